@@ -1,0 +1,301 @@
+-- The first schema: files, hosts and urls (module queue), submissions and their cost (module ledger),
+-- and what the daemon last said of itself (module status).
+--
+-- Tables are private to the program; the views at the end are public and documented in README.md beside
+-- this file. Times are milliseconds since 1970-01-01T00:00:00Z in tables and RFC 3339 text in views.
+
+-- One dropped file. Its counters are changed in the transaction that changes its urls, never by scanning.
+create table files (
+    file_id        integer primary key,
+    name           text    not null,               -- as dropped, odd bytes percent-encoded
+    stored_name    text    not null,               -- in work/, then in done/ or rejected/
+    phase          integer not null,               -- 0 reading, 1 read (being moved to done/), 2 done, 3 refused (being moved to rejected/), 4 rejected
+    rejected_why   text,
+    label          text,
+    priority       integer not null default 2,     -- 0 urgent, 1 high, 2 normal, 3 low
+    not_before     integer,
+    deadline       integer,
+    force          integer not null default 0,
+    bytes          integer,
+    sha256         text,                           -- of the file as dropped, in hex
+    dropped_at     integer not null,               -- when the daemon claimed it
+    read_at        integer,                        -- when its last line was queued
+    finished_at    integer,                        -- when the last of its urls had ended
+    -- reading resumes here after a crash
+    read_bytes     integer not null default 0,     -- committed bytes of the file
+    refused_bytes  integer not null default 0,     -- committed bytes of the report of refused lines
+    -- what became of its lines
+    lines          integer not null default 0,     -- lines that are neither blank, comment nor directive
+    queued         integer not null default 0,
+    merged         integer not null default 0,
+    fresh          integer not null default 0,
+    refused        integer not null default 0,
+    -- where its queued urls are now
+    pending        integer not null default 0,
+    leased         integer not null default 0,
+    submitted      integer not null default 0,
+    complete       integer not null default 0,
+    failed         integer not null default 0,
+    expired        integer not null default 0,
+    cancelled      integer not null default 0,
+    held           integer not null default 0
+) strict;
+
+create unique index files_unfinished on files (stored_name) where phase in (0, 1, 3);
+
+-- How many lines of a file were refused for which reason.
+create table file_refusals (
+    file_id  integer not null references files,
+    reason   text    not null,
+    lines    integer not null,
+    primary key (file_id, reason)
+) strict, without rowid;
+
+-- The domains seen in urls.
+create table hosts (
+    host_id   integer primary key,
+    host      text    not null unique,
+    standing  text    not null default 'unknown' check (standing in ('unknown', 'good', 'refused')),
+    why       text,
+    since     integer not null,
+    pending   integer not null default 0
+) strict;
+
+-- The queue. A row is written when its line is committed, once when it is batched, and again only when something went
+-- wrong: while state is 1 (batched) what became of it stands in its submission, written once for the whole batch.
+create table urls (
+    url_id         integer primary key,            -- order of arrival
+    file_id        integer not null references files,
+    line           integer not null,
+    url            text    not null,               -- normalised
+    url_key        integer not null,               -- 64-bit hash of url; equal keys are told apart by url
+    host_id        integer not null references hosts,
+    priority       integer not null,
+    state          integer not null default 0,     -- 0 pending, 1 batched, 2 complete, 3 failed, 4 expired, 5 cancelled, 6 held
+    attempts       integer not null default 0,     -- calls that carried it and count against [retry] attempts_max
+    label          text,                           -- where it differs from its file's
+    not_before     integer,
+    deadline       integer,
+    wait_until     integer,                        -- not to be claimed before; null when ready
+    submission_id  integer references submissions, -- the last one that carried it
+    reason         text,                           -- of held, failed, or of the last deferral
+    ended_at       integer
+) strict;
+
+-- Claims walk this in order: urgent first, then the earlier deadline, then order of arrival.
+create index urls_ready on urls (priority, deadline is null, deadline, url_id) where state = 0 and wait_until is null;
+create index urls_waiting on urls (wait_until) where wait_until is not null;
+create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
+-- Duplicates are looked up here. Not unique: two urls may share a key, and the one writer checks before it inserts.
+create index urls_live on urls (url_key) where state in (0, 1);
+create index urls_submission on urls (submission_id) where submission_id is not null;
+
+-- How many urls are in which state, by priority.
+create table tally (
+    priority   integer primary key,
+    pending    integer not null default 0,
+    leased     integer not null default 0,
+    submitted  integer not null default 0,
+    complete   integer not null default 0,
+    failed     integer not null default 0,
+    expired    integer not null default 0,
+    cancelled  integer not null default 0,
+    held       integer not null default 0
+) strict;
+
+insert into tally (priority) values (0), (1), (2), (3);
+
+-- One budget day and its meter. The greatest day is the day that is charged: it never goes back.
+create table budget_days (
+    day             text    primary key,           -- date at the offset of day_starts, e.g. 2026-11-23
+    starts_at       integer not null,
+    ends_at         integer not null,
+    requests_limit  integer not null,
+    requests_used   integer not null default 0,
+    urls_limit      integer,                       -- null: not limited here
+    urls_used       integer not null default 0,    -- urls of accepted submissions and of those whose end is unknown
+    unbooked        integer not null default 0,    -- of requests_used: charged, but by no submission that this database knows
+    unsure          integer not null default 0,    -- 1: this database is older than the marker in the spool
+    exhausted_why   text,                          -- the service said that the day's quota is used up
+    refused_urls    integer,                       -- a batch of so many was refused for the day's quota
+    -- the service's last word on the day's quota, and what was charged here when it was said
+    quota           integer,
+    remain          integer,
+    observed_at     integer,
+    seen_requests   integer,
+    seen_urls       integer,
+    drift           integer                        -- spent by others, in the unit of the quota; null while that is unknown
+) strict, without rowid;
+
+-- The account book: one call of PreloadVodObjectCaches. The cost is committed before the call leaves.
+create table submissions (
+    submission_id  integer primary key,
+    day            text    not null references budget_days,
+    nonce          text    not null unique,
+    state          integer not null default 0,     -- 0 open (urls leased), 1 accepted, 2 deferred, 3 refused, 4 in doubt, given up
+    signed_at      integer not null,               -- the timestamp in the call; a copy carries the same
+    sent_at        integer not null,               -- when the last copy was sent
+    sends          integer not null default 1,     -- copies sent, all with the same nonce: the service performs one at most
+    -- while it is open and no answer came
+    doubt_since    integer,
+    arrived        integer not null default 0,     -- 1: the service has seen the nonce
+    absent_at      integer,                        -- when the service last answered that it lists no such task
+    next_at        integer,                        -- when the next step towards its end is due
+    double_urls    integer not null default 0,     -- urls sent anew although this submission may have been accepted
+    outcome        text,                           -- the word for it, e.g. accepted, throttled
+    urls           integer not null,
+    cost           integer not null,               -- requests charged; 0 once given back
+    opened_at      integer not null,
+    closed_at      integer,
+    http_status    integer,
+    code           text,
+    message        text,
+    request_id     text
+) strict;
+
+create index submissions_open on submissions (submission_id) where state = 0;
+create index submissions_double on submissions (double_urls) where double_urls > 0;
+
+create table tasks (
+    task_id        text    not null,
+    submission_id  integer not null references submissions,
+    status         text    not null default 'Pending',
+    progress       text,
+    checked_at     integer,
+    ended_at       integer,
+    primary key (submission_id, task_id)
+) strict, without rowid;
+
+-- What has been learned of the account, one row: backoff and pause survive a restart.
+create table account (
+    one                integer primary key check (one = 1),
+    backoff_until      integer,
+    backoff_failures   integer not null default 0,
+    backoff_why        text,
+    paused_why         text,
+    paused_since       integer,
+    probe_at           integer,                    -- when a free call will try whether the pause is over
+    probes             integer not null default 0,
+    drift_said_day     text                        -- drift is logged once a day
+) strict;
+
+insert into account (one) values (1);
+
+-- What the service taught, each with the time at which it was observed.
+create table facts (
+    fact         text    primary key check (fact in ('unit', 'quota', 'quota_readable', 'tasks_readable', 'batch_urls_max', 'batch_urls_accepted')),
+    value        text    not null,
+    observed_at  integer not null
+) strict, without rowid;
+
+-- What the daemon last said of itself, one row.
+create table daemon (
+    one            integer primary key check (one = 1),
+    health         text    not null default 'stopped',
+    pid            integer,
+    started_at     integer,
+    waiting_for    text,
+    waiting_until  integer,
+    spool_problem  text
+) strict;
+
+insert into daemon (one) values (1);
+
+create view v_status as
+select
+    case when a.paused_why is not null and d.health = 'running' then 'paused' else d.health end as health,
+    a.paused_why,
+    d.waiting_for,
+    strftime('%Y-%m-%dT%H:%M:%fZ', d.waiting_until / 1000.0, 'unixepoch') as waiting_until,
+    d.spool_problem,
+    d.pid,
+    strftime('%Y-%m-%dT%H:%M:%fZ', d.started_at / 1000.0, 'unixepoch') as started_at,
+    t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,
+    (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
+    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles
+from daemon as d, account as a,
+    (select sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
+            sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held
+     from tally) as t;
+
+create view v_budget as
+select
+    day,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ends_at / 1000.0, 'unixepoch') as day_ends_at,
+    requests_limit,
+    requests_used,
+    unbooked,
+    urls_limit,
+    urls_used,
+    (select value from facts where fact = 'unit') as unit,
+    quota,
+    remain,
+    drift,
+    strftime('%Y-%m-%dT%H:%M:%fZ', observed_at / 1000.0, 'unixepoch') as observed_at,
+    exhausted_why,
+    unsure
+from budget_days;
+
+create view v_files as
+select
+    file_id, name, label,
+    case priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
+    case phase when 2 then 'done' when 4 then 'rejected' else 'reading' end as progress,
+    rejected_why,
+    strftime('%Y-%m-%dT%H:%M:%fZ', dropped_at / 1000.0, 'unixepoch') as dropped_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', read_at / 1000.0, 'unixepoch') as read_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') as finished_at,
+    lines, queued, merged, fresh, refused,
+    pending, leased, submitted, complete, failed, expired, cancelled, held
+from files;
+
+create view v_urls as
+select
+    u.url_id, u.url, h.host, f.name as file, u.line,
+    coalesce(u.label, f.label) as label,
+    case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
+    case u.state
+        when 0 then 'pending'
+        when 1 then case s.state when 0 then 'leased' else 'submitted' end
+        when 2 then 'complete' when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' else 'held'
+    end as state,
+    u.reason, u.attempts,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
+    strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
+    case when u.state = 1 and s.state = 1
+        then strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') end as submitted_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.ended_at / 1000.0, 'unixepoch') as ended_at,
+    u.submission_id,
+    case when u.state in (1, 2) or (u.state = 3 and s.state = 1)
+        then (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = u.submission_id) end as task_ids
+from urls as u
+join files as f on f.file_id = u.file_id
+join hosts as h on h.host_id = u.host_id
+left join submissions as s on s.submission_id = u.submission_id;
+
+create view v_submissions as
+select
+    submission_id, day, nonce,
+    strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch') as opened_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', closed_at / 1000.0, 'unixepoch') as closed_at,
+    urls, cost,
+    coalesce(outcome, case when doubt_since is null then 'open' else 'in_doubt' end) as outcome,
+    sends, double_urls,
+    http_status, code, message, request_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids
+from submissions as s;
+
+create view v_tasks as
+select
+    task_id, submission_id, status, progress,
+    strftime('%Y-%m-%dT%H:%M:%fZ', checked_at / 1000.0, 'unixepoch') as checked_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at
+from tasks;
+
+create view v_hosts as
+select
+    host, standing, why,
+    strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since,
+    pending
+from hosts;

@@ -1,0 +1,53 @@
+//! `prefetchd budget`
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::{failure, load, runtime, text};
+use crate::exit;
+use crate::ledger;
+use crate::store::{self, Store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BudgetArgs {
+    #[command(subcommand)]
+    command: BudgetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BudgetCommand {
+    /// Settle what today has cost, after the database was lost or restored from an older copy
+    ///
+    /// The daemon knows from the marker in its spool that more was charged than the database says. Where it may not ask the
+    /// service for the quota, it sends nothing more today until you confirm. Look the true number up in the console.
+    Confirm {
+        /// Requests spent today, by the console; at least what the marker says is charged in any case
+        #[arg(long, value_name = "N")]
+        requests_used: Option<u32>,
+    },
+}
+
+pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let BudgetCommand::Confirm { requests_used } = args.command;
+    let path = config.database.url.path();
+    if !path.exists() {
+        return Err(store::Error::Missing(path.to_path_buf()).into());
+    }
+    let confirmed = runtime()?.block_on(async {
+        let store = Store::open(path).await?;
+        let mut tx = store.write().await?;
+        let confirmed = ledger::confirm_tx(&mut tx, requests_used).await?;
+        tx.commit().await?;
+        store.close().await;
+        store::Result::Ok(confirmed)
+    })?;
+    match confirmed {
+        Some((day, requests)) => {
+            text::out(&format!("{day}: {requests} requests count as spent; the daemon goes on with the rest"));
+            Ok(0)
+        }
+        None => Err(failure(exit::DATA, "nothing to confirm: what the latest budget day has cost is not in doubt")),
+    }
+}

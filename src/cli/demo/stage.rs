@@ -1,0 +1,148 @@
+//! The processes of the demo: a sandbox on a free port and a daemon that calls it, both this very program.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
+use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
+use crate::store;
+use crate::vod::http_builder;
+
+/// A process that has not answered after this is not going to.
+const START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Both processes and where they work. They end with it.
+#[derive(Debug)]
+pub(super) struct Stage {
+    dir: PathBuf,
+    program: PathBuf,
+    endpoint: String,
+    sandbox: Child,
+    daemon: Child,
+}
+
+impl Stage {
+    /// Starts both and waits until the daemon is ready.
+    pub(super) async fn set(dir: &Path) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let mut sandbox = Command::new(&program)
+            .args(["sandbox", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the sandbox")?;
+        let endpoint = tokio::time::timeout(START_DEADLINE, announced(&mut sandbox)).await??;
+        let config = dir.join("prefetchd.toml");
+        let (spool, database) = (dir.join("spool"), dir.join("prefetchd.db"));
+        let text = format!(
+            "# The demo's configuration.\n[api]\nendpoint = \"{endpoint}\"\n\n[spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n",
+            spool.display().to_string(),
+            format!("sqlite:{}", database.display()),
+        );
+        std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
+        let log = std::fs::File::create(dir.join("daemon.log"))?;
+        let daemon = Command::new(&program)
+            .args(["run", "--config"])
+            .arg(&config)
+            .env(ID_VARIABLE, ACCESS_KEY_ID)
+            .env(SECRET_VARIABLE, ACCESS_KEY_SECRET)
+            .env_remove(TOKEN_VARIABLE)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the daemon")?;
+        let mut stage = Self { dir: dir.to_path_buf(), program, endpoint, sandbox, daemon };
+        tokio::time::timeout(START_DEADLINE, stage.ready()).await.context("the daemon did not start in time")??;
+        Ok(stage)
+    }
+
+    /// Waits until the daemon says in the database that it runs.
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.check_alive()?;
+            if let Ok(mut conn) = store::open_reader(&self.database()).await
+                && crate::status::read_report(&mut conn, 0).await.is_ok_and(|report| report.health == "running")
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Fails if one of the processes has ended.
+    pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.daemon.try_wait()? {
+            let log = std::fs::read_to_string(self.dir.join("daemon.log")).unwrap_or_default();
+            bail!("the daemon ended ({status}); its log:\n{log}");
+        }
+        if let Some(status) = self.sandbox.try_wait()? {
+            bail!("the sandbox ended ({status})");
+        }
+        Ok(())
+    }
+
+    /// The account as the sandbox saw it.
+    pub(super) async fn account(&self) -> anyhow::Result<AccountView> {
+        let url = format!("{}/_sandbox/account", self.endpoint);
+        let client = http_builder(true).build()?;
+        let body = client.get(&url).send().await?.bytes().await?;
+        serde_json::from_slice(&body).context("reading the sandbox's account")
+    }
+
+    /// Stops the daemon in order, then the sandbox.
+    pub(super) async fn strike(&mut self) -> anyhow::Result<()> {
+        let pid = self.daemon.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("stopping the daemon")?;
+        }
+        let status = self.daemon.wait().await?;
+        self.sandbox.kill().await?;
+        if !status.success() {
+            bail!("the daemon did not stop as it should ({status})");
+        }
+        Ok(())
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) fn daemon_pid(&self) -> u32 {
+        self.daemon.id().unwrap_or_default()
+    }
+
+    pub(super) fn spool(&self) -> PathBuf {
+        self.dir.join("spool")
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.join("prefetchd.db")
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.dir.join("prefetchd.toml")
+    }
+
+    /// This program, as it can be typed from here.
+    pub(super) fn program(&self) -> String {
+        let here = std::env::current_dir().unwrap_or_default();
+        self.program.strip_prefix(here).unwrap_or(&self.program).display().to_string()
+    }
+}
+
+/// The address in the sandbox's first line.
+async fn announced(sandbox: &mut Child) -> anyhow::Result<String> {
+    let stdout = sandbox.stdout.take().context("the sandbox's output is piped")?;
+    let line = BufReader::new(stdout).lines().next_line().await?.unwrap_or_default();
+    let address = line.strip_prefix("listening on ").context("the sandbox did not say where it listens")?;
+    Ok(address.to_owned())
+}

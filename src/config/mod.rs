@@ -1,0 +1,143 @@
+//! The configuration: one TOML file, every key optional, an unknown key or a bad value an error that names its line.
+//! The shipped `config/prefetchd.toml` lists every key with its default; a test holds it against this module.
+
+mod sections;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use sections::{Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Notify, Retry, Schedule, Spool};
+pub use values::{Number, Span, UrlsPerDay, Window, in_words};
+
+/// Where the configuration is looked for when nothing else names it.
+pub const SYSTEM_PATH: &str = "/etc/prefetchd/prefetchd.toml";
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The service and how it is called.
+    pub api: Api,
+    /// The folders of dropped files.
+    pub spool: Spool,
+    /// The queue and the account book.
+    pub database: Database,
+    /// What a day may cost.
+    pub budget: Budget,
+    /// When and how full a batch goes.
+    pub schedule: Schedule,
+    /// What happens after a failure.
+    pub retry: Retry,
+    /// Who is told.
+    pub notify: Notify,
+    /// Metrics and health.
+    pub http: Http,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("reading the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, has an unknown key, or a value that is not allowed.
+    #[error("in the configuration {path}: {what}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Key, line and what is allowed.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads the configuration from `named`, else from where DESIGN.md says it is looked for, else the defaults.
+    ///
+    /// # Errors
+    ///
+    /// A file that was named cannot be read, or one that exists is not valid.
+    pub fn load(named: Option<&Path>) -> Result<(Self, Option<PathBuf>), Error> {
+        let Some(path) = named.map(Path::to_path_buf).or_else(find) else {
+            return Ok((Self::default(), None));
+        };
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let config = Self::from_toml(&text).map_err(|what| Error::Invalid { path: path.clone(), what })?;
+        Ok((config, Some(path)))
+    }
+
+    /// Reads the configuration from TOML text.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the key, its line, and what is allowed there.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        config.check().map_err(|(section, key, what)| {
+            let line = line_of(text, section, key).map(|line| format!(" (line {line})")).unwrap_or_default();
+            format!("[{section}] {key}{line}: {what}")
+        })?;
+        Ok(config)
+    }
+
+    /// What one key alone cannot tell.
+    fn check(&self) -> Result<(), (&'static str, &'static str, String)> {
+        let requests = self.budget.requests_per_day.get();
+        if self.budget.reserve.get() > requests {
+            return Err(("budget", "reserve", format!("must be at most requests_per_day, which is {requests}")));
+        }
+        let backoff_min = self.retry.backoff_min.get();
+        if self.retry.backoff_max.get() < backoff_min {
+            return Err(("retry", "backoff_max", format!("must be at least backoff_min, {}", in_words(backoff_min))));
+        }
+        if self.notify.command.as_ref().is_some_and(Vec::is_empty) {
+            return Err(("notify", "command", "must name a program, or be left out".to_owned()));
+        }
+        let is_host = |name: &String| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        };
+        if let Some(wrong) = self.spool.domains.iter().find(|domain| !is_host(domain)) {
+            let what = format!(
+                "`{wrong}` is no host name; allowed are names like \"vod.example.com\", without scheme or path"
+            );
+            return Err(("spool", "domains", what));
+        }
+        if !self.spool.dir.is_absolute() {
+            return Err(("spool", "dir", "must be an absolute path".to_owned()));
+        }
+        if !self.database.url.path().is_absolute() {
+            return Err(("database", "url", "must name an absolute path".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The places that are looked at when no configuration is named, in order.
+fn find() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(path) = set("PREFETCHD_CONFIG") {
+        return Some(path.into());
+    }
+    set("CONFIGURATION_DIRECTORY")
+        .map(|dir| Path::new(&dir).join("prefetchd.toml"))
+        .into_iter()
+        .chain([PathBuf::from(SYSTEM_PATH)])
+        .find(|path| path.exists())
+}
+
+/// The line on which a key stands, counted from 1.
+fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let table = document.get_ref().get(section)?.get_ref().as_table()?;
+    let (key, _) = table.iter().find(|(name, _)| name.get_ref().as_ref() == key)?;
+    Some(text[..key.span().start].matches('\n').count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

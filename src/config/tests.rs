@@ -1,0 +1,74 @@
+use super::*;
+
+const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
+
+/// Keys without a default: they stand in the shipped file as comments.
+const OPTIONAL: [(&str, &str); 3] = [("api", "with_header"), ("notify", "command"), ("http", "listen")];
+
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    assert_eq!(Config::from_toml(SHIPPED), Ok(Config::default()));
+}
+
+#[test]
+fn the_shipped_file_lists_every_key() {
+    let shipped: toml::Table = toml::from_str(SHIPPED).expect("the shipped file is TOML");
+    let program = toml::Table::try_from(Config::default()).expect("the defaults are TOML");
+    for (section, keys) in &program {
+        for key in keys.as_table().expect("a section").keys() {
+            assert!(shipped[section].get(key).is_some(), "config/prefetchd.toml lacks [{section}] {key}");
+        }
+    }
+    for (section, key) in OPTIONAL {
+        let part = SHIPPED.split(&format!("[{section}]")).nth(1).expect("the section stands in the file");
+        let line = part.lines().find(|line| line.starts_with(&format!("# {key} = ")));
+        let line = line.unwrap_or_else(|| panic!("[{section}] lacks a comment that shows {key}"));
+        let shown = format!("[{section}]\n{}", line.trim_start_matches("# "));
+        let config = Config::from_toml(&shown).expect("the example in the comment is valid");
+        assert_ne!(config, Config::default(), "{shown}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
+    let error = Config::from_toml("[api]\n\n[budget]\nrequests_a_day = 5\n").expect_err("unknown key");
+    assert!(
+        error.contains("line 4") && error.contains("requests_a_day") && error.contains("`requests_per_day`"),
+        "{error}"
+    );
+    let error = Config::from_toml("[bugdet]\n").expect_err("unknown section");
+    assert!(error.contains("line 1") && error.contains("bugdet") && error.contains("`budget`"), "{error}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
+    for (text, line, key, allowed) in [
+        ("[budget]\nrequests_per_day = 0\n", "line 2", "requests_per_day", "1 to 1000000"),
+        ("[budget]\n\nrequests_per_day = \"many\"\n", "line 3", "requests_per_day", "1 to 1000000"),
+        ("[schedule]\nbatch_urls_max = 1001\n", "line 2", "batch_urls_max", "1 to 1000"),
+        ("[schedule]\nlinger = \"soon\"\n", "line 2", "linger", "\"0s\" to \"24h\""),
+        ("[schedule]\nlinger = 5\n", "line 2", "linger", "\"0s\" to \"24h\""),
+        ("[schedule]\nwindows = [\"7-8\"]\n", "line 2", "windows", "01:00-07:00"),
+        ("[budget]\nurls_per_day = \"some\"\n", "line 2", "urls_per_day", "\"auto\" or \"unlimited\""),
+        ("[budget]\nday_starts = \"midnight\"\n", "line 2", "day_starts", "00:00+08:00"),
+        ("[budget]\nin_doubt = \"drop\"\n", "line 2", "in_doubt", "`resubmit`"),
+        ("[api]\nendpoint = \"http://vod.example.com\"\n", "line 2", "endpoint", "loopback"),
+        ("[api]\narea = \"moon\"\n", "line 2", "area", "`domestic`"),
+        ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "sqlite:"),
+        ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "socket address"),
+        // what only two keys together tell
+        ("[budget]\nrequests_per_day = 10\nreserve = 11\n", "line 3", "reserve", "at most requests_per_day"),
+        ("[retry]\nbackoff_min = \"10m\"\nbackoff_max = \"1m\"\n", "line 3", "backoff_max", "10m"),
+        ("[spool]\ndomains = [\"https://vod.example.com/\"]\n", "line 2", "domains", "vod.example.com"),
+        ("[spool]\ndir = \"here\"\n", "line 2", "dir", "absolute"),
+    ] {
+        let error = Config::from_toml(text).expect_err(text);
+        assert!(error.contains(line) && error.contains(key) && error.contains(allowed), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn a_loopback_endpoint_may_be_plain_http() {
+    let config = Config::from_toml("[api]\nendpoint = \"http://127.0.0.1:8787\"\n").expect("valid");
+    assert!(config.api.endpoint.is_loopback());
+}

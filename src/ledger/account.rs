@@ -1,0 +1,193 @@
+//! What has been learned of the account: backoff, pause, the largest batch. It is written down, so that a restart
+//! neither forgets a backoff nor asks again what is known.
+
+use chrono::TimeDelta;
+use sqlx::{Row, SqlitePool};
+
+use crate::model::{BudgetDay, Time, from_millis, to_millis};
+use crate::schedule::{BackingOff, Pause, PauseWhy, Standing, Unit};
+use crate::store::{Result, WriteTx};
+
+const STANDING: &str = "
+    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes from account";
+
+const BACK_OFF: &str = "
+    update account set backoff_until = ?1, backoff_failures = backoff_failures + 1, backoff_why = ?2";
+
+const PAUSE: &str = "
+    update account set
+        paused_since = case when paused_why is null then ?2 else paused_since end,
+        probes = probes + 1, paused_why = ?1, probe_at = ?3";
+
+const RESUME: &str = "update account set paused_why = null, paused_since = null, probe_at = null";
+
+const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
+
+const PROVEN_WELL: &str = "
+    update account set
+        backoff_until = null, backoff_failures = 0, backoff_why = null,
+        paused_why = null, paused_since = null, probe_at = null, probes = 0
+    where backoff_failures > 0 or paused_why is not null or probes > 0";
+
+const FACTS: &str = "select fact, value, observed_at from facts";
+
+const NOTE_FACT: &str = "
+    insert into facts (fact, value, observed_at) values (?1, ?2, ?3)
+    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+
+/// Only a larger one is news.
+const NOTE_ACCEPTED: &str = "
+    insert into facts (fact, value, observed_at) values ('batch_urls_accepted', ?1, ?2)
+    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at
+    where cast(facts.value as integer) < ?1";
+
+const SAY_DRIFT: &str = "
+    update account set drift_said_day = ?1 where drift_said_day is null or drift_said_day <> ?1";
+
+/// A refusal to say something is believed for so long, then it is asked again: policies change.
+const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
+
+/// A largest batch that the service taught is tried to be passed again after so long.
+const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
+
+/// What can be learned of an account and is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// What the daily quota counts.
+    Unit(Unit),
+    /// The daily quota.
+    Quota(u64),
+    /// Whether this key may ask for the quota.
+    QuotaReadable(bool),
+    /// Whether this key may ask for tasks.
+    TasksReadable(bool),
+    /// The service refused larger batches.
+    BatchUrlsMax(u32),
+}
+
+impl Fact {
+    fn row(self) -> (&'static str, String) {
+        match self {
+            Self::Unit(unit) => ("unit", unit.word().to_owned()),
+            Self::Quota(quota) => ("quota", quota.to_string()),
+            Self::QuotaReadable(readable) => ("quota_readable", readable.to_string()),
+            Self::TasksReadable(readable) => ("tasks_readable", readable.to_string()),
+            Self::BatchUrlsMax(urls) => ("batch_urls_max", urls.to_string()),
+        }
+    }
+}
+
+/// Reads what is known.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
+    let row = sqlx::query(STANDING).fetch_one(pool).await?;
+    let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
+    let text = |at: usize| row.get::<Option<String>, _>(at);
+    let mut standing = Standing {
+        backing_off: time(0).map(|until| BackingOff { until, why: text(2).unwrap_or_default() }),
+        failures: row.get(1),
+        pause: text(3).map(|why| Pause { why: PauseWhy(why), probe_at: time(4).unwrap_or(Time::MIN_UTC) }),
+        probes: row.get(5),
+        ..Standing::default()
+    };
+    for row in sqlx::query(FACTS).fetch_all(pool).await? {
+        let (fact, value): (String, String) = (row.get(0), row.get(1));
+        let holds = now - from_millis(row.get(2)) < REFUSAL_HOLDS;
+        match fact.as_str() {
+            "unit" => standing.unit = Some(if value == "urls" { Unit::Urls } else { Unit::Requests }),
+            "batch_urls_max" if now - from_millis(row.get(2)) < LIMIT_HOLDS => {
+                standing.batch_urls_max = value.parse().ok();
+            }
+            "quota_readable" => standing.quota_readable = value == "true" || !holds,
+            "tasks_readable" => standing.tasks_readable = value == "true" || !holds,
+            _ => {}
+        }
+    }
+    Ok(standing)
+}
+
+/// A call failed: nothing goes before `until`.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &str) -> Result<()> {
+    sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The account as a whole is refused: nothing goes until a free call, made at `probe_at`, succeeds.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
+    sqlx::query(PAUSE).bind(&why.0).bind(to_millis(now)).bind(to_millis(probe_at)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so that an
+/// account that answers free calls and refuses the others is not asked every minute.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn resume_tx(tx: &mut WriteTx<'_>) -> Result<()> {
+    sqlx::query(RESUME).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A paused account is tried at once: whoever restarts the daemon may have set another key.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
+    sqlx::query(PROBE_NOW).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A batch was answered as it should: backoff and pause are over.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn proven_well_tx(tx: &mut WriteTx<'_>) -> Result<()> {
+    sqlx::query(PROVEN_WELL).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes down what was learned.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn note_fact_tx(tx: &mut WriteTx<'_>, fact: Fact, now: Time) -> Result<()> {
+    let (fact, value) = fact.row();
+    sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A batch of so many URLs was accepted; the largest is kept.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, urls: usize, now: Time) -> Result<()> {
+    let urls = i64::try_from(urls).unwrap_or(i64::MAX);
+    sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether drift has not been logged yet on this day; from now on it has.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn say_drift_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<bool> {
+    let said = sqlx::query(SAY_DRIFT).bind(day.to_string()).execute(tx.conn()).await?;
+    Ok(said.rows_affected() > 0)
+}

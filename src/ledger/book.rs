@@ -1,0 +1,247 @@
+//! Submissions and what they cost.
+
+use sqlx::{Row, SqlitePool};
+
+use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
+use crate::store::{Result, WriteTx};
+
+const GIVE_BACK: &str = "
+    update budget_days set requests_used = requests_used - ?2, urls_used = urls_used - ?3
+    where day = (select day from submissions where submission_id = ?1)";
+
+const OPEN: &str = "
+    insert into submissions (day, nonce, urls, cost, opened_at, signed_at, sent_at)
+    values (?1, ?2, ?3, 1, ?4, ?5, ?5) returning submission_id";
+
+const CLOSE: &str = "
+    update submissions set
+        state = ?2, outcome = ?3, closed_at = ?4, http_status = ?5, code = ?6, message = ?7, request_id = ?8, cost = ?9,
+        double_urls = ?10, next_at = null
+    where submission_id = ?1 and state = 0";
+
+const ADD_TASK: &str = "insert into tasks (task_id, submission_id) values (?1, ?2) on conflict do nothing";
+
+const OPEN_SUBMISSIONS: &str = "
+    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day
+    from submissions where state = 0 order by submission_id";
+
+const DOUBT: &str = "
+    update submissions set doubt_since = coalesce(doubt_since, ?2), arrived = max(arrived, ?3), next_at = ?4
+    where submission_id = ?1 and state = 0";
+
+const SEND_AGAIN: &str = "
+    update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0";
+
+const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
+
+const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
+
+/// A submission whose end is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSubmission {
+    /// Its row.
+    pub id: SubmissionId,
+    /// The budget day that was charged.
+    pub day: BudgetDay,
+    /// What the gateway knows it by.
+    pub nonce: String,
+    /// URLs in it.
+    pub urls: u32,
+    /// The timestamp in the call.
+    pub signed_at: Time,
+    /// When the last copy was sent.
+    pub sent_at: Time,
+    /// Copies sent.
+    pub sends: u32,
+    /// Whether the service has seen the nonce.
+    pub arrived: bool,
+    /// When the service last answered that it lists no such task.
+    pub absent_at: Option<Time>,
+    /// When the next step towards its end is due; none if it is due now, or if it is being sent.
+    pub next_at: Option<Time>,
+}
+
+/// How a submission ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The service took it.
+    Accepted,
+    /// It may go again later.
+    Deferred,
+    /// The service will not take it as it is.
+    Refused,
+    /// Nobody knows; its URLs went on without it.
+    InDoubt,
+}
+
+impl End {
+    fn code(self) -> i64 {
+        match self {
+            Self::Accepted => 1,
+            Self::Deferred => 2,
+            Self::Refused => 3,
+            Self::InDoubt => 4,
+        }
+    }
+}
+
+/// What is written down when a submission is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// How it ended.
+    pub end: End,
+    /// The word for it, e.g. `accepted`, `throttled`.
+    pub outcome: String,
+    /// Whether its request is charged. False only where nothing can have reached the operation.
+    pub charged: bool,
+    /// HTTP status of the answer.
+    pub http_status: Option<u16>,
+    /// The answer's code.
+    pub code: Option<String>,
+    /// The answer's message, or what went wrong on the way.
+    pub message: Option<String>,
+    /// The service's name for the call.
+    pub request_id: Option<String>,
+    /// The tasks of an accepted batch.
+    pub tasks: Vec<TaskId>,
+    /// Whether its URLs are charged: they were accepted, or may have been.
+    pub urls_charged: bool,
+    /// URLs that are sent anew although this submission may have been accepted.
+    pub double_urls: u32,
+}
+
+/// Writes down a submission that is about to be sent with the timestamp `signed_at`. Its day has been charged by
+/// [`super::charge_tx`].
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn open_tx(
+    tx: &mut WriteTx<'_>,
+    day: &BudgetDay,
+    nonce: &str,
+    urls: u32,
+    (now, signed_at): (Time, Time),
+) -> Result<SubmissionId> {
+    let query = sqlx::query_scalar(OPEN)
+        .bind(day.to_string())
+        .bind(nonce)
+        .bind(urls)
+        .bind(to_millis(now))
+        .bind(to_millis(signed_at));
+    Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
+}
+
+/// Closes a submission with its answer. What is not charged is given back to its day. False, and nothing changed, if
+/// it is closed already: an earlier commit that reported an error was durable all the same.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn close_tx(
+    tx: &mut WriteTx<'_>,
+    submission: SubmissionId,
+    urls: usize,
+    closing: &Closing,
+    now: Time,
+) -> Result<bool> {
+    let closed = sqlx::query(CLOSE)
+        .bind(submission.0)
+        .bind(closing.end.code())
+        .bind(&closing.outcome)
+        .bind(to_millis(now))
+        .bind(closing.http_status)
+        .bind(&closing.code)
+        .bind(&closing.message)
+        .bind(&closing.request_id)
+        .bind(i64::from(closing.charged))
+        .bind(closing.double_urls)
+        .execute(tx.conn())
+        .await?;
+    if closed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let urls_back = if closing.urls_charged { 0 } else { i64::try_from(urls).unwrap_or(i64::MAX) };
+    sqlx::query(GIVE_BACK)
+        .bind(submission.0)
+        .bind(i64::from(!closing.charged))
+        .bind(urls_back)
+        .execute(tx.conn())
+        .await?;
+    for task in &closing.tasks {
+        sqlx::query(ADD_TASK).bind(task.as_str()).bind(submission.0).execute(tx.conn()).await?;
+    }
+    Ok(true)
+}
+
+/// The submissions whose end is not known, oldest first.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec<OpenSubmission>> {
+    let rows = sqlx::query(OPEN_SUBMISSIONS).fetch_all(pool).await?;
+    Ok(rows
+        .iter()
+        .map(|row| OpenSubmission {
+            id: SubmissionId(row.get(0)),
+            day: BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts),
+            nonce: row.get(1),
+            urls: row.get(2),
+            signed_at: from_millis(row.get(3)),
+            sent_at: from_millis(row.get(4)),
+            sends: row.get(5),
+            arrived: row.get(6),
+            absent_at: row.get::<Option<i64>, _>(7).map(from_millis),
+            next_at: row.get::<Option<i64>, _>(8).map(from_millis),
+        })
+        .collect())
+}
+
+/// No answer came: the submission stays open and charged, its URLs leased, and the next step is due at `next_at`. `arrived`
+/// is whether the service has said that it has seen the nonce.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn doubt_tx(
+    tx: &mut WriteTx<'_>,
+    submission: SubmissionId,
+    arrived: bool,
+    now: Time,
+    next_at: Time,
+) -> Result<()> {
+    let query = sqlx::query(DOUBT).bind(submission.0).bind(to_millis(now)).bind(arrived).bind(to_millis(next_at));
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Another copy of the call is about to be sent. It costs nothing more: the service performs a nonce once.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<()> {
+    sqlx::query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The service answered that it lists no such task; it is asked again at `next_at`.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
+    sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether a task is known as another submission's.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
+    let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
+    Ok(known > 0)
+}

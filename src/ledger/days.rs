@@ -1,0 +1,236 @@
+//! Budget days: what each has cost, and what the service said of it.
+
+use sqlx::{Row, SqlitePool};
+
+use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
+use crate::schedule::{Observation, Policy, Spent, Unit, drift, learn};
+use crate::store::{Result, WriteTx};
+
+const GREATEST_DAY: &str = "
+    select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
+           quota, remain, observed_at, seen_requests, seen_urls
+    from budget_days order by day desc limit 1";
+
+const ENTER_DAY: &str = "
+    insert into budget_days (day, starts_at, ends_at, requests_limit, urls_limit) values (?1, ?2, ?3, ?4, ?5)
+    on conflict (day) do update set requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit";
+
+const CHARGE: &str = "
+    update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2
+    where day = ?1 and unsure = 0 and requests_used < requests_limit
+      and (urls_limit is null or urls_used + ?2 <= urls_limit)
+    returning requests_used";
+
+const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where day = ?1";
+
+/// The observation goes too, so that the service is asked anew.
+const REFUSE_FOR_QUOTA: &str = "
+    update budget_days set refused_urls = ?2, quota = null, remain = null, observed_at = null where day = ?1";
+
+const FORGET_OBSERVATION: &str =
+    "update budget_days set quota = null, remain = null, observed_at = null where day = ?1";
+
+const OBSERVE: &str = "
+    update budget_days set
+        quota = ?2, remain = ?3, observed_at = ?4, seen_requests = requests_used, seen_urls = urls_used, drift = ?5,
+        refused_urls = case when ?6 then null else refused_urls end,
+        unsure = 0
+    where day = ?1";
+
+const RAISE: &str = "
+    update budget_days set requests_used = ?2, unbooked = unbooked + ?2 - requests_used
+    where day = ?1 and requests_used < ?2";
+
+const CONFIRM: &str = "
+    update budget_days set
+        unsure = 0, requests_used = max(requests_used, coalesce(?1, 0)),
+        unbooked = unbooked + max(requests_used, coalesce(?1, 0)) - requests_used
+    where unsure = 1 and day = (select max(day) from budget_days)
+    returning day, requests_used";
+
+const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
+
+/// The day that is charged at `now`, and what it has cost: the greatest day seen, so that a clock that steps back opens
+/// no second budget. `told` is the day that the service's clock last named; `clock_doubt` until when it cannot be asked.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn spent(
+    pool: &SqlitePool,
+    starts: DayStart,
+    told: Option<BudgetDay>,
+    clock_doubt: Option<Time>,
+    now: Time,
+) -> Result<Spent> {
+    let today = BudgetDay::of(now, starts);
+    let fresh = Spent { confirmed: told == Some(today), clock_doubt, ..Spent::nothing(today) };
+    let Some(row) = sqlx::query(GREATEST_DAY).fetch_optional(pool).await? else { return Ok(fresh) };
+    let Ok(date) = row.get::<String, _>(0).parse() else { return Ok(fresh) };
+    let greatest = BudgetDay::on(date, starts);
+    if greatest.date < today.date {
+        return Ok(fresh);
+    }
+    let number = |at: usize| row.get::<Option<i64>, _>(at);
+    let observed = match (number(6), number(7), number(8)) {
+        (Some(quota), Some(remain), Some(at)) => Some(Observation {
+            quota: quota.unsigned_abs(),
+            remain: remain.unsigned_abs(),
+            at: from_millis(at),
+            requests: row.get(9),
+            urls: row.get(10),
+        }),
+        _ => None,
+    };
+    Ok(Spent {
+        day: greatest,
+        requests: row.get(1),
+        urls: row.get(2),
+        exhausted: row.get(3),
+        refused_urls: row.get(4),
+        unsure: row.get(5),
+        observed,
+        confirmed: true,
+        clock_doubt: None,
+    })
+}
+
+/// Takes a day on the books, with the limits as they are configured now.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy) -> Result<()> {
+    sqlx::query(ENTER_DAY)
+        .bind(day.to_string())
+        .bind(to_millis(day.starts_at))
+        .bind(to_millis(day.ends_at))
+        .bind(policy.requests_per_day)
+        .bind(policy.urls_per_day)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Charges one request and its URLs to `day`, and gives what the day has cost then. None, and nothing charged, if the day
+/// has no room for it: the last word on the budget, inside the transaction that opens the submission.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
+    enter_day_tx(tx, day, policy).await?;
+    Ok(sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).fetch_optional(tx.conn()).await?)
+}
+
+/// The service says that nothing is left of this day.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, code: &str) -> Result<()> {
+    sqlx::query(EXHAUST_DAY).bind(day.to_string()).bind(code).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A batch of so many URLs was refused for the day's quota: the service is asked anew, and smaller ones are tried.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, urls: u32) -> Result<()> {
+    sqlx::query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The service's word is out of date: it is asked before the next batch.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn forget_observation_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<()> {
+    sqlx::query(FORGET_OBSERVATION).bind(day.to_string()).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What a word of the service taught.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taught {
+    /// The unit, if it was not known before.
+    pub unit: Option<Unit>,
+    /// What others have spent, once the unit is known.
+    pub drift: Option<u64>,
+}
+
+/// Writes down what the service says of the day, and what it teaches: the unit by the drop since its word before, or
+/// because a batch larger than what is left was refused; what others have spent. A day whose cost was in doubt costs at
+/// least what the service says is gone.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn observe_tx(
+    tx: &mut WriteTx<'_>,
+    before: &Spent,
+    known: Option<Unit>,
+    (quota, remain): (u64, u64),
+    now: Time,
+) -> Result<Taught> {
+    let name = before.day.to_string();
+    let gone = quota.saturating_sub(remain);
+    if before.unsure && known != Some(Unit::Urls) {
+        raise_tx(tx, &before.day, u32::try_from(gone).unwrap_or(u32::MAX)).await?;
+    }
+    let after = Observation { quota, remain, at: now, requests: before.requests, urls: before.urls };
+    let refused = before.refused_urls.filter(|refused| 0 < remain && remain < u64::from(*refused));
+    let by_refusal = refused.map(|_| Unit::Urls);
+    let by_drop = before.observed.as_ref().and_then(|observed| learn(observed, &after));
+    let learned = by_refusal.or(if known.is_none() { by_drop } else { None }).filter(|unit| known != Some(*unit));
+    let unit = learned.or(known);
+    let drift = unit.map(|unit| drift(&after, unit));
+    sqlx::query(OBSERVE)
+        .bind(&name)
+        .bind(stored(quota))
+        .bind(stored(remain))
+        .bind(to_millis(now))
+        .bind(drift.map(stored))
+        .bind(by_refusal.is_some())
+        .execute(tx.conn())
+        .await?;
+    Ok(Taught { unit: learned, drift })
+}
+
+/// The day costs at least `requests`, even if this database does not know of all of them.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn raise_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: u32) -> Result<()> {
+    sqlx::query(RAISE).bind(day.to_string()).bind(requests).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The operator's word on what the day in doubt has cost: at least so many requests, where a number is given. Gives the day
+/// and its cost; none if no day is in doubt.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn confirm_tx(tx: &mut WriteTx<'_>, requests: Option<u32>) -> Result<Option<(String, u32)>> {
+    let confirmed = sqlx::query(CONFIRM).bind(requests).fetch_optional(tx.conn()).await?;
+    Ok(confirmed.map(|row| (row.get(0), row.get(1))))
+}
+
+/// Whether what the day has cost is in doubt.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn doubt_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, unsure: bool) -> Result<()> {
+    sqlx::query(DOUBT_DAY).bind(day.to_string()).bind(unsure).execute(tx.conn()).await?;
+    Ok(())
+}
+
+fn stored(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

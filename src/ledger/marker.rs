@@ -1,0 +1,154 @@
+//! The marker in the spool: the day and what it had cost at its last charge, written before each call leaves. It tells a
+//! database that was lost or restored from an older copy from one that is whole.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::days::{doubt_day_tx, enter_day_tx, raise_tx};
+use crate::model::{BudgetDay, SubmissionId};
+use crate::schedule::Policy;
+use crate::store::{Result, Store};
+
+const LAST_SUBMISSION: &str = "select coalesce(max(submission_id), 0) from submissions";
+
+/// Its name in the spool; files that begin with a dot are never taken for dropped ones.
+const NAME: &str = ".ledger";
+
+/// Its size, well below a sector: it is written in place, and either the old or the new one is there after a power cut.
+const BYTES: usize = 64;
+
+/// What the marker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The budget day.
+    pub date: NaiveDate,
+    /// Requests charged to it.
+    pub requests: u32,
+    /// The submission that was opened last; it only grows.
+    pub submission: SubmissionId,
+}
+
+/// The marker's file.
+#[derive(Debug)]
+pub struct Marker {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Marker {
+    /// The marker of this spool.
+    pub fn in_spool(dir: &Path) -> Self {
+        Self { path: dir.join(NAME), file: None }
+    }
+
+    /// What it says; none if there is no marker or it is damaged.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn read(&self) -> io::Result<Option<Mark>> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(text) => Ok(parse(&text)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes it, durably.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; the call must not be made then.
+    pub fn write(&mut self, mark: Mark) -> io::Result<()> {
+        let written = self.open().and_then(|file| {
+            file.write_all_at(text(mark).as_bytes(), 0)?;
+            file.sync_data()
+        });
+        if written.is_err() {
+            self.file = None; // the spool may be another one by now
+        }
+        written
+    }
+
+    fn open(&mut self) -> io::Result<&File> {
+        // A spool that was removed and made again has no marker: the old file is gone, however well it can be written.
+        if self.file.is_none() || !self.path.exists() {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&self.path)?;
+            file.set_len(BYTES as u64)?;
+            file.sync_all()?;
+            if let Some(dir) = self.path.parent() {
+                File::open(dir)?.sync_all()?;
+            }
+            self.file = Some(file);
+        }
+        Ok(self.file.as_ref().expect("it was opened just now"))
+    }
+}
+
+/// Compares the marker with the database. One that does not know the last submission was lost or is an older copy: what
+/// its day has cost is then at least what the marker says, and in doubt. True if that is so.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn reconcile(store: &Store, policy: &Policy, mark: Mark) -> Result<bool> {
+    let mut tx = store.write().await?;
+    let last: i64 = sqlx::query_scalar(LAST_SUBMISSION).fetch_one(tx.conn()).await?;
+    if last >= mark.submission.0 {
+        tx.roll_back().await?;
+        return Ok(false);
+    }
+    let day = BudgetDay::on(mark.date, policy.day_starts);
+    enter_day_tx(&mut tx, &day, policy).await?;
+    raise_tx(&mut tx, &day, mark.requests).await?;
+    doubt_day_tx(&mut tx, &day, true).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn text(mark: Mark) -> String {
+    let content = format!("{} {} {}", mark.date, mark.requests, mark.submission);
+    let line = format!("{content} {:016x}", xxh3_64(content.as_bytes()));
+    format!("{line:<width$}\n", width = BYTES - 1)
+}
+
+fn parse(text: &str) -> Option<Mark> {
+    let (content, sum) = text.trim_end().rsplit_once(' ')?;
+    if sum != format!("{:016x}", xxh3_64(content.as_bytes())) {
+        return None;
+    }
+    let mut words = content.split(' ');
+    Some(Mark {
+        date: words.next()?.parse().ok()?,
+        requests: words.next()?.parse().ok()?,
+        submission: SubmissionId(words.next()?.parse().ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_says_what_was_last_written_or_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut marker = Marker::in_spool(dir.path());
+        assert_eq!(marker.read().unwrap(), None);
+        for requests in [1, 499, 2] {
+            let mark = Mark { date: "2026-11-23".parse().unwrap(), requests, submission: SubmissionId(7) };
+            marker.write(mark).unwrap();
+            assert_eq!(Marker::in_spool(dir.path()).read().unwrap(), Some(mark));
+        }
+        std::fs::write(dir.path().join(NAME), "2026-11-23 3 0000000000000000\n").unwrap();
+        assert_eq!(marker.read().unwrap(), None);
+        std::fs::remove_file(dir.path().join(NAME)).unwrap();
+        let mark = Mark { date: "2026-11-24".parse().unwrap(), requests: 1, submission: SubmissionId(i64::MAX) };
+        marker.write(mark).unwrap();
+        assert_eq!(marker.read().unwrap(), Some(mark));
+    }
+}

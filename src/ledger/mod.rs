@@ -1,0 +1,31 @@
+//! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `tasks`, `account` and `facts`, and
+//! the marker in the spool.
+//!
+//! A submission is opened (the day charged, nonce and time written down) in one short transaction and closed (the
+//! answer, the tasks) in another; between them the call is on its way. A crash in between leaves it open: charged,
+//! and found at the next start by [`open_submissions`]. A cost is given back only where nothing can have reached the
+//! operation.
+//!
+//! A submission whose answer never came stays open, charged, with its URLs leased, until its doubt is resolved
+//! (`submit::doubt`).
+//!
+//! Invariant: `budget_days.requests_used` is `unbooked` and the sum of the costs of that day's submissions; it never passes
+//! `requests_limit` as it stood when the last of them was opened.
+
+mod account;
+mod book;
+mod days;
+mod marker;
+
+pub use account::{
+    Fact, back_off_tx, note_accepted_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx,
+    standing,
+};
+pub use book::{
+    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, knows_task, open_submissions, open_tx, send_again_tx,
+};
+pub use days::{
+    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, observe_tx,
+    raise_tx, refuse_for_quota_tx, spent,
+};
+pub use marker::{Mark, Marker, reconcile};

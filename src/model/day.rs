@@ -1,0 +1,160 @@
+//! The budget day: the 24 hours from `day_starts`, named by its date there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta};
+
+use super::Time;
+
+/// A time of day without an offset, such as `20:00`; it is meant at the offset of `day_starts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay(pub NaiveTime);
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        NaiveTime::parse_from_str(text, "%H:%M")
+            .map(Self)
+            .map_err(|_| format!("`{text}` is no time of day (HH:MM, e.g. \"20:00\")"))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%H:%M"))
+    }
+}
+
+/// When the account's quota resets: a time of day at a fixed offset, `00:00+08:00` by default
+/// (VOD-API.md, "reset of the day").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayStart {
+    time: NaiveTime,
+    offset: FixedOffset,
+}
+
+impl DayStart {
+    /// The date and time at the offset of `day_starts`.
+    pub fn local(self, now: Time) -> DateTime<FixedOffset> {
+        now.with_timezone(&self.offset)
+    }
+
+    /// The first moment at or after `now` at which it is `at` o'clock there.
+    pub fn next(self, at: TimeOfDay, now: Time) -> Time {
+        let today = self.at(self.local(now).date_naive(), at.0);
+        if today >= now { today } else { today + TimeDelta::days(1) }
+    }
+
+    fn at(self, date: NaiveDate, time: NaiveTime) -> Time {
+        (date.and_time(time) - self.offset).and_utc()
+    }
+}
+
+impl Default for DayStart {
+    fn default() -> Self {
+        Self { time: NaiveTime::MIN, offset: FixedOffset::east_opt(8 * 3600).expect("eight hours are an offset") }
+    }
+}
+
+impl FromStr for DayStart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is no start of a day (HH:MM±HH:MM, e.g. \"00:00+08:00\")");
+        let (time, offset) = text.split_at_checked(5).ok_or_else(wrong)?;
+        Ok(Self {
+            time: TimeOfDay::from_str(time).map_err(|_| wrong())?.0,
+            offset: FixedOffset::from_str(offset).map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for DayStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.time.format("%H:%M"), self.offset)
+    }
+}
+
+/// One budget day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BudgetDay {
+    /// The date on which it starts, at the offset of `day_starts`.
+    pub date: NaiveDate,
+    /// Its first moment.
+    pub starts_at: Time,
+    /// The first moment of the next day.
+    pub ends_at: Time,
+}
+
+impl BudgetDay {
+    /// The day that `now` belongs to.
+    pub fn of(now: Time, starts: DayStart) -> Self {
+        let local = starts.local(now);
+        let before_start = local.time() < starts.time;
+        let date = if before_start { local.date_naive().pred_opt() } else { Some(local.date_naive()) };
+        Self::on(date.unwrap_or_default(), starts)
+    }
+
+    /// The day of this name.
+    pub fn on(date: NaiveDate, starts: DayStart) -> Self {
+        let starts_at = starts.at(date, starts.time);
+        Self { date, starts_at, ends_at: starts_at + TimeDelta::days(1) }
+    }
+}
+
+impl fmt::Display for BudgetDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.date.fmt(f)
+    }
+}
+
+/// A moment from RFC 3339 text.
+#[cfg(test)]
+pub(crate) fn moment(text: &str) -> Time {
+    DateTime::parse_from_rfc3339(text).expect("a test's moment is RFC 3339").to_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_day_turns_at_four_in_the_afternoon_utc() {
+        let starts = DayStart::default();
+        let before = BudgetDay::of(moment("2026-11-23T15:59:59.999Z"), starts);
+        let after = BudgetDay::of(moment("2026-11-23T16:00:00Z"), starts);
+        assert_eq!(before.to_string(), "2026-11-23");
+        assert_eq!(after.to_string(), "2026-11-24");
+        assert_eq!(before.ends_at, after.starts_at);
+    }
+
+    #[test]
+    fn a_day_may_start_at_any_hour_and_offset() {
+        let starts: DayStart = "06:30-03:00".parse().expect("a start");
+        assert_eq!(starts.to_string(), "06:30-03:00");
+        assert_eq!(BudgetDay::of(moment("2026-11-23T09:29:00Z"), starts).to_string(), "2026-11-22");
+        assert_eq!(BudgetDay::of(moment("2026-11-23T09:30:00Z"), starts).to_string(), "2026-11-23");
+        assert!("25:00+08:00".parse::<DayStart>().is_err());
+        assert!("00:00".parse::<DayStart>().is_err());
+        assert!("日00:00".parse::<DayStart>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_moment_is_in_exactly_one_day(seconds in 0_i64..4_000_000_000, hour in 0_u32..24, east in -12_i32..=14) {
+            let starts: DayStart =
+                format!("{hour:02}:00{}{:02}:00", if east < 0 { '-' } else { '+' }, east.abs()).parse().expect("a start");
+            let now = DateTime::from_timestamp(seconds, 0).expect("in range");
+            let day = BudgetDay::of(now, starts);
+            prop_assert!(day.starts_at <= now && now < day.ends_at);
+            prop_assert_eq!(BudgetDay::of(day.starts_at, starts), day);
+            let next = BudgetDay::of(day.ends_at, starts);
+            prop_assert_eq!(next.starts_at, day.ends_at);
+            prop_assert_eq!(next.date, day.date.succ_opt().expect("in range"));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A batch is taken: picked in the queue's order, then leased to the submission that carries it.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, SubmissionId, UrlId, UrlState};
+use crate::store::{Result, WriteTx};
+
+const PICK: &str = "
+    select url_id, url, file_id, host_id, priority
+    from urls
+    where state = 0 and wait_until is null and priority <= ?1
+    order by priority, deadline is null, deadline, url_id
+    limit ?2";
+
+const LEASE: &str = "
+    update urls set state = 1, submission_id = ?1, attempts = attempts + 1
+    where url_id in (select value from json_each(?2))";
+
+const LEASED: &str = "
+    select url_id, url, file_id, host_id, priority
+    from urls
+    where submission_id = ?1 and state = 1
+    order by url_id";
+
+/// The URLs of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// In the order in which they are sent.
+    pub urls: Vec<BatchUrl>,
+}
+
+/// One URL of a batch, with what its counters need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchUrl {
+    /// Its row.
+    pub id: UrlId,
+    /// As it is sent.
+    pub url: String,
+    /// The file it came in.
+    pub file: FileId,
+    /// Its domain.
+    pub host: HostId,
+    /// Its priority now.
+    pub priority: Priority,
+}
+
+impl Batch {
+    pub(super) fn shift(&self, from: UrlState, to: UrlState) -> Moves {
+        let mut moves = Moves::default();
+        for url in &self.urls {
+            moves.shift(url.file, url.host, url.priority, from, to);
+        }
+        moves
+    }
+}
+
+/// Picks the next `limit` URLs that are ready and at least as strong as `weakest`. Changes nothing.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32) -> Result<Batch> {
+    let rows = sqlx::query(PICK).bind(weakest.rank()).bind(limit).fetch_all(tx.conn()).await?;
+    let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
+    // In the order in which a copy of the call will find them again.
+    urls.sort_by_key(|url| url.id);
+    Ok(Batch { urls })
+}
+
+/// Leases a picked batch to its submission.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn lease_tx(tx: &mut WriteTx<'_>, batch: &Batch, submission: SubmissionId) -> Result<()> {
+    let ids: Vec<i64> = batch.urls.iter().map(|url| url.id.0).collect();
+    sqlx::query(LEASE).bind(submission.0).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
+    batch.shift(UrlState::Pending, UrlState::Leased).apply(tx.conn()).await
+}
+
+/// The batch that an open submission carries, as it was leased.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn leased_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<Batch> {
+    let rows = sqlx::query(LEASED).bind(submission.0).fetch_all(tx.conn()).await?;
+    Ok(Batch { urls: rows.iter().map(batch_url).collect() })
+}
+
+fn batch_url(row: &SqliteRow) -> BatchUrl {
+    BatchUrl {
+        id: UrlId(row.get(0)),
+        url: row.get(1),
+        file: FileId(row.get(2)),
+        host: HostId(row.get(3)),
+        priority: Priority::from_rank(row.get(4)),
+    }
+}

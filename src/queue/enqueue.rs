@@ -1,0 +1,203 @@
+//! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's
+//! mark of what has been read: after a crash both are there or neither is.
+
+use std::collections::HashSet;
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::tally::Moves;
+use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlId, UrlState, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// Rows handed over in one statement; more gains nothing (PERFORMANCE.md, "Statement size").
+const ROWS_A_STATEMENT: usize = 500;
+
+const ADD_HOSTS: &str = "
+    insert into hosts (host, since) select value, ?2 from json_each(?1) where true on conflict (host) do nothing";
+
+const HOST_IDS: &str = "select host, host_id from hosts where host in (select value from json_each(?1))";
+
+const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
+
+const ADDED: &str = "select host_id, count(*) from urls where url_id > ?1 group by host_id";
+
+const ADDED_LINES: &str = "select line from urls where url_id > ?1";
+
+/// Pending URLs that were dropped again with a stronger priority, an earlier deadline or an earlier time.
+const WEAKER: &str = "
+    select u.url_id, u.file_id, u.host_id, u.priority
+    from (select value ->> 0 as url_key, value ->> 1 as url from json_each(?1)) as j
+    join urls as u on u.url_key = j.url_key and u.url = j.url and u.state in (0, 1)
+    where u.state = 0
+      and (u.priority > ?2 or coalesce(?3 < coalesce(u.deadline, ?3 + 1), false)
+           or (u.not_before is not null and u.not_before > coalesce(?4, 0)))";
+
+const STRENGTHEN: &str = "
+    update urls set
+        priority   = min(priority, ?2),
+        deadline   = coalesce(min(deadline, ?3), deadline, ?3),
+        wait_until = case when wait_until = not_before then min(not_before, ?4) else wait_until end,
+        not_before = min(not_before, ?4)
+    where url_id = ?1";
+
+/// What the user asked of a URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Urgent goes first.
+    pub priority: Priority,
+    /// A word to find it by.
+    pub label: Option<String>,
+    /// Not to be sent before.
+    pub not_before: Option<Time>,
+    /// Not to be sent after.
+    pub deadline: Option<Time>,
+    /// To be sent even if it is fresh.
+    pub force: bool,
+}
+
+/// A checked line.
+#[derive(Debug)]
+pub struct NewUrl {
+    /// Its number in the file, from 1.
+    pub line: u64,
+    /// The URL on it.
+    pub url: ObjectUrl,
+}
+
+/// What became of the lines of a chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Rows added.
+    pub queued: u64,
+    /// Lines whose URL was pending, leased or submitted already, or stood twice in the chunk.
+    pub merged: u64,
+}
+
+/// Queues the URLs of a chunk that are not live already; where one is and still pending, the stronger priority, the
+/// earlier deadline and the earlier time win.
+///
+/// # Errors
+///
+/// What the database says; the caller's transaction is to be dropped then.
+pub async fn enqueue_tx(
+    tx: &mut WriteTx<'_>,
+    file: FileId,
+    keys: &Keys,
+    mut urls: Vec<NewUrl>,
+    now: Time,
+) -> Result<Enqueued> {
+    let lines = urls.len() as u64;
+    // In the order of the index, so that a chunk walks its pages once. The row numbers keep the order of arrival: lines of
+    // a chunk are in order, so that the one `n` lines after the first is row `last + 1 + n`.
+    let first_line = urls.first().map_or(0, |new| new.line);
+    let mut keyed: Vec<(i64, NewUrl)> = urls.drain(..).map(|new| (new.url.key(), new)).collect();
+    keyed.sort_by(|(a_key, a), (b_key, b)| (a_key, a.url.as_str(), a.line).cmp(&(b_key, b.url.as_str(), b.line)));
+    keyed.dedup_by(|(_, later), (_, first)| later.url == first.url);
+
+    let conn = tx.conn();
+    let last: i64 = sqlx::query_scalar(LAST_URL).fetch_one(&mut *conn).await?;
+    let hosts = host_ids(conn, &keyed, now).await?;
+    let mut queued = 0;
+    let row_of = |new: &NewUrl| last + 1 + i64::try_from(new.line - first_line).unwrap_or(i64::MAX);
+    for rows in keyed.chunks(ROWS_A_STATEMENT) {
+        queued += insert(conn, (file, keys), rows, &hosts, row_of, now).await?;
+    }
+    let mut moves = Moves::default();
+    for row in sqlx::query(ADDED).bind(last).fetch_all(&mut *conn).await? {
+        moves.add(file, HostId(row.get(0)), keys.priority, UrlState::Pending, row.get(1));
+    }
+    if queued < keyed.len() as u64 {
+        strengthen(conn, keys, &keyed, last, &mut moves, now).await?;
+    }
+    moves.apply(conn).await?;
+    Ok(Enqueued { queued, merged: lines - queued })
+}
+
+type HostIds = std::collections::HashMap<String, i64>;
+
+async fn host_ids(conn: &mut SqliteConnection, keyed: &[(i64, NewUrl)], now: Time) -> Result<HostIds> {
+    let names: HashSet<&str> = keyed.iter().map(|(_, new)| new.url.host()).collect();
+    let names = serde_json::json!(names).to_string();
+    sqlx::query(ADD_HOSTS).bind(&names).bind(to_millis(now)).execute(&mut *conn).await?;
+    let rows = sqlx::query(HOST_IDS).bind(&names).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+async fn insert(
+    conn: &mut SqliteConnection,
+    (file, keys): (FileId, &Keys),
+    rows: &[(i64, NewUrl)],
+    hosts: &HostIds,
+    row_of: impl Fn(&NewUrl) -> i64,
+    now: Time,
+) -> Result<u64> {
+    let not_before = keys.not_before.map(to_millis);
+    let mut query = sqlx::query(AssertSqlSafe(insert_statement(rows.len())))
+        .bind(file.0)
+        .bind(keys.priority.rank())
+        .bind(not_before)
+        .bind(keys.deadline.map(to_millis))
+        .bind(not_before.filter(|at| *at > to_millis(now)));
+    for (key, new) in rows {
+        query = query
+            .bind(i64::try_from(new.line).unwrap_or(i64::MAX))
+            .bind(new.url.as_str())
+            .bind(key)
+            .bind(hosts.get(new.url.host()).copied())
+            .bind(row_of(new));
+    }
+    Ok(query.execute(conn).await?.rows_affected())
+}
+
+/// The insert of `rows` rows, those left out whose URL is live. Every parameter is numbered: sqlx counts those that are
+/// not from 1 again.
+fn insert_statement(rows: usize) -> String {
+    let values: Vec<String> = (0..rows)
+        .map(|row| 6 + row * 5)
+        .map(|first| format!("(?{first}, ?{}, ?{}, ?{}, ?{})", first + 1, first + 2, first + 3, first + 4))
+        .collect();
+    format!(
+        "insert into urls (url_id, file_id, line, url, url_key, host_id, priority, not_before, deadline, wait_until)
+         select v.column5, ?1, v.column1, v.column2, v.column3, v.column4, ?2, ?3, ?4, ?5
+         from (values {}) as v
+         where not exists (select 1 from urls as u
+                           where u.url_key = v.column3 and u.url = v.column2 and u.state in (0, 1))",
+        values.join(", ")
+    )
+}
+
+/// Gives the pending URLs that were merged what is stronger in these keys.
+async fn strengthen(
+    conn: &mut SqliteConnection,
+    keys: &Keys,
+    keyed: &[(i64, NewUrl)],
+    last: i64,
+    moves: &mut Moves,
+    now: Time,
+) -> Result<()> {
+    let added: Vec<i64> = sqlx::query_scalar(ADDED_LINES).bind(last).fetch_all(&mut *conn).await?;
+    let added: HashSet<i64> = added.into_iter().collect();
+    let merged: Vec<(i64, &str)> = keyed
+        .iter()
+        .filter(|(_, new)| !added.contains(&i64::try_from(new.line).unwrap_or(i64::MAX)))
+        .map(|(key, new)| (*key, new.url.as_str()))
+        .collect();
+    let (priority, deadline) = (keys.priority.rank(), keys.deadline.map(to_millis));
+    // Without a time of its own the new line may go at once.
+    let not_before = keys.not_before.map_or_else(|| to_millis(now), to_millis);
+    let weaker = sqlx::query(WEAKER)
+        .bind(serde_json::json!(merged).to_string())
+        .bind(priority)
+        .bind(deadline)
+        .bind(not_before)
+        .fetch_all(&mut *conn)
+        .await?;
+    for row in weaker {
+        let (id, file, host) = (UrlId(row.get(0)), FileId(row.get(1)), HostId(row.get(2)));
+        let old = Priority::from_rank(row.get(3));
+        sqlx::query(STRENGTHEN).bind(id.0).bind(priority).bind(deadline).bind(not_before).execute(&mut *conn).await?;
+        moves.add(file, host, old, UrlState::Pending, -1);
+        moves.add(file, host, old.min(keys.priority), UrlState::Pending, 1);
+    }
+    Ok(())
+}

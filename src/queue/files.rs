@@ -1,0 +1,289 @@
+//! The dropped files: how far each has been read, what became of its lines, and where it is between the folders.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use super::enqueue::{Enqueued, Keys};
+use crate::model::{FileId, Time, from_millis, to_millis};
+use crate::store::{Result, WriteTx};
+
+const REGISTER: &str = "
+    insert into files (name, stored_name, phase, dropped_at) values (?1, ?2, 0, ?3) returning file_id";
+
+const UNFINISHED: &str = "
+    select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why
+    from files where phase in (0, 1, 3)";
+
+const SET_KEYS: &str = "
+    update files set priority = ?2, label = ?3, not_before = ?4, deadline = ?5, force = ?6 where file_id = ?1";
+
+const PROGRESS: &str = "
+    update files set
+        read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
+        refused = refused + ?7
+    where file_id = ?1 and read_bytes = ?8 and phase = 0";
+
+const REFUSALS: &str = "
+    insert into file_refusals (file_id, reason, lines) values (?1, ?2, ?3)
+    on conflict (file_id, reason) do update set lines = lines + excluded.lines";
+
+const MARK_READ: &str = "update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4 where file_id = ?1";
+
+const REJECT: &str = "update files set phase = 3, bytes = ?2, rejected_why = ?3 where file_id = ?1";
+
+const FINISH: &str = "
+    update files set phase = phase + 1, finished_at = case when pending + leased + submitted + held = 0 then ?2 end
+    where file_id = ?1 and phase in (1, 3)";
+
+const ACCOUNT: &str = "
+    select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
+           lines, queued, merged, fresh, refused, rejected_why
+    from files where file_id = ?1";
+
+const ACCOUNT_REFUSALS: &str = "select reason, lines from file_refusals where file_id = ?1 order by reason";
+
+/// What has still to be done with a file that is in `work/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its lines are being read.
+    Reading,
+    /// All lines are committed; it goes to `done/`.
+    Read,
+    /// It cannot be read as a URL file; it goes to `rejected/`.
+    Refused,
+}
+
+/// A file that is in `work/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Its row.
+    pub id: FileId,
+    /// As it was dropped.
+    pub name: String,
+    /// As it is called in `work/` and later.
+    pub stored_name: String,
+    /// What has still to be done.
+    pub phase: Phase,
+    /// Bytes of it whose lines are committed.
+    pub read_bytes: u64,
+    /// Bytes of its report of refused lines that are committed.
+    pub refused_bytes: u64,
+    /// Lines that were taken as URLs, good or bad.
+    pub lines: u64,
+    /// Why it was refused.
+    pub rejected_why: Option<String>,
+}
+
+/// What a chunk of a file's lines came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The chunk starts at this byte.
+    pub from_bytes: u64,
+    /// Reading resumes at this byte.
+    pub read_bytes: u64,
+    /// The report of refused lines is good up to this byte.
+    pub refused_bytes: u64,
+    /// Lines of the chunk taken as URLs, good or bad.
+    pub lines: u64,
+    /// What became of the good ones.
+    pub enqueued: Enqueued,
+    /// How many were refused, by reason.
+    pub refused: Vec<(String, u64)>,
+}
+
+/// What became of a file's lines, for its receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileAccount {
+    /// As it was dropped.
+    pub name: String,
+    /// As it is called in `done/` or `rejected/`.
+    pub stored_name: String,
+    /// What was asked for in its directives.
+    pub keys: Keys,
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// Of its content, in hex.
+    pub sha256: Option<String>,
+    /// When it was claimed.
+    pub dropped_at: Time,
+    /// When its last line was committed.
+    pub read_at: Option<Time>,
+    /// Lines taken as URLs, good or bad.
+    pub lines: u64,
+    /// Rows added.
+    pub queued: u64,
+    /// Lines whose URL was live already.
+    pub merged: u64,
+    /// Lines whose URL completed lately.
+    pub fresh: u64,
+    /// Lines refused.
+    pub refused: u64,
+    /// The same by reason.
+    pub refusals: Vec<(String, u64)>,
+    /// Why the file as a whole was refused.
+    pub rejected_why: Option<String>,
+}
+
+/// Takes a file that was moved into `work/` on the books.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn register_tx(tx: &mut WriteTx<'_>, name: &str, stored_name: &str, now: Time) -> Result<OpenFile> {
+    let query = sqlx::query_scalar(REGISTER).bind(name).bind(stored_name).bind(to_millis(now));
+    Ok(OpenFile {
+        id: FileId(query.fetch_one(tx.conn()).await?),
+        name: name.to_owned(),
+        stored_name: stored_name.to_owned(),
+        phase: Phase::Reading,
+        read_bytes: 0,
+        refused_bytes: 0,
+        lines: 0,
+        rejected_why: None,
+    })
+}
+
+/// The files that a crash or a stop left in `work/`, oldest first.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn unfinished(pool: &SqlitePool) -> Result<Vec<OpenFile>> {
+    let rows = sqlx::query(UNFINISHED).fetch_all(pool).await?;
+    let mut files: Vec<OpenFile> = rows
+        .iter()
+        .map(|row| OpenFile {
+            id: FileId(row.get(0)),
+            name: row.get(1),
+            stored_name: row.get(2),
+            phase: match row.get::<i64, _>(3) {
+                0 => Phase::Reading,
+                1 => Phase::Read,
+                _ => Phase::Refused,
+            },
+            read_bytes: count(row, 4),
+            refused_bytes: count(row, 5),
+            lines: count(row, 6),
+            rejected_why: row.get(7),
+        })
+        .collect();
+    files.sort_by_key(|file| file.id);
+    Ok(files)
+}
+
+/// Writes down what the file's directives ask for.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn set_keys_tx(tx: &mut WriteTx<'_>, file: FileId, keys: &Keys) -> Result<()> {
+    sqlx::query(SET_KEYS)
+        .bind(file.0)
+        .bind(keys.priority.rank())
+        .bind(&keys.label)
+        .bind(keys.not_before.map(to_millis))
+        .bind(keys.deadline.map(to_millis))
+        .bind(keys.force)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Moves the mark of what has been read, in the transaction that queued the lines before it. False, and nothing changed,
+/// if the mark is not where the chunk starts.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn progress_tx(tx: &mut WriteTx<'_>, file: FileId, progress: &Progress) -> Result<bool> {
+    let refused: u64 = progress.refused.iter().map(|(_, lines)| lines).sum();
+    let moved = sqlx::query(PROGRESS)
+        .bind(file.0)
+        .bind(stored(progress.read_bytes))
+        .bind(stored(progress.refused_bytes))
+        .bind(stored(progress.lines))
+        .bind(stored(progress.enqueued.queued))
+        .bind(stored(progress.enqueued.merged))
+        .bind(stored(refused))
+        .bind(stored(progress.from_bytes))
+        .execute(tx.conn())
+        .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for (reason, lines) in &progress.refused {
+        sqlx::query(REFUSALS).bind(file.0).bind(reason).bind(stored(*lines)).execute(tx.conn()).await?;
+    }
+    Ok(true)
+}
+
+/// Every line is committed; what is left is to move the file.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn mark_read_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: u64, sha256: &str, now: Time) -> Result<()> {
+    let query = sqlx::query(MARK_READ).bind(file.0).bind(stored(bytes)).bind(sha256).bind(to_millis(now));
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The file cannot be read as a URL file; what is left is to move it.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn reject_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: Option<u64>, why: &str) -> Result<()> {
+    sqlx::query(REJECT).bind(file.0).bind(bytes.map(stored)).bind(why).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The file has been moved out of `work/`.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn finish_tx(tx: &mut WriteTx<'_>, file: FileId, now: Time) -> Result<()> {
+    sqlx::query(FINISH).bind(file.0).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What became of a file's lines.
+///
+/// # Errors
+///
+/// What the database says; also when there is no such file.
+pub async fn account(pool: &SqlitePool, file: FileId) -> Result<FileAccount> {
+    let row = sqlx::query(ACCOUNT).bind(file.0).fetch_one(pool).await?;
+    let refusals = sqlx::query(ACCOUNT_REFUSALS).bind(file.0).fetch_all(pool).await?;
+    Ok(FileAccount {
+        name: row.get(0),
+        stored_name: row.get(1),
+        keys: Keys {
+            label: row.get(2),
+            priority: crate::model::Priority::from_rank(row.get(3)),
+            not_before: row.get::<Option<i64>, _>(4).map(from_millis),
+            deadline: row.get::<Option<i64>, _>(5).map(from_millis),
+            force: row.get(6),
+        },
+        bytes: row.get::<Option<i64>, _>(7).map(i64::unsigned_abs),
+        sha256: row.get(8),
+        dropped_at: from_millis(row.get(9)),
+        read_at: row.get::<Option<i64>, _>(10).map(from_millis),
+        lines: count(&row, 11),
+        queued: count(&row, 12),
+        merged: count(&row, 13),
+        fresh: count(&row, 14),
+        refused: count(&row, 15),
+        refusals: refusals.iter().map(|row| (row.get(0), count(row, 1))).collect(),
+        rejected_why: row.get(16),
+    })
+}
+
+fn count(row: &SqliteRow, at: usize) -> u64 {
+    row.get::<i64, _>(at).unsigned_abs()
+}
+
+fn stored(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,24 @@
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls` and `tally`.
+//!
+//! In the order of a URL's life: [`enqueue_tx`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
+//! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
+//! inside the caller's transaction, because they must be durable together with what the caller writes.
+//!
+//! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
+//! they change in the same transaction. A crash leaves either both or neither.
+
+mod claim;
+mod enqueue;
+mod files;
+mod ready;
+mod settle;
+mod tally;
+
+pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_tx};
+pub use enqueue::{Enqueued, Keys, NewUrl, enqueue_tx};
+pub use files::{
+    FileAccount, OpenFile, Phase, Progress, account, finish_tx, mark_read_tx, progress_tx, register_tx, reject_tx,
+    set_keys_tx, unfinished,
+};
+pub use ready::{Ready, Tidied, ready, tidy_tx};
+pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};

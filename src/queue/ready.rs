@@ -1,0 +1,103 @@
+//! What is ready to be sent, as the scheduler needs to know it, and the passing of time: URLs whose time has come, and
+//! those whose deadline has passed.
+
+use sqlx::{Row, SqlitePool};
+
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
+const TIDY_ROWS_MAX: i64 = 10_000;
+
+const READY: &str = "
+    select count(*), coalesce(sum(priority = 0), 0), min(url_id), min(deadline)
+    from (select priority, url_id, deadline
+          from urls
+          where state = 0 and wait_until is null
+          order by priority, deadline is null, deadline, url_id
+          limit ?1)";
+
+const ARRIVED: &str = "select f.dropped_at from urls as u join files as f on f.file_id = u.file_id where u.url_id = ?1";
+
+const NEXT: &str = "select min(wait_until) from urls where wait_until is not null";
+
+const NEXT_DEADLINE: &str = "select min(deadline) from urls where state = 0 and deadline is not null";
+
+const WAKE: &str = "
+    update urls set wait_until = null
+    where url_id in (select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
+
+const EXPIRE: &str = "
+    update urls set state = 4, wait_until = null, reason = 'the deadline passed before it could be sent', ended_at = ?1
+    where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1 order by deadline limit ?2)
+    returning file_id, host_id, priority";
+
+/// The head of the queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// URLs ready now, counted up to the limit that was asked for.
+    pub urls: u32,
+    /// Urgent ones among them.
+    pub urgent: u32,
+    /// When the one that has waited longest was dropped.
+    pub oldest_at: Option<Time>,
+    /// The earliest deadline among them.
+    pub deadline: Option<Time>,
+    /// When the next one that is not ready will be.
+    pub next_at: Option<Time>,
+    /// When the next pending one expires.
+    pub expires_at: Option<Time>,
+}
+
+/// Reads the head of the queue, counting up to `limit` URLs.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
+    let mut conn = pool.acquire().await?;
+    let head = sqlx::query(READY).bind(limit).fetch_one(&mut *conn).await?;
+    let oldest: Option<i64> = head.get(2);
+    let oldest_at: Option<i64> = match oldest {
+        Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut *conn).await?,
+        None => None,
+    };
+    let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut *conn).await?;
+    let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut *conn).await?;
+    Ok(Ready {
+        urls: head.get(0),
+        urgent: head.get(1),
+        oldest_at: oldest_at.map(from_millis),
+        deadline: head.get::<Option<i64>, _>(3).map(from_millis),
+        next_at: next_at.map(from_millis),
+        expires_at: expires_at.map(from_millis),
+    })
+}
+
+/// What the passing of time changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// URLs that became ready.
+    pub woken: u64,
+    /// URLs that expired.
+    pub expired: u64,
+}
+
+/// Makes URLs ready whose time has come and expires those whose deadline has passed, ten thousand of each at most.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
+    let conn = tx.conn();
+    let expired = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).fetch_all(&mut *conn).await?;
+    let mut moves = Moves::default();
+    for row in &expired {
+        let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));
+        moves.shift(file, host, Priority::from_rank(row.get(2)), UrlState::Pending, UrlState::Expired);
+    }
+    moves.apply(conn).await?;
+    let woken = sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(&mut *conn).await?.rows_affected();
+    Ok(Tidied { woken, expired: expired.len() as u64 })
+}

@@ -1,0 +1,105 @@
+//! A batch's end: submitted, or its URLs back in the queue, held, or failed.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+
+use super::claim::Batch;
+use super::tally::Moves;
+use crate::model::{SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// Rows of the batch go back to `pending`, or to `held`; an attempt that does not count is taken back.
+const RELEASE: &str = "
+    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5
+    where submission_id = ?1 and state = 1";
+
+/// Those that have no attempt left end.
+const EXHAUSTED: &str = "
+    update urls set state = ?2, wait_until = null, ended_at = ?3
+    where submission_id = ?1 and state = 0 and attempts >= ?4
+    returning url_id";
+
+/// Where a batch's URLs go when it was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseTo {
+    /// Back into the queue; not before `wait_until`, if that is given.
+    Pending {
+        /// Not to be claimed before.
+        wait_until: Option<Time>,
+        /// Where those go that have no attempt left: [`UrlState::Failed`] or [`UrlState::Held`].
+        exhausted: UrlState,
+    },
+    /// To the operator.
+    Held,
+}
+
+/// What happens to a batch's URLs when it was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Where they go.
+    pub to: ReleaseTo,
+    /// Whether the call was an attempt of theirs.
+    pub counts: bool,
+    /// The most attempts a URL may have (`[retry] attempts_max`).
+    pub attempts_max: u32,
+    /// Why, for the operator.
+    pub reason: String,
+}
+
+/// The batch was accepted. Its rows are left alone: that they are submitted stands in their submission.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn settle_submitted_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
+    batch.shift(UrlState::Leased, UrlState::Submitted).apply(tx.conn()).await
+}
+
+/// The batch was not accepted: its URLs go where `release` says.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn release_tx(
+    tx: &mut WriteTx<'_>,
+    batch: &Batch,
+    submission: SubmissionId,
+    release: &Release,
+    now: Time,
+) -> Result<()> {
+    let conn = tx.conn();
+    let (state, code, wait_until) = match release.to {
+        ReleaseTo::Pending { wait_until, .. } => (UrlState::Pending, 0, wait_until),
+        ReleaseTo::Held => (UrlState::Held, 6, None),
+    };
+    sqlx::query(RELEASE)
+        .bind(submission.0)
+        .bind(code)
+        .bind(i64::from(!release.counts))
+        .bind(wait_until.map(to_millis))
+        .bind(&release.reason)
+        .execute(&mut *conn)
+        .await?;
+    let mut moves = batch.shift(UrlState::Leased, state);
+    if let ReleaseTo::Pending { exhausted, .. } = release.to
+        && release.counts
+    {
+        let rows = sqlx::query(EXHAUSTED)
+            .bind(submission.0)
+            .bind(if exhausted == UrlState::Held { 6 } else { 3 })
+            .bind((exhausted == UrlState::Failed).then(|| to_millis(now)))
+            .bind(release.attempts_max)
+            .fetch_all(&mut *conn)
+            .await?;
+        shift_some(batch, rows.iter().map(|row| UrlId(row.get(0))), exhausted, &mut moves);
+    }
+    moves.apply(conn).await
+}
+
+fn shift_some(batch: &Batch, ids: impl Iterator<Item = UrlId>, to: UrlState, moves: &mut Moves) {
+    let by_id: HashMap<UrlId, usize> = batch.urls.iter().enumerate().map(|(at, url)| (url.id, at)).collect();
+    for url in ids.filter_map(|id| by_id.get(&id)).map(|at| &batch.urls[*at]) {
+        moves.shift(url.file, url.host, url.priority, UrlState::Pending, to);
+    }
+}

@@ -1,0 +1,90 @@
+//! The counters: how many URLs of each file and priority are in which state, and how many of a host are pending.
+//! Collected while a transaction changes URLs and applied once at its end, so that nobody ever counts the queue.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hash::Hash;
+
+use sqlx::SqliteConnection;
+
+use crate::model::{FileId, HostId, Priority, UrlState};
+use crate::store::Result;
+
+const FILES: &str = "
+    update files set
+        pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
+        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7
+    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7
+          from json_each(?1)) as j
+    where files.file_id = j.id";
+
+const TALLY: &str = "
+    update tally set
+        pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
+        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7
+    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7
+          from json_each(?1)) as j
+    where tally.priority = j.id";
+
+const HOSTS: &str = "
+    update hosts set pending = pending + j.d0
+    from (select value ->> 0 as id, value ->> 1 as d0 from json_each(?1)) as j
+    where hosts.host_id = j.id";
+
+/// A change of each state's count, in the order of [`UrlState::ALL`].
+type Change = [i64; UrlState::ALL.len()];
+
+/// The changes of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    files: HashMap<FileId, Change>,
+    priorities: HashMap<Priority, Change>,
+    hosts: HashMap<HostId, Change>,
+}
+
+impl Moves {
+    /// `n` URLs are new in a state.
+    pub(super) fn add(&mut self, file: FileId, host: HostId, priority: Priority, state: UrlState, n: i64) {
+        bump(&mut self.files, file, state, n);
+        bump(&mut self.priorities, priority, state, n);
+        bump(&mut self.hosts, host, state, n);
+    }
+
+    /// One URL goes from one state to another.
+    pub(super) fn shift(&mut self, file: FileId, host: HostId, priority: Priority, from: UrlState, to: UrlState) {
+        self.add(file, host, priority, from, -1);
+        self.add(file, host, priority, to, 1);
+    }
+
+    /// Writes the changes.
+    pub(super) async fn apply(self, conn: &mut SqliteConnection) -> Result<()> {
+        let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
+        let priorities = rows(self.priorities.into_iter().map(|(priority, change)| (priority.rank(), change)));
+        let hosts = rows(self.hosts.into_iter().map(|(id, change)| (id.0, change)));
+        for (statement, rows) in [(FILES, files), (TALLY, priorities), (HOSTS, hosts)] {
+            sqlx::query(statement).bind(rows).execute(&mut *conn).await?;
+        }
+        Ok(())
+    }
+}
+
+fn bump<K: Eq + Hash>(changes: &mut HashMap<K, Change>, key: K, state: UrlState, n: i64) {
+    changes.entry(key).or_default()[state as usize] += n;
+}
+
+/// The changes as JSON: a row of the key and its eight differences each.
+fn rows(changes: impl Iterator<Item = (i64, Change)>) -> String {
+    let mut text = String::from("[");
+    for (key, change) in changes.filter(|(_, change)| change.iter().any(|n| *n != 0)) {
+        let separator = if text.len() > 1 { "," } else { "" };
+        let _ = write!(text, "{separator}[{key}");
+        for n in change {
+            let _ = write!(text, ",{n}");
+        }
+        text.push(']');
+    }
+    text.push(']');
+    text
+}

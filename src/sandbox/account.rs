@@ -1,0 +1,163 @@
+//! The sandbox's account: what it saw and what it counted, independent of what any client believes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::scenario::{QuotaRules, QuotaUnit};
+use crate::model::{BudgetDay, Time, rfc3339};
+
+/// What `GET /_sandbox/account` shows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The day now, at the offset of the account's `day_starts`.
+    pub day: String,
+    /// What the quota counts, `requests` or `urls`.
+    pub quota_unit: String,
+    /// The day's quota.
+    pub quota: u64,
+    /// What is left of it.
+    pub quota_left: u64,
+    /// By day, what was seen.
+    pub days: BTreeMap<String, DayView>,
+    /// Every call, in order.
+    pub calls: Vec<CallView>,
+    /// Every URL accepted, and how often.
+    pub accepted: BTreeMap<String, u64>,
+}
+
+/// A day of the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayView {
+    /// Calls of `PreloadVodObjectCaches` that reached the operation, accepted or refused.
+    pub requests_seen: u64,
+    /// Those accepted.
+    pub requests_accepted: u64,
+    /// URLs in them.
+    pub urls_accepted: u64,
+    /// What was counted against the quota.
+    pub quota_used: u64,
+}
+
+/// A call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallView {
+    /// When it came, RFC 3339.
+    pub at: String,
+    /// What was called.
+    pub operation: String,
+    /// Its nonce.
+    pub nonce: String,
+    /// URLs in it.
+    pub urls: usize,
+    /// HTTP status of the answer; 0 where none was given.
+    pub status: u16,
+    /// `OK` or the error's code, as the operation had it, whatever then became of the answer.
+    pub code: String,
+    /// The fault that the scenario played on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The tasks it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_ids: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    rules: QuotaRules,
+    days: BTreeMap<String, DayView>,
+    calls: Vec<CallView>,
+    accepted: HashMap<Arc<str>, u64>,
+}
+
+impl Account {
+    pub(super) fn new(rules: QuotaRules, now: Time) -> Self {
+        let day = BudgetDay::of(now, rules.day_starts).to_string();
+        let used = DayView { quota_used: rules.used, ..DayView::default() };
+        Self { days: BTreeMap::from([(day, used)]), rules, calls: Vec::new(), accepted: HashMap::new() }
+    }
+
+    fn day(&mut self, now: Time) -> &mut DayView {
+        self.days.entry(BudgetDay::of(now, self.rules.day_starts).to_string()).or_default()
+    }
+
+    pub(super) fn quota(&self) -> u64 {
+        self.rules.per_day
+    }
+
+    pub(super) fn quota_left(&mut self, now: Time) -> u64 {
+        let per_day = self.rules.per_day;
+        per_day.saturating_sub(self.day(now).quota_used)
+    }
+
+    /// What a batch costs of the quota.
+    pub(super) fn cost(&self, urls: usize) -> u64 {
+        match self.rules.unit {
+            QuotaUnit::Requests => 1,
+            QuotaUnit::Urls => urls as u64,
+        }
+    }
+
+    /// Somebody else spends one, if any is left.
+    pub(super) fn spend_elsewhere(&mut self, now: Time) {
+        if self.quota_left(now) > 0 {
+            self.day(now).quota_used += 1;
+        }
+    }
+
+    /// A call reached the operation and was refused there.
+    pub(super) fn refused(&mut self, urls: usize, now: Time) {
+        let cost = if self.rules.counts_refused { self.cost(urls) } else { 0 };
+        let day = self.day(now);
+        day.requests_seen += 1;
+        day.quota_used += cost;
+    }
+
+    /// A batch was accepted.
+    pub(super) fn accepted(&mut self, urls: &[Arc<str>], now: Time) {
+        let cost = self.cost(urls.len());
+        let day = self.day(now);
+        day.requests_seen += 1;
+        day.requests_accepted += 1;
+        day.urls_accepted += urls.len() as u64;
+        day.quota_used += cost;
+        for url in urls {
+            *self.accepted.entry(Arc::clone(url)).or_default() += 1;
+        }
+    }
+
+    pub(super) fn note(&mut self, call: CallView) {
+        self.calls.push(call);
+    }
+
+    pub(super) fn view(&mut self, now: Time) -> AccountView {
+        AccountView {
+            day: BudgetDay::of(now, self.rules.day_starts).to_string(),
+            quota_unit: match self.rules.unit {
+                QuotaUnit::Requests => "requests".to_owned(),
+                QuotaUnit::Urls => "urls".to_owned(),
+            },
+            quota: self.quota(),
+            quota_left: self.quota_left(now),
+            days: self.days.clone(),
+            calls: self.calls.clone(),
+            accepted: self.accepted.iter().map(|(url, times)| (url.to_string(), *times)).collect(),
+        }
+    }
+}
+
+impl CallView {
+    pub(super) fn new(now: Time, operation: &str, nonce: &str) -> Self {
+        Self {
+            at: rfc3339(now),
+            operation: operation.to_owned(),
+            nonce: nonce.to_owned(),
+            urls: 0,
+            status: 0,
+            code: String::new(),
+            fault: None,
+            task_ids: None,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Which fault a call meets.
+
+use std::collections::HashMap;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::scenario::{Action, Fault};
+
+/// The HTTP status that documents give for an error code (VOD-API.md, "Errors").
+pub(super) fn documented_status(code: &str) -> u16 {
+    match code {
+        "Throttling" | "ServiceUnavailable" => 503,
+        "InternalError" | "InvalidDomain.Configure_failed" => 500,
+        "InvalidDomain.NotFound" | "InvalidDomain.Offline" | "InvalidAccessKeyId.NotFound" => 404,
+        "IllegalOperation" | "PreloadQueueFull" | "InvalidAccessKeyId.Inactive" | "NoPermission" => 403,
+        code if code.starts_with("OperationDenied") || code.starts_with("Forbidden") => 403,
+        _ => 400,
+    }
+}
+
+/// The script, as far as it has been played.
+#[derive(Debug)]
+pub(super) struct Faults {
+    script: Vec<Fault>,
+    played: Vec<u64>,
+    calls: HashMap<String, u64>,
+    chance: StdRng,
+}
+
+impl Faults {
+    pub(super) fn new(script: Vec<Fault>, seed: u64) -> Self {
+        let played = vec![0; script.len()];
+        Self { script, played, calls: HashMap::new(), chance: StdRng::seed_from_u64(seed) }
+    }
+
+    /// Whether something happens that happens by chance.
+    pub(super) fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.chance.random::<f64>() < share
+    }
+
+    /// The fault that this call of `operation` meets, if any. Each call is asked about once.
+    pub(super) fn next(&mut self, operation: &str, object_path: &str) -> Option<Fault> {
+        let call = self.calls.entry(operation.to_owned()).or_default();
+        *call += 1;
+        let call = *call;
+        for (fault, played) in self.script.iter().zip(&mut self.played) {
+            let fits = fault.operation == operation
+                && fault.calls.as_ref().is_none_or(|calls| calls.contains(&call))
+                && fault.every.is_none_or(|every| call.is_multiple_of(every))
+                && fault.url_contains.as_ref().is_none_or(|part| object_path.contains(part))
+                && fault.times.is_none_or(|times| *played < times)
+                && fault.share.is_none_or(|share| self.chance.random::<f64>() < share);
+            if fits {
+                *played += 1;
+                return Some(fault.clone());
+            }
+        }
+        None
+    }
+}
+
+impl Fault {
+    /// Whether the call is processed as if nothing were wrong.
+    pub(super) fn is_processed(&self) -> bool {
+        match self.action {
+            Action::Error | Action::DropBefore | Action::Html => false,
+            Action::DropAfter | Action::Delay | Action::Truncate | Action::Garbage => true,
+        }
+    }
+}

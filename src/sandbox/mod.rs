@@ -1,0 +1,24 @@
+//! A local stand-in for the API, for trying, for tests, and for the demo. It keeps the service's rules as VOD-API.md tells
+//! them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an accelerated clock; a scenario
+//! scripts faults. What it saw stands at `GET /_sandbox/account`.
+//!
+//! It shares no signing code with the client: both are checked against the same vectors, which an official SDK made.
+
+mod account;
+mod faults;
+mod gateway;
+mod operations;
+mod scenario;
+mod server;
+mod signature;
+mod tasks;
+
+pub use account::{AccountView, CallView, DayView};
+pub use scenario::{Action, Domain, Fault, QuotaUnit, Scenario};
+pub use server::{Sandbox, serve};
+
+/// The access key that the sandbox knows unless a scenario names another one.
+pub const ACCESS_KEY_ID: &str = "sandbox";
+
+/// Its secret. It guards nothing: the sandbox runs on this machine and touches no real account.
+pub const ACCESS_KEY_SECRET: &str = "sandbox-secret";

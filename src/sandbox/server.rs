@@ -1,0 +1,165 @@
+//! The sandbox's socket: HTTP/1.1 over hyper, which can also drop a connection without a word, as faults demand.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_TYPE, DATE};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::gateway::Gateway;
+use super::scenario::{Action, Scenario};
+use super::signature::Parameters;
+use crate::clock::Clock;
+
+/// Longest request target that a gateway passes on (VOD-API.md: over-long ones get an HTML 414).
+const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest body.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A sandbox that listens.
+#[derive(Debug)]
+pub struct Sandbox {
+    listener: TcpListener,
+    gateway: Arc<Mutex<Gateway>>,
+    clock: Clock,
+}
+
+impl Sandbox {
+    /// Binds the socket.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the address.
+    pub async fn bind(listen: SocketAddr, scenario: &Scenario, clock: Clock) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let gateway = Arc::new(Mutex::new(Gateway::new(scenario, clock.now())));
+        Ok(Self { listener, gateway, clock })
+    }
+
+    /// Where it listens; the port that the system chose, where 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Serves until `shutdown`.
+pub async fn serve(sandbox: Sandbox, shutdown: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = sandbox.listener.accept() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        // A connection that failed before it was accepted, or too many open files: the next one may do better.
+        let Ok((stream, _)) = accepted else { continue };
+        let (gateway, clock) = (Arc::clone(&sandbox.gateway), sandbox.clock.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(request, Arc::clone(&gateway), clock.clone()));
+            // An error here is a dropped connection, ours or the client's.
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// The connection is dropped without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("dropped by the scenario")]
+struct Dropped;
+
+async fn answer(
+    request: Request<Incoming>,
+    gateway: Arc<Mutex<Gateway>>,
+    clock: Clock,
+) -> Result<Response<Sent>, Dropped> {
+    let method = request.method().clone();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET_BYTES_MAX {
+        return Ok(html(StatusCode::URI_TOO_LONG));
+    }
+    match (&method, request.uri().path()) {
+        (&Method::GET, "/_sandbox/account") => {
+            let view = gateway.lock().expect("no holder of the gateway panics").view(clock.now());
+            Ok(response(StatusCode::OK, serde_json::to_string(&view).expect("a view is JSON"), "application/json"))
+        }
+        (&(Method::GET | Method::POST), "/") => {
+            let mut parameters = decode(request.uri().query().unwrap_or_default().as_bytes());
+            let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
+                return Ok(html(StatusCode::PAYLOAD_TOO_LARGE));
+            };
+            parameters.extend(decode(&body.to_bytes()));
+            let now = clock.now();
+            let sent = gateway.lock().expect("no holder of the gateway panics").call(method.as_str(), &parameters, now);
+            tokio::time::sleep(sent.delay).await;
+            match sent.fault {
+                Some(Action::DropBefore | Action::DropAfter) => Err(Dropped),
+                fault => {
+                    let status = StatusCode::from_u16(sent.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    let kind = if fault == Some(Action::Html) { "text/html" } else { "application/json" };
+                    let mut response = response(status, sent.body, kind);
+                    response.body_mut().truncate = fault == Some(Action::Truncate);
+                    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                    response.headers_mut().insert(DATE, date.parse().expect("a date is a header's value"));
+                    Ok(response)
+                }
+            }
+        }
+        _ => Ok(html(StatusCode::NOT_FOUND)),
+    }
+}
+
+fn decode(form: &[u8]) -> Parameters {
+    url::form_urlencoded::parse(form).into_owned().collect()
+}
+
+fn html(status: StatusCode) -> Response<Sent> {
+    response(status, format!("<html><body><h1>{status}</h1></body></html>"), "text/html")
+}
+
+fn response(status: StatusCode, body: String, kind: &'static str) -> Response<Sent> {
+    let mut response = Response::new(Sent { bytes: body.into(), truncate: false });
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a media type is a header's value"));
+    response
+}
+
+/// A body that can break off in the middle: it announces all of its bytes, sends half of them, and fails.
+#[derive(Debug)]
+struct Sent {
+    bytes: Bytes,
+    truncate: bool,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Dropped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(self.truncate.then_some(Err(Dropped)));
+        }
+        let whole = std::mem::take(&mut self.bytes);
+        let part = if self.truncate { whole.slice(..whole.len() / 2) } else { whole };
+        Poll::Ready(Some(Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty() && !self.truncate
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}

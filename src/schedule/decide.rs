@@ -1,0 +1,158 @@
+//! The decision.
+
+use chrono::TimeDelta;
+
+use super::quota::{self, Left, Unit, should_ask, wait_for_more};
+use super::{PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
+use crate::model::{Priority, Time};
+
+/// Requests are plentiful while the share of them that is spent is no larger than the share of the day that has passed
+/// plus this (DESIGN.md, "The budget").
+const PLENTIFUL_AHEAD: f64 = 0.1;
+
+/// So shortly before the reset nothing is sent: it would be charged to this day, and the service might count it to the next.
+pub const RESET_MARGIN: TimeDelta = TimeDelta::seconds(3);
+
+/// What the submitter does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Send a batch.
+    Send(Plan),
+    /// Ask the service, for free, what is left and what time it is; then decide again.
+    Ask,
+    /// Nothing may be sent before `until`; without it, until something new is queued.
+    Wait {
+        /// When to look again.
+        until: Option<Time>,
+        /// What is waited for.
+        why: WaitWhy,
+    },
+    /// Nothing may be sent; at `probe_at` a free call tries whether it may again.
+    Pause {
+        /// What has to change.
+        why: PauseWhy,
+        /// When to try.
+        probe_at: Time,
+    },
+}
+
+/// What may be in the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// URLs at most, at least 1.
+    pub urls_max: u32,
+    /// The weakest priority that may go.
+    pub weakest: Priority,
+}
+
+/// Decides what the submitter does at `now`.
+pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
+    let Snapshot { ready, spent, standing } = snapshot;
+    let wait = |until, why| Decision::Wait { until, why };
+    if let Some(pause) = &standing.pause {
+        return Decision::Pause { why: pause.why.clone(), probe_at: pause.probe_at };
+    }
+    if ready.urls == 0 {
+        let why = if ready.next_at.is_some() { WaitWhy::NotYet } else { WaitWhy::Idle };
+        return wait(ready.next_at, why);
+    }
+    if let Some(backing_off) = standing.backing_off.as_ref().filter(|backing_off| backing_off.until > now) {
+        let why = WaitWhy::BackingOff { why: backing_off.why.clone(), failures: standing.failures };
+        return wait(Some(backing_off.until), why);
+    }
+    if let Some(until) = spent.clock_doubt.filter(|until| !spent.confirmed && *until > now) {
+        return wait(Some(until), WaitWhy::ClockDoubt);
+    }
+    if (TimeDelta::zero()..RESET_MARGIN).contains(&(spent.day.ends_at - now)) {
+        return wait(Some(spent.day.ends_at), WaitWhy::Reset);
+    }
+    if should_ask(spent, standing, policy.auto, now) {
+        return Decision::Ask;
+    }
+    let left = match left(spent, standing, policy) {
+        Ok(left) => left,
+        Err((until, why)) => return wait(Some(until), why),
+    };
+    let (weakest, urls) = match who_may_go(spent, policy, left.requests, now) {
+        Ok(()) => (Priority::Low, ready.urls),
+        Err(_) if ready.urgent > 0 => (Priority::Urgent, ready.urgent),
+        Err((until, why)) => return wait(Some(until), why),
+    };
+    let learned = standing.batch_urls_max.unwrap_or(u32::MAX);
+    let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
+    let urls_max = policy.batch_urls_max.min(learned).min(refused).min(left.urls).max(1);
+    let plan = Plan { urls_max, weakest };
+    // Only requests are worth waiting for.
+    if urls >= urls_max || ready.urgent > 0 || standing.unit == Some(Unit::Urls) {
+        return Decision::Send(plan);
+    }
+    match linger_until(snapshot, policy) {
+        Some(until) if until > now => wait(Some(until), WaitWhy::Lingering { urls, linger: policy.linger }),
+        _ => Decision::Send(plan),
+    }
+}
+
+/// What is left of the day, or until when nothing is, and why.
+fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Time, WaitWhy)> {
+    let day_ends = |why| Err((spent.day.ends_at, why));
+    if spent.unsure {
+        return day_ends(WaitWhy::LedgerUnknown);
+    }
+    if let Some(code) = &spent.exhausted {
+        return day_ends(WaitWhy::QuotaUsedUp { code: code.clone() });
+    }
+    let limit = policy.requests_per_day;
+    let mut left = Left { requests: limit.saturating_sub(spent.requests), urls: u32::MAX };
+    if left.requests == 0 {
+        return day_ends(WaitWhy::RequestsSpent { limit });
+    }
+    if let Some(limit) = policy.urls_per_day {
+        left.urls = limit.saturating_sub(spent.urls);
+        if left.urls == 0 {
+            return day_ends(WaitWhy::UrlsSpent { limit });
+        }
+    }
+    if let Some(observed) = spent.observed.as_ref().filter(|_| policy.auto) {
+        let remains = quota::left(observed, standing.unit, spent);
+        left = Left { requests: left.requests.min(remains.requests), urls: left.urls.min(remains.urls) };
+        if left.requests == 0 || left.urls == 0 {
+            return Err(wait_for_more(observed, spent));
+        }
+    }
+    Ok(left)
+}
+
+/// Whether more than urgent URLs may go now; if not, from when on, and why.
+fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<(), (Time, WaitWhy)> {
+    let local = policy.day_starts.local(now).time();
+    if !policy.windows.is_empty() && !policy.windows.iter().any(|window| window.contains(local)) {
+        let opens = policy.windows.iter().map(|window| policy.day_starts.next(window.from, now)).min();
+        return Err((opens.unwrap_or(spent.day.ends_at), WaitWhy::OutsideWindow));
+    }
+    // The first moment of that time of day within the budget day; from then on nothing is kept back.
+    let released_at = policy.day_starts.next(policy.reserve_until, spent.day.starts_at);
+    if now < released_at && left <= policy.reserve {
+        return Err((released_at, WaitWhy::Reserved { left }));
+    }
+    Ok(())
+}
+
+/// From when on requests are so plentiful that a batch need not be full. In the day's last tenth they always are, so
+/// that nothing lingers into the reset, where what is not spent expires.
+fn plentiful_from(spent: &Spent, policy: &Policy) -> Time {
+    let share = f64::from(spent.requests) / f64::from(policy.requests_per_day.max(1));
+    let day = (spent.day.ends_at - spent.day.starts_at).as_seconds_f64();
+    spent.day.starts_at + TimeDelta::seconds(((share - PLENTIFUL_AHEAD) * day).ceil() as i64)
+}
+
+/// Until when a batch that is not full waits: for `linger` after its oldest URL came, but not past its earliest
+/// deadline, nor longer than requests are scarce.
+fn linger_until(snapshot: &Snapshot, policy: &Policy) -> Option<Time> {
+    let linger = TimeDelta::from_std(policy.linger).unwrap_or(TimeDelta::MAX);
+    let lingered = snapshot.ready.oldest_at?.checked_add_signed(linger)?;
+    let due = snapshot.ready.deadline.map_or(lingered, |deadline| deadline - linger);
+    Some(lingered.min(due).min(plentiful_from(&snapshot.spent, policy)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::config::Config;
+use crate::model::BudgetDay;
+use crate::queue::Ready;
+use crate::schedule::{BackingOff, Observation, Pause, Standing, learn};
+
+fn at(text: &str) -> Time {
+    text.parse().unwrap()
+}
+
+/// The defaults, but for the service's word on the quota: those rules have tests of their own below.
+fn policy() -> Policy {
+    Policy { auto: false, ..Policy::from(&Config::default()) }
+}
+
+/// 04:00 at UTC+8: a sixth of the day has passed.
+fn now() -> Time {
+    at("2026-11-22T20:00:00Z")
+}
+
+fn snapshot(urls: u32, requests: u32) -> Snapshot {
+    Snapshot {
+        ready: Ready { urls, oldest_at: Some(now()), ..Ready::default() },
+        spent: Spent { requests, confirmed: true, ..Spent::nothing(BudgetDay::of(now(), policy().day_starts)) },
+        standing: Standing::default(),
+    }
+}
+
+const FULL: Decision = Decision::Send(Plan { urls_max: 1000, weakest: Priority::Low });
+
+fn until(decision: &Decision) -> Option<Time> {
+    match decision {
+        Decision::Wait { until, .. } => *until,
+        other => panic!("{other:?} is no wait"),
+    }
+}
+
+#[test]
+fn an_empty_queue_waits_for_urls_and_a_full_batch_goes() {
+    assert_eq!(decide(&snapshot(0, 0), &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Idle });
+    assert_eq!(decide(&snapshot(1000, 499), &policy(), now()), FULL);
+}
+
+#[test]
+fn a_spent_day_waits_for_its_end() {
+    let decision = decide(&snapshot(1000, 500), &policy(), now());
+    assert_eq!(
+        decision,
+        Decision::Wait { until: Some(at("2026-11-23T16:00:00Z")), why: WaitWhy::RequestsSpent { limit: 500 } }
+    );
+    let mut exhausted = snapshot(1000, 3);
+    exhausted.spent.exhausted = Some("QuotaExceeded.Preload".into());
+    assert_eq!(until(&decide(&exhausted, &policy(), now())), Some(at("2026-11-23T16:00:00Z")));
+}
+
+#[test]
+fn a_partial_batch_goes_while_requests_are_plentiful_and_lingers_when_they_are_scarce() {
+    assert_eq!(decide(&snapshot(10, 100), &policy(), now()), FULL);
+    let scarce = decide(&snapshot(10, 200), &policy(), now());
+    assert_eq!(until(&scarce), Some(now() + TimeDelta::minutes(5)));
+    assert_eq!(decide(&snapshot(10, 200), &policy(), now() + TimeDelta::minutes(5)), FULL);
+}
+
+#[test]
+fn what_is_urgent_or_due_does_not_linger() {
+    let mut urgent = snapshot(10, 200);
+    urgent.ready.urgent = 1;
+    assert_eq!(decide(&urgent, &policy(), now()), FULL);
+    let mut due = snapshot(10, 200);
+    due.ready.deadline = Some(now() + TimeDelta::minutes(4));
+    assert_eq!(decide(&due, &policy(), now()), FULL);
+}
+
+#[test]
+fn nothing_lingers_into_the_reset_because_what_is_left_then_expires() {
+    let mut patient = policy();
+    patient.linger = Duration::from_secs(86_400);
+    // 95 % are spent: scarce until 85 % of the day have passed, at 20:24 there.
+    let snapshot = snapshot(10, 475);
+    assert_eq!(until(&decide(&snapshot, &patient, now())), Some(at("2026-11-23T12:24:00Z")));
+    assert_eq!(decide(&snapshot, &patient, at("2026-11-23T12:24:00Z")), FULL);
+}
+
+#[test]
+fn the_reserve_is_for_urgent_urls_until_it_is_released() {
+    let mut policy = policy();
+    policy.reserve = 50;
+    let normal = snapshot(1000, 450);
+    assert_eq!(until(&decide(&normal, &policy, now())), Some(at("2026-11-23T12:00:00Z")));
+    let mut urgent = normal.clone();
+    urgent.ready.urgent = 3;
+    let decision = decide(&urgent, &policy, now());
+    assert_eq!(decision, Decision::Send(Plan { urls_max: 1000, weakest: Priority::Urgent }));
+    assert_eq!(decide(&normal, &policy, at("2026-11-23T12:00:00Z")), FULL);
+    assert_eq!(decide(&snapshot(1000, 449), &policy, now()), FULL);
+}
+
+#[test]
+fn windows_hold_all_but_what_is_urgent() {
+    let mut policy = policy();
+    policy.windows = vec!["22:00-06:00".parse().unwrap(), "12:00-13:00".parse().unwrap()];
+    assert_eq!(decide(&snapshot(1000, 0), &policy, now()), FULL);
+    let morning = at("2026-11-23T00:00:00Z");
+    assert_eq!(until(&decide(&snapshot(1000, 0), &policy, morning)), Some(at("2026-11-23T04:00:00Z")));
+    let mut urgent = snapshot(1000, 0);
+    urgent.ready.urgent = 1;
+    assert!(matches!(decide(&urgent, &policy, morning), Decision::Send(Plan { weakest: Priority::Urgent, .. })));
+}
+
+#[test]
+fn a_backoff_and_a_pause_stop_even_what_is_urgent() {
+    let mut snapshot = snapshot(1000, 0);
+    snapshot.ready.urgent = 5;
+    snapshot.standing.failures = 2;
+    snapshot.standing.backing_off = Some(BackingOff { until: now() + TimeDelta::seconds(9), why: "throttled".into() });
+    assert_eq!(until(&decide(&snapshot, &policy(), now())), Some(now() + TimeDelta::seconds(9)));
+    assert_eq!(decide(&snapshot, &policy(), now() + TimeDelta::seconds(9)), FULL);
+    snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
+    assert!(matches!(decide(&snapshot, &policy(), now()), Decision::Pause { .. }));
+}
+
+#[test]
+fn what_was_learned_and_what_is_left_of_the_urls_bound_the_batch() {
+    let mut snapshot = snapshot(1000, 0);
+    snapshot.standing.batch_urls_max = Some(100);
+    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Send(Plan { urls_max: 100, weakest: Priority::Low }));
+    let mut limited = policy();
+    limited.urls_per_day = Some(2_000);
+    snapshot.spent.urls = 1_993;
+    assert_eq!(decide(&snapshot, &limited, now()), Decision::Send(Plan { urls_max: 7, weakest: Priority::Low }));
+    snapshot.spent.urls = 2_000;
+    assert_eq!(until(&decide(&snapshot, &limited, now())), Some(snapshot.spent.day.ends_at));
+}
+
+fn auto(urls: u32, remain: u64, unit: Option<Unit>) -> (Snapshot, Policy) {
+    let mut snapshot = snapshot(urls, 0);
+    snapshot.spent.observed = Some(Observation { quota: 500, remain, at: now(), requests: 0, urls: 0 });
+    snapshot.standing.unit = unit;
+    (snapshot, Policy { auto: true, ..policy() })
+}
+
+fn sends(snapshot: &Snapshot, policy: &Policy) -> Option<u32> {
+    match decide(snapshot, policy, now()) {
+        Decision::Send(plan) => Some(plan.urls_max),
+        _ => None,
+    }
+}
+
+#[test]
+fn until_the_unit_is_known_either_reading_is_safe() {
+    let (mut unknown, policy) = auto(1000, 500, None);
+    assert_eq!(sends(&unknown, &policy), Some(500));
+    // After a batch the service is asked before the next one.
+    (unknown.spent.requests, unknown.spent.urls) = (1, 500);
+    assert_eq!(decide(&unknown, &policy, now()), Decision::Ask);
+    let (requests, policy) = auto(1000, 500, Some(Unit::Requests));
+    assert_eq!(sends(&requests, &policy), Some(1000));
+    let (urls, policy) = auto(1000, 30, Some(Unit::Urls));
+    assert_eq!(sends(&urls, &policy), Some(30));
+}
+
+#[test]
+fn what_others_spent_of_the_quota_is_not_spent_here_again() {
+    let (mut snapshot, policy) = auto(1000, 2, Some(Unit::Requests));
+    assert_eq!(sends(&snapshot, &policy), Some(1000));
+    snapshot.spent.requests = 2;
+    let Decision::Wait { until: Some(until), why: WaitWhy::NothingRemains { quota: 500 } } =
+        decide(&snapshot, &policy, now())
+    else {
+        panic!("nothing remains");
+    };
+    // The quota may be raised: it is asked again, and not all the time.
+    assert_eq!(until, now() + TimeDelta::minutes(10));
+    assert_eq!(decide(&snapshot, &policy, until), Decision::Ask);
+}
+
+#[test]
+fn a_new_day_has_to_be_confirmed_and_an_uncertain_one_settled() {
+    let mut new = snapshot(1000, 0);
+    new.spent.confirmed = false;
+    assert_eq!(decide(&new, &policy(), now()), Decision::Ask);
+    new.spent.clock_doubt = Some(now() + TimeDelta::minutes(1));
+    assert!(matches!(decide(&new, &policy(), now()), Decision::Wait { why: WaitWhy::ClockDoubt, .. }));
+    let mut unsure = snapshot(1000, 0);
+    unsure.spent.unsure = true;
+    assert_eq!(decide(&unsure, &policy(), now()), Decision::Ask);
+    unsure.standing.quota_readable = false;
+    assert!(matches!(decide(&unsure, &policy(), now()), Decision::Wait { why: WaitWhy::LedgerUnknown, .. }));
+}
+
+#[test]
+fn a_batch_that_was_refused_for_the_quota_is_halved() {
+    let mut snapshot = snapshot(1000, 0);
+    snapshot.spent.refused_urls = Some(500);
+    assert_eq!(sends(&snapshot, &policy()), Some(250));
+    snapshot.spent.refused_urls = Some(1);
+    assert_eq!(sends(&snapshot, &policy()), Some(1));
+}
+
+/// A million steps of an account that is in use: URLs come, others spend, calls are accepted, refused, given back or lost,
+/// the service raises its quota, time passes over hundreds of days. The service's own count decides.
+#[test]
+fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
+    for (seed, unit) in [(1, Unit::Requests), (2, Unit::Urls)] {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let policy = Policy { auto: true, reserve: 20, ..policy() };
+        let (mut at, mut queued, mut days, mut learned) = (now(), 0_u32, 0, None);
+        let mut day = BudgetDay::of(at, policy.day_starts);
+        let mut spent = Spent { confirmed: true, ..Spent::nothing(day) };
+        // What the service has counted today, of us and of others.
+        let quota = 900_u64;
+        let mut counted = 0_u64;
+        let mut seen = 0_u32;
+        for _ in 0..500_000 {
+            at += TimeDelta::seconds(chance.random_range(0..120));
+            queued = (queued + chance.random_range(0..300)).min(100_000);
+            if BudgetDay::of(at, policy.day_starts).date > day.date {
+                assert!(seen <= spent.requests && spent.requests <= policy.requests_per_day);
+                day = BudgetDay::of(at, policy.day_starts);
+                spent = Spent { confirmed: true, ..Spent::nothing(day) };
+                (counted, seen, days) = (0, 0, days + 1);
+            }
+            if chance.random_range(0..50) == 0 && counted < quota {
+                counted += 1;
+            }
+            let ready =
+                Ready { urls: queued.min(1000), oldest_at: Some(at - TimeDelta::minutes(3)), ..Ready::default() };
+            let snapshot =
+                Snapshot { ready, spent: spent.clone(), standing: Standing { unit: learned, ..Standing::default() } };
+            match decide(&snapshot, &policy, at) {
+                Decision::Ask => {
+                    let said =
+                        Observation { quota, remain: quota - counted, at, requests: spent.requests, urls: spent.urls };
+                    let taught =
+                        spent.observed.as_ref().and_then(|before| learn(before, &said)).filter(|_| learned.is_none());
+                    learned = learned.or(taught);
+                    spent.observed = Some(said);
+                }
+                Decision::Send(plan) => {
+                    let urls = plan.urls_max.min(queued);
+                    spent.requests += 1;
+                    spent.urls += urls;
+                    let cost = if unit == Unit::Requests { 1 } else { u64::from(urls) };
+                    match chance.random_range(0..10) {
+                        // Given back: it never reached the operation.
+                        0 => (spent.requests, spent.urls) = (spent.requests - 1, spent.urls - urls),
+                        // Charged, and never seen there.
+                        1 => {}
+                        // Others were faster: the service refuses it, and it stays charged.
+                        _ if counted + cost > quota => {
+                            seen += 1;
+                            spent.urls -= urls;
+                            spent.observed = None;
+                        }
+                        _ => (counted, seen, queued) = (counted + cost, seen + 1, queued - urls),
+                    }
+                    assert!(spent.requests <= policy.requests_per_day);
+                }
+                Decision::Wait { until, why } => {
+                    let until = until.unwrap_or(at + TimeDelta::minutes(1));
+                    assert!(until > at && until - at <= TimeDelta::days(1), "{why}: until {until} at {at}");
+                    // Somebody else may make it worth looking sooner, so only a part of the wait passes.
+                    at += (until - at) / chance.random_range(1..4);
+                }
+                Decision::Pause { .. } => panic!("nothing paused it"),
+            }
+        }
+        assert_eq!(learned, Some(unit));
+        assert!(days > 300, "{days} days passed");
+    }
+}
+
+proptest! {
+    /// Whatever the state: nothing is sent beyond a limit, and every wait lies ahead and ends.
+    #[test]
+    fn no_decision_oversteps_or_stalls(
+        urls in 0_u32..=1000, urgent in 0_u32..=1000, requests in 0_u32..700, urls_used in 0_u32..3000,
+        urls_per_day in proptest::option::of(1_u32..3000), reserve in 0_u32..500, minutes in -2000_i64..4000,
+        oldest in 0_i64..4000, linger in 0_u64..86_400, window in any::<bool>(), failures in 0_u32..9,
+    ) {
+        let mut policy = policy();
+        policy.urls_per_day = urls_per_day;
+        policy.reserve = reserve;
+        policy.linger = Duration::from_secs(linger);
+        if window {
+            policy.windows = vec!["01:00-02:00".parse().unwrap()];
+        }
+        let at = now() + TimeDelta::minutes(minutes);
+        let mut snapshot = snapshot(urls, requests);
+        snapshot.ready.urgent = urgent.min(urls);
+        snapshot.ready.oldest_at = Some(at - TimeDelta::minutes(oldest));
+        snapshot.spent.urls = urls_used;
+        snapshot.spent.day = BudgetDay::of(at, policy.day_starts);
+        snapshot.standing.failures = failures;
+        match decide(&snapshot, &policy, at) {
+            Decision::Send(plan) => {
+                prop_assert!(urls > 0 && requests < policy.requests_per_day);
+                prop_assert!((1..=1000).contains(&plan.urls_max));
+                if let Some(limit) = urls_per_day {
+                    prop_assert!(urls_used + plan.urls_max <= limit);
+                }
+                if plan.weakest == Priority::Low && at < policy.day_starts.next(policy.reserve_until, snapshot.spent.day.starts_at) {
+                    prop_assert!(policy.requests_per_day - requests > reserve);
+                }
+            }
+            Decision::Wait { until, why } => {
+                prop_assert_eq!(until.is_none(), urls == 0);
+                if let Some(until) = until {
+                    prop_assert!(until > at, "{why} is over already");
+                    prop_assert!(until - at <= TimeDelta::days(1), "{why} is longer than a day");
+                }
+            }
+            other => prop_assert!(false, "{other:?}: nothing paused it, and nothing is to be asked"),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Stage 3, the scheduler: pure decisions. What may be sent now, and if nothing, until when and why not.
+//!
+//! No clock, no I/O, no SQL: [`decide`] is a function of a [`Snapshot`], a [`Policy`] and the time, so that a year of
+//! it runs in a second in a test.
+
+mod backoff;
+mod decide;
+mod quota;
+mod reasons;
+
+pub use backoff::Backoff;
+pub use decide::{Decision, Plan, RESET_MARGIN, decide};
+pub use quota::{Observation, Unit, drift, learn};
+pub use reasons::{PauseWhy, WaitWhy};
+
+use std::time::Duration;
+
+use crate::config::{Config, UrlsPerDay, Window};
+use crate::model::{BudgetDay, DayStart, Time, TimeOfDay};
+use crate::queue::Ready;
+
+/// What the operator configured, as far as decisions need it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Hard cap on calls a budget day.
+    pub requests_per_day: u32,
+    /// Cap on URLs a budget day, where one is configured.
+    pub urls_per_day: Option<u32>,
+    /// Whether the service's word on the day's quota counts (`[budget] urls_per_day = "auto"`).
+    pub auto: bool,
+    /// Requests kept for urgent URLs ...
+    pub reserve: u32,
+    /// ... until then.
+    pub reserve_until: TimeOfDay,
+    /// When the day starts.
+    pub day_starts: DayStart,
+    /// URLs a call at most.
+    pub batch_urls_max: u32,
+    /// How long a batch that is not full waits when requests are scarce.
+    pub linger: Duration,
+    /// If not empty, what is not urgent goes only then.
+    pub windows: Vec<Window>,
+    /// How failures space the calls.
+    pub backoff: Backoff,
+}
+
+impl From<&Config> for Policy {
+    fn from(config: &Config) -> Self {
+        Self {
+            requests_per_day: config.budget.requests_per_day.get(),
+            urls_per_day: match config.budget.urls_per_day {
+                UrlsPerDay::Limited(n) => Some(n),
+                UrlsPerDay::Auto | UrlsPerDay::Unlimited => None,
+            },
+            auto: config.budget.urls_per_day == UrlsPerDay::Auto,
+            reserve: config.budget.reserve.get(),
+            reserve_until: config.budget.reserve_until,
+            day_starts: config.budget.day_starts,
+            batch_urls_max: config.schedule.batch_urls_max.get(),
+            linger: config.schedule.linger.get(),
+            windows: config.schedule.windows.clone(),
+            backoff: Backoff { min: config.retry.backoff_min.get(), max: config.retry.backoff_max.get() },
+        }
+    }
+}
+
+/// Everything a decision depends on, beside the policy and the time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The head of the queue.
+    pub ready: Ready,
+    /// The day that is charged and what has been spent of it.
+    pub spent: Spent,
+    /// What has been learned of the account.
+    pub standing: Standing,
+}
+
+/// What a budget day has cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The day that is charged: the greatest day seen, so that it never goes back.
+    pub day: BudgetDay,
+    /// Calls charged.
+    pub requests: u32,
+    /// URLs charged.
+    pub urls: u32,
+    /// The service said that nothing is left today, with this code.
+    pub exhausted: Option<String>,
+    /// What the service last said of the day's quota.
+    pub observed: Option<Observation>,
+    /// A batch of so many URLs was refused for the day's quota.
+    pub refused_urls: Option<u32>,
+    /// Whether the day has been charged before, or the service's clock says that it has begun: a clock that jumps over
+    /// midnight opens no new budget by itself.
+    pub confirmed: bool,
+    /// Until when nobody can be asked for the time again.
+    pub clock_doubt: Option<Time>,
+    /// What was charged is not known for certain: the database is older than the marker in the spool.
+    pub unsure: bool,
+}
+
+impl Spent {
+    /// A day on which nothing was charged and nothing is known.
+    pub fn nothing(day: BudgetDay) -> Self {
+        Self {
+            day,
+            requests: 0,
+            urls: 0,
+            exhausted: None,
+            observed: None,
+            refused_urls: None,
+            confirmed: false,
+            clock_doubt: None,
+            unsure: false,
+        }
+    }
+}
+
+/// What has been learned of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Nothing is sent before `until`, because of `why`.
+    pub backing_off: Option<BackingOff>,
+    /// Nothing is sent until a free call succeeds.
+    pub pause: Option<Pause>,
+    /// The service refused larger batches.
+    pub batch_urls_max: Option<u32>,
+    /// Failures in a row, for the next backoff.
+    pub failures: u32,
+    /// How often the account was found paused since a batch was last accepted.
+    pub probes: u32,
+    /// What the daily quota counts, once that is known.
+    pub unit: Option<Unit>,
+    /// Whether this key may ask for the quota, as far as is known.
+    pub quota_readable: bool,
+    /// Whether this key may ask for tasks, as far as is known.
+    pub tasks_readable: bool,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            backing_off: None,
+            pause: None,
+            batch_urls_max: None,
+            failures: 0,
+            probes: 0,
+            unit: None,
+            quota_readable: true,
+            tasks_readable: true,
+        }
+    }
+}
+
+/// A wait after a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackingOff {
+    /// When the next call may go.
+    pub until: Time,
+    /// What failed.
+    pub why: String,
+}
+
+/// A fault of the whole account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The fault, in words.
+    pub why: PauseWhy,
+    /// When a free call tries whether it is over.
+    pub probe_at: Time,
+}

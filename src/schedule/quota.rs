@@ -1,0 +1,195 @@
+//! The second meter: what the service says is left of the day, in a unit that documents disagree about.
+//!
+//! Until the unit is known, no batch is larger than what is left, so that either reading is safe. The drop of what is left
+//! across a batch tells the unit. From then on what is left caps what is sent, so that what others spend of the same
+//! account counts too; how much that is shows as drift.
+
+use chrono::TimeDelta;
+
+use super::{Spent, Standing, WaitWhy};
+use crate::model::Time;
+
+/// With the unit known, what is left is asked for again after so long: others may spend too.
+const ASK_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// What the daily quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Calls.
+    Requests,
+    /// URLs.
+    Urls,
+}
+
+impl Unit {
+    /// As it stands in `v_budget`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Urls => "urls",
+        }
+    }
+}
+
+/// What the service said of a day, and what had been charged here when it said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// The day's quota.
+    pub quota: u64,
+    /// What is left of it.
+    pub remain: u64,
+    /// When it was said.
+    pub at: Time,
+    /// Requests charged then.
+    pub requests: u32,
+    /// URLs charged then.
+    pub urls: u32,
+}
+
+/// What is left of a day, for one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Calls.
+    pub requests: u32,
+    /// URLs.
+    pub urls: u32,
+}
+
+/// What the last word leaves, after what was charged since; both meters while the unit is unknown.
+pub(super) fn left(observed: &Observation, unit: Option<Unit>, spent: &Spent) -> Left {
+    let since = |now: u32, then: u32| u64::from(now.saturating_sub(then));
+    let remain = |used: u64| u32::try_from(observed.remain.saturating_sub(used)).unwrap_or(u32::MAX);
+    let requests = remain(since(spent.requests, observed.requests));
+    let urls = remain(since(spent.urls, observed.urls));
+    match unit {
+        Some(Unit::Requests) => Left { requests, urls: u32::MAX },
+        Some(Unit::Urls) => Left { requests: u32::MAX, urls },
+        None => Left { requests, urls },
+    }
+}
+
+/// What the drop between two words of one day tells about the unit; none if it tells nothing for certain.
+///
+/// With one batch of several URLs in between, any drop smaller than the batch means requests (and perhaps others), a drop
+/// of exactly the batch means URLs. With several in between only exact drops tell: the service may be late.
+pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
+    let drop = before.remain.checked_sub(after.remain)?;
+    let requests = u64::from(after.requests.checked_sub(before.requests)?);
+    let urls = u64::from(after.urls.checked_sub(before.urls)?);
+    if before.quota != after.quota || requests == 0 || urls <= requests {
+        return None;
+    }
+    match drop {
+        drop if drop == urls => Some(Unit::Urls),
+        drop if drop == requests || (requests == 1 && 0 < drop && drop < urls) => Some(Unit::Requests),
+        _ => None,
+    }
+}
+
+/// What others have spent of the day, as of this word: what is gone and was not charged here.
+pub fn drift(observed: &Observation, unit: Unit) -> u64 {
+    let gone = observed.quota.saturating_sub(observed.remain);
+    let ours = match unit {
+        Unit::Requests => observed.requests,
+        Unit::Urls => observed.urls,
+    };
+    gone.saturating_sub(u64::from(ours))
+}
+
+/// Whether the service should be asked, for free, before the next batch of this day.
+pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Time) -> bool {
+    if !spent.confirmed {
+        return true;
+    }
+    if !standing.quota_readable {
+        return false;
+    }
+    let Some(observed) = &spent.observed else { return auto || spent.unsure };
+    let changed = (observed.requests, observed.urls) != (spent.requests, spent.urls);
+    auto && ((standing.unit.is_none() && changed) || now - observed.at >= ASK_AGAIN)
+}
+
+/// Until when to wait where the service's word leaves nothing: it is asked again meanwhile, since a quota can be raised.
+pub(super) fn wait_for_more(observed: &Observation, spent: &Spent) -> (Time, WaitWhy) {
+    let until = (observed.at + ASK_AGAIN).min(spent.day.ends_at);
+    (until, WaitWhy::NothingRemains { quota: observed.quota })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{BudgetDay, DayStart, from_millis};
+
+    fn seen(quota: u64, remain: u64, requests: u32, urls: u32) -> Observation {
+        Observation { quota, remain, at: from_millis(0), requests, urls }
+    }
+
+    #[test]
+    fn the_drop_across_a_batch_tells_the_unit() {
+        let before = seen(500, 500, 0, 0);
+        for (remain, requests, urls, unit) in [
+            (499, 1, 400, Some(Unit::Requests)),
+            (100, 1, 400, Some(Unit::Urls)),
+            (490, 1, 400, Some(Unit::Requests)), // and nine by others
+            (500, 1, 400, None),                 // the service is late
+            (90, 1, 400, None),                  // others too: either reading is possible
+            (499, 1, 1, None),                   // a batch of one tells nothing
+            (498, 2, 300, Some(Unit::Requests)),
+            (200, 2, 300, Some(Unit::Urls)),
+            (350, 2, 300, None), // the service may be late by one batch
+        ] {
+            assert_eq!(learn(&before, &seen(500, remain, requests, urls)), unit, "{remain} {requests} {urls}");
+        }
+        assert_eq!(learn(&before, &seen(600, 599, 1, 400)), None, "the quota was raised meanwhile");
+    }
+
+    #[test]
+    fn what_others_spend_shows_as_drift() {
+        assert_eq!(drift(&seen(500, 480, 15, 9000), Unit::Requests), 5);
+        assert_eq!(drift(&seen(500, 480, 1, 20), Unit::Urls), 0);
+    }
+
+    /// An account that others spend too, in either unit: whatever is sent within `left` never passes the quota, the unit is
+    /// learned, and never learned wrongly while the service is not late.
+    fn history(unit: Unit, quota: u64, steps: &[(u32, u64, bool)]) -> Result<(), TestCaseError> {
+        let day = BudgetDay::of(from_millis(0), DayStart::default());
+        let mut spent = Spent { requests: 0, urls: 0, ..Spent::nothing(day) };
+        let (mut used, mut learned) = (0, None);
+        let mut observed = seen(quota, quota, 0, 0);
+        for (wanted, others, ask) in steps {
+            let left = left(&observed, learned, &spent);
+            let batch = (*wanted).min(left.urls);
+            // What others spend between the word and the batch nobody can know.
+            if left.requests > 0 && batch > 0 {
+                let cost = if unit == Unit::Requests { 1 } else { u64::from(batch) };
+                prop_assert!(used + cost <= quota, "overspent: {used} + {cost} of {quota}");
+                used += cost;
+                spent.requests += 1;
+                spent.urls += batch;
+            }
+            if *ask || learned.is_none() {
+                used = (used + others).min(quota);
+                let now = seen(quota, quota - used, spent.requests, spent.urls);
+                if let Some(unit_seen) = learn(&observed, &now).filter(|_| learned.is_none()) {
+                    // Others can make a drop of requests look like one of URLs; what is then left is only smaller.
+                    prop_assert!(unit_seen == unit || *others > 0);
+                    learned = Some(unit_seen);
+                }
+                observed = now;
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_service_leaves_is_never_passed(
+            urls in any::<bool>(), quota in 1_u64..5000,
+            steps in proptest::collection::vec((1_u32..1000, 0_u64..3, any::<bool>()), 1..200),
+        ) {
+            history(if urls { Unit::Urls } else { Unit::Requests }, quota, &steps)?;
+        }
+    }
+}

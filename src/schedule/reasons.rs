@@ -1,0 +1,114 @@
+//! Why nothing is sent, in the words that `status` and `v_status` show unchanged.
+
+use std::fmt;
+
+use crate::config::in_words;
+use std::time::Duration;
+
+/// Why the submitter waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitWhy {
+    /// The queue is empty.
+    Idle,
+    /// What is queued may not be sent yet.
+    NotYet,
+    /// A call failed.
+    BackingOff {
+        /// What failed.
+        why: String,
+        /// Failures in a row.
+        failures: u32,
+    },
+    /// The day's requests are spent.
+    RequestsSpent {
+        /// The cap.
+        limit: u32,
+    },
+    /// The day's URLs are spent.
+    UrlsSpent {
+        /// The cap.
+        limit: u32,
+    },
+    /// The service says that its quota is used up.
+    QuotaUsedUp {
+        /// The answer's code.
+        code: String,
+    },
+    /// The service says that nothing remains of the day's quota.
+    NothingRemains {
+        /// The quota.
+        quota: u64,
+    },
+    /// What was spent today is not known: the database was lost or is an older copy.
+    LedgerUnknown,
+    /// The budget day ends in a moment.
+    Reset,
+    /// The clock says that a new day has begun, and nobody confirms it.
+    ClockDoubt,
+    /// What is left of the day is kept for urgent URLs.
+    Reserved {
+        /// Requests left.
+        left: u32,
+    },
+    /// No window is open.
+    OutsideWindow,
+    /// A batch that is not full waits for more URLs.
+    Lingering {
+        /// URLs in it.
+        urls: u32,
+        /// `[schedule] linger`.
+        linger: Duration,
+    },
+}
+
+impl fmt::Display for WaitWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => write!(f, "URLs: the queue is empty"),
+            Self::NotYet => write!(f, "the time of what is queued: none of it may be sent yet"),
+            Self::BackingOff { why, failures } => write!(f, "the next try after {failures} failure(s) in a row: {why}"),
+            Self::RequestsSpent { limit } => {
+                write!(f, "the next budget day: all {limit} requests of this one are spent")
+            }
+            Self::UrlsSpent { limit } => write!(f, "the next budget day: all {limit} URLs of this one are spent"),
+            Self::QuotaUsedUp { code } => {
+                write!(f, "the next budget day: the service says that today's quota is used up ({code})")
+            }
+            Self::NothingRemains { quota } => {
+                write!(f, "the service's quota: it says that nothing remains of today's {quota}; it is asked again")
+            }
+            Self::LedgerUnknown => write!(
+                f,
+                "the next budget day: the database is older than what was spent today, and the service's quota cannot be \
+                 read; `prefetchd budget confirm --requests-used N` settles it"
+            ),
+            Self::Reset => write!(f, "the next budget day, which begins in a moment"),
+            Self::ClockDoubt => write!(
+                f,
+                "the time: this clock says that a new budget day has begun, and neither the boot-time clock nor the service \
+                 agrees; set the clock"
+            ),
+            Self::Reserved { left } => {
+                write!(f, "the release of the reserve: the {left} request(s) left are kept for urgent URLs")
+            }
+            Self::OutsideWindow => write!(f, "the next window of [schedule] windows"),
+            Self::Lingering { urls, linger } => {
+                write!(
+                    f,
+                    "more URLs: {urls} do not fill a batch, and requests are scarce (linger {})",
+                    in_words(*linger)
+                )
+            }
+        }
+    }
+}
+
+/// Why the submitter has stopped until something changes outside: a fault of the account, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseWhy(pub String);
+
+impl fmt::Display for PauseWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

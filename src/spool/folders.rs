@@ -1,0 +1,175 @@
+//! The four folders and the moves between them. A move never replaces a file and is followed by an fsync of both
+//! folders, so that after a power cut a file is in one of them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+
+use super::name::{stored_name, told_apart};
+use crate::model::Time;
+
+/// Ending of a file's receipt.
+pub(super) const RECEIPT: &str = ".receipt.json";
+
+/// Ending of the report of its refused lines.
+pub(super) const REFUSED: &str = ".refused.tsv";
+
+/// The spool's folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// Files are dropped here.
+    pub incoming: PathBuf,
+    /// Files that are being read.
+    pub work: PathBuf,
+    /// Files whose lines are queued, with their receipts.
+    pub done: PathBuf,
+    /// Files that could not be read, with their receipts.
+    pub rejected: PathBuf,
+}
+
+impl Folders {
+    /// The folders under the spool's directory.
+    pub fn under(dir: &Path) -> Self {
+        Self {
+            incoming: dir.join("incoming"),
+            work: dir.join("work"),
+            done: dir.join("done"),
+            rejected: dir.join("rejected"),
+        }
+    }
+
+    /// All four.
+    pub fn all(&self) -> [&Path; 4] {
+        [&self.incoming, &self.work, &self.done, &self.rejected]
+    }
+
+    /// Makes those that are missing. Members of the group drop into `incoming/`, what they drop belongs to the group, and
+    /// they cannot remove each other's files; the others they may read.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says, with the folder's name.
+    pub fn create(&self) -> io::Result<()> {
+        for folder in self.all() {
+            if folder.is_dir() {
+                continue;
+            }
+            fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+            // Set, not asked for: the process's umask would take the group's rights away.
+            let mode = if folder == self.incoming { 0o3770 } else { 0o750 };
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|error| at(folder, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Moves a file from `incoming/` into `work/` under a name that is free everywhere, and gives that name. None if it
+    /// is gone by now.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn claim(&self, name: &OsStr, now: Time) -> io::Result<Option<String>> {
+        let stored = self.free_name(&stored_name(name), now);
+        match rename(&self.incoming.join(name), &self.work.join(&stored)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(&self.incoming.join(name), &error)),
+        }
+        sync_folder(&self.work)?;
+        sync_folder(&self.incoming)?;
+        Ok(Some(stored))
+    }
+
+    /// Moves a file out of `work/`. Done already, if a crash came between the move and its note.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn put_away(&self, stored: &str, to: &Path) -> io::Result<()> {
+        match rename(&self.work.join(stored), &to.join(stored)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && to.join(stored).exists() => {}
+            Err(error) => return Err(at(&self.work.join(stored), &error)),
+        }
+        sync_folder(to)?;
+        sync_folder(&self.work)
+    }
+
+    /// Opens a file in `work/` for reading: no link is followed, nothing blocks.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; also when it is no regular file.
+    pub fn open(&self, stored: &str) -> io::Result<File> {
+        let flags =
+            i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of open fit its argument");
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.work.join(stored))?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    }
+
+    /// Where the report of refused lines grows while its file is read. Names that begin with a dot are never claimed, so
+    /// that no dropped file can be in its way.
+    pub fn growing_report(&self, stored: &str) -> PathBuf {
+        self.work.join(format!(".{stored}{REFUSED}"))
+    }
+
+    /// The name itself, if neither it nor what will stand beside it is taken, else one with the time in it.
+    fn free_name(&self, name: &str, now: Time) -> String {
+        let taken = |name: &str| {
+            let beside = [&self.done, &self.rejected];
+            self.work.join(name).exists()
+                || beside.iter().any(|folder| {
+                    ["", RECEIPT, REFUSED].iter().any(|ending| folder.join(format!("{name}{ending}")).exists())
+                })
+        };
+        let stamp = now.format("%Y%m%dT%H%M%S%3f");
+        let marked = (0_u32..).map(|n| match n {
+            0 => told_apart(name, &stamp.to_string()),
+            n => told_apart(name, &format!("{stamp}-{n}")),
+        });
+        std::iter::once(name.to_owned()).chain(marked).find(|name| !taken(name)).expect("the numbers do not end")
+    }
+}
+
+/// Writes a whole file under a temporary name, makes it durable, and renames it: readers see all of it or nothing.
+///
+/// # Errors
+///
+/// What the file system says.
+pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let temporary = folder.join(format!(".{name}.tmp"));
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary).and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        });
+    written.and_then(|()| fs::rename(&temporary, folder.join(name))).map_err(|error| at(&folder.join(name), &error))?;
+    sync_folder(folder)
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+///
+/// What the file system says, with the folder's name.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
+}
+
+/// Renames and refuses to replace.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // File systems that cannot refuse (NFS among them) get the check beforehand; nobody else writes to these folders.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => fs::rename(from, to),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// An error that names the path.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

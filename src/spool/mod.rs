@@ -1,0 +1,25 @@
+//! Stage 1, the spool: dropped files become rows of the queue.
+//!
+//! A file is claimed by a rename from `incoming/` into `work/`, read line by line in chunks, each committed together
+//! with the mark of how far it has been read, and then moved to `done/` with its receipt; what is no URL file at all
+//! goes to `rejected/`. Every move is followed by an fsync of the folders. After a crash a file is still where it was:
+//! in `incoming/` (untouched), in `work/` (reading goes on at its mark), or in `done/` with everything committed.
+//!
+//! inotify says when to look; the periodic scan is the truth.
+
+mod content;
+mod directives;
+mod folders;
+mod ingest;
+mod lines;
+mod name;
+mod readiness;
+mod receipt;
+mod scan;
+mod watch;
+
+pub use content::LINE_BYTES_MAX;
+pub use folders::{Folders, sync_folder};
+pub use ingest::Ingest;
+pub use name::{is_left_alone, stored_name};
+pub use scan::Spool;

@@ -1,0 +1,239 @@
+//! The stage's loop: what is in `work/` is brought to its end, what has been handed over in `incoming/` is claimed.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::folders::Folders;
+use super::ingest::{Error, Ingest, Ingested};
+use super::name::{is_left_alone, stored_name};
+use super::readiness::{Kind, Readiness, readiness};
+use super::watch::Watch;
+use crate::clock::Clock;
+use crate::queue::{self, OpenFile};
+use crate::status::Board;
+use crate::store::Store;
+
+/// The scan comes at least this often: inotify may lose events, or not be there at all.
+const SCAN_EVERY: Duration = Duration::from_secs(5);
+
+/// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = SCAN_EVERY;
+
+/// The spool stage.
+#[derive(Debug)]
+pub struct Spool {
+    store: Arc<Store>,
+    folders: Folders,
+    ingest: Ingest,
+    watch: Watch,
+    board: Board,
+    clock: Clock,
+    /// Woken when URLs were queued.
+    queued: Arc<Notify>,
+    /// Entries that were reported and left, so that each is reported once.
+    left: HashSet<(OsString, u64)>,
+    /// Whether `work/` may hold files that nobody is reading: at start, and after a failure.
+    resume: bool,
+    /// What was last said to be wrong.
+    problem: Option<String>,
+    /// Whether `status` knows it too.
+    on_board: bool,
+}
+
+impl Spool {
+    /// The stage over these folders; `queued` is woken whenever URLs were queued.
+    pub fn new(
+        store: Arc<Store>,
+        folders: Folders,
+        ingest: Ingest,
+        board: Board,
+        clock: Clock,
+        queued: Arc<Notify>,
+    ) -> Self {
+        let watch = Watch::new(folders.incoming.clone());
+        Self {
+            store,
+            folders,
+            ingest,
+            watch,
+            board,
+            clock,
+            queued,
+            left: HashSet::new(),
+            resume: true,
+            problem: None,
+            on_board: true,
+        }
+    }
+
+    /// Passes over the folders until `shutdown`; what is being read is left at its mark.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut failures = 0;
+        while !shutdown.is_cancelled() {
+            let sleep = match self.pass(&shutdown).await {
+                Ok(next) => {
+                    failures = 0;
+                    self.say(None).await;
+                    next
+                }
+                Err(error) => {
+                    self.resume = true; // what was begun is somewhere between the folders
+                    self.say(Some(error.to_string())).await;
+                    failures += 1;
+                    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures - 1)).min(RETRY_MAX)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                () = self.watch.changed(), if failures == 0 => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    /// Looks once through the folders and ingests what is there. Says how soon to look again.
+    ///
+    /// # Errors
+    ///
+    /// What stopped it; the next pass goes on there.
+    pub async fn pass(&mut self, shutdown: &CancellationToken) -> Result<Duration, Error> {
+        self.folders.create()?;
+        self.watch.arm();
+        // One file's trouble is no reason to leave the others.
+        let mut trouble = Ok(());
+        if self.resume {
+            self.resume = false;
+            for file in self.left_in_work().await? {
+                let ended = self.bring_to_end(&file, shutdown).await;
+                self.resume |= ended.is_err();
+                trouble = aside(trouble, ended)?;
+            }
+        }
+        let (ready, next) = self.look()?;
+        for (_, name) in ready {
+            if shutdown.is_cancelled() {
+                break;
+            }
+            let ended = self.take(&name, shutdown).await;
+            trouble = aside(trouble, ended)?;
+        }
+        trouble.map(|()| next)
+    }
+
+    /// Claims a file and brings it to its end.
+    async fn take(&mut self, name: &OsString, shutdown: &CancellationToken) -> Result<(), Error> {
+        let now = self.clock.now();
+        let Some(stored) = self.folders.claim(name, now)? else { return Ok(()) };
+        self.watch.forget(name);
+        let mut tx = self.store.write().await?;
+        let file = queue::register_tx(&mut tx, &stored_name(name), &stored, now).await?;
+        tx.commit().await?;
+        self.bring_to_end(&file, shutdown).await
+    }
+
+    async fn bring_to_end(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<(), Error> {
+        if self.ingest.bring_to_end(file, shutdown).await? == Ingested::Finished {
+            self.queued.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Files in `work/` that a crash, a stop or a failure left there, on the books or not yet.
+    async fn left_in_work(&self) -> Result<Vec<OpenFile>, Error> {
+        let mut files = queue::unfinished(self.store.read()).await?;
+        let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
+        for entry in fs::read_dir(&self.folders.work)? {
+            let name = entry?.file_name();
+            // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
+            let Some(stored) = name.to_str().filter(|name| !name.starts_with('.') && !known.contains(*name)) else {
+                continue;
+            };
+            let mut tx = self.store.write().await?;
+            let file = queue::register_tx(&mut tx, stored, stored, self.clock.now()).await?;
+            tx.commit().await?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    /// What is ready in `incoming/`, in order of arrival, and how soon something else may be.
+    fn look(&mut self) -> io::Result<(Vec<(SystemTime, OsString)>, Duration)> {
+        let (mut ready, mut next, mut left) = (Vec::new(), SCAN_EVERY, HashSet::new());
+        for entry in fs::read_dir(&self.folders.incoming)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if is_left_alone(&name) {
+                continue;
+            }
+            // Not followed, if it is a link; gone by now, if there is none.
+            let Ok(meta) = entry.metadata() else { continue };
+            let now = SystemTime::now();
+            let changed = meta.modified().unwrap_or(now);
+            match readiness(kind(&meta), self.watch.heard(&name), now) {
+                Readiness::Take => ready.push((changed, name)),
+                Readiness::Later(wait) => next = next.min(wait),
+                Readiness::Leave(what) => {
+                    let seen = (name, meta.ino());
+                    if !self.left.contains(&seen) {
+                        warn!(
+                            name = stored_name(&seen.0),
+                            "{what} in incoming/ is left alone; only regular files are read"
+                        );
+                    }
+                    left.insert(seen);
+                }
+            }
+        }
+        self.left = left;
+        ready.sort();
+        Ok((ready, next))
+    }
+
+    /// Puts a problem, or that there is none, into the log and on the board, once.
+    async fn say(&mut self, problem: Option<String>) {
+        if self.problem != problem {
+            match &problem {
+                Some(problem) => warn!(problem, "not every file can be taken for now; it is tried again"),
+                None => info!("the spool can be used again"),
+            }
+            self.problem.clone_from(&problem);
+            self.on_board = false;
+        }
+        // The database may be what ails: it is told as soon as it can be.
+        if !self.on_board {
+            self.on_board = self.board.spool_problem(problem).await.is_ok();
+        }
+    }
+}
+
+/// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.
+fn aside(before: Result<(), Error>, now: Result<(), Error>) -> Result<Result<(), Error>, Error> {
+    match now {
+        Err(Error::Store(error)) => Err(error.into()),
+        now => Ok(before.and(now)),
+    }
+}
+
+fn kind(meta: &fs::Metadata) -> Kind {
+    let file_type = meta.file_type();
+    if file_type.is_file() {
+        return Kind::File(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+    }
+    Kind::Other(match () {
+        () if file_type.is_dir() => "a directory",
+        () if file_type.is_symlink() => "a symbolic link",
+        () if file_type.is_fifo() => "a FIFO",
+        () if file_type.is_socket() => "a socket",
+        () => "a device",
+    })
+}

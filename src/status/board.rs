@@ -1,0 +1,100 @@
+//! The daemon's notice board: one row that says whether it runs, what it waits for, until when, and why. Written only
+//! when it changes, so that a waiting daemon costs nothing.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::model::{Time, to_millis};
+use crate::store::{Result, Store};
+
+const SAY_HEALTH: &str = "
+    update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
+        waiting_for = null, waiting_until = null, spool_problem = null";
+
+const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
+
+const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
+
+/// Whether the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It runs.
+    Running,
+    /// It finishes what it has begun.
+    Stopping,
+    /// It was stopped in order.
+    Stopped,
+}
+
+impl Health {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What the submitter waits for, and until when.
+type Waiting = (Option<String>, Option<Time>);
+
+/// The notice board.
+#[derive(Debug, Clone)]
+pub struct Board {
+    store: Arc<Store>,
+    said: Arc<Mutex<Option<Waiting>>>,
+}
+
+impl Board {
+    /// A board on which nothing is written yet.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store, said: Arc::default() }
+    }
+
+    /// Says whether the daemon runs; `started_at` is kept when none is given.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn health(&self, health: Health, started_at: Option<Time>) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_HEALTH)
+            .bind(health.word())
+            .bind((health != Health::Stopped).then(std::process::id))
+            .bind(started_at.map(to_millis))
+            .execute(tx.conn())
+            .await?;
+        tx.commit().await
+    }
+
+    /// Says what the submitter waits for; nothing while it sends.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn waiting(&self, why: Option<String>, until: Option<Time>) -> Result<()> {
+        let saying = (why, until);
+        let mut said = self.said.lock().await;
+        if said.as_ref() == Some(&saying) {
+            return Ok(());
+        }
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_WAITING).bind(&saying.0).bind(saying.1.map(to_millis)).execute(tx.conn()).await?;
+        tx.commit().await?;
+        *said = Some(saying);
+        Ok(())
+    }
+
+    /// Says what is wrong with the spool; nothing when it is well.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn spool_problem(&self, problem: Option<String>) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_SPOOL_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,7 @@
+//! What the daemon says of itself, and what anyone is told who asks. Owns the table `daemon`; reads only views.
+
+mod board;
+mod report;
+
+pub use board::{Board, Health};
+pub use report::{BudgetReport, FileReport, StatusReport, read_report};

@@ -1,0 +1,330 @@
+//! The database: opened, migrated, one connection that writes and a few that read.
+//!
+//! Who owns which table is said in `migrations/`; this module only knows how to open them all. Everything that writes
+//! goes through [`Store::write`], one transaction at a time, so that what a transaction has checked still holds when
+//! it commits. A commit that reports an error may be durable all the same (fsync failed, the rows were there): the
+//! connection is dropped, the next user opens a new one and reads what is true.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The schema's steps, in order: number, name, text.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql"))];
+
+/// SQLite before this has a bug that corrupts a WAL database when it is reset (RELIABILITY.md, 1 of the measured).
+const SQLITE_VERSION_MIN: i64 = 3_051_003;
+
+/// How long a statement waits for a lock that another process holds before it reports [`Error::Busy`].
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections for readers.
+const READERS: u32 = 3;
+
+/// Pages (4 KiB) in the WAL before they are copied into the database file.
+const CHECKPOINT_PAGES: &str = "10000";
+
+/// Page cache of the writing connection, negative: in KiB.
+const CACHE_KIB: &str = "-32768";
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process holds the lock.
+    #[error("the database is locked by another process ({0})")]
+    Busy(#[source] sqlx::Error),
+    /// No room.
+    #[error("the disk under the database is full ({0})")]
+    Full(#[source] sqlx::Error),
+    /// The file is damaged. It is neither deleted nor replaced.
+    #[error("the database is corrupt ({0}); restore it from a backup or run `sqlite3 … .recover`")]
+    Corrupt(#[source] sqlx::Error),
+    /// A newer program made it.
+    #[error("the database's schema is version {found}, this program knows up to {known}; install a newer prefetchd")]
+    Newer {
+        /// The version of the database.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// It has not been made yet.
+    #[error("there is no database at {0} yet; `prefetchd run` makes it")]
+    Missing(PathBuf),
+    /// The SQLite library has a known bug.
+    #[error("SQLite {0} corrupts databases; 3.51.3 or newer is needed")]
+    OldLibrary(String),
+    /// Migrating failed.
+    #[error("migrating the database: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Anything else.
+    #[error("the database: {0}")]
+    Other(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy(error),
+            Some(11 | 26) => Self::Corrupt(error),
+            Some(13) => Self::Full(error),
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// The result of using the database.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    options: SqliteConnectOptions,
+    writer: Mutex<Option<SqliteConnection>>,
+    readers: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database for the daemon and for commands that change it; makes and migrates it first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`] before anything is written, [`Error::Corrupt`], or what the disk says.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let options = base_options(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("cache_size", CACHE_KIB);
+        refuse_newer(path).await?;
+        let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;
+        check_library(&mut writer).await?;
+        migrator().run(&mut writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
+        Ok(Self { options, writer: Mutex::new(Some(writer)), readers })
+    }
+
+    /// Begins the one write transaction; waits for the one before. Nothing is kept unless it is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] when another process holds the lock for longer than five seconds, or what the disk says.
+    pub async fn write(&self) -> Result<WriteTx<'_>> {
+        let mut slot = self.writer.lock().await;
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => self.reopen().await?,
+        };
+        match sqlx::query("begin immediate").execute(&mut connection).await {
+            Ok(_) => Ok(WriteTx { slot, connection: Some(connection) }),
+            Err(error) => {
+                // A refused `begin` leaves no transaction behind; after any other failure the connection is not reused.
+                let error = Error::from(error);
+                if matches!(error, Error::Busy(_)) {
+                    *slot = Some(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A new connection after a failure. On a full disk the WAL may be what fills it: copied back, it is written from its
+    /// start again.
+    async fn reopen(&self) -> Result<SqliteConnection> {
+        let mut connection = SqliteConnection::connect_with(&self.options).await?;
+        sqlx::query("pragma wal_checkpoint(passive)").execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Connections that only read; what they see is committed.
+    pub fn read(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Closes every connection, so that the WAL is copied back into the database file.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Some(writer) = self.writer.into_inner() {
+            // The last copy of the WAL is only housekeeping: what was committed is in the WAL already.
+            let _ = writer.close().await;
+        }
+    }
+}
+
+/// The write transaction. Dropped without [`WriteTx::commit`] it takes its connection with it, which rolls back.
+#[derive(Debug)]
+pub struct WriteTx<'a> {
+    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    connection: Option<SqliteConnection>,
+}
+
+impl WriteTx<'_> {
+    /// The connection, for statements inside this transaction.
+    pub fn conn(&mut self) -> &mut SqliteConnection {
+        self.connection
+            .as_mut()
+            .expect("only commit and roll_back take the connection, and they consume the transaction")
+    }
+
+    /// Makes the transaction durable.
+    ///
+    /// # Errors
+    ///
+    /// After an error its outcome is unknown: it may be durable all the same. Nothing may be concluded from it; the
+    /// database has to be read again.
+    pub async fn commit(mut self) -> Result<()> {
+        self.end("commit").await
+    }
+
+    /// Undoes the transaction and keeps the connection for the next one.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; the transaction is undone all the same.
+    pub async fn roll_back(mut self) -> Result<()> {
+        self.end("rollback").await
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Result<()> {
+        let mut connection = self.connection.take().expect("a transaction ends once");
+        sqlx::query(statement).execute(&mut connection).await?;
+        *self.slot = Some(connection);
+        Ok(())
+    }
+}
+
+/// Opens the database for reading only, as `status` does. Works while the daemon runs and after it has stopped, also
+/// for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
+///
+/// # Errors
+///
+/// [`Error::Missing`] where there is none yet, [`Error::Newer`], or what the disk says.
+pub async fn open_reader(path: &Path) -> Result<SqliteConnection> {
+    if !path.exists() {
+        return Err(Error::Missing(path.to_path_buf()));
+    }
+    refuse_newer(path).await?;
+    Ok(connect_reader(path).await?)
+}
+
+async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {
+    let options = base_options(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    match sqlx::query("select count(*) from sqlite_schema").execute(&mut connection).await {
+        Ok(_) => Ok(connection),
+        // Without a WAL nobody has the database open, so that it cannot change under an immutable reader.
+        Err(_) if !wal_of(path).exists() => SqliteConnection::connect_with(&options.immutable(true)).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// The write-ahead log beside a database file.
+pub fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn base_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .optimize_on_close(false, None)
+        .disable_statement_logging()
+}
+
+fn migrator() -> Migrator {
+    Migrator::with_migrations(
+        MIGRATIONS
+            .iter()
+            .map(|(version, name, text)| {
+                Migration::new(*version, (*name).into(), MigrationType::Simple, (*text).into_sql_str(), false)
+            })
+            .collect(),
+    )
+}
+
+/// Looks, without writing, whether a newer program has migrated the database.
+async fn refuse_newer(path: &Path) -> Result<()> {
+    if !std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(());
+    }
+    let mut connection = connect_reader(path).await?;
+    let made: i64 = sqlx::query_scalar("select count(*) from sqlite_schema where name = '_sqlx_migrations'")
+        .fetch_one(&mut connection)
+        .await?;
+    if made > 0 {
+        let found: Option<i64> =
+            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&mut connection).await?;
+        let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+        if let Some(found) = found.filter(|found| *found > known) {
+            return Err(Error::Newer { found, known });
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+async fn check_library(connection: &mut SqliteConnection) -> Result<()> {
+    let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(connection).await?;
+    let number = version.split('.').filter_map(|part| part.parse::<i64>().ok()).fold(0, |sum, part| sum * 1000 + part);
+    if number < SQLITE_VERSION_MIN { Err(Error::OldLibrary(version)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_migration_of_the_folder_is_built_in_and_runs() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let files = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "sql"));
+        assert_eq!(files.count(), MIGRATIONS.len());
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(tx.conn()).await.unwrap();
+        assert!(version.starts_with("3."), "{version}");
+        let full: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(tx.conn()).await.unwrap();
+        assert_eq!(full, 2);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_transaction_is_undone_and_the_next_one_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        sqlx::query("insert into hosts (host, since) values ('a.example.com', 0)").execute(tx.conn()).await.unwrap();
+        drop(tx);
+        let mut tx = store.write().await.unwrap();
+        let hosts: i64 = sqlx::query_scalar("select count(*) from hosts").fetch_one(tx.conn()).await.unwrap();
+        assert_eq!(hosts, 0);
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let store = Store::open(&path).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (99, 'later', 1, x'', 0)")
+            .execute(tx.conn())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        store.close().await;
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(Store::open(&path).await, Err(Error::Newer { found: 99, .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}

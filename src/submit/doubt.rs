@@ -1,0 +1,208 @@
+//! A call whose answer never came: what is tried next, as a pure function.
+//!
+//! While its timestamp is fresh it is sent once more, byte for byte and with the same nonce, which the service performs at
+//! most once: an ordinary answer says that the first copy had not arrived, `SignatureNonceUsed` that it had. Then, or when
+//! the timestamp is stale, the task is looked for by a URL of the batch. What is not listed within a bounded time was
+//! not accepted, as far as anyone can know, and is sent anew under a new charge.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::outcome::{AccountFault, Deferral, Outcome};
+use crate::model::Time;
+use crate::schedule::RESET_MARGIN;
+
+/// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
+const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);
+
+/// Copies of one call at most.
+const SENDS_MAX: u32 = 6;
+
+/// The first look for a task comes after this, each later one after twice as long ...
+const LOOK_AFTER_MIN: Duration = Duration::from_secs(2);
+
+/// ... up to this.
+const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// The API lists tasks of the last three days only.
+const LISTED_FOR: TimeDelta = TimeDelta::days(3);
+
+/// What is known of a submission in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// The timestamp in the call.
+    pub signed_at: Time,
+    /// When the last copy was sent.
+    pub sent_at: Time,
+    /// The first moment after the budget day that was charged: a copy performed later would cost another day.
+    pub charged_until: Time,
+    /// Copies sent.
+    pub sends: u32,
+    /// Whether the service has seen the nonce.
+    pub arrived: bool,
+    /// When the service last answered that it lists no such task.
+    pub absent_at: Option<Time>,
+}
+
+/// What is tried next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Send the same bytes once more.
+    Replay,
+    /// Ask for the task.
+    Look,
+    /// Nobody will know: the URLs go on without it.
+    GiveUp,
+}
+
+/// What comes next for a submission in doubt. `listed_within` is how long an accepted task may take to be listed;
+/// `tasks_readable` is whether this key may ask for tasks.
+pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, now: Time) -> NextStep {
+    let age = now - doubt.signed_at;
+    // A timestamp ahead of the clock is as good as one behind it, as far as the service is concerned.
+    let costs_nothing_more = now + RESET_MARGIN < doubt.charged_until;
+    if !doubt.arrived && costs_nothing_more && age.abs() < REPLAY_WITHIN && doubt.sends < SENDS_MAX {
+        return NextStep::Replay;
+    }
+    let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
+    if !tasks_readable || age >= LISTED_FOR || doubt.absent_at.is_some_and(|absent_at| absent_at >= listed_by) {
+        return NextStep::GiveUp;
+    }
+    NextStep::Look
+}
+
+/// When to look again after an answered look at `now` that found nothing: soon at first, and once more when the time
+/// within which a task must be listed is over.
+pub fn look_again_at(doubt: &Doubt, listed_within: Duration, now: Time) -> Time {
+    let waited = (now - doubt.sent_at).to_std().unwrap_or(Duration::ZERO);
+    let wait = waited.clamp(LOOK_AFTER_MIN, LOOK_AFTER_MAX);
+    let last = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
+    let next = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    if now < last { next.min(last) } else { next }
+}
+
+/// What a copy's answer says about the submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterReplay {
+    /// The operation has answered this nonce: the submission ends as any other.
+    Settled,
+    /// The first copy had arrived.
+    Arrived,
+    /// It says nothing about the first copy.
+    Open,
+}
+
+/// What the answer to a copy says. An answer of the operation itself means that the nonce was new to the service; what the
+/// gateway says before it looks at the nonce, and what may come from anywhere, means nothing.
+pub fn after_replay(outcome: &Outcome) -> AfterReplay {
+    match outcome {
+        Outcome::Accepted { .. } | Outcome::Refused(_) => AfterReplay::Settled,
+        Outcome::Deferred(deferral) => match deferral {
+            Deferral::NonceUsed => AfterReplay::Arrived,
+            Deferral::QuotaUsedUp
+            | Deferral::QueueFull
+            | Deferral::DomainNotConfigured
+            | Deferral::Account(AccountFault::NotActivated | AccountFault::Suspended) => AfterReplay::Settled,
+            Deferral::Unreachable
+            | Deferral::InDoubt
+            | Deferral::Throttled
+            | Deferral::Unavailable
+            | Deferral::BatchTooLarge
+            | Deferral::ClockSkew
+            | Deferral::Account(_)
+            | Deferral::Unknown => AfterReplay::Open,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::from_millis;
+
+    const LISTED_WITHIN: Duration = Duration::from_secs(300);
+
+    fn doubt(sends: u32, arrived: bool, absent_after: Option<i64>) -> Doubt {
+        let at = from_millis(0);
+        let absent_at = absent_after.map(|seconds| at + TimeDelta::seconds(seconds));
+        Doubt { signed_at: at, sent_at: at, charged_until: at + TimeDelta::hours(1), sends, arrived, absent_at }
+    }
+
+    fn after(seconds: i64, doubt: &Doubt) -> NextStep {
+        next_step(doubt, LISTED_WITHIN, true, from_millis(seconds * 1000))
+    }
+
+    #[test]
+    fn a_fresh_call_is_replayed_a_stale_one_is_looked_for() {
+        assert_eq!(after(10, &doubt(1, false, None)), NextStep::Replay);
+        assert_eq!(after(10, &doubt(SENDS_MAX, false, None)), NextStep::Look);
+        assert_eq!(after(13 * 60, &doubt(1, false, None)), NextStep::Look);
+        assert_eq!(after(10, &doubt(1, true, None)), NextStep::Look);
+        let at_the_reset = Doubt { charged_until: from_millis(12_000), ..doubt(1, false, None) };
+        assert_eq!(after(8, &at_the_reset), NextStep::Replay);
+        assert_eq!(after(10, &at_the_reset), NextStep::Look);
+    }
+
+    #[test]
+    fn what_is_not_listed_in_time_is_given_up_and_not_before() {
+        assert_eq!(after(299, &doubt(1, true, Some(298))), NextStep::Look);
+        assert_eq!(after(301, &doubt(1, true, Some(298))), NextStep::Look);
+        assert_eq!(after(301, &doubt(1, true, Some(300))), NextStep::GiveUp);
+        assert_eq!(after(3 * 86_400, &doubt(1, true, None)), NextStep::GiveUp);
+        let blind = next_step(&doubt(1, true, None), LISTED_WITHIN, false, from_millis(10_000));
+        assert_eq!(blind, NextStep::GiveUp);
+    }
+
+    #[test]
+    fn only_the_operations_own_answer_settles_a_copy() {
+        let after = |deferral| after_replay(&Outcome::Deferred(deferral));
+        assert_eq!(after(Deferral::NonceUsed), AfterReplay::Arrived);
+        assert_eq!(after(Deferral::QuotaUsedUp), AfterReplay::Settled);
+        for deferral in [
+            Deferral::Throttled,
+            Deferral::Unreachable,
+            Deferral::Unknown,
+            Deferral::Account(AccountFault::WrongSecret),
+        ] {
+            assert_eq!(after(deferral), AfterReplay::Open);
+        }
+    }
+
+    proptest! {
+        /// Whatever the service answers and however long it is silent, a doubt ends: after few copies and few looks.
+        #[test]
+        fn every_doubt_ends(silences in proptest::collection::vec(0_i64..100_000, 0..50), arrives in any::<bool>()) {
+            let mut doubt = doubt(1, false, None);
+            let (mut now, mut looks) = (from_millis(0), 0);
+            let mut silences = silences.into_iter();
+            for _ in 0..200 {
+                match next_step(&doubt, LISTED_WITHIN, true, now) {
+                    NextStep::GiveUp => return Ok(()),
+                    NextStep::Replay => {
+                        doubt.sends += 1;
+                        doubt.sent_at = now;
+                        doubt.arrived = arrives;
+                        now += TimeDelta::seconds(1);
+                    }
+                    NextStep::Look => {
+                        looks += 1;
+                        match silences.next() {
+                            Some(silence) => now += TimeDelta::seconds(silence),
+                            None => {
+                                doubt.absent_at = Some(now);
+                                let next = look_again_at(&doubt, LISTED_WITHIN, now);
+                                prop_assert!(next > now);
+                                now = next;
+                            }
+                        }
+                    }
+                }
+                prop_assert!(doubt.sends <= SENDS_MAX && looks < 100);
+            }
+            prop_assert!(false, "it does not end");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Stage 4, the submitter: takes what the scheduler lets go, and brings each batch to one of three outcomes.
+//!
+//! [`Submitter::step`] does one thing and says what; the loop around it only sleeps. A batch is opened in one short
+//! transaction (the day charged, nonce and time written down, the URLs leased), sent, and closed in another. No
+//! transaction is open across the call. A call whose answer never came, or a crash between the two, leaves an open
+//! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other URLs
+//! go on meanwhile.
+
+mod ask;
+mod doubt;
+mod outcome;
+mod pause;
+mod reaction;
+mod resolve;
+mod send;
+mod worker;
+
+pub use doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+pub use outcome::{AccountFault, Deferral, Outcome, Refusal};
+pub use pause::{probe_at, still_paused};
+pub use reaction::{Circumstances, Lesson, Reaction, found, give_up, react};
+pub use worker::{Step, Submitter};

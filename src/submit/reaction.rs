@@ -1,0 +1,262 @@
+//! What is done about an outcome, as values: how the submission is closed, where its URLs go, and what is learned of
+//! the account. Pure; the worker only writes it down.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::outcome::{Deferral, Outcome};
+use super::pause::{pause_why, probe_at};
+use crate::config::InDoubt;
+use crate::ledger::{Closing, End};
+use crate::model::{TaskId, Time};
+use crate::queue::{Release, ReleaseTo};
+use crate::schedule::{Backoff, PauseWhy};
+use crate::vod::Reply;
+
+/// Bound of the wait while the service's queue of prefetches is full: it drains in minutes (VOD-API.md).
+const QUEUE_FULL_WAIT: Duration = Duration::from_secs(300);
+
+/// It is not asked again sooner than after this.
+const QUEUE_FULL_WAIT_MIN: Duration = Duration::from_secs(60);
+
+/// That a batch is too large is not believed of so few URLs.
+const SMALL_BATCH: usize = 10;
+
+/// A longer `Retry-After` is not believed, in seconds.
+const RETRY_AFTER_MAX_S: u64 = 3_600;
+
+/// Longest message of an answer that is kept, in characters.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// What a reaction depends on beside the outcome.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Circumstances {
+    /// The time.
+    pub now: Time,
+    /// URLs in the batch.
+    pub urls: usize,
+    /// Failures in a row before this call.
+    pub failures: u32,
+    /// Drawn from [0, 1).
+    pub jitter: f64,
+    /// Free calls that tried a paused account, since a batch was last accepted.
+    pub probes: u32,
+    /// `[retry] attempts_max`
+    pub attempts_max: u32,
+    /// `[retry] backoff_min` and `backoff_max`
+    pub backoff: Backoff,
+    /// `[budget] in_doubt`
+    pub in_doubt: InDoubt,
+    /// Whether the service's word on the quota counts.
+    pub auto: bool,
+}
+
+/// What is to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    /// How the submission is closed.
+    pub closing: Closing,
+    /// Where its URLs go; nowhere when they were accepted.
+    pub release: Option<Release>,
+    /// What is learned of the account.
+    pub lesson: Lesson,
+}
+
+/// What a call teaches about the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lesson {
+    /// It works.
+    Well,
+    /// Nothing.
+    Nothing,
+    /// Nothing goes before `until`.
+    BackOff {
+        /// When the next call may go.
+        until: Time,
+        /// What failed.
+        why: String,
+    },
+    /// Nothing goes until a free call succeeds.
+    Pause {
+        /// What has to change.
+        why: PauseWhy,
+        /// When the first one is made.
+        probe_at: Time,
+    },
+    /// Nothing is left of this day.
+    DayExhausted {
+        /// The answer's code.
+        code: String,
+    },
+    /// The day's quota has no room for a batch of so many URLs: ask what is left, and try smaller ones.
+    QuotaRefused {
+        /// URLs in the batch.
+        urls: u32,
+    },
+    /// Nothing goes before `until`, and then the service is first asked, for free, what is left: whether it works at all, and
+    /// whether there is anything left to wait for.
+    AskFirst {
+        /// When the next call may go.
+        until: Time,
+        /// What the service said.
+        why: String,
+    },
+    /// No batch may be larger.
+    BatchLimit(u32),
+}
+
+/// What to do about `outcome`, which is that of `reply`.
+pub fn react(outcome: &Outcome, reply: &Reply, at: &Circumstances) -> Reaction {
+    let closing = closing(outcome, reply);
+    let reason = reason(outcome, &closing);
+    let not_before = asked_to_wait(reply, at.now);
+    let release = match outcome {
+        Outcome::Accepted { .. } => None,
+        _ => Some(Release {
+            to: destination(outcome, at),
+            counts: outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at),
+            attempts_max: at.attempts_max,
+            reason: reason.clone(),
+        }),
+    };
+    Reaction { lesson: lesson(outcome, &closing, reason, not_before, at), closing, release }
+}
+
+/// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says, and
+/// those that are sent anew are counted as possible doubles.
+pub fn give_up(why: &str, at: &Circumstances) -> Reaction {
+    let reply = Reply::Lost(why.to_owned());
+    let mut reaction = react(&Outcome::of(&reply), &reply, at);
+    if at.in_doubt == InDoubt::Resubmit {
+        reaction.closing.double_urls = u32::try_from(at.urls).unwrap_or(u32::MAX);
+    }
+    reaction
+}
+
+/// What to do about a submission whose task was found: it was accepted.
+pub fn found(tasks: Vec<TaskId>, at: &Circumstances) -> Reaction {
+    let reply = Reply::Lost("the answer was lost; the service lists its task".to_owned());
+    react(&Outcome::Accepted { tasks }, &reply, at)
+}
+
+fn closing(outcome: &Outcome, reply: &Reply) -> Closing {
+    let end = match outcome {
+        Outcome::Accepted { .. } => End::Accepted,
+        Outcome::Deferred(Deferral::InDoubt | Deferral::NonceUsed) => End::InDoubt,
+        Outcome::Deferred(_) => End::Deferred,
+        Outcome::Refused(_) => End::Refused,
+    };
+    let tasks = if let Outcome::Accepted { tasks } = outcome { tasks.clone() } else { Vec::new() };
+    let mut closing = Closing {
+        end,
+        outcome: outcome.word().to_owned(),
+        charged: !outcome.gives_cost_back(),
+        http_status: None,
+        code: None,
+        message: None,
+        request_id: None,
+        tasks,
+        urls_charged: matches!(outcome, Outcome::Accepted { .. } | Outcome::Deferred(Deferral::Unavailable))
+            || outcome.is_in_doubt(),
+        double_urls: 0,
+    };
+    match reply {
+        Reply::NotSent(why) | Reply::Lost(why) => closing.message = Some(why.clone()),
+        Reply::Answered(answer) => {
+            closing.http_status = Some(answer.status);
+            if let Some(error) = answer.error() {
+                closing.code = Some(error.code);
+                closing.message = error.message;
+                closing.request_id = error.request_id;
+            } else if let Some(body) = answer.preload() {
+                closing.request_id = body.request_id;
+            }
+        }
+    }
+    closing.message = closing.message.map(|message| message.chars().take(MESSAGE_CHARS_MAX).collect());
+    closing
+}
+
+/// One line for the operator: what it means and what was said.
+fn reason(outcome: &Outcome, closing: &Closing) -> String {
+    let said = match (&closing.code, closing.http_status, &closing.message) {
+        (Some(code), ..) => code.clone(),
+        (None, Some(status), _) => format!("HTTP {status}"),
+        (None, None, Some(message)) => message.clone(),
+        (None, None, None) => return outcome.to_string(),
+    };
+    format!("{outcome} ({said})")
+}
+
+fn destination(outcome: &Outcome, at: &Circumstances) -> ReleaseTo {
+    let later = at.now + TimeDelta::from_std(at.backoff.max).unwrap_or(TimeDelta::MAX);
+    let wait_until = match outcome {
+        // Only this batch's own trouble: the others need not wait.
+        Outcome::Deferred(Deferral::DomainNotConfigured | Deferral::Unknown) => Some(later),
+        _ if is_too_large_yet_small(outcome, at) => Some(later),
+        _ => None,
+    };
+    match outcome {
+        Outcome::Refused(_) => ReleaseTo::Held,
+        _ if outcome.is_in_doubt() && at.in_doubt == InDoubt::Hold => ReleaseTo::Held,
+        _ => ReleaseTo::Pending { wait_until, exhausted: outcome.when_exhausted() },
+    }
+}
+
+/// A batch that is so small cannot be too large: what is said of it teaches nothing, and is its own trouble.
+fn is_small(urls: usize) -> bool {
+    urls <= SMALL_BATCH
+}
+
+fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
+    matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at.urls)
+}
+
+/// The moment that the header `Retry-After` names, if there is one; not later than an hour from now.
+fn asked_to_wait(reply: &Reply, now: Time) -> Time {
+    match reply {
+        Reply::Answered(answer) => {
+            let seconds = answer.retry_after.unwrap_or(0).min(RETRY_AFTER_MAX_S);
+            now + TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0))
+        }
+        Reply::NotSent(_) | Reply::Lost(_) => now,
+    }
+}
+
+fn lesson(outcome: &Outcome, closing: &Closing, why: String, not_before: Time, at: &Circumstances) -> Lesson {
+    let back_off = |why| {
+        let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
+        Lesson::BackOff { until, why }
+    };
+    let deferral = match outcome {
+        // A refusal is about the batch; the account works.
+        Outcome::Accepted { .. } | Outcome::Refused(_) => return Lesson::Well,
+        Outcome::Deferred(deferral) => deferral,
+    };
+    match deferral {
+        Deferral::DomainNotConfigured => Lesson::Nothing,
+        Deferral::Unavailable => match back_off(why) {
+            Lesson::BackOff { until, why } => Lesson::AskFirst { until, why },
+            other => other,
+        },
+        Deferral::BatchTooLarge if is_small(at.urls) => back_off(why),
+        // Of a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs.
+        Deferral::QuotaUsedUp if at.auto && at.urls > 1 => {
+            Lesson::QuotaRefused { urls: u32::try_from(at.urls).unwrap_or(u32::MAX) }
+        }
+        Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
+        Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),
+        Deferral::Account(fault) => Lesson::Pause { why: pause_why(*fault), probe_at: probe_at(at.probes, at.now) },
+        Deferral::QueueFull => {
+            let wait = QUEUE_FULL_WAIT.mul_f64(at.jitter.clamp(0.0, 1.0)) + QUEUE_FULL_WAIT_MIN;
+            Lesson::AskFirst { until: at.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX), why }
+        }
+        Deferral::Unreachable
+        | Deferral::InDoubt
+        | Deferral::NonceUsed
+        | Deferral::Throttled
+        | Deferral::Unknown
+        | Deferral::ClockSkew => back_off(why),
+    }
+}

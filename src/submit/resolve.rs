@@ -1,0 +1,179 @@
+//! Submissions in doubt, brought to their end one step at a time (`doubt` says which).
+
+use std::ops::ControlFlow;
+
+use chrono::TimeDelta;
+use tracing::{info, warn};
+
+use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+use super::outcome::{AccountFault, Deferral, Outcome};
+use super::reaction::{Lesson, found, give_up, react};
+use super::send::{Opened, tell};
+use super::worker::{Step, Submitter};
+use crate::ledger::{self, Fact, OpenSubmission};
+use crate::model::{TaskId, Time, parse_task_ids};
+use crate::queue;
+use crate::schedule::Standing;
+use crate::store;
+use crate::vod::{Reply, SignedCall};
+
+/// Tasks are looked for from so long before the call on: clocks differ.
+const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
+
+impl Submitter {
+    /// Takes the next step for a submission in doubt, if one is due; else says when the next one will be.
+    pub(super) async fn resolve_next(
+        &mut self,
+        standing: &Standing,
+        now: Time,
+    ) -> store::Result<ControlFlow<Step, Option<Time>>> {
+        let open = ledger::open_submissions(self.store.read(), self.policy.day_starts).await?;
+        let Some(next_at) = open.iter().map(|open| open.next_at.unwrap_or(now)).min() else {
+            return Ok(ControlFlow::Continue(None));
+        };
+        // What ails the network or the account ails these calls too.
+        let backing_off = standing.backing_off.as_ref().map_or(now, |wait| wait.until);
+        let next_at = next_at.max(backing_off);
+        if standing.pause.is_some() || next_at > now {
+            return Ok(ControlFlow::Continue(standing.pause.is_none().then_some(next_at)));
+        }
+        let due = open.iter().find(|open| open.next_at.is_none_or(|at| at <= now));
+        let open = due.expect("the earliest of them is due");
+        let OpenSubmission { signed_at, sent_at, sends, arrived, absent_at, .. } = *open;
+        let doubt = Doubt { signed_at, sent_at, charged_until: open.day.ends_at, sends, arrived, absent_at };
+        let mut tx = self.store.write().await?;
+        let batch = queue::leased_tx(&mut tx, open.id).await?;
+        tx.roll_back().await?;
+        let opened = Opened { submission: open.id, day: open.day, nonce: open.nonce.clone(), signed_at, batch };
+        self.board.waiting(None, None).await?;
+        match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, now) {
+            NextStep::Replay => self.replay(&opened, standing).await?,
+            NextStep::Look => self.look(&opened, &doubt, standing).await?,
+            NextStep::GiveUp => self.give_up(&opened, standing).await?,
+        }
+        Ok(ControlFlow::Break(Step::Tidied))
+    }
+
+    /// Sends the same bytes once more. That a copy goes is written down before: copies are bounded across crashes too.
+    async fn replay(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
+        let mut tx = self.store.write().await?;
+        ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
+        tx.commit().await?;
+        self.pace.until_ready().await;
+        let reply = self.call(opened).await;
+        self.learn_time(&reply);
+        let outcome = Outcome::of(&reply);
+        let at = self.circumstances(opened.batch.urls.len(), standing);
+        let reaction = react(&outcome, &reply, &at);
+        match after_replay(&outcome) {
+            AfterReplay::Settled => {
+                self.close(opened, &reaction, None).await?;
+                tell(opened, &outcome, &reaction);
+            }
+            AfterReplay::Arrived => {
+                info!(
+                    submission.id = opened.submission.0,
+                    "the service has seen this call before: its task is looked for"
+                );
+                let mut tx = self.store.write().await?;
+                ledger::doubt_tx(&mut tx, opened.submission, true, at.now, at.now).await?;
+                tx.commit().await?;
+            }
+            AfterReplay::Open => self.postpone(opened, &outcome, reaction.lesson, standing).await?,
+        }
+        Ok(())
+    }
+
+    /// The doubt stays; what ails is waited for.
+    async fn postpone(
+        &self,
+        opened: &Opened,
+        outcome: &Outcome,
+        lesson: Lesson,
+        standing: &Standing,
+    ) -> store::Result<()> {
+        if let Lesson::Pause { why, probe_at } = lesson {
+            let now = self.now();
+            let mut tx = self.store.write().await?;
+            ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
+            ledger::pause_tx(&mut tx, &why, now, probe_at).await?;
+            return tx.commit().await;
+        }
+        self.doubt(opened, false, standing, &outcome.to_string()).await
+    }
+
+    /// Asks for the task of the first and of the last URL: a batch may have several tasks.
+    async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
+        let urls = &opened.batch.urls;
+        let mut tasks: Vec<TaskId> = Vec::new();
+        let ends = urls.first().into_iter().chain(if urls.len() > 1 { urls.last() } else { None });
+        for url in ends {
+            self.pace.until_ready().await;
+            let nonce = uuid::Uuid::new_v4().to_string();
+            let since = opened.signed_at - LOOK_BACK;
+            let call = SignedCall::tasks_of(&url.url, since, &self.credentials, &nonce, self.now());
+            let reply = self.client.send(&call).await;
+            self.learn_time(&reply);
+            let listed = match &reply {
+                Reply::Answered(answer) if answer.is_success() => answer.tasks(),
+                _ => None,
+            };
+            let Some(listed) = listed else { return self.could_not_look(opened, &reply, standing).await };
+            for row in listed.iter().filter(|row| row.creation_time.is_none_or(|at| at >= since)) {
+                for task in parse_task_ids(&row.task_id) {
+                    if !tasks.contains(&task) && !ledger::knows_task(self.store.read(), &task).await? {
+                        tasks.push(task);
+                    }
+                }
+            }
+        }
+        if tasks.is_empty() {
+            let now = self.now();
+            let mut tx = self.store.write().await?;
+            ledger::absent_tx(&mut tx, opened.submission, now, look_again_at(doubt, self.in_doubt_wait, now)).await?;
+            return tx.commit().await;
+        }
+        let outcome = Outcome::Accepted { tasks: tasks.clone() };
+        let reaction = found(tasks, &self.circumstances(urls.len(), standing));
+        self.close(opened, &reaction, None).await?;
+        tell(opened, &outcome, &reaction);
+        Ok(())
+    }
+
+    /// The service did not say which tasks there are: not to this key, or not now.
+    async fn could_not_look(&self, opened: &Opened, reply: &Reply, standing: &Standing) -> store::Result<()> {
+        let outcome = Outcome::of(reply);
+        match &outcome {
+            Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
+                warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
+                let mut tx = self.store.write().await?;
+                ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
+                tx.commit().await
+            }
+            _ => {
+                let at = self.circumstances(opened.batch.urls.len(), standing);
+                let lesson = react(&outcome, reply, &at).lesson;
+                self.postpone(opened, &outcome, lesson, standing).await
+            }
+        }
+    }
+
+    async fn give_up(&self, opened: &Opened, standing: &Standing) -> store::Result<()> {
+        let why = if standing.tasks_readable {
+            "no answer came, and the service lists no task of it"
+        } else {
+            "no answer came, and this key may not ask for tasks"
+        };
+        let reaction = give_up(why, &self.circumstances(opened.batch.urls.len(), standing));
+        // That nobody will know is no failure of the network now.
+        let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
+        self.close(opened, &reaction, None).await?;
+        warn!(
+            submission.id = opened.submission.0,
+            urls = opened.batch.urls.len(),
+            possible_doubles = reaction.closing.double_urls,
+            "a doubt could not be resolved: {why}"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! One batch: opened, sent, closed.
+
+use chrono::SubsecRound as _;
+use tracing::{debug, info, warn};
+
+use super::outcome::Outcome;
+use super::reaction::{Lesson, Reaction, react};
+use super::worker::{Step, StoreWait, Submitter};
+use crate::ledger::{self, Closing, Fact, Mark};
+use crate::model::{BudgetDay, SubmissionId, Time};
+use crate::queue::{self, Batch};
+use crate::schedule::{Plan, Snapshot, Standing, Unit};
+use crate::store;
+use crate::telemetry::one_line;
+use crate::vod::{Reply, SignedCall};
+
+/// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved like
+/// any in doubt.
+const CLOSE_TRIES: u32 = 4;
+
+/// A batch that is charged and leased.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) submission: SubmissionId,
+    pub(super) day: BudgetDay,
+    pub(super) nonce: String,
+    pub(super) signed_at: Time,
+    pub(super) batch: Batch,
+}
+
+impl Submitter {
+    /// Opens the next batch, sends it, and writes down what became of it.
+    pub(super) async fn send(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Step> {
+        self.board.waiting(None, None).await?;
+        self.pace.until_ready().await;
+        let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
+        let day = snapshot.spent.day;
+        if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
+            // The charge stands, and nothing was sent: the same call goes later, like one whose answer was lost.
+            warn!(submission.id = opened.submission.0, %error, "the spool's marker could not be written; the call waits");
+            self.doubt(&opened, false, &snapshot.standing, "the spool's marker could not be written").await?;
+            return Ok(Step::Tidied);
+        }
+        let reply = self.call(&opened).await;
+        self.learn_time(&reply);
+        let outcome = Outcome::of(&reply);
+        if outcome.is_in_doubt() {
+            let arrived = super::after_replay(&outcome) == super::AfterReplay::Arrived;
+            self.doubt(&opened, arrived, &snapshot.standing, &outcome.to_string()).await?;
+            tell_doubt(&opened, &reply);
+            return Ok(Step::Sent(outcome));
+        }
+        let circumstances = self.circumstances(opened.batch.urls.len(), &snapshot.standing);
+        let reaction = react(&outcome, &reply, &circumstances);
+        let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
+        self.close(&opened, &reaction, learned).await?;
+        tell(&opened, &outcome, &reaction);
+        Ok(Step::Sent(outcome))
+    }
+
+    /// Charges the day and leases a batch; gives it with what the day has cost then. None if by now there is nothing to
+    /// send or nothing left to spend.
+    async fn open(&self, plan: Plan, snapshot: &Snapshot) -> store::Result<Option<(Opened, u32)>> {
+        let nonce = uuid::Uuid::new_v4().to_string();
+        let day = snapshot.spent.day;
+        let now = self.now();
+        let signed_at = now.trunc_subsecs(0);
+        let mut tx = self.store.write().await?;
+        let batch = queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?;
+        let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
+        // Waiting for the pace or the lock may have taken it over midnight: then it is decided anew.
+        let charged = if urls == 0 || BudgetDay::of(now, self.policy.day_starts).date > day.date {
+            None
+        } else {
+            ledger::charge_tx(&mut tx, &day, &self.policy, urls).await?
+        };
+        let Some(charged) = charged else {
+            tx.roll_back().await?;
+            return Ok(None);
+        };
+        let submission = ledger::open_tx(&mut tx, &day, &nonce, urls, (now, signed_at)).await?;
+        queue::lease_tx(&mut tx, &batch, submission).await?;
+        // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found open.
+        tx.commit().await?;
+        Ok(Some((Opened { submission, day, nonce, signed_at, batch }, charged)))
+    }
+
+    /// Sends the call; the same bytes each time for the same submission.
+    pub(super) async fn call(&self, opened: &Opened) -> Reply {
+        let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
+        for url in &urls {
+            debug!(submission.id = opened.submission.0, url, "sending");
+        }
+        let call = SignedCall::preload(&urls, &self.options, &self.credentials, &opened.nonce, opened.signed_at);
+        self.client.send(&call).await
+    }
+
+    /// No answer came: the submission stays open, and everything waits a moment, since the network or the service ails.
+    pub(super) async fn doubt(
+        &self,
+        opened: &Opened,
+        arrived: bool,
+        standing: &Standing,
+        why: &str,
+    ) -> store::Result<()> {
+        let at = self.circumstances(opened.batch.urls.len(), standing);
+        let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
+        let mut tx = self.store.write().await?;
+        ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
+        ledger::back_off_tx(&mut tx, until, why).await?;
+        tx.commit().await
+    }
+
+    /// Writes the answer down. It is known only here, and nothing else can be done without the database: it is tried until it
+    /// is done, or the daemon stops.
+    pub(super) async fn close(&self, opened: &Opened, reaction: &Reaction, learned: Option<Unit>) -> store::Result<()> {
+        let mut wait = StoreWait::default();
+        loop {
+            match self.try_close(opened, reaction, learned).await {
+                Ok(()) => return Ok(()),
+                Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
+                Err(error) => tokio::time::sleep(wait.failed(&error)).await,
+            }
+        }
+    }
+
+    async fn try_close(&self, opened: &Opened, reaction: &Reaction, learned: Option<Unit>) -> store::Result<()> {
+        let Opened { submission, day, batch, .. } = opened;
+        let now = self.now();
+        let mut tx = self.store.write().await?;
+        if !ledger::close_tx(&mut tx, *submission, batch.urls.len(), &reaction.closing, now).await? {
+            return tx.roll_back().await;
+        }
+        match &reaction.release {
+            Some(release) => queue::release_tx(&mut tx, batch, *submission, release, now).await?,
+            None => {
+                queue::settle_submitted_tx(&mut tx, batch).await?;
+                ledger::note_accepted_tx(&mut tx, batch.urls.len(), now).await?;
+                // A larger batch was refused for the quota today, and this one had room: the quota counts URLs.
+                if let Some(unit) = learned {
+                    ledger::note_fact_tx(&mut tx, Fact::Unit(unit), now).await?;
+                }
+            }
+        }
+        match &reaction.lesson {
+            Lesson::Well => ledger::proven_well_tx(&mut tx).await?,
+            Lesson::Nothing => {}
+            Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
+            Lesson::Pause { why, probe_at } => ledger::pause_tx(&mut tx, why, now, *probe_at).await?,
+            Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, day, code).await?,
+            Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, day, *urls).await?,
+            Lesson::AskFirst { until, why } => {
+                ledger::forget_observation_tx(&mut tx, day).await?;
+                ledger::back_off_tx(&mut tx, *until, why).await?;
+            }
+            Lesson::BatchLimit(urls_max) => {
+                ledger::note_fact_tx(&mut tx, Fact::BatchUrlsMax(*urls_max), now).await?;
+            }
+        }
+        tx.commit().await
+    }
+}
+
+/// One event for each batch that ended.
+pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
+    let (id, urls) = (opened.submission.0, opened.batch.urls.len());
+    let Closing { outcome: word, charged, http_status, code, message, request_id, .. } = &reaction.closing;
+    if let Outcome::Accepted { tasks } = outcome {
+        info!(submission.id = id, urls, tasks = tasks.len(), request_id, "batch accepted");
+    } else {
+        let said = message.as_deref().map(one_line);
+        warn!(
+            submission.id = id,
+            urls,
+            outcome = word,
+            charged,
+            http_status,
+            code,
+            said,
+            request_id,
+            "batch not accepted: {outcome}"
+        );
+    }
+}
+
+fn tell_doubt(opened: &Opened, reply: &Reply) {
+    let why = match reply {
+        Reply::NotSent(why) | Reply::Lost(why) => one_line(why),
+        Reply::Answered(answer) => format!("HTTP {} without a usable answer", answer.status),
+    };
+    warn!(
+        submission.id = opened.submission.0,
+        urls = opened.batch.urls.len(),
+        why,
+        "batch in doubt: it may have been accepted; it stays charged and is looked into"
+    );
+}

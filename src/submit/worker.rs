@@ -1,0 +1,264 @@
+//! The worker: one step at a time, each a decision and its effect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::outcome::Outcome;
+use super::reaction::Circumstances;
+use crate::clock::Clock;
+use crate::config::{Config, InDoubt};
+use crate::credentials::Credentials;
+use crate::ledger::{self, Marker};
+use crate::model::{BudgetDay, Time};
+use crate::queue;
+use crate::schedule::{Decision, Policy, Snapshot, Standing, decide};
+use crate::status::Board;
+use crate::store::{self, Store};
+use crate::vod::{Client, PreloadOptions, Reply};
+
+/// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// No wait is shorter: whatever was decided, nothing spins.
+const WAIT_MIN: Duration = Duration::from_millis(20);
+
+/// Waits between tries when the database cannot be written: from this, doubling, up to `STORE_RETRY_MAX`.
+const STORE_RETRY_MIN: Duration = Duration::from_millis(500);
+const STORE_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Clocks that differ by no more than this count as equal: `Date` has whole seconds, and answers take time.
+const SKEW_MIN: TimeDelta = TimeDelta::seconds(30);
+
+/// What one step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A batch was sent, with this outcome.
+    Sent(Outcome),
+    /// Something was put in order; there may be more to do at once.
+    Tidied,
+    /// Nothing may be done before `until`; without it, until something new is queued.
+    Waiting {
+        /// When to look again.
+        until: Option<Time>,
+    },
+}
+
+/// What the submitter works with.
+#[derive(Debug)]
+pub struct Submitter {
+    pub(super) store: Arc<Store>,
+    pub(super) board: Board,
+    clock: Clock,
+    pub(super) client: Client,
+    pub(super) credentials: Credentials,
+    pub(super) policy: Policy,
+    pub(super) options: PreloadOptions,
+    pub(super) marker: Marker,
+    attempts_max: u32,
+    in_doubt: InDoubt,
+    pub(super) in_doubt_wait: Duration,
+    pub(super) pace: DefaultDirectRateLimiter,
+    /// What the service's clock is ahead of ours, by its last answer.
+    skew: TimeDelta,
+    /// The budget day that the service's clock named last.
+    pub(super) told: Option<BudgetDay>,
+    /// Until when nobody can be asked whether a new day has begun.
+    pub(super) clock_doubt: Option<Time>,
+    /// The wall clock and the boot-time clock when the day was last beyond doubt.
+    anchor: Option<(Time, Duration)>,
+    /// Whether the daemon stops.
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Submitter {
+    /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is one
+    /// whose answer nobody will bring.
+    pub fn new(
+        store: Arc<Store>,
+        board: Board,
+        clock: Clock,
+        client: Client,
+        credentials: Credentials,
+        config: &Config,
+    ) -> Self {
+        let rate = config.api.requests_per_second.get().try_into().expect("its least value is 1");
+        Self {
+            store,
+            board,
+            clock,
+            client,
+            credentials,
+            policy: Policy::from(config),
+            options: PreloadOptions {
+                area: config.api.area,
+                l2_preload: config.api.l2_preload,
+                with_header: config.api.with_header.clone(),
+            },
+            marker: Marker::in_spool(&config.spool.dir),
+            attempts_max: config.retry.attempts_max.get(),
+            in_doubt: config.budget.in_doubt,
+            in_doubt_wait: config.budget.in_doubt_wait.get(),
+            pace: RateLimiter::direct(Quota::per_second(rate).allow_burst(std::num::NonZeroU32::MIN)),
+            skew: TimeDelta::zero(),
+            told: None,
+            clock_doubt: None,
+            anchor: None,
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
+    pub async fn run(mut self, wake: Arc<Notify>, shutdown: CancellationToken) {
+        self.shutdown = shutdown.clone();
+        let mut store_wait = StoreWait::default();
+        while !shutdown.is_cancelled() {
+            let sleep = match self.step().await {
+                Ok(step) => {
+                    store_wait.over();
+                    match step {
+                        Step::Sent(_) | Step::Tidied => continue,
+                        Step::Waiting { until } => self.until(until).min(LOOK_AGAIN),
+                    }
+                }
+                Err(error) => store_wait.failed(&error),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                () = wake.notified() => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    /// Does the next thing there is to do.
+    ///
+    /// # Errors
+    ///
+    /// What the database says. Whatever was begun is then found and put in order by a later step.
+    pub async fn step(&mut self) -> store::Result<Step> {
+        let now = self.now();
+        let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
+        if [ready.next_at, ready.expires_at].iter().flatten().any(|at| *at <= now) {
+            return self.tidy(now).await;
+        }
+        let standing = ledger::standing(self.store.read(), now).await?;
+        let doubts = match self.resolve_next(&standing, now).await? {
+            std::ops::ControlFlow::Break(step) => return Ok(step),
+            std::ops::ControlFlow::Continue(next_at) => next_at,
+        };
+        let spent = ledger::spent(self.store.read(), self.policy.day_starts, self.told, self.clock_doubt, now).await?;
+        if spent.confirmed {
+            self.anchor = Some((now, boot_time()));
+        }
+        let snapshot = Snapshot { ready, spent, standing };
+        match decide(&snapshot, &self.policy, now) {
+            Decision::Send(plan) => self.send(plan, &snapshot).await,
+            Decision::Ask => self.ask(&snapshot, now).await,
+            Decision::Wait { until, why } => {
+                self.board.waiting(Some(why.to_string()), until).await?;
+                // What expires or is in doubt has to be put in order in the meantime.
+                Ok(Step::Waiting { until: [until, ready.expires_at, doubts].into_iter().flatten().min() })
+            }
+            Decision::Pause { why, probe_at } if probe_at > now => {
+                self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
+                Ok(Step::Waiting { until: Some(probe_at) })
+            }
+            Decision::Pause { why, .. } => self.probe(&why, snapshot.standing.probes).await,
+        }
+    }
+
+    async fn tidy(&self, now: Time) -> store::Result<Step> {
+        let mut tx = self.store.write().await?;
+        let tidied = queue::tidy_tx(&mut tx, now).await?;
+        tx.commit().await?;
+        if tidied.expired > 0 {
+            warn!(urls = tidied.expired, "URLs expired: their deadline passed before they could be sent");
+        }
+        Ok(Step::Tidied)
+    }
+
+    /// The time: this machine's, corrected by the service's where they differ.
+    pub(super) fn now(&self) -> Time {
+        self.clock.now() + self.skew
+    }
+
+    /// The service's word on the time, which every answer brings: it decides on signatures and on the budget day.
+    pub(super) fn learn_time(&mut self, reply: &Reply) {
+        let Reply::Answered(answer) = reply else { return };
+        let Some(date) = answer.date else { return };
+        let mut skew = date - self.clock.now();
+        if skew.abs() <= SKEW_MIN {
+            skew = TimeDelta::zero();
+        }
+        if (skew - self.skew).abs() > SKEW_MIN {
+            warn!(
+                seconds = skew.num_seconds(),
+                "this clock differs from the service's by so much; the service's counts"
+            );
+        }
+        self.skew = skew;
+        self.told = Some(BudgetDay::of(date, self.policy.day_starts));
+    }
+
+    /// Whether the boot-time clock, which nobody sets, has run as far as the wall clock since the day was beyond doubt.
+    pub(super) fn boot_clock_agrees(&self, now: Time) -> bool {
+        self.anchor.is_some_and(|(wall, boot)| {
+            let ran = boot_time().saturating_sub(boot);
+            (now - wall - TimeDelta::from_std(ran).unwrap_or(TimeDelta::MAX)).abs() < TimeDelta::minutes(2)
+        })
+    }
+
+    pub(super) fn circumstances(&self, urls: usize, standing: &Standing) -> Circumstances {
+        Circumstances {
+            now: self.now(),
+            urls,
+            failures: standing.failures,
+            probes: standing.probes,
+            jitter: rand::random(),
+            attempts_max: self.attempts_max,
+            backoff: self.policy.backoff,
+            in_doubt: self.in_doubt,
+            auto: self.policy.auto,
+        }
+    }
+
+    fn until(&self, until: Option<Time>) -> Duration {
+        until.map_or(LOOK_AGAIN, |until| (until - self.now()).to_std().unwrap_or(Duration::ZERO)).max(WAIT_MIN)
+    }
+}
+
+/// The time since boot, suspended time included; `/proc/uptime` may be hidden from a service.
+fn boot_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Spaces the tries when the database fails, and logs each failure once.
+#[derive(Debug, Default)]
+pub(super) struct StoreWait {
+    pub(super) failures: u32,
+}
+
+impl StoreWait {
+    pub(super) fn failed(&mut self, error: &store::Error) -> Duration {
+        if self.failures == 0 {
+            warn!(%error, "the database cannot be used; nothing is sent meanwhile, and it is tried again");
+        }
+        let wait = STORE_RETRY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(STORE_RETRY_MAX);
+        self.failures += 1;
+        wait
+    }
+
+    fn over(&mut self) {
+        if self.failures > 0 {
+            info!("the database can be used again");
+            self.failures = 0;
+        }
+    }
+}

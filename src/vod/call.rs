@@ -1,0 +1,106 @@
+//! One call, signed: exactly the bytes that go over the wire.
+
+use std::collections::BTreeMap;
+
+use chrono::SecondsFormat;
+use secrecy::ExposeSecret;
+
+use super::encode::signed_form;
+use crate::config::Area;
+use crate::credentials::Credentials;
+use crate::model::Time;
+
+/// Product version (VOD-API.md, "Operations").
+const VERSION: &str = "2017-03-21";
+
+/// The operations that are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Submits URLs for prefetching; costs budget.
+    PreloadVodObjectCaches,
+    /// What is left today; free.
+    DescribeVodRefreshQuota,
+    /// The tasks of the last three days; free.
+    DescribeVodRefreshTasks,
+}
+
+impl Operation {
+    /// The value of the parameter `Action`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreloadVodObjectCaches => "PreloadVodObjectCaches",
+            Self::DescribeVodRefreshQuota => "DescribeVodRefreshQuota",
+            Self::DescribeVodRefreshTasks => "DescribeVodRefreshTasks",
+        }
+    }
+}
+
+/// How URLs are to be prefetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreloadOptions {
+    /// Sent explicitly (VOD-API.md).
+    pub area: Area,
+    /// Only the layer nearest the origin.
+    pub l2_preload: bool,
+    /// Request headers towards the origin.
+    pub with_header: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// A signed call. The same bytes may be sent again while their timestamp is fresh.
+#[derive(Clone)]
+pub struct SignedCall {
+    pub(super) body: Vec<u8>,
+}
+
+impl SignedCall {
+    /// Signs `PreloadVodObjectCaches` for these URLs.
+    pub fn preload(urls: &[&str], options: &PreloadOptions, credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        let object_path = urls.join("\n");
+        let with_header = options.with_header.as_ref().map(|headers| serde_json::json!(headers).to_string());
+        let mut own = vec![("ObjectPath", object_path.as_str()), ("Area", options.area.as_str())];
+        if options.l2_preload {
+            own.push(("L2Preload", "true"));
+        }
+        if let Some(header) = &with_header {
+            own.push(("WithHeader", header));
+        }
+        Self::sign(Operation::PreloadVodObjectCaches, &own, credentials, nonce, now)
+    }
+
+    /// Signs `DescribeVodRefreshQuota`.
+    pub fn quota(credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        Self::sign(Operation::DescribeVodRefreshQuota, &[], credentials, nonce, now)
+    }
+
+    /// Signs `DescribeVodRefreshTasks` for the tasks of one URL since `since`.
+    pub fn tasks_of(url: &str, since: Time, credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let own = [("ObjectPath", url), ("ObjectType", "preload"), ("StartTime", &since), ("PageSize", "50")];
+        Self::sign(Operation::DescribeVodRefreshTasks, &own, credentials, nonce, now)
+    }
+
+    fn sign(operation: Operation, own: &[(&str, &str)], credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        let timestamp = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut parameters = vec![
+            ("Action", operation.as_str()),
+            ("Version", VERSION),
+            ("Format", "JSON"),
+            ("AccessKeyId", &credentials.access_key_id),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureVersion", "1.0"),
+            ("SignatureNonce", nonce),
+            ("Timestamp", &timestamp),
+        ];
+        let token = credentials.security_token.as_ref().map(ExposeSecret::expose_secret);
+        parameters.extend(token.map(|token| ("SecurityToken", token)));
+        parameters.extend_from_slice(own);
+        Self { body: signed_form(&mut parameters, credentials.access_key_secret.expose_secret()) }
+    }
+}
+
+/// The bytes hold a key's name and a signature: never printed.
+impl std::fmt::Debug for SignedCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignedCall({} bytes)", self.body.len())
+    }
+}

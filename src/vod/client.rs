@@ -1,0 +1,98 @@
+//! Sends a signed call: within a deadline, an answer of bounded size, no redirect followed, nothing sent twice.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::redirect;
+
+use super::call::SignedCall;
+use super::reply::{Answer, Reply};
+use crate::config::Api;
+
+/// Longest answer that is read, in bytes. An accepted batch answers in a few hundred.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long an idle connection is kept; gateways drop theirs after about a minute.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// Who is calling, so that the service's people can see it.
+const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
+
+/// An HTTP client to be configured, with `ring` as its cryptography. One for plain HTTP to this machine uses neither a proxy
+/// nor root certificates, which a small system may not have.
+pub fn http_builder(plain: bool) -> reqwest::ClientBuilder {
+    // A second installation is refused, and the first one is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder();
+    if plain { builder.no_proxy().tls_certs_only([]) } else { builder }
+}
+
+/// A connection to the service.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: url::Url,
+}
+
+impl Client {
+    /// A client for the configured endpoint. Proxies of the environment are used, except to a loopback address.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up, e.g. because the system has no root certificates.
+    pub fn new(api: &Api) -> Result<Self, reqwest::Error> {
+        let builder = http_builder(api.endpoint.url().scheme() == "http")
+            .user_agent(USER_AGENT)
+            .timeout(api.timeout.get())
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE_CONNECTION);
+        Ok(Self { http: builder.build()?, endpoint: api.endpoint.url().clone() })
+    }
+
+    /// Sends the call once and reads its answer.
+    pub async fn send(&self, call: &SignedCall) -> Reply {
+        let request = self
+            .http
+            .post(self.endpoint.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(call.body.clone());
+        match request.send().await {
+            Ok(response) => read(response).await,
+            Err(error) if error.is_connect() || error.is_builder() => Reply::NotSent(in_words(&error)),
+            Err(error) => Reply::Lost(in_words(&error)),
+        }
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Reply {
+    let status = response.status().as_u16();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let date = header(DATE).and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
+    let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok());
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
+                return Reply::Lost(format!("the answer (HTTP {status}) is longer than {BODY_BYTES_MAX} bytes"));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Reply::Answered(Answer { status, date, retry_after, body }),
+            Err(error) => return Reply::Lost(format!("in the answer (HTTP {status}): {}", in_words(&error))),
+        }
+    }
+}
+
+/// The error and what caused it, without the URL: that is configured, and a proxy's may hold a password.
+fn in_words(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() { "timed out" } else { "failed" };
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes.dedup();
+    format!("the call {what}: {}", if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") })
+}

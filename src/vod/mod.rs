@@ -1,0 +1,11 @@
+//! The API's client: what is signed, sent and read back, and how far a call got. It knows nothing of batches or budgets;
+//! what an answer means is decided by `submit::outcome`.
+
+mod call;
+mod client;
+mod encode;
+mod reply;
+
+pub use call::{Operation, PreloadOptions, SignedCall};
+pub use client::{BODY_BYTES_MAX, Client, http_builder};
+pub use reply::{Answer, ErrorBody, PreloadBody, Reply, TaskRow};

@@ -1,0 +1,114 @@
+//! What came back of a call, and how far it got.
+
+use serde::Deserialize;
+
+use crate::model::Time;
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// No byte can have been sent: the name was not found, the connection refused, TLS failed.
+    NotSent(String),
+    /// It was sent, or may have been, and no whole answer came.
+    Lost(String),
+    /// A whole answer.
+    Answered(Answer),
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The service's clock, from the header `Date`.
+    pub date: Option<Time>,
+    /// Seconds, from the header `Retry-After`.
+    pub retry_after: Option<u64>,
+    /// At most [`super::BODY_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+/// The body of an error (VOD-API.md, "Gateway errors").
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ErrorBody {
+    /// E.g. `Throttling.User`.
+    pub code: String,
+    /// In words.
+    pub message: Option<String>,
+    /// The service's name for the call.
+    pub request_id: Option<String>,
+}
+
+/// The body of an accepted `PreloadVodObjectCaches`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PreloadBody {
+    /// One or several IDs, comma-separated.
+    pub preload_task_id: String,
+    /// The service's name for the call.
+    pub request_id: Option<String>,
+}
+
+/// The body of `DescribeVodRefreshQuota`, as far as prefetching goes. The service writes the numbers as text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct QuotaBody {
+    preload_quota: String,
+    preload_remain: String,
+}
+
+/// The body of `DescribeVodRefreshTasks`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TasksBody {
+    tasks: TaskList,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TaskList {
+    #[serde(default)]
+    task: Vec<TaskRow>,
+}
+
+/// One task as the service lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TaskRow {
+    /// Its ID.
+    pub task_id: String,
+    /// Its URL.
+    pub object_path: String,
+    /// When it was made, by the service's clock.
+    pub creation_time: Option<Time>,
+}
+
+impl Answer {
+    /// The day's prefetch quota and what is left of it, if the body says so.
+    pub fn quota(&self) -> Option<(u64, u64)> {
+        let body: QuotaBody = serde_json::from_slice(&self.body).ok()?;
+        Some((body.preload_quota.trim().parse().ok()?, body.preload_remain.trim().parse().ok()?))
+    }
+
+    /// The tasks, if the body lists them; the list may be empty.
+    pub fn tasks(&self) -> Option<Vec<TaskRow>> {
+        let body: TasksBody = serde_json::from_slice(&self.body).ok()?;
+        Some(body.tasks.task)
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as the JSON of an error, if it is one.
+    pub fn error(&self) -> Option<ErrorBody> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The body as the JSON of an accepted batch, if it is one.
+    pub fn preload(&self) -> Option<PreloadBody> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}

@@ -1,0 +1,107 @@
+//! Never overspent, to the last request spent.
+
+use crate::support::{World, urls};
+
+#[test]
+fn a_day_of_500_requests_is_spent_to_the_last_and_not_exceeded_across_restarts() {
+    let scenario = "[quota]\nper_day = 100000\n[limits]\ncalls_per_second = 100000";
+    let config = "[api]\nrequests_per_second = 100\n[schedule]\nbatch_urls_max = 1\nlinger = \"0s\"";
+    let world = World::new(scenario, config);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 520));
+    world.wait("a part of the day to be spent", || world.number("select count(*) from v_submissions") > 150);
+    daemon.kill();
+    let daemon = world.daemon();
+    world.wait_for("select requests_used from v_budget", 500);
+    world.wait("it to say why it waits", || {
+        world.rows("select coalesce(waiting_for, '') from v_status")[0][0]
+            .contains("all 500 requests of this one are spent")
+    });
+    assert_eq!(world.rows("select waiting_until from v_status"), world.rows("select day_ends_at from v_budget"));
+    world.stop(daemon);
+    // Once more: what is spent stays spent.
+    let daemon = world.daemon();
+    world.wait("the third daemon to be ready", || world.count_log("ready version") == 3);
+    world.wait("it to wait too", || world.rows("select waiting_until from v_status")[0][0].len() > 10);
+    world.stop(daemon);
+
+    world.assert_books_agree();
+    assert_eq!(world.number("select sum(cost) from v_submissions"), 500);
+    // At most the one call that was killed may have been charged and not have arrived.
+    let seen = world.requests_seen();
+    assert!((499..=500).contains(&seen), "the server saw {seen} requests");
+    assert!(world.number("select pending from v_status") >= 20);
+}
+
+#[test]
+fn what_never_reached_the_operation_is_given_back() {
+    let scenario = r#"
+        [[fault]]
+        calls = [1, 2]
+        action = "error"
+        code = "Throttling.User"
+        [[fault]]
+        calls = [3]
+        action = "error"
+        code = "ServiceUnavailable"
+    "#;
+    let world = World::new(scenario, "");
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select submitted from v_status", 5);
+    assert_eq!(
+        world.rows("select outcome, cost from v_submissions order by submission_id"),
+        [["throttled", "0"], ["throttled", "0"], ["unavailable", "1"], ["accepted", "1"]]
+    );
+    assert_eq!(world.rows("select requests_used, urls_used from v_budget"), [["2", "10"]]);
+    // Throttling was no attempt of the URLs; the other two were.
+    assert_eq!(world.rows("select distinct attempts from v_urls"), [["2"]]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn nothing_is_charged_while_the_service_cannot_be_reached() {
+    let mut world = World::new("", "[budget]\nurls_per_day = \"unlimited\"\n[retry]\nbackoff_max = \"2s\"");
+    let _daemon = world.ready_daemon();
+    world.drop_file("first.txt", urls("a", 5));
+    world.wait_for("select submitted from v_status", 5);
+    world.stop_sandbox();
+    world.drop_file("film.txt", urls("b", 5));
+    world.wait_for("select count(*) from v_submissions where outcome = 'unreachable'", 1);
+    world.waits_for("could not be reached");
+    assert_eq!(world.rows("select distinct requests_used, urls_used from v_budget"), [["1", "5"]]);
+    world.start_sandbox();
+    world.wait_for("select submitted from v_status", 10);
+    assert_eq!(world.rows("select distinct requests_used, urls_used from v_budget"), [["2", "10"]]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn urls_per_day_is_a_cap_too() {
+    let world = World::new("", "[budget]\nurls_per_day = 25\n[schedule]\nbatch_urls_max = 10");
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 40));
+    world.wait_for("select urls_used from v_budget", 25);
+    world.waits_for("all 25 URLs");
+    assert_eq!(world.rows("select urls from v_submissions"), [["10"], ["10"], ["5"]]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn the_services_word_that_the_quota_is_used_up_ends_the_day() {
+    // Only its own count holds, and the service has less than that.
+    let world =
+        World::new("[quota]\nper_day = 2", "[budget]\nurls_per_day = \"unlimited\"\n[schedule]\nbatch_urls_max = 10");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 100));
+    world.waits_for("QuotaExceeded.Preload");
+    assert_eq!(world.rows("select submitted, pending from v_status"), [["20", "80"]]);
+    drop(daemon);
+    // A restart does not ask again.
+    let _daemon = world.daemon();
+    world.wait("the second daemon to be ready", || world.count_log("ready version") == 2);
+    world.drop_file("more.txt", urls("b", 1));
+    world.wait_for("select pending from v_status", 81);
+    assert_eq!(world.preloads().len(), 3);
+    world.assert_books_agree();
+}

@@ -1,0 +1,263 @@
+//! Every answer has its outcome, through the built binary: nothing is lost, nothing spins, the others go on.
+
+use crate::support::{World, urls};
+
+/// Plays one fault on the first call and brings one small file to its end.
+fn after(fault: &str, config: &str) -> World {
+    let world = World::new(&format!("[[fault]]\ncalls = [1]\n{fault}"), config);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 4));
+    world.wait("the first call's outcome", || {
+        world.number("select count(*) from v_submissions where outcome <> 'open'") > 0
+    });
+    drop(daemon);
+    world
+}
+
+fn error(code: &str) -> String {
+    format!("action = \"error\"\ncode = \"{code}\"")
+}
+
+#[test]
+fn a_refused_batch_is_held_with_its_reason_and_the_others_go_on() {
+    for code in [
+        "IllegalOperation",
+        "InvalidDomain.NotFound",
+        "InvalidDomain.Offline",
+        "InvalidObjectPath.Malformed",
+        "InvalidExtensiveDomain.ValueNotSupported",
+        "MissingParameter",
+    ] {
+        let world = after(&error(code), "");
+        assert_eq!(world.rows("select outcome, code, cost from v_submissions"), [["refused", code, "1"]]);
+        assert_eq!(world.rows("select distinct state from v_urls"), [["held"]], "{code}");
+        assert!(world.rows("select reason from v_urls")[0][0].contains(code));
+        let _daemon = world.daemon();
+        world.drop_file("next.txt", urls("b", 3));
+        world.wait_for("select submitted from v_status", 3);
+        assert_eq!(world.number("select held from v_status"), 4);
+        world.assert_books_agree();
+    }
+}
+
+#[test]
+fn a_deferred_batch_goes_again() {
+    for (fault, outcome, cost) in [
+        (error("Throttling"), "throttled", "0"),
+        (error("ServiceUnavailable"), "unavailable", "1"),
+        (error("InternalError"), "unavailable", "1"),
+        (error("InvalidTimeStamp.Expired"), "clock_skew", "0"),
+    ] {
+        let world = after(&fault, "[api]\ntimeout = \"1s\"");
+        let first = "select outcome, cost from v_submissions order by submission_id limit 1";
+        assert_eq!(world.rows(first), [[outcome, cost]], "{fault}");
+        let _daemon = world.daemon();
+        world.wait_for("select submitted from v_status", 4);
+        world.assert_books_agree();
+        assert!(world.requests_seen() <= world.number("select sum(requests_used) from v_budget").unsigned_abs());
+    }
+}
+
+#[test]
+fn what_only_time_can_mend_waits_with_its_reason() {
+    for (code, outcome, why) in [
+        ("PreloadQueueFull", "queue_full", "queue of prefetches is full"),
+        ("InvalidDomain.Configure_failed", "domain_not_configured", "none of it may be sent yet"),
+        ("SomethingNew", "unknown_answer", "none of it may be sent yet"),
+        ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up"),
+    ] {
+        let world = after(&error(code), "[budget]\nurls_per_day = \"unlimited\"");
+        assert_eq!(world.rows("select outcome, code from v_submissions"), [[outcome, code]]);
+        let _daemon = world.daemon();
+        // In one look: what the daemon before said is wiped when the next one starts.
+        world.wait(why, || {
+            let said =
+                &world.rows("select coalesce(waiting_for || ', until ' || waiting_until, '') from v_status")[0][0];
+            said.contains(why) && said.ends_with('Z')
+        });
+        assert_eq!(world.number("select pending from v_status"), 4);
+        assert_eq!(world.preloads().len(), 1, "{code}: it does not spin");
+        world.assert_books_agree();
+    }
+}
+
+#[test]
+fn a_fault_of_the_account_pauses_everything_and_status_says_what_to_do() {
+    for (code, cost, remedy) in [
+        ("OperationDenied", "1", "activate it"),
+        ("OperationDenied.Suspended", "1", "overdue payment"),
+        ("InvalidAccessKeyId.NotFound", "0", "set another one"),
+        ("SignatureDoesNotMatch", "0", "correct it"),
+        ("Forbidden.RAM", "0", "grant it"),
+        ("InvalidSecurityToken.Expired", "0", "renew the temporary credentials"),
+    ] {
+        let world = World::new(&format!("[[fault]]\ncalls = [1]\n{}", error(code)), "");
+        let _daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 4));
+        world.wait_for("select count(*) from v_submissions where outcome = 'account_fault'", 1);
+        assert_eq!(world.rows("select cost from v_submissions"), [[cost]], "{code}");
+        world.drop_file("urgent.txt", format!("#: priority = urgent\n{}", urls("b", 2)));
+        world.wait_for("select pending from v_status", 6);
+        world.waits_for(remedy);
+        let status = world.run(&["status"]);
+        let text = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert!(text.contains("PAUSED") && text.contains(remedy), "{text}");
+        assert_eq!(status.status.code(), Some(1));
+        // No attempt was burnt, and nothing was sent meanwhile.
+        assert_eq!(world.rows("select distinct attempts from v_urls"), [["0"]]);
+        assert_eq!(world.preloads().len(), 1);
+        world.assert_books_agree();
+    }
+}
+
+#[test]
+fn a_smaller_largest_batch_is_learned_and_kept() {
+    let world = World::new("[limits]\nurls_per_call = 100", "");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 500));
+    world.wait_for("select submitted from v_status", 500);
+    let sizes = "select urls, outcome from v_submissions order by submission_id";
+    let [first, second, third, fourth, ..] = &world.rows(sizes)[..] else { panic!("{:?}", world.rows(sizes)) };
+    assert_eq!(
+        [first, second, third],
+        [&["500", "batch_too_large"], &["250", "batch_too_large"], &["125", "batch_too_large"]]
+    );
+    assert_eq!(fourth, &["62", "accepted"]);
+    drop(daemon);
+    let _daemon = world.daemon();
+    world.drop_file("next.txt", urls("b", 70));
+    world.wait_for("select submitted from v_status", 570);
+    assert_eq!(world.number("select count(*) from v_submissions where outcome = 'batch_too_large'"), 3);
+    world.assert_all_accepted_once(570);
+}
+
+#[test]
+fn attempts_end_and_the_operator_gets_what_is_left() {
+    let scenario = "[[fault]]\nurl_contains = \"/poison/\"\naction = \"error\"\ncode = \"InternalError\"";
+    let config =
+        "[retry]\nattempts_max = 2\nbackoff_min = \"1s\"\nbackoff_max = \"1s\"\n[schedule]\nbatch_urls_max = 3";
+    let world = World::new(scenario, config);
+    let _daemon = world.ready_daemon();
+    world.drop_file("poison.txt", urls("poison", 3));
+    world.wait_for("select held from v_status", 3);
+    assert_eq!(world.preloads().len(), 2);
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select submitted from v_status", 3);
+    assert_eq!(world.rows("select distinct attempts from v_urls where state = 'held'"), [["2"]]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn an_answer_that_says_neither_yes_nor_no_is_looked_into() {
+    for fault in [
+        "action = \"html\"\nstatus = 502",
+        "action = \"drop_before\"",
+        "action = \"drop_after\"",
+        "action = \"truncate\"",
+        "action = \"garbage\"",
+        "action = \"delay\"\ndelay = \"4s\"",
+    ] {
+        let world = World::new(&format!("[[fault]]\ncalls = [1]\n{fault}"), "[api]\ntimeout = \"1s\"");
+        let _daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 4));
+        world.wait_for("select submitted from v_status", 4);
+        assert_eq!(world.rows("select outcome, cost, sends from v_submissions"), [["accepted", "1", "2"]], "{fault}");
+        world.assert_all_accepted_once(4);
+        world.assert_books_agree();
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_however_small_ends_with_the_operator() {
+    let scenario = "[[fault]]\naction = \"html\"";
+    let config = "[retry]\nattempts_max = 2\nbackoff_max = \"1s\"";
+    let world = World::new(scenario, config);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 40));
+    world.wait_for("select held from v_status", 40);
+    // 40, 20, 10: that is as small as it is believed.
+    assert!(world.preloads().len() <= 2 + 2 * 4 + 2, "{} calls", world.preloads().len());
+    world.assert_books_agree();
+}
+
+#[test]
+fn an_account_that_answers_free_calls_only_is_not_asked_every_minute() {
+    let scenario = "[[fault]]\naction = \"error\"\ncode = \"OperationDenied.Suspended\"";
+    let world = World::new(scenario, "");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 4));
+    world.wait_for("select probes from account where paused_why is not null", 1);
+    drop(daemon);
+    // A restart tries at once: somebody may have set another key. The free call is answered; the next batch is not.
+    let daemon = world.daemon();
+    world.wait_for("select probes from account where paused_why is not null", 2);
+    drop(daemon);
+    let waits = world.number("select (probe_at - paused_since + 30000) / 60000 from account");
+    assert_eq!(waits, 2, "minutes until the next free call");
+    assert_eq!(world.preloads().len(), 2);
+}
+
+/// A server that is not the sandbox: it tells the quota as it should and answers everything else with `answer`.
+fn server(answer: fn(&mut std::net::TcpStream) -> usize) -> (String, std::thread::JoinHandle<usize>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 65_536];
+            let mut read = 0;
+            // Header and body may come apart.
+            while !String::from_utf8_lossy(&request[..read]).contains("Action=") {
+                read += stream.read(&mut request[read..]).unwrap();
+            }
+            if !String::from_utf8_lossy(&request[..read]).contains("DescribeVodRefreshQuota") {
+                return answer(&mut stream);
+            }
+            let body = r#"{"PreloadQuota":"500","PreloadRemain":"500"}"#;
+            let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    (endpoint, thread)
+}
+
+#[test]
+fn an_endless_answer_is_cut_off() {
+    use std::io::Write as _;
+    let (endpoint, server) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").unwrap();
+        let mut written = 0_usize;
+        while written < 64 * 1024 * 1024 {
+            match stream.write(&[b' '; 8192]) {
+                Ok(n) => written += n,
+                Err(_) => break,
+            }
+        }
+        written
+    });
+    let world = World::new("", &format!("[api]\nendpoint = \"{endpoint}\""));
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 2));
+    world.wait_for("select in_doubt from v_status", 1);
+    assert!(world.count_log("longer than 1048576 bytes") == 1, "{}", world.log());
+    assert!(server.join().unwrap() < 32 * 1024 * 1024);
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    use std::io::Write as _;
+    let (endpoint, _server) = server(|stream| {
+        let head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+        stream.write(head).unwrap()
+    });
+    let world = World::new("", &format!("[api]\nendpoint = \"{endpoint}\""));
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 2));
+    world.wait_for("select count(*) from v_submissions where outcome = 'unknown_answer' and http_status = 307", 1);
+    assert_eq!(world.number("select count(*) from v_submissions"), 1);
+}

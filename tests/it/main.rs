@@ -1,0 +1,19 @@
+//! The whole, by behaviour: through the built binary, against the sandbox.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(unreachable_pub, reason = "modules of a test binary share with each other only")]
+
+mod budget;
+mod chaos;
+mod cli;
+mod clock;
+mod crash;
+mod demo;
+mod doubt;
+mod end_to_end;
+mod errors;
+mod quota;
+mod schema;
+mod spool;
+mod support;
+mod sweep;
