@@ -5,11 +5,13 @@
 
 mod backoff;
 mod decide;
+mod isolate;
 mod quota;
 mod reasons;
 
 pub use backoff::Backoff;
 pub use decide::{Decision, Plan, RESET_MARGIN, decide};
+pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Unit, drift, learn};
 pub use reasons::{PauseWhy, WaitWhy};
 

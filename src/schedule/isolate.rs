@@ -1,0 +1,328 @@
+//! Isolation: which URL, or which domain, a refused batch was refused for, found in as few requests as possible.
+//!
+//! This is group testing with requests as the price, and with one thing that ordinary group testing does not have: an
+//! accepted test is not lost, because it has warmed its URLs. So a test is filled up with ordinary URLs. If it is
+//! accepted, it was a batch like any other; only the refused ones are wasted.
+//!
+//! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members that are suspected;
+//! the others only travelled along. A test takes a part of the core: if it is accepted, the rest of the core is left; if it
+//! is refused, it becomes the case, and the rest of the core, of which nothing is known, goes back to ordinary work.
+//! A member is convicted by proof only: when every other member of a refused submission has been accepted since.
+//!
+//! Everything here is a function of values; the tables behind it are the queue's.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::model::{HostId, SubmissionId, UrlId};
+
+/// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be to
+/// try suspects one by one over days.
+const LATENCY_PRICE: f64 = 0.1;
+
+/// Ordinary URLs travel along as long as the chance that one of them is bad is no more than this.
+const OTHERS_RISK_MAX: f64 = 0.05;
+
+/// What a refusal was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// A URL of the batch.
+    Url,
+    /// A domain of the batch.
+    Host,
+}
+
+/// A member of a refused batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspect {
+    /// The URL.
+    pub url: UrlId,
+    /// Its domain.
+    pub host: HostId,
+    /// Whether it is suspected, or only travelled along.
+    pub core: bool,
+    /// Whether it cannot be tested now: it is in a submission whose end is not known, or waits for its time.
+    pub away: bool,
+}
+
+/// A refused submission in which something is still to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The submission.
+    pub id: SubmissionId,
+    /// What it was refused for.
+    pub blame: Blame,
+    /// The reason, for the operator.
+    pub why: String,
+    /// Whether the service never called it refused: what is found is held for the operator instead of failed.
+    pub unsure: bool,
+    /// Whether a member left the queue untested: then nothing is proven by elimination.
+    pub gone: bool,
+    /// The members that have not been accepted since.
+    pub members: Vec<Suspect>,
+}
+
+/// All open cases, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cases {
+    /// In order of their submissions.
+    pub open: Vec<Case>,
+}
+
+/// What there is to test with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Supply {
+    /// URLs a test may carry.
+    pub urls_max: u32,
+    /// URLs of a full batch.
+    pub full: u32,
+    /// Ordinary URLs that could travel along.
+    pub others: u32,
+    /// How many URLs only the service refuses.
+    pub bad_rate: BadRate,
+}
+
+/// The next test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// The suspects in it.
+    pub suspects: Vec<UrlId>,
+    /// Ordinary URLs that travel along, at most.
+    pub others: u32,
+}
+
+/// Somebody was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// This URL is bad.
+    Url {
+        /// The URL.
+        url: UrlId,
+        /// The reason, for the operator.
+        why: String,
+        /// Whether the operator has to decide.
+        unsure: bool,
+    },
+    /// This domain is bad.
+    Host {
+        /// The domain.
+        host: HostId,
+        /// The reason, for the operator.
+        why: String,
+    },
+}
+
+impl Case {
+    fn core(&self) -> impl Iterator<Item = &Suspect> {
+        self.members.iter().filter(|member| member.core)
+    }
+
+    fn hosts(&self) -> BTreeSet<HostId> {
+        self.members.iter().map(|member| member.host).collect()
+    }
+
+    fn has(&self, found: &Found) -> bool {
+        match found {
+            Found::Url { url, .. } => self.members.iter().any(|member| member.url == *url),
+            Found::Host { host, .. } => self.blame == Blame::Host && self.members.iter().any(|m| m.host == *host),
+        }
+    }
+
+    /// Whom the case leaves, if there is only one.
+    fn found(&self) -> Option<Found> {
+        let only = self.members.first().filter(|_| !self.gone)?;
+        let why = self.why.clone();
+        match self.blame {
+            Blame::Url if self.members.len() == 1 => Some(Found::Url { url: only.url, why, unsure: self.unsure }),
+            Blame::Host if self.hosts().len() == 1 => Some(Found::Host { host: only.host, why }),
+            _ => None,
+        }
+    }
+
+    /// The next test of this case, without the suspects that are tested `elsewhere` first.
+    fn test(&self, supply: &Supply, elsewhere: &HashSet<UrlId>) -> Option<Test> {
+        let core: Vec<&Suspect> = self.core().filter(|s| !s.away && !elsewhere.contains(&s.url)).collect();
+        match self.blame {
+            Blame::Url if core.len() > 1 => {
+                let (part, others) = split(core.len(), supply);
+                Some(Test { suspects: core.iter().take(part).map(|suspect| suspect.url).collect(), others })
+            }
+            // It is convicted for nothing when those that travelled along are accepted; that takes their turn in the queue.
+            Blame::Url if self.gone || supply.others == 0 || self.members.len() == 1 => {
+                core.first().map(|suspect| Test { suspects: vec![suspect.url], others: 0 })
+            }
+            Blame::Url => None,
+            Blame::Host => test_hosts(&core, supply.urls_max),
+        }
+    }
+}
+
+/// Half of the domains, each with as many URLs as have room.
+fn test_hosts(core: &[&Suspect], urls_max: u32) -> Option<Test> {
+    let hosts: BTreeSet<HostId> = core.iter().map(|suspect| suspect.host).collect();
+    let tested: BTreeSet<HostId> = hosts.iter().copied().take(hosts.len().div_ceil(2)).collect();
+    let room = (urls_max as usize / tested.len().max(1)).max(1);
+    let mut suspects = Vec::new();
+    for host in tested {
+        suspects.extend(core.iter().filter(|suspect| suspect.host == host).take(room).map(|suspect| suspect.url));
+    }
+    suspects.truncate(urls_max as usize);
+    (!suspects.is_empty()).then_some(Test { suspects, others: 0 })
+}
+
+impl Cases {
+    /// The next test; none if nothing is suspected or nothing of it can be tested now. The case that is nearest to its end
+    /// comes first; a URL that is suspected in several is tested in the latest of them, which is the smallest.
+    pub fn next_test(&self, supply: &Supply) -> Option<Test> {
+        let mut elsewhere = HashSet::new();
+        let mut tests: Vec<(usize, Test)> = Vec::new();
+        for case in self.open.iter().rev() {
+            tests.extend(case.test(supply, &elsewhere).map(|test| (case.core().count(), test)));
+            elsewhere.extend(case.core().map(|suspect| suspect.url));
+        }
+        tests.into_iter().min_by_key(|(core, _)| *core).map(|(_, test)| test)
+    }
+
+    /// The URLs that are kept out of ordinary batches.
+    pub fn suspected(&self) -> HashSet<UrlId> {
+        self.open.iter().flat_map(Case::core).map(|suspect| suspect.url).collect()
+    }
+
+    /// A batch was accepted: nothing in it was bad. Gives who was found by that.
+    pub fn accepted(&mut self, batch: &[(UrlId, HostId)]) -> Vec<Found> {
+        let urls: HashSet<UrlId> = batch.iter().map(|(url, _)| *url).collect();
+        let hosts: HashSet<HostId> = batch.iter().map(|(_, host)| *host).collect();
+        for case in &mut self.open {
+            case.members.retain(|member| match case.blame {
+                Blame::Url => !urls.contains(&member.url),
+                Blame::Host => !hosts.contains(&member.host),
+            });
+        }
+        self.conclude()
+    }
+
+    /// A batch was refused as `case` says, whose members are the batch. `known_good` are domains of which nothing bad is
+    /// known: others are suspected first. Gives who was found by that.
+    pub fn refused(&mut self, mut case: Case, known_good: &HashSet<HostId>) -> Vec<Found> {
+        let batch: HashSet<UrlId> = case.members.iter().map(|member| member.url).collect();
+        let tested = self
+            .open
+            .iter()
+            .position(|open| open.blame == case.blame && open.core().any(|suspect| batch.contains(&suspect.url)));
+        if let Some(tested) = tested {
+            let tested = self.open.remove(tested);
+            let part: HashSet<UrlId> = tested.core().map(|suspect| suspect.url).collect();
+            case.members.iter_mut().for_each(|member| member.core = part.contains(&member.url));
+        } else {
+            let doubtful = |member: &Suspect| case.blame == Blame::Url || !known_good.contains(&member.host);
+            let any = case.members.iter().any(doubtful);
+            let core: Vec<bool> = case.members.iter().map(|member| !any || doubtful(member)).collect();
+            case.members.iter_mut().zip(core).for_each(|(member, core)| member.core = core);
+        }
+        self.open.push(case);
+        self.conclude()
+    }
+
+    /// A domain turned out to be bad by other means: what was refused for it is explained.
+    pub fn explained_by(&mut self, host: HostId) {
+        self.open.retain(|case| case.blame != Blame::Host || !case.hosts().contains(&host));
+    }
+
+    /// Convicts whoever is left alone, drops what is explained, and turns to those that travelled along where the core is
+    /// innocent.
+    fn conclude(&mut self) -> Vec<Found> {
+        let mut all = Vec::new();
+        while let Some(found) = self.open.iter().find_map(Case::found) {
+            self.open.retain(|case| !case.has(&found));
+            all.push(found);
+        }
+        self.open.retain(|case| !case.members.is_empty() && !(case.gone && case.core().next().is_none()));
+        for case in &mut self.open {
+            if case.core().next().is_none() {
+                case.members.iter_mut().for_each(|member| member.core = true);
+            }
+        }
+        all
+    }
+}
+
+/// How many URLs only the service refuses: what has been seen lately, with a weak belief that there are few.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct BadRate {
+    /// URLs that were accepted.
+    pub good: f64,
+    /// URLs that were convicted.
+    pub bad: f64,
+}
+
+/// What is believed before anything was seen: so many good ones, the fewer the more bad ones were seen since ...
+const BELIEF_GOOD: f64 = 1_000.0;
+
+/// ... and so many bad ones.
+const BELIEF_BAD: f64 = 0.05;
+
+/// When more bad ones than this were seen, or more good ones than a few days bring, older ones count half: a bad file passes.
+const MEMORY_BAD: f64 = 10.0;
+const MEMORY_GOOD: f64 = 1_000_000.0;
+
+impl BadRate {
+    /// After so many more.
+    #[must_use]
+    pub fn seen(self, good: u32, bad: u32) -> Self {
+        let seen = Self { good: self.good + f64::from(good), bad: self.bad + f64::from(bad) };
+        if seen.bad > MEMORY_BAD || seen.good > MEMORY_GOOD {
+            Self { good: seen.good / 2.0, bad: seen.bad / 2.0 }
+        } else {
+            seen
+        }
+    }
+
+    /// The share of bad ones.
+    pub fn share(self) -> f64 {
+        (self.bad + BELIEF_BAD) / (self.good + self.bad + BELIEF_GOOD / (1.0 + self.bad / 2.0))
+    }
+
+    /// The largest ordinary batch that is worth while: it is refused every second time at most (an answer tells the most
+    /// when both are equally likely).
+    pub fn batch_worth_while(self) -> u32 {
+        ((std::f64::consts::LN_2 / self.share()) as u32).max(1)
+    }
+}
+
+/// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: those that
+/// waste the fewest requests for what they tell.
+fn split(core: usize, supply: &Supply) -> (usize, u32) {
+    let rate = supply.bad_rate.share().clamp(1e-9, 0.5);
+    let risk_max = ((OTHERS_RISK_MAX / rate) as u32).min(supply.others);
+    let log_good = (-rate).ln_1p();
+    let any_bad = |n: f64| -(n * log_good).exp_m1();
+    // A test that others do not fill costs a request whatever it says. Then it is better without them, and it may not leave
+    // more than the next power of two below: the bad one is found in as many tests as the suspects' number has binary digits.
+    let others_beside = |part: usize| {
+        let others = risk_max.min(supply.urls_max.saturating_sub(u32::try_from(part).unwrap_or(u32::MAX)));
+        if part + others as usize >= supply.full as usize { others } else { 0 }
+    };
+    let largest_rest = core.next_power_of_two() / 2;
+    let room = core.min(supply.urls_max as usize);
+    let candidates = (1..=core.div_ceil(2))
+        .filter(|part| *part <= room && (others_beside(*part) > 0 || core - part <= largest_rest));
+    let cost = |part: &usize| {
+        let others = others_beside(*part);
+        let (part, all) = (*part as f64, core as f64);
+        let clean = 1.0 - any_bad(part) / any_bad(all);
+        let accepted = clean * (1.0 - any_bad(f64::from(others)));
+        let fullness = (part + f64::from(others)) / f64::from(supply.full.max(1));
+        let told = entropy(clean);
+        if told <= 0.0 { f64::INFINITY } else { (1.0 - accepted * fullness.min(1.0) + LATENCY_PRICE) / told }
+    };
+    let part = candidates.min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or_else(|| room.min(core / 2).max(1));
+    (part, others_beside(part))
+}
+
+/// What an answer tells, in bits, that comes with this probability.
+fn entropy(p: f64) -> f64 {
+    let part = |p: f64| if p <= 0.0 { 0.0 } else { -p * p.log2() };
+    part(p) + part(1.0 - p)
+}
+
+#[cfg(test)]
+mod tests;
