@@ -38,10 +38,13 @@ create table files (
     failed         integer not null default 0,
     expired        integer not null default 0,
     cancelled      integer not null default 0,
-    held           integer not null default 0
+    held           integer not null default 0,
+    deadline_said  integer not null default 0      -- 1: a notice said that its deadline is near
 ) strict;
 
 create unique index files_unfinished on files (stored_name) where phase in (0, 1, 3);
+create index files_finishing on files (file_id)
+    where phase in (2, 4) and finished_at is null and pending + leased + held = 0;
 
 -- How many lines of a file were refused for which reason.
 create table file_refusals (
@@ -51,15 +54,18 @@ create table file_refusals (
     primary key (file_id, reason)
 ) strict, without rowid;
 
--- The domains seen in urls.
+-- The domains seen in urls. What is not refused or offline may be sent.
 create table hosts (
     host_id   integer primary key,
     host      text    not null unique,
-    standing  text    not null default 'unknown' check (standing in ('unknown', 'good', 'refused')),
+    standing  text    not null default 'unknown' check (standing in ('unknown', 'good', 'refused', 'offline')),
     why       text,
-    since     integer not null,
+    since     integer not null,                    -- when the standing became what it is
+    answered  integer,                             -- when an answer to a batch, and not the list of domains, said so
     pending   integer not null default 0
 ) strict;
+
+create index hosts_unknown on hosts (host_id) where standing = 'unknown';
 
 -- The queue. A row is written when its line is committed, once when it is batched, and again only when something went
 -- wrong: while state is 1 (batched) what became of it stands in its submission, written once for the whole batch.
@@ -77,13 +83,18 @@ create table urls (
     not_before     integer,
     deadline       integer,
     wait_until     integer,                        -- not to be claimed before; null when ready
+    parked         integer not null default 0,     -- 1: its host may not be sent
+    suspect        integer not null default 0,     -- 1: it may be what a batch was refused for
     submission_id  integer references submissions, -- the last one that carried it
     reason         text,                           -- of held, failed, or of the last deferral
     ended_at       integer
 ) strict;
 
 -- Claims walk this in order: urgent first, then the earlier deadline, then order of arrival.
-create index urls_ready on urls (priority, deadline is null, deadline, url_id) where state = 0 and wait_until is null;
+create index urls_ready on urls (priority, deadline is null, deadline, url_id)
+    where state = 0 and wait_until is null and parked = 0 and suspect = 0;
+create index urls_parked on urls (host_id) where parked = 1;
+create index urls_suspect on urls (state) where suspect = 1;
 create index urls_waiting on urls (wait_until) where wait_until is not null;
 create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
 -- Duplicates are looked up here. Not unique: two urls may share a key, and the one writer checks before it inserts.
@@ -124,6 +135,7 @@ create table budget_days (
     observed_at     integer,
     seen_requests   integer,
     seen_urls       integer,
+    isolations      integer not null default 0,    -- requests spent on finding what was wrong in refused batches
     drift           integer                        -- spent by others, in the unit of the quota; null while that is unknown
 ) strict, without rowid;
 
@@ -144,6 +156,7 @@ create table submissions (
     double_urls    integer not null default 0,     -- urls sent anew although this submission may have been accepted
     outcome        text,                           -- the word for it, e.g. accepted, throttled
     urls           integer not null,
+    suspects       integer not null default 0,     -- of urls: carried to find what an earlier batch was refused for
     cost           integer not null,               -- requests charged; 0 once given back
     opened_at      integer not null,
     closed_at      integer,
@@ -155,6 +168,36 @@ create table submissions (
 
 create index submissions_open on submissions (submission_id) where state = 0;
 create index submissions_double on submissions (double_urls) where double_urls > 0;
+
+-- A refused submission in which something is still to be found (module queue).
+create table cases (
+    submission_id  integer primary key references submissions,
+    blame          text    not null check (blame in ('url', 'host')),
+    why            text    not null,
+    unsure         integer not null                -- 1: what is found is held for the operator instead of failed
+) strict;
+
+-- Its members that have not been accepted since.
+create table case_members (
+    submission_id  integer not null references cases on delete cascade,
+    url_id         integer not null references urls,
+    host_id        integer not null references hosts,
+    core           integer not null,               -- 1: suspected; 0: only travelled along
+    primary key (submission_id, url_id)
+) strict, without rowid;
+
+create index case_members_url on case_members (url_id);
+
+-- What somebody is to be told, and what became of that.
+create table notices (
+    notice_id  integer primary key,
+    at         integer not null,
+    event      text    not null,                   -- the JSON object
+    tries      integer not null default 0,
+    sent_at    integer
+) strict;
+
+create index notices_unsent on notices (notice_id) where sent_at is null;
 
 create table tasks (
     task_id        text    not null,
@@ -176,14 +219,18 @@ create table account (
     paused_since       integer,
     probe_at           integer,                    -- when a free call will try whether the pause is over
     probes             integer not null default 0,
-    drift_said_day     text                        -- drift is logged once a day
+    paused_told        integer not null default 0, -- 1: somebody was told, and not yet that it is over
+    drift_said_day     text,                       -- drift is logged once a day
+    urgent_said_day    text,                       -- that the budget ran out with urgent urls waiting, too
+    good_urls          real    not null default 0, -- accepted lately, and ...
+    bad_urls           real    not null default 0  -- ... refused by the service alone: how many urls are bad
 ) strict;
 
 insert into account (one) values (1);
 
 -- What the service taught, each with the time at which it was observed.
 create table facts (
-    fact         text    primary key check (fact in ('unit', 'quota', 'quota_readable', 'tasks_readable', 'batch_urls_max', 'batch_urls_accepted')),
+    fact         text    primary key check (fact in ('unit', 'quota', 'quota_readable', 'tasks_readable', 'domains_readable', 'batch_urls_max', 'batch_urls_accepted')),
     value        text    not null,
     observed_at  integer not null
 ) strict, without rowid;
@@ -211,6 +258,8 @@ select
     d.pid,
     strftime('%Y-%m-%dT%H:%M:%fZ', d.started_at / 1000.0, 'unixepoch') as started_at,
     t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,
+    (select coalesce(sum(pending), 0) from hosts where standing in ('refused', 'offline')) as parked,
+    (select count(*) from urls where suspect = 1) as suspected,
     (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
     (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles
 from daemon as d, account as a,
@@ -225,6 +274,7 @@ select
     requests_limit,
     requests_used,
     unbooked,
+    isolations,
     urls_limit,
     urls_used,
     (select value from facts where fact = 'unit') as unit,
@@ -259,7 +309,7 @@ select
         when 1 then case s.state when 0 then 'leased' else 'submitted' end
         when 2 then 'complete' when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' else 'held'
     end as state,
-    u.reason, u.attempts,
+    case when u.parked = 1 and u.state = 0 then h.why else u.reason end as reason, u.attempts,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
     strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
@@ -279,7 +329,7 @@ select
     submission_id, day, nonce,
     strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch') as opened_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', closed_at / 1000.0, 'unixepoch') as closed_at,
-    urls, cost,
+    urls, suspects, cost,
     coalesce(outcome, case when doubt_since is null then 'open' else 'in_doubt' end) as outcome,
     sends, double_urls,
     http_status, code, message, request_id,

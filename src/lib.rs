@@ -21,6 +21,7 @@ pub mod daemon;
 pub mod exit;
 pub mod ledger;
 pub mod model;
+pub mod notify;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;

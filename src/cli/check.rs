@@ -23,9 +23,6 @@ pub(super) fn main(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<i3
     let (config, path) = load(config)?;
     let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
     text::out(&format!("configuration  ok: {source}"));
-    if let Some(command) = &config.notify.command {
-        text::out(&format!("note           [notify] command `{}` is not run by this version", command.join(" ")));
-    }
     if config.http.listen.is_some() {
         text::out("note           [http] listen is not served by this version");
     }

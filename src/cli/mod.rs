@@ -4,6 +4,9 @@ mod add;
 mod budget;
 mod check;
 mod demo;
+mod hosts;
+mod list;
+mod retry;
 mod run;
 mod sandbox;
 mod status;
@@ -39,6 +42,10 @@ enum Command {
     Add(add::AddArgs),
     /// Show the budget, the queue, the latest files, and what is waited for and why
     Status(status::StatusArgs),
+    /// List the domains of the queue, those that may not be sent first
+    Hosts(hosts::HostsArgs),
+    /// Give what was refused another chance
+    Retry(retry::RetryArgs),
     /// Settle what the account book cannot know by itself
     Budget(budget::BudgetArgs),
     /// Run a local stand-in for the API, for trying and testing
@@ -54,6 +61,8 @@ pub fn main(args: Args) -> i32 {
         Command::Check(check) => check::main(args.config.as_deref(), &check),
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),
+        Command::Hosts(hosts) => hosts::main(args.config.as_deref(), &hosts),
+        Command::Retry(retry) => retry::main(args.config.as_deref(), &retry),
         Command::Budget(budget) => budget::main(args.config.as_deref(), &budget),
         Command::Sandbox(sandbox) => sandbox::main(&sandbox),
         Command::Demo(demo) => demo::main(&demo),

@@ -55,7 +55,11 @@ fn is_running(config: &Config) -> Option<bool> {
 
 fn needs_attention(report: &StatusReport) -> bool {
     let unsure = report.budget.as_ref().is_some_and(|budget| budget.unsure);
-    unsure || report.paused_why.is_some() || report.spool_problem.is_some() || count(report, UrlState::Held) > 0
+    unsure
+        || report.paused_why.is_some()
+        || report.spool_problem.is_some()
+        || report.parked > 0
+        || count(report, UrlState::Held) > 0
 }
 
 fn count(report: &StatusReport, state: UrlState) -> i64 {
@@ -116,6 +120,18 @@ fn print(report: &StatusReport) {
     out(&format!("{bold}urls{plain}      {}", states.join(", ")));
     if report.in_doubt > 0 {
         out(&format!("doubt     {} submission(s) without an answer, being looked into", number(report.in_doubt)));
+    }
+    if report.parked > 0 {
+        out(&format!(
+            "domains   {} pending URLs are of domains that may not be sent; see `prefetchd hosts`",
+            number(report.parked)
+        ));
+    }
+    if report.suspected > 0 {
+        out(&format!(
+            "suspects  {} URLs were in refused batches; the bad ones are being found",
+            number(report.suspected)
+        ));
     }
     if report.possible_doubles > 0 {
         out(&format!(

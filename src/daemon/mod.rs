@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
+use crate::notify::Notifier;
 use crate::schedule::Policy;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health};
@@ -77,6 +78,7 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     let queued = Arc::new(Notify::new());
     let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config.spool.url_rules(), clock.clone());
     let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued));
+    let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
     let submitter = Submitter::new(Arc::clone(&store), board.clone(), clock, client, credentials, config);
 
     let mut stages = JoinSet::new();
@@ -89,6 +91,11 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     stages.spawn(async move {
         submitter.run(queued, token).await;
         "submitter"
+    });
+    let token = shutdown.clone();
+    stages.spawn(async move {
+        notifier.run(token).await;
+        "notifier"
     });
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.api.endpoint.url(), "ready");

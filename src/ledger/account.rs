@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 use sqlx::{Row, SqlitePool};
 
 use crate::model::{BudgetDay, Time, from_millis, to_millis};
-use crate::schedule::{BackingOff, Pause, PauseWhy, Standing, Unit};
+use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Unit};
 use crate::store::{Result, WriteTx};
 
 const STANDING: &str = "
-    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes from account";
+    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls
+    from account";
 
 const BACK_OFF: &str = "
     update account set backoff_until = ?1, backoff_failures = backoff_failures + 1, backoff_why = ?2";
@@ -18,6 +19,10 @@ const PAUSE: &str = "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
         probes = probes + 1, paused_why = ?1, probe_at = ?3";
+
+const TELL_PAUSED: &str = "update account set paused_told = 1 where paused_told = 0";
+
+const TELL_RESUMED: &str = "update account set paused_told = 0 where paused_told = 1";
 
 const RESUME: &str = "update account set paused_why = null, paused_since = null, probe_at = null";
 
@@ -44,6 +49,13 @@ const NOTE_ACCEPTED: &str = "
 const SAY_DRIFT: &str = "
     update account set drift_said_day = ?1 where drift_said_day is null or drift_said_day <> ?1";
 
+const SAY_URGENT: &str = "
+    update account set urgent_said_day = ?1 where urgent_said_day is null or urgent_said_day <> ?1";
+
+const BAD_RATE: &str = "select good_urls, bad_urls from account";
+
+const NOTE_BAD_RATE: &str = "update account set good_urls = ?1, bad_urls = ?2";
+
 /// A refusal to say something is believed for so long, then it is asked again: policies change.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
 
@@ -61,6 +73,8 @@ pub enum Fact {
     QuotaReadable(bool),
     /// Whether this key may ask for tasks.
     TasksReadable(bool),
+    /// Whether this key may ask for the account's domains.
+    DomainsReadable(bool),
     /// The service refused larger batches.
     BatchUrlsMax(u32),
 }
@@ -72,6 +86,7 @@ impl Fact {
             Self::Quota(quota) => ("quota", quota.to_string()),
             Self::QuotaReadable(readable) => ("quota_readable", readable.to_string()),
             Self::TasksReadable(readable) => ("tasks_readable", readable.to_string()),
+            Self::DomainsReadable(readable) => ("domains_readable", readable.to_string()),
             Self::BatchUrlsMax(urls) => ("batch_urls_max", urls.to_string()),
         }
     }
@@ -91,6 +106,7 @@ pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
         failures: row.get(1),
         pause: text(3).map(|why| Pause { why: PauseWhy(why), probe_at: time(4).unwrap_or(Time::MIN_UTC) }),
         probes: row.get(5),
+        bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };
     for row in sqlx::query(FACTS).fetch_all(pool).await? {
@@ -102,6 +118,7 @@ pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
                 standing.batch_urls_max = value.parse().ok();
             }
             "quota_readable" => standing.quota_readable = value == "true" || !holds,
+            "domains_readable" => standing.domains_readable = value == "true" || !holds,
             "tasks_readable" => standing.tasks_readable = value == "true" || !holds,
             _ => {}
         }
@@ -119,14 +136,24 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &str) -> Result
     Ok(())
 }
 
-/// The account as a whole is refused: nothing goes until a free call, made at `probe_at`, succeeds.
+/// The account as a whole is refused: nothing goes until a free call, made at `probe_at`, succeeds. True if nobody has
+/// been told yet; from now on somebody is.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
+pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<bool> {
     sqlx::query(PAUSE).bind(&why.0).bind(to_millis(now)).bind(to_millis(probe_at)).execute(tx.conn()).await?;
-    Ok(())
+    Ok(sqlx::query(TELL_PAUSED).execute(tx.conn()).await?.rows_affected() > 0)
+}
+
+/// The account is well. True if somebody was told that it is not; from now on nobody is.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn well_again_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
+    Ok(sqlx::query(TELL_RESUMED).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so that an
@@ -180,6 +207,28 @@ pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, urls: usize, now: Time) -> R
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
     sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// So many URLs more were accepted, and so many more found that only the service refuses.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, good: u32, bad: u32) -> Result<()> {
+    let row = sqlx::query(BAD_RATE).fetch_one(tx.conn()).await?;
+    let rate = BadRate { good: row.get(0), bad: row.get(1) }.seen(good, bad);
+    sqlx::query(NOTE_BAD_RATE).bind(rate.good).bind(rate.bad).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether nobody was told yet that this day's budget ran out with urgent URLs waiting; from now on somebody was.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<bool> {
+    let said = sqlx::query(SAY_URGENT).bind(day.to_string()).execute(tx.conn()).await?;
+    Ok(said.rows_affected() > 0)
 }
 
 /// Whether drift has not been logged yet on this day; from now on it has.

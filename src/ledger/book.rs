@@ -10,8 +10,8 @@ const GIVE_BACK: &str = "
     where day = (select day from submissions where submission_id = ?1)";
 
 const OPEN: &str = "
-    insert into submissions (day, nonce, urls, cost, opened_at, signed_at, sent_at)
-    values (?1, ?2, ?3, 1, ?4, ?5, ?5) returning submission_id";
+    insert into submissions (day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at)
+    values (?1, ?2, ?3, ?6, 1, ?4, ?5, ?5) returning submission_id";
 
 const CLOSE: &str = "
     update submissions set
@@ -22,7 +22,7 @@ const CLOSE: &str = "
 const ADD_TASK: &str = "insert into tasks (task_id, submission_id) values (?1, ?2) on conflict do nothing";
 
 const OPEN_SUBMISSIONS: &str = "
-    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day
+    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects
     from submissions where state = 0 order by submission_id";
 
 const DOUBT: &str = "
@@ -47,6 +47,8 @@ pub struct OpenSubmission {
     pub nonce: String,
     /// URLs in it.
     pub urls: u32,
+    /// Of them, suspects.
+    pub suspects: u32,
     /// The timestamp in the call.
     pub signed_at: Time,
     /// When the last copy was sent.
@@ -110,7 +112,7 @@ pub struct Closing {
     pub double_urls: u32,
 }
 
-/// Writes down a submission that is about to be sent with the timestamp `signed_at`. Its day has been charged by
+/// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp `signed_at`. Its day has been charged by
 /// [`super::charge_tx`].
 ///
 /// # Errors
@@ -120,7 +122,7 @@ pub async fn open_tx(
     tx: &mut WriteTx<'_>,
     day: &BudgetDay,
     nonce: &str,
-    urls: u32,
+    (urls, suspects): (u32, u32),
     (now, signed_at): (Time, Time),
 ) -> Result<SubmissionId> {
     let query = sqlx::query_scalar(OPEN)
@@ -128,7 +130,8 @@ pub async fn open_tx(
         .bind(nonce)
         .bind(urls)
         .bind(to_millis(now))
-        .bind(to_millis(signed_at));
+        .bind(to_millis(signed_at))
+        .bind(suspects);
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
@@ -188,6 +191,7 @@ pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec
             day: BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts),
             nonce: row.get(1),
             urls: row.get(2),
+            suspects: row.get(10),
             signed_at: from_millis(row.get(3)),
             sent_at: from_millis(row.get(4)),
             sends: row.get(5),

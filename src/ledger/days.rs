@@ -8,7 +8,7 @@ use crate::store::{Result, WriteTx};
 
 const GREATEST_DAY: &str = "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
-           quota, remain, observed_at, seen_requests, seen_urls
+           quota, remain, observed_at, seen_requests, seen_urls, isolations
     from budget_days order by day desc limit 1";
 
 const ENTER_DAY: &str = "
@@ -20,6 +20,8 @@ const CHARGE: &str = "
     where day = ?1 and unsure = 0 and requests_used < requests_limit
       and (urls_limit is null or urls_used + ?2 <= urls_limit)
     returning requests_used";
+
+const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where day = ?1";
 
 const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where day = ?1";
 
@@ -85,6 +87,7 @@ pub async fn spent(
     Ok(Spent {
         day: greatest,
         requests: row.get(1),
+        isolations: row.get(11),
         urls: row.get(2),
         exhausted: row.get(3),
         refused_urls: row.get(4),
@@ -121,6 +124,16 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
 pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
     enter_day_tx(tx, day, policy).await?;
     Ok(sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).fetch_optional(tx.conn()).await?)
+}
+
+/// One request more, or less, was spent on finding what was wrong in refused batches.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn isolate_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: i64) -> Result<()> {
+    sqlx::query(ISOLATE).bind(day.to_string()).bind(requests).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// The service says that nothing is left of this day.

@@ -18,14 +18,14 @@ mod days;
 mod marker;
 
 pub use account::{
-    Fact, back_off_tx, note_accepted_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx,
-    standing,
+    Fact, back_off_tx, note_accepted_tx, note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx,
+    resume_tx, say_drift_tx, say_urgent_tx, standing, well_again_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, knows_task, open_submissions, open_tx, send_again_tx,
 };
 pub use days::{
-    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, observe_tx,
-    raise_tx, refuse_for_quota_tx, spent,
+    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,
+    observe_tx, raise_tx, refuse_for_quota_tx, spent,
 };
 pub use marker::{Mark, Marker, reconcile};

@@ -8,18 +8,32 @@ use crate::model::{FileId, HostId, Priority, SubmissionId, UrlId, UrlState};
 use crate::store::{Result, WriteTx};
 
 const PICK: &str = "
-    select url_id, url, file_id, host_id, priority
+    select url_id, url, file_id, host_id, priority, attempts
     from urls
-    where state = 0 and wait_until is null and priority <= ?1
+    where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
     order by priority, deadline is null, deadline, url_id
     limit ?2";
+
+/// The same, without the members of open cases.
+const PICK_OTHERS: &str = "
+    select url_id, url, file_id, host_id, priority, attempts
+    from urls
+    where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+      and not exists (select 1 from case_members as m where m.url_id = urls.url_id)
+    order by priority, deadline is null, deadline, url_id
+    limit ?2";
+
+const PICK_SUSPECTS: &str = "
+    select url_id, url, file_id, host_id, priority, attempts
+    from urls
+    where url_id in (select value from json_each(?1)) and state = 0 and wait_until is null and parked = 0 and suspect = 1";
 
 const LEASE: &str = "
     update urls set state = 1, submission_id = ?1, attempts = attempts + 1
     where url_id in (select value from json_each(?2))";
 
 const LEASED: &str = "
-    select url_id, url, file_id, host_id, priority
+    select url_id, url, file_id, host_id, priority, attempts
     from urls
     where submission_id = ?1 and state = 1
     order by url_id";
@@ -44,9 +58,17 @@ pub struct BatchUrl {
     pub host: HostId,
     /// Its priority now.
     pub priority: Priority,
+    /// Calls that carried it and count, before this one.
+    pub attempts: u32,
 }
 
 impl Batch {
+    /// Its domains.
+    pub fn hosts(&self) -> Vec<HostId> {
+        let hosts: std::collections::BTreeSet<HostId> = self.urls.iter().map(|url| url.host).collect();
+        hosts.into_iter().collect()
+    }
+
     pub(super) fn shift(&self, from: UrlState, to: UrlState) -> Moves {
         let mut moves = Moves::default();
         for url in &self.urls {
@@ -62,7 +84,31 @@ impl Batch {
 ///
 /// What the database says.
 pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32) -> Result<Batch> {
-    let rows = sqlx::query(PICK).bind(weakest.rank()).bind(limit).fetch_all(tx.conn()).await?;
+    pick(tx, PICK, weakest, limit).await
+}
+
+/// Picks a test: these suspects, as far as they may still be sent, and up to `others` ready URLs that are in no open case.
+/// Gives how many suspects there are.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pick_test_tx(
+    tx: &mut WriteTx<'_>,
+    suspects: &[UrlId],
+    weakest: Priority,
+    others: u32,
+) -> Result<(Batch, u32)> {
+    let mut batch = pick(tx, PICK_OTHERS, weakest, others).await?;
+    let ids: Vec<i64> = suspects.iter().map(|url| url.0).collect();
+    let rows = sqlx::query(PICK_SUSPECTS).bind(serde_json::json!(ids).to_string()).fetch_all(tx.conn()).await?;
+    batch.urls.extend(rows.iter().map(batch_url));
+    batch.urls.sort_by_key(|url| url.id);
+    Ok((batch, u32::try_from(rows.len()).unwrap_or(u32::MAX)))
+}
+
+async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, weakest: Priority, limit: u32) -> Result<Batch> {
+    let rows = sqlx::query(statement).bind(weakest.rank()).bind(limit).fetch_all(tx.conn()).await?;
     let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
     // In the order in which a copy of the call will find them again.
     urls.sort_by_key(|url| url.id);
@@ -87,7 +133,10 @@ pub async fn lease_tx(tx: &mut WriteTx<'_>, batch: &Batch, submission: Submissio
 /// What the database says.
 pub async fn leased_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<Batch> {
     let rows = sqlx::query(LEASED).bind(submission.0).fetch_all(tx.conn()).await?;
-    Ok(Batch { urls: rows.iter().map(batch_url).collect() })
+    let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
+    // The call that carries it is counted already.
+    urls.iter_mut().for_each(|url| url.attempts = url.attempts.saturating_sub(1));
+    Ok(Batch { urls })
 }
 
 fn batch_url(row: &SqliteRow) -> BatchUrl {
@@ -97,5 +146,6 @@ fn batch_url(row: &SqliteRow) -> BatchUrl {
         file: FileId(row.get(2)),
         host: HostId(row.get(3)),
         priority: Priority::from_rank(row.get(4)),
+        attempts: row.get(5),
     }
 }

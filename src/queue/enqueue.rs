@@ -15,7 +15,9 @@ const ROWS_A_STATEMENT: usize = 500;
 const ADD_HOSTS: &str = "
     insert into hosts (host, since) select value, ?2 from json_each(?1) where true on conflict (host) do nothing";
 
-const HOST_IDS: &str = "select host, host_id from hosts where host in (select value from json_each(?1))";
+const HOST_IDS: &str = "
+    select host, host_id, standing in ('refused', 'offline')
+    from hosts where host in (select value from json_each(?1))";
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
@@ -113,14 +115,15 @@ pub async fn enqueue_tx(
     Ok(Enqueued { queued, merged: lines - queued })
 }
 
-type HostIds = std::collections::HashMap<String, i64>;
+/// By name: its row, and whether its URLs are parked.
+type HostIds = std::collections::HashMap<String, (i64, bool)>;
 
 async fn host_ids(conn: &mut SqliteConnection, keyed: &[(i64, NewUrl)], now: Time) -> Result<HostIds> {
     let names: HashSet<&str> = keyed.iter().map(|(_, new)| new.url.host()).collect();
     let names = serde_json::json!(names).to_string();
     sqlx::query(ADD_HOSTS).bind(&names).bind(to_millis(now)).execute(&mut *conn).await?;
     let rows = sqlx::query(HOST_IDS).bind(&names).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.into_iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
 }
 
 async fn insert(
@@ -139,12 +142,14 @@ async fn insert(
         .bind(keys.deadline.map(to_millis))
         .bind(not_before.filter(|at| *at > to_millis(now)));
     for (key, new) in rows {
+        let (host, parked) = hosts.get(new.url.host()).copied().unzip();
         query = query
             .bind(i64::try_from(new.line).unwrap_or(i64::MAX))
             .bind(new.url.as_str())
             .bind(key)
-            .bind(hosts.get(new.url.host()).copied())
-            .bind(row_of(new));
+            .bind(host)
+            .bind(row_of(new))
+            .bind(parked);
     }
     Ok(query.execute(conn).await?.rows_affected())
 }
@@ -153,12 +158,13 @@ async fn insert(
 /// not from 1 again.
 fn insert_statement(rows: usize) -> String {
     let values: Vec<String> = (0..rows)
-        .map(|row| 6 + row * 5)
-        .map(|first| format!("(?{first}, ?{}, ?{}, ?{}, ?{})", first + 1, first + 2, first + 3, first + 4))
+        .map(|row| 6 + row * 6)
+        .map(|at| format!("(?{at}, ?{}, ?{}, ?{}, ?{}, ?{})", at + 1, at + 2, at + 3, at + 4, at + 5))
         .collect();
     format!(
-        "insert into urls (url_id, file_id, line, url, url_key, host_id, priority, not_before, deadline, wait_until)
-         select v.column5, ?1, v.column1, v.column2, v.column3, v.column4, ?2, ?3, ?4, ?5
+        "insert into urls
+             (url_id, file_id, line, url, url_key, host_id, priority, not_before, deadline, wait_until, parked)
+         select v.column5, ?1, v.column1, v.column2, v.column3, v.column4, ?2, ?3, ?4, ?5, v.column6
          from (values {}) as v
          where not exists (select 1 from urls as u
                            where u.url_key = v.column3 and u.url = v.column2 and u.state in (0, 1))",

@@ -32,7 +32,7 @@ const MARK_READ: &str = "update files set phase = 1, bytes = ?2, sha256 = ?3, re
 const REJECT: &str = "update files set phase = 3, bytes = ?2, rejected_why = ?3 where file_id = ?1";
 
 const FINISH: &str = "
-    update files set phase = phase + 1, finished_at = case when pending + leased + submitted + held = 0 then ?2 end
+    update files set phase = phase + 1
     where file_id = ?1 and phase in (1, 3)";
 
 const ACCOUNT: &str = "

@@ -1,6 +1,8 @@
 //! What is ready to be sent, as the scheduler needs to know it, and the passing of time: URLs whose time has come, and
 //! those whose deadline has passed.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row, SqlitePool};
 
 use super::tally::Moves;
@@ -11,14 +13,26 @@ use crate::store::{Result, WriteTx};
 const TIDY_ROWS_MAX: i64 = 10_000;
 
 const READY: &str = "
-    select count(*), coalesce(sum(priority = 0), 0), min(url_id), min(deadline)
-    from (select priority, url_id, deadline
+    select count(*), coalesce(sum(u.priority = 0), 0), min(u.url_id), min(u.deadline),
+           coalesce(sum(h.standing in ('refused', 'offline')), 0)
+    from (select priority, url_id, deadline, host_id
           from urls
-          where state = 0 and wait_until is null
+          where state = 0 and wait_until is null and parked = 0 and suspect = 0
           order by priority, deadline is null, deadline, url_id
-          limit ?1)";
+          limit ?1) as u
+    join hosts as h on h.host_id = u.host_id";
 
 const ARRIVED: &str = "select f.dropped_at from urls as u join files as f on f.file_id = u.file_id where u.url_id = ?1";
+
+const SUSPECTS: &str = "
+    select coalesce(sum(state = 0), 0), coalesce(sum(state = 6), 0) from urls where suspect = 1";
+
+const PARKED: &str = "
+    select coalesce(sum(pending), 0),
+           exists (select 1 from hosts as o
+                   where o.standing in ('unknown', 'good')
+                     and exists (select 1 from urls as u where u.host_id = o.host_id and u.parked = 1))
+    from hosts where standing in ('refused', 'offline')";
 
 const NEXT: &str = "select min(wait_until) from urls where wait_until is not null";
 
@@ -29,7 +43,7 @@ const WAKE: &str = "
     where url_id in (select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
 
 const EXPIRE: &str = "
-    update urls set state = 4, wait_until = null, reason = 'the deadline passed before it could be sent', ended_at = ?1
+    update urls set state = 4, wait_until = null, suspect = 0, reason = 'the deadline passed before it could be sent', ended_at = ?1
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1 order by deadline limit ?2)
     returning file_id, host_id, priority";
 
@@ -40,6 +54,16 @@ pub struct Ready {
     pub urls: u32,
     /// Urgent ones among them.
     pub urgent: u32,
+    /// Of them, those whose host may not be sent: they are parked first.
+    pub blocked: u32,
+    /// Suspects that may be tested.
+    pub suspects: u32,
+    /// Suspects that are held, because the day's requests for isolation were spent.
+    pub held_suspects: u32,
+    /// Pending URLs of hosts that may not be sent.
+    pub parked: u64,
+    /// Whether there are parked URLs of hosts that may be sent again.
+    pub unparkable: bool,
     /// When the one that has waited longest was dropped.
     pub oldest_at: Option<Time>,
     /// The earliest deadline among them.
@@ -65,7 +89,14 @@ pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
     };
     let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut *conn).await?;
     let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut *conn).await?;
+    let suspects = sqlx::query(SUSPECTS).fetch_one(&mut *conn).await?;
+    let parked = sqlx::query(PARKED).fetch_one(&mut *conn).await?;
     Ok(Ready {
+        blocked: head.get(4),
+        suspects: suspects.get(0),
+        held_suspects: suspects.get(1),
+        parked: parked.get(0),
+        unparkable: parked.get(1),
         urls: head.get(0),
         urgent: head.get(1),
         oldest_at: oldest_at.map(from_millis),
@@ -76,12 +107,12 @@ pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
 }
 
 /// What the passing of time changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tidied {
     /// URLs that became ready.
     pub woken: u64,
-    /// URLs that expired.
-    pub expired: u64,
+    /// URLs that expired, by file.
+    pub expired: BTreeMap<FileId, i64>,
 }
 
 /// Makes URLs ready whose time has come and expires those whose deadline has passed, ten thousand of each at most.
@@ -93,11 +124,13 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     let conn = tx.conn();
     let expired = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).fetch_all(&mut *conn).await?;
     let mut moves = Moves::default();
+    let mut by_file: BTreeMap<FileId, i64> = BTreeMap::new();
     for row in &expired {
         let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));
+        *by_file.entry(file).or_default() += 1;
         moves.shift(file, host, Priority::from_rank(row.get(2)), UrlState::Pending, UrlState::Expired);
     }
     moves.apply(conn).await?;
     let woken = sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(&mut *conn).await?.rows_affected();
-    Ok(Tidied { woken, expired: expired.len() as u64 })
+    Ok(Tidied { woken, expired: by_file })
 }

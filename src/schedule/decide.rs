@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::isolate::{Supply, Test};
 use super::quota::{self, Left, Unit, should_ask, wait_for_more};
 use super::{PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
 use crate::model::{Priority, Time};
@@ -37,24 +38,26 @@ pub enum Decision {
 }
 
 /// What may be in the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// URLs at most, at least 1.
     pub urls_max: u32,
     /// The weakest priority that may go.
     pub weakest: Priority,
+    /// If given, these suspects go, and only so many others with them.
+    pub test: Option<Test>,
 }
 
 /// Decides what the submitter does at `now`.
 pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
-    let Snapshot { ready, spent, standing } = snapshot;
+    let Snapshot { ready, spent, standing, cases } = snapshot;
     let wait = |until, why| Decision::Wait { until, why };
     if let Some(pause) = &standing.pause {
         return Decision::Pause { why: pause.why.clone(), probe_at: pause.probe_at };
     }
-    if ready.urls == 0 {
-        let why = if ready.next_at.is_some() { WaitWhy::NotYet } else { WaitWhy::Idle };
-        return wait(ready.next_at, why);
+    let may_isolate = ready.suspects > 0 && spent.isolations < policy.isolate_requests_max;
+    if ready.urls == 0 && !may_isolate {
+        return nothing_ready(snapshot);
     }
     if let Some(backing_off) = standing.backing_off.as_ref().filter(|backing_off| backing_off.until > now) {
         let why = WaitWhy::BackingOff { why: backing_off.why.clone(), failures: standing.failures };
@@ -80,8 +83,20 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
     };
     let learned = standing.batch_urls_max.unwrap_or(u32::MAX);
     let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
-    let urls_max = policy.batch_urls_max.min(learned).min(refused).min(left.urls).max(1);
-    let plan = Plan { urls_max, weakest };
+    let full = policy.batch_urls_max.min(learned).min(refused).max(1);
+    let room = full.min(left.urls).max(1);
+    // What is urgent does not wait for what was refused.
+    if may_isolate && weakest == Priority::Low && ready.urgent == 0 {
+        let supply = Supply { urls_max: room, full, others: urls, bad_rate: standing.bad_rate };
+        if let Some(test) = cases.next_test(&supply) {
+            return Decision::Send(Plan { urls_max: room, weakest, test: Some(test) });
+        }
+    }
+    if urls == 0 {
+        return nothing_ready(snapshot);
+    }
+    let urls_max = room.min(standing.bad_rate.batch_worth_while());
+    let plan = Plan { urls_max, weakest, test: None };
     // Only requests are worth waiting for.
     if urls >= urls_max || ready.urgent > 0 || standing.unit == Some(Unit::Urls) {
         return Decision::Send(plan);
@@ -90,6 +105,20 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
         Some(until) if until > now => wait(Some(until), WaitWhy::Lingering { urls, linger: policy.linger }),
         _ => Decision::Send(plan),
     }
+}
+
+/// Nothing may be sent as it is: until when, and what for.
+fn nothing_ready(snapshot: &Snapshot) -> Decision {
+    let Snapshot { ready, spent, .. } = snapshot;
+    let (until, why) = match ready {
+        _ if ready.held_suspects > 0 => {
+            (Some(spent.day.ends_at), WaitWhy::IsolationSpent { urls: ready.held_suspects })
+        }
+        _ if ready.next_at.is_some() => (None, WaitWhy::NotYet),
+        _ if ready.parked > 0 => (None, WaitWhy::Hosts { urls: ready.parked }),
+        _ => (None, WaitWhy::Idle),
+    };
+    Decision::Wait { until: [until, ready.next_at].into_iter().flatten().min(), why }
 }
 
 /// What is left of the day, or until when nothing is, and why.

@@ -6,8 +6,9 @@
 //!
 //! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members that are suspected;
 //! the others only travelled along. A test takes a part of the core: if it is accepted, the rest of the core is left; if it
-//! is refused, it becomes the case, and the rest of the core, of which nothing is known, goes back to ordinary work.
-//! A member is convicted by proof only: when every other member of a refused submission has been accepted since.
+//! is refused, it becomes a case of its own, and the rest of the core goes back to ordinary work as soon as nothing is known
+//! of it any more.
+//! Nobody is convicted by elimination, only by a refusal of its own: answers may be wrong once.
 //!
 //! Everything here is a function of values; the tables behind it are the queue's.
 
@@ -18,9 +19,6 @@ use crate::model::{HostId, SubmissionId, UrlId};
 /// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be to
 /// try suspects one by one over days.
 const LATENCY_PRICE: f64 = 0.1;
-
-/// Ordinary URLs travel along as long as the chance that one of them is bad is no more than this.
-const OTHERS_RISK_MAX: f64 = 0.05;
 
 /// What a refusal was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +53,6 @@ pub struct Case {
     pub why: String,
     /// Whether the service never called it refused: what is found is held for the operator instead of failed.
     pub unsure: bool,
-    /// Whether a member left the queue untested: then nothing is proven by elimination.
-    pub gone: bool,
     /// The members that have not been accepted since.
     pub members: Vec<Suspect>,
 }
@@ -75,7 +71,7 @@ pub struct Supply {
     pub urls_max: u32,
     /// URLs of a full batch.
     pub full: u32,
-    /// Ordinary URLs that could travel along.
+    /// Ordinary URLs that could travel along: those that are in no open case.
     pub others: u32,
     /// How many URLs only the service refuses.
     pub bad_rate: BadRate,
@@ -127,9 +123,9 @@ impl Case {
         }
     }
 
-    /// Whom the case leaves, if there is only one.
+    /// Who is bad, if there is only one whom the refusal can have been about.
     fn found(&self) -> Option<Found> {
-        let only = self.members.first().filter(|_| !self.gone)?;
+        let only = self.members.first()?;
         let why = self.why.clone();
         match self.blame {
             Blame::Url if self.members.len() == 1 => Some(Found::Url { url: only.url, why, unsure: self.unsure }),
@@ -146,11 +142,7 @@ impl Case {
                 let (part, others) = split(core.len(), supply);
                 Some(Test { suspects: core.iter().take(part).map(|suspect| suspect.url).collect(), others })
             }
-            // It is convicted for nothing when those that travelled along are accepted; that takes their turn in the queue.
-            Blame::Url if self.gone || supply.others == 0 || self.members.len() == 1 => {
-                core.first().map(|suspect| Test { suspects: vec![suspect.url], others: 0 })
-            }
-            Blame::Url => None,
+            Blame::Url => core.first().map(|suspect| Test { suspects: vec![suspect.url], others: 0 }),
             Blame::Host => test_hosts(&core, supply.urls_max),
         }
     }
@@ -187,8 +179,14 @@ impl Cases {
         self.open.iter().flat_map(Case::core).map(|suspect| suspect.url).collect()
     }
 
-    /// A batch was accepted: nothing in it was bad. Gives who was found by that.
-    pub fn accepted(&mut self, batch: &[(UrlId, HostId)]) -> Vec<Found> {
+    /// All members of open cases. Those that are not suspected do not travel along with another test: if one of them is bad
+    /// after all, it would spoil that too.
+    pub fn involved(&self) -> HashSet<UrlId> {
+        self.open.iter().flat_map(|case| &case.members).map(|member| member.url).collect()
+    }
+
+    /// A batch was accepted: nothing in it was bad.
+    pub fn accepted(&mut self, batch: &[(UrlId, HostId)]) {
         let urls: HashSet<UrlId> = batch.iter().map(|(url, _)| *url).collect();
         let hosts: HashSet<HostId> = batch.iter().map(|(_, host)| *host).collect();
         for case in &mut self.open {
@@ -197,21 +195,33 @@ impl Cases {
                 Blame::Host => !hosts.contains(&member.host),
             });
         }
-        self.conclude()
+        self.turn_to_the_rest();
     }
 
     /// A batch was refused as `case` says, whose members are the batch. `known_good` are domains of which nothing bad is
     /// known: others are suspected first. Gives who was found by that.
-    pub fn refused(&mut self, mut case: Case, known_good: &HashSet<HostId>) -> Vec<Found> {
+    pub fn refused(&mut self, mut case: Case, known_good: &HashSet<HostId>) -> Option<Found> {
+        let found = case.found();
+        if let Some(found) = &found {
+            self.open.retain(|case| !case.has(found));
+            self.turn_to_the_rest();
+            return Some(found.clone());
+        }
         let batch: HashSet<UrlId> = case.members.iter().map(|member| member.url).collect();
-        let tested = self
-            .open
-            .iter()
-            .position(|open| open.blame == case.blame && open.core().any(|suspect| batch.contains(&suspect.url)));
-        if let Some(tested) = tested {
-            let tested = self.open.remove(tested);
+        let is_tested =
+            |open: &Case| open.blame == case.blame && open.core().any(|suspect| batch.contains(&suspect.url));
+        // The latest, since a URL that is suspected in several is tested in that.
+        if let Some(at) = self.open.iter().rposition(is_tested) {
+            let tested = &self.open[at];
             let part: HashSet<UrlId> = tested.core().map(|suspect| suspect.url).collect();
+            let known: HashSet<UrlId> = tested.members.iter().map(|member| member.url).collect();
+            let is_within = batch.is_subset(&known);
             case.members.iter_mut().for_each(|member| member.core = part.contains(&member.url));
+            // Then it was one of these, and nothing is known of the rest. If others travelled along, it may have been one of
+            // them, and the rest stays suspected until somebody is found.
+            if is_within {
+                self.open.remove(at);
+            }
         } else {
             let doubtful = |member: &Suspect| case.blame == Blame::Url || !known_good.contains(&member.host);
             let any = case.members.iter().any(doubtful);
@@ -219,7 +229,7 @@ impl Cases {
             case.members.iter_mut().zip(core).for_each(|(member, core)| member.core = core);
         }
         self.open.push(case);
-        self.conclude()
+        None
     }
 
     /// A domain turned out to be bad by other means: what was refused for it is explained.
@@ -227,21 +237,12 @@ impl Cases {
         self.open.retain(|case| case.blame != Blame::Host || !case.hosts().contains(&host));
     }
 
-    /// Convicts whoever is left alone, drops what is explained, and turns to those that travelled along where the core is
-    /// innocent.
-    fn conclude(&mut self) -> Vec<Found> {
-        let mut all = Vec::new();
-        while let Some(found) = self.open.iter().find_map(Case::found) {
-            self.open.retain(|case| !case.has(&found));
-            all.push(found);
+    /// Where the core turned out to be innocent, those that travelled along are suspected.
+    fn turn_to_the_rest(&mut self) {
+        self.open.retain(|case| !case.members.is_empty());
+        for case in self.open.iter_mut().filter(|case| case.core().next().is_none()) {
+            case.members.iter_mut().for_each(|member| member.core = true);
         }
-        self.open.retain(|case| !case.members.is_empty() && !(case.gone && case.core().next().is_none()));
-        for case in &mut self.open {
-            if case.core().next().is_none() {
-                case.members.iter_mut().for_each(|member| member.core = true);
-            }
-        }
-        all
     }
 }
 
@@ -289,33 +290,36 @@ impl BadRate {
 }
 
 /// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: those that
-/// waste the fewest requests for what they tell.
+/// waste the fewest requests for what they tell about the core.
 fn split(core: usize, supply: &Supply) -> (usize, u32) {
     let rate = supply.bad_rate.share().clamp(1e-9, 0.5);
-    let risk_max = ((OTHERS_RISK_MAX / rate) as u32).min(supply.others);
     let log_good = (-rate).ln_1p();
     let any_bad = |n: f64| -(n * log_good).exp_m1();
-    // A test that others do not fill costs a request whatever it says. Then it is better without them, and it may not leave
-    // more than the next power of two below: the bad one is found in as many tests as the suspects' number has binary digits.
-    let others_beside = |part: usize| {
-        let others = risk_max.min(supply.urls_max.saturating_sub(u32::try_from(part).unwrap_or(u32::MAX)));
-        if part + others as usize >= supply.full as usize { others } else { 0 }
-    };
-    let largest_rest = core.next_power_of_two() / 2;
+    let (all, full) = (core as f64, f64::from(supply.full.max(1)));
     let room = core.min(supply.urls_max as usize);
-    let candidates = (1..=core.div_ceil(2))
-        .filter(|part| *part <= room && (others_beside(*part) > 0 || core - part <= largest_rest));
-    let cost = |part: &usize| {
-        let others = others_beside(*part);
-        let (part, all) = (*part as f64, core as f64);
-        let clean = 1.0 - any_bad(part) / any_bad(all);
-        let accepted = clean * (1.0 - any_bad(f64::from(others)));
-        let fullness = (part + f64::from(others)) / f64::from(supply.full.max(1));
-        let told = entropy(clean);
-        if told <= 0.0 { f64::INFINITY } else { (1.0 - accepted * fullness.min(1.0) + LATENCY_PRICE) / told }
-    };
-    let part = candidates.min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or_else(|| room.min(core / 2).max(1));
-    (part, others_beside(part))
+    // Where there is too little ordinary work to fill batches, a test costs a request whatever it says. Then it may not leave
+    // more than the next power of two below: the bad one is found in as many tests as the suspects' number has digits.
+    let is_plenty = supply.others >= supply.full;
+    let largest_rest = core.next_power_of_two() / 2;
+    let parts = (1..=core.div_ceil(2)).filter(|part| *part <= room && (is_plenty || core - part <= largest_rest));
+    let mut best = (f64::INFINITY, room.min(core / 2).max(1), 0);
+    for part in parts {
+        let beside = supply.urls_max.saturating_sub(u32::try_from(part).unwrap_or(u32::MAX)).min(supply.others);
+        for quarters in if is_plenty { 0..=4 } else { 0..=0 } {
+            let others = beside / 4 * quarters + beside % 4 * (quarters / 4);
+            let clean = 1.0 - any_bad(part as f64) / any_bad(all);
+            let others_clean = 1.0 - any_bad(f64::from(others));
+            let accepted = clean * others_clean;
+            let fullness = (part as f64 + f64::from(others)) / full;
+            // What a refusal says is blurred by the others: one of them may be what it is about.
+            let told = entropy(accepted) - clean * entropy(others_clean);
+            let cost = (1.0 - accepted * fullness.min(1.0) + LATENCY_PRICE) / told.max(f64::MIN_POSITIVE);
+            if cost < best.0 {
+                best = (cost, part, others);
+            }
+        }
+    }
+    (best.1, best.2)
 }
 
 /// What an answer tells, in bits, that comes with this probability.

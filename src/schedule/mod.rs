@@ -44,6 +44,8 @@ pub struct Policy {
     pub windows: Vec<Window>,
     /// How failures space the calls.
     pub backoff: Backoff,
+    /// Requests a day for finding what was wrong in refused batches.
+    pub isolate_requests_max: u32,
 }
 
 impl From<&Config> for Policy {
@@ -62,6 +64,7 @@ impl From<&Config> for Policy {
             linger: config.schedule.linger.get(),
             windows: config.schedule.windows.clone(),
             backoff: Backoff { min: config.retry.backoff_min.get(), max: config.retry.backoff_max.get() },
+            isolate_requests_max: config.retry.isolate_requests_max.get(),
         }
     }
 }
@@ -75,6 +78,8 @@ pub struct Snapshot {
     pub spent: Spent,
     /// What has been learned of the account.
     pub standing: Standing,
+    /// What batches were refused for and is not found yet.
+    pub cases: Cases,
 }
 
 /// What a budget day has cost.
@@ -84,6 +89,8 @@ pub struct Spent {
     pub day: BudgetDay,
     /// Calls charged.
     pub requests: u32,
+    /// Of them, those that were spent on finding what was wrong in refused batches.
+    pub isolations: u32,
     /// URLs charged.
     pub urls: u32,
     /// The service said that nothing is left today, with this code.
@@ -107,6 +114,7 @@ impl Spent {
         Self {
             day,
             requests: 0,
+            isolations: 0,
             urls: 0,
             exhausted: None,
             observed: None,
@@ -119,7 +127,7 @@ impl Spent {
 }
 
 /// What has been learned of the account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// Nothing is sent before `until`, because of `why`.
     pub backing_off: Option<BackingOff>,
@@ -137,6 +145,10 @@ pub struct Standing {
     pub quota_readable: bool,
     /// Whether this key may ask for tasks, as far as is known.
     pub tasks_readable: bool,
+    /// Whether this key may ask for the account's domains, as far as is known.
+    pub domains_readable: bool,
+    /// How many URLs only the service refuses.
+    pub bad_rate: BadRate,
 }
 
 impl Default for Standing {
@@ -150,6 +162,8 @@ impl Default for Standing {
             unit: None,
             quota_readable: true,
             tasks_readable: true,
+            domains_readable: true,
+            bad_rate: BadRate::default(),
         }
     }
 }

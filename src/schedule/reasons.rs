@@ -50,6 +50,16 @@ pub enum WaitWhy {
         /// Requests left.
         left: u32,
     },
+    /// The day's requests for finding what was wrong in refused batches are spent.
+    IsolationSpent {
+        /// URLs that are held until then.
+        urls: u32,
+    },
+    /// What is queued is of domains that may not be sent.
+    Hosts {
+        /// Its URLs.
+        urls: u64,
+    },
     /// No window is open.
     OutsideWindow,
     /// A batch that is not full waits for more URLs.
@@ -59,6 +69,19 @@ pub enum WaitWhy {
         /// `[schedule] linger`.
         linger: Duration,
     },
+}
+
+impl WaitWhy {
+    /// Whether the day has nothing left to spend.
+    pub fn is_spent(&self) -> bool {
+        matches!(
+            self,
+            Self::RequestsSpent { .. }
+                | Self::UrlsSpent { .. }
+                | Self::QuotaUsedUp { .. }
+                | Self::NothingRemains { .. }
+        )
+    }
 }
 
 impl fmt::Display for WaitWhy {
@@ -91,6 +114,16 @@ impl fmt::Display for WaitWhy {
             Self::Reserved { left } => {
                 write!(f, "the release of the reserve: the {left} request(s) left are kept for urgent URLs")
             }
+            Self::IsolationSpent { urls } => write!(
+                f,
+                "the next budget day: {urls} URLs were in batches that the service refused, and today's requests for \
+                 finding out which of them is wrong are spent ([retry] isolate_requests_max)"
+            ),
+            Self::Hosts { urls } => write!(
+                f,
+                "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` lists \
+                 them, and they go on by themselves"
+            ),
             Self::OutsideWindow => write!(f, "the next window of [schedule] windows"),
             Self::Lingering { urls, linger } => {
                 write!(

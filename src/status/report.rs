@@ -10,7 +10,8 @@ use crate::store::Result;
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles
+           pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
+           parked, suspected
     from v_status";
 
 const BUDGET: &str = "
@@ -44,6 +45,10 @@ pub struct StatusReport {
     pub in_doubt: i64,
     /// URLs sent anew although they may have been accepted.
     pub possible_doubles: i64,
+    /// Pending URLs of domains that may not be sent.
+    pub parked: i64,
+    /// URLs that may be what a batch was refused for.
+    pub suspected: i64,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
     /// The latest budget day, once something was charged.
@@ -132,6 +137,8 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         urls: by_state(&row, 7),
         in_doubt: row.get(15),
         possible_doubles: row.get(16),
+        parked: row.get(17),
+        suspected: row.get(18),
         budget: budget.map(|row| BudgetReport {
             day: row.get(0),
             day_ends_at: row.get(1),

@@ -10,6 +10,7 @@ use super::worker::{Step, Submitter};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Fact};
 use crate::model::Time;
+use crate::queue::Batch;
 use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
 use crate::store;
 use crate::vod::{Reply, SignedCall};
@@ -87,10 +88,10 @@ impl Submitter {
     }
 
     async fn could_not_ask(&self, outcome: &Outcome, reply: &Reply, standing: &Standing) -> store::Result<Step> {
-        let at = self.circumstances(0, standing);
+        let at = self.circumstances(&Batch::default(), standing);
         let mut tx = self.store.write().await?;
         match react(outcome, reply, &at).lesson {
-            Lesson::Pause { why, probe_at } => ledger::pause_tx(&mut tx, &why, at.now, probe_at).await?,
+            Lesson::Pause { why, probe_at } => self.pause_account_tx(&mut tx, &why, at.now, probe_at).await?,
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let why = format!("asking what is left of the day: {outcome}");
@@ -120,7 +121,10 @@ impl Submitter {
     }
 
     /// Tries with a free call, and credentials read afresh, whether a pause is over.
-    pub(super) async fn probe(&mut self, why: &PauseWhy, probes: u32) -> store::Result<Step> {
+    ///
+    /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer free
+    /// calls only.
+    pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
         match Credentials::load() {
             Ok(credentials) => self.credentials = credentials,
             Err(error) => warn!(%error, "the credentials could not be read afresh; the old ones are tried"),
@@ -129,13 +133,15 @@ impl Submitter {
         let now = self.now();
         let mut tx = self.store.write().await?;
         match &paused {
-            None => ledger::resume_tx(&mut tx).await?,
-            Some(why) => ledger::pause_tx(&mut tx, why, now, probe_at(probes, now)).await?,
+            None => {
+                ledger::resume_tx(&mut tx).await?;
+                if snapshot.ready.urls == 0 {
+                    self.account_is_well_tx(&mut tx, now).await?;
+                }
+            }
+            Some(why) => self.pause_account_tx(&mut tx, why, now, probe_at(snapshot.standing.probes, now)).await?,
         }
         tx.commit().await?;
-        if paused.is_none() {
-            info!("the account is answered again; submitting goes on");
-        }
         Ok(Step::Tidied)
     }
 }

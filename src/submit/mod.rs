@@ -7,8 +7,10 @@
 //! go on meanwhile.
 
 mod ask;
+mod domains;
 mod doubt;
 mod outcome;
+mod pace;
 mod pause;
 mod reaction;
 mod resolve;

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use tracing::{info, warn};
+
 use super::outcome::{AccountFault, Deferral, Outcome};
+use super::worker::Submitter;
+use crate::ledger;
 use crate::model::Time;
+use crate::notify::{self, Event};
 use crate::schedule::PauseWhy;
+use crate::store::{self, WriteTx};
 use crate::vod::Reply;
 
 /// The first free probe comes after this, each later one after twice as long ...
@@ -14,6 +20,32 @@ const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);
 
 /// ... up to this.
 const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+impl Submitter {
+    /// Nothing goes until a free call succeeds; said once when it starts.
+    pub(super) async fn pause_account_tx(
+        &self,
+        tx: &mut WriteTx<'_>,
+        why: &PauseWhy,
+        now: Time,
+        probe_at: Time,
+    ) -> store::Result<()> {
+        if ledger::pause_tx(tx, why, now, probe_at).await? {
+            warn!(%why, "the account is refused: nothing is sent until this is mended; a free call tries by and by");
+            notify::add_tx(tx, &Event::Paused { why: why.to_string() }, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The account works; said once when a pause ends.
+    pub(super) async fn account_is_well_tx(&self, tx: &mut WriteTx<'_>, now: Time) -> store::Result<()> {
+        if ledger::well_again_tx(tx).await? {
+            info!("the account is answered again; submitting goes on");
+            notify::add_tx(tx, &Event::Resumed, now).await?;
+        }
+        Ok(())
+    }
+}
 
 pub(super) fn pause_why(fault: AccountFault) -> PauseWhy {
     PauseWhy(fault.to_string())

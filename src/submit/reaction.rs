@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::outcome::{Deferral, Outcome};
+use super::outcome::{Deferral, Outcome, Refusal};
 use super::pause::{pause_why, probe_at};
 use crate::config::InDoubt;
 use crate::ledger::{Closing, End};
 use crate::model::{TaskId, Time};
-use crate::queue::{Release, ReleaseTo};
-use crate::schedule::{Backoff, PauseWhy};
+use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
+use crate::schedule::{Backoff, Blame, PauseWhy};
 use crate::vod::Reply;
 
 /// Bound of the wait while the service's queue of prefetches is full: it drains in minutes (VOD-API.md).
@@ -36,6 +36,8 @@ pub struct Circumstances {
     pub now: Time,
     /// URLs in the batch.
     pub urls: usize,
+    /// Attempts that one of them has had before.
+    pub attempts: u32,
     /// Failures in a row before this call.
     pub failures: u32,
     /// Drawn from [0, 1).
@@ -59,6 +61,10 @@ pub struct Reaction {
     pub closing: Closing,
     /// Where its URLs go; nowhere when they were accepted.
     pub release: Option<Release>,
+    /// What it proves about something in the batch.
+    pub evidence: Option<Evidence>,
+    /// Whether the account's domains should be asked for.
+    pub ask_domains: bool,
     /// What is learned of the account.
     pub lesson: Lesson,
 }
@@ -111,16 +117,39 @@ pub fn react(outcome: &Outcome, reply: &Reply, at: &Circumstances) -> Reaction {
     let closing = closing(outcome, reply);
     let reason = reason(outcome, &closing);
     let not_before = asked_to_wait(reply, at.now);
+    let evidence = evidence(outcome, &reason, at);
     let release = match outcome {
         Outcome::Accepted { .. } => None,
         _ => Some(Release {
-            to: destination(outcome, at),
-            counts: outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at),
+            to: destination(outcome, evidence.is_some(), at),
+            // What is wrong in the batch is found out; the others are not at fault.
+            counts: evidence.is_none() && (outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)),
             attempts_max: at.attempts_max,
             reason: reason.clone(),
         }),
     };
-    Reaction { lesson: lesson(outcome, &closing, reason, not_before, at), closing, release }
+    let ask_domains = matches!(outcome, Outcome::Deferred(Deferral::DomainNotConfigured))
+        || evidence.as_ref().is_some_and(|evidence| evidence.blame == Blame::Host);
+    Reaction { lesson: lesson(outcome, &closing, reason, not_before, at), closing, release, evidence, ask_domains }
+}
+
+/// What a refusal is about: one URL, or one domain, and not the rest of the batch. So is an answer that stays the same for as
+/// many attempts as a URL has, whatever it means.
+fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evidence> {
+    let spent = at.attempts + 1 >= at.attempts_max;
+    let (blame, standing) = match outcome {
+        Outcome::Refused(refusal) => match refusal {
+            Refusal::MalformedUrl | Refusal::WildcardDomain => (Blame::Url, HostStanding::Refused),
+            Refusal::ForeignDomain | Refusal::IllegalDomain => (Blame::Host, HostStanding::Refused),
+            Refusal::OfflineDomain => (Blame::Host, HostStanding::Offline),
+            Refusal::MissingParameter => return None,
+        },
+        Outcome::Deferred(Deferral::DomainNotConfigured) if spent => (Blame::Host, HostStanding::Offline),
+        Outcome::Deferred(Deferral::Unknown) if spent => (Blame::Url, HostStanding::Refused),
+        _ => return None,
+    };
+    let unsure = matches!(outcome, Outcome::Deferred(_));
+    Some(Evidence { blame, why: reason.to_owned(), unsure, standing })
 }
 
 /// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says, and
@@ -189,16 +218,17 @@ fn reason(outcome: &Outcome, closing: &Closing) -> String {
     format!("{outcome} ({said})")
 }
 
-fn destination(outcome: &Outcome, at: &Circumstances) -> ReleaseTo {
+fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> ReleaseTo {
     let later = at.now + TimeDelta::from_std(at.backoff.max).unwrap_or(TimeDelta::MAX);
     let wait_until = match outcome {
+        _ if is_isolated => None,
         // Only this batch's own trouble: the others need not wait.
         Outcome::Deferred(Deferral::DomainNotConfigured | Deferral::Unknown) => Some(later),
         _ if is_too_large_yet_small(outcome, at) => Some(later),
         _ => None,
     };
     match outcome {
-        Outcome::Refused(_) => ReleaseTo::Held,
+        Outcome::Refused(_) if !is_isolated => ReleaseTo::Held,
         _ if outcome.is_in_doubt() && at.in_doubt == InDoubt::Hold => ReleaseTo::Held,
         _ => ReleaseTo::Pending { wait_until, exhausted: outcome.when_exhausted() },
     }

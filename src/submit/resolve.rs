@@ -44,7 +44,14 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         let batch = queue::leased_tx(&mut tx, open.id).await?;
         tx.roll_back().await?;
-        let opened = Opened { submission: open.id, day: open.day, nonce: open.nonce.clone(), signed_at, batch };
+        let opened = Opened {
+            submission: open.id,
+            day: open.day,
+            nonce: open.nonce.clone(),
+            signed_at,
+            suspects: open.suspects,
+            batch,
+        };
         self.board.waiting(None, None).await?;
         match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, now) {
             NextStep::Replay => self.replay(&opened, standing).await?,
@@ -63,7 +70,8 @@ impl Submitter {
         let reply = self.call(opened).await;
         self.learn_time(&reply);
         let outcome = Outcome::of(&reply);
-        let at = self.circumstances(opened.batch.urls.len(), standing);
+        self.keep_pace(&outcome);
+        let at = self.circumstances(&opened.batch, standing);
         let reaction = react(&outcome, &reply, &at);
         match after_replay(&outcome) {
             AfterReplay::Settled => {
@@ -96,7 +104,7 @@ impl Submitter {
             let now = self.now();
             let mut tx = self.store.write().await?;
             ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
-            ledger::pause_tx(&mut tx, &why, now, probe_at).await?;
+            self.pause_account_tx(&mut tx, &why, now, probe_at).await?;
             return tx.commit().await;
         }
         self.doubt(opened, false, standing, &outcome.to_string()).await
@@ -134,7 +142,7 @@ impl Submitter {
             return tx.commit().await;
         }
         let outcome = Outcome::Accepted { tasks: tasks.clone() };
-        let reaction = found(tasks, &self.circumstances(urls.len(), standing));
+        let reaction = found(tasks, &self.circumstances(&opened.batch, standing));
         self.close(opened, &reaction, None).await?;
         tell(opened, &outcome, &reaction);
         Ok(())
@@ -151,20 +159,20 @@ impl Submitter {
                 tx.commit().await
             }
             _ => {
-                let at = self.circumstances(opened.batch.urls.len(), standing);
+                let at = self.circumstances(&opened.batch, standing);
                 let lesson = react(&outcome, reply, &at).lesson;
                 self.postpone(opened, &outcome, lesson, standing).await
             }
         }
     }
 
-    async fn give_up(&self, opened: &Opened, standing: &Standing) -> store::Result<()> {
+    async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
         let why = if standing.tasks_readable {
             "no answer came, and the service lists no task of it"
         } else {
             "no answer came, and this key may not ask for tasks"
         };
-        let reaction = give_up(why, &self.circumstances(opened.batch.urls.len(), standing));
+        let reaction = give_up(why, &self.circumstances(&opened.batch, standing));
         // That nobody will know is no failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
         self.close(opened, &reaction, None).await?;

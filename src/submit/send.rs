@@ -8,9 +8,9 @@ use super::reaction::{Lesson, Reaction, react};
 use super::worker::{Step, StoreWait, Submitter};
 use crate::ledger::{self, Closing, Fact, Mark};
 use crate::model::{BudgetDay, SubmissionId, Time};
-use crate::queue::{self, Batch};
+use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit};
-use crate::store;
+use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
 use crate::vod::{Reply, SignedCall};
 
@@ -25,6 +25,8 @@ pub(super) struct Opened {
     pub(super) day: BudgetDay,
     pub(super) nonce: String,
     pub(super) signed_at: Time,
+    /// Of the batch, those that are suspected.
+    pub(super) suspects: u32,
     pub(super) batch: Batch,
 }
 
@@ -50,7 +52,8 @@ impl Submitter {
             tell_doubt(&opened, &reply);
             return Ok(Step::Sent(outcome));
         }
-        let circumstances = self.circumstances(opened.batch.urls.len(), &snapshot.standing);
+        self.keep_pace(&outcome);
+        let circumstances = self.circumstances(&opened.batch, &snapshot.standing);
         let reaction = react(&outcome, &reply, &circumstances);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
         self.close(&opened, &reaction, learned).await?;
@@ -66,7 +69,10 @@ impl Submitter {
         let now = self.now();
         let signed_at = now.trunc_subsecs(0);
         let mut tx = self.store.write().await?;
-        let batch = queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?;
+        let (batch, suspects) = match &plan.test {
+            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others).await?,
+            None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?, 0),
+        };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
         // Waiting for the pace or the lock may have taken it over midnight: then it is decided anew.
         let charged = if urls == 0 || BudgetDay::of(now, self.policy.day_starts).date > day.date {
@@ -78,11 +84,14 @@ impl Submitter {
             tx.roll_back().await?;
             return Ok(None);
         };
-        let submission = ledger::open_tx(&mut tx, &day, &nonce, urls, (now, signed_at)).await?;
+        let submission = ledger::open_tx(&mut tx, &day, &nonce, (urls, suspects), (now, signed_at)).await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
+        if suspects > 0 {
+            ledger::isolate_tx(&mut tx, &day, 1).await?;
+        }
         // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found open.
         tx.commit().await?;
-        Ok(Some((Opened { submission, day, nonce, signed_at, batch }, charged)))
+        Ok(Some((Opened { submission, day, nonce, signed_at, suspects, batch }, charged)))
     }
 
     /// Sends the call; the same bytes each time for the same submission.
@@ -103,7 +112,7 @@ impl Submitter {
         standing: &Standing,
         why: &str,
     ) -> store::Result<()> {
-        let at = self.circumstances(opened.batch.urls.len(), standing);
+        let at = self.circumstances(&opened.batch, standing);
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
         let mut tx = self.store.write().await?;
         ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
@@ -113,28 +122,53 @@ impl Submitter {
 
     /// Writes the answer down. It is known only here, and nothing else can be done without the database: it is tried until it
     /// is done, or the daemon stops.
-    pub(super) async fn close(&self, opened: &Opened, reaction: &Reaction, learned: Option<Unit>) -> store::Result<()> {
+    pub(super) async fn close(
+        &mut self,
+        opened: &Opened,
+        reaction: &Reaction,
+        learned: Option<Unit>,
+    ) -> store::Result<()> {
+        if reaction.ask_domains {
+            self.domains.doubt();
+        }
         let mut wait = StoreWait::default();
         loop {
             match self.try_close(opened, reaction, learned).await {
-                Ok(()) => return Ok(()),
+                Ok(finding) => {
+                    tell_finding(finding.as_ref(), reaction);
+                    return Ok(());
+                }
                 Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
                 Err(error) => tokio::time::sleep(wait.failed(&error)).await,
             }
         }
     }
 
-    async fn try_close(&self, opened: &Opened, reaction: &Reaction, learned: Option<Unit>) -> store::Result<()> {
+    async fn try_close(
+        &self,
+        opened: &Opened,
+        reaction: &Reaction,
+        learned: Option<Unit>,
+    ) -> store::Result<Option<Finding>> {
         let Opened { submission, day, batch, .. } = opened;
         let now = self.now();
         let mut tx = self.store.write().await?;
         if !ledger::close_tx(&mut tx, *submission, batch.urls.len(), &reaction.closing, now).await? {
-            return tx.roll_back().await;
+            tx.roll_back().await?;
+            return Ok(None);
         }
+        let mut finding = None;
         match &reaction.release {
-            Some(release) => queue::release_tx(&mut tx, batch, *submission, release, now).await?,
+            Some(release) => {
+                queue::release_tx(&mut tx, batch, *submission, release, now).await?;
+                if let Some(evidence) = &reaction.evidence {
+                    finding = queue::batch_was_bad_tx(&mut tx, batch, *submission, evidence, now).await?;
+                }
+            }
             None => {
                 queue::settle_submitted_tx(&mut tx, batch).await?;
+                queue::batch_was_good_tx(&mut tx, batch).await?;
+                queue::hosts_are_well_tx(&mut tx, &batch.hosts(), now).await?;
                 ledger::note_accepted_tx(&mut tx, batch.urls.len(), now).await?;
                 // A larger batch was refused for the quota today, and this one had room: the quota counts URLs.
                 if let Some(unit) = learned {
@@ -142,11 +176,15 @@ impl Submitter {
                 }
             }
         }
+        self.count_isolation_tx(&mut tx, opened, reaction, finding.as_ref()).await?;
         match &reaction.lesson {
-            Lesson::Well => ledger::proven_well_tx(&mut tx).await?,
+            Lesson::Well => {
+                ledger::proven_well_tx(&mut tx).await?;
+                self.account_is_well_tx(&mut tx, now).await?;
+            }
             Lesson::Nothing => {}
             Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
-            Lesson::Pause { why, probe_at } => ledger::pause_tx(&mut tx, why, now, *probe_at).await?,
+            Lesson::Pause { why, probe_at } => self.pause_account_tx(&mut tx, why, now, *probe_at).await?,
             Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, day, code).await?,
             Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, day, *urls).await?,
             Lesson::AskFirst { until, why } => {
@@ -157,7 +195,31 @@ impl Submitter {
                 ledger::note_fact_tx(&mut tx, Fact::BatchUrlsMax(*urls_max), now).await?;
             }
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(finding)
+    }
+
+    /// What the answer costs of the day's requests for isolation, and what it says about how many URLs are bad.
+    async fn count_isolation_tx(
+        &self,
+        tx: &mut WriteTx<'_>,
+        opened: &Opened,
+        reaction: &Reaction,
+        finding: Option<&Finding>,
+    ) -> store::Result<()> {
+        let urls = u32::try_from(opened.batch.urls.len()).unwrap_or(u32::MAX);
+        let accepted = reaction.release.is_none();
+        // A test that was mostly ordinary work and was accepted was ordinary work; one that was given back cost nothing.
+        let is_work = accepted && opened.suspects < urls.div_ceil(2);
+        if opened.suspects > 0 && (is_work || !reaction.closing.charged) {
+            ledger::isolate_tx(tx, &opened.day, -1).await?;
+        }
+        let bad = u32::from(matches!(finding, Some(Finding::Url(_))));
+        let good = if accepted { urls } else { 0 };
+        if good + bad > 0 {
+            ledger::note_bad_rate_tx(tx, good, bad).await?;
+        }
+        Ok(())
     }
 }
 
@@ -180,6 +242,18 @@ pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
             request_id,
             "batch not accepted: {outcome}"
         );
+    }
+}
+
+/// One event for each URL or domain that was found.
+fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
+    let why = reaction.evidence.as_ref().map(|evidence| one_line(&evidence.why));
+    match finding {
+        Some(Finding::Url(url)) => warn!(url, why, "this URL is what the batch was refused for; it ends here"),
+        Some(Finding::HostOf(url)) => {
+            warn!(url, why, "the domain of this URL is what the batch was refused for; its URLs wait");
+        }
+        None => {}
     }
 }
 

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::Notify;
+use tokio::sync::Notify as Wake;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::outcome::Outcome;
+use super::domains::Domains;
+use super::outcome::{Deferral, Outcome};
+use super::pace::Pace;
 use super::reaction::Circumstances;
 use crate::clock::Clock;
 use crate::config::{Config, InDoubt};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
 use crate::model::{BudgetDay, Time};
-use crate::queue;
-use crate::schedule::{Decision, Policy, Snapshot, Standing, decide};
+use crate::notify::{self, Event};
+use crate::queue::{self, Batch};
+use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::vod::{Client, PreloadOptions, Reply};
@@ -34,6 +36,12 @@ const STORE_RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Clocks that differ by no more than this count as equal: `Date` has whole seconds, and answers take time.
 const SKEW_MIN: TimeDelta = TimeDelta::seconds(30);
+
+/// A deadline is near when it is no further away than this ...
+const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
+
+/// ... which is looked at so often.
+const TELL_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// What one step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +71,10 @@ pub struct Submitter {
     attempts_max: u32,
     in_doubt: InDoubt,
     pub(super) in_doubt_wait: Duration,
-    pub(super) pace: DefaultDirectRateLimiter,
+    pub(super) pace: Pace,
+    pub(super) domains: Domains,
+    /// When deadlines are looked at again.
+    tell_at: Option<Time>,
     /// What the service's clock is ahead of ours, by its last answer.
     skew: TimeDelta,
     /// The budget day that the service's clock named last.
@@ -87,7 +98,6 @@ impl Submitter {
         credentials: Credentials,
         config: &Config,
     ) -> Self {
-        let rate = config.api.requests_per_second.get().try_into().expect("its least value is 1");
         Self {
             store,
             board,
@@ -104,7 +114,9 @@ impl Submitter {
             attempts_max: config.retry.attempts_max.get(),
             in_doubt: config.budget.in_doubt,
             in_doubt_wait: config.budget.in_doubt_wait.get(),
-            pace: RateLimiter::direct(Quota::per_second(rate).allow_burst(std::num::NonZeroU32::MIN)),
+            pace: Pace::new(f64::from(config.api.requests_per_second.get())),
+            domains: Domains::default(),
+            tell_at: None,
             skew: TimeDelta::zero(),
             told: None,
             clock_doubt: None,
@@ -114,7 +126,7 @@ impl Submitter {
     }
 
     /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
-    pub async fn run(mut self, wake: Arc<Notify>, shutdown: CancellationToken) {
+    pub async fn run(mut self, wake: Arc<Wake>, shutdown: CancellationToken) {
         self.shutdown = shutdown.clone();
         let mut store_wait = StoreWait::default();
         while !shutdown.is_cancelled() {
@@ -143,11 +155,26 @@ impl Submitter {
     /// What the database says. Whatever was begun is then found and put in order by a later step.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
+        if self.tell_at.is_none_or(|at| at <= now) {
+            self.tell_deadlines(now).await?;
+        }
+        if notify::has_finished_files(self.store.read()).await? {
+            let mut tx = self.store.write().await?;
+            notify::finish_files_tx(&mut tx, now).await?;
+            tx.commit().await?;
+            return Ok(Step::Tidied);
+        }
         let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
         if [ready.next_at, ready.expires_at].iter().flatten().any(|at| *at <= now) {
             return self.tidy(now).await;
         }
         let standing = ledger::standing(self.store.read(), now).await?;
+        if let Some(step) = self.review_domains(&standing, now).await? {
+            return Ok(step);
+        }
+        if ready.blocked > 0 || ready.unparkable {
+            return self.park().await;
+        }
         let doubts = match self.resolve_next(&standing, now).await? {
             std::ops::ControlFlow::Break(step) => return Ok(step),
             std::ops::ControlFlow::Continue(next_at) => next_at,
@@ -156,11 +183,18 @@ impl Submitter {
         if spent.confirmed {
             self.anchor = Some((now, boot_time()));
         }
-        let snapshot = Snapshot { ready, spent, standing };
+        if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
+            return Ok(step);
+        }
+        let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
+        let snapshot = Snapshot { ready, spent, standing, cases };
         match decide(&snapshot, &self.policy, now) {
             Decision::Send(plan) => self.send(plan, &snapshot).await,
             Decision::Ask => self.ask(&snapshot, now).await,
             Decision::Wait { until, why } => {
+                if snapshot.ready.urgent > 0 && why.is_spent() {
+                    self.tell_spent(&snapshot, &why).await?;
+                }
                 self.board.waiting(Some(why.to_string()), until).await?;
                 // What expires or is in doubt has to be put in order in the meantime.
                 Ok(Step::Waiting { until: [until, ready.expires_at, doubts].into_iter().flatten().min() })
@@ -169,18 +203,70 @@ impl Submitter {
                 self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
                 Ok(Step::Waiting { until: Some(probe_at) })
             }
-            Decision::Pause { why, .. } => self.probe(&why, snapshot.standing.probes).await,
+            Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
         }
+    }
+
+    /// Says of files that their deadline is near while they are not sent yet.
+    async fn tell_deadlines(&mut self, now: Time) -> store::Result<()> {
+        let mut tx = self.store.write().await?;
+        notify::near_deadlines_tx(&mut tx, now + DEADLINE_NEAR, now).await?;
+        tx.commit().await?;
+        self.tell_at = Some(now + TELL_AGAIN);
+        Ok(())
+    }
+
+    /// Says once a day that the budget ran out with urgent URLs waiting.
+    async fn tell_spent(&self, snapshot: &Snapshot, why: &WaitWhy) -> store::Result<()> {
+        let day = &snapshot.spent.day;
+        let mut tx = self.store.write().await?;
+        if !ledger::say_urgent_tx(&mut tx, day).await? {
+            return tx.roll_back().await;
+        }
+        let event = Event::BudgetSpent { day: day.to_string(), urgent: snapshot.ready.urgent, why: why.to_string() };
+        notify::add_tx(&mut tx, &event, self.now()).await?;
+        warn!(urgent = snapshot.ready.urgent, %why, "the budget ran out with urgent URLs waiting");
+        tx.commit().await
     }
 
     async fn tidy(&self, now: Time) -> store::Result<Step> {
         let mut tx = self.store.write().await?;
         let tidied = queue::tidy_tx(&mut tx, now).await?;
+        notify::missed_tx(&mut tx, &tidied.expired, now).await?;
         tx.commit().await?;
-        if tidied.expired > 0 {
-            warn!(urls = tidied.expired, "URLs expired: their deadline passed before they could be sent");
+        if !tidied.expired.is_empty() {
+            let urls: i64 = tidied.expired.values().sum();
+            warn!(urls, "URLs expired: their deadline passed before they could be sent");
         }
         Ok(Step::Tidied)
+    }
+
+    /// What may not be sent is put aside, and what may again is put back.
+    async fn park(&self) -> store::Result<Step> {
+        let mut tx = self.store.write().await?;
+        queue::park_tx(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Step::Tidied)
+    }
+
+    /// Suspects wait visibly once the day's requests for isolation are spent, and go on when there are some again.
+    async fn hold_or_resume_suspects(&self, ready: &queue::Ready, spent: &Spent) -> store::Result<Option<Step>> {
+        let may_isolate = spent.isolations < self.policy.isolate_requests_max;
+        let changes = if may_isolate { ready.held_suspects > 0 } else { ready.suspects > 0 };
+        if !changes {
+            return Ok(None);
+        }
+        let mut tx = self.store.write().await?;
+        if may_isolate {
+            queue::resume_suspects_tx(&mut tx).await?;
+        } else {
+            let why = "it was in a batch that the service refused, and today's requests for finding out which URL is wrong \
+                       are spent ([retry] isolate_requests_max); it goes on tomorrow";
+            queue::hold_suspects_tx(&mut tx, why).await?;
+            warn!(urls = ready.suspects, "today's requests for isolation are spent: suspects are held until tomorrow");
+        }
+        tx.commit().await?;
+        Ok(Some(Step::Tidied))
     }
 
     /// The time: this machine's, corrected by the service's where they differ.
@@ -206,6 +292,13 @@ impl Submitter {
         self.told = Some(BudgetDay::of(date, self.policy.day_starts));
     }
 
+    /// The pace follows what the service says to it.
+    pub(super) fn keep_pace(&mut self, outcome: &Outcome) {
+        if self.pace.answered(matches!(outcome, Outcome::Deferred(Deferral::Throttled))) {
+            info!(calls_per_second = self.pace.rate(), "throttled: calls go slower, and faster again by and by");
+        }
+    }
+
     /// Whether the boot-time clock, which nobody sets, has run as far as the wall clock since the day was beyond doubt.
     pub(super) fn boot_clock_agrees(&self, now: Time) -> bool {
         self.anchor.is_some_and(|(wall, boot)| {
@@ -214,10 +307,11 @@ impl Submitter {
         })
     }
 
-    pub(super) fn circumstances(&self, urls: usize, standing: &Standing) -> Circumstances {
+    pub(super) fn circumstances(&self, batch: &Batch, standing: &Standing) -> Circumstances {
         Circumstances {
             now: self.now(),
-            urls,
+            urls: batch.urls.len(),
+            attempts: batch.urls.iter().map(|url| url.attempts).max().unwrap_or(0),
             failures: standing.failures,
             probes: standing.probes,
             jitter: rand::random(),

@@ -13,6 +13,9 @@ use crate::model::Time;
 /// Product version (VOD-API.md, "Operations").
 const VERSION: &str = "2017-03-21";
 
+/// Domains a page of `DescribeVodUserDomains` (VOD-API.md: 50 at most).
+pub const DOMAINS_A_PAGE: u32 = 50;
+
 /// The operations that are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -22,6 +25,8 @@ pub enum Operation {
     DescribeVodRefreshQuota,
     /// The tasks of the last three days; free.
     DescribeVodRefreshTasks,
+    /// The account's domains; free.
+    DescribeVodUserDomains,
 }
 
 impl Operation {
@@ -31,6 +36,7 @@ impl Operation {
             Self::PreloadVodObjectCaches => "PreloadVodObjectCaches",
             Self::DescribeVodRefreshQuota => "DescribeVodRefreshQuota",
             Self::DescribeVodRefreshTasks => "DescribeVodRefreshTasks",
+            Self::DescribeVodUserDomains => "DescribeVodUserDomains",
         }
     }
 }
@@ -77,6 +83,13 @@ impl SignedCall {
         let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
         let own = [("ObjectPath", url), ("ObjectType", "preload"), ("StartTime", &since), ("PageSize", "50")];
         Self::sign(Operation::DescribeVodRefreshTasks, &own, credentials, nonce, now)
+    }
+
+    /// Signs `DescribeVodUserDomains` for one page of [`DOMAINS_A_PAGE`], counted from 1.
+    pub fn domains(page: u32, credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        let (page, size) = (page.to_string(), DOMAINS_A_PAGE.to_string());
+        let own = [("PageNumber", page.as_str()), ("PageSize", size.as_str())];
+        Self::sign(Operation::DescribeVodUserDomains, &own, credentials, nonce, now)
     }
 
     fn sign(operation: Operation, own: &[(&str, &str)], credentials: &Credentials, nonce: &str, now: Time) -> Self {

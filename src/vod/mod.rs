@@ -6,6 +6,6 @@ mod client;
 mod encode;
 mod reply;
 
-pub use call::{Operation, PreloadOptions, SignedCall};
+pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall};
 pub use client::{BODY_BYTES_MAX, Client, http_builder};
-pub use reply::{Answer, ErrorBody, PreloadBody, Reply, TaskRow};
+pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskRow};

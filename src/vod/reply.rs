@@ -84,6 +84,31 @@ pub struct TaskRow {
     pub creation_time: Option<Time>,
 }
 
+/// The body of `DescribeVodUserDomains`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DomainsBody {
+    domains: DomainList,
+    total_count: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DomainList {
+    #[serde(default)]
+    page_data: Vec<DomainRow>,
+}
+
+/// A domain of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DomainRow {
+    /// Its name; one that begins with a dot or with `*.` stands for all below it.
+    pub domain_name: String,
+    /// `online`, `offline`, `configuring`, `configure_failed`, `checking` or `check_failed`.
+    pub domain_status: String,
+}
+
 impl Answer {
     /// The day's prefetch quota and what is left of it, if the body says so.
     pub fn quota(&self) -> Option<(u64, u64)> {
@@ -95,6 +120,12 @@ impl Answer {
     pub fn tasks(&self) -> Option<Vec<TaskRow>> {
         let body: TasksBody = serde_json::from_slice(&self.body).ok()?;
         Some(body.tasks.task)
+    }
+
+    /// A page of the account's domains and how many there are in all, if the body says so.
+    pub fn domains(&self) -> Option<(Vec<DomainRow>, u64)> {
+        let body: DomainsBody = serde_json::from_slice(&self.body).ok()?;
+        Some((body.domains.page_data, body.total_count))
     }
 
     /// Whether the status is 2xx.

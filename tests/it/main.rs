@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![expect(unreachable_pub, reason = "modules of a test binary share with each other only")]
 
+mod bounded;
 mod budget;
 mod chaos;
 mod cli;
@@ -12,6 +13,8 @@ mod demo;
 mod doubt;
 mod end_to_end;
 mod errors;
+mod isolation;
+mod notify;
 mod quota;
 mod schema;
 mod spool;

@@ -7,8 +7,9 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::config::Config;
 use crate::model::BudgetDay;
+use crate::model::{HostId, SubmissionId, UrlId};
 use crate::queue::Ready;
-use crate::schedule::{BackingOff, Observation, Pause, Standing, learn};
+use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Suspect, learn};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -29,10 +30,11 @@ fn snapshot(urls: u32, requests: u32) -> Snapshot {
         ready: Ready { urls, oldest_at: Some(now()), ..Ready::default() },
         spent: Spent { requests, confirmed: true, ..Spent::nothing(BudgetDay::of(now(), policy().day_starts)) },
         standing: Standing::default(),
+        cases: Cases::default(),
     }
 }
 
-const FULL: Decision = Decision::Send(Plan { urls_max: 1000, weakest: Priority::Low });
+const FULL: Decision = Decision::Send(Plan { urls_max: 1000, weakest: Priority::Low, test: None });
 
 fn until(decision: &Decision) -> Option<Time> {
     match decision {
@@ -45,6 +47,52 @@ fn until(decision: &Decision) -> Option<Time> {
 fn an_empty_queue_waits_for_urls_and_a_full_batch_goes() {
     assert_eq!(decide(&snapshot(0, 0), &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Idle });
     assert_eq!(decide(&snapshot(1000, 499), &policy(), now()), FULL);
+}
+
+/// Ten suspects of one refused batch.
+fn suspected(urls: u32) -> Snapshot {
+    let member = |url| Suspect { url: UrlId(url), host: HostId(1), core: true, away: false };
+    let members = (0..10).map(member).collect();
+    let case = Case { id: SubmissionId(1), blame: Blame::Url, why: String::new(), unsure: false, members };
+    let mut snapshot = Snapshot { cases: Cases { open: vec![case] }, ..snapshot(urls, 0) };
+    snapshot.ready.suspects = 10;
+    snapshot
+}
+
+#[test]
+fn suspects_are_tested_before_ordinary_work_and_after_what_is_urgent() {
+    let test = |snapshot: &Snapshot| match decide(snapshot, &policy(), now()) {
+        Decision::Send(plan) => plan.test.map(|test| (test.suspects.len(), test.others)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(test(&suspected(0)), Some((5, 0)));
+    let (part, others) = test(&suspected(1000)).unwrap();
+    assert!(part <= 5 && part + others as usize == 1000, "{part} suspects and {others} others");
+    let mut urgent = suspected(1000);
+    urgent.ready.urgent = 1;
+    assert_eq!(test(&urgent), None);
+    let mut spent = suspected(1000);
+    spent.spent.isolations = 40;
+    assert_eq!(test(&spent), None);
+}
+
+#[test]
+fn what_is_held_for_its_host_or_for_tomorrow_is_said() {
+    let mut snapshot = snapshot(0, 0);
+    snapshot.ready.parked = 7;
+    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Hosts { urls: 7 } });
+    snapshot.ready.held_suspects = 3;
+    let ends = Some(snapshot.spent.day.ends_at);
+    let why = WaitWhy::IsolationSpent { urls: 3 };
+    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Wait { until: ends, why });
+}
+
+#[test]
+fn batches_are_as_large_as_the_share_of_bad_urls_lets_them() {
+    let mut snapshot = snapshot(1000, 0);
+    snapshot.standing.bad_rate = BadRate { good: 100_000.0, bad: 1_000.0 };
+    let Decision::Send(plan) = decide(&snapshot, &policy(), now()) else { panic!("it goes") };
+    assert!((60..80).contains(&plan.urls_max), "{}", plan.urls_max);
 }
 
 #[test]
@@ -96,7 +144,7 @@ fn the_reserve_is_for_urgent_urls_until_it_is_released() {
     let mut urgent = normal.clone();
     urgent.ready.urgent = 3;
     let decision = decide(&urgent, &policy, now());
-    assert_eq!(decision, Decision::Send(Plan { urls_max: 1000, weakest: Priority::Urgent }));
+    assert_eq!(decision, Decision::Send(Plan { urls_max: 1000, weakest: Priority::Urgent, test: None }));
     assert_eq!(decide(&normal, &policy, at("2026-11-23T12:00:00Z")), FULL);
     assert_eq!(decide(&snapshot(1000, 449), &policy, now()), FULL);
 }
@@ -129,11 +177,17 @@ fn a_backoff_and_a_pause_stop_even_what_is_urgent() {
 fn what_was_learned_and_what_is_left_of_the_urls_bound_the_batch() {
     let mut snapshot = snapshot(1000, 0);
     snapshot.standing.batch_urls_max = Some(100);
-    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Send(Plan { urls_max: 100, weakest: Priority::Low }));
+    assert_eq!(
+        decide(&snapshot, &policy(), now()),
+        Decision::Send(Plan { urls_max: 100, weakest: Priority::Low, test: None })
+    );
     let mut limited = policy();
     limited.urls_per_day = Some(2_000);
     snapshot.spent.urls = 1_993;
-    assert_eq!(decide(&snapshot, &limited, now()), Decision::Send(Plan { urls_max: 7, weakest: Priority::Low }));
+    assert_eq!(
+        decide(&snapshot, &limited, now()),
+        Decision::Send(Plan { urls_max: 7, weakest: Priority::Low, test: None })
+    );
     snapshot.spent.urls = 2_000;
     assert_eq!(until(&decide(&snapshot, &limited, now())), Some(snapshot.spent.day.ends_at));
 }
@@ -231,8 +285,12 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
             }
             let ready =
                 Ready { urls: queued.min(1000), oldest_at: Some(at - TimeDelta::minutes(3)), ..Ready::default() };
-            let snapshot =
-                Snapshot { ready, spent: spent.clone(), standing: Standing { unit: learned, ..Standing::default() } };
+            let snapshot = Snapshot {
+                ready,
+                spent: spent.clone(),
+                standing: Standing { unit: learned, ..Standing::default() },
+                cases: Cases::default(),
+            };
             match decide(&snapshot, &policy, at) {
                 Decision::Ask => {
                     let said =

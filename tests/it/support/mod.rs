@@ -1,5 +1,7 @@
 //! One harness for all: a directory, a sandbox and daemons, each a process of the built binary.
 
+pub(crate) mod model;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

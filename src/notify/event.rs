@@ -1,0 +1,62 @@
+//! What somebody is told.
+
+use serde::Serialize;
+
+/// Something that happened. As JSON it is one object whose `event` is the name in `snake_case`, beside `at` (RFC 3339).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The account is refused; nothing is sent.
+    Paused {
+        /// The fault and its remedy, in words.
+        why: String,
+    },
+    /// The account is answered again.
+    Resumed,
+    /// Nothing is left to do for a file.
+    FileFinished {
+        /// As it was dropped.
+        file: String,
+        /// The word to find it by.
+        label: Option<String>,
+        /// Lines that became URLs of the queue.
+        queued: i64,
+        /// Lines that were merged with URLs that were there already.
+        merged: i64,
+        /// Lines that are no URLs.
+        refused: i64,
+        /// URLs that were accepted by the service.
+        submitted: i64,
+        /// URLs that ended as failed.
+        failed: i64,
+        /// URLs whose deadline passed unsent.
+        expired: i64,
+        /// Why it could not be read as a URL file at all.
+        rejected_why: Option<String>,
+    },
+    /// URLs of a file are still pending, and their deadline is near.
+    DeadlineNear {
+        /// The file.
+        file: String,
+        /// The earliest of them, RFC 3339.
+        deadline: String,
+        /// How many of the file's URLs are pending.
+        pending: i64,
+    },
+    /// Deadlines passed before the URLs could be sent.
+    DeadlineMissed {
+        /// The file.
+        file: String,
+        /// How many of its URLs expired just now.
+        urls: i64,
+    },
+    /// Nothing is left of the day's budget, and urgent URLs wait.
+    BudgetSpent {
+        /// The budget day.
+        day: String,
+        /// Urgent URLs at the head of the queue, counted up to a batch.
+        urgent: u32,
+        /// What is waited for, in words.
+        why: String,
+    },
+}

@@ -1,0 +1,153 @@
+//! The notices that have not been told yet.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::{Row, SqlitePool};
+
+use super::Event;
+use crate::model::{FileId, Time, from_millis, rfc3339, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// Notices and files that one transaction handles at most.
+const ROWS_MAX: i64 = 100;
+
+const ADD: &str = "insert into notices (at, event) values (?1, ?2)";
+
+const NEXT: &str = "
+    select notice_id, event, tries from notices indexed by notices_unsent where sent_at is null order by notice_id limit 1";
+
+const TRY: &str = "update notices set tries = tries + 1 where notice_id = ?1";
+
+const DONE: &str = "update notices set sent_at = ?2 where notice_id = ?1";
+
+const PRUNE: &str = "delete from notices where sent_at < ?1";
+
+const HAS_FINISHED: &str = "
+    select exists (select 1 from files indexed by files_finishing
+                   where phase in (2, 4) and finished_at is null and pending + leased + held = 0)";
+
+const FINISH: &str = "
+    update files set finished_at = ?1
+    where file_id in (select file_id from files indexed by files_finishing
+                      where phase in (2, 4) and finished_at is null and pending + leased + held = 0 limit ?2)
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why";
+
+const NEAR: &str = "
+    update files set deadline_said = 1
+    where deadline_said = 0
+      and file_id in (select file_id from urls where state = 0 and deadline is not null and deadline <= ?1
+                      order by deadline limit 10000)
+    returning name, pending, (select min(u.deadline) from urls as u indexed by urls_deadline
+                              where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and u.file_id = files.file_id)";
+
+const NAME: &str = "select name from files where file_id = ?1";
+
+/// A notice to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) id: i64,
+    /// The JSON object, on one line.
+    pub(super) event: String,
+    /// How often it was tried.
+    pub(super) tries: u32,
+}
+
+/// Writes a notice down, to be told soon.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()> {
+    let mut object = json!(event);
+    if let Value::Object(object) = &mut object {
+        object.insert("at".to_owned(), rfc3339(now).into());
+    }
+    sqlx::query(ADD).bind(to_millis(now)).bind(object.to_string()).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether there are files with which nothing is left to do, and nobody has said so.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn has_finished_files(pool: &SqlitePool) -> Result<bool> {
+    Ok(sqlx::query_scalar(HAS_FINISHED).fetch_one(pool).await?)
+}
+
+/// Says of files with which nothing is left to do that they are finished.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn finish_files_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
+    let rows = sqlx::query(FINISH).bind(to_millis(now)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
+    for row in rows {
+        let event = Event::FileFinished {
+            file: row.get(0),
+            label: row.get(1),
+            queued: row.get(2),
+            merged: row.get(3),
+            refused: row.get(4),
+            submitted: row.get(5),
+            failed: row.get(6),
+            expired: row.get(7),
+            rejected_why: row.get(8),
+        };
+        add_tx(tx, &event, now).await?;
+    }
+    Ok(())
+}
+
+/// Says once of each file that has pending URLs whose deadline is not after `until`.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> Result<()> {
+    let rows = sqlx::query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
+    for row in rows {
+        let deadline = row.get::<Option<i64>, _>(2).map_or(until, from_millis);
+        let event = Event::DeadlineNear { file: row.get(0), deadline: rfc3339(deadline), pending: row.get(1) };
+        add_tx(tx, &event, now).await?;
+    }
+    Ok(())
+}
+
+/// Says of each file how many of its URLs expired.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, now: Time) -> Result<()> {
+    for (file, urls) in expired {
+        let name: String = sqlx::query_scalar(NAME).bind(file.0).fetch_one(tx.conn()).await?;
+        add_tx(tx, &Event::DeadlineMissed { file: name, urls: *urls }, now).await?;
+    }
+    Ok(())
+}
+
+/// The oldest notice that has not been told.
+pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Notice>> {
+    let row = sqlx::query(NEXT).fetch_optional(pool).await?;
+    Ok(row.map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) }))
+}
+
+/// It is about to be told: tries are bounded across crashes too.
+pub(super) async fn try_tx(tx: &mut WriteTx<'_>, notice: i64) -> Result<()> {
+    sqlx::query(TRY).bind(notice).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// It was told, or given up.
+pub(super) async fn done_tx(tx: &mut WriteTx<'_>, notice: i64, now: Time) -> Result<()> {
+    sqlx::query(DONE).bind(notice).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets what was told before `before`.
+pub(super) async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<()> {
+    sqlx::query(PRUNE).bind(to_millis(before)).execute(tx.conn()).await?;
+    Ok(())
+}

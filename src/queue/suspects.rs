@@ -1,0 +1,245 @@
+//! The open cases of isolation, and what they do to URLs: suspects are kept out of ordinary batches, the convicted end.
+
+use std::collections::HashSet;
+
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+use super::claim::Batch;
+use super::hosts::{HostStanding, good_hosts_tx, set_standing_tx};
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::schedule::{Blame, Case, Cases, Found, Suspect};
+use crate::store::{Result, WriteTx};
+
+const CASES: &str = "select submission_id, blame, why, unsure from cases order by submission_id";
+
+/// State 0 is pending, 1 in a submission, 6 held for the next day: what is anything else, or parked, left the queue.
+const MEMBERS: &str = "
+    select m.url_id, m.host_id, m.core, u.state <> 0 or u.wait_until is not null as away
+    from case_members as m join urls as u on u.url_id = m.url_id
+    where m.submission_id = ?1 and u.state in (0, 1, 6) and u.parked = 0
+    order by m.url_id";
+
+const DROP_CASE: &str = "delete from cases where submission_id = ?1";
+
+const DROP_MEMBERS: &str = "delete from case_members where submission_id = ?1";
+
+const ADD_CASE: &str = "insert into cases (submission_id, blame, why, unsure) values (?1, ?2, ?3, ?4)";
+
+const ADD_MEMBERS: &str = "
+    insert into case_members (submission_id, url_id, host_id, core)
+    select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)";
+
+const FLAG: &str = "update urls set suspect = ?2 where suspect <> ?2 and url_id in (select value from json_each(?1))";
+
+const END: &str = "
+    update urls set state = ?2, reason = ?3, ended_at = ?4, suspect = 0, wait_until = null
+    where url_id = ?1 and state = 0";
+
+const ANY: &str = "select exists (select 1 from cases)";
+
+const HOLD: &str = "
+    update urls set state = 6, reason = ?1 where suspect = 1 and state = 0 returning file_id, host_id, priority";
+
+const RESUME: &str = "
+    update urls set state = 0, reason = null where suspect = 1 and state = 6 returning file_id, host_id, priority";
+
+/// What an answer proves about a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What it was refused for.
+    pub blame: Blame,
+    /// The reason, for the operator.
+    pub why: String,
+    /// Whether the service never called it refused: what is found is held for the operator instead of failed.
+    pub unsure: bool,
+    /// What a domain is, if one is found.
+    pub standing: HostStanding,
+}
+
+/// What was found out by an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// This URL is bad.
+    Url(String),
+    /// The domain of this URL is bad.
+    HostOf(String),
+}
+
+/// The open cases.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn cases(pool: &SqlitePool) -> Result<Cases> {
+    let mut conn = pool.acquire().await?;
+    cases_in(&mut conn).await
+}
+
+async fn cases_in(conn: &mut SqliteConnection) -> Result<Cases> {
+    let mut cases = Cases::default();
+    for row in sqlx::query(CASES).fetch_all(&mut *conn).await? {
+        let id = SubmissionId(row.get(0));
+        let mut case = Case {
+            id,
+            blame: if row.get::<String, _>(1) == "host" { Blame::Host } else { Blame::Url },
+            why: row.get(2),
+            unsure: row.get(3),
+            members: Vec::new(),
+        };
+        for row in sqlx::query(MEMBERS).bind(id.0).fetch_all(&mut *conn).await? {
+            let (url, host) = (UrlId(row.get(0)), HostId(row.get(1)));
+            case.members.push(Suspect { url, host, core: row.get(2), away: row.get(3) });
+        }
+        cases.open.push(case);
+    }
+    Ok(cases)
+}
+
+/// A batch was accepted: its URLs are innocent.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn batch_was_good_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
+    if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
+        return Ok(());
+    }
+    let before = cases_in(tx.conn()).await?;
+    let mut after = before.clone();
+    let members: Vec<(UrlId, HostId)> = batch.urls.iter().map(|url| (url.id, url.host)).collect();
+    after.accepted(&members);
+    save(tx, &before, &after, &members.into_iter().map(|(url, _)| url).collect()).await
+}
+
+/// A batch was refused for something in it. Its URLs are pending again.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn batch_was_bad_tx(
+    tx: &mut WriteTx<'_>,
+    batch: &Batch,
+    submission: SubmissionId,
+    evidence: &Evidence,
+    now: Time,
+) -> Result<Option<Finding>> {
+    let before = cases_in(tx.conn()).await?;
+    let mut after = before.clone();
+    let good = good_hosts_tx(tx).await?;
+    let member = |url: &super::BatchUrl| Suspect { url: url.id, host: url.host, core: false, away: false };
+    let case = Case {
+        id: submission,
+        blame: evidence.blame,
+        why: evidence.why.clone(),
+        unsure: evidence.unsure,
+        members: batch.urls.iter().map(member).collect(),
+    };
+    let found = after.refused(case, &good);
+    save(tx, &before, &after, &HashSet::new()).await?;
+    match found {
+        Some(found) => convict(tx, batch, &found, evidence.standing, now).await,
+        None => Ok(None),
+    }
+}
+
+/// A domain turned out to be refused or offline by other means: what was refused for it is explained.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()> {
+    if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
+        return Ok(());
+    }
+    let before = cases_in(tx.conn()).await?;
+    let mut after = before.clone();
+    after.explained_by(host);
+    save(tx, &before, &after, &HashSet::new()).await
+}
+
+/// The day's requests for isolation are spent: the suspects wait, visibly, for the next day. True if there were any.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &str) -> Result<bool> {
+    let rows = sqlx::query(HOLD).bind(why).fetch_all(tx.conn()).await?;
+    shift_all(tx, &rows, UrlState::Pending, UrlState::Held).await
+}
+
+/// There are requests for isolation again. True if suspects had waited for them.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn resume_suspects_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
+    let rows = sqlx::query(RESUME).fetch_all(tx.conn()).await?;
+    shift_all(tx, &rows, UrlState::Held, UrlState::Pending).await
+}
+
+async fn shift_all(
+    tx: &mut WriteTx<'_>,
+    rows: &[sqlx::sqlite::SqliteRow],
+    from: UrlState,
+    to: UrlState,
+) -> Result<bool> {
+    let mut moves = Moves::default();
+    for row in rows {
+        moves.shift(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), from, to);
+    }
+    moves.apply(tx.conn()).await?;
+    Ok(!rows.is_empty())
+}
+
+/// Writes down the cases that changed, and who is suspected now. `accepted` are URLs that left the queue by this answer.
+async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &HashSet<UrlId>) -> Result<()> {
+    for case in before.open.iter().filter(|case| !after.open.contains(case)) {
+        sqlx::query(DROP_MEMBERS).bind(case.id.0).execute(tx.conn()).await?;
+        sqlx::query(DROP_CASE).bind(case.id.0).execute(tx.conn()).await?;
+    }
+    for case in after.open.iter().filter(|case| !before.open.contains(case)) {
+        let blame = if case.blame == Blame::Host { "host" } else { "url" };
+        let add = sqlx::query(ADD_CASE).bind(case.id.0).bind(blame).bind(&case.why).bind(case.unsure);
+        add.execute(tx.conn()).await?;
+        let members: Vec<(i64, i64, i64)> =
+            case.members.iter().map(|member| (member.url.0, member.host.0, i64::from(member.core))).collect();
+        let members = serde_json::json!(members).to_string();
+        sqlx::query(ADD_MEMBERS).bind(case.id.0).bind(members).execute(tx.conn()).await?;
+    }
+    let (were, are) = (before.suspected(), after.suspected());
+    sqlx::query(FLAG).bind(ids(are.difference(&were).copied())).bind(1).execute(tx.conn()).await?;
+    let freed = were.difference(&are).chain(accepted.intersection(&were)).copied();
+    sqlx::query(FLAG).bind(ids(freed)).bind(0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+fn ids(urls: impl Iterator<Item = UrlId>) -> String {
+    serde_json::json!(urls.map(|url| url.0).collect::<Vec<i64>>()).to_string()
+}
+
+async fn convict(
+    tx: &mut WriteTx<'_>,
+    batch: &Batch,
+    found: &Found,
+    standing: HostStanding,
+    now: Time,
+) -> Result<Option<Finding>> {
+    match found {
+        Found::Url { url, why, unsure } => {
+            let Some(member) = batch.urls.iter().find(|member| member.id == *url) else { return Ok(None) };
+            let (state, code) = if *unsure { (UrlState::Held, 6) } else { (UrlState::Failed, 3) };
+            let ended = (!unsure).then(|| to_millis(now));
+            sqlx::query(END).bind(url.0).bind(code).bind(why).bind(ended).execute(tx.conn()).await?;
+            let mut moves = Moves::default();
+            moves.shift(member.file, member.host, member.priority, UrlState::Pending, state);
+            moves.apply(tx.conn()).await?;
+            Ok(Some(Finding::Url(member.url.clone())))
+        }
+        Found::Host { host, why } => {
+            set_standing_tx(tx, *host, standing, Some(why), true, now).await?;
+            let member = batch.urls.iter().find(|member| member.host == *host);
+            Ok(member.map(|member| Finding::HostOf(member.url.clone())))
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The pace of calls: governor holds the rate; throttling halves it, and each call that is not throttled brings a little of
+//! it back.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+/// The slowest pace, in calls a second: what is slower is left to the backoff.
+const RATE_MIN: f64 = 0.1;
+
+/// Of the configured rate, what a call that is not throttled brings back.
+const RECOVERED_A_CALL: f64 = 0.05;
+
+/// The pace.
+#[derive(Debug)]
+pub(super) struct Pace {
+    limiter: DefaultDirectRateLimiter,
+    rate: f64,
+    rate_max: f64,
+}
+
+impl Pace {
+    /// At the configured calls a second, which is the fastest.
+    pub(super) fn new(rate_max: f64) -> Self {
+        Self { limiter: limiter(rate_max), rate: rate_max, rate_max }
+    }
+
+    /// Until the next call may go.
+    pub(super) async fn until_ready(&self) {
+        self.limiter.until_ready().await;
+    }
+
+    /// A call was answered, throttled or not. True if the pace changed for the slower.
+    pub(super) fn answered(&mut self, throttled: bool) -> bool {
+        let rate = next_rate(self.rate, self.rate_max, throttled);
+        if rate.to_bits() == self.rate.to_bits() {
+            return false;
+        }
+        self.rate = rate;
+        self.limiter = limiter(rate);
+        throttled
+    }
+
+    /// Calls a second now.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+}
+
+/// Multiplicative decrease, additive increase.
+fn next_rate(rate: f64, rate_max: f64, throttled: bool) -> f64 {
+    if throttled { (rate / 2.0).max(RATE_MIN) } else { (rate + rate_max * RECOVERED_A_CALL).min(rate_max) }
+}
+
+/// One call at a time, evenly spaced.
+fn limiter(rate: f64) -> DefaultDirectRateLimiter {
+    let period = Duration::from_secs_f64(1.0 / rate);
+    let quota = Quota::with_period(period).expect("a rate is above zero and finite");
+    RateLimiter::direct(quota.allow_burst(NonZeroU32::MIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttling_halves_the_rate_and_calls_bring_it_back() {
+        let mut pace = Pace::new(10.0);
+        assert!(!pace.answered(false));
+        assert!(pace.answered(true) && pace.answered(true));
+        assert!((pace.rate() - 2.5).abs() < 1e-9);
+        for _ in 0..15 {
+            assert!(!pace.answered(false));
+        }
+        assert!((pace.rate() - 10.0).abs() < 1e-9);
+        for _ in 0..100 {
+            pace.answered(true);
+        }
+        assert!((pace.rate() - RATE_MIN).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,102 @@
+//! Somebody is told: each thing once, as one JSON object, and nothing waits for whoever is told.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{World, urls};
+
+/// A configuration whose command keeps what it is told in the file `told`, and says whether it saw a secret.
+fn config(world_dir: &std::path::Path, rest: &str) -> String {
+    let script = world_dir.join("tell");
+    let told = world_dir.join("told");
+    let text = format!("#!/bin/sh\ncat >>{0}\nenv | grep -q ALIBABA && echo secret >>{0}\nexit 0\n", told.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("[notify]\ncommand = [\"{}\"]\n{rest}", script.display())
+}
+
+fn world(scenario: &str, rest: &str) -> World {
+    let world = World::new(scenario, "");
+    world.configure(&config(world.dir.path(), rest));
+    world
+}
+
+fn told(world: &World, event: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(world.path("told")).unwrap_or_default();
+    let objects = text.lines().map(|line| serde_json::from_str(line).expect("each line is an object"));
+    objects.filter(|object: &serde_json::Value| object["event"] == event).collect()
+}
+
+#[test]
+fn a_finished_file_and_a_pause_are_told_once_each() {
+    let fault = "[[fault]]\ncalls = [2]\naction = \"error\"\ncode = \"OperationDenied.Suspended\"";
+    let world = world(fault, "");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", format!("#: label = Premiere\n{}no url\n", urls("a", 3)));
+    world.wait("the file to be told", || !told(&world, "file_finished").is_empty());
+    let [finished] = &told(&world, "file_finished")[..] else { panic!("told twice") };
+    assert_eq!((&finished["file"], &finished["label"]), (&"film.txt".into(), &"Premiere".into()));
+    assert_eq!((&finished["submitted"], &finished["refused"]), (&3.into(), &1.into()));
+    assert!(finished["at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(world.number("select count(*) from v_files where finished_at is not null"), 1);
+
+    world.drop_file("next.txt", urls("b", 3));
+    world.wait("the pause to be told", || !told(&world, "paused").is_empty());
+    assert!(told(&world, "paused")[0]["why"].as_str().unwrap().contains("overdue payment"));
+    // A restart tries at once, and the account is well.
+    drop(daemon);
+    let _daemon = world.daemon();
+    world.wait("the end of the pause to be told", || !told(&world, "resumed").is_empty());
+    world.wait("the other file to be told", || told(&world, "file_finished").len() == 2);
+    assert_eq!((told(&world, "paused").len(), told(&world, "resumed").len()), (1, 1));
+    assert_eq!(world.count_log("the account is refused"), 1);
+    assert_eq!(world.count_log("the account is answered again"), 1);
+}
+
+#[test]
+fn deadlines_and_a_spent_budget_are_told() {
+    let world = world("", "[budget]\nrequests_per_day = 1\nurls_per_day = \"unlimited\"\n");
+    let _daemon = world.ready_daemon();
+    world.drop_file("first.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    let deadline = (chrono::Utc::now() + chrono::TimeDelta::seconds(3)).to_rfc3339();
+    world.drop_file("urgent.txt", format!("#: priority = urgent\n#: deadline = {deadline}\n{}", urls("b", 5)));
+    world.wait("the spent budget", || !told(&world, "budget_spent").is_empty());
+    assert_eq!(told(&world, "budget_spent")[0]["urgent"], 5);
+    world.wait("the missed deadline", || !told(&world, "deadline_missed").is_empty());
+    let missed = told(&world, "deadline_missed");
+    assert_eq!((&missed[0]["file"], &missed[0]["urls"]), (&"urgent.txt".into(), &5.into()));
+    assert_eq!(told(&world, "budget_spent").len(), 1);
+}
+
+#[test]
+fn a_deadline_that_is_near_is_told_before_it_is_missed() {
+    let world = world("", "[budget]\nrequests_per_day = 1\nurls_per_day = \"unlimited\"\n");
+    let daemon = world.ready_daemon();
+    world.drop_file("first.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    let deadline = (chrono::Utc::now() + chrono::TimeDelta::minutes(20)).to_rfc3339();
+    world.drop_file("late.txt", format!("#: deadline = {deadline}\n{}", urls("b", 5)));
+    world.wait_for("select pending from v_status", 5);
+    // It is looked at every minute, and at start.
+    drop(daemon);
+    let _daemon = world.daemon();
+    world.wait("the near deadline", || !told(&world, "deadline_near").is_empty());
+    let near = told(&world, "deadline_near");
+    assert_eq!((&near[0]["file"], &near[0]["pending"]), (&"late.txt".into(), &5.into()));
+    assert_eq!(near.len(), 1);
+}
+
+#[test]
+fn a_command_that_hangs_or_fails_is_in_nobodys_way() {
+    for command in ["[\"sleep\", \"1000\"]", "[\"/no/such/program\"]", "[\"false\"]"] {
+        let world = World::new("", &format!("[notify]\ncommand = {command}\n"));
+        let daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 3));
+        world.wait_for("select submitted from v_status", 3);
+        world.wait_for("select tries from notices", 1);
+        world.drop_file("next.txt", urls("b", 3));
+        world.wait_for("select submitted from v_status", 6);
+        world.stop(daemon);
+    }
+}

@@ -1,0 +1,401 @@
+//! The pure core at work without disk or network: the submitter's decisions and reactions on a queue in memory, on a clock
+//! that is a number. What the stages do with tables, this does with sets; every decision is the program's own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use prefetchd::config::Config;
+use prefetchd::model::{BudgetDay, HostId, SubmissionId, Time, UrlId};
+use prefetchd::queue::{HostStanding, Ready};
+use prefetchd::schedule::{
+    BackingOff, Cases, Decision, Found, Observation, Pause, Plan, Policy, Snapshot, Spent, Standing, Suspect, decide,
+};
+use prefetchd::submit::{
+    AfterReplay, Circumstances, Deferral, Lesson, Outcome, Reaction, after_replay, found, probe_at, react, still_paused,
+};
+use prefetchd::vod::Reply;
+
+/// Somebody who answers.
+pub(crate) trait Service {
+    /// `PreloadVodObjectCaches`.
+    fn preload(&mut self, nonce: u64, urls: &[(UrlId, HostId)], now: Time) -> Reply;
+    /// `DescribeVodRefreshQuota`.
+    fn quota(&mut self, now: Time) -> Reply;
+    /// `DescribeVodUserDomains`, for one domain; none where that may not be asked.
+    fn is_online(&mut self, host: HostId, now: Time) -> Option<bool>;
+    /// Whether the call with this nonce was accepted: `DescribeVodRefreshTasks`.
+    fn has_task(&mut self, nonce: u64) -> bool;
+}
+
+/// A call whose answer never came.
+struct Doubt {
+    nonce: u64,
+    batch: Vec<(UrlId, HostId)>,
+    suspects: u32,
+}
+
+/// The submitter and its queue.
+pub(crate) struct Model {
+    pub(crate) policy: Policy,
+    config: Config,
+    pub(crate) now: Time,
+    ready: BTreeSet<UrlId>,
+    hosts: HashMap<UrlId, HostId>,
+    attempts: HashMap<UrlId, u32>,
+    later: BTreeMap<Time, Vec<UrlId>>,
+    standings: HashMap<HostId, HostStanding>,
+    parked: HashMap<HostId, Vec<UrlId>>,
+    cases: Cases,
+    held_suspects: HashSet<UrlId>,
+    spent: Spent,
+    standing: Standing,
+    doubt: Option<Doubt>,
+    domains_at: Option<Time>,
+    nonce: u64,
+    draws: u64,
+    /// Calls of `PreloadVodObjectCaches`, and those that cost nothing.
+    pub(crate) charged: u64,
+    pub(crate) free: u64,
+    pub(crate) warmed: u64,
+    pub(crate) failed: u64,
+    pub(crate) held: u64,
+}
+
+impl Model {
+    pub(crate) fn new(config: Config, now: Time) -> Self {
+        let policy = Policy::from(&config);
+        let spent = Spent::nothing(BudgetDay::of(now, policy.day_starts));
+        Self {
+            policy,
+            config,
+            now,
+            ready: BTreeSet::new(),
+            hosts: HashMap::new(),
+            attempts: HashMap::new(),
+            later: BTreeMap::new(),
+            standings: HashMap::new(),
+            parked: HashMap::new(),
+            cases: Cases::default(),
+            held_suspects: HashSet::new(),
+            spent,
+            standing: Standing::default(),
+            doubt: None,
+            domains_at: None,
+            nonce: 0,
+            draws: 0,
+            charged: 0,
+            free: 0,
+            warmed: 0,
+            failed: 0,
+            held: 0,
+        }
+    }
+
+    /// Queues a URL.
+    pub(crate) fn enqueue(&mut self, url: UrlId, host: HostId) {
+        self.hosts.insert(url, host);
+        match self.standings.get(&host) {
+            Some(standing) if !standing.may_go() => self.parked.entry(host).or_default().push(url),
+            _ => {
+                self.ready.insert(url);
+            }
+        }
+    }
+
+    /// Does the next thing; gives when there is more to do, if nothing is to be done before.
+    pub(crate) fn step(&mut self, service: &mut impl Service) -> Option<Option<Time>> {
+        let today = BudgetDay::of(self.now, self.policy.day_starts);
+        if today.date > self.spent.day.date {
+            self.spent = Spent::nothing(today);
+            self.ready.extend(self.held_suspects.drain());
+        }
+        while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= self.now) {
+            self.ready.extend(entry.remove());
+        }
+        let wait = self.standing.backing_off.as_ref().map(|wait| wait.until).filter(|until| *until > self.now);
+        if wait.is_none() && self.standing.pause.is_none() {
+            if self.domains_at.is_none_or(|at| at <= self.now) {
+                self.review_domains(service);
+                return None;
+            }
+            if let Some(doubt) = self.doubt.take() {
+                self.replay(doubt, service);
+                return None;
+            }
+        }
+        let suspected = self.cases.suspected();
+        let suspects: Vec<UrlId> = suspected.iter().copied().filter(|url| self.ready.contains(url)).collect();
+        let ordinary = self.ready.len() - suspects.len();
+        let ready = Ready {
+            urls: u32::try_from(ordinary).unwrap().min(self.policy.batch_urls_max),
+            suspects: u32::try_from(suspects.len()).unwrap(),
+            oldest_at: Some(self.now - TimeDelta::days(1)),
+            next_at: self.later.keys().next().copied(),
+            ..Ready::default()
+        };
+        if ready.suspects > 0 && self.spent.isolations >= self.policy.isolate_requests_max {
+            for url in suspects {
+                self.ready.remove(&url);
+                self.held_suspects.insert(url);
+            }
+            return None;
+        }
+        let mut cases = self.cases.clone();
+        for member in cases.open.iter_mut().flat_map(|case| &mut case.members) {
+            member.away = !self.ready.contains(&member.url);
+        }
+        let snapshot = Snapshot { ready, spent: self.spent.clone(), standing: self.standing.clone(), cases };
+        match decide(&snapshot, &self.policy, self.now) {
+            Decision::Send(plan) => self.send(&plan, &suspected, service),
+            Decision::Ask => self.ask(service),
+            Decision::Wait { until, .. } => return Some(until),
+            Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
+            Decision::Pause { why, .. } => {
+                self.free += 1;
+                self.standing.pause = still_paused(&service.quota(self.now), &why).map(|why| {
+                    self.standing.probes += 1;
+                    Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
+                });
+            }
+        }
+        None
+    }
+
+    fn review_domains(&mut self, service: &mut impl Service) {
+        self.domains_at = Some(self.now + TimeDelta::hours(1));
+        self.free += 1;
+        let hosts: BTreeSet<HostId> = self.standings.keys().copied().chain(self.parked.keys().copied()).collect();
+        for host in hosts {
+            match service.is_online(host, self.now) {
+                Some(true) => {
+                    self.standings.insert(host, HostStanding::Good);
+                    self.ready.extend(self.parked.remove(&host).unwrap_or_default());
+                }
+                Some(false) => self.park(host, HostStanding::Offline),
+                None => {}
+            }
+        }
+    }
+
+    fn park(&mut self, host: HostId, standing: HostStanding) {
+        self.standings.insert(host, standing);
+        self.cases.explained_by(host);
+        let parked: Vec<UrlId> = self.ready.iter().copied().filter(|url| self.hosts[url] == host).collect();
+        for url in &parked {
+            self.ready.remove(url);
+        }
+        for case in &mut self.cases.open {
+            case.members.retain(|member| member.host != host);
+        }
+        self.cases.open.retain(|case| case.members.iter().any(|member| member.core));
+        self.parked.entry(host).or_default().extend(parked);
+    }
+
+    fn ask(&mut self, service: &mut impl Service) {
+        self.free += 1;
+        let reply = service.quota(self.now);
+        self.spent.confirmed = true;
+        let said = match &reply {
+            Reply::Answered(answer) if answer.is_success() => answer.quota(),
+            _ => None,
+        };
+        if let Some((quota, remain)) = said {
+            let Spent { requests, urls, .. } = self.spent;
+            let seen = Observation { quota, remain, at: self.now, requests, urls };
+            if let Some(before) = &self.spent.observed {
+                self.standing.unit = self.standing.unit.or(prefetchd::schedule::learn(before, &seen));
+            }
+            self.spent.observed = Some(seen);
+            return;
+        }
+        let outcome = Outcome::of(&reply);
+        let lesson = react(&outcome, &reply, &self.circumstances(&[])).lesson;
+        match lesson {
+            Lesson::Pause { .. } => self.learn(&lesson),
+            _ if matches!(outcome, Outcome::Deferred(Deferral::Unknown) | Outcome::Refused(_)) => {
+                self.standing.quota_readable = false;
+            }
+            _ => self.back_off("asking"),
+        }
+    }
+
+    fn back_off(&mut self, why: &str) {
+        let jitter = self.draw();
+        self.standing.failures += 1;
+        let until = self.policy.backoff.until(self.now, self.standing.failures, jitter);
+        self.standing.backing_off = Some(BackingOff { until, why: why.to_owned() });
+    }
+
+    /// Between 0 and 1, always the same for the same history.
+    fn draw(&mut self) -> f64 {
+        self.draws += 1;
+        (self.draws.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn circumstances(&mut self, batch: &[(UrlId, HostId)]) -> Circumstances {
+        Circumstances {
+            now: self.now,
+            urls: batch.len(),
+            attempts: batch.iter().filter_map(|(url, _)| self.attempts.get(url)).copied().max().unwrap_or(0),
+            failures: self.standing.failures,
+            jitter: self.draw(),
+            probes: self.standing.probes,
+            attempts_max: self.config.retry.attempts_max.get(),
+            backoff: self.policy.backoff,
+            in_doubt: self.config.budget.in_doubt,
+            auto: self.policy.auto,
+        }
+    }
+
+    fn send(&mut self, plan: &Plan, suspected: &HashSet<UrlId>, service: &mut impl Service) {
+        let involved = if plan.test.is_some() { self.cases.involved() } else { suspected.clone() };
+        let mut batch: Vec<UrlId> = plan.test.iter().flat_map(|test| test.suspects.clone()).collect();
+        let suspects = u32::try_from(batch.len()).unwrap();
+        let others = plan.test.as_ref().map_or(plan.urls_max, |test| test.others);
+        batch.extend(self.ready.iter().filter(|url| !involved.contains(url)).take(others as usize).copied());
+        let batch: Vec<(UrlId, HostId)> = batch.into_iter().map(|url| (url, self.hosts[&url])).collect();
+        for (url, _) in &batch {
+            self.ready.remove(url);
+        }
+        self.nonce += 1;
+        self.charged += 1;
+        self.spent.requests += 1;
+        self.spent.urls += u32::try_from(batch.len()).unwrap();
+        self.spent.isolations += u32::from(suspects > 0);
+        let reply = service.preload(self.nonce, &batch, self.now);
+        let outcome = Outcome::of(&reply);
+        let doubt = Doubt { nonce: self.nonce, batch, suspects };
+        if outcome.is_in_doubt() {
+            self.doubt = Some(doubt);
+            return self.back_off("no answer");
+        }
+        let reaction = react(&outcome, &reply, &self.circumstances(&doubt.batch));
+        self.close(&doubt, &reaction);
+    }
+
+    fn replay(&mut self, doubt: Doubt, service: &mut impl Service) {
+        self.free += 1;
+        let reply = service.preload(doubt.nonce, &doubt.batch, self.now);
+        let outcome = Outcome::of(&reply);
+        let at = self.circumstances(&doubt.batch);
+        match after_replay(&outcome) {
+            AfterReplay::Settled => self.close(&doubt, &react(&outcome, &reply, &at)),
+            AfterReplay::Arrived if service.has_task(doubt.nonce) => {
+                self.close(&doubt, &found(Vec::new(), &at));
+            }
+            AfterReplay::Arrived | AfterReplay::Open => {
+                self.doubt = Some(doubt);
+                self.back_off("no answer");
+            }
+        }
+    }
+
+    fn close(&mut self, sent: &Doubt, reaction: &Reaction) {
+        let Doubt { batch, suspects, .. } = sent;
+        let urls = u32::try_from(batch.len()).unwrap();
+        let accepted = reaction.release.is_none();
+        if !reaction.closing.charged {
+            self.charged -= 1;
+            self.spent.requests -= 1;
+        }
+        if *suspects > 0 && (!reaction.closing.charged || (accepted && *suspects < urls.div_ceil(2))) {
+            self.spent.isolations -= 1;
+        }
+        if reaction.ask_domains {
+            self.domains_at = None;
+        }
+        if let Some(release) = &reaction.release {
+            self.release(batch, release);
+            if let Some(evidence) = &reaction.evidence {
+                let good: HashSet<HostId> =
+                    self.standings.iter().filter(|(_, s)| **s == HostStanding::Good).map(|(host, _)| *host).collect();
+                let member =
+                    |(url, host): &(UrlId, HostId)| Suspect { url: *url, host: *host, core: false, away: false };
+                let case = prefetchd::schedule::Case {
+                    id: SubmissionId(i64::try_from(sent.nonce).unwrap()),
+                    blame: evidence.blame,
+                    why: evidence.why.clone(),
+                    unsure: evidence.unsure,
+                    members: batch.iter().map(member).collect(),
+                };
+                match self.cases.refused(case, &good) {
+                    Some(Found::Url { url, .. }) => {
+                        self.ready.remove(&url);
+                        self.failed += 1;
+                        self.standing.bad_rate = self.standing.bad_rate.seen(0, 1);
+                    }
+                    Some(Found::Host { host, .. }) => self.park(host, evidence.standing),
+                    None => {}
+                }
+            }
+        } else {
+            self.warmed += batch.len() as u64;
+            self.cases.accepted(batch);
+            self.standing.bad_rate = self.standing.bad_rate.seen(urls, 0);
+            for (url, host) in batch {
+                self.standings.insert(*host, HostStanding::Good);
+                self.hosts.remove(url);
+                self.attempts.remove(url);
+            }
+        }
+        self.learn(&reaction.lesson);
+    }
+
+    fn release(&mut self, batch: &[(UrlId, HostId)], release: &prefetchd::queue::Release) {
+        use prefetchd::queue::ReleaseTo;
+        for (url, _) in batch {
+            let attempts = self.attempts.entry(*url).or_default();
+            *attempts += u32::from(release.counts);
+            match release.to {
+                ReleaseTo::Held => self.held += 1,
+                ReleaseTo::Pending { .. } if release.counts && *attempts >= release.attempts_max => self.held += 1,
+                ReleaseTo::Pending { wait_until: Some(at), .. } => self.later.entry(at).or_default().push(*url),
+                ReleaseTo::Pending { .. } => {
+                    self.ready.insert(*url);
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, lesson: &Lesson) {
+        match lesson {
+            Lesson::Well => {
+                self.standing.failures = 0;
+                self.standing.probes = 0;
+                self.standing.backing_off = None;
+                self.standing.pause = None;
+            }
+            Lesson::Nothing => {}
+            Lesson::BackOff { until, why } | Lesson::AskFirst { until, why } => {
+                self.standing.failures += 1;
+                self.standing.backing_off = Some(BackingOff { until: *until, why: why.clone() });
+                if matches!(lesson, Lesson::AskFirst { .. }) {
+                    self.spent.observed = None;
+                }
+            }
+            Lesson::Pause { why, probe_at } => {
+                self.standing.probes += 1;
+                self.standing.pause = Some(Pause { why: why.clone(), probe_at: *probe_at });
+            }
+            Lesson::DayExhausted { code } => self.spent.exhausted = Some(code.clone()),
+            Lesson::QuotaRefused { urls } => {
+                self.spent.refused_urls = Some(*urls);
+                self.spent.observed = None;
+            }
+            Lesson::BatchLimit(urls) => self.standing.batch_urls_max = Some(*urls),
+        }
+    }
+
+    /// Steps until `until`, at the configured pace.
+    pub(crate) fn run_until(&mut self, until: Time, service: &mut impl Service) {
+        let pace = Duration::from_secs(1) / self.config.api.requests_per_second.get();
+        while self.now < until {
+            self.now = match self.step(service) {
+                None => self.now + pace,
+                Some(Some(at)) if at > self.now => at.min(until),
+                Some(_) => (self.now + TimeDelta::seconds(5)).min(until),
+            };
+        }
+    }
+}
