@@ -35,6 +35,9 @@ fn a_call_that_misses_a_parameter_is_a_bug_here_and_held_as_a_whole() {
 fn a_deferred_batch_goes_again() {
     for (fault, outcome, cost) in [
         (error("Throttling"), "throttled", "0"),
+        (error("Throttling.User"), "throttled", "0"),
+        (error("Throttling.Api"), "throttled", "0"),
+        (error("IllegalTimestamp"), "clock_skew", "0"),
         (error("ServiceUnavailable"), "unavailable", "1"),
         (error("InternalError"), "unavailable", "1"),
         (error("InvalidTimeStamp.Expired"), "clock_skew", "0"),
@@ -56,6 +59,7 @@ fn what_only_time_can_mend_waits_with_its_reason() {
         ("InvalidDomain.Configure_failed", "domain_not_configured", "none of it may be sent yet"),
         ("SomethingNew", "unknown_answer", "none of it may be sent yet"),
         ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up"),
+        ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up"),
     ] {
         let world = after(&error(code), "[budget]\nurls_per_day = \"unlimited\"");
         assert_eq!(world.rows("select outcome, code from v_submissions"), [[outcome, code]]);
@@ -78,6 +82,8 @@ fn a_fault_of_the_account_pauses_everything_and_status_says_what_to_do() {
         ("OperationDenied", "1", "activate it"),
         ("OperationDenied.Suspended", "1", "overdue payment"),
         ("InvalidAccessKeyId.NotFound", "0", "set another one"),
+        ("InvalidAccessKeyId.Inactive", "0", "set another one"),
+        ("NoPermission", "0", "grant it"),
         ("SignatureDoesNotMatch", "0", "correct it"),
         ("Forbidden.RAM", "0", "grant it"),
         ("InvalidSecurityToken.Expired", "0", "renew the temporary credentials"),
@@ -120,6 +126,24 @@ fn a_smaller_largest_batch_is_learned_and_kept() {
     world.wait_for("select submitted from v_status", 570);
     assert_eq!(world.number("select count(*) from v_submissions where outcome = 'batch_too_large'"), 3);
     world.assert_all_accepted_once(570);
+}
+
+#[test]
+fn whatever_a_batch_that_is_too_large_is_called_it_goes_in_halves() {
+    for fault in [
+        error("SingleRequest.OverLimit"),
+        error("InvalidObjectPath.ExceedsMaximum"),
+        "action = \"html\"\nstatus = 413".to_owned(),
+        "action = \"html\"\nstatus = 414".to_owned(),
+    ] {
+        let world = World::new(&format!("[[fault]]\ncalls = [1]\n{fault}"), "");
+        let _daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 40));
+        world.wait_for("select submitted from v_status", 40);
+        let sizes = world.rows("select urls, outcome from v_submissions order by submission_id");
+        assert_eq!(sizes, [["40", "batch_too_large"], ["20", "accepted"], ["20", "accepted"]], "{fault}");
+        world.assert_books_agree();
+    }
 }
 
 #[test]
