@@ -39,12 +39,14 @@ create table files (
     expired        integer not null default 0,
     cancelled      integer not null default 0,
     held           integer not null default 0,
+    receipt_final  integer not null default 0,     -- 1: the receipt says how the file ended
     deadline_said  integer not null default 0      -- 1: a notice said that its deadline is near
 ) strict;
 
 create unique index files_unfinished on files (stored_name) where phase in (0, 1, 3);
 create index files_finishing on files (file_id)
     where phase in (2, 4) and finished_at is null and pending + leased + held = 0;
+create index files_final on files (file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
 
 -- How many lines of a file were refused for which reason.
 create table file_refusals (
@@ -98,7 +100,8 @@ create index urls_suspect on urls (state) where suspect = 1;
 create index urls_waiting on urls (wait_until) where wait_until is not null;
 create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
 -- Duplicates are looked up here. Not unique: two urls may share a key, and the one writer checks before it inserts.
-create index urls_live on urls (url_key) where state in (0, 1);
+create index urls_live on urls (url_key) where state in (0, 1, 2);
+create index urls_ended on urls (ended_at) where ended_at is not null;
 create index urls_submission on urls (submission_id) where submission_id is not null;
 
 -- How many urls are in which state, by priority.
@@ -180,8 +183,8 @@ create table cases (
 -- Its members that have not been accepted since.
 create table case_members (
     submission_id  integer not null references cases on delete cascade,
-    url_id         integer not null references urls,
-    host_id        integer not null references hosts,
+    url_id         integer not null,               -- of urls, perhaps pruned
+    host_id        integer not null,
     core           integer not null,               -- 1: suspected; 0: only travelled along
     primary key (submission_id, url_id)
 ) strict, without rowid;

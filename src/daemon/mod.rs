@@ -76,8 +76,9 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     let board = Board::new(Arc::clone(&store));
     board.health(Health::Running, Some(clock.now())).await?;
     let queued = Arc::new(Notify::new());
-    let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config.spool.url_rules(), clock.clone());
-    let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued));
+    let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone());
+    let spool =
+        Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
     let submitter = Submitter::new(Arc::clone(&store), board.clone(), clock, client, credentials, config);
 

@@ -16,6 +16,7 @@ mod account;
 mod book;
 mod days;
 mod marker;
+mod prune;
 
 pub use account::{
     Fact, back_off_tx, note_accepted_tx, note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx,
@@ -29,3 +30,4 @@ pub use days::{
     observe_tx, raise_tx, refuse_for_quota_tx, spent,
 };
 pub use marker::{Mark, Marker, reconcile};
+pub use prune::prune_tx;

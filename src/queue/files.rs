@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::enqueue::{Enqueued, Keys};
-use crate::model::{FileId, Time, from_millis, to_millis};
+use crate::model::{FileId, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
 const REGISTER: &str = "
@@ -20,7 +20,7 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7
+        refused = refused + ?7, fresh = fresh + ?9
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "
@@ -37,8 +37,15 @@ const FINISH: &str = "
 
 const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
-           lines, queued, merged, fresh, refused, rejected_why
+           lines, queued, merged, fresh, refused, rejected_why, finished_at,
+           pending, leased, submitted, complete, failed, expired, cancelled, held
     from files where file_id = ?1";
+
+const FINAL_RECEIPTS: &str = "
+    select file_id, stored_name from files indexed by files_final
+    where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
+
+const RECEIPT_WRITTEN: &str = "update files set receipt_final = 1 where file_id = ?1";
 
 const ACCOUNT_REFUSALS: &str = "select reason, lines from file_refusals where file_id = ?1 order by reason";
 
@@ -122,6 +129,10 @@ pub struct FileAccount {
     pub refusals: Vec<(String, u64)>,
     /// Why the file as a whole was refused.
     pub rejected_why: Option<String>,
+    /// When nothing was left to do for it.
+    pub finished_at: Option<Time>,
+    /// Where its URLs are, in the order of [`UrlState::ALL`].
+    pub urls: [u64; UrlState::ALL.len()],
 }
 
 /// Takes a file that was moved into `work/` on the books.
@@ -171,6 +182,26 @@ pub async fn unfinished(pool: &SqlitePool) -> Result<Vec<OpenFile>> {
     Ok(files)
 }
 
+/// Files that have ended and whose receipts do not say so yet.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, String)>> {
+    let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
+    Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1))).collect())
+}
+
+/// The receipt says how the file ended.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn receipt_written_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<()> {
+    sqlx::query(RECEIPT_WRITTEN).bind(file.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Writes down what the file's directives ask for.
 ///
 /// # Errors
@@ -206,6 +237,7 @@ pub async fn progress_tx(tx: &mut WriteTx<'_>, file: FileId, progress: &Progress
         .bind(stored(progress.enqueued.merged))
         .bind(stored(refused))
         .bind(stored(progress.from_bytes))
+        .bind(stored(progress.enqueued.fresh))
         .execute(tx.conn())
         .await?;
     if moved.rows_affected() == 0 {
@@ -243,8 +275,8 @@ pub async fn reject_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: Option<u64>, w
 /// # Errors
 ///
 /// What the database says.
-pub async fn finish_tx(tx: &mut WriteTx<'_>, file: FileId, now: Time) -> Result<()> {
-    sqlx::query(FINISH).bind(file.0).bind(to_millis(now)).execute(tx.conn()).await?;
+pub async fn finish_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<()> {
+    sqlx::query(FINISH).bind(file.0).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -277,6 +309,8 @@ pub async fn account(pool: &SqlitePool, file: FileId) -> Result<FileAccount> {
         refused: count(&row, 15),
         refusals: refusals.iter().map(|row| (row.get(0), count(row, 1))).collect(),
         rejected_why: row.get(16),
+        finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
+        urls: std::array::from_fn(|at| count(&row, 18 + at)),
     })
 }
 

@@ -12,6 +12,7 @@ mod claim;
 mod enqueue;
 mod files;
 mod hosts;
+mod prune;
 mod ready;
 mod settle;
 mod suspects;
@@ -20,12 +21,13 @@ mod tally;
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use enqueue::{Enqueued, Keys, NewUrl, enqueue_tx};
 pub use files::{
-    FileAccount, OpenFile, Phase, Progress, account, finish_tx, mark_read_tx, progress_tx, register_tx, reject_tx,
-    set_keys_tx, unfinished,
+    FileAccount, OpenFile, Phase, Progress, account, finish_tx, mark_read_tx, progress_tx, receipt_written_tx,
+    register_tx, reject_tx, set_keys_tx, unfinished, without_final_receipt,
 };
 pub use hosts::{
     Host, HostStanding, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx, set_standing_tx,
 };
+pub use prune::prune_tx;
 pub use ready::{Ready, Tidied, ready, tidy_tx};
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{

@@ -2,25 +2,16 @@
 
 use std::io::{self, BufRead};
 
+use super::decode::HEAD_BYTES;
 use super::directives;
+use super::format::{Columns, Format, Item, item};
 use super::lines::{Line, Lines};
-use crate::model::{ObjectUrl, Refusal, UrlRules};
-use crate::queue::{Keys, NewUrl};
+use crate::model::UrlRules;
+use crate::queue::Keys;
+use crate::telemetry::one_line;
 
 /// Longest line, in bytes. A longer one is refused and passed over.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
-
-/// How much of a file is looked at to tell text from something else.
-const SNIFFED_BYTES: usize = 8 * 1024;
-
-/// Files that begin like this are something else than UTF-8 text.
-const SIGNATURES: [(&[u8], &str); 5] = [
-    (b"\x1f\x8b", "it is compressed with gzip, which is not read yet: drop the unpacked file"),
-    (b"\x28\xb5\x2f\xfd", "it is compressed with zstd, which is not read yet: drop the unpacked file"),
-    (b"PK\x03\x04", "it is a zip archive: drop the unpacked file"),
-    (b"\xff\xfe", "it is UTF-16 text: save it as UTF-8"),
-    (b"\xfe\xff", "it is UTF-16 text: save it as UTF-8"),
-];
 
 /// Why reading ended early.
 #[derive(Debug)]
@@ -37,59 +28,45 @@ impl From<io::Error> for Unreadable {
     }
 }
 
-/// What a line came to.
-#[derive(Debug)]
-pub(super) enum Item {
-    /// A URL.
-    Url(NewUrl),
-    /// A line that is none.
-    Refused {
-        /// Its number.
-        line: u64,
-        /// Why.
-        reason: Refusal,
-        /// Its bytes, or their beginning.
-        bytes: Vec<u8>,
-    },
-    /// Blank, or a comment.
-    Nothing,
-}
-
 /// A file being read.
 #[derive(Debug)]
 pub(super) struct Content<R> {
     lines: Lines<R>,
+    format: Format,
     rules: UrlRules,
     keys: Keys,
+    columns: Option<Columns>,
     /// The first line after the head, read already.
     first: Option<Line>,
 }
 
 impl<R: BufRead> Content<R> {
-    /// Reads the head of a file: what kind it is, and its directives.
+    /// Reads the head of a file's text: what kind it is, its directives, its header.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::NotUrls`] for what is no UTF-8 text, and for an unknown or bad directive with its line.
-    pub(super) fn open(mut reader: R, rules: UrlRules) -> Result<Self, Unreadable> {
+    /// [`Unreadable::NotUrls`] for what is no text, and for an unknown or bad directive with its line.
+    pub(super) fn open(mut reader: R, format: Format, rules: UrlRules) -> Result<Self, Unreadable> {
         let start = reader.fill_buf()?;
-        if let Some((_, what)) = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature)) {
-            return Err(Unreadable::NotUrls((*what).to_owned()));
+        if start.starts_with(b"PK\x03\x04") {
+            return Err(Unreadable::NotUrls("it is a zip archive: drop the unpacked file".to_owned()));
         }
-        if start[..start.len().min(SNIFFED_BYTES)].contains(&0) {
+        if start[..start.len().min(HEAD_BYTES as usize)].contains(&0) {
             return Err(Unreadable::NotUrls(
-                "it is a binary file: a URL file is UTF-8 text, one URL a line".to_owned(),
+                "it is a binary file: a URL file is text, plain or packed with gzip or zstd".to_owned(),
             ));
         }
-        let mark = if start.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 };
-        reader.consume(mark);
-        let mut content =
-            Self { lines: Lines::new(reader, LINE_BYTES_MAX, mark as u64), rules, keys: Keys::default(), first: None };
-        content.read_head()?;
+        let lines = Lines::new(reader, LINE_BYTES_MAX, 0);
+        let mut content = Self { lines, format, rules, keys: Keys::default(), columns: None, first: None };
+        match format {
+            Format::Text => content.read_directives()?,
+            Format::Csv => content.read_header()?,
+            Format::JsonLines => {}
+        }
         Ok(content)
     }
 
-    fn read_head(&mut self) -> Result<(), Unreadable> {
+    fn read_directives(&mut self) -> Result<(), Unreadable> {
         while let Some(line) = self.lines.next_line()? {
             let text = String::from_utf8_lossy(&line.bytes);
             let text = text.trim();
@@ -104,53 +81,45 @@ impl<R: BufRead> Content<R> {
         Ok(())
     }
 
+    fn read_header(&mut self) -> Result<(), Unreadable> {
+        while let Some(line) = self.lines.next_line()? {
+            if !line.bytes.trim_ascii().is_empty() {
+                self.columns = Some(Columns::of(&line.bytes).map_err(Unreadable::NotUrls)?);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// What the file's directives ask for.
     pub(super) fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// What the bytes are read from.
-    pub(super) fn reader(&mut self) -> &mut R {
-        self.lines.reader()
+    /// How many lines were read.
+    pub(super) fn lines_read(&self) -> u64 {
+        self.lines.number()
     }
 
     /// The next line's item and the offset at which the line ends; none at the end of the file.
     ///
     /// # Errors
     ///
-    /// What the disk says.
+    /// What reading says.
     pub(super) fn next_item(&mut self) -> io::Result<Option<(Item, u64)>> {
         let line = match self.first.take() {
             Some(line) => Some(line),
             None => self.lines.next_line()?,
         };
-        Ok(line.map(|line| (item(&line, &self.rules), line.ends_at)))
-    }
-}
-
-fn item(line: &Line, rules: &UrlRules) -> Item {
-    let refused = |reason| Item::Refused { line: line.number, reason, bytes: line.bytes.clone() };
-    if line.too_long {
-        return refused(Refusal::LineTooLong);
-    }
-    let Ok(text) = std::str::from_utf8(&line.bytes) else { return refused(Refusal::NotUtf8) };
-    let trimmed = text.trim_ascii();
-    if trimmed.starts_with(directives::PREFIX) {
-        return refused(Refusal::LateDirective);
-    }
-    if trimmed.is_empty() || trimmed.starts_with('#') {
-        return Item::Nothing;
-    }
-    match ObjectUrl::parse(text, rules) {
-        Ok(url) => Item::Url(NewUrl { line: line.number, url }),
-        Err(reason) => refused(reason),
+        let columns = self.columns.as_ref();
+        Ok(line.map(|line| (item(&line, columns, self.format, &self.rules, &self.keys), line.ends_at)))
     }
 }
 
 /// A refused line for its report: number, reason and the line, between tabs, with everything escaped that could break
 /// the report or drive a terminal.
-pub(super) fn report_line(line: u64, reason: Refusal, bytes: &[u8]) -> String {
-    let mut report = format!("{line}\t{reason}\t");
+pub(super) fn report_line(line: u64, reason: &str, bytes: &[u8]) -> String {
+    let mut report = format!("{line}\t{}\t", one_line(reason));
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             if c.is_control() || c == '\\' { report.extend(c.escape_default()) } else { report.push(c) }
@@ -163,22 +132,92 @@ pub(super) fn report_line(line: u64, reason: Refusal, bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::Priority;
+    use crate::spool::decode::decode;
 
-    fn read(text: &[u8]) -> Result<(Keys, Vec<String>), Unreadable> {
-        let mut content = Content::open(text, UrlRules { url_bytes_max: 100, domains: vec![] })?;
+    fn read_as(name: &str, bytes: &[u8]) -> Result<(Keys, Vec<String>), Unreadable> {
+        let (text, _) = decode(io::Cursor::new(bytes.to_vec()), Arc::default())?;
+        let rules = UrlRules { url_bytes_max: 100, domains: vec![] };
+        let mut content = Content::open(text, Format::of(name), rules)?;
         let mut items = Vec::new();
         while let Some((item, _)) = content.next_item()? {
             match item {
-                Item::Url(new) => items.push(format!("{} {}", new.line, new.url)),
+                Item::Url(new) => {
+                    let own = new.keys.map(|keys| format!(" {} {:?}", keys.priority, keys.label)).unwrap_or_default();
+                    items.push(format!("{} {}{own}", new.line, new.url));
+                }
                 Item::Refused { line, reason, bytes } => {
-                    items.push(report_line(line, reason, &bytes).trim_end().to_owned());
+                    items.push(report_line(line, &reason, &bytes).trim_end().to_owned());
                 }
                 Item::Nothing => {}
             }
         }
         Ok((content.keys().clone(), items))
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Keys, Vec<String>), Unreadable> {
+        read_as("a.txt", bytes)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn packed_and_utf_16_text_reads_like_plain_text() {
+        let text = "#: label = 第一集\r\na.example.com/1\ra.example.com/第\na.example.com/3";
+        let plain = read(text.as_bytes()).unwrap();
+        assert_eq!(plain.1.len(), 3);
+        let utf16 = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect()
+        };
+        for bytes in [
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            utf16([0xff, 0xfe], u16::to_le_bytes),
+            utf16([0xfe, 0xff], u16::to_be_bytes),
+            gzip(text.as_bytes()),
+            [gzip(&text.as_bytes()[..20]), gzip(&text.as_bytes()[20..])].concat(),
+            gzip(&utf16([0xff, 0xfe], u16::to_le_bytes)),
+            zstd::encode_all(text.as_bytes(), 3).unwrap(),
+        ] {
+            assert_eq!(read(&bytes).unwrap(), plain, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn json_lines_and_csv_have_keys_of_their_own() {
+        let json = br#"{"url":"a.example.com/1"}
+{"url":"a.example.com/2","priority":"urgent","label":"x"}
+
+{"url":"a.example.com/3","prio":"urgent"}
+{"url":"a.example.com/4","deadline":"tomorrow"}
+a.example.com/5"#;
+        let (_, items) = read_as("a.JSONL.gz", &gzip(json)).unwrap();
+        assert_eq!(items[..2], ["1 a.example.com/1", "2 a.example.com/2 urgent Some(\"x\")"]);
+        assert!(items[2].starts_with("4\tnot an object with a url: unknown field `prio`"), "{}", items[2]);
+        assert!(items[3].starts_with("5\tdeadline is a time like"), "{}", items[3]);
+        assert!(items[4].starts_with("6\tnot an object with a url"), "{}", items[4]);
+
+        let csv = b"Title,URL,Priority\n\"Part 1, cut\",a.example.com/1,\nb,\"a.example.com/2\",high\nc\n\"d,a.example.com/4,low\n";
+        let (_, items) = read_as("a.csv", csv).unwrap();
+        assert_eq!(items[..2], ["2 a.example.com/1", "3 a.example.com/2 high None"]);
+        assert!(items[2].starts_with("4\tthe column `url` is missing"), "{}", items[2]);
+        assert!(items[3].starts_with("5\tnot a record"), "{}", items[3]);
+        let Err(Unreadable::NotUrls(why)) = read_as("a.csv", b"link\nx") else { panic!("refused") };
+        assert!(why.contains("no column `url`"), "{why}");
+    }
+
+    #[test]
+    fn what_unpacks_to_too_much_is_stopped() {
+        let bomb = gzip(&vec![b'\n'; 80 * 1024 * 1024]);
+        let Err(Unreadable::Io(error)) = read(&bomb) else { panic!("stopped") };
+        assert!(error.to_string().contains("200 times"), "{error}");
     }
 
     #[test]
@@ -208,9 +247,8 @@ mod tests {
     #[test]
     fn what_is_no_url_file_is_refused_as_a_whole() {
         for (bytes, part) in [
-            (&b"\x1f\x8b\x08"[..], "gzip"),
-            (b"\xff\xfeh\0", "UTF-16"),
-            (b"ELF\0", "binary"),
+            (&b"ELF\0"[..], "binary"),
+            (b"PK\x03\x04", "zip"),
             (b"# x\n#: speed = 9\n", "line 2: there is no directive `speed`"),
         ] {
             let Err(Unreadable::NotUrls(why)) = read(bytes) else { panic!("{part}") };

@@ -18,7 +18,25 @@ pub(super) fn apply(keys: &mut Keys, directive: &str) -> Result<(), String> {
     let (key, value) = directive
         .split_once('=')
         .ok_or_else(|| format!("`#:{directive}` is no directive; it is written `#: key = value`"))?;
-    let (key, value) = (key.trim(), value.trim());
+    set(keys, key.trim(), value.trim())
+}
+
+/// Checks directives, one a line, as the spool would read them.
+///
+/// # Errors
+///
+/// A message that names the key and what is allowed.
+pub fn check_directives(text: &str) -> Result<(), String> {
+    let mut keys = Keys::default();
+    text.lines().filter_map(|line| line.strip_prefix(PREFIX)).try_for_each(|directive| apply(&mut keys, directive))
+}
+
+/// Sets one key.
+///
+/// # Errors
+///
+/// A message that names the key and what is allowed.
+pub(super) fn set(keys: &mut Keys, key: &str, value: &str) -> Result<(), String> {
     match key {
         "priority" => keys.priority = value.parse()?,
         "label" => keys.label = Some(label(value)?),

@@ -67,7 +67,7 @@ impl Folders {
     }
 
     /// Moves a file from `incoming/` into `work/` under a name that is free everywhere, and gives that name. None if it
-    /// is gone by now.
+    /// is gone by now. The caller syncs the folders.
     ///
     /// # Errors
     ///
@@ -79,12 +79,10 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at(&self.incoming.join(name), &error)),
         }
-        sync_folder(&self.work)?;
-        sync_folder(&self.incoming)?;
         Ok(Some(stored))
     }
 
-    /// Moves a file out of `work/`. Done already, if a crash came between the move and its note.
+    /// Moves a file out of `work/`. Done already, if a crash came between the move and its note. The caller syncs the folders.
     ///
     /// # Errors
     ///
@@ -95,8 +93,7 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound && to.join(stored).exists() => {}
             Err(error) => return Err(at(&self.work.join(stored), &error)),
         }
-        sync_folder(to)?;
-        sync_folder(&self.work)
+        Ok(())
     }
 
     /// Opens a file in `work/` for reading: no link is followed, nothing blocks.
@@ -136,6 +133,7 @@ impl Folders {
 }
 
 /// Writes a whole file under a temporary name, makes it durable, and renames it: readers see all of it or nothing.
+/// The name is durable once the caller has synced the folder.
 ///
 /// # Errors
 ///
@@ -147,8 +145,7 @@ pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Resu
             file.write_all(content)?;
             file.sync_all()
         });
-    written.and_then(|()| fs::rename(&temporary, folder.join(name))).map_err(|error| at(&folder.join(name), &error))?;
-    sync_folder(folder)
+    written.and_then(|()| fs::rename(&temporary, folder.join(name))).map_err(|error| at(&folder.join(name), &error))
 }
 
 /// Makes the names in a folder durable.

@@ -7,25 +7,30 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use chrono::TimeDelta;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::content::{Content, Item, Unreadable, report_line};
-use super::folders::{Folders, RECEIPT, REFUSED, write_whole};
+use super::content::{Content, Unreadable, report_line};
+use super::decode::{Packing, decode};
+use super::folders::{Folders, RECEIPT, REFUSED, sync_folder, write_whole};
+use super::format::{Format, Item};
 use super::receipt::receipt;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::model::UrlRules;
-use crate::queue::{self, Keys, NewUrl, OpenFile, Phase, Progress};
-use crate::store::{self, Store};
+use crate::queue::{self, FileAccount, Keys, NewUrl, OpenFile, Phase, Progress};
+use crate::store::{self, Store, WriteTx};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most.
 const CHUNK_LINES_MAX: u64 = 10_000;
@@ -33,8 +38,8 @@ const CHUNK_LINES_MAX: u64 = 10_000;
 /// Chunks that may wait for the committing side: with their size this bounds the memory.
 const CHUNKS_AHEAD: usize = 2;
 
-/// Bytes read at once.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Files that are put away together at most.
+const TOGETHER_MAX: usize = 200;
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
@@ -53,21 +58,13 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// Where a file got to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ingested {
-    /// Moved out of `work/`, to `done/` or `rejected/`.
-    Finished,
-    /// The daemon stops; reading goes on at its mark after the next start.
-    Interrupted,
-}
-
 /// The stage's tools.
 #[derive(Debug)]
 pub struct Ingest {
     store: Arc<Store>,
     folders: Folders,
     rules: UrlRules,
+    fresh_for: TimeDelta,
     clock: Clock,
 }
 
@@ -75,7 +72,7 @@ pub struct Ingest {
 enum Part {
     Keys(Keys),
     Chunk(Chunk),
-    End { bytes: u64, sha256: String },
+    End { bytes: u64, sha256: String, seen: FileState },
     NotUrls { bytes: Option<u64>, why: String },
     Failed(io::Error),
 }
@@ -87,82 +84,140 @@ struct Chunk {
 }
 
 impl Ingest {
-    /// An ingest into this store from these folders.
-    pub fn new(store: Arc<Store>, folders: Folders, rules: UrlRules, clock: Clock) -> Self {
-        Self { store, folders, rules, clock }
+    /// An ingest into this store from these folders, as it is configured.
+    pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
+        let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
+        Self { store, folders, rules: config.spool.url_rules(), fresh_for, clock }
     }
 
-    /// Brings a file that is in `work/` to its end, from wherever it is.
+    /// Brings files that are in `work/` to their ends, from wherever each is. Small ones are put away together, so that the
+    /// folders are made durable once for many. Gives how many reached their end, and the first trouble with one of them.
     ///
     /// # Errors
     ///
-    /// What the database or the file system says; the same call goes on from there later.
-    pub async fn bring_to_end(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<Ingested, Error> {
-        let mut phase = file.phase;
-        if phase == Phase::Reading {
-            match self.read(file, shutdown).await? {
-                Some(read) => phase = read,
-                None => return Ok(Ingested::Interrupted),
+    /// What the database says; the same call goes on from there later.
+    pub async fn bring_to_end(
+        &self,
+        files: &[OpenFile],
+        shutdown: &CancellationToken,
+    ) -> Result<(usize, Result<(), Error>), Error> {
+        let mut trouble = Ok(());
+        let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
+        let mut finished = 0;
+        for file in files {
+            let phase = match file.phase {
+                Phase::Reading => match self.read(file, shutdown).await {
+                    Ok(Some(phase)) => phase,
+                    Ok(None) => break,
+                    Err(Error::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        trouble = trouble.and(Err(error));
+                        continue;
+                    }
+                },
+                phase => phase,
+            };
+            read.push((file, phase));
+            if read.len() >= TOGETHER_MAX {
+                finished += self.put_away(&std::mem::take(&mut read), &mut trouble).await?;
             }
         }
-        self.put_away(file, phase).await?;
-        Ok(Ingested::Finished)
+        finished += self.put_away(&read, &mut trouble).await?;
+        Ok((finished, trouble))
     }
 
-    /// Reads and commits what is left of the file. None if the daemon stops meanwhile.
+    /// Reads and commits what is left of the file; what was appended meanwhile is read too. None if the daemon stops.
     async fn read(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<Option<Phase>, Error> {
-        let handle = match self.folders.open(&file.stored_name) {
-            Ok(handle) => handle,
-            Err(error) => return self.refuse_unopened(file, &error).await.map(Some),
-        };
-        let (parts, mut received) = mpsc::channel(CHUNKS_AHEAD);
-        let reader = Reader {
-            rules: self.rules.clone(),
-            report: self.folders.growing_report(&file.stored_name),
-            mark: file.read_bytes,
-            refused_bytes: file.refused_bytes,
-        };
-        let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
-        let mut keys = Keys::default();
-        let phase = loop {
-            if shutdown.is_cancelled() {
-                break None;
+        let mut mark = (file.read_bytes, file.refused_bytes);
+        loop {
+            let handle = match self.folders.open(&file.stored_name) {
+                Ok(handle) => handle,
+                Err(error) => return self.refuse_unopened(file, &error).await.map(Some),
+            };
+            let (parts, mut received) = mpsc::channel(CHUNKS_AHEAD);
+            let reader = Reader {
+                rules: self.rules.clone(),
+                format: Format::of(&file.name),
+                report: self.folders.growing_report(&file.stored_name),
+                mark: mark.0,
+                refused_bytes: mark.1,
+            };
+            let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
+            let ended = self.receive(file, &mut received, &mut mark, shutdown).await;
+            drop(received); // a reader that still has something to hand over ends
+            thread.await.expect("the reading side does not panic");
+            match ended? {
+                Received::Ended(phase) => return Ok(Some(phase)),
+                Received::Stopped => return Ok(None),
+                Received::Grew => {}
             }
-            match received.recv().await.expect("the reading side ends with a part of its own") {
-                Part::Keys(asked) => {
-                    let mut tx = self.store.write().await?;
-                    queue::set_keys_tx(&mut tx, file.id, &asked).await?;
-                    tx.commit().await?;
-                    keys = asked;
-                }
-                Part::Chunk(chunk) => self.commit(file, &keys, chunk).await?,
-                Part::End { bytes, sha256 } => {
-                    let mut tx = self.store.write().await?;
+        }
+    }
+
+    /// Commits what the reading side hands over.
+    async fn receive(
+        &self,
+        file: &OpenFile,
+        received: &mut mpsc::Receiver<Part>,
+        mark: &mut (u64, u64),
+        shutdown: &CancellationToken,
+    ) -> Result<Received, Error> {
+        let mut keys = Keys::default();
+        // Committed with what comes after it, so that a small file is one transaction.
+        let mut waiting: Option<Chunk> = None;
+        loop {
+            if shutdown.is_cancelled() {
+                return Ok(Received::Stopped);
+            }
+            let part = received.recv().await.expect("the reading side ends with a part of its own");
+            if let Part::Keys(asked) = part {
+                keys = asked;
+                continue;
+            }
+            let mut tx = self.store.write().await?;
+            if let Some(chunk) = waiting.take() {
+                *mark = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
+                self.commit_tx(&mut tx, file, &keys, chunk).await?;
+            }
+            match part {
+                Part::Keys(_) => {}
+                Part::Chunk(chunk) => waiting = Some(chunk),
+                Part::End { bytes, sha256, seen } => {
+                    if self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen) {
+                        tx.commit().await?;
+                        return Ok(Received::Grew);
+                    }
+                    queue::set_keys_tx(&mut tx, file.id, &keys).await?;
                     queue::mark_read_tx(&mut tx, file.id, bytes, &sha256, self.clock.now()).await?;
                     tx.commit().await?;
-                    break Some(Phase::Read);
+                    return Ok(Received::Ended(Phase::Read));
                 }
                 Part::NotUrls { bytes, why } => {
-                    self.refuse(file, bytes, &why).await?;
-                    break Some(Phase::Refused);
+                    queue::set_keys_tx(&mut tx, file.id, &keys).await?;
+                    queue::reject_tx(&mut tx, file.id, bytes, &why).await?;
+                    tx.commit().await?;
+                    return Ok(Received::Ended(Phase::Refused));
                 }
-                Part::Failed(error) => return Err(error.into()),
+                Part::Failed(error) => {
+                    tx.commit().await?;
+                    return Err(error.into());
+                }
             }
-        };
-        drop(received); // a reader that still has something to hand over ends
-        thread.await.expect("the reading side does not panic");
-        Ok(phase)
+            tx.commit().await?;
+        }
     }
 
-    async fn commit(&self, file: &OpenFile, keys: &Keys, chunk: Chunk) -> Result<(), Error> {
+    async fn commit_tx(&self, tx: &mut WriteTx<'_>, file: &OpenFile, keys: &Keys, chunk: Chunk) -> Result<(), Error> {
         let mut progress = chunk.progress;
-        let mut tx = self.store.write().await?;
-        progress.enqueued = queue::enqueue_tx(&mut tx, file.id, keys, chunk.urls, self.clock.now()).await?;
-        if !queue::progress_tx(&mut tx, file.id, &progress).await? {
-            tx.roll_back().await?;
+        let now = self.clock.now();
+        if progress.from_bytes == 0 {
+            queue::set_keys_tx(tx, file.id, keys).await?;
+        }
+        progress.enqueued = queue::enqueue_tx(tx, file.id, keys, chunk.urls, now - self.fresh_for, now).await?;
+        if !queue::progress_tx(tx, file.id, &progress).await? {
             return Err(io::Error::other(format!("{}: its mark was moved by somebody else", file.stored_name)).into());
         }
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
     /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.
@@ -185,11 +240,69 @@ impl Ingest {
         Ok(tx.commit().await?)
     }
 
+    /// Rewrites the receipts of files that have ended since theirs was written.
+    ///
+    /// # Errors
+    ///
+    /// What the database or the file system says.
+    pub async fn finish_receipts(&self) -> Result<(), Error> {
+        let files = queue::without_final_receipt(self.store.read()).await?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        for (file, stored) in &files {
+            let account = queue::account(self.store.read(), *file).await?;
+            // Whoever has taken the file away has no need of its receipt.
+            if self.folders.done.join(stored).exists() {
+                write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, &account).as_bytes())?;
+            }
+        }
+        sync_folder(&self.folders.done)?;
+        let mut tx = self.store.write().await?;
+        for (file, _) in &files {
+            queue::receipt_written_tx(&mut tx, *file).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Receipt, report, file, in this order; then the note that it is done. Each step may be repeated after a crash.
-    async fn put_away(&self, file: &OpenFile, phase: Phase) -> Result<(), Error> {
-        let account = queue::account(self.store.read(), file.id).await?;
+    async fn put_away(&self, files: &[(&OpenFile, Phase)], trouble: &mut Result<(), Error>) -> Result<usize, Error> {
+        let mut away = Vec::new();
+        for (file, phase) in files {
+            let account = queue::account(self.store.read(), file.id).await?;
+            match self.put_one_away(file, *phase, &account) {
+                Ok(()) => away.push((*file, account)),
+                Err(error) => {
+                    if trouble.is_ok() {
+                        *trouble = Err(error.into());
+                    }
+                }
+            }
+        }
+        if away.is_empty() {
+            return Ok(0);
+        }
+        for folder in [&self.folders.done, &self.folders.rejected, &self.folders.work] {
+            sync_folder(folder)?;
+        }
+        let mut tx = self.store.write().await?;
+        for (file, _) in &away {
+            queue::finish_tx(&mut tx, file.id).await?;
+        }
+        tx.commit().await?;
+        for (file, account) in &away {
+            let queue::FileAccount { lines, queued, merged, fresh, refused, .. } = *account;
+            match &account.rejected_why {
+                None => info!(file = file.name, lines, queued, merged, fresh, refused, "file queued"),
+                Some(why) => warn!(file = file.name, why, "file rejected; it lies in rejected/ with its receipt"),
+            }
+        }
+        Ok(away.len())
+    }
+
+    fn put_one_away(&self, file: &OpenFile, phase: Phase, account: &FileAccount) -> io::Result<()> {
         let to = if phase == Phase::Refused { &self.folders.rejected } else { &self.folders.done };
-        write_whole(to, &format!("{}{RECEIPT}", file.stored_name), receipt(file.id.0, &account).as_bytes())?;
+        write_whole(to, &format!("{}{RECEIPT}", file.stored_name), receipt(file.id.0, account).as_bytes())?;
         let report = self.folders.growing_report(&file.stored_name);
         if account.refused > 0 && report.exists() {
             fs::rename(&report, to.join(format!("{}{REFUSED}", file.stored_name)))?;
@@ -199,26 +312,28 @@ impl Ingest {
             [&self.folders.work, to].iter().all(|folder| folder.join(&file.stored_name).symlink_metadata().is_err());
         if vanished {
             warn!(file = file.name, "the file vanished from work/; its receipt tells what was read of it");
-        } else {
-            self.folders.put_away(&file.stored_name, to)?;
+            return Ok(());
         }
-        let mut tx = self.store.write().await?;
-        queue::finish_tx(&mut tx, file.id, self.clock.now()).await?;
-        tx.commit().await?;
-        let queue::FileAccount { lines, queued, merged, refused, .. } = account;
-        match &account.rejected_why {
-            None => info!(file = file.name, lines, queued, merged, refused, "file queued"),
-            Some(why) => warn!(file = file.name, why, "file rejected; it lies in rejected/ with its receipt"),
-        }
-        Ok(())
+        self.folders.put_away(&file.stored_name, to)
     }
+}
+
+/// How receiving ended.
+enum Received {
+    /// The file was read to its end.
+    Ended(Phase),
+    /// The daemon stops.
+    Stopped,
+    /// The file has changed since its end was read: it is read on from the mark.
+    Grew,
 }
 
 /// The reading side.
 struct Reader {
     rules: UrlRules,
+    format: Format,
     report: PathBuf,
-    /// Lines up to this byte are committed already.
+    /// Lines up to this byte of the text are committed already.
     mark: u64,
     /// The report is good up to this byte.
     refused_bytes: u64,
@@ -243,14 +358,41 @@ impl Reader {
             let why = format!("it has {size} bytes, more than the {FILE_BYTES_MAX} a file may have: split it");
             return Ok(Some(Part::NotUrls { bytes: Some(size), why }));
         }
-        let reader = BufReader::with_capacity(BUFFER_BYTES, Growing::new(handle)?);
-        let mut content = Content::open(reader, self.rules.clone())?;
+        let identity = Arc::new(Identity::default());
+        let (text, packing) = match decode(Growing::new(handle, Arc::clone(&identity))?, Arc::clone(&identity.bytes)) {
+            Err(error) if error.raw_os_error().is_none() => {
+                return Err(Unreadable::NotUrls(format!("its packed data is damaged: {error}")));
+            }
+            decoded => decoded?,
+        };
+        // Of a packed file, an error that is not the disk's is one of its content.
+        let of_content = |error: io::Error, line: u64| match packing {
+            Packing::Plain => Unreadable::Io(error),
+            _ if error.raw_os_error().is_some() => Unreadable::Io(error),
+            packing => Unreadable::NotUrls(format!(
+                "its {} data is damaged after line {line} ({error}); the lines before are queued",
+                packing.name()
+            )),
+        };
+        let mut content = Content::open(text, self.format, self.rules.clone()).map_err(|error| match error {
+            Unreadable::Io(error) => of_content(error, 0),
+            other => other,
+        })?;
         if parts.blocking_send(Part::Keys(content.keys().clone())).is_err() {
             return Ok(None);
         }
         let mut report = Report::resume(&self.report, self.refused_bytes)?;
         let mut chunk = ChunkBuilder::at(self.mark);
-        while let Some((item, ends_at)) = content.next_item()? {
+        let mut damage = None;
+        loop {
+            let (item, ends_at) = match content.next_item() {
+                Ok(Some(item)) => item,
+                Ok(None) => break,
+                Err(error) => {
+                    damage = Some(of_content(error, content.lines_read()));
+                    break;
+                }
+            };
             if ends_at <= self.mark {
                 continue;
             }
@@ -262,8 +404,10 @@ impl Reader {
         if chunk.is_begun() && parts.blocking_send(Part::Chunk(chunk.finish(&mut report)?)).is_err() {
             return Ok(None);
         }
-        let (bytes, sha256) = content.reader().get_ref().identity();
-        Ok(Some(Part::End { bytes, sha256 }))
+        match damage {
+            Some(damage) => Err(damage),
+            None => Ok(Some(identity.end())),
+        }
     }
 }
 
@@ -293,8 +437,10 @@ impl ChunkBuilder {
             Item::Nothing => return,
             Item::Url(url) => self.chunk.urls.push(url),
             Item::Refused { line, reason, bytes } => {
-                report.add(&report_line(line, reason, &bytes));
-                *self.reasons.entry(reason.to_string()).or_default() += 1;
+                report.add(&report_line(line, &reason, &bytes));
+                // Reasons that quote the line are many; they are counted by what stands before the colon.
+                let kind = reason.split(':').next().unwrap_or_default().to_owned();
+                *self.reasons.entry(kind).or_default() += 1;
             }
         }
         self.chunk.progress.lines += 1;
@@ -349,25 +495,40 @@ impl Report {
     }
 }
 
+/// Size and time of change.
+type FileState = (u64, SystemTime);
+
+/// What was read of a file, as its receipt names it.
+#[derive(Default)]
+struct Identity {
+    hash: Mutex<Sha256>,
+    bytes: Arc<AtomicU64>,
+    seen: Mutex<Option<FileState>>,
+}
+
+impl Identity {
+    fn end(&self) -> Part {
+        let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
+        Part::End {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            seen: self.seen.lock().expect("nobody panics with it").unwrap_or((0, SystemTime::UNIX_EPOCH)),
+        }
+    }
+}
+
 /// A file that may still grow: its end is its end only when it has not changed since it was last looked at. Everything
 /// read goes into the hash, so that the receipt names the content that was read.
 struct Growing {
     file: File,
-    seen: (u64, SystemTime),
-    hash: Sha256,
-    bytes: u64,
+    seen: FileState,
+    identity: Arc<Identity>,
 }
 
 impl Growing {
-    fn new(file: File) -> io::Result<Self> {
+    fn new(file: File, identity: Arc<Identity>) -> io::Result<Self> {
         let seen = state(&file)?;
-        Ok(Self { file, seen, hash: Sha256::new(), bytes: 0 })
-    }
-
-    /// Bytes read and their SHA-256 in hex.
-    fn identity(&self) -> (u64, String) {
-        let digest = self.hash.clone().finalize();
-        (self.bytes, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(Self { file, seen, identity })
     }
 }
 
@@ -376,12 +537,13 @@ impl Read for Growing {
         loop {
             let read = self.file.read(buffer)?;
             if read > 0 {
-                self.hash.update(&buffer[..read]);
-                self.bytes += read as u64;
+                self.identity.hash.lock().expect("nobody panics with it").update(&buffer[..read]);
+                self.identity.bytes.fetch_add(read as u64, Ordering::Relaxed);
                 return Ok(read);
             }
             let now = state(&self.file)?;
             if now == self.seen {
+                *self.identity.seen.lock().expect("nobody panics with it") = Some(now);
                 return Ok(0);
             }
             self.seen = now;
@@ -390,7 +552,7 @@ impl Read for Growing {
     }
 }
 
-fn state(file: &File) -> io::Result<(u64, SystemTime)> {
+fn state(file: &File) -> io::Result<FileState> {
     let meta = file.metadata()?;
     Ok((meta.len(), meta.modified()?))
 }

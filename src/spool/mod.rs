@@ -8,18 +8,23 @@
 //! inotify says when to look; the periodic scan is the truth.
 
 mod content;
+mod decode;
 mod directives;
 mod folders;
+mod format;
 mod ingest;
 mod lines;
 mod name;
 mod readiness;
 mod receipt;
+mod retention;
 mod scan;
 mod watch;
 
 pub use content::LINE_BYTES_MAX;
+pub use directives::check_directives;
 pub use folders::{Folders, sync_folder};
+pub use format::is_text;
 pub use ingest::Ingest;
 pub use name::{is_left_alone, stored_name};
 pub use scan::Spool;

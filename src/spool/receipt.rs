@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::folders::REFUSED;
-use crate::model::rfc3339;
+use crate::model::{UrlState, rfc3339};
 use crate::queue::FileAccount;
 
 /// What became of a file, as JSON.
@@ -34,6 +34,10 @@ pub(super) struct Receipt<'a> {
     refused_by_reason: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_lines: Option<String>,
+    /// When nothing was left to do for it; null while something is.
+    finished_at: Option<String>,
+    /// How many of its URLs are in which state; those at zero are left out.
+    urls: BTreeMap<String, u64>,
 }
 
 /// The receipt's text.
@@ -60,6 +64,13 @@ pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
         refused: account.refused,
         refused_by_reason: account.refusals.iter().map(|(reason, lines)| (reason.as_str(), *lines)).collect(),
         refused_lines: (account.refused > 0).then(|| format!("{}{REFUSED}", account.stored_name)),
+        finished_at: account.finished_at.map(rfc3339),
+        urls: UrlState::ALL
+            .iter()
+            .zip(account.urls)
+            .filter(|(_, n)| *n > 0)
+            .map(|(state, n)| (state.to_string(), n))
+            .collect(),
     };
     serde_json::to_string_pretty(&receipt).expect("a receipt has only text keys") + "\n"
 }

@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::folders::Folders;
-use super::ingest::{Error, Ingest, Ingested};
+use super::folders::{Folders, sync_folder};
+use super::ingest::{Error, Ingest};
 use super::name::{is_left_alone, stored_name};
 use super::readiness::{Kind, Readiness, readiness};
+use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::queue::{self, OpenFile};
 use crate::status::Board;
 use crate::store::Store;
@@ -28,6 +30,20 @@ const SCAN_EVERY: Duration = Duration::from_secs(5);
 /// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = SCAN_EVERY;
+
+/// Files that are claimed together at most.
+const CLAIMED_TOGETHER: usize = 200;
+
+/// A file larger than this waits for the small ones beside it.
+const LARGE_BYTES: u64 = 1024 * 1024;
+
+/// A file that is ready to be taken, in the order in which it is.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    is_large: bool,
+    changed: SystemTime,
+    name: OsString,
+}
 
 /// The spool stage.
 #[derive(Debug)]
@@ -48,6 +64,7 @@ pub struct Spool {
     problem: Option<String>,
     /// Whether `status` knows it too.
     on_board: bool,
+    retention: Retention,
 }
 
 impl Spool {
@@ -59,6 +76,7 @@ impl Spool {
         board: Board,
         clock: Clock,
         queued: Arc<Notify>,
+        config: &Config,
     ) -> Self {
         let watch = Watch::new(folders.incoming.clone());
         Self {
@@ -73,6 +91,7 @@ impl Spool {
             resume: true,
             problem: None,
             on_board: true,
+            retention: Retention::new(config),
         }
     }
 
@@ -113,39 +132,60 @@ impl Spool {
         let mut trouble = Ok(());
         if self.resume {
             self.resume = false;
-            for file in self.left_in_work().await? {
-                let ended = self.bring_to_end(&file, shutdown).await;
-                self.resume |= ended.is_err();
-                trouble = aside(trouble, ended)?;
-            }
+            let files = self.left_in_work().await?;
+            let ended = self.bring_to_end(&files, shutdown).await;
+            self.resume |= ended.is_err();
+            trouble = aside(trouble, ended)?;
         }
         let (ready, next) = self.look()?;
-        for (_, name) in ready {
+        for names in ready.chunks(CLAIMED_TOGETHER) {
             if shutdown.is_cancelled() {
                 break;
             }
-            let ended = self.take(&name, shutdown).await;
+            let ended = self.take(names, shutdown).await;
+            self.resume |= ended.is_err();
             trouble = aside(trouble, ended)?;
         }
+        trouble = aside(trouble, self.ingest.finish_receipts().await)?;
+        trouble = aside(trouble, self.retention.step(&self.store, &self.folders, self.clock.now()).await)?;
         trouble.map(|()| next)
     }
 
-    /// Claims a file and brings it to its end.
-    async fn take(&mut self, name: &OsString, shutdown: &CancellationToken) -> Result<(), Error> {
+    /// Claims files and brings them to their ends.
+    async fn take(&mut self, names: &[Found], shutdown: &CancellationToken) -> Result<(), Error> {
         let now = self.clock.now();
-        let Some(stored) = self.folders.claim(name, now)? else { return Ok(()) };
-        self.watch.forget(name);
+        let mut trouble = Ok(());
+        let mut claimed = Vec::new();
+        for Found { name, .. } in names {
+            match self.folders.claim(name, now) {
+                Ok(None) => {}
+                Ok(Some(stored)) => {
+                    self.watch.forget(name);
+                    claimed.push((stored_name(name), stored));
+                }
+                Err(error) => trouble = trouble.and(Err(error.into())),
+            }
+        }
+        if claimed.is_empty() {
+            return trouble;
+        }
+        sync_folder(&self.folders.work)?;
+        sync_folder(&self.folders.incoming)?;
         let mut tx = self.store.write().await?;
-        let file = queue::register_tx(&mut tx, &stored_name(name), &stored, now).await?;
+        let mut files = Vec::new();
+        for (name, stored) in &claimed {
+            files.push(queue::register_tx(&mut tx, name, stored, now).await?);
+        }
         tx.commit().await?;
-        self.bring_to_end(&file, shutdown).await
+        trouble.and(self.bring_to_end(&files, shutdown).await)
     }
 
-    async fn bring_to_end(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<(), Error> {
-        if self.ingest.bring_to_end(file, shutdown).await? == Ingested::Finished {
+    async fn bring_to_end(&self, files: &[OpenFile], shutdown: &CancellationToken) -> Result<(), Error> {
+        let (finished, trouble) = self.ingest.bring_to_end(files, shutdown).await?;
+        if finished > 0 {
             self.queued.notify_one();
         }
-        Ok(())
+        trouble
     }
 
     /// Files in `work/` that a crash, a stop or a failure left there, on the books or not yet.
@@ -166,8 +206,9 @@ impl Spool {
         Ok(files)
     }
 
-    /// What is ready in `incoming/`, in order of arrival, and how soon something else may be.
-    fn look(&mut self) -> io::Result<(Vec<(SystemTime, OsString)>, Duration)> {
+    /// What is ready in `incoming/`, small files before large ones and each in order of arrival, and how soon something else
+    /// may be.
+    fn look(&mut self) -> io::Result<(Vec<Found>, Duration)> {
         let (mut ready, mut next, mut left) = (Vec::new(), SCAN_EVERY, HashSet::new());
         for entry in fs::read_dir(&self.folders.incoming)? {
             let entry = entry?;
@@ -180,7 +221,7 @@ impl Spool {
             let now = SystemTime::now();
             let changed = meta.modified().unwrap_or(now);
             match readiness(kind(&meta), self.watch.heard(&name), now) {
-                Readiness::Take => ready.push((changed, name)),
+                Readiness::Take => ready.push(Found { is_large: meta.len() > LARGE_BYTES, changed, name }),
                 Readiness::Later(wait) => next = next.min(wait),
                 Readiness::Leave(what) => {
                     let seen = (name, meta.ino());
@@ -226,6 +267,10 @@ fn aside(before: Result<(), Error>, now: Result<(), Error>) -> Result<Result<(),
 
 fn kind(meta: &fs::Metadata) -> Kind {
     let file_type = meta.file_type();
+    // Another name for it may be somebody else's, and the daemon may read what its user may not.
+    if file_type.is_file() && meta.nlink() > 1 {
+        return Kind::Other("a file with another hard link");
+    }
     if file_type.is_file() {
         return Kind::File(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
     }

@@ -118,10 +118,10 @@ impl Chaos {
             assert!(!lost, "the database knows every charge that the marker knows");
         }
         let board = Board::new(Arc::clone(&store));
-        let rules = self.config.spool.url_rules();
-        let ingest = Ingest::new(Arc::clone(&store), folders.clone(), rules, self.clock.clone());
+        let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &self.config, self.clock.clone());
         let queued = Arc::new(Notify::new());
-        let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), self.clock.clone(), queued);
+        let spool =
+            Spool::new(Arc::clone(&store), folders, ingest, board.clone(), self.clock.clone(), queued, &self.config);
         let credentials = Credentials {
             access_key_id: ACCESS_KEY_ID.into(),
             access_key_secret: ACCESS_KEY_SECRET.to_owned().into(),

@@ -43,7 +43,8 @@ fn a_finished_file_and_a_pause_are_told_once_each() {
     world.drop_file("next.txt", urls("b", 3));
     world.wait("the pause to be told", || !told(&world, "paused").is_empty());
     assert!(told(&world, "paused")[0]["why"].as_str().unwrap().contains("overdue payment"));
-    // A restart tries at once, and the account is well.
+    // A restart tries at once, and the account is well. One that is told when the daemon is killed is told again.
+    world.wait_for("select count(*) from notices where sent_at is null", 0);
     drop(daemon);
     let _daemon = world.daemon();
     world.wait("the end of the pause to be told", || !told(&world, "resumed").is_empty());

@@ -24,7 +24,7 @@ fn what_is_no_url_file_goes_to_rejected_with_a_receipt() {
     world.wait_for("select count(*) from v_files where progress = 'rejected'", 4);
     for (name, part) in [
         ("program", "binary"),
-        ("list.txt.gz", "gzip"),
+        ("list.txt.gz", "packed data is damaged"),
         ("typo.txt", "line 1: there is no directive `priorty`"),
         ("huge.txt", "more than the 17179869184"),
     ] {

@@ -1,0 +1,56 @@
+//! What has ended long ago is forgotten, a little at a time.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, Time, UrlState, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// Rows that one [`prune_tx`] deletes at most of each kind.
+const ROWS_MAX: i64 = 5_000;
+
+/// Of URLs that ended by themselves.
+const ENDED: &str = "
+    delete from urls
+    where url_id in (select url_id from urls indexed by urls_ended where ended_at is not null and ended_at < ?1
+                     order by ended_at limit ?2)
+    returning file_id, host_id, priority, state";
+
+/// Of URLs that were accepted so long ago that nothing more can be learned of them.
+const SUBMITTED: &str = "
+    delete from urls
+    where state = 1 and url_id in (select u.url_id from submissions as s join urls as u on u.submission_id = s.submission_id
+                     where s.state = 1 and s.closed_at < ?1 and u.state = 1
+                     order by s.submission_id limit ?2)
+    returning file_id, host_id, priority, 1";
+
+/// Forgets URLs that ended, or were submitted, before `before`, five thousand of each at most. Gives how many.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
+    let conn = tx.conn();
+    let before = to_millis(before);
+    let mut moves = Moves::default();
+    let mut rows = 0;
+    for statement in [ENDED, SUBMITTED] {
+        let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(&mut *conn).await?;
+        rows += gone.len() as u64;
+        gone.iter().for_each(|row| leave(&mut moves, row));
+    }
+    moves.apply(conn).await?;
+    Ok(rows)
+}
+
+fn leave(moves: &mut Moves, row: &SqliteRow) {
+    let state = match row.get::<i64, _>(3) {
+        1 => UrlState::Submitted,
+        2 => UrlState::Complete,
+        3 => UrlState::Failed,
+        4 => UrlState::Expired,
+        _ => UrlState::Cancelled,
+    };
+    moves.add(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), state, -1);
+}
