@@ -63,11 +63,15 @@ create table hosts (
     standing  text    not null default 'unknown' check (standing in ('unknown', 'good', 'refused', 'offline')),
     why       text,
     since     integer not null,                    -- when the standing became what it is
-    answered  integer,                             -- when an answer to a batch, and not the list of domains, said so
+    holds_until integer,                           -- an answer to a batch said so, and is believed until then; null: the list of domains
+    accepted_at integer,                           -- about when a batch with it was last accepted
+    unpark    integer not null default 0,          -- 1: it may be sent again, and has urls that are parked
     pending   integer not null default 0
 ) strict;
 
 create index hosts_unknown on hosts (host_id) where standing = 'unknown';
+create index hosts_blocked on hosts (pending) where standing in ('refused', 'offline');
+create index hosts_unpark on hosts (host_id) where unpark = 1;
 
 -- The queue. A row is written when its line is committed, once when it is batched, and again only when something went
 -- wrong: while state is 1 (batched) what became of it stands in its submission, written once for the whole batch.
@@ -86,7 +90,7 @@ create table urls (
     deadline       integer,
     wait_until     integer,                        -- not to be claimed before; null when ready
     parked         integer not null default 0,     -- 1: its host may not be sent
-    suspect        integer not null default 0,     -- 1: it may be what a batch was refused for
+    suspect        integer not null default 0,     -- 1: it may be what a batch was refused for; 2: and is held until it may be tested
     submission_id  integer references submissions, -- the last one that carried it
     reason         text,                           -- of held, failed, or of the last deferral
     ended_at       integer
@@ -96,7 +100,7 @@ create table urls (
 create index urls_ready on urls (priority, deadline is null, deadline, url_id)
     where state = 0 and wait_until is null and parked = 0 and suspect = 0;
 create index urls_parked on urls (host_id) where parked = 1;
-create index urls_suspect on urls (state) where suspect = 1;
+create index urls_suspect on urls (state) where suspect > 0;
 create index urls_waiting on urls (wait_until) where wait_until is not null;
 create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
 -- Duplicates are looked up here. Not unique: two urls may share a key, and the one writer checks before it inserts.
@@ -262,7 +266,7 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', d.started_at / 1000.0, 'unixepoch') as started_at,
     t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,
     (select coalesce(sum(pending), 0) from hosts where standing in ('refused', 'offline')) as parked,
-    (select count(*) from urls where suspect = 1) as suspected,
+    (select count(*) from urls where suspect > 0) as suspected,
     (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
     (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles
 from daemon as d, account as a,
@@ -308,7 +312,7 @@ select
     coalesce(u.label, f.label) as label,
     case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
     case u.state
-        when 0 then 'pending'
+        when 0 then case u.suspect when 2 then 'held' else 'pending' end
         when 1 then case s.state when 0 then 'leased' else 'submitted' end
         when 2 then 'complete' when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' else 'held'
     end as state,

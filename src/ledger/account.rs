@@ -9,7 +9,7 @@ use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Unit};
 use crate::store::{Result, WriteTx};
 
 const STANDING: &str = "
-    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls
+    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told
     from account";
 
 const BACK_OFF: &str = "
@@ -106,6 +106,7 @@ pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
         failures: row.get(1),
         pause: text(3).map(|why| Pause { why: PauseWhy(why), probe_at: time(4).unwrap_or(Time::MIN_UTC) }),
         probes: row.get(5),
+        paused_told: row.get(8),
         bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };

@@ -36,8 +36,9 @@ const FINISH: &str = "
 const NEAR: &str = "
     update files set deadline_said = 1
     where deadline_said = 0
-      and file_id in (select file_id from urls where state = 0 and deadline is not null and deadline <= ?1
-                      order by deadline limit 10000)
+      and file_id in (select u.file_id from urls as u join files as f on f.file_id = u.file_id
+                      where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and f.deadline_said = 0
+                      order by u.deadline limit 10000)
     returning name, pending, (select min(u.deadline) from urls as u indexed by urls_deadline
                               where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and u.file_id = files.file_id)";
 

@@ -28,7 +28,7 @@ const ADDED_LINES: &str = "select line from urls where url_id > ?1";
 
 /// Pending URLs that were dropped again with a stronger priority, an earlier deadline or an earlier time.
 const WEAKER: &str = "
-    select u.url_id, u.file_id, u.host_id, u.priority
+    select u.url_id, u.file_id, u.host_id, u.priority, u.suspect
     from (select value ->> 0 as url_key, value ->> 1 as url from json_each(?1)) as j
     join urls as u on u.url_key = j.url_key and u.url = j.url and u.state in (0, 1, 2)
     where u.state = 0
@@ -249,8 +249,9 @@ async fn strengthen(conn: &mut SqliteConnection, keys: &Keys, known: &str, moves
         let (id, file, host) = (UrlId(row.get(0)), FileId(row.get(1)), HostId(row.get(2)));
         let old = Priority::from_rank(row.get(3));
         sqlx::query(STRENGTHEN).bind(id.0).bind(priority).bind(deadline).bind(not_before).execute(&mut *conn).await?;
-        moves.add(file, host, old, UrlState::Pending, -1);
-        moves.add(file, host, old.min(keys.priority), UrlState::Pending, 1);
+        let state = if row.get::<i64, _>(4) == 2 { UrlState::Held } else { UrlState::Pending };
+        moves.add(file, host, old, state, -1);
+        moves.add(file, host, old.min(keys.priority), state, 1);
     }
     Ok(())
 }

@@ -1,25 +1,31 @@
 //! Domains and their standing: what is refused or offline is not sent. Its URLs are parked, and go on by themselves when
 //! the standing changes.
 
+use chrono::TimeDelta;
 use sqlx::{Row, SqlitePool};
 
-use crate::model::{HostId, Time, from_millis, to_millis};
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
 /// Rows that one step parks or unparks at most, so that its transaction stays short.
 const PARK_ROWS_MAX: i64 = 10_000;
 
-const HOSTS: &str = "select host_id, host, standing, answered from hosts";
+/// That a domain is well is noted no more often than this.
+const WELL_NOTED: TimeDelta = TimeDelta::hours(1);
+
+const HOSTS: &str = "select host_id, host, standing, holds_until, accepted_at from hosts";
 
 const SET_STANDING: &str = "
-    update hosts set standing = ?2, why = ?3, since = ?4, answered = ?5
+    update hosts set standing = ?2, why = ?3, since = ?4, holds_until = ?5, unpark = ?2 in ('unknown', 'good')
     where host_id = ?1 and (standing <> ?2 or why is not ?3)";
 
 const UNKNOWN: &str = "select exists (select 1 from hosts where standing = 'unknown' and pending > 0)";
 
 const WELL: &str = "
-    update hosts set standing = 'good', why = null, since = ?2
-    where standing = 'unknown' and host_id in (select value from json_each(?1))";
+    update hosts set
+        since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, accepted_at = ?2
+    where host_id in (select value from json_each(?1)) and (standing <> 'good' or accepted_at is null or accepted_at < ?3)";
 
 const GOOD: &str = "select host_id from hosts where standing = 'good'";
 
@@ -39,10 +45,21 @@ const UNPARK: &str = "
     update urls set parked = 0
     where url_id in (
         select u.url_id from hosts as h cross join urls as u on u.host_id = h.host_id and u.parked = 1
-        where h.standing in ('unknown', 'good') limit ?1)";
+        where h.unpark = 1 limit ?1)";
+
+const UNPARKED: &str = "update hosts set unpark = 0 where unpark = 1";
+
+/// Suspects whose host may not be sent: that explains enough.
+const BLOCKED_SUSPECTS: &str = "
+    select u.url_id, u.file_id, u.host_id, u.priority, u.suspect
+    from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
+    where u.suspect > 0 and u.state = 0 and h.standing in ('refused', 'offline')";
+
+const PARK_SUSPECTS: &str = "
+    update urls set parked = 1, suspect = 0, reason = null where url_id in (select value from json_each(?1))";
 
 const FORGET: &str = "
-    update hosts set standing = 'unknown', why = null, since = ?2, answered = null
+    update hosts set standing = 'good', why = null, since = ?2, holds_until = null, accepted_at = ?2, unpark = 1
     where host = ?1 and standing in ('refused', 'offline')
     returning pending";
 
@@ -89,8 +106,10 @@ pub struct Host {
     pub name: String,
     /// What is known of it.
     pub standing: HostStanding,
-    /// When an answer to a batch said so; none if the list of domains did.
-    pub answered: Option<Time>,
+    /// An answer to a batch said so, and is believed until then; none if the list of domains did.
+    pub holds_until: Option<Time>,
+    /// About when a batch with it was last accepted.
+    pub accepted_at: Option<Time>,
 }
 
 /// All domains that URLs named.
@@ -106,7 +125,8 @@ pub async fn hosts(pool: &SqlitePool) -> Result<Vec<Host>> {
             id: HostId(row.get(0)),
             name: row.get(1),
             standing: HostStanding::from_word(row.get(2)),
-            answered: row.get::<Option<i64>, _>(3).map(from_millis),
+            holds_until: row.get::<Option<i64>, _>(3).map(from_millis),
+            accepted_at: row.get::<Option<i64>, _>(4).map(from_millis),
         })
         .collect())
 }
@@ -120,7 +140,8 @@ pub async fn has_unknown_hosts(pool: &SqlitePool) -> Result<bool> {
     Ok(sqlx::query_scalar(UNKNOWN).fetch_one(pool).await?)
 }
 
-/// Writes down what a domain's standing is, and why. `answered`: an answer to a batch said so. True if that is news.
+/// Writes down what a domain's standing is, and why. `holds_until`: an answer to a batch said so, and is believed until then.
+/// True if that is news.
 ///
 /// # Errors
 ///
@@ -130,7 +151,7 @@ pub async fn set_standing_tx(
     host: HostId,
     standing: HostStanding,
     why: Option<&str>,
-    answered: bool,
+    holds_until: Option<Time>,
     now: Time,
 ) -> Result<bool> {
     let query = sqlx::query(SET_STANDING)
@@ -138,7 +159,7 @@ pub async fn set_standing_tx(
         .bind(standing.word())
         .bind(why)
         .bind(to_millis(now))
-        .bind(answered.then(|| to_millis(now)));
+        .bind(holds_until.map(to_millis));
     Ok(query.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
@@ -149,7 +170,9 @@ pub async fn set_standing_tx(
 /// What the database says.
 pub async fn hosts_are_well_tx(tx: &mut WriteTx<'_>, hosts: &[HostId], now: Time) -> Result<()> {
     let ids: Vec<i64> = hosts.iter().map(|host| host.0).collect();
-    sqlx::query(WELL).bind(serde_json::json!(ids).to_string()).bind(to_millis(now)).execute(tx.conn()).await?;
+    let ids = serde_json::json!(ids).to_string();
+    let noted_before = to_millis(now - WELL_NOTED);
+    sqlx::query(WELL).bind(ids).bind(to_millis(now)).bind(noted_before).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -172,10 +195,27 @@ pub(super) async fn good_hosts_tx(tx: &mut WriteTx<'_>) -> Result<std::collectio
 pub async fn park_tx(tx: &mut WriteTx<'_>) -> Result<u64> {
     let parked = sqlx::query(PARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
     let unparked = sqlx::query(UNPARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
-    Ok(parked + unparked)
+    if unparked < PARK_ROWS_MAX.unsigned_abs() {
+        sqlx::query(UNPARKED).execute(tx.conn()).await?;
+    }
+    Ok(parked + unparked + park_suspects(tx).await?)
 }
 
-/// Gives a refused or offline domain another chance. None if it is neither; else how many of its URLs wait.
+/// Suspects whose host may not be sent are suspected no longer.
+async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
+    let rows = sqlx::query(BLOCKED_SUSPECTS).fetch_all(tx.conn()).await?;
+    let mut moves = Moves::default();
+    for row in rows.iter().filter(|row| row.get::<i64, _>(4) == 2) {
+        let (file, host) = (FileId(row.get(1)), HostId(row.get(2)));
+        moves.shift(file, host, Priority::from_rank(row.get(3)), UrlState::Held, UrlState::Pending);
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    sqlx::query(PARK_SUSPECTS).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
+    moves.apply(tx.conn()).await?;
+    Ok(rows.len() as u64)
+}
+
+/// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. None if it is neither; else how many of its URLs wait.
 ///
 /// # Errors
 ///

@@ -25,14 +25,15 @@ const READY: &str = "
 const ARRIVED: &str = "select f.dropped_at from urls as u join files as f on f.file_id = u.file_id where u.url_id = ?1";
 
 const SUSPECTS: &str = "
-    select coalesce(sum(state = 0), 0), coalesce(sum(state = 6), 0) from urls where suspect = 1";
+    select coalesce(sum(u.state = 0 and u.suspect = 1), 0), coalesce(sum(u.state = 0 and u.suspect = 2), 0),
+           coalesce(sum(u.state = 0 and u.suspect = 1 and u.priority = 0), 0),
+           coalesce(sum(u.state = 0 and h.standing in ('refused', 'offline')), 0)
+    from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
+    where u.suspect > 0";
 
 const PARKED: &str = "
-    select coalesce(sum(pending), 0),
-           exists (select 1 from hosts as o
-                   where o.standing in ('unknown', 'good')
-                     and exists (select 1 from urls as u where u.host_id = o.host_id and u.parked = 1))
-    from hosts where standing in ('refused', 'offline')";
+    select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
+    from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
 
 const NEXT: &str = "select min(wait_until) from urls where wait_until is not null";
 
@@ -43,9 +44,11 @@ const WAKE: &str = "
     where url_id in (select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
 
 const EXPIRE: &str = "
-    update urls set state = 4, wait_until = null, suspect = 0, reason = 'the deadline passed before it could be sent', ended_at = ?1
+    update urls set state = 4, wait_until = null, reason = 'the deadline passed before it could be sent', ended_at = ?1
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1 order by deadline limit ?2)
-    returning file_id, host_id, priority";
+    returning file_id, host_id, priority, suspect";
+
+const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
 
 /// The head of the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Ready {
     pub blocked: u32,
     /// Suspects that may be tested.
     pub suspects: u32,
+    /// Urgent ones among them.
+    pub urgent_suspects: u32,
     /// Suspects that are held, because the day's requests for isolation were spent.
     pub held_suspects: u32,
     /// Pending URLs of hosts that may not be sent.
@@ -92,9 +97,10 @@ pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
     let suspects = sqlx::query(SUSPECTS).fetch_one(&mut *conn).await?;
     let parked = sqlx::query(PARKED).fetch_one(&mut *conn).await?;
     Ok(Ready {
-        blocked: head.get(4),
+        blocked: head.get::<u32, _>(4) + suspects.get::<u32, _>(3),
         suspects: suspects.get(0),
         held_suspects: suspects.get(1),
+        urgent_suspects: suspects.get(2),
         parked: parked.get(0),
         unparkable: parked.get(1),
         urls: head.get(0),
@@ -128,7 +134,11 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     for row in &expired {
         let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));
         *by_file.entry(file).or_default() += 1;
-        moves.shift(file, host, Priority::from_rank(row.get(2)), UrlState::Pending, UrlState::Expired);
+        let from = if row.get::<i64, _>(3) == 2 { UrlState::Held } else { UrlState::Pending };
+        moves.shift(file, host, Priority::from_rank(row.get(2)), from, UrlState::Expired);
+    }
+    if !expired.is_empty() {
+        sqlx::query(EXPIRED_SUSPECTS).execute(&mut *conn).await?;
     }
     moves.apply(conn).await?;
     let woken = sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(&mut *conn).await?.rows_affected();

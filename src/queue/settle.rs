@@ -11,12 +11,13 @@ use crate::store::{Result, WriteTx};
 
 /// Rows of the batch go back to `pending`, or to `held`; an attempt that does not count is taken back.
 const RELEASE: &str = "
-    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5
+    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5,
+        suspect = case ?2 when 0 then suspect else 0 end
     where submission_id = ?1 and state = 1";
 
 /// Those that have no attempt left end.
 const EXHAUSTED: &str = "
-    update urls set state = ?2, wait_until = null, ended_at = ?3
+    update urls set state = ?2, wait_until = null, ended_at = ?3, suspect = 0
     where submission_id = ?1 and state = 0 and attempts >= ?4
     returning url_id";
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::claim::Batch;
@@ -13,11 +14,11 @@ use crate::store::{Result, WriteTx};
 
 const CASES: &str = "select submission_id, blame, why, unsure from cases order by submission_id";
 
-/// State 0 is pending, 1 in a submission, 6 held for the next day: what is anything else, or parked, left the queue.
+/// State 0 is pending, perhaps held for the next day, 1 in a submission: what is anything else, or parked, left the queue.
 const MEMBERS: &str = "
-    select m.url_id, m.host_id, m.core, u.state <> 0 or u.wait_until is not null as away
+    select m.url_id, m.host_id, m.core, u.state <> 0 or u.suspect = 2 or u.wait_until is not null as away
     from case_members as m join urls as u on u.url_id = m.url_id
-    where m.submission_id = ?1 and u.state in (0, 1, 6) and u.parked = 0
+    where m.submission_id = ?1 and u.state in (0, 1) and u.parked = 0
     order by m.url_id";
 
 const DROP_CASE: &str = "delete from cases where submission_id = ?1";
@@ -30,7 +31,13 @@ const ADD_MEMBERS: &str = "
     insert into case_members (submission_id, url_id, host_id, core)
     select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)";
 
-const FLAG: &str = "update urls set suspect = ?2 where suspect <> ?2 and url_id in (select value from json_each(?1))";
+/// One that is held stays held as long as it is suspected.
+const FLAG: &str =
+    "update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))";
+
+const HELD_AMONG: &str = "
+    select file_id, host_id, priority from urls
+    where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
 
 const END: &str = "
     update urls set state = ?2, reason = ?3, ended_at = ?4, suspect = 0, wait_until = null
@@ -39,10 +46,10 @@ const END: &str = "
 const ANY: &str = "select exists (select 1 from cases)";
 
 const HOLD: &str = "
-    update urls set state = 6, reason = ?1 where suspect = 1 and state = 0 returning file_id, host_id, priority";
+    update urls set suspect = 2, reason = ?1 where suspect = 1 and state = 0 returning file_id, host_id, priority";
 
 const RESUME: &str = "
-    update urls set state = 0, reason = null where suspect = 1 and state = 6 returning file_id, host_id, priority";
+    update urls set suspect = 1, reason = null where suspect = 2 and state = 0 returning file_id, host_id, priority";
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +60,10 @@ pub struct Evidence {
     pub why: String,
     /// Whether the service never called it refused: what is found is held for the operator instead of failed.
     pub unsure: bool,
-    /// What a domain is, if one is found.
+    /// What a domain is, if one is found ...
     pub standing: HostStanding,
+    /// ... and for how long that is believed.
+    pub holds: TimeDelta,
 }
 
 /// What was found out by an answer.
@@ -138,7 +147,7 @@ pub async fn batch_was_bad_tx(
     let found = after.refused(case, &good);
     save(tx, &before, &after, &HashSet::new()).await?;
     match found {
-        Some(found) => convict(tx, batch, &found, evidence.standing, now).await,
+        Some(found) => convict(tx, batch, &found, evidence, now).await,
         None => Ok(None),
     }
 }
@@ -209,8 +218,10 @@ async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &Ha
     }
     let (were, are) = (before.suspected(), after.suspected());
     sqlx::query(FLAG).bind(ids(are.difference(&were).copied())).bind(1).execute(tx.conn()).await?;
-    let freed = were.difference(&are).chain(accepted.intersection(&were)).copied();
-    sqlx::query(FLAG).bind(ids(freed)).bind(0).execute(tx.conn()).await?;
+    let freed = ids(were.difference(&are).chain(accepted.intersection(&were)).copied());
+    let held = sqlx::query(HELD_AMONG).bind(&freed).fetch_all(tx.conn()).await?;
+    shift_all(tx, &held, UrlState::Held, UrlState::Pending).await?;
+    sqlx::query(FLAG).bind(freed).bind(0).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -222,7 +233,7 @@ async fn convict(
     tx: &mut WriteTx<'_>,
     batch: &Batch,
     found: &Found,
-    standing: HostStanding,
+    evidence: &Evidence,
     now: Time,
 ) -> Result<Option<Finding>> {
     match found {
@@ -237,7 +248,7 @@ async fn convict(
             Ok(Some(Finding::Url(member.url.clone())))
         }
         Found::Host { host, why } => {
-            set_standing_tx(tx, *host, standing, Some(why), true, now).await?;
+            set_standing_tx(tx, *host, evidence.standing, Some(why), Some(now + evidence.holds), now).await?;
             let member = batch.urls.iter().find(|member| member.host == *host);
             Ok(member.map(|member| Finding::HostOf(member.url.clone())))
         }

@@ -78,15 +78,16 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
     };
     let (weakest, urls) = match who_may_go(spent, policy, left.requests, now) {
         Ok(()) => (Priority::Low, ready.urls),
-        Err(_) if ready.urgent > 0 => (Priority::Urgent, ready.urgent),
+        Err(_) if ready.urgent > 0 || (may_isolate && ready.urgent_suspects > 0) => (Priority::Urgent, ready.urgent),
         Err((until, why)) => return wait(Some(until), why),
     };
     let learned = standing.batch_urls_max.unwrap_or(u32::MAX);
     let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
     let full = policy.batch_urls_max.min(learned).min(refused).max(1);
     let room = full.min(left.urls).max(1);
-    // What is urgent does not wait for what was refused.
-    if may_isolate && weakest == Priority::Low && ready.urgent == 0 {
+    // What is urgent does not wait for what was refused, unless that is urgent too.
+    let first = ready.urgent_suspects > 0 || (weakest == Priority::Low && ready.urgent == 0);
+    if may_isolate && first {
         let supply = Supply { urls_max: room, full, others: urls, bad_rate: standing.bad_rate };
         if let Some(test) = cases.next_test(&supply) {
             return Decision::Send(Plan { urls_max: room, weakest, test: Some(test) });

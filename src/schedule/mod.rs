@@ -137,6 +137,8 @@ pub struct Standing {
     pub batch_urls_max: Option<u32>,
     /// Failures in a row, for the next backoff.
     pub failures: u32,
+    /// Whether somebody was told of a pause, and not yet that it is over.
+    pub paused_told: bool,
     /// How often the account was found paused since a batch was last accepted.
     pub probes: u32,
     /// What the daily quota counts, once that is known.
@@ -158,6 +160,7 @@ impl Default for Standing {
             pause: None,
             batch_urls_max: None,
             failures: 0,
+            paused_told: false,
             probes: 0,
             unit: None,
             quota_readable: true,

@@ -5,10 +5,11 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::outcome::{AccountFault, Deferral, Outcome};
+use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact};
 use crate::model::Time;
-use crate::queue::{self, Host, HostStanding};
+use crate::queue::{self, Batch, Host, HostStanding};
 use crate::schedule::Standing;
 use crate::store;
 use crate::telemetry::one_line;
@@ -23,11 +24,8 @@ const LIST_IS_FRESH: TimeDelta = TimeDelta::seconds(60);
 /// Pages that are read at most: 10,000 domains.
 const PAGES_MAX: u32 = 200;
 
-/// Where an answer to a batch contradicts the list, the answer is believed for so long.
-const ANSWER_HOLDS: TimeDelta = TimeDelta::hours(6);
-
-/// Where there is no list, a domain that was offline gets another chance after this.
-const OFFLINE_HOLDS: TimeDelta = TimeDelta::hours(24);
+/// A domain of which a batch was accepted so lately is believed to be the account's, although the list lacks it.
+const ACCEPTED_HOLDS: TimeDelta = TimeDelta::hours(6);
 
 /// What the submitter knows of the account's domains.
 #[derive(Debug, Default)]
@@ -36,6 +34,8 @@ pub(super) struct Domains {
     list: Option<(Vec<DomainRow>, Time)>,
     /// When to ask again; none means at once.
     ask_at: Option<Time>,
+    /// The last asking failed: it is not tried again before.
+    failed_until: Option<Time>,
 }
 
 impl Domains {
@@ -55,7 +55,9 @@ impl Submitter {
     /// Asks for the account's domains when that is due, and gives each domain of the queue its standing. None if there was
     /// nothing to do.
     pub(super) async fn review_domains(&mut self, standing: &Standing, now: Time) -> store::Result<Option<Step>> {
-        let ails = standing.pause.is_some() || standing.backing_off.as_ref().is_some_and(|wait| wait.until > now);
+        let ails = self.domains.failed_until.is_some_and(|until| until > now)
+            || standing.pause.is_some()
+            || standing.backing_off.as_ref().is_some_and(|wait| wait.until > now);
         let has_unknown = standing.domains_readable && queue::has_unknown_hosts(self.store.read()).await?;
         if ails || !(self.domains.is_due(now, has_unknown) || has_unknown) {
             return Ok(None);
@@ -65,10 +67,14 @@ impl Submitter {
             if standing.domains_readable {
                 match self.ask_domains().await {
                     Ok(list) => {
-                        self.domains = Domains { list: Some((list, now)), ask_at: Some(now + ASK_AGAIN) };
+                        let ask_at = Some(now + ASK_AGAIN);
+                        self.domains = Domains { list: Some((list, now)), ask_at, failed_until: None };
                         self.note_domains_readable(true).await?;
                     }
-                    Err(reply) => return self.could_not_ask_domains(&reply).await.map(Some),
+                    Err(reply) => {
+                        self.domains.failed_until = Some(now + LIST_IS_FRESH);
+                        return self.could_not_ask_domains(&reply, standing).await.map(Some);
+                    }
                 }
             } else {
                 self.domains.list = None;
@@ -93,8 +99,10 @@ impl Submitter {
             };
             let Some((rows, total)) = told else { return Err(reply) };
             let is_last = rows.is_empty();
+            // A domain that moves between two pages while they are read may come twice, and another one not at all.
             all.extend(rows);
-            if all.len() as u64 >= total {
+            let names: std::collections::HashSet<&str> = all.iter().map(|row| row.domain_name.as_str()).collect();
+            if names.len() as u64 >= total {
                 return Ok(all);
             }
             if is_last {
@@ -104,8 +112,10 @@ impl Submitter {
         Err(Reply::Lost("the list of domains was not whole".to_owned()))
     }
 
-    async fn could_not_ask_domains(&self, reply: &Reply) -> store::Result<Step> {
+    async fn could_not_ask_domains(&mut self, reply: &Reply, standing: &Standing) -> store::Result<Step> {
         let outcome = Outcome::of(reply);
+        self.keep_pace(&outcome);
+        let at = self.circumstances(&Batch::default(), standing);
         match outcome {
             Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
                 warn!(
@@ -113,6 +123,13 @@ impl Submitter {
                      which of them are well is learned from answers"
                 );
                 self.note_domains_readable(false).await?;
+            }
+            Outcome::Deferred(Deferral::Account(_)) => {
+                if let Lesson::Pause { why, probe_at } = react(&outcome, reply, &at).lesson {
+                    let mut tx = self.store.write().await?;
+                    self.pause_account_tx(&mut tx, &why, at.now, probe_at).await?;
+                    tx.commit().await?;
+                }
             }
             outcome => {
                 info!(%outcome, "the account's domains could not be asked for; they are asked for again in a minute");
@@ -141,7 +158,7 @@ impl Submitter {
         }
         let mut tx = self.store.write().await?;
         for (host, standing, why) in &changed {
-            queue::set_standing_tx(&mut tx, host.id, *standing, why.as_deref(), false, now).await?;
+            queue::set_standing_tx(&mut tx, host.id, *standing, why.as_deref(), None, now).await?;
             if !standing.may_go() {
                 queue::explain_by_host_tx(&mut tx, host.id).await?;
             }
@@ -163,14 +180,20 @@ impl Submitter {
 
 /// What a domain's standing is now, and if it may not be sent, why; none if it stays as it is.
 fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(HostStanding, Option<String>)> {
-    let answered_within = |span| host.answered.is_some_and(|at| now - at < span);
+    let holds = host.holds_until.is_some_and(|until| until > now);
     let Some(list) = list else {
-        let over = host.standing == HostStanding::Offline && !answered_within(OFFLINE_HOLDS);
+        let over = match host.standing {
+            HostStanding::Offline => !holds,
+            // That was the list's word, which is not told any more.
+            HostStanding::Refused => host.holds_until.is_none(),
+            HostStanding::Unknown | HostStanding::Good => false,
+        };
         return over.then_some((HostStanding::Unknown, None));
     };
-    match list.iter().find(|row| covers(&row.domain_name, &host.name)) {
+    let exact = |row: &&DomainRow| (row.domain_name.eq_ignore_ascii_case(&host.name), row.domain_name.len());
+    match list.iter().filter(|row| covers(&row.domain_name, &host.name)).max_by_key(exact) {
         Some(row) if row.domain_status.eq_ignore_ascii_case("online") => {
-            let contradicted = !host.standing.may_go() && answered_within(ANSWER_HOLDS);
+            let contradicted = !host.standing.may_go() && holds;
             (!contradicted).then_some((HostStanding::Good, None))
         }
         Some(row) => {
@@ -179,6 +202,9 @@ fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(Ho
                 one_line(&row.domain_status)
             );
             Some((HostStanding::Offline, Some(why)))
+        }
+        None if host.standing == HostStanding::Good && host.accepted_at.is_some_and(|at| now - at < ACCEPTED_HOLDS) => {
+            None
         }
         None => Some((
             HostStanding::Refused,
@@ -202,8 +228,13 @@ mod tests {
     use super::*;
     use crate::model::{HostId, from_millis};
 
-    fn host(standing: HostStanding, answered: Option<i64>) -> Host {
-        Host { id: HostId(1), name: "vod.example.com".to_owned(), standing, answered: answered.map(from_millis) }
+    fn host(standing: HostStanding, holds_until: Option<i64>) -> Host {
+        let holds_until = holds_until.map(|hours| from_millis(hours * 3_600_000));
+        Host { id: HostId(1), name: "vod.example.com".to_owned(), standing, holds_until, accepted_at: None }
+    }
+
+    fn after(hours: i64) -> Time {
+        from_millis(hours * 3_600_000)
     }
 
     fn row(name: &str, status: &str) -> DomainRow {
@@ -230,26 +261,32 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_outranks_the_list_for_a_while() {
-        let online = [row("vod.example.com", "online")];
-        let refused = host(HostStanding::Refused, Some(0));
-        let after = |hours: i64| from_millis(hours * 3_600_000);
-        assert_eq!(standing_of(&refused, Some(&online), after(5)), None);
-        assert_eq!(standing_of(&refused, Some(&online), after(7)), Some((HostStanding::Good, None)));
-        assert_eq!(
-            standing_of(&host(HostStanding::Offline, None), Some(&online), after(0)),
-            Some((HostStanding::Good, None))
-        );
+    fn the_nearest_name_of_the_list_counts() {
+        let list = [row(".example.com", "offline"), row("vod.example.com", "online"), row(".com", "offline")];
+        let unknown = host(HostStanding::Unknown, None);
+        assert_eq!(standing_of(&unknown, Some(&list), after(0)), Some((HostStanding::Good, None)));
     }
 
     #[test]
-    fn without_a_list_what_was_offline_gets_another_chance_after_a_day() {
-        let after = |hours: i64| from_millis(hours * 3_600_000);
-        assert_eq!(standing_of(&host(HostStanding::Offline, Some(0)), None, after(23)), None);
-        assert_eq!(
-            standing_of(&host(HostStanding::Offline, Some(0)), None, after(25)),
-            Some((HostStanding::Unknown, None))
-        );
-        assert_eq!(standing_of(&host(HostStanding::Refused, Some(0)), None, after(25)), None);
+    fn an_answer_outranks_the_list_for_a_while() {
+        let online = [row("vod.example.com", "online")];
+        let refused = host(HostStanding::Refused, Some(6));
+        assert_eq!(standing_of(&refused, Some(&online), after(5)), None);
+        assert_eq!(standing_of(&refused, Some(&online), after(7)), Some((HostStanding::Good, None)));
+        let offline = host(HostStanding::Offline, None);
+        assert_eq!(standing_of(&offline, Some(&online), after(0)), Some((HostStanding::Good, None)));
+        // A list that lacks what was accepted an hour ago is not whole.
+        let good = Host { accepted_at: Some(after(0)), ..host(HostStanding::Good, None) };
+        assert_eq!(standing_of(&good, Some(&[]), after(1)), None);
+        assert_eq!(standing_of(&good, Some(&[]), after(7)).unwrap().0, HostStanding::Refused);
+    }
+
+    #[test]
+    fn without_a_list_what_was_offline_or_refused_by_the_list_gets_another_chance() {
+        let chance = Some((HostStanding::Unknown, None));
+        assert_eq!(standing_of(&host(HostStanding::Offline, Some(6)), None, after(5)), None);
+        assert_eq!(standing_of(&host(HostStanding::Offline, Some(6)), None, after(7)), chance);
+        assert_eq!(standing_of(&host(HostStanding::Refused, Some(6)), None, after(7)), None);
+        assert_eq!(standing_of(&host(HostStanding::Refused, None), None, after(0)), chance);
     }
 }

@@ -39,6 +39,8 @@ impl Pace {
         }
         self.rate = rate;
         self.limiter = limiter(rate);
+        // A new limiter would let the next call go at once; it is to wait its turn.
+        let _ = self.limiter.check();
         throttled
     }
 
@@ -78,5 +80,16 @@ mod tests {
             pace.answered(true);
         }
         assert!((pace.rate() - RATE_MIN).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pace_that_changes_lets_no_call_go_early() {
+        let mut pace = Pace::new(1.0);
+        assert!(pace.limiter.check().is_ok());
+        pace.answered(true);
+        for _ in 0..5 {
+            assert!(pace.limiter.check().is_err());
+            pace.answered(false);
+        }
     }
 }

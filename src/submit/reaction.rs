@@ -23,6 +23,12 @@ const QUEUE_FULL_WAIT_MIN: Duration = Duration::from_secs(60);
 /// That a batch is too large is not believed of so few URLs.
 const SMALL_BATCH: usize = 10;
 
+/// A domain that the service failed to configure is tried again after this ...
+const UNCONFIGURED_HOLDS: TimeDelta = TimeDelta::hours(1);
+
+/// ... and one that it refused or called offline after this, where nothing else is heard of it.
+const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
+
 /// A longer `Retry-After` is not believed, in seconds.
 const RETRY_AFTER_MAX_S: u64 = 3_600;
 
@@ -144,12 +150,14 @@ fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evide
             Refusal::OfflineDomain => (Blame::Host, HostStanding::Offline),
             Refusal::MissingParameter => return None,
         },
-        Outcome::Deferred(Deferral::DomainNotConfigured) if spent => (Blame::Host, HostStanding::Offline),
+        // It is about the domain, not about the batches that name it.
+        Outcome::Deferred(Deferral::DomainNotConfigured) => (Blame::Host, HostStanding::Offline),
         Outcome::Deferred(Deferral::Unknown) if spent => (Blame::Url, HostStanding::Refused),
         _ => return None,
     };
     let unsure = matches!(outcome, Outcome::Deferred(_));
-    Some(Evidence { blame, why: reason.to_owned(), unsure, standing })
+    let holds = if unsure { UNCONFIGURED_HOLDS } else { REFUSAL_HOLDS };
+    Some(Evidence { blame, why: reason.to_owned(), unsure, standing, holds })
 }
 
 /// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says, and
@@ -223,7 +231,7 @@ fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> Rele
     let wait_until = match outcome {
         _ if is_isolated => None,
         // Only this batch's own trouble: the others need not wait.
-        Outcome::Deferred(Deferral::DomainNotConfigured | Deferral::Unknown) => Some(later),
+        Outcome::Deferred(Deferral::Unknown) => Some(later),
         _ if is_too_large_yet_small(outcome, at) => Some(later),
         _ => None,
     };

@@ -195,6 +195,14 @@ impl Submitter {
                 if snapshot.ready.urgent > 0 && why.is_spent() {
                     self.tell_spent(&snapshot, &why).await?;
                 }
+                // Nothing is left to prove that a pause is over.
+                if snapshot.standing.paused_told
+                    && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. })
+                {
+                    let mut tx = self.store.write().await?;
+                    self.account_is_well_tx(&mut tx, now).await?;
+                    tx.commit().await?;
+                }
                 self.board.waiting(Some(why.to_string()), until).await?;
                 // What expires or is in doubt has to be put in order in the meantime.
                 Ok(Step::Waiting { until: [until, ready.expires_at, doubts].into_iter().flatten().min() })
@@ -260,8 +268,13 @@ impl Submitter {
         if may_isolate {
             queue::resume_suspects_tx(&mut tx).await?;
         } else {
-            let why = "it was in a batch that the service refused, and today's requests for finding out which URL is wrong \
-                       are spent ([retry] isolate_requests_max); it goes on tomorrow";
+            let why = if self.policy.isolate_requests_max == 0 {
+                "it was in a batch that the service refused, and [retry] isolate_requests_max = 0 allows no request for finding \
+                 out which URL is wrong"
+            } else {
+                "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are \
+                 spent ([retry] isolate_requests_max); it goes on tomorrow"
+            };
             queue::hold_suspects_tx(&mut tx, why).await?;
             warn!(urls = ready.suspects, "today's requests for isolation are spent: suspects are held until tomorrow");
         }

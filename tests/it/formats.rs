@@ -202,7 +202,9 @@ fn many_small_files_are_taken_while_submissions_go_on() {
     }
     world.wait_for("select count(*) from v_files where progress = 'done'", 2_000);
     world.wait_for("select submitted from v_status", 10_000);
-    assert_eq!(fs::read_dir(world.spool("done")).unwrap().count(), 4_000);
+    let done = fs::read_dir(world.spool("done")).unwrap().map(|entry| entry.unwrap().file_name());
+    // Receipts that are being rewritten begin with a dot.
+    assert_eq!(done.filter(|name| !name.to_string_lossy().starts_with('.')).count(), 4_000);
     world.assert_books_agree();
 }
 

@@ -177,3 +177,112 @@ fn a_crash_in_the_middle_of_a_search_does_not_begin_it_again() {
     world.assert_all_accepted(999);
     world.assert_books_agree();
 }
+
+#[test]
+fn a_list_of_domains_that_cannot_be_had_now_stops_nobody() {
+    let fault =
+        "[[fault]]\noperation = \"DescribeVodUserDomains\"\naction = \"error\"\ncode = \"ServiceUnavailable\"\n";
+    let world = World::new(fault, "");
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 10));
+    world.wait_for("select submitted from v_status", 10);
+    world.drop_file("more.txt", urls("b", 10).replace("//vod.", "//media."));
+    world.wait_for("select submitted from v_status", 20);
+    let asked = world.account().calls.iter().filter(|call| call.operation == "DescribeVodUserDomains").count();
+    assert!(asked <= 2, "asked {asked} times");
+}
+
+#[test]
+fn a_bad_url_and_a_bad_domain_in_one_batch_are_both_found() {
+    let scenario = format!(
+        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"bad.example.com\"\nstatus = \"offline\"\n{}",
+        bad_urls("/seg-000033.ts", "InvalidObjectPath.Malformed")
+    );
+    let world = World::new(&scenario, "");
+    let _daemon = world.ready_daemon();
+    let others = urls("b", 20).replace("//vod.", "//bad.");
+    world.drop_file("film.txt", format!("{}{others}", urls("a", 200)));
+    world.wait_for("select submitted from v_status", 199);
+    world.wait_for("select failed from v_status", 1);
+    world.wait_for("select parked from v_status", 20);
+    world.wait_for("select suspected from v_status", 0);
+    assert!(world.preloads().len() <= 24, "{} calls", world.preloads().len());
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_test_whose_answer_is_lost_is_held_where_that_is_asked_for() {
+    let scenario = format!(
+        "[[fault]]\ncalls = [2]\naction = \"drop_after\"\n[[fault]]\ncalls = [3, 4, 5, 6, 7, 8]\naction = \"drop_before\"\n\
+         [[fault]]\noperation = \"DescribeVodRefreshTasks\"\naction = \"error\"\ncode = \"Forbidden.RAM\"\n{}",
+        bad_urls("/seg-000001.ts", "InvalidObjectPath.Malformed")
+    );
+    let config = "[budget]\nin_doubt = \"hold\"\nurls_per_day = \"unlimited\"\n[retry]\nbackoff_min = \"1s\"\nbackoff_max = \"1s\"";
+    let world = World::new(&scenario, config);
+    let _daemon = world.ready_daemon();
+    // The first half, which is the first test, has no bad one: it was accepted, and nobody knows.
+    let list: Vec<String> = urls("a", 40).lines().rev().map(str::to_owned).collect();
+    world.drop_file("film.txt", list.join("\n"));
+    world.wait_for("select held from v_status", 20);
+    world.wait_for("select submitted from v_status", 19);
+    world.wait_for("select failed from v_status", 1);
+    assert_eq!(world.account().accepted.values().filter(|times| **times > 1).count(), 0, "sent twice");
+    world.assert_books_agree();
+}
+
+#[test]
+fn what_is_held_for_tomorrow_is_not_queued_again_and_expires_in_time() {
+    let scenario = bad_urls("/seg-000003.ts", "InvalidObjectPath.Malformed");
+    let world = World::new(&scenario, "[retry]\nisolate_requests_max = 0\n");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 20));
+    world.wait_for("select held from v_status", 20);
+    world.waits_for("isolate_requests_max");
+    let deadline = (chrono::Utc::now() + chrono::TimeDelta::minutes(40)).to_rfc3339();
+    world.drop_file("again.txt", format!("#: priority = urgent\n#: deadline = {deadline}\n{}", urls("a", 20)));
+    world.wait_for("select count(*) from v_files where name = 'again.txt' and merged = 20 and queued = 0", 1);
+    assert_eq!(world.number("select count(*) from v_urls where priority = 'urgent' and deadline is not null"), 20);
+    world.assert_books_agree();
+    drop(daemon);
+    world.configure("");
+    let _daemon = world.daemon();
+    world.wait_for("select submitted from v_status", 19);
+    world.wait_for("select failed from v_status", 1);
+    world.assert_all_accepted(19);
+    world.assert_books_agree();
+}
+
+#[test]
+fn urgent_suspects_wait_for_no_window() {
+    let scenario = bad_urls("/seg-000003.ts", "InvalidObjectPath.Malformed");
+    let now = chrono::Utc::now() + chrono::TimeDelta::hours(8 + 6);
+    let closed = format!(
+        "[schedule]\nwindows = [\"{}-{}\"]\n",
+        now.format("%H:%M"),
+        (now + chrono::TimeDelta::minutes(5)).format("%H:%M")
+    );
+    let world = World::new(&scenario, &closed);
+    let _daemon = world.ready_daemon();
+    world.drop_file("urgent.txt", format!("#: priority = urgent\n{}", urls("a", 20)));
+    world.drop_file("normal.txt", urls("b", 5));
+    world.wait_for("select submitted from v_status", 19);
+    world.wait_for("select failed from v_status", 1);
+    world.waits_for("the next window");
+    assert_eq!(world.number("select pending from v_status"), 5);
+}
+
+#[test]
+fn a_domain_that_is_not_configured_costs_a_few_requests_only() {
+    let scenario = format!(
+        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"new.example.com\"\nstatus = \"configure_failed\"\n"
+    );
+    let world = World::new(&scenario, "[schedule]\nbatch_urls_max = 10\n");
+    let _daemon = world.ready_daemon();
+    let new = urls("b", 300).replace("//vod.", "//new.");
+    world.drop_file("film.txt", format!("{}{new}", urls("a", 5)));
+    world.wait_for("select submitted from v_status", 5);
+    world.wait_for("select parked from v_status", 300);
+    world.waits_for("the 300 URLs left are of domains");
+    assert!(world.preloads().len() <= 5, "{} calls", world.preloads().len());
+    world.assert_books_agree();
+}

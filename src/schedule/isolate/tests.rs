@@ -217,7 +217,7 @@ fn the_more_is_bad_the_smaller_the_batches() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whatever is bad: exactly that is found, all the rest is accepted, and nobody is convicted without proof.
     #[test]

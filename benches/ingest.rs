@@ -1,0 +1,202 @@
+//! Ingest: lines a second, peak memory and bytes a URL, through the built binary, beside `sqlite3`'s own import of the same
+//! file into a table with a unique URL; the cost of a claim at each size; many small files beside one large one.
+//! Run: `cargo bench --bench ingest`; `PREFETCHD_BENCH_URLS=10000000` adds a size.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
+
+use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use prefetchd::model::Priority;
+use prefetchd::queue;
+use prefetchd::store::{Store, open_reader};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+/// A line of about 95 bytes, of one of 20 hosts.
+fn line(shape: &str, n: u64, chance: &mut StdRng) -> String {
+    let host = n % 20;
+    match shape {
+        "scattered" => {
+            let (a, b, c): (u64, u64, u64) = (chance.random(), chance.random(), chance.random());
+            format!("https://h{host:02}.example.com/{a:016x}/{b:016x}/{:015x}/{n:08}.ts\n", c >> 4)
+        }
+        _ => {
+            let film = n / 400;
+            let host = film % 20;
+            format!(
+                "https://h{host:02}.example.com/library/2026/11/film-{film:08}/1080p/segments/part-{:08}-{:08}.ts\n",
+                n % 400,
+                n
+            )
+        }
+    }
+}
+
+struct Daemon(Child);
+
+impl Daemon {
+    /// The built binary on a new directory, with a service that cannot be reached.
+    fn start(dir: &Path) -> Self {
+        let config = format!(
+            "[api]\nendpoint = \"http://127.0.0.1:9\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n",
+            dir.display()
+        );
+        fs::write(dir.join("prefetchd.toml"), config).unwrap();
+        fs::create_dir_all(dir.join("spool/incoming")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_prefetchd"))
+            .args(["run", "--config"])
+            .arg(dir.join("prefetchd.toml"))
+            .env("ALIBABA_CLOUD_ACCESS_KEY_ID", "bench")
+            .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "bench")
+            .env("PREFETCHD_LOG", "error")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Peak resident memory in MB.
+    fn peak(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let kb = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
+        kb.trim().parse::<f64>().unwrap() / 1024.0
+    }
+
+    fn stop(mut self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), rustix::process::Signal::TERM)
+            .unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Waits until so many files are done.
+async fn done(database: &Path, files: i64) {
+    loop {
+        if let Ok(mut conn) = open_reader(database).await {
+            let count =
+                sqlx::query_scalar("select count(*) from v_files where progress = 'done'").fetch_one(&mut conn).await;
+            if count.unwrap_or(0) >= files {
+                return;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Seconds that `sqlite3` takes to import the file into a table with a unique URL.
+fn sqlite3_import(dir: &Path, list: &Path) -> f64 {
+    let script = format!(
+        "pragma journal_mode = wal;\npragma synchronous = full;\npragma cache_size = -64000;\n\
+         create table t (url text unique);\n.mode ascii\n.separator \"\\001\" \"\\n\"\n.import {} t\n",
+        list.display()
+    );
+    fs::write(dir.join("import.sql"), script).unwrap();
+    let start = Instant::now();
+    let status = Command::new("sqlite3")
+        .arg(dir.join("import.db"))
+        .stdin(fs::File::open(dir.join("import.sql")).unwrap())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    start.elapsed().as_secs_f64()
+}
+
+async fn one_file(shape: &str, urls: u64) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("list.txt");
+    let mut chance = StdRng::seed_from_u64(urls);
+    let mut file = BufWriter::new(fs::File::create(&list).unwrap());
+    for n in 0..urls {
+        file.write_all(line(shape, n, &mut chance).as_bytes()).unwrap();
+    }
+    file.into_inner().unwrap().sync_all().unwrap();
+    let theirs = sqlite3_import(dir.path(), &list);
+    fs::remove_file(dir.path().join("import.db")).unwrap();
+
+    let database = dir.path().join("prefetchd.db");
+    let daemon = Daemon::start(dir.path());
+    while open_reader(&database).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let start = Instant::now();
+    fs::rename(&list, dir.path().join("spool/incoming/list.txt")).unwrap();
+    done(&database, 1).await;
+    let ours = start.elapsed().as_secs_f64();
+    let peak = daemon.peak();
+    daemon.stop();
+    let bytes = fs::metadata(&database).unwrap().len() as f64 / urls as f64;
+
+    let store = Store::open(&database).await.unwrap();
+    let mut claims = Vec::new();
+    for _ in 0..20 {
+        let start = Instant::now();
+        let mut tx = store.write().await.unwrap();
+        let batch = queue::pick_tx(&mut tx, Priority::Low, 1000).await.unwrap();
+        claims.push(start.elapsed().as_secs_f64() * 1000.0);
+        assert_eq!(batch.urls.len(), 1000);
+        tx.roll_back().await.unwrap();
+    }
+    claims.sort_by(f64::total_cmp);
+    store.close().await;
+    let rate = urls as f64 / ours;
+    println!(
+        "{shape:>9} {urls:>9} URLs: {rate:>7.0} lines/s, sqlite3 {:>7.0}: {:4.2} times; peak {peak:5.1} MB; {bytes:5.1} bytes a URL; a claim of 1,000 picks in {:4.1} ms",
+        urls as f64 / theirs,
+        theirs / ours,
+        claims[claims.len() / 2],
+    );
+    rate
+}
+
+async fn many_files(files: u64, rate_of_one: f64) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("prefetchd.db");
+    let staged = dir.path().join("spool/staged");
+    fs::create_dir_all(&staged).unwrap();
+    let mut chance = StdRng::seed_from_u64(files);
+    for file in 0..files {
+        let text: String = (0..10).map(|n| line("scattered", file * 10 + n, &mut chance)).collect();
+        fs::write(staged.join(format!("part-{file:06}.txt")), text).unwrap();
+    }
+    let daemon = Daemon::start(dir.path());
+    while open_reader(&database).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let start = Instant::now();
+    for file in 0..files {
+        let name = format!("part-{file:06}.txt");
+        fs::rename(staged.join(&name), dir.path().join("spool/incoming").join(&name)).unwrap();
+    }
+    done(&database, i64::try_from(files).unwrap()).await;
+    let rate = (files * 10) as f64 / start.elapsed().as_secs_f64();
+    println!(
+        "{files} files of ten lines: {rate:.0} lines/s, {:.3} of one file's rate; peak {:.1} MB",
+        rate / rate_of_one,
+        daemon.peak()
+    );
+    daemon.stop();
+}
+
+fn main() {
+    let extra: Option<u64> = std::env::var("PREFETCHD_BENCH_URLS").ok().and_then(|n| n.parse().ok());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut rate = 0.0;
+        for urls in [100_000, 1_000_000].into_iter().chain(extra) {
+            for shape in ["scattered", "real"] {
+                let this = one_file(shape, urls).await;
+                if shape == "scattered" && urls == 1_000_000 {
+                    rate = this;
+                }
+            }
+        }
+        let files = std::env::var("PREFETCHD_BENCH_FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+        many_files(files, rate).await;
+    });
+}
