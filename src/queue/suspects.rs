@@ -46,10 +46,10 @@ const END: &str = "
 const ANY: &str = "select exists (select 1 from cases)";
 
 const HOLD: &str = "
-    update urls set suspect = 2, reason = ?1 where suspect = 1 and state = 0 returning file_id, host_id, priority";
+    update urls set suspect = 2, reason = ?1 where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority";
 
 const RESUME: &str = "
-    update urls set suspect = 1, reason = null where suspect = 2 and state = 0 returning file_id, host_id, priority";
+    update urls set suspect = 1, reason = null where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority";
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

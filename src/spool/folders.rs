@@ -96,6 +96,16 @@ impl Folders {
         Ok(())
     }
 
+    /// Makes everything durable that was written or moved in the spool: the file system is synced once for many files.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn sync_all(&self) -> io::Result<()> {
+        let folder = File::open(&self.done).map_err(|error| at(&self.done, &error))?;
+        rustix::fs::syncfs(&folder).map_err(|error| at(&self.done, &error.into()))
+    }
+
     /// Opens a file in `work/` for reading: no link is followed, nothing blocks.
     ///
     /// # Errors
@@ -132,19 +142,21 @@ impl Folders {
     }
 }
 
-/// Writes a whole file under a temporary name, makes it durable, and renames it: readers see all of it or nothing.
-/// The name is durable once the caller has synced the folder.
+/// Writes a whole file under a temporary name and renames it: readers see all of it or nothing. It is durable once the
+/// caller has synced the spool.
 ///
 /// # Errors
 ///
 /// What the file system says.
 pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!(".{name}.tmp"));
-    let written =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        });
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o640)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(content));
     written.and_then(|()| fs::rename(&temporary, folder.join(name))).map_err(|error| at(&folder.join(name), &error))
 }
 

@@ -23,23 +23,29 @@ use tracing::{info, warn};
 
 use super::content::{Content, Unreadable, report_line};
 use super::decode::{Packing, decode};
-use super::folders::{Folders, RECEIPT, REFUSED, sync_folder, write_whole};
+use super::folders::{Folders, RECEIPT, REFUSED, write_whole};
 use super::format::{Format, Item};
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::UrlRules;
+use crate::model::{FileId, UrlRules};
 use crate::queue::{self, FileAccount, Keys, NewUrl, OpenFile, Phase, Progress};
 use crate::store::{self, Store, WriteTx};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most.
-const CHUNK_LINES_MAX: u64 = 10_000;
+const CHUNK_LINES_MAX: u64 = 20_000;
 
 /// Chunks that may wait for the committing side: with their size this bounds the memory.
-const CHUNKS_AHEAD: usize = 2;
+const CHUNKS_AHEAD: usize = 1;
 
 /// Files that are put away together at most.
 const TOGETHER_MAX: usize = 200;
+
+/// A file of no more bytes is read in one go with others: it has fewer lines than a chunk ...
+const SMALL_BYTES: u64 = 32 * 1024;
+
+/// ... and so no more parts than keys, two chunks, end.
+const SMALL_PARTS_MAX: usize = 16;
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
@@ -102,28 +108,77 @@ impl Ingest {
         shutdown: &CancellationToken,
     ) -> Result<(usize, Result<(), Error>), Error> {
         let mut trouble = Ok(());
-        let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
         let mut finished = 0;
-        for file in files {
-            let phase = match file.phase {
-                Phase::Reading => match self.read(file, shutdown).await {
-                    Ok(Some(phase)) => phase,
-                    Ok(None) => break,
-                    Err(Error::Store(error)) => return Err(error.into()),
-                    Err(error) => {
-                        trouble = trouble.and(Err(error));
-                        continue;
-                    }
-                },
-                phase => phase,
-            };
-            read.push((file, phase));
-            if read.len() >= TOGETHER_MAX {
-                finished += self.put_away(&std::mem::take(&mut read), &mut trouble).await?;
+        for files in files.chunks(TOGETHER_MAX) {
+            let mut small = self.read_small(files).await?;
+            let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
+            for file in files {
+                let phase = match (small.remove(&file.id), file.phase) {
+                    (Some(phase), _) => phase,
+                    (None, Phase::Reading) => match self.read(file, shutdown).await {
+                        Ok(Some(phase)) => phase,
+                        Ok(None) => break,
+                        Err(Error::Store(error)) => return Err(error.into()),
+                        Err(error) => {
+                            trouble = trouble.and(Err(error));
+                            continue;
+                        }
+                    },
+                    (None, phase) => phase,
+                };
+                read.push((file, phase));
+            }
+            finished += self.put_away(&read, &mut trouble).await?;
+            if shutdown.is_cancelled() {
+                break;
             }
         }
-        finished += self.put_away(&read, &mut trouble).await?;
         Ok((finished, trouble))
+    }
+
+    /// Reads files that are small and whole in one go, and commits them together. What is not among its answer is read by
+    /// itself.
+    async fn read_small(&self, files: &[OpenFile]) -> Result<HashMap<FileId, Phase>, Error> {
+        let mut readers = Vec::new();
+        for file in files.iter().filter(|file| file.phase == Phase::Reading && file.read_bytes == 0) {
+            let Ok(handle) = self.folders.open(&file.stored_name) else { continue };
+            if handle.metadata().is_ok_and(|meta| meta.len() <= SMALL_BYTES) {
+                readers.push((file.id, self.reader(file, (0, file.refused_bytes)), handle));
+            }
+        }
+        let read_all = move || -> Vec<(FileId, Vec<Part>)> {
+            readers.into_iter().map(|(id, reader, handle)| (id, reader.run_small(handle))).collect()
+        };
+        let parts = tokio::task::spawn_blocking(read_all).await.expect("the reading side does not panic");
+        let mut read = HashMap::new();
+        let mut tx = self.store.write().await?;
+        for (id, parts) in parts {
+            let Some(file) = files.iter().find(|file| file.id == id) else { continue };
+            // Anything but one chunk and a good end is another case.
+            let (keys, chunk, end) = match <[Part; 3]>::try_from(parts) {
+                Ok([Part::Keys(keys), Part::Chunk(chunk), end @ Part::End { .. }]) => (keys, chunk, end),
+                _ => continue,
+            };
+            let Part::End { bytes, sha256, seen } = end else { continue };
+            if self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen) {
+                continue;
+            }
+            self.commit_tx(&mut tx, file, &keys, chunk).await?;
+            queue::mark_read_tx(&mut tx, file.id, bytes, &sha256, self.clock.now()).await?;
+            read.insert(id, Phase::Read);
+        }
+        tx.commit().await?;
+        Ok(read)
+    }
+
+    fn reader(&self, file: &OpenFile, mark: (u64, u64)) -> Reader {
+        Reader {
+            rules: self.rules.clone(),
+            format: Format::of(&file.name),
+            report: self.folders.growing_report(&file.stored_name),
+            mark: mark.0,
+            refused_bytes: mark.1,
+        }
     }
 
     /// Reads and commits what is left of the file; what was appended meanwhile is read too. None if the daemon stops.
@@ -135,13 +190,7 @@ impl Ingest {
                 Err(error) => return self.refuse_unopened(file, &error).await.map(Some),
             };
             let (parts, mut received) = mpsc::channel(CHUNKS_AHEAD);
-            let reader = Reader {
-                rules: self.rules.clone(),
-                format: Format::of(&file.name),
-                report: self.folders.growing_report(&file.stored_name),
-                mark: mark.0,
-                refused_bytes: mark.1,
-            };
+            let reader = self.reader(file, mark);
             let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
             let ended = self.receive(file, &mut received, &mut mark, shutdown).await;
             drop(received); // a reader that still has something to hand over ends
@@ -257,7 +306,7 @@ impl Ingest {
                 write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, &account).as_bytes())?;
             }
         }
-        sync_folder(&self.folders.done)?;
+        self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
         for (file, _) in &files {
             queue::receipt_written_tx(&mut tx, *file).await?;
@@ -282,9 +331,8 @@ impl Ingest {
         if away.is_empty() {
             return Ok(0);
         }
-        for folder in [&self.folders.done, &self.folders.rejected, &self.folders.work] {
-            sync_folder(folder)?;
-        }
+        // Receipts and moves are made durable together: until that is noted, each step may be repeated.
+        self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
         for (file, _) in &away {
             queue::finish_tx(&mut tx, file.id).await?;
@@ -350,6 +398,14 @@ impl Reader {
         };
         // Nobody listens when the daemon stops; the file is then read again from its mark.
         let _ = parts.blocking_send(last);
+    }
+
+    /// The parts of a file that has few.
+    fn run_small(self, handle: File) -> Vec<Part> {
+        let (parts, mut received) = mpsc::channel(SMALL_PARTS_MAX);
+        self.run(handle, &parts);
+        drop(parts);
+        std::iter::from_fn(|| received.try_recv().ok()).collect()
     }
 
     fn read(&self, handle: File, parts: &mpsc::Sender<Part>) -> Result<Option<Part>, Unreadable> {

@@ -75,12 +75,20 @@ fn what_is_not_a_regular_file_is_reported_once_and_left() {
     rustix::fs::mkfifoat(rustix::fs::CWD, incoming.join("a-fifo"), rustix::fs::Mode::RWXU).unwrap();
     fs::write(world.path("elsewhere.txt"), urls("secret", 2)).unwrap();
     std::os::unix::fs::symlink(world.path("elsewhere.txt"), incoming.join("a-link")).unwrap();
+    fs::hard_link(world.path("elsewhere.txt"), incoming.join("a-hard-link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(incoming.join("a-socket")).unwrap();
     // Three files, each of which brings another scan.
     for n in 1..=3 {
         world.drop_file(&format!("film-{n}.txt"), urls(&format!("f{n}"), 1));
         world.wait_for("select submitted from v_status", n);
     }
-    for (name, what) in [("a-directory", "a directory"), ("a-fifo", "a FIFO"), ("a-link", "a symbolic link")] {
+    for (name, what) in [
+        ("a-directory", "a directory"),
+        ("a-fifo", "a FIFO"),
+        ("a-link", "a symbolic link"),
+        ("a-hard-link", "a file with another hard link"),
+        ("a-socket", "a socket"),
+    ] {
         assert_eq!(world.count_log(&format!("{what} in incoming/ is left alone")), 1, "{}", world.log());
         assert!(fs::symlink_metadata(incoming.join(name)).is_ok());
     }
