@@ -78,7 +78,9 @@ impl Spool {
         queued: Arc<Notify>,
         config: &Config,
     ) -> Self {
-        let watch = Watch::new(folders.incoming.clone());
+        // Before anybody is told that the daemon is ready: who writes from then on is heard.
+        let mut watch = Watch::new(folders.incoming.clone());
+        watch.arm();
         Self {
             store,
             folders,
