@@ -6,34 +6,25 @@
 //! missing from it and none stands in it twice.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::fs;
+use std::io;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::content::{Content, Unreadable, report_line};
-use super::decode::{Packing, decode};
 use super::folders::{Folders, RECEIPT, REFUSED, write_whole};
-use super::format::{Format, Item};
+use super::format::Format;
+use super::reading::{Chunk, Part, Parts, Reader, state};
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{FileId, UrlRules};
-use crate::queue::{self, FileAccount, Keys, NewUrl, OpenFile, Phase, Progress};
+use crate::queue::{self, FileAccount, Keys, OpenFile, Phase};
 use crate::store::{self, Store, WriteTx};
-
-/// Lines a chunk, good or bad, and so rows a transaction, at most.
-const CHUNK_LINES_MAX: u64 = 20_000;
 
 /// Chunks that may wait for the committing side: with their size this bounds the memory.
 const CHUNKS_AHEAD: usize = 1;
@@ -41,17 +32,8 @@ const CHUNKS_AHEAD: usize = 1;
 /// Files that are put away together at most.
 const TOGETHER_MAX: usize = 200;
 
-/// A file of no more bytes is read in one go with others: it has fewer lines than a chunk ...
+/// A file of no more bytes is read in one go with others.
 const SMALL_BYTES: u64 = 32 * 1024;
-
-/// ... and so no more parts than keys, two chunks, end.
-const SMALL_PARTS_MAX: usize = 16;
-
-/// Largest file, in bytes.
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
-
-/// A file that changed while it was read is read on when it has not changed for so long.
-const SETTLED: Duration = Duration::from_millis(500);
 
 /// What stopped an ingest; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
@@ -72,21 +54,6 @@ pub struct Ingest {
     rules: UrlRules,
     fresh_for: TimeDelta,
     clock: Clock,
-}
-
-/// What the reading side hands over, in this order: keys, chunks, end.
-enum Part {
-    Keys(Keys),
-    Chunk(Chunk),
-    End { bytes: u64, sha256: String, seen: FileState },
-    NotUrls { bytes: Option<u64>, why: String },
-    Failed(io::Error),
-}
-
-#[derive(Default)]
-struct Chunk {
-    urls: Vec<NewUrl>,
-    progress: Progress,
 }
 
 impl Ingest {
@@ -191,7 +158,8 @@ impl Ingest {
             };
             let (parts, mut received) = mpsc::channel(CHUNKS_AHEAD);
             let reader = self.reader(file, mark);
-            let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
+            let thread =
+                tokio::task::spawn_blocking(move || reader.run(handle, &Parts { sender: parts, may_wait: true }));
             let ended = self.receive(file, &mut received, &mut mark, shutdown).await;
             drop(received); // a reader that still has something to hand over ends
             thread.await.expect("the reading side does not panic");
@@ -374,241 +342,4 @@ enum Received {
     Stopped,
     /// The file has changed since its end was read: it is read on from the mark.
     Grew,
-}
-
-/// The reading side.
-struct Reader {
-    rules: UrlRules,
-    format: Format,
-    report: PathBuf,
-    /// Lines up to this byte of the text are committed already.
-    mark: u64,
-    /// The report is good up to this byte.
-    refused_bytes: u64,
-}
-
-impl Reader {
-    /// Reads the whole file and hands over its parts, the last of which says how it ended.
-    fn run(self, handle: File, parts: &mpsc::Sender<Part>) {
-        let last = match self.read(handle, parts) {
-            Ok(Some(end)) => end,
-            Ok(None) => return, // nobody listens any more
-            Err(Unreadable::Io(error)) => Part::Failed(error),
-            Err(Unreadable::NotUrls(why)) => Part::NotUrls { bytes: None, why },
-        };
-        // Nobody listens when the daemon stops; the file is then read again from its mark.
-        let _ = parts.blocking_send(last);
-    }
-
-    /// The parts of a file that has few.
-    fn run_small(self, handle: File) -> Vec<Part> {
-        let (parts, mut received) = mpsc::channel(SMALL_PARTS_MAX);
-        self.run(handle, &parts);
-        drop(parts);
-        std::iter::from_fn(|| received.try_recv().ok()).collect()
-    }
-
-    fn read(&self, handle: File, parts: &mpsc::Sender<Part>) -> Result<Option<Part>, Unreadable> {
-        let size = handle.metadata()?.len();
-        if size > FILE_BYTES_MAX {
-            let why = format!("it has {size} bytes, more than the {FILE_BYTES_MAX} a file may have: split it");
-            return Ok(Some(Part::NotUrls { bytes: Some(size), why }));
-        }
-        let identity = Arc::new(Identity::default());
-        let (text, packing) = match decode(Growing::new(handle, Arc::clone(&identity))?, Arc::clone(&identity.bytes)) {
-            Err(error) if error.raw_os_error().is_none() => {
-                return Err(Unreadable::NotUrls(format!("its packed data is damaged: {error}")));
-            }
-            decoded => decoded?,
-        };
-        // Of a packed file, an error that is not the disk's is one of its content.
-        let of_content = |error: io::Error, line: u64| match packing {
-            Packing::Plain => Unreadable::Io(error),
-            _ if error.raw_os_error().is_some() => Unreadable::Io(error),
-            packing => Unreadable::NotUrls(format!(
-                "its {} data is damaged after line {line} ({error}); the lines before are queued",
-                packing.name()
-            )),
-        };
-        let mut content = Content::open(text, self.format, self.rules.clone()).map_err(|error| match error {
-            Unreadable::Io(error) => of_content(error, 0),
-            other => other,
-        })?;
-        if parts.blocking_send(Part::Keys(content.keys().clone())).is_err() {
-            return Ok(None);
-        }
-        let mut report = Report::resume(&self.report, self.refused_bytes)?;
-        let mut chunk = ChunkBuilder::at(self.mark);
-        let mut damage = None;
-        loop {
-            let (item, ends_at) = match content.next_item() {
-                Ok(Some(item)) => item,
-                Ok(None) => break,
-                Err(error) => {
-                    damage = Some(of_content(error, content.lines_read()));
-                    break;
-                }
-            };
-            if ends_at <= self.mark {
-                continue;
-            }
-            chunk.add(item, ends_at, &mut report);
-            if chunk.lines >= CHUNK_LINES_MAX && parts.blocking_send(Part::Chunk(chunk.finish(&mut report)?)).is_err() {
-                return Ok(None);
-            }
-        }
-        if chunk.is_begun() && parts.blocking_send(Part::Chunk(chunk.finish(&mut report)?)).is_err() {
-            return Ok(None);
-        }
-        match damage {
-            Some(damage) => Err(damage),
-            None => Ok(Some(identity.end())),
-        }
-    }
-}
-
-/// Collects the lines of a chunk.
-struct ChunkBuilder {
-    chunk: Chunk,
-    reasons: HashMap<String, u64>,
-    /// All lines, also blank ones, so that a file of comments moves its mark too.
-    lines: u64,
-}
-
-impl ChunkBuilder {
-    fn at(mark: u64) -> Self {
-        let progress = Progress { from_bytes: mark, read_bytes: mark, ..Progress::default() };
-        let chunk = Chunk { urls: Vec::new(), progress };
-        Self { chunk, reasons: HashMap::new(), lines: 0 }
-    }
-
-    fn is_begun(&self) -> bool {
-        self.lines > 0
-    }
-
-    fn add(&mut self, item: Item, ends_at: u64, report: &mut Report) {
-        self.lines += 1;
-        self.chunk.progress.read_bytes = ends_at;
-        match item {
-            Item::Nothing => return,
-            Item::Url(url) => self.chunk.urls.push(url),
-            Item::Refused { line, reason, bytes } => {
-                report.add(&report_line(line, &reason, &bytes));
-                // Reasons that quote the line are many; they are counted by what stands before the colon.
-                let kind = reason.split(':').next().unwrap_or_default().to_owned();
-                *self.reasons.entry(kind).or_default() += 1;
-            }
-        }
-        self.chunk.progress.lines += 1;
-    }
-
-    /// The chunk, its refused lines durable in the report; what follows is the next one.
-    fn finish(&mut self, report: &mut Report) -> io::Result<Chunk> {
-        self.chunk.progress.refused_bytes = report.sync()?;
-        self.chunk.progress.refused = self.reasons.drain().collect();
-        let next = Self::at(self.chunk.progress.read_bytes);
-        Ok(std::mem::replace(self, next).chunk)
-    }
-}
-
-/// The report of refused lines, growing in `work/`.
-struct Report {
-    path: PathBuf,
-    file: Option<File>,
-    length: u64,
-    unwritten: Vec<u8>,
-}
-
-impl Report {
-    /// Cuts off what was written after the last commit.
-    fn resume(path: &Path, length: u64) -> io::Result<Self> {
-        let mut file = None;
-        if path.exists() {
-            let old = OpenOptions::new().append(true).open(path)?;
-            old.set_len(length)?;
-            file = Some(old);
-        }
-        Ok(Self { path: path.to_path_buf(), file, length, unwritten: Vec::new() })
-    }
-
-    fn add(&mut self, line: &str) {
-        self.unwritten.extend_from_slice(line.as_bytes());
-    }
-
-    /// Makes what was added durable and gives the report's length.
-    fn sync(&mut self) -> io::Result<u64> {
-        if !self.unwritten.is_empty() {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?),
-            };
-            file.write_all(&self.unwritten)?;
-            file.sync_data()?;
-            self.length += self.unwritten.len() as u64;
-            self.unwritten.clear();
-        }
-        Ok(self.length)
-    }
-}
-
-/// Size and time of change.
-type FileState = (u64, SystemTime);
-
-/// What was read of a file, as its receipt names it.
-#[derive(Default)]
-struct Identity {
-    hash: Mutex<Sha256>,
-    bytes: Arc<AtomicU64>,
-    seen: Mutex<Option<FileState>>,
-}
-
-impl Identity {
-    fn end(&self) -> Part {
-        let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
-        Part::End {
-            bytes: self.bytes.load(Ordering::Relaxed),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            seen: self.seen.lock().expect("nobody panics with it").unwrap_or((0, SystemTime::UNIX_EPOCH)),
-        }
-    }
-}
-
-/// A file that may still grow: its end is its end only when it has not changed since it was last looked at. Everything
-/// read goes into the hash, so that the receipt names the content that was read.
-struct Growing {
-    file: File,
-    seen: FileState,
-    identity: Arc<Identity>,
-}
-
-impl Growing {
-    fn new(file: File, identity: Arc<Identity>) -> io::Result<Self> {
-        let seen = state(&file)?;
-        Ok(Self { file, seen, identity })
-    }
-}
-
-impl Read for Growing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.file.read(buffer)?;
-            if read > 0 {
-                self.identity.hash.lock().expect("nobody panics with it").update(&buffer[..read]);
-                self.identity.bytes.fetch_add(read as u64, Ordering::Relaxed);
-                return Ok(read);
-            }
-            let now = state(&self.file)?;
-            if now == self.seen {
-                *self.identity.seen.lock().expect("nobody panics with it") = Some(now);
-                return Ok(0);
-            }
-            self.seen = now;
-            std::thread::sleep(SETTLED);
-        }
-    }
-}
-
-fn state(file: &File) -> io::Result<FileState> {
-    let meta = file.metadata()?;
-    Ok((meta.len(), meta.modified()?))
 }

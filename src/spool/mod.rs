@@ -16,6 +16,7 @@ mod ingest;
 mod lines;
 mod name;
 mod readiness;
+mod reading;
 mod receipt;
 mod retention;
 mod scan;

@@ -65,6 +65,16 @@ fn a_packed_file_that_is_damaged_or_a_bomb_keeps_its_good_lines_and_harms_nobody
 }
 
 #[test]
+fn a_small_file_that_unpacks_to_many_lines_is_read_to_its_end() {
+    let world = World::new("", "");
+    let _daemon = world.ready_daemon();
+    let text = format!("{}{}", "\n".repeat(1_000_000), urls("last", 1));
+    world.drop_file("blank.txt.gz", gzip(text.as_bytes()));
+    world.wait_for("select line from v_urls", 1_000_001);
+    world.wait_for("select submitted from v_status", 1);
+}
+
+#[test]
 fn keys_of_lines_and_of_the_command_line_decide_the_order_and_the_end() {
     let world = World::new(
         "",
