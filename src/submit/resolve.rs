@@ -114,8 +114,14 @@ impl Submitter {
     async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
         let urls = &opened.batch.urls;
         let mut tasks: Vec<TaskId> = Vec::new();
-        let ends = urls.first().into_iter().chain(if urls.len() > 1 { urls.last() } else { None });
-        for url in ends {
+        let first = urls.first();
+        let last = urls.last().filter(|_| urls.len() > 1);
+        // The first one again, if the service began to list them after it was asked for.
+        let mut ends: Vec<_> = first.into_iter().chain(last).collect();
+        let mut at = 0;
+        while let Some(url) = ends.get(at).copied() {
+            at += 1;
+            let known = tasks.len();
             self.pace.until_ready().await;
             let nonce = uuid::Uuid::new_v4().to_string();
             let since = opened.signed_at - LOOK_BACK;
@@ -133,6 +139,9 @@ impl Submitter {
                         tasks.push(task);
                     }
                 }
+            }
+            if at == 2 && known == 0 && !tasks.is_empty() {
+                ends.extend(first);
             }
         }
         if tasks.is_empty() {
