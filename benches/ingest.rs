@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
 
 use std::fs;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn line(shape: &str, n: u64, chance: &mut StdRng) -> String {
 struct Daemon(Child);
 
 impl Daemon {
-    /// The built binary on a new directory, with a service that cannot be reached.
+    /// The built binary on a new directory, with a service that cannot be reached; ready to take files.
     fn start(dir: &Path) -> Self {
         let config = format!(
             "[api]\nendpoint = \"http://127.0.0.1:9\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n",
@@ -48,15 +48,20 @@ impl Daemon {
         );
         fs::write(dir.join("prefetchd.toml"), config).unwrap();
         fs::create_dir_all(dir.join("spool/incoming")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_prefetchd"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_prefetchd"))
             .args(["run", "--config"])
             .arg(dir.join("prefetchd.toml"))
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", "bench")
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "bench")
-            .env("PREFETCHD_LOG", "error")
+            .env("PREFETCHD_LOG", "prefetchd::daemon=info")
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = log.lines();
+        assert!(lines.any(|line| line.unwrap().contains("ready")), "it did not start");
+        std::thread::spawn(move || lines.for_each(drop));
         Self(child)
     }
 
@@ -121,9 +126,6 @@ async fn one_file(shape: &str, urls: u64) -> f64 {
 
     let database = dir.path().join("prefetchd.db");
     let daemon = Daemon::start(dir.path());
-    while open_reader(&database).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     let start = Instant::now();
     fs::rename(&list, dir.path().join("spool/incoming/list.txt")).unwrap();
     done(&database, 1).await;
@@ -165,9 +167,6 @@ async fn many_files(files: u64, rate_of_one: f64) {
         fs::write(staged.join(format!("part-{file:06}.txt")), text).unwrap();
     }
     let daemon = Daemon::start(dir.path());
-    while open_reader(&database).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     let start = Instant::now();
     for file in 0..files {
         let name = format!("part-{file:06}.txt");

@@ -80,7 +80,6 @@ create table urls (
     file_id        integer not null references files,
     line           integer not null,
     url            text    not null,               -- normalised
-    url_key        integer not null,               -- 64-bit hash of url; equal keys are told apart by url
     host_id        integer not null references hosts,
     priority       integer not null,
     state          integer not null default 0,     -- 0 pending, 1 batched, 2 complete, 3 failed, 4 expired, 5 cancelled, 6 held
@@ -103,10 +102,16 @@ create index urls_parked on urls (host_id) where parked = 1;
 create index urls_suspect on urls (state) where suspect > 0;
 create index urls_waiting on urls (wait_until) where wait_until is not null;
 create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
--- Duplicates are looked up here. Not unique: two urls may share a key, and the one writer checks before it inserts.
-create index urls_live on urls (url_key) where state in (0, 1, 2);
 create index urls_ended on urls (ended_at) where ended_at is not null;
 create index urls_submission on urls (submission_id) where submission_id is not null;
+
+-- A row a row of urls: a 64-bit hash of its url, by which duplicates are looked up. A table of its own and no index, so that it is
+-- filled in its own order, chunk by chunk, and is left alone when a url changes its state. Two urls may share a key: the text decides.
+create table url_keys (
+    url_key  integer not null,
+    url_id   integer not null,
+    primary key (url_key, url_id)
+) strict, without rowid;
 
 -- How many urls are in which state, by priority.
 create table tally (

@@ -5,6 +5,8 @@
 //! it commits. A commit that reports an error may be durable all the same (fsync failed, the rows were there): the
 //! connection is dropped, the next user opens a new one and reads what is true.
 
+mod bulk;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,19 +34,22 @@ const CHECKPOINT_PAGES: &str = "10000";
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-32768";
 
+/// What the driver said.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another process holds the lock.
     #[error("the database is locked by another process ({0})")]
-    Busy(#[source] sqlx::Error),
+    Busy(#[source] Cause),
     /// No room.
     #[error("the disk under the database is full ({0})")]
-    Full(#[source] sqlx::Error),
+    Full(#[source] Cause),
     /// The file is damaged. It is neither deleted nor replaced.
     #[error("the database is corrupt ({0}); restore it from a backup or run `sqlite3 … .recover`")]
-    Corrupt(#[source] sqlx::Error),
+    Corrupt(#[source] Cause),
     /// A newer program made it.
     #[error("the database's schema is version {found}, this program knows up to {known}; install a newer prefetchd")]
     Newer {
@@ -64,18 +69,32 @@ pub enum Error {
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// Anything else.
     #[error("the database: {0}")]
-    Other(#[source] sqlx::Error),
+    Other(#[source] Cause),
+}
+
+impl Error {
+    /// By SQLite's result code, if it gave one.
+    fn of(code: Option<i64>, cause: Cause) -> Self {
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy(cause),
+            Some(11 | 26) => Self::Corrupt(cause),
+            Some(13) => Self::Full(cause),
+            _ => Self::Other(cause),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
-        match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Self::Busy(error),
-            Some(11 | 26) => Self::Corrupt(error),
-            Some(13) => Self::Full(error),
-            _ => Self::Other(error),
-        }
+        Self::of(code, error.into())
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| i64::from(error.extended_code));
+        Self::of(code, error.into())
     }
 }
 

@@ -119,13 +119,22 @@ impl ObjectUrl {
         &self.text[self.host.clone()]
     }
 
-    /// A 64-bit key for the index of live URLs: half a hash of everything up to the last `/`, half one of the rest, so
-    /// that neighbours on the CDN are neighbours in the index. Two URLs may share a key; the text decides.
+    /// Where the domain stands in the text.
+    pub fn host_range(&self) -> std::ops::Range<usize> {
+        self.host.clone()
+    }
+
+    /// [`ObjectUrl::key_of`] its text.
     pub fn key(&self) -> i64 {
-        let split = self.text.rfind('/').map_or(0, |slash| slash + 1);
-        let (directory, name) = self.text.split_at(split);
-        let high = xxh3_64(directory.as_bytes()) & 0xffff_ffff_0000_0000;
-        let low = xxh3_64(name.as_bytes()) & 0xffff_ffff;
+        Self::key_of(&self.text)
+    }
+
+    /// A 64-bit key for a URL in its normal spelling: half a hash of everything up to the last `/`, half one of the whole, so
+    /// that neighbours on the CDN are neighbours in the table of keys. Two URLs may share a key; the text decides.
+    pub fn key_of(text: &str) -> i64 {
+        let split = text.rfind('/').map_or(0, |slash| slash + 1);
+        let high = xxh3_64(&text.as_bytes()[..split]) & 0xffff_ffff_0000_0000;
+        let low = xxh3_64(text.as_bytes()) & 0xffff_ffff;
         (high | low).cast_signed()
     }
 }

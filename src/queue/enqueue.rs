@@ -1,48 +1,34 @@
 //! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's
 //! mark of what has been read: after a crash both are there or neither is.
+//!
+//! Three passes, each in the order in which its table is laid out: the keys of the chunk are looked up in key order, the new
+//! rows are added in the file's order, their keys in key order again. So a chunk walks each page once, however large the queue is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use rusqlite::{Connection, Row, Statement, params};
 
 use super::tally::Moves;
-use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlId, UrlState, to_millis};
-use crate::store::{Result, WriteTx};
-
-/// Rows handed over in one statement; more gains nothing (PERFORMANCE.md, "Statement size").
-const ROWS_A_STATEMENT: usize = 2_000;
-
-const ADD_HOSTS: &str = "
-    insert into hosts (host, since) select value, ?2 from json_each(?1) where true on conflict (host) do nothing";
-
-const HOST_IDS: &str = "
-    select host, host_id, standing in ('refused', 'offline')
-    from hosts where host in (select value from json_each(?1))";
+use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
-const ADDED: &str = "select host_id, priority, count(*) from urls where url_id > ?1 group by host_id, priority";
+const ADD_HOST: &str = "insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing";
 
-const ADDED_LINES: &str = "select line from urls where url_id > ?1";
+const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
 
-/// Pending URLs that were dropped again with a stronger priority, an earlier deadline or an earlier time.
-const WEAKER: &str = "
-    select u.url_id, u.file_id, u.host_id, u.priority, u.suspect
-    from (select value ->> 0 as url_key, value ->> 1 as url from json_each(?1)) as j
-    join urls as u on u.url_key = j.url_key and u.url = j.url and u.state in (0, 1, 2)
-    where u.state = 0
-      and (u.priority > ?2 or coalesce(?3 < coalesce(u.deadline, ?3 + 1), false)
-           or (u.not_before is not null and u.not_before > coalesce(?4, 0)))";
+const KNOWN: &str = "
+    select u.url, u.state, u.ended_at, u.url_id, u.file_id, u.host_id, u.priority, u.suspect, u.deadline, u.not_before
+    from url_keys as k join urls as u on u.url_id = k.url_id
+    where k.url_key = ?1";
 
-/// Of URLs that were not added, those that completed lately and are not queued again since.
-const FRESH: &str = "
-    select count(*)
-    from (select value ->> 0 as url_key, value ->> 1 as url from json_each(?1)) as j
-    where exists (select 1 from urls as u
-                  where u.url_key = j.url_key and u.url = j.url and u.state in (0, 1, 2) and u.state = 2 and u.ended_at > ?2)
-      and not exists (select 1 from urls as u
-                      where u.url_key = j.url_key and u.url = j.url and u.state in (0, 1, 2) and u.state <> 2)";
+const ADD: &str = "
+    insert into urls (url_id, line, url, host_id, parked, file_id, priority, not_before, deadline, wait_until, label)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+const ADD_KEY: &str = "insert into url_keys (url_key, url_id) values (?1, ?2)";
 
 const STRENGTHEN: &str = "
     update urls set
@@ -67,15 +53,80 @@ pub struct Keys {
     pub force: bool,
 }
 
-/// A checked line.
+/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them cost no more
+/// than their bytes and can be cleared and filled again.
+#[derive(Debug, Default)]
+pub struct NewUrls {
+    text: String,
+    rows: Vec<NewRow>,
+}
+
 #[derive(Debug)]
-pub struct NewUrl {
-    /// Its number in the file, from 1.
-    pub line: u64,
-    /// The URL on it.
-    pub url: ObjectUrl,
+struct NewRow {
+    key: i64,
+    line: u64,
+    at: u32,
+    bytes: u32,
+    host_at: u8,
+    host_bytes: u8,
     /// What is asked of it, where that is not what is asked of its file.
-    pub keys: Option<Arc<Keys>>,
+    keys: Option<Arc<Keys>>,
+}
+
+impl NewUrls {
+    /// Adds the URL of a line; `keys` where they are not those of its file.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 4 GiB of text: chunks are bounded far below.
+    pub fn push(&mut self, line: u64, url: &ObjectUrl, keys: Option<Arc<Keys>>) {
+        let narrow = |n: usize| u32::try_from(n).expect("a chunk's text is bounded");
+        let host = url.host_range();
+        let [host_at, host_bytes] =
+            [host.start, host.len()].map(|n| u8::try_from(n).expect("a domain has 253 bytes at most"));
+        let (at, bytes) = (narrow(self.text.len()), narrow(url.as_str().len()));
+        self.rows.push(NewRow { key: url.key(), line, at, bytes, host_at, host_bytes, keys });
+        self.text.push_str(url.as_str());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes of text.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Removes all and keeps the room.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.rows.clear();
+    }
+
+    fn url(&self, row: &NewRow) -> &str {
+        &self.text[row.at as usize..(row.at + row.bytes) as usize]
+    }
+
+    fn host(&self, row: &NewRow) -> &str {
+        &self.url(row)[usize::from(row.host_at)..usize::from(row.host_at) + usize::from(row.host_bytes)]
+    }
+
+    /// Positions in the order of keys; lines with the same URL are neighbours, in the file's order.
+    fn in_key_order(&self) -> Vec<u32> {
+        let mut order: Vec<(i64, u32)> = (0..).zip(&self.rows).map(|(at, row)| (row.key, at)).collect();
+        order.sort_unstable();
+        for same in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            same.sort_by_key(|(_, at)| (self.url(&self.rows[*at as usize]), *at));
+        }
+        order.into_iter().map(|(_, at)| at).collect()
+    }
 }
 
 /// What became of the lines of a chunk.
@@ -89,164 +140,257 @@ pub struct Enqueued {
     pub fresh: u64,
 }
 
-/// A line with the hash of its URL.
-type Keyed = (i64, NewUrl);
-
 /// Queues the URLs of a chunk that are not live already and did not complete after `fresh_since`; where one is live and
 /// still pending, the stronger priority, the earlier deadline and the earlier time win.
 ///
 /// # Errors
 ///
 /// What the database says; the caller's transaction is to be dropped then.
-pub async fn enqueue_tx(
-    tx: &mut WriteTx<'_>,
+pub fn enqueue(
+    conn: &Connection,
     file: FileId,
     keys: &Keys,
-    urls: Vec<NewUrl>,
+    urls: &NewUrls,
     fresh_since: Time,
     now: Time,
-) -> Result<Enqueued> {
-    let lines = urls.len() as u64;
-    // In the order of the index, so that a chunk walks its pages once. The row numbers keep the order of arrival: lines of
-    // a chunk are in order, so that the one `n` lines after the first is row `last + 1 + n`.
-    let first_line = urls.first().map_or(0, |new| new.line);
-    let (groups, again) = in_order(keys, urls);
-
-    let conn = tx.conn();
-    let last: i64 = sqlx::query_scalar(LAST_URL).fetch_one(&mut *conn).await?;
-    let hosts = host_ids(conn, groups.values().flatten(), now).await?;
-    let row_of = |new: &NewUrl| last + 1 + i64::try_from(new.line - first_line).unwrap_or(i64::MAX);
-    let (mut queued, mut unique) = (0, 0);
-    for (group_keys, rows) in &groups {
-        let own_label = group_keys.label.as_deref().filter(|_| group_keys.label != keys.label);
-        let fresh_since = if group_keys.force { i64::MAX } else { to_millis(fresh_since) };
-        unique += rows.len() as u64;
-        for rows in rows.chunks(ROWS_A_STATEMENT) {
-            let asked = Asked { file, keys: group_keys, own_label, fresh_since, now };
-            queued += insert(conn, &asked, rows, &hosts, row_of).await?;
+) -> rusqlite::Result<Enqueued> {
+    let mut queue = Enqueue::new(conn, file, keys, urls, fresh_since, now)?;
+    let order = urls.in_key_order();
+    let mut repeats = Vec::new();
+    let mut is_new = vec![false; urls.len()];
+    let mut before: Option<&NewRow> = None;
+    for at in &order {
+        let row = &urls.rows[*at as usize];
+        let repeated = before.is_some_and(|before| before.key == row.key && urls.url(before) == urls.url(row));
+        before = Some(row);
+        if repeated {
+            repeats.push(row);
+        } else {
+            is_new[*at as usize] = !queue.merge(row)?;
         }
     }
-    let mut moves = Moves::default();
-    for row in sqlx::query(ADDED).bind(last).fetch_all(&mut *conn).await? {
-        let priority = Priority::from_rank(row.get(1));
-        moves.add(file, HostId(row.get(0)), priority, UrlState::Pending, row.get(2));
+    let mut ids = vec![0_i64; urls.len()];
+    for (at, row) in urls.rows.iter().enumerate().filter(|(at, _)| is_new[*at]) {
+        ids[at] = queue.add(row)?;
     }
-    let mut fresh = 0;
-    if queued < unique || !again.is_empty() {
-        let added: Vec<i64> = sqlx::query_scalar(ADDED_LINES).bind(last).fetch_all(&mut *conn).await?;
-        let added: HashSet<i64> = added.into_iter().collect();
-        for (group_keys, rows) in groups.iter().chain(&again) {
-            let fresh_since = if group_keys.force { i64::MAX } else { to_millis(fresh_since) };
-            let known = rows.iter().filter(|(_, new)| !added.contains(&i64::try_from(new.line).unwrap_or(i64::MAX)));
-            let known: Vec<(i64, &str)> = known.map(|(key, new)| (*key, new.url.as_str())).collect();
-            let known = serde_json::json!(known).to_string();
-            fresh += sqlx::query_scalar::<_, i64>(FRESH).bind(&known).bind(fresh_since).fetch_one(&mut *conn).await?;
-            strengthen(conn, group_keys, &known, &mut moves, now).await?;
+    for at in order.into_iter().map(|at| at as usize).filter(|at| is_new[*at]) {
+        queue.add_key(&urls.rows[at], ids[at])?;
+    }
+    // What stands twice in the chunk finds its first line there by now.
+    for row in repeats {
+        if !queue.merge(row)? {
+            let id = queue.add(row)?;
+            queue.add_key(row, id)?;
         }
     }
-    moves.apply(conn).await?;
-    let fresh = fresh.unsigned_abs();
-    Ok(Enqueued { queued, fresh, merged: lines - queued - fresh })
+    queue.finish()
 }
 
-/// Lines with the same keys, each group in the order of the index.
-type Groups = BTreeMap<Keys, Vec<Keyed>>;
-
-/// The lines of a chunk by their keys, and those whose URL stands in the chunk before them.
-fn in_order(file: &Keys, urls: Vec<NewUrl>) -> (Groups, Groups) {
-    let mut keyed: Vec<Keyed> = urls.into_iter().map(|new| (new.url.key(), new)).collect();
-    keyed.sort_by(|(a_key, a), (b_key, b)| (a_key, a.url.as_str(), a.line).cmp(&(b_key, b.url.as_str(), b.line)));
-    let (mut groups, mut again) = (Groups::new(), Groups::new());
-    let mut before: Option<ObjectUrl> = None;
-    for (key, new) in keyed {
-        let keys = new.keys.as_deref().unwrap_or(file);
-        let to = if before.as_ref() == Some(&new.url) { &mut again } else { &mut groups };
-        before = Some(new.url.clone());
-        match to.get_mut(keys) {
-            Some(rows) => rows.push((key, new)),
-            None => drop(to.insert(keys.clone(), vec![(key, new)])),
-        }
-    }
-    (groups, again)
+/// A domain of the chunk.
+struct ChunkHost {
+    id: HostId,
+    parked: bool,
+    /// New rows by priority.
+    added: [i64; 4],
 }
 
-/// What is the same for the rows of one statement.
-struct Asked<'a> {
+/// A chunk on its way into the queue.
+struct Enqueue<'c> {
+    conn: &'c Connection,
     file: FileId,
-    keys: &'a Keys,
-    own_label: Option<&'a str>,
-    fresh_since: i64,
+    keys: &'c Keys,
+    urls: &'c NewUrls,
+    fresh_since: Time,
     now: Time,
+    known: Statement<'c>,
+    add: Statement<'c>,
+    add_key: Statement<'c>,
+    /// The keys that are bound in `add`.
+    bound: Option<&'c Keys>,
+    hosts: HashMap<&'c str, ChunkHost>,
+    last: i64,
+    moves: Moves,
+    enqueued: Enqueued,
 }
 
-/// By name: its row, and whether its URLs are parked.
-type HostIds = std::collections::HashMap<String, (i64, bool)>;
-
-async fn host_ids(conn: &mut SqliteConnection, keyed: impl Iterator<Item = &Keyed>, now: Time) -> Result<HostIds> {
-    let names: HashSet<&str> = keyed.map(|(_, new)| new.url.host()).collect();
-    let names = serde_json::json!(names).to_string();
-    sqlx::query(ADD_HOSTS).bind(&names).bind(to_millis(now)).execute(&mut *conn).await?;
-    let rows = sqlx::query(HOST_IDS).bind(&names).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+/// What is known of a URL.
+enum Known {
+    /// Nothing that counts.
+    Nothing,
+    /// It completed lately.
+    Fresh,
+    /// It is leased or submitted.
+    Sent,
+    /// It waits.
+    Pending(PendingRow),
 }
 
-async fn insert(
-    conn: &mut SqliteConnection,
-    asked: &Asked<'_>,
-    rows: &[Keyed],
-    hosts: &HostIds,
-    row_of: impl Fn(&NewUrl) -> i64,
-) -> Result<u64> {
-    let not_before = asked.keys.not_before.map(to_millis);
-    let mut query = sqlx::query(AssertSqlSafe(insert_statement(rows.len())))
-        .bind(asked.file.0)
-        .bind(asked.keys.priority.rank())
-        .bind(not_before)
-        .bind(asked.keys.deadline.map(to_millis))
-        .bind(not_before.filter(|at| *at > to_millis(asked.now)))
-        .bind(asked.own_label);
-    for (key, new) in rows {
-        let (host, parked) = hosts.get(new.url.host()).copied().unzip();
-        query = query
-            .bind(i64::try_from(new.line).unwrap_or(i64::MAX))
-            .bind(new.url.as_str())
-            .bind(key)
-            .bind(host)
-            .bind(row_of(new))
-            .bind(parked);
+struct PendingRow {
+    id: i64,
+    file: FileId,
+    host: HostId,
+    priority: Priority,
+    is_held: bool,
+    deadline: Option<i64>,
+    not_before: Option<i64>,
+}
+
+impl<'c> Enqueue<'c> {
+    fn new(
+        conn: &'c Connection,
+        file: FileId,
+        keys: &'c Keys,
+        urls: &'c NewUrls,
+        fresh_since: Time,
+        now: Time,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            conn,
+            file,
+            keys,
+            urls,
+            fresh_since,
+            now,
+            known: conn.prepare(KNOWN)?,
+            add: conn.prepare(ADD)?,
+            add_key: conn.prepare(ADD_KEY)?,
+            bound: None,
+            hosts: HashMap::new(),
+            last: conn.query_row(LAST_URL, [], |row| row.get(0))?,
+            moves: Moves::default(),
+            enqueued: Enqueued::default(),
+        })
     }
-    Ok(query.bind(asked.fresh_since).execute(conn).await?.rows_affected())
-}
 
-/// The insert of `rows` rows, those left out whose URL is live or fresh. Its parameters have no numbers: SQLite looks
-/// numbered ones up by walking a list of all of them, which for thousands takes most of the time.
-fn insert_statement(rows: usize) -> String {
-    let values = vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ");
-    format!(
-        "insert into urls
-             (url_id, file_id, line, url, url_key, host_id, priority, not_before, deadline, wait_until, label, parked)
-         select v.column5, ?, v.column1, v.column2, v.column3, v.column4, ?, ?, ?, ?, ?, v.column6
-         from (values {values}) as v
-         where not exists (select 1 from urls as u
-                           where u.url_key = v.column3 and u.url = v.column2 and u.state in (0, 1, 2)
-                             and (u.state <> 2 or u.ended_at > ?))"
-    )
-}
-
-/// Gives the pending ones of these URLs what is stronger in these keys.
-async fn strengthen(conn: &mut SqliteConnection, keys: &Keys, known: &str, moves: &mut Moves, now: Time) -> Result<()> {
-    let (priority, deadline) = (keys.priority.rank(), keys.deadline.map(to_millis));
-    // Without a time of its own the new line may go at once.
-    let not_before = keys.not_before.map_or_else(|| to_millis(now), to_millis);
-    let weaker =
-        sqlx::query(WEAKER).bind(known).bind(priority).bind(deadline).bind(not_before).fetch_all(&mut *conn).await?;
-    for row in weaker {
-        let (id, file, host) = (UrlId(row.get(0)), FileId(row.get(1)), HostId(row.get(2)));
-        let old = Priority::from_rank(row.get(3));
-        sqlx::query(STRENGTHEN).bind(id.0).bind(priority).bind(deadline).bind(not_before).execute(&mut *conn).await?;
-        let state = if row.get::<i64, _>(4) == 2 { UrlState::Held } else { UrlState::Pending };
-        moves.add(file, host, old, state, -1);
-        moves.add(file, host, old.min(keys.priority), state, 1);
+    fn keys_of(&self, row: &'c NewRow) -> &'c Keys {
+        row.keys.as_deref().unwrap_or(self.keys)
     }
-    Ok(())
+
+    /// Merges a line whose URL is known; false if it is new.
+    fn merge(&mut self, row: &'c NewRow) -> rusqlite::Result<bool> {
+        let keys = self.keys_of(row);
+        let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
+        match look_up(&mut self.known, row.key, self.urls.url(row), fresh_since)? {
+            Known::Nothing => return Ok(false),
+            Known::Fresh => self.enqueued.fresh += 1,
+            Known::Sent => self.enqueued.merged += 1,
+            Known::Pending(pending) => {
+                self.enqueued.merged += 1;
+                self.strengthen(&pending, keys)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives a pending row what is stronger in these keys.
+    fn strengthen(&mut self, row: &PendingRow, keys: &Keys) -> rusqlite::Result<()> {
+        let deadline = keys.deadline.map(to_millis);
+        // Without a time of its own the new line may go at once.
+        let not_before = keys.not_before.map_or_else(|| to_millis(self.now), to_millis);
+        let stronger = keys.priority < row.priority
+            || deadline.is_some_and(|new| row.deadline.is_none_or(|old| new < old))
+            || row.not_before.is_some_and(|old| old > not_before);
+        if !stronger {
+            return Ok(());
+        }
+        self.conn.execute(STRENGTHEN, params![row.id, keys.priority.rank(), deadline, not_before])?;
+        let state = if row.is_held { UrlState::Held } else { UrlState::Pending };
+        self.moves.add(row.file, row.host, row.priority, state, -1);
+        self.moves.add(row.file, row.host, row.priority.min(keys.priority), state, 1);
+        Ok(())
+    }
+
+    /// Adds a row, without its key.
+    fn add(&mut self, row: &'c NewRow) -> rusqlite::Result<i64> {
+        let keys = self.keys_of(row);
+        if !self.bound.is_some_and(|bound| std::ptr::eq(bound, keys)) {
+            self.bind_keys(keys)?;
+        }
+        let (host, parked) = self.host(row, keys.priority)?;
+        self.last += 1;
+        self.add.raw_bind_parameter(1, self.last)?;
+        self.add.raw_bind_parameter(2, row.line.cast_signed())?;
+        self.add.raw_bind_parameter(3, self.urls.url(row))?;
+        self.add.raw_bind_parameter(4, host.0)?;
+        self.add.raw_bind_parameter(5, parked)?;
+        self.add.raw_execute()?;
+        self.enqueued.queued += 1;
+        Ok(self.last)
+    }
+
+    fn add_key(&mut self, row: &NewRow, id: i64) -> rusqlite::Result<()> {
+        self.add_key.raw_bind_parameter(1, row.key)?;
+        self.add_key.raw_bind_parameter(2, id)?;
+        self.add_key.raw_execute().map(|_| ())
+    }
+
+    /// What is the same for all rows with these keys.
+    fn bind_keys(&mut self, keys: &'c Keys) -> rusqlite::Result<()> {
+        let not_before = keys.not_before.map(to_millis);
+        self.add.raw_bind_parameter(6, self.file.0)?;
+        self.add.raw_bind_parameter(7, keys.priority.rank())?;
+        self.add.raw_bind_parameter(8, not_before)?;
+        self.add.raw_bind_parameter(9, keys.deadline.map(to_millis))?;
+        self.add.raw_bind_parameter(10, not_before.filter(|at| *at > to_millis(self.now)))?;
+        self.add.raw_bind_parameter(11, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
+        self.bound = Some(keys);
+        Ok(())
+    }
+
+    /// The domain of a row that is added with this priority, and whether its URLs are parked.
+    fn host(&mut self, row: &NewRow, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
+        let name = self.urls.host(row);
+        let host = match self.hosts.entry(name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                self.conn.execute(ADD_HOST, params![name, to_millis(self.now)])?;
+                let found = self.conn.query_row(HOST, [name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
+                new.insert(ChunkHost { id: found.0, parked: found.1, added: [0; 4] })
+            }
+        };
+        host.added[priority as usize] += 1;
+        Ok((host.id, host.parked))
+    }
+
+    /// Brings the counters up to date.
+    fn finish(mut self) -> rusqlite::Result<Enqueued> {
+        for host in self.hosts.values() {
+            for (priority, added) in Priority::ALL.into_iter().zip(host.added).filter(|(_, added)| *added > 0) {
+                self.moves.add(self.file, host.id, priority, UrlState::Pending, added);
+            }
+        }
+        self.moves.apply_bulk(self.conn)?;
+        Ok(self.enqueued)
+    }
+}
+
+/// What is known of the URL with this key.
+fn look_up(known: &mut Statement<'_>, key: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Known> {
+    known.raw_bind_parameter(1, key)?;
+    let mut rows = known.raw_query();
+    let mut found = Known::Nothing;
+    while let Some(row) = rows.next()? {
+        if row.get_ref(0)?.as_str()? != url {
+            continue;
+        }
+        match row.get::<_, i64>(1)? {
+            0 => return Ok(Known::Pending(pending_row(row)?)),
+            1 => return Ok(Known::Sent),
+            2 if row.get::<_, i64>(2)? > fresh_since => found = Known::Fresh,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn pending_row(row: &Row<'_>) -> rusqlite::Result<PendingRow> {
+    Ok(PendingRow {
+        id: row.get(3)?,
+        file: FileId(row.get(4)?),
+        host: HostId(row.get(5)?),
+        priority: Priority::from_rank(row.get(6)?),
+        is_held: row.get::<_, i64>(7)? == 2,
+        deadline: row.get(8)?,
+        not_before: row.get(9)?,
+    })
 }

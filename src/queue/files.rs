@@ -1,5 +1,8 @@
 //! The dropped files: how far each has been read, what became of its lines, and where it is between the folders.
 
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
@@ -33,21 +36,23 @@ const REJECT: &str = "update files set phase = 3, bytes = ?2, rejected_why = ?3 
 
 const FINISH: &str = "
     update files set phase = phase + 1
-    where file_id = ?1 and phase in (1, 3)";
+    where file_id in (select value from json_each(?1)) and phase in (1, 3)";
 
 const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
            lines, queued, merged, fresh, refused, rejected_why, finished_at,
-           pending, leased, submitted, complete, failed, expired, cancelled, held
-    from files where file_id = ?1";
+           pending, leased, submitted, complete, failed, expired, cancelled, held, file_id
+    from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
     select file_id, stored_name from files indexed by files_final
     where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
 
-const RECEIPT_WRITTEN: &str = "update files set receipt_final = 1 where file_id = ?1";
+const RECEIPTS_WRITTEN: &str = "update files set receipt_final = 1 where file_id in (select value from json_each(?1))";
 
-const ACCOUNT_REFUSALS: &str = "select reason, lines from file_refusals where file_id = ?1 order by reason";
+const ACCOUNT_REFUSALS: &str = "
+    select reason, lines, file_id from file_refusals
+    where file_id in (select value from json_each(?1)) order by file_id, reason";
 
 /// What has still to be done with a file that is in `work/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,23 +140,27 @@ pub struct FileAccount {
     pub urls: [u64; UrlState::ALL.len()],
 }
 
-/// Takes a file that was moved into `work/` on the books.
+/// Takes files that were moved into `work/` on the books: each as it was dropped, and as it is called there.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn register_tx(tx: &mut WriteTx<'_>, name: &str, stored_name: &str, now: Time) -> Result<OpenFile> {
-    let query = sqlx::query_scalar(REGISTER).bind(name).bind(stored_name).bind(to_millis(now));
-    Ok(OpenFile {
-        id: FileId(query.fetch_one(tx.conn()).await?),
-        name: name.to_owned(),
-        stored_name: stored_name.to_owned(),
-        phase: Phase::Reading,
-        read_bytes: 0,
-        refused_bytes: 0,
-        lines: 0,
-        rejected_why: None,
-    })
+pub fn register(conn: &Connection, names: &[(String, String)], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
+    let mut register = conn.prepare(REGISTER)?;
+    let open = |(name, stored_name): &(String, String)| {
+        let id = register.query_row(params![name, stored_name, to_millis(now)], |row| row.get(0))?;
+        Ok(OpenFile {
+            id: FileId(id),
+            name: name.clone(),
+            stored_name: stored_name.clone(),
+            phase: Phase::Reading,
+            read_bytes: 0,
+            refused_bytes: 0,
+            lines: 0,
+            rejected_why: None,
+        })
+    };
+    names.iter().map(open).collect()
 }
 
 /// The files that a crash or a stop left in `work/`, oldest first.
@@ -192,13 +201,13 @@ pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, Str
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1))).collect())
 }
 
-/// The receipt says how the file ended.
+/// The receipts say how these files ended.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn receipt_written_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<()> {
-    sqlx::query(RECEIPT_WRITTEN).bind(file.0).execute(tx.conn()).await?;
+pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
+    sqlx::query(RECEIPTS_WRITTEN).bind(ids(files)).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -207,17 +216,10 @@ pub async fn receipt_written_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<()
 /// # Errors
 ///
 /// What the database says.
-pub async fn set_keys_tx(tx: &mut WriteTx<'_>, file: FileId, keys: &Keys) -> Result<()> {
-    sqlx::query(SET_KEYS)
-        .bind(file.0)
-        .bind(keys.priority.rank())
-        .bind(&keys.label)
-        .bind(keys.not_before.map(to_millis))
-        .bind(keys.deadline.map(to_millis))
-        .bind(keys.force)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Result<()> {
+    let (not_before, deadline) = (keys.not_before.map(to_millis), keys.deadline.map(to_millis));
+    let row = params![file.0, keys.priority.rank(), keys.label, not_before, deadline, keys.force];
+    conn.execute(SET_KEYS, row).map(|_| ())
 }
 
 /// Moves the mark of what has been read, in the transaction that queued the lines before it. False, and nothing changed,
@@ -226,25 +228,17 @@ pub async fn set_keys_tx(tx: &mut WriteTx<'_>, file: FileId, keys: &Keys) -> Res
 /// # Errors
 ///
 /// What the database says.
-pub async fn progress_tx(tx: &mut WriteTx<'_>, file: FileId, progress: &Progress) -> Result<bool> {
+pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlite::Result<bool> {
     let refused: u64 = progress.refused.iter().map(|(_, lines)| lines).sum();
-    let moved = sqlx::query(PROGRESS)
-        .bind(file.0)
-        .bind(stored(progress.read_bytes))
-        .bind(stored(progress.refused_bytes))
-        .bind(stored(progress.lines))
-        .bind(stored(progress.enqueued.queued))
-        .bind(stored(progress.enqueued.merged))
-        .bind(stored(refused))
-        .bind(stored(progress.from_bytes))
-        .bind(stored(progress.enqueued.fresh))
-        .execute(tx.conn())
-        .await?;
-    if moved.rows_affected() == 0 {
+    let Progress { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
+    let counts =
+        [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
+    let row = std::iter::once(file.0).chain(counts.into_iter().map(stored));
+    if conn.execute(PROGRESS, rusqlite::params_from_iter(row))? == 0 {
         return Ok(false);
     }
     for (reason, lines) in &progress.refused {
-        sqlx::query(REFUSALS).bind(file.0).bind(reason).bind(stored(*lines)).execute(tx.conn()).await?;
+        conn.execute(REFUSALS, params![file.0, reason, stored(*lines)])?;
     }
     Ok(true)
 }
@@ -254,10 +248,8 @@ pub async fn progress_tx(tx: &mut WriteTx<'_>, file: FileId, progress: &Progress
 /// # Errors
 ///
 /// What the database says.
-pub async fn mark_read_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: u64, sha256: &str, now: Time) -> Result<()> {
-    let query = sqlx::query(MARK_READ).bind(file.0).bind(stored(bytes)).bind(sha256).bind(to_millis(now));
-    query.execute(tx.conn()).await?;
-    Ok(())
+pub fn mark_read(conn: &Connection, file: FileId, bytes: u64, sha256: &str, now: Time) -> rusqlite::Result<()> {
+    conn.execute(MARK_READ, params![file.0, stored(bytes), sha256, to_millis(now)]).map(|_| ())
 }
 
 /// The file cannot be read as a URL file; what is left is to move it.
@@ -265,30 +257,41 @@ pub async fn mark_read_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: u64, sha256
 /// # Errors
 ///
 /// What the database says.
-pub async fn reject_tx(tx: &mut WriteTx<'_>, file: FileId, bytes: Option<u64>, why: &str) -> Result<()> {
-    sqlx::query(REJECT).bind(file.0).bind(bytes.map(stored)).bind(why).execute(tx.conn()).await?;
-    Ok(())
+pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: &str) -> rusqlite::Result<()> {
+    conn.execute(REJECT, params![file.0, bytes.map(stored), why]).map(|_| ())
 }
 
-/// The file has been moved out of `work/`.
+/// The files have been moved out of `work/`.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn finish_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<()> {
-    sqlx::query(FINISH).bind(file.0).execute(tx.conn()).await?;
+pub async fn finish_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
+    sqlx::query(FINISH).bind(ids(files)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// What became of a file's lines.
+/// What became of the lines of files.
 ///
 /// # Errors
 ///
-/// What the database says; also when there is no such file.
-pub async fn account(pool: &SqlitePool, file: FileId) -> Result<FileAccount> {
-    let row = sqlx::query(ACCOUNT).bind(file.0).fetch_one(pool).await?;
-    let refusals = sqlx::query(ACCOUNT_REFUSALS).bind(file.0).fetch_all(pool).await?;
-    Ok(FileAccount {
+/// What the database says.
+pub async fn accounts(pool: &SqlitePool, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
+    let files = ids(files);
+    let mut conn = pool.acquire().await?;
+    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
+    let mut accounts: HashMap<FileId, FileAccount> =
+        rows.iter().map(|row| (FileId(row.get(26)), account(row))).collect();
+    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
+        if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
+            account.refusals.push((row.get(0), count(&row, 1)));
+        }
+    }
+    Ok(accounts)
+}
+
+fn account(row: &SqliteRow) -> FileAccount {
+    FileAccount {
         name: row.get(0),
         stored_name: row.get(1),
         keys: Keys {
@@ -302,16 +305,20 @@ pub async fn account(pool: &SqlitePool, file: FileId) -> Result<FileAccount> {
         sha256: row.get(8),
         dropped_at: from_millis(row.get(9)),
         read_at: row.get::<Option<i64>, _>(10).map(from_millis),
-        lines: count(&row, 11),
-        queued: count(&row, 12),
-        merged: count(&row, 13),
-        fresh: count(&row, 14),
-        refused: count(&row, 15),
-        refusals: refusals.iter().map(|row| (row.get(0), count(row, 1))).collect(),
+        lines: count(row, 11),
+        queued: count(row, 12),
+        merged: count(row, 13),
+        fresh: count(row, 14),
+        refused: count(row, 15),
+        refusals: Vec::new(),
         rejected_why: row.get(16),
         finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
-        urls: std::array::from_fn(|at| count(&row, 18 + at)),
-    })
+        urls: std::array::from_fn(|at| count(row, 18 + at)),
+    }
+}
+
+fn ids(files: &[FileId]) -> String {
+    serde_json::json!(files.iter().map(|file| file.0).collect::<Vec<i64>>()).to_string()
 }
 
 fn count(row: &SqliteRow, at: usize) -> u64 {

@@ -1,9 +1,10 @@
-//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `tally`,
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `url_keys`, `tally`,
 //! `cases` and `case_members`.
 //!
-//! In the order of a URL's life: [`enqueue_tx`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
+//! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
 //! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
-//! inside the caller's transaction, because they must be durable together with what the caller writes.
+//! inside the caller's transaction, because they must be durable together with what the caller writes; those that take
+//! SQLite's own handle do so too, through [`crate::store::WriteTx::bulk`].
 //!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.
@@ -19,10 +20,10 @@ mod suspects;
 mod tally;
 
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
-pub use enqueue::{Enqueued, Keys, NewUrl, enqueue_tx};
+pub use enqueue::{Enqueued, Keys, NewUrls, enqueue};
 pub use files::{
-    FileAccount, OpenFile, Phase, Progress, account, finish_tx, mark_read_tx, progress_tx, receipt_written_tx,
-    register_tx, reject_tx, set_keys_tx, unfinished, without_final_receipt,
+    FileAccount, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx, register,
+    reject, set_keys, unfinished, without_final_receipt,
 };
 pub use hosts::{
     Host, HostStanding, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx, set_standing_tx,

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::tally::Moves;
-use crate::model::{FileId, HostId, Priority, Time, UrlState, to_millis};
+use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
 /// Rows that one [`prune_tx`] deletes at most of each kind.
@@ -15,7 +15,7 @@ const ENDED: &str = "
     delete from urls
     where url_id in (select url_id from urls indexed by urls_ended where ended_at is not null and ended_at < ?1
                      order by ended_at limit ?2)
-    returning file_id, host_id, priority, state";
+    returning file_id, host_id, priority, state, url_id, url";
 
 /// Of URLs that were accepted so long ago that nothing more can be learned of them.
 const SUBMITTED: &str = "
@@ -23,7 +23,9 @@ const SUBMITTED: &str = "
     where state = 1 and url_id in (select u.url_id from submissions as s join urls as u on u.submission_id = s.submission_id
                      where s.state = 1 and s.closed_at < ?1 and u.state = 1
                      order by s.submission_id limit ?2)
-    returning file_id, host_id, priority, 1";
+    returning file_id, host_id, priority, 1, url_id, url";
+
+const DROP_KEY: &str = "delete from url_keys where url_key = ?1 and url_id = ?2";
 
 /// Forgets URLs that ended, or were submitted, before `before`, five thousand of each at most. Gives how many.
 ///
@@ -31,17 +33,21 @@ const SUBMITTED: &str = "
 ///
 /// What the database says.
 pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
-    let conn = tx.conn();
     let before = to_millis(before);
     let mut moves = Moves::default();
-    let mut rows = 0;
+    let mut keys: Vec<(i64, i64)> = Vec::new();
     for statement in [ENDED, SUBMITTED] {
-        let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(&mut *conn).await?;
-        rows += gone.len() as u64;
+        let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
         gone.iter().for_each(|row| leave(&mut moves, row));
+        keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(row.get(5)), row.get(4))));
     }
-    moves.apply(conn).await?;
-    Ok(rows)
+    tx.bulk(|conn| {
+        let mut drop_key = conn.prepare(DROP_KEY)?;
+        keys.iter().try_for_each(|key| drop_key.execute(*key).map(|_| ()))
+    })
+    .await?;
+    moves.apply(tx.conn()).await?;
+    Ok(keys.len() as u64)
 }
 
 fn leave(moves: &mut Moves, row: &SqliteRow) {

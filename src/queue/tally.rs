@@ -60,13 +60,24 @@ impl Moves {
 
     /// Writes the changes.
     pub(super) async fn apply(self, conn: &mut SqliteConnection) -> Result<()> {
-        let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
-        let priorities = rows(self.priorities.into_iter().map(|(priority, change)| (priority.rank(), change)));
-        let hosts = rows(self.hosts.into_iter().map(|(id, change)| (id.0, change)));
-        for (statement, rows) in [(FILES, files), (TALLY, priorities), (HOSTS, hosts)] {
+        for (statement, rows) in self.statements() {
             sqlx::query(statement).bind(rows).execute(&mut *conn).await?;
         }
         Ok(())
+    }
+
+    /// Writes the changes, on SQLite's own handle.
+    pub(super) fn apply_bulk(self, conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+        self.statements().into_iter().try_for_each(|(statement, rows)| conn.execute(statement, [rows]).map(|_| ()))
+    }
+
+    /// What changes, with its parameter.
+    fn statements(self) -> Vec<(&'static str, String)> {
+        let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
+        let priorities = rows(self.priorities.into_iter().map(|(priority, change)| (priority.rank(), change)));
+        let hosts = rows(self.hosts.into_iter().map(|(id, change)| (id.0, change)));
+        let all = [(FILES, files), (TALLY, priorities), (HOSTS, hosts)];
+        all.into_iter().filter(|(_, rows)| rows != "[]").collect()
     }
 }
 

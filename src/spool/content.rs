@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use super::decode::HEAD_BYTES;
 use super::directives;
 use super::format::{Columns, Format, Item, item};
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use crate::model::UrlRules;
 use crate::queue::Keys;
 use crate::telemetry::one_line;
@@ -36,8 +36,8 @@ pub(super) struct Content<R> {
     rules: UrlRules,
     keys: Keys,
     columns: Option<Columns>,
-    /// The first line after the head, read already.
-    first: Option<Line>,
+    /// Whether the line that was read last is the first one after the head, and was not given yet.
+    first: bool,
 }
 
 impl<R: BufRead> Content<R> {
@@ -56,8 +56,8 @@ impl<R: BufRead> Content<R> {
                 "it is a binary file: a URL file is text, plain or packed with gzip or zstd".to_owned(),
             ));
         }
-        let lines = Lines::new(reader, LINE_BYTES_MAX, 0);
-        let mut content = Self { lines, format, rules, keys: Keys::default(), columns: None, first: None };
+        let lines = Lines::new(reader, LINE_BYTES_MAX);
+        let mut content = Self { lines, format, rules, keys: Keys::default(), columns: None, first: false };
         match format {
             Format::Text => content.read_directives()?,
             Format::Csv => content.read_header()?,
@@ -67,14 +67,15 @@ impl<R: BufRead> Content<R> {
     }
 
     fn read_directives(&mut self) -> Result<(), Unreadable> {
-        while let Some(line) = self.lines.next_line()? {
-            let text = String::from_utf8_lossy(&line.bytes);
+        while self.lines.advance()? {
+            let line = self.lines.line();
+            let text = String::from_utf8_lossy(line.bytes);
             let text = text.trim();
             if let Some(directive) = text.strip_prefix(directives::PREFIX) {
                 directives::apply(&mut self.keys, directive)
                     .map_err(|why| Unreadable::NotUrls(format!("line {}: {why}", line.number)))?;
             } else if !(text.is_empty() || text.starts_with('#')) {
-                self.first = Some(line);
+                self.first = true;
                 return Ok(());
             }
         }
@@ -82,9 +83,10 @@ impl<R: BufRead> Content<R> {
     }
 
     fn read_header(&mut self) -> Result<(), Unreadable> {
-        while let Some(line) = self.lines.next_line()? {
+        while self.lines.advance()? {
+            let line = self.lines.line();
             if !line.bytes.trim_ascii().is_empty() {
-                self.columns = Some(Columns::of(&line.bytes).map_err(Unreadable::NotUrls)?);
+                self.columns = Some(Columns::of(line.bytes).map_err(Unreadable::NotUrls)?);
                 return Ok(());
             }
         }
@@ -107,12 +109,11 @@ impl<R: BufRead> Content<R> {
     ///
     /// What reading says.
     pub(super) fn next_item(&mut self) -> io::Result<Option<(Item, u64)>> {
-        let line = match self.first.take() {
-            Some(line) => Some(line),
-            None => self.lines.next_line()?,
-        };
-        let columns = self.columns.as_ref();
-        Ok(line.map(|line| (item(&line, columns, self.format, &self.rules, &self.keys), line.ends_at)))
+        if !std::mem::take(&mut self.first) && !self.lines.advance()? {
+            return Ok(None);
+        }
+        let line = self.lines.line();
+        Ok(Some((item(&line, self.columns.as_ref(), self.format, &self.rules, &self.keys), line.ends_at)))
     }
 }
 
@@ -145,9 +146,9 @@ mod tests {
         let mut items = Vec::new();
         while let Some((item, _)) = content.next_item()? {
             match item {
-                Item::Url(new) => {
-                    let own = new.keys.map(|keys| format!(" {} {:?}", keys.priority, keys.label)).unwrap_or_default();
-                    items.push(format!("{} {}{own}", new.line, new.url));
+                Item::Url { line, url, keys } => {
+                    let own = keys.map(|keys| format!(" {} {:?}", keys.priority, keys.label)).unwrap_or_default();
+                    items.push(format!("{line} {url}{own}"));
                 }
                 Item::Refused { line, reason, bytes } => {
                     items.push(report_line(line, &reason, &bytes).trim_end().to_owned());

@@ -1,13 +1,13 @@
 //! What a line says, by the file's format: text, JSON lines, or CSV.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 
 use super::directives::{self, PREFIX};
 use super::lines::Line;
 use crate::model::{ObjectUrl, Refusal, UrlRules};
-use crate::queue::{Keys, NewUrl};
+use crate::queue::Keys;
 
 /// The columns of a CSV file, and the keys of a JSON object.
 const KEYS: [&str; 5] = ["priority", "label", "not_before", "deadline", "force"];
@@ -45,7 +45,14 @@ pub fn is_text(name: &str) -> bool {
 #[derive(Debug)]
 pub(super) enum Item {
     /// A URL.
-    Url(NewUrl),
+    Url {
+        /// The number of its line.
+        line: u64,
+        /// The URL.
+        url: ObjectUrl,
+        /// What is asked of it, where that is not what is asked of its file.
+        keys: Option<Keys>,
+    },
     /// A line that is none.
     Refused {
         /// Its number.
@@ -107,12 +114,12 @@ struct Object {
 }
 
 /// What a line says. `file` are the keys of the whole file, which a line's own replace one by one.
-pub(super) fn item(line: &Line, columns: Option<&Columns>, format: Format, rules: &UrlRules, file: &Keys) -> Item {
-    let refused = |reason: String| Item::Refused { line: line.number, reason, bytes: line.bytes.clone() };
+pub(super) fn item(line: &Line<'_>, columns: Option<&Columns>, format: Format, rules: &UrlRules, file: &Keys) -> Item {
+    let refused = |reason: String| Item::Refused { line: line.number, reason, bytes: line.bytes.to_vec() };
     if line.too_long {
         return refused(Refusal::LineTooLong.to_string());
     }
-    let Ok(text) = std::str::from_utf8(&line.bytes) else { return refused(Refusal::NotUtf8.to_string()) };
+    let Ok(text) = std::str::from_utf8(line.bytes) else { return refused(Refusal::NotUtf8.to_string()) };
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Item::Nothing;
@@ -120,15 +127,15 @@ pub(super) fn item(line: &Line, columns: Option<&Columns>, format: Format, rules
     let read = match format {
         Format::Text if trimmed.starts_with(PREFIX) => Err(Refusal::LateDirective.to_string()),
         Format::Text if trimmed.starts_with('#') => return Item::Nothing,
-        Format::Text => Ok((text.to_owned(), None)),
-        Format::JsonLines => of_json(trimmed, file),
-        Format::Csv => of_csv(&line.bytes, columns, file),
+        Format::Text => Ok((Cow::Borrowed(text), None)),
+        Format::JsonLines => of_json(trimmed, file).map(|(url, keys)| (url.into(), keys)),
+        Format::Csv => of_csv(line.bytes, columns, file).map(|(url, keys)| (url.into(), keys)),
     };
     let parsed = read.and_then(|(text, keys)| {
         let url = ObjectUrl::parse(&text, rules).map_err(|reason| reason.to_string())?;
-        Ok(NewUrl { line: line.number, url, keys: keys.map(Arc::new) })
+        Ok(Item::Url { line: line.number, url, keys })
     });
-    parsed.map_or_else(refused, Item::Url)
+    parsed.unwrap_or_else(refused)
 }
 
 fn of_json(text: &str, file: &Keys) -> Result<(String, Option<Keys>), String> {

@@ -12,22 +12,18 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use rustix::io::Errno;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::folders::{Folders, RECEIPT, REFUSED, write_whole};
 use super::format::Format;
-use super::reading::{Chunk, Part, Parts, Reader, state};
+use super::reading::{Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{FileId, UrlRules};
-use crate::queue::{self, FileAccount, Keys, OpenFile, Phase};
-use crate::store::{self, Store, WriteTx};
-
-/// Chunks that may wait for the committing side: with their size this bounds the memory.
-const CHUNKS_AHEAD: usize = 1;
+use crate::model::{FileId, Time, UrlRules};
+use crate::queue::{self, FileAccount, Keys, OpenFile, Phase, Progress};
+use crate::store::{self, Store};
 
 /// Files that are put away together at most.
 const TOGETHER_MAX: usize = 200;
@@ -110,32 +106,39 @@ impl Ingest {
         for file in files.iter().filter(|file| file.phase == Phase::Reading && file.read_bytes == 0) {
             let Ok(handle) = self.folders.open(&file.stored_name) else { continue };
             if handle.metadata().is_ok_and(|meta| meta.len() <= SMALL_BYTES) {
-                readers.push((file.id, self.reader(file, (0, file.refused_bytes)), handle));
+                readers.push((file, self.reader(file, (0, file.refused_bytes)), handle));
             }
         }
-        let read_all = move || -> Vec<(FileId, Vec<Part>)> {
-            readers.into_iter().map(|(id, reader, handle)| (id, reader.run_small(handle))).collect()
+        if readers.len() < 2 {
+            return Ok(HashMap::new());
+        }
+        let (files, readers): (Vec<&OpenFile>, Vec<_>) =
+            readers.into_iter().map(|(file, reader, handle)| (file, (reader, handle))).unzip();
+        let read_all = move || -> Vec<Vec<Part>> {
+            readers.into_iter().map(|(reader, handle)| reader.run_small(handle)).collect()
         };
         let parts = tokio::task::spawn_blocking(read_all).await.expect("the reading side does not panic");
-        let mut read = HashMap::new();
-        let mut tx = self.store.write().await?;
-        for (id, parts) in parts {
-            let Some(file) = files.iter().find(|file| file.id == id) else { continue };
-            // Anything but one chunk and a good end is another case.
-            let (keys, chunk, end) = match <[Part; 3]>::try_from(parts) {
-                Ok([Part::Keys(keys), Part::Chunk(chunk), end @ Part::End { .. }]) => (keys, chunk, end),
-                _ => continue,
-            };
-            let Part::End { bytes, sha256, seen } = end else { continue };
-            if self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen) {
-                continue;
+        // Anything but one chunk and a good end is another case.
+        let whole = files.into_iter().zip(parts).filter_map(|(file, parts)| match <[Part; 2]>::try_from(parts) {
+            Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen })]) => {
+                let unchanged = !self.has_changed(file, seen);
+                unchanged.then_some((file, keys, chunk, bytes, sha256))
             }
-            self.commit_tx(&mut tx, file, &keys, chunk).await?;
-            queue::mark_read_tx(&mut tx, file.id, bytes, &sha256, self.clock.now()).await?;
-            read.insert(id, Phase::Read);
-        }
+            _ => None,
+        });
+        let whole: Vec<_> = whole.collect();
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let moved = tx.bulk(|conn| {
+            whole.iter().try_fold(true, |moved, (file, keys, chunk, bytes, sha256)| {
+                let moved = self.commit(conn, file, keys, chunk, now)? && moved;
+                queue::mark_read(conn, file.id, *bytes, sha256, now)?;
+                Ok(moved)
+            })
+        });
+        check_mark(moved.await?, "a small file")?;
         tx.commit().await?;
-        Ok(read)
+        Ok(whole.into_iter().map(|(file, ..)| (file.id, Phase::Read)).collect())
     }
 
     fn reader(&self, file: &OpenFile, mark: (u64, u64)) -> Reader {
@@ -148,6 +151,11 @@ impl Ingest {
         }
     }
 
+    /// Whether the file in `work/` is not as it was when its end was read.
+    fn has_changed(&self, file: &OpenFile, seen: FileState) -> bool {
+        self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen)
+    }
+
     /// Reads and commits what is left of the file; what was appended meanwhile is read too. None if the daemon stops.
     async fn read(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<Option<Phase>, Error> {
         let mut mark = (file.read_bytes, file.refused_bytes);
@@ -156,17 +164,16 @@ impl Ingest {
                 Ok(handle) => handle,
                 Err(error) => return self.refuse_unopened(file, &error).await.map(Some),
             };
-            let (parts, mut received) = mpsc::channel(CHUNKS_AHEAD);
+            let (parts, mut received) = Parts::channel();
             let reader = self.reader(file, mark);
-            let thread =
-                tokio::task::spawn_blocking(move || reader.run(handle, &Parts { sender: parts, may_wait: true }));
+            let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
             let ended = self.receive(file, &mut received, &mut mark, shutdown).await;
             drop(received); // a reader that still has something to hand over ends
             thread.await.expect("the reading side does not panic");
             match ended? {
-                Received::Ended(phase) => return Ok(Some(phase)),
-                Received::Stopped => return Ok(None),
-                Received::Grew => {}
+                Stop::Ended(phase) => return Ok(Some(phase)),
+                Stop::Asked => return Ok(None),
+                Stop::Grew => {}
             }
         }
     }
@@ -175,66 +182,64 @@ impl Ingest {
     async fn receive(
         &self,
         file: &OpenFile,
-        received: &mut mpsc::Receiver<Part>,
+        received: &mut Received,
         mark: &mut (u64, u64),
         shutdown: &CancellationToken,
-    ) -> Result<Received, Error> {
+    ) -> Result<Stop, Error> {
         let mut keys = Keys::default();
-        // Committed with what comes after it, so that a small file is one transaction.
-        let mut waiting: Option<Chunk> = None;
-        loop {
-            if shutdown.is_cancelled() {
-                return Ok(Received::Stopped);
-            }
-            let part = received.recv().await.expect("the reading side ends with a part of its own");
-            if let Part::Keys(asked) = part {
-                keys = asked;
-                continue;
-            }
+        while !shutdown.is_cancelled() {
+            let part = received.parts.recv().await.expect("the reading side ends with a part of its own");
+            let (chunk, ending) = match part {
+                Part::Keys(asked) => {
+                    keys = asked;
+                    continue;
+                }
+                Part::Chunk(chunk) => (chunk, None),
+                Part::Last(chunk, ending) => (chunk, Some(ending)),
+            };
+            let grew = matches!(&ending, Some(Ending::Read { seen, .. }) if self.has_changed(file, *seen));
+            let now = self.clock.now();
             let mut tx = self.store.write().await?;
-            if let Some(chunk) = waiting.take() {
-                *mark = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
-                self.commit_tx(&mut tx, file, &keys, chunk).await?;
-            }
-            match part {
-                Part::Keys(_) => {}
-                Part::Chunk(chunk) => waiting = Some(chunk),
-                Part::End { bytes, sha256, seen } => {
-                    if self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen) {
-                        tx.commit().await?;
-                        return Ok(Received::Grew);
+            let moved = tx.bulk(|conn| {
+                let moved = self.commit(conn, file, &keys, &chunk, now)?;
+                match &ending {
+                    Some(Ending::Read { bytes, sha256, .. }) if !grew => {
+                        queue::mark_read(conn, file.id, *bytes, sha256, now)?;
                     }
-                    queue::set_keys_tx(&mut tx, file.id, &keys).await?;
-                    queue::mark_read_tx(&mut tx, file.id, bytes, &sha256, self.clock.now()).await?;
-                    tx.commit().await?;
-                    return Ok(Received::Ended(Phase::Read));
+                    Some(Ending::NotUrls { bytes, why }) => queue::reject(conn, file.id, *bytes, why)?,
+                    _ => {}
                 }
-                Part::NotUrls { bytes, why } => {
-                    queue::set_keys_tx(&mut tx, file.id, &keys).await?;
-                    queue::reject_tx(&mut tx, file.id, bytes, &why).await?;
-                    tx.commit().await?;
-                    return Ok(Received::Ended(Phase::Refused));
-                }
-                Part::Failed(error) => {
-                    tx.commit().await?;
-                    return Err(error.into());
-                }
-            }
+                Ok(moved)
+            });
+            check_mark(moved.await?, &file.stored_name)?;
             tx.commit().await?;
+            *mark = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
+            received.give_back(chunk.urls);
+            match ending {
+                None => {}
+                Some(Ending::Read { .. }) if grew => return Ok(Stop::Grew),
+                Some(Ending::Read { .. }) => return Ok(Stop::Ended(Phase::Read)),
+                Some(Ending::NotUrls { .. }) => return Ok(Stop::Ended(Phase::Refused)),
+                Some(Ending::Failed(error)) => return Err(error.into()),
+            }
         }
+        Ok(Stop::Asked)
     }
 
-    async fn commit_tx(&self, tx: &mut WriteTx<'_>, file: &OpenFile, keys: &Keys, chunk: Chunk) -> Result<(), Error> {
-        let mut progress = chunk.progress;
-        let now = self.clock.now();
-        if progress.from_bytes == 0 {
-            queue::set_keys_tx(tx, file.id, keys).await?;
+    /// Queues a chunk and moves the file's mark; false if that was moved by somebody else.
+    fn commit(
+        &self,
+        conn: &rusqlite::Connection,
+        file: &OpenFile,
+        keys: &Keys,
+        chunk: &Chunk,
+        now: Time,
+    ) -> rusqlite::Result<bool> {
+        if chunk.progress.from_bytes == 0 {
+            queue::set_keys(conn, file.id, keys)?;
         }
-        progress.enqueued = queue::enqueue_tx(tx, file.id, keys, chunk.urls, now - self.fresh_for, now).await?;
-        if !queue::progress_tx(tx, file.id, &progress).await? {
-            return Err(io::Error::other(format!("{}: its mark was moved by somebody else", file.stored_name)).into());
-        }
-        Ok(())
+        let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, now - self.fresh_for, now)?;
+        queue::progress(conn, file.id, &Progress { enqueued, ..chunk.progress.clone() })
     }
 
     /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.
@@ -253,7 +258,7 @@ impl Ingest {
 
     async fn refuse(&self, file: &OpenFile, bytes: Option<u64>, why: &str) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
-        queue::reject_tx(&mut tx, file.id, bytes, why).await?;
+        tx.bulk(|conn| queue::reject(conn, file.id, bytes, why)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -267,26 +272,27 @@ impl Ingest {
         if files.is_empty() {
             return Ok(());
         }
+        let ids: Vec<FileId> = files.iter().map(|(file, _)| *file).collect();
+        let accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, stored) in &files {
-            let account = queue::account(self.store.read(), *file).await?;
             // Whoever has taken the file away has no need of its receipt.
-            if self.folders.done.join(stored).exists() {
-                write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, &account).as_bytes())?;
+            if let Some(account) = accounts.get(file).filter(|_| self.folders.done.join(stored).exists()) {
+                write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;
             }
         }
         self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
-        for (file, _) in &files {
-            queue::receipt_written_tx(&mut tx, *file).await?;
-        }
+        queue::receipts_written_tx(&mut tx, &ids).await?;
         Ok(tx.commit().await?)
     }
 
     /// Receipt, report, file, in this order; then the note that it is done. Each step may be repeated after a crash.
     async fn put_away(&self, files: &[(&OpenFile, Phase)], trouble: &mut Result<(), Error>) -> Result<usize, Error> {
         let mut away = Vec::new();
+        let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id).collect();
+        let mut accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, phase) in files {
-            let account = queue::account(self.store.read(), file.id).await?;
+            let Some(account) = accounts.remove(&file.id) else { continue };
             match self.put_one_away(file, *phase, &account) {
                 Ok(()) => away.push((*file, account)),
                 Err(error) => {
@@ -302,9 +308,7 @@ impl Ingest {
         // Receipts and moves are made durable together: until that is noted, each step may be repeated.
         self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
-        for (file, _) in &away {
-            queue::finish_tx(&mut tx, file.id).await?;
-        }
+        queue::finish_tx(&mut tx, &away.iter().map(|(file, _)| file.id).collect::<Vec<_>>()).await?;
         tx.commit().await?;
         for (file, account) in &away {
             let queue::FileAccount { lines, queued, merged, fresh, refused, .. } = *account;
@@ -334,12 +338,17 @@ impl Ingest {
     }
 }
 
+/// A mark that is not where the chunk starts was moved by somebody else.
+fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
+    if moved { Ok(()) } else { Err(io::Error::other(format!("{name}: its mark was moved by somebody else")).into()) }
+}
+
 /// How receiving ended.
-enum Received {
+enum Stop {
     /// The file was read to its end.
     Ended(Phase),
     /// The daemon stops.
-    Stopped,
+    Asked,
     /// The file has changed since its end was read: it is read on from the mark.
     Grew,
 }

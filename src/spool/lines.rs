@@ -6,14 +6,14 @@ use std::io::{self, BufRead};
 const SHOWN_BYTES: usize = 200;
 
 /// One line without its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line<'a> {
     /// Its number, from 1.
     pub number: u64,
     /// Offset of the first byte after it and its end.
     pub ends_at: u64,
     /// Its bytes; only the first ones if it is too long.
-    pub bytes: Vec<u8>,
+    pub bytes: &'a [u8],
     /// Whether it is longer than a line may be.
     pub too_long: bool,
 }
@@ -27,12 +27,15 @@ pub(super) struct Lines<R> {
     offset: u64,
     /// The last line ended in CR: an LF that follows belongs to it.
     after_cr: bool,
+    /// The current line.
+    bytes: Vec<u8>,
+    too_long: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of up to `bytes_max` bytes; the first byte of `reader` has the offset `offset`.
-    pub(super) fn new(reader: R, bytes_max: usize, offset: u64) -> Self {
-        Self { reader, bytes_max, number: 0, offset, after_cr: false }
+    /// Lines of up to `bytes_max` bytes.
+    pub(super) fn new(reader: R, bytes_max: usize) -> Self {
+        Self { reader, bytes_max, number: 0, offset: 0, after_cr: false, bytes: Vec::new(), too_long: false }
     }
 
     /// How many lines were read.
@@ -40,15 +43,20 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
-    /// The next line; none at the end.
+    /// The line that was read last.
+    pub(super) fn line(&self) -> Line<'_> {
+        Line { number: self.number, ends_at: self.offset, bytes: &self.bytes, too_long: self.too_long }
+    }
+
+    /// Reads the next line; false at the end.
     ///
     /// # Errors
     ///
     /// What the reader says.
-    pub(super) fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let mut bytes = Vec::new();
+    pub(super) fn advance(&mut self) -> io::Result<bool> {
+        self.bytes.clear();
+        self.too_long = false;
         let mut is_begun = false;
-        let mut too_long = false;
         loop {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
@@ -66,12 +74,12 @@ impl<R: BufRead> Lines<R> {
             is_begun = true;
             let end = memchr::memchr2(b'\n', b'\r', buffer);
             let part = &buffer[..end.unwrap_or(buffer.len())];
-            if bytes.len() + part.len() > self.bytes_max {
-                too_long = true;
-                bytes.extend_from_slice(&part[..part.len().min(SHOWN_BYTES.saturating_sub(bytes.len()))]);
-                bytes.truncate(SHOWN_BYTES);
-            } else if !too_long {
-                bytes.extend_from_slice(part);
+            if self.bytes.len() + part.len() > self.bytes_max {
+                self.too_long = true;
+                self.bytes.extend_from_slice(&part[..part.len().min(SHOWN_BYTES.saturating_sub(self.bytes.len()))]);
+                self.bytes.truncate(SHOWN_BYTES);
+            } else if !self.too_long {
+                self.bytes.extend_from_slice(part);
             }
             self.after_cr = end.is_some_and(|end| buffer[end] == b'\r');
             let used = end.map_or(part.len(), |end| end + 1);
@@ -81,11 +89,8 @@ impl<R: BufRead> Lines<R> {
                 break;
             }
         }
-        if !is_begun {
-            return Ok(None);
-        }
-        self.number += 1;
-        Ok(Some(Line { number: self.number, ends_at: self.offset, bytes, too_long }))
+        self.number += u64::from(is_begun);
+        Ok(is_begun)
     }
 }
 
@@ -97,9 +102,21 @@ mod tests {
 
     use super::*;
 
-    fn all(text: &[u8], buffer: usize, bytes_max: usize) -> Vec<Line> {
-        let mut lines = Lines::new(BufReader::with_capacity(buffer, text), bytes_max, 0);
-        std::iter::from_fn(|| lines.next_line().expect("memory does not fail")).collect()
+    struct Read {
+        number: u64,
+        ends_at: u64,
+        bytes: Vec<u8>,
+        too_long: bool,
+    }
+
+    fn all(text: &[u8], buffer: usize, bytes_max: usize) -> Vec<Read> {
+        let mut lines = Lines::new(BufReader::with_capacity(buffer, text), bytes_max);
+        let mut all = Vec::new();
+        while lines.advance().expect("memory does not fail") {
+            let Line { number, ends_at, bytes, too_long } = lines.line();
+            all.push(Read { number, ends_at, bytes: bytes.to_vec(), too_long });
+        }
+        all
     }
 
     #[test]

@@ -17,13 +17,19 @@ use super::content::{Content, Unreadable, report_line};
 use super::decode::{Packing, decode};
 use super::format::{Format, Item};
 use crate::model::UrlRules;
-use crate::queue::{Keys, NewUrl, Progress};
+use crate::queue::{Keys, NewUrls, Progress};
 
-/// Lines a chunk, good or bad, and so rows a transaction, at most.
-const CHUNK_LINES_MAX: u64 = 20_000;
+/// Lines a chunk, good or bad, and so rows a transaction, at most: the larger, the fewer pages of the keys are written twice ...
+const CHUNK_LINES_MAX: u64 = 100_000;
 
-/// Parts of a file that is read in one go, at most: it has keys, a chunk or two, and an end.
-const SMALL_PARTS_MAX: usize = 16;
+/// ... and bytes of it at most.
+const CHUNK_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Chunks that there are at a time: one is read while another is committed. With their size this bounds the memory.
+const CHUNKS: usize = 2;
+
+/// Parts of a file that is read in one go, at most: it has keys and an end.
+const SMALL_PARTS_MAX: usize = 2;
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
@@ -31,32 +37,72 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// A file that changed while it was read is read on when it has not changed for so long.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// What the reading side hands over, in this order: keys, chunks, end.
+/// What the reading side hands over, in this order: keys, chunks, the last chunk with how it ended.
 pub(super) enum Part {
     Keys(Keys),
     Chunk(Chunk),
-    End { bytes: u64, sha256: String, seen: FileState },
+    Last(Chunk, Ending),
+}
+
+/// How the reading of a file ended.
+pub(super) enum Ending {
+    Read { bytes: u64, sha256: String, seen: FileState },
     NotUrls { bytes: Option<u64>, why: String },
     Failed(io::Error),
 }
 
 #[derive(Default)]
 pub(super) struct Chunk {
-    pub(super) urls: Vec<NewUrl>,
+    pub(super) urls: NewUrls,
     pub(super) progress: Progress,
 }
 
-/// Where parts go.
+/// Where parts go, and where emptied chunks come back from.
 pub(super) struct Parts {
-    pub(super) sender: mpsc::Sender<Part>,
-    /// Whether to wait for room; else what finds none ends the reading.
-    pub(super) may_wait: bool,
+    sender: mpsc::Sender<Part>,
+    /// None: what finds no room ends the reading, since nobody makes any.
+    emptied: Option<std::sync::mpsc::Receiver<NewUrls>>,
+}
+
+/// The committing side of [`Parts`].
+pub(super) struct Received {
+    pub(super) parts: mpsc::Receiver<Part>,
+    emptied: std::sync::mpsc::Sender<NewUrls>,
 }
 
 impl Parts {
+    /// Both sides.
+    pub(super) fn channel() -> (Self, Received) {
+        let (sender, parts) = mpsc::channel(1);
+        let (giver, emptied) = std::sync::mpsc::channel();
+        for _ in 0..CHUNKS {
+            // The other end is in this function still.
+            let _ = giver.send(NewUrls::default());
+        }
+        (Self { sender, emptied: Some(emptied) }, Received { parts, emptied: giver })
+    }
+
     /// False if nobody listens any more, or there is no room.
     fn send(&self, part: Part) -> bool {
-        if self.may_wait { self.sender.blocking_send(part).is_ok() } else { self.sender.try_send(part).is_ok() }
+        if self.emptied.is_some() {
+            self.sender.blocking_send(part).is_ok()
+        } else {
+            self.sender.try_send(part).is_ok()
+        }
+    }
+
+    /// An empty chunk's lines, as soon as there are some; none if nobody listens any more.
+    fn empty(&self) -> Option<NewUrls> {
+        self.emptied.as_ref().map_or_else(|| Some(NewUrls::default()), |emptied| emptied.recv().ok())
+    }
+}
+
+impl Received {
+    /// Gives the lines of a chunk back when they are committed.
+    pub(super) fn give_back(&self, mut urls: NewUrls) {
+        urls.clear();
+        // The reading side may have ended.
+        let _ = self.emptied.send(urls);
     }
 }
 
@@ -75,10 +121,10 @@ impl Reader {
     /// Reads the whole file and hands over its parts, the last of which says how it ended.
     pub(super) fn run(self, handle: File, parts: &Parts) {
         let last = match self.read(handle, parts) {
-            Ok(Some(end)) => end,
+            Ok(Some(last)) => last,
             Ok(None) => return, // nobody listens any more
-            Err(Unreadable::Io(error)) => Part::Failed(error),
-            Err(Unreadable::NotUrls(why)) => Part::NotUrls { bytes: None, why },
+            Err(Unreadable::Io(error)) => self.nothing_more(Ending::Failed(error)),
+            Err(Unreadable::NotUrls(why)) => self.nothing_more(Ending::NotUrls { bytes: None, why }),
         };
         // Nobody listens when the daemon stops; the file is then read again from its mark.
         parts.send(last);
@@ -87,15 +133,25 @@ impl Reader {
     /// The parts of a file that has few; of one that unpacks or grows to more, only the first, without an end.
     pub(super) fn run_small(self, handle: File) -> Vec<Part> {
         let (sender, mut received) = mpsc::channel(SMALL_PARTS_MAX);
-        self.run(handle, &Parts { sender, may_wait: false });
+        self.run(handle, &Parts { sender, emptied: None });
         std::iter::from_fn(|| received.try_recv().ok()).collect()
+    }
+
+    fn nothing_more(&self, ending: Ending) -> Part {
+        let progress = Progress {
+            from_bytes: self.mark,
+            read_bytes: self.mark,
+            refused_bytes: self.refused_bytes,
+            ..Progress::default()
+        };
+        Part::Last(Chunk { urls: NewUrls::default(), progress }, ending)
     }
 
     fn read(&self, handle: File, parts: &Parts) -> Result<Option<Part>, Unreadable> {
         let size = handle.metadata()?.len();
         if size > FILE_BYTES_MAX {
             let why = format!("it has {size} bytes, more than the {FILE_BYTES_MAX} a file may have: split it");
-            return Ok(Some(Part::NotUrls { bytes: Some(size), why }));
+            return Ok(Some(self.nothing_more(Ending::NotUrls { bytes: Some(size), why })));
         }
         let identity = Arc::new(Identity::default());
         let (text, packing) = match decode(Growing::new(handle, Arc::clone(&identity))?, Arc::clone(&identity.bytes)) {
@@ -121,32 +177,31 @@ impl Reader {
             return Ok(None);
         }
         let mut report = Report::resume(&self.report, self.refused_bytes)?;
-        let mut chunk = ChunkBuilder::at(self.mark);
-        let mut damage = None;
-        loop {
+        let Some(empty) = parts.empty() else { return Ok(None) };
+        let mut chunk = ChunkBuilder::at(self.mark, empty);
+        let ending = loop {
             let (item, ends_at) = match content.next_item() {
                 Ok(Some(item)) => item,
-                Ok(None) => break,
-                Err(error) => {
-                    damage = Some(of_content(error, content.lines_read()));
-                    break;
-                }
+                Ok(None) => break identity.end(),
+                Err(error) => match of_content(error, content.lines_read()) {
+                    Unreadable::Io(error) => break Ending::Failed(error),
+                    Unreadable::NotUrls(why) => break Ending::NotUrls { bytes: None, why },
+                },
             };
             if ends_at <= self.mark {
                 continue;
             }
             chunk.add(item, ends_at, &mut report);
-            if chunk.lines >= CHUNK_LINES_MAX && !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
-                return Ok(None);
+            if chunk.is_full(&report) {
+                let next = chunk.chunk.progress.read_bytes;
+                if !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
+                    return Ok(None);
+                }
+                let Some(empty) = parts.empty() else { return Ok(None) };
+                chunk = ChunkBuilder::at(next, empty);
             }
-        }
-        if chunk.is_begun() && !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
-            return Ok(None);
-        }
-        match damage {
-            Some(damage) => Err(damage),
-            None => Ok(Some(identity.end())),
-        }
+        };
+        Ok(Some(Part::Last(chunk.finish(&mut report)?, ending)))
     }
 }
 
@@ -156,17 +211,18 @@ struct ChunkBuilder {
     reasons: HashMap<String, u64>,
     /// All lines, also blank ones, so that a file of comments moves its mark too.
     lines: u64,
+    /// The keys of the last line that had some: its neighbours often have the same.
+    keys: Option<Arc<Keys>>,
 }
 
 impl ChunkBuilder {
-    fn at(mark: u64) -> Self {
+    fn at(mark: u64, empty: NewUrls) -> Self {
         let progress = Progress { from_bytes: mark, read_bytes: mark, ..Progress::default() };
-        let chunk = Chunk { urls: Vec::new(), progress };
-        Self { chunk, reasons: HashMap::new(), lines: 0 }
+        Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None }
     }
 
-    fn is_begun(&self) -> bool {
-        self.lines > 0
+    fn is_full(&self, report: &Report) -> bool {
+        self.lines >= CHUNK_LINES_MAX || self.chunk.urls.text_bytes() + report.unwritten.len() >= CHUNK_BYTES_MAX
     }
 
     fn add(&mut self, item: Item, ends_at: u64, report: &mut Report) {
@@ -174,7 +230,10 @@ impl ChunkBuilder {
         self.chunk.progress.read_bytes = ends_at;
         match item {
             Item::Nothing => return,
-            Item::Url(url) => self.chunk.urls.push(url),
+            Item::Url { line, url, keys } => {
+                let keys = keys.map(|keys| self.shared(keys));
+                self.chunk.urls.push(line, &url, keys);
+            }
             Item::Refused { line, reason, bytes } => {
                 report.add(&report_line(line, &reason, &bytes));
                 // Reasons that quote the line are many; they are counted by what stands before the colon.
@@ -185,12 +244,18 @@ impl ChunkBuilder {
         self.chunk.progress.lines += 1;
     }
 
-    /// The chunk, its refused lines durable in the report; what follows is the next one.
-    fn finish(&mut self, report: &mut Report) -> io::Result<Chunk> {
+    fn shared(&mut self, keys: Keys) -> Arc<Keys> {
+        match &self.keys {
+            Some(shared) if **shared == keys => Arc::clone(shared),
+            _ => Arc::clone(self.keys.insert(Arc::new(keys))),
+        }
+    }
+
+    /// The chunk, its refused lines durable in the report.
+    fn finish(mut self, report: &mut Report) -> io::Result<Chunk> {
         self.chunk.progress.refused_bytes = report.sync()?;
-        self.chunk.progress.refused = self.reasons.drain().collect();
-        let next = Self::at(self.chunk.progress.read_bytes);
-        Ok(std::mem::replace(self, next).chunk)
+        self.chunk.progress.refused = self.reasons.into_iter().collect();
+        Ok(self.chunk)
     }
 }
 
@@ -246,9 +311,9 @@ struct Identity {
 }
 
 impl Identity {
-    fn end(&self) -> Part {
+    fn end(&self) -> Ending {
         let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
-        Part::End {
+        Ending::Read {
             bytes: self.bytes.load(Ordering::Relaxed),
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             seen: self.seen.lock().expect("nobody panics with it").unwrap_or((0, SystemTime::UNIX_EPOCH)),

@@ -174,10 +174,7 @@ impl Spool {
         sync_folder(&self.folders.work)?;
         sync_folder(&self.folders.incoming)?;
         let mut tx = self.store.write().await?;
-        let mut files = Vec::new();
-        for (name, stored) in &claimed {
-            files.push(queue::register_tx(&mut tx, name, stored, now).await?);
-        }
+        let files = tx.bulk(|conn| queue::register(conn, &claimed, now)).await?;
         tx.commit().await?;
         trouble.and(self.bring_to_end(&files, shutdown).await)
     }
@@ -194,17 +191,17 @@ impl Spool {
     async fn left_in_work(&self) -> Result<Vec<OpenFile>, Error> {
         let mut files = queue::unfinished(self.store.read()).await?;
         let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
+        let mut unknown = Vec::new();
         for entry in fs::read_dir(&self.folders.work)? {
-            let name = entry?.file_name();
             // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
-            let Some(stored) = name.to_str().filter(|name| !name.starts_with('.') && !known.contains(*name)) else {
-                continue;
-            };
-            let mut tx = self.store.write().await?;
-            let file = queue::register_tx(&mut tx, stored, stored, self.clock.now()).await?;
-            tx.commit().await?;
-            files.push(file);
+            let stored = entry?.file_name().into_string().ok();
+            unknown.extend(
+                stored.filter(|name| !name.starts_with('.') && !known.contains(name)).map(|name| (name.clone(), name)),
+            );
         }
+        let mut tx = self.store.write().await?;
+        files.extend(tx.bulk(|conn| queue::register(conn, &unknown, self.clock.now())).await?);
+        tx.commit().await?;
         Ok(files)
     }
 

@@ -1,0 +1,39 @@
+//! SQLite's own handle of the writing connection, for work of many rows.
+//!
+//! sqlx hands every statement to a thread and waits for its answer, which costs more than SQLite's insert of a row
+//! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction that sqlx began.
+
+use rusqlite::Connection;
+use sqlx::sqlite::LockedSqliteHandle;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::{Result, WriteTx};
+
+impl WriteTx<'_> {
+    /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful of files.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; the transaction is to be dropped then.
+    pub async fn bulk<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut handle = self.conn().lock_handle().await?;
+        let run = || on_handle(&mut handle, work);
+        // Other tasks of this thread go on meanwhile, where there are other threads.
+        let done = match Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
+            _ => run(),
+        };
+        Ok(done?)
+    }
+}
+
+#[expect(unsafe_code, reason = "rusqlite cannot know whose handle it is given")]
+fn on_handle<T>(
+    handle: &mut LockedSqliteHandle<'_>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // SAFETY: both crates link the same libsqlite3-sys. While `handle` is locked, sqlx's thread does not touch the connection, and
+    // it stays open: `connection` ends before the lock does, and does not close a handle that it does not own.
+    let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr())? };
+    work(&connection)
+}
