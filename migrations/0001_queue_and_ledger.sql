@@ -75,12 +75,13 @@ create index hosts_unpark on hosts (host_id) where unpark = 1;
 
 -- The queue. A row is written when its line is committed, once when it is batched, and again only when something went
 -- wrong: while state is 1 (batched) what became of it stands in its submission, written once for the whole batch.
+-- file_id and host_id are no foreign keys: whoever adds a row has just read both, and looking them up again costs a sixth of the insert.
 create table urls (
     url_id         integer primary key,            -- order of arrival
-    file_id        integer not null references files,
+    file_id        integer not null,
     line           integer not null,
     url            text    not null,               -- normalised
-    host_id        integer not null references hosts,
+    host_id        integer not null,
     priority       integer not null,
     state          integer not null default 0,     -- 0 pending, 1 batched, 2 complete, 3 failed, 4 expired, 5 cancelled, 6 held
     attempts       integer not null default 0,     -- calls that carried it and count against [retry] attempts_max
@@ -91,6 +92,7 @@ create table urls (
     parked         integer not null default 0,     -- 1: its host may not be sent
     suspect        integer not null default 0,     -- 1: it may be what a batch was refused for; 2: and is held until it may be tested
     submission_id  integer references submissions, -- the last one that carried it
+    older_id       integer,                        -- the row before with the same url_key: of the same url, or (once in a lifetime) of another
     reason         text,                           -- of held, failed, or of the last deferral
     ended_at       integer
 ) strict;
@@ -105,13 +107,12 @@ create index urls_deadline on urls (deadline) where state = 0 and deadline is no
 create index urls_ended on urls (ended_at) where ended_at is not null;
 create index urls_submission on urls (submission_id) where submission_id is not null;
 
--- A row a row of urls: a 64-bit hash of its url, by which duplicates are looked up. A table of its own and no index, so that it is
--- filled in its own order, chunk by chunk, and is left alone when a url changes its state. Two urls may share a key: the text decides.
+-- By the 64-bit hash of a url its latest row; urls.older_id leads on to the rows before it. A table of its own and no index, so
+-- that it is filled in its own order, chunk by chunk, and is left alone when a url changes its state.
 create table url_keys (
-    url_key  integer not null,
-    url_id   integer not null,
-    primary key (url_key, url_id)
-) strict, without rowid;
+    url_key  integer primary key,
+    url_id   integer not null
+) strict;
 
 -- How many urls are in which state, by priority.
 create table tally (

@@ -29,10 +29,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 3;
 
 /// Pages (4 KiB) in the WAL before they are copied into the database file.
-const CHECKPOINT_PAGES: &str = "10000";
+const CHECKPOINT_PAGES: &str = "25000";
 
 /// Page cache of the writing connection, negative: in KiB.
-const CACHE_KIB: &str = "-32768";
+const CACHE_KIB: &str = "-24576";
 
 /// What the driver said.
 type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -1,14 +1,14 @@
 //! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's
 //! mark of what has been read: after a crash both are there or neither is.
 //!
-//! Three passes, each in the order in which its table is laid out: the keys of the chunk are looked up in key order, the new
-//! rows are added in the file's order, their keys in key order again. So a chunk walks each page once, however large the queue is.
+//! Two passes, each in the order in which its table is laid out: the keys of the chunk are added in key order, which tells what
+//! is known already, and the new rows in the file's order. So a chunk walks each page once, however large the queue is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, Statement, params};
+use rusqlite::{CachedStatement, Connection, Row, Statement, params};
 
 use super::tally::Moves;
 use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
@@ -19,16 +19,21 @@ const ADD_HOST: &str = "insert into hosts (host, since) values (?1, ?2) on confl
 
 const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
 
+/// Statements for many rows have no numbered parameters: SQLite looks those up by walking a list of all of them.
+const ADD_KEY: &str = "insert or ignore into url_keys (url_key, url_id) values (?, ?)";
+
+/// What is the same for all rows, then row by row.
+const ADD_ONE: &str = "
+    insert into urls (file_id, priority, not_before, deadline, wait_until, label, url_id, line, url, host_id, parked, older_id)
+    select ?, ?, ?, ?, ?, ?, v.* from (values (?, ?, ?, ?, ?, ?)) as v";
+
+const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
+
+const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
+
 const KNOWN: &str = "
-    select u.url, u.state, u.ended_at, u.url_id, u.file_id, u.host_id, u.priority, u.suspect, u.deadline, u.not_before
-    from url_keys as k join urls as u on u.url_id = k.url_id
-    where k.url_key = ?1";
-
-const ADD: &str = "
-    insert into urls (url_id, line, url, host_id, parked, file_id, priority, not_before, deadline, wait_until, label)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-
-const ADD_KEY: &str = "insert into url_keys (url_key, url_id) values (?1, ?2)";
+    select url, state, ended_at, older_id, file_id, host_id, priority, suspect, deadline, not_before
+    from urls where url_id = ?1";
 
 const STRENGTHEN: &str = "
     update urls set
@@ -37,6 +42,9 @@ const STRENGTHEN: &str = "
         wait_until = case when wait_until = not_before then min(not_before, ?4) else wait_until end,
         not_before = min(not_before, ?4)
     where url_id = ?1";
+
+/// Rows that one statement adds: opening the table and its indexes costs as much as a few rows.
+const ROWS_A_STATEMENT: usize = 100;
 
 /// What the user asked of a URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,32 +163,31 @@ pub fn enqueue(
     now: Time,
 ) -> rusqlite::Result<Enqueued> {
     let mut queue = Enqueue::new(conn, file, keys, urls, fresh_since, now)?;
-    let order = urls.in_key_order();
+    let mut firsts: Vec<u32> = Vec::with_capacity(urls.len());
     let mut repeats = Vec::new();
-    let mut is_new = vec![false; urls.len()];
-    let mut before: Option<&NewRow> = None;
-    for at in &order {
-        let row = &urls.rows[*at as usize];
-        let repeated = before.is_some_and(|before| before.key == row.key && urls.url(before) == urls.url(row));
-        before = Some(row);
-        if repeated {
-            repeats.push(row);
-        } else {
-            is_new[*at as usize] = !queue.merge(row)?;
+    for at in urls.in_key_order() {
+        let row = &urls.rows[at as usize];
+        let before = firsts.last().map(|before| &urls.rows[*before as usize]);
+        match before {
+            Some(before) if before.key == row.key && urls.url(before) == urls.url(row) => repeats.push(at),
+            _ => firsts.push(at),
         }
     }
-    let mut ids = vec![0_i64; urls.len()];
-    for (at, row) in urls.rows.iter().enumerate().filter(|(at, _)| is_new[*at]) {
-        ids[at] = queue.add(row)?;
+    for some in firsts.chunks(ROWS_A_STATEMENT) {
+        queue.take_keys(some)?;
     }
-    for at in order.into_iter().map(|at| at as usize).filter(|at| is_new[*at]) {
-        queue.add_key(&urls.rows[at], ids[at])?;
+    for at in 0..urls.rows.len() {
+        if queue.is_new[at] {
+            queue.add(at)?;
+        }
     }
+    queue.flush()?;
     // What stands twice in the chunk finds its first line there by now.
-    for row in repeats {
-        if !queue.merge(row)? {
-            let id = queue.add(row)?;
-            queue.add_key(row, id)?;
+    for at in repeats {
+        queue.take_key(at)?;
+        if queue.is_new[at as usize] {
+            queue.add(at as usize)?;
+            queue.flush()?;
         }
     }
     queue.finish()
@@ -194,6 +201,13 @@ struct ChunkHost {
     added: [i64; 4],
 }
 
+/// A new row that waits for others to be added with.
+struct Ready {
+    at: usize,
+    host: HostId,
+    parked: bool,
+}
+
 /// A chunk on its way into the queue.
 struct Enqueue<'c> {
     conn: &'c Connection,
@@ -202,15 +216,27 @@ struct Enqueue<'c> {
     urls: &'c NewUrls,
     fresh_since: Time,
     now: Time,
-    known: Statement<'c>,
-    add: Statement<'c>,
-    add_key: Statement<'c>,
-    /// The keys that are bound in `add`.
-    bound: Option<&'c Keys>,
-    hosts: HashMap<&'c str, ChunkHost>,
+    add_key: CachedStatement<'c>,
+    row_of_key: CachedStatement<'c>,
+    known: CachedStatement<'c>,
+    add_one: CachedStatement<'c>,
+    /// For a chunk that has so many.
+    many: Option<Many<'c>>,
+    /// The last row before the chunk: the line at position `at` becomes row `last + 1 + at`, if it is new.
     last: i64,
+    is_new: Vec<bool>,
+    /// By position, older rows with the same key.
+    older: HashMap<usize, i64>,
+    ready: Vec<Ready>,
+    hosts: HashMap<&'c str, ChunkHost>,
     moves: Moves,
     enqueued: Enqueued,
+}
+
+/// Statements that take [`ROWS_A_STATEMENT`] rows.
+struct Many<'c> {
+    add_keys: CachedStatement<'c>,
+    add: CachedStatement<'c>,
 }
 
 /// What is known of a URL.
@@ -251,26 +277,66 @@ impl<'c> Enqueue<'c> {
             urls,
             fresh_since,
             now,
-            known: conn.prepare(KNOWN)?,
-            add: conn.prepare(ADD)?,
-            add_key: conn.prepare(ADD_KEY)?,
-            bound: None,
+            add_key: conn.prepare_cached(ADD_KEY)?,
+            row_of_key: conn.prepare_cached(ROW_OF_KEY)?,
+            known: conn.prepare_cached(KNOWN)?,
+            add_one: conn.prepare_cached(ADD_ONE)?,
+            many: (urls.len() >= ROWS_A_STATEMENT).then(|| Many::prepare(conn)).transpose()?,
+            last: conn.prepare_cached(LAST_URL)?.query_row([], |row| row.get(0))?,
+            is_new: vec![false; urls.len()],
+            older: HashMap::new(),
+            ready: Vec::with_capacity(ROWS_A_STATEMENT),
             hosts: HashMap::new(),
-            last: conn.query_row(LAST_URL, [], |row| row.get(0))?,
             moves: Moves::default(),
             enqueued: Enqueued::default(),
         })
     }
 
-    fn keys_of(&self, row: &'c NewRow) -> &'c Keys {
-        row.keys.as_deref().unwrap_or(self.keys)
+    fn keys_of(&self, at: usize) -> &'c Keys {
+        self.urls.rows[at].keys.as_deref().unwrap_or(self.keys)
     }
 
-    /// Merges a line whose URL is known; false if it is new.
-    fn merge(&mut self, row: &'c NewRow) -> rusqlite::Result<bool> {
-        let keys = self.keys_of(row);
+    fn id_of(&self, at: usize) -> i64 {
+        self.last + 1 + i64::try_from(at).expect("a chunk is bounded")
+    }
+
+    /// Adds the keys of lines with different URLs; one by one only if some of them are known.
+    fn take_keys(&mut self, lines: &[u32]) -> rusqlite::Result<()> {
+        if let Some(many) = self.many.as_mut().filter(|_| lines.len() == ROWS_A_STATEMENT) {
+            for (n, at) in lines.iter().enumerate() {
+                many.add_keys.raw_bind_parameter(2 * n + 1, self.urls.rows[*at as usize].key)?;
+                many.add_keys.raw_bind_parameter(2 * n + 2, self.last + 1 + i64::from(*at))?;
+            }
+            if many.add_keys.raw_execute()? == lines.len() {
+                lines.iter().for_each(|at| self.is_new[*at as usize] = true);
+                return Ok(());
+            }
+        }
+        lines.iter().try_for_each(|at| self.take_key(*at))
+    }
+
+    /// Adds a line's key, or merges the line if its URL is known.
+    fn take_key(&mut self, at: u32) -> rusqlite::Result<()> {
+        let at = at as usize;
+        let (key, id) = (self.urls.rows[at].key, self.id_of(at));
+        if self.add_key.execute([key, id])? == 1 {
+            self.is_new[at] = true;
+            return Ok(());
+        }
+        let latest = self.row_of_key.query_row([key], |row| row.get(0))?;
+        self.is_new[at] = latest == id || !self.merge(at, latest)?;
+        if self.is_new[at] && latest != id {
+            self.older.insert(at, latest);
+            self.conn.execute(SET_KEY, [key, id])?;
+        }
+        Ok(())
+    }
+
+    /// Merges a line whose URL is known; false if none of the rows with its key counts, of which `latest` is the last.
+    fn merge(&mut self, at: usize, latest: i64) -> rusqlite::Result<bool> {
+        let keys = self.keys_of(at);
         let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
-        match look_up(&mut self.known, row.key, self.urls.url(row), fresh_since)? {
+        match look_up(&mut self.known, latest, self.urls.url(&self.urls.rows[at]), fresh_since)? {
             Known::Nothing => return Ok(false),
             Known::Fresh => self.enqueued.fresh += 1,
             Known::Sent => self.enqueued.merged += 1,
@@ -300,51 +366,64 @@ impl<'c> Enqueue<'c> {
         Ok(())
     }
 
-    /// Adds a row, without its key.
-    fn add(&mut self, row: &'c NewRow) -> rusqlite::Result<i64> {
-        let keys = self.keys_of(row);
-        if !self.bound.is_some_and(|bound| std::ptr::eq(bound, keys)) {
-            self.bind_keys(keys)?;
+    /// Adds a row, together with those that are ready and have the same keys.
+    fn add(&mut self, at: usize) -> rusqlite::Result<()> {
+        let keys = self.keys_of(at);
+        let others = self.ready.first().map(|first| self.keys_of(first.at));
+        if self.ready.len() == ROWS_A_STATEMENT || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
+            self.flush()?;
         }
-        let (host, parked) = self.host(row, keys.priority)?;
-        self.last += 1;
-        self.add.raw_bind_parameter(1, self.last)?;
-        self.add.raw_bind_parameter(2, row.line.cast_signed())?;
-        self.add.raw_bind_parameter(3, self.urls.url(row))?;
-        self.add.raw_bind_parameter(4, host.0)?;
-        self.add.raw_bind_parameter(5, parked)?;
-        self.add.raw_execute()?;
+        let (host, parked) = self.host(at, keys.priority)?;
+        self.ready.push(Ready { at, host, parked });
         self.enqueued.queued += 1;
-        Ok(self.last)
-    }
-
-    fn add_key(&mut self, row: &NewRow, id: i64) -> rusqlite::Result<()> {
-        self.add_key.raw_bind_parameter(1, row.key)?;
-        self.add_key.raw_bind_parameter(2, id)?;
-        self.add_key.raw_execute().map(|_| ())
-    }
-
-    /// What is the same for all rows with these keys.
-    fn bind_keys(&mut self, keys: &'c Keys) -> rusqlite::Result<()> {
-        let not_before = keys.not_before.map(to_millis);
-        self.add.raw_bind_parameter(6, self.file.0)?;
-        self.add.raw_bind_parameter(7, keys.priority.rank())?;
-        self.add.raw_bind_parameter(8, not_before)?;
-        self.add.raw_bind_parameter(9, keys.deadline.map(to_millis))?;
-        self.add.raw_bind_parameter(10, not_before.filter(|at| *at > to_millis(self.now)))?;
-        self.add.raw_bind_parameter(11, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
-        self.bound = Some(keys);
         Ok(())
     }
 
+    /// Adds the rows that are ready.
+    fn flush(&mut self) -> rusqlite::Result<()> {
+        let mut ready = std::mem::take(&mut self.ready);
+        let together = if ready.len() == ROWS_A_STATEMENT { ready.len() } else { 1 };
+        ready.chunks(together).try_for_each(|rows| self.insert(rows))?;
+        ready.clear();
+        self.ready = ready;
+        Ok(())
+    }
+
+    fn insert(&mut self, rows: &[Ready]) -> rusqlite::Result<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let (keys, first_id) = (self.keys_of(first.at), self.last + 1);
+        let add = match &mut self.many {
+            Some(many) if rows.len() > 1 => &mut many.add,
+            _ => &mut self.add_one,
+        };
+        let not_before = keys.not_before.map(to_millis);
+        add.raw_bind_parameter(1, self.file.0)?;
+        add.raw_bind_parameter(2, keys.priority.rank())?;
+        add.raw_bind_parameter(3, not_before)?;
+        add.raw_bind_parameter(4, keys.deadline.map(to_millis))?;
+        add.raw_bind_parameter(5, not_before.filter(|at| *at > to_millis(self.now)))?;
+        add.raw_bind_parameter(6, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
+        for (n, ready) in rows.iter().enumerate() {
+            let (row, column) = (&self.urls.rows[ready.at], 6 * (n + 1));
+            add.raw_bind_parameter(column + 1, first_id + i64::try_from(ready.at).expect("a chunk is bounded"))?;
+            add.raw_bind_parameter(column + 2, row.line.cast_signed())?;
+            add.raw_bind_parameter(column + 3, self.urls.url(row))?;
+            add.raw_bind_parameter(column + 4, ready.host.0)?;
+            add.raw_bind_parameter(column + 5, ready.parked)?;
+            add.raw_bind_parameter(column + 6, self.older.get(&ready.at))?;
+        }
+        add.raw_execute().map(|_| ())
+    }
+
     /// The domain of a row that is added with this priority, and whether its URLs are parked.
-    fn host(&mut self, row: &NewRow, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
-        let name = self.urls.host(row);
+    fn host(&mut self, at: usize, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
+        let name = self.urls.host(&self.urls.rows[at]);
         let host = match self.hosts.entry(name) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                self.conn.execute(ADD_HOST, params![name, to_millis(self.now)])?;
-                let found = self.conn.query_row(HOST, [name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
+                self.conn.prepare_cached(ADD_HOST)?.execute(params![name, to_millis(self.now)])?;
+                let mut host = self.conn.prepare_cached(HOST)?;
+                let found = host.query_row([name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
                 new.insert(ChunkHost { id: found.0, parked: found.1, added: [0; 4] })
             }
         };
@@ -364,17 +443,20 @@ impl<'c> Enqueue<'c> {
     }
 }
 
-/// What is known of the URL with this key.
-fn look_up(known: &mut Statement<'_>, key: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Known> {
-    known.raw_bind_parameter(1, key)?;
-    let mut rows = known.raw_query();
+/// What is known of a URL by the row `latest` and those before it with the same key.
+fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Known> {
     let mut found = Known::Nothing;
-    while let Some(row) = rows.next()? {
+    let mut next = Some(latest);
+    while let Some(id) = next {
+        let mut rows = known.query([id])?;
+        // One that was pruned ends the chain: those before it are older still.
+        let Some(row) = rows.next()? else { break };
+        next = row.get(3)?;
         if row.get_ref(0)?.as_str()? != url {
             continue;
         }
         match row.get::<_, i64>(1)? {
-            0 => return Ok(Known::Pending(pending_row(row)?)),
+            0 => return Ok(Known::Pending(pending_row(id, row)?)),
             1 => return Ok(Known::Sent),
             2 if row.get::<_, i64>(2)? > fresh_since => found = Known::Fresh,
             _ => {}
@@ -383,9 +465,9 @@ fn look_up(known: &mut Statement<'_>, key: i64, url: &str, fresh_since: i64) -> 
     Ok(found)
 }
 
-fn pending_row(row: &Row<'_>) -> rusqlite::Result<PendingRow> {
+fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
     Ok(PendingRow {
-        id: row.get(3)?,
+        id,
         file: FileId(row.get(4)?),
         host: HostId(row.get(5)?),
         priority: Priority::from_rank(row.get(6)?),
@@ -393,4 +475,14 @@ fn pending_row(row: &Row<'_>) -> rusqlite::Result<PendingRow> {
         deadline: row.get(8)?,
         not_before: row.get(9)?,
     })
+}
+
+impl<'c> Many<'c> {
+    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        let with_rows = |statement: &str, row: &str| statement.replace(row, &vec![row; ROWS_A_STATEMENT].join(", "));
+        Ok(Self {
+            add_keys: conn.prepare_cached(&with_rows(ADD_KEY, "(?, ?)"))?,
+            add: conn.prepare_cached(&with_rows(ADD_ONE, "(?, ?, ?, ?, ?, ?)"))?,
+        })
+    }
 }

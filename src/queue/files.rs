@@ -146,7 +146,7 @@ pub struct FileAccount {
 ///
 /// What the database says.
 pub fn register(conn: &Connection, names: &[(String, String)], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
-    let mut register = conn.prepare(REGISTER)?;
+    let mut register = conn.prepare_cached(REGISTER)?;
     let open = |(name, stored_name): &(String, String)| {
         let id = register.query_row(params![name, stored_name, to_millis(now)], |row| row.get(0))?;
         Ok(OpenFile {
@@ -219,7 +219,7 @@ pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Resu
 pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Result<()> {
     let (not_before, deadline) = (keys.not_before.map(to_millis), keys.deadline.map(to_millis));
     let row = params![file.0, keys.priority.rank(), keys.label, not_before, deadline, keys.force];
-    conn.execute(SET_KEYS, row).map(|_| ())
+    conn.prepare_cached(SET_KEYS)?.execute(row).map(|_| ())
 }
 
 /// Moves the mark of what has been read, in the transaction that queued the lines before it. False, and nothing changed,
@@ -234,11 +234,11 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
     let counts =
         [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
     let row = std::iter::once(file.0).chain(counts.into_iter().map(stored));
-    if conn.execute(PROGRESS, rusqlite::params_from_iter(row))? == 0 {
+    if conn.prepare_cached(PROGRESS)?.execute(rusqlite::params_from_iter(row))? == 0 {
         return Ok(false);
     }
     for (reason, lines) in &progress.refused {
-        conn.execute(REFUSALS, params![file.0, reason, stored(*lines)])?;
+        conn.prepare_cached(REFUSALS)?.execute(params![file.0, reason, stored(*lines)])?;
     }
     Ok(true)
 }
@@ -249,7 +249,7 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
 ///
 /// What the database says.
 pub fn mark_read(conn: &Connection, file: FileId, bytes: u64, sha256: &str, now: Time) -> rusqlite::Result<()> {
-    conn.execute(MARK_READ, params![file.0, stored(bytes), sha256, to_millis(now)]).map(|_| ())
+    conn.prepare_cached(MARK_READ)?.execute(params![file.0, stored(bytes), sha256, to_millis(now)]).map(|_| ())
 }
 
 /// The file cannot be read as a URL file; what is left is to move it.
@@ -258,7 +258,7 @@ pub fn mark_read(conn: &Connection, file: FileId, bytes: u64, sha256: &str, now:
 ///
 /// What the database says.
 pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: &str) -> rusqlite::Result<()> {
-    conn.execute(REJECT, params![file.0, bytes.map(stored), why]).map(|_| ())
+    conn.prepare_cached(REJECT)?.execute(params![file.0, bytes.map(stored), why]).map(|_| ())
 }
 
 /// The files have been moved out of `work/`.

@@ -68,7 +68,9 @@ impl Moves {
 
     /// Writes the changes, on SQLite's own handle.
     pub(super) fn apply_bulk(self, conn: &rusqlite::Connection) -> rusqlite::Result<()> {
-        self.statements().into_iter().try_for_each(|(statement, rows)| conn.execute(statement, [rows]).map(|_| ()))
+        self.statements()
+            .into_iter()
+            .try_for_each(|(statement, rows)| conn.prepare_cached(statement)?.execute([rows]).map(|_| ()))
     }
 
     /// What changes, with its parameter.

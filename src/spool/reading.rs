@@ -19,11 +19,16 @@ use super::format::{Format, Item};
 use crate::model::UrlRules;
 use crate::queue::{Keys, NewUrls, Progress};
 
-/// Lines a chunk, good or bad, and so rows a transaction, at most: the larger, the fewer pages of the keys are written twice ...
-const CHUNK_LINES_MAX: u64 = 100_000;
+/// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written twice,
+/// and the more memory it takes: a large file has a large queue before it, and is worth more.
+const CHUNK_LINES_MAX: u64 = 50_000;
+const CHUNK_LINES_MAX_OF_LARGE: u64 = 150_000;
 
-/// ... and bytes of it at most.
-const CHUNK_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// A file is large beyond so many lines.
+const LARGE_LINES: u64 = 1_000_000;
+
+/// Bytes a line of a chunk, on the average, at most.
+const LINE_BYTES: usize = 120;
 
 /// Chunks that there are at a time: one is read while another is committed. With their size this bounds the memory.
 const CHUNKS: usize = 2;
@@ -192,7 +197,7 @@ impl Reader {
                 continue;
             }
             chunk.add(item, ends_at, &mut report);
-            if chunk.is_full(&report) {
+            if chunk.is_full(content.lines_read(), &report) {
                 let next = chunk.chunk.progress.read_bytes;
                 if !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
                     return Ok(None);
@@ -221,8 +226,10 @@ impl ChunkBuilder {
         Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None }
     }
 
-    fn is_full(&self, report: &Report) -> bool {
-        self.lines >= CHUNK_LINES_MAX || self.chunk.urls.text_bytes() + report.unwritten.len() >= CHUNK_BYTES_MAX
+    fn is_full(&self, read: u64, report: &Report) -> bool {
+        let lines_max = if read > LARGE_LINES { CHUNK_LINES_MAX_OF_LARGE } else { CHUNK_LINES_MAX };
+        let bytes = (self.chunk.urls.text_bytes() + report.unwritten.len()) / LINE_BYTES;
+        self.lines.max(bytes as u64) >= lines_max
     }
 
     fn add(&mut self, item: Item, ends_at: u64, report: &mut Report) {

@@ -9,6 +9,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Result, WriteTx};
 
+/// Statements of one piece of work that are prepared once: all of an ingest's.
+const STATEMENTS: usize = 32;
+
 impl WriteTx<'_> {
     /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful of files.
     ///
@@ -35,5 +38,6 @@ fn on_handle<T>(
     // SAFETY: both crates link the same libsqlite3-sys. While `handle` is locked, sqlx's thread does not touch the connection, and
     // it stays open: `connection` ends before the lock does, and does not close a handle that it does not own.
     let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr())? };
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     work(&connection)
 }
