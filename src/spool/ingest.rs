@@ -23,6 +23,7 @@ use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{FileId, UrlRules};
+use crate::pulse::Pulse;
 use crate::queue::{self, FileAccount, Keys, OpenFile, Phase};
 use crate::store::{self, Store, WriteTx};
 
@@ -54,13 +55,26 @@ pub struct Ingest {
     rules: UrlRules,
     fresh_for: TimeDelta,
     clock: Clock,
+    /// The spool's: it beats at each chunk, however long a file takes.
+    pulse: Pulse,
 }
 
 impl Ingest {
     /// An ingest into this store from these folders, as it is configured.
     pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
-        let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
-        Self { store, folders, rules: config.spool.url_rules(), fresh_for, clock }
+        let (rules, fresh_for) = (config.spool.url_rules(), fresh_for(config));
+        Self { store, folders, rules, fresh_for, clock, pulse: Pulse::default() }
+    }
+
+    /// Takes over what was read afresh: lines that are read from now on are checked by it.
+    pub(super) fn apply(&mut self, config: &Config) {
+        self.rules = config.spool.url_rules();
+        self.fresh_for = fresh_for(config);
+    }
+
+    /// Its sign of life.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Brings files that are in `work/` to their ends, from wherever each is. Small ones are put away together, so that the
@@ -77,6 +91,7 @@ impl Ingest {
         let mut trouble = Ok(());
         let mut finished = 0;
         for files in files.chunks(TOGETHER_MAX) {
+            self.pulse.beat();
             let mut small = self.read_small(files).await?;
             let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
             for file in files {
@@ -183,6 +198,7 @@ impl Ingest {
         // Committed with what comes after it, so that a small file is one transaction.
         let mut waiting: Option<Chunk> = None;
         loop {
+            self.pulse.beat();
             if shutdown.is_cancelled() {
                 return Ok(Received::Stopped);
             }
@@ -285,6 +301,7 @@ impl Ingest {
     /// Receipt, report, file, in this order; then the note that it is done. Each step may be repeated after a crash.
     async fn put_away(&self, files: &[(&OpenFile, Phase)], trouble: &mut Result<(), Error>) -> Result<usize, Error> {
         let mut away = Vec::new();
+        self.pulse.beat();
         for (file, phase) in files {
             let account = queue::account(self.store.read(), file.id).await?;
             match self.put_one_away(file, *phase, &account) {
@@ -332,6 +349,10 @@ impl Ingest {
         }
         self.folders.put_away(&file.stored_name, to)
     }
+}
+
+fn fresh_for(config: &Config) -> TimeDelta {
+    TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX)
 }
 
 /// How receiving ended.
