@@ -49,7 +49,7 @@ impl Daemon {
         fs::write(dir.join("prefetchd.toml"), config).unwrap();
         fs::create_dir_all(dir.join("spool/incoming")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_prefetchd"))
-            .args(["run", "--config"])
+            .args(["run", "--allow-root", "--config"])
             .arg(dir.join("prefetchd.toml"))
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", "bench")
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "bench")

@@ -256,7 +256,8 @@ create table daemon (
     started_at     integer,
     waiting_for    text,
     waiting_until  integer,
-    spool_problem  text
+    spool_problem  text,
+    config_problem text
 ) strict;
 
 insert into daemon (one) values (1);
@@ -268,6 +269,7 @@ select
     d.waiting_for,
     strftime('%Y-%m-%dT%H:%M:%fZ', d.waiting_until / 1000.0, 'unixepoch') as waiting_until,
     d.spool_problem,
+    d.config_problem,
     d.pid,
     strftime('%Y-%m-%dT%H:%M:%fZ', d.started_at / 1000.0, 'unixepoch') as started_at,
     t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,

@@ -11,7 +11,7 @@
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`]. They hand each
 //! other the words of [`model`]. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
 //! [`store`] opens the database, [`status`] is what is told, [`daemon`] runs the stages, [`cli`] is what a user types, and
-//! [`sandbox`] stands in for the service.
+//! [`sandbox`] stands in for the service. [`settings`] is what a reload hands to the stages, [`pulse`] their sign of life.
 
 pub mod cli;
 pub mod clock;
@@ -22,9 +22,11 @@ pub mod exit;
 pub mod ledger;
 pub mod model;
 pub mod notify;
+pub mod pulse;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;
+pub mod settings;
 pub mod spool;
 pub mod status;
 pub mod store;

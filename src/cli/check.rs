@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use super::{failure, load, runtime, text};
 use crate::config::Config;
-use crate::credentials::Credentials;
+use crate::credentials::{self, Credentials};
 use crate::daemon::{Held, Lock, lock_paths};
 use crate::schedule::PauseWhy;
 use crate::spool::Folders;
@@ -17,38 +19,61 @@ pub(super) struct CheckArgs {
     /// Also ask the service, with a free call, whether it takes the credentials
     #[arg(long)]
     online: bool,
+    /// Say only what is wrong
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 pub(super) fn main(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<i32> {
-    let (config, path) = load(config)?;
-    let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
-    text::out(&format!("configuration  ok: {source}"));
-    if config.http.listen.is_some() {
-        text::out("note           [http] listen is not served by this version");
+    let said = check(config, args)?;
+    if !args.quiet {
+        said.iter().for_each(|line| text::out(line));
     }
-    check_paths(&config)?;
-    runtime()?.block_on(async {
-        check_database(config.database.url.path()).await?;
-        let credentials = Credentials::load()?;
-        text::out(&format!("credentials    ok: access key {} from the environment", credentials.access_key_id));
-        if args.online { check_online(&config, &credentials).await } else { Ok(()) }
-    })?;
     Ok(0)
 }
 
-fn check_paths(config: &Config) -> anyhow::Result<()> {
-    let folders = Folders::under(&config.spool.dir);
-    let missing = folders.all().iter().filter(|folder| !folder.is_dir()).count();
-    match missing {
-        0 => text::out(&format!("spool          ok: {}", config.spool.dir.display())),
-        _ => {
-            writable_ancestor(&config.spool.dir, "[spool] dir")?;
-            text::out(&format!("spool          ok: {} ({missing} folder(s) will be made)", config.spool.dir.display()));
+/// What was found to be well.
+fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Vec<String>> {
+    let (config, path) = load(config)?;
+    let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
+    let mut said = vec![format!("configuration  ok: {source}")];
+    if config.http.listen.is_some() {
+        said.push("note           [http] listen is not served by this version".to_owned());
+    }
+    check_paths(&config, &mut said)?;
+    let (credentials, source) = credentials::load(&config.credentials)?;
+    said.push(format!("credentials    ok: access key {} from {source}", credentials.access_key_id));
+    let client = Client::new(&config.api)
+        .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
+    runtime()?.block_on(async {
+        said.push(check_database(config.database.url.path()).await?);
+        if args.online {
+            said.push(check_online(&config, &client, &credentials).await?);
         }
+        Ok(said)
+    })
+}
+
+fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
+    let folders = Folders::under(&config.spool.dir);
+    let mut missing = 0;
+    for folder in folders.all() {
+        if folder.is_dir() {
+            writable(folder, "[spool] dir")?;
+        } else {
+            missing += 1;
+        }
+    }
+    let dir = config.spool.dir.display();
+    if missing > 0 {
+        writable_ancestor(&config.spool.dir, "[spool] dir")?;
+        said.push(format!("spool          ok: {dir} ({missing} folder(s) will be made)"));
+    } else {
+        said.push(format!("spool          ok: {dir}"));
     }
     for path in lock_paths(config) {
         if let Held::By(pid) = Lock::held(&path) {
-            text::out(&format!("daemon         running, pid {pid}, holds {}", path.display()));
+            said.push(format!("daemon         running, pid {pid}, holds {}", path.display()));
         }
     }
     Ok(())
@@ -57,34 +82,43 @@ fn check_paths(config: &Config) -> anyhow::Result<()> {
 /// The nearest directory that is there must let us make the rest.
 fn writable_ancestor(path: &Path, key: &str) -> anyhow::Result<()> {
     let there = path.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
-    let writable = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
-    match writable {
-        Ok(()) if there.is_dir() => Ok(()),
-        Ok(()) => Err(failure(exit::CONFIG, format!("{key}: {} is not a directory", there.display()))),
-        Err(error) => {
-            let message =
-                format!("{key}: {} cannot be made, {} is not writable: {error}", path.display(), there.display());
-            Err(failure(exit::CONFIG, message))
-        }
+    if !there.is_dir() {
+        return Err(failure(exit::CONFIG, format!("{key}: {} is not a directory", there.display())));
     }
+    writable(there, key)
 }
 
-async fn check_database(path: &Path) -> anyhow::Result<()> {
+fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|error| {
+        let message =
+            format!("{key}: {} is not writable for this user: {error}; see the README on its owner", dir.display());
+        failure(exit::CONFIG, message)
+    })
+}
+
+async fn check_database(path: &Path) -> anyhow::Result<String> {
     match store::open_reader(path).await {
-        Ok(_) => text::out(&format!("database       ok: {}", path.display())),
+        Ok(_) => {
+            rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| {
+                failure(
+                    exit::CONFIG,
+                    format!("[database] url: {} is not writable for this user: {error}", path.display()),
+                )
+            })?;
+            Ok(format!("database       ok: {}", path.display()))
+        }
         Err(store::Error::Missing(_)) => {
             writable_ancestor(path.parent().unwrap_or(path), "[database] url")?;
-            text::out(&format!("database       ok: {} (will be made)", path.display()));
+            Ok(format!("database       ok: {} (will be made)", path.display()))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
-async fn check_online(config: &Config, credentials: &Credentials) -> anyhow::Result<()> {
+async fn check_online(config: &Config, client: &Client, credentials: &Credentials) -> anyhow::Result<String> {
     let nonce = uuid::Uuid::new_v4().to_string();
     let call = SignedCall::quota(credentials, &nonce, crate::clock::Clock::system().now());
-    let reply = Client::new(&config.api)?.send(&call).await;
+    let reply = client.send(&call).await;
     let url = config.api.endpoint.url();
     match &reply {
         Reply::NotSent(why) | Reply::Lost(why) => {
@@ -96,9 +130,6 @@ async fn check_online(config: &Config, credentials: &Credentials) -> anyhow::Res
     match still_paused(&reply, &unlike) {
         Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {why}"))),
         Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {why}"))),
-        None => {
-            text::out(&format!("service        ok: {url} takes the credentials"));
-            Ok(())
-        }
+        None => Ok(format!("service        ok: {url} takes the credentials")),
     }
 }

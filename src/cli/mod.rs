@@ -35,7 +35,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon in the foreground, as systemd does
-    Run,
+    Run(run::RunArgs),
     /// Check configuration, paths, database and credentials, and change nothing
     Check(check::CheckArgs),
     /// Hand a file of URLs over to the spool, whole or not at all
@@ -57,7 +57,7 @@ enum Command {
 /// Runs the command and gives the exit code.
 pub fn main(args: Args) -> i32 {
     let result = match args.command {
-        Command::Run => run::main(args.config.as_deref()),
+        Command::Run(run) => run::main(args.config.as_deref(), &run),
         Command::Check(check) => check::main(args.config.as_deref(), &check),
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),

@@ -2,18 +2,30 @@
 
 use std::path::Path;
 
-use super::{load, runtime};
-use crate::credentials::Credentials;
-use crate::{daemon, telemetry};
+use super::{failure, load, runtime};
+use crate::daemon::Start;
+use crate::{credentials, daemon, exit, telemetry};
 
-pub(super) fn main(config: Option<&Path>) -> anyhow::Result<i32> {
-    telemetry::init();
-    let (config, path) = load(config)?;
-    let credentials = Credentials::load()?;
-    match path {
-        Some(path) => tracing::info!(path = %path.display(), "configuration read"),
-        None => tracing::info!("no configuration found; the built-in defaults hold"),
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// Run as root all the same: what the daemon makes then belongs to root
+    #[arg(long)]
+    allow_root: bool,
+}
+
+pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32> {
+    if rustix::process::geteuid().is_root() && !args.allow_root {
+        let message = "started as root, which it neither needs nor should be: start the service (`systemctl start prefetchd`), \
+                       or run it as the service's user (`runuser -u prefetchd -- prefetchd run`); --allow-root goes on all the same";
+        return Err(failure(exit::CONFIG, message));
     }
-    runtime()?.block_on(daemon::run(&config, credentials))?;
+    let (config, path) = load(config)?;
+    let volume = telemetry::init(&config.log);
+    let (credentials, source) = credentials::load(&config.credentials)?;
+    match &path {
+        Some(path) => tracing::info!(path = %path.display(), credentials = %source, "configuration read"),
+        None => tracing::info!(credentials = %source, "no configuration found; the built-in defaults hold"),
+    }
+    runtime()?.block_on(daemon::run(Start { config, path, credentials, volume }))?;
     Ok(0)
 }

@@ -58,6 +58,7 @@ fn needs_attention(report: &StatusReport) -> bool {
     unsure
         || report.paused_why.is_some()
         || report.spool_problem.is_some()
+        || report.config_problem.is_some()
         || report.parked > 0
         || count(report, UrlState::Held) > 0
 }
@@ -73,12 +74,7 @@ fn print(report: &StatusReport) {
     let detail =
         if report.health == "stopped" || report.health == "not running" { String::new() } else { pid + &since };
     out(&format!("{bold}daemon{plain}    {}{detail}", report.health));
-    if let Some(why) = &report.paused_why {
-        out(&format!("          PAUSED: {}", one_line(why)));
-    }
-    if let Some(problem) = &report.spool_problem {
-        out(&format!("          SPOOL: {}", one_line(problem)));
-    }
+    print_problems(report);
     if let Some(budget) = &report.budget {
         let (used, limit) = (budget.requests_used, budget.requests_limit);
         out(&format!(
@@ -141,6 +137,16 @@ fn print(report: &StatusReport) {
     }
     for file in &report.files {
         print_file(file);
+    }
+}
+
+fn print_problems(report: &StatusReport) {
+    let problems =
+        [("PAUSED", &report.paused_why), ("SPOOL", &report.spool_problem), ("CONFIGURATION", &report.config_problem)];
+    for (what, why) in problems {
+        if let Some(why) = why {
+            out(&format!("          {what}: {}", one_line(why)));
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use sections::{Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Notify, Retry, Schedule, Spool};
+pub use sections::{
+    Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Keys, Level, Log, LogFormat, Notify, Retry,
+    Schedule, Spool,
+};
 pub use values::{Number, Span, UrlsPerDay, Window, in_words};
 
 /// Where the configuration is looked for when nothing else names it.
@@ -30,10 +33,14 @@ pub struct Config {
     pub schedule: Schedule,
     /// What happens after a failure.
     pub retry: Retry,
+    /// Where the access key is, when systemd does not bring it.
+    pub credentials: Keys,
     /// Who is told.
     pub notify: Notify,
     /// Metrics and health.
     pub http: Http,
+    /// What is written to the log.
+    pub log: Log,
 }
 
 /// A configuration that cannot be used.
@@ -86,6 +93,28 @@ impl Config {
         Ok(config)
     }
 
+    /// What a running daemon takes of a configuration that was read afresh: all but what it has opened or was started
+    /// with, which stays as it is. Gives the names of the keys whose change waits for a restart.
+    pub fn reloaded(mut self, running: &Self) -> (Self, Vec<&'static str>) {
+        let mut waiting = Vec::new();
+        let mut stays = |key, changed: bool| {
+            if changed {
+                waiting.push(key);
+            }
+        };
+        stays("[api] endpoint", self.api.endpoint != running.api.endpoint);
+        stays("[spool] dir", self.spool.dir != running.spool.dir);
+        stays("[database] url", self.database.url != running.database.url);
+        stays("[http] listen", self.http.listen != running.http.listen);
+        stays("[log] format", self.log.format != running.log.format);
+        self.api.endpoint.clone_from(&running.api.endpoint);
+        self.spool.dir.clone_from(&running.spool.dir);
+        self.database.url.clone_from(&running.database.url);
+        self.http.listen = running.http.listen;
+        self.log.format = running.log.format;
+        (self, waiting)
+    }
+
     /// What one key alone cannot tell.
     fn check(&self) -> Result<(), (&'static str, &'static str, String)> {
         let requests = self.budget.requests_per_day.get();
@@ -110,6 +139,9 @@ impl Config {
         }
         if !self.spool.dir.is_absolute() {
             return Err(("spool", "dir", "must be an absolute path".to_owned()));
+        }
+        if self.credentials.file.as_ref().is_some_and(|file| !file.is_absolute()) {
+            return Err(("credentials", "file", "must be an absolute path".to_owned()));
         }
         if !self.database.url.path().is_absolute() {
             return Err(("database", "url", "must name an absolute path".to_owned()));

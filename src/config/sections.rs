@@ -181,6 +181,15 @@ impl Default for Retry {
     }
 }
 
+/// `[credentials]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// A file with the access key, one `NAME=value` a line with the names of the environment; read by its owner alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
 /// `[notify]`
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -197,6 +206,57 @@ pub struct Http {
     /// Where metrics and health are served; nowhere unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least important events that are written; `PREFETCHD_LOG` overrides it.
+    pub level: Level,
+    /// How they are written.
+    pub format: LogFormat,
+}
+
+/// `[log] level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What keeps the daemon from working.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happened: a few dozen events on a quiet day.
+    #[default]
+    Info,
+    /// Every URL.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// `[log] format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// With its fields to the journal where standard error is the journal's, else as text.
+    #[default]
+    Auto,
+    /// An object a line.
+    Json,
 }
 
 /// `[api] area`

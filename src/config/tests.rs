@@ -3,7 +3,8 @@ use super::*;
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
 /// Keys without a default: they stand in the shipped file as comments.
-const OPTIONAL: [(&str, &str); 3] = [("api", "with_header"), ("notify", "command"), ("http", "listen")];
+const OPTIONAL: [(&str, &str); 4] =
+    [("api", "with_header"), ("credentials", "file"), ("notify", "command"), ("http", "listen")];
 
 #[test]
 fn the_shipped_file_is_the_defaults() {
@@ -61,6 +62,8 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[retry]\nbackoff_min = \"10m\"\nbackoff_max = \"1m\"\n", "line 3", "backoff_max", "10m"),
         ("[spool]\ndomains = [\"https://vod.example.com/\"]\n", "line 2", "domains", "vod.example.com"),
         ("[spool]\ndir = \"here\"\n", "line 2", "dir", "absolute"),
+        ("[credentials]\nfile = \"key\"\n", "line 2", "file", "absolute"),
+        ("[log]\nlevel = \"loud\"\n", "line 2", "level", "`debug`"),
     ] {
         let error = Config::from_toml(text).expect_err(text);
         assert!(error.contains(line) && error.contains(key) && error.contains(allowed), "{text}\n{error}");
@@ -71,4 +74,19 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
 fn a_loopback_endpoint_may_be_plain_http() {
     let config = Config::from_toml("[api]\nendpoint = \"http://127.0.0.1:8787\"\n").expect("valid");
     assert!(config.api.endpoint.is_loopback());
+}
+
+#[test]
+fn a_reload_takes_what_can_change_and_names_what_waits_for_a_restart() {
+    let running = Config::default();
+    let read = Config::from_toml(
+        "[api]\nendpoint = \"https://vod.example.com\"\ntimeout = \"5s\"\n[spool]\ndir = \"/elsewhere\"\nkeep = \"1d\"\n\
+         [database]\nurl = \"sqlite:/elsewhere.db\"\n[budget]\nrequests_per_day = 7\n[http]\nlisten = \"127.0.0.1:1\"\n",
+    );
+    let (config, waiting) = read.expect("valid").reloaded(&running);
+    assert_eq!(waiting, ["[api] endpoint", "[spool] dir", "[database] url", "[http] listen"]);
+    assert_eq!((&config.spool.dir, &config.database.url), (&running.spool.dir, &running.database.url));
+    assert_eq!((config.budget.requests_per_day.get(), config.api.timeout.get().as_secs()), (7, 5));
+    let (config, waiting) = Config::default().reloaded(&config);
+    assert_eq!((config, waiting), (Config::default(), Vec::new()));
 }

@@ -3,17 +3,20 @@
 //! Start: configuration and credentials are checked, the locks taken, the database opened and migrated, the folders
 //! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step they
 //! are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which is
-//! safe: what was in flight is found open at the next start.
+//! safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
 
+mod herald;
 mod lock;
+mod reload;
 mod signals;
+mod systemd;
+mod watchdog;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sd_notify::NotifyState;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -23,14 +26,34 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
 use crate::notify::Notifier;
+use crate::pulse::Pulse;
 use crate::schedule::Policy;
+use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health};
 use crate::store::Store;
 use crate::submit::Submitter;
+use crate::telemetry::Volume;
 use crate::vod::Client;
 
+use herald::Herald;
+use reload::Reloader;
+use signals::Asked;
+
 pub use lock::{Held, Lock, Locked};
+
+/// What the daemon is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration.
+    pub config: Config,
+    /// The file that it was read from; none if the built-in defaults hold.
+    pub path: Option<PathBuf>,
+    /// The access key.
+    pub credentials: Credentials,
+    /// How much is logged.
+    pub volume: Volume,
+}
 
 /// Where the daemon's locks lie: one beside the database, one in the spool.
 pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
@@ -44,16 +67,65 @@ pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
 /// # Errors
 ///
 /// What keeps it from starting, or the stage that ended on its own.
-pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()> {
+pub async fn run(start: Start) -> anyhow::Result<()> {
+    let Start { config, path, credentials, volume } = start;
     let clock = Clock::system();
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;
-    let database = config.database.url.path();
-    if let Some(dir) = database.parent() {
-        std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))?;
-    }
-    let locks = lock_paths(config).map(|path| Lock::take(&path));
+    make_parent(config.database.url.path())?;
+    let locks = lock_paths(&config).map(|path| Lock::take(&path));
     let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
+    let store = open_store(&config).await?;
+    let client = Client::new(&config.api)
+        .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
+
+    let asked = Asked::default();
+    let shutdown = asked.shutdown.clone();
+    signals::listen(asked.clone()).context("listening for signals")?;
+    let board = Board::new(Arc::clone(&store));
+    board.health(Health::Running, Some(clock.now())).await?;
+    let queued = Arc::new(Notify::new());
+    let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &config, clock.clone());
+    let spool =
+        Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), &config);
+    let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
+    let submitter =
+        Submitter::new(Arc::clone(&store), board.clone(), clock, client.clone(), credentials.clone(), &config);
+    let herald = Herald { store: Arc::clone(&store), board: board.clone(), asked: asked.state };
+
+    let mut stages = JoinSet::new();
+    let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
+    let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
+    let endpoint = config.api.endpoint.url().to_string();
+    let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
+    let reloader =
+        Reloader { path, settings, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
+    spawn(&mut stages, "spool", spool.run(live.clone(), shutdown.clone()));
+    spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
+    spawn(&mut stages, "notifier", notifier.run(live, shutdown.clone()));
+    spawn(&mut stages, "herald", herald.run(shutdown.clone()));
+    spawn(&mut stages, "reloader", reloader.run(shutdown.clone()));
+    systemd::ready();
+    info!(version = env!("CARGO_PKG_VERSION"), endpoint, "ready");
+    supervise(&mut stages, &shutdown, &board).await?;
+    // Every stage has ended, so that nobody else holds the store.
+    board.health(Health::Stopped, None).await?;
+    drop(board);
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await;
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn make_parent(database: &Path) -> anyhow::Result<()> {
+    let Some(dir) = database.parent() else { return Ok(()) };
+    std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))
+}
+
+/// Opens the database and holds it against what the spool's marker knows to be charged.
+async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
+    let database = config.database.url.path();
     let store = Arc::new(Store::open(database).await.with_context(|| format!("opening {}", database.display()))?);
     if let Some(mark) =
         Marker::in_spool(&config.spool.dir).read().context("reading the ledger's marker in the spool")?
@@ -68,47 +140,28 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     let mut tx = store.write().await?;
     ledger::probe_now_tx(&mut tx).await?;
     tx.commit().await?;
-    let client = Client::new(&config.api)
-        .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
+    Ok(store)
+}
 
-    let shutdown = CancellationToken::new();
-    signals::listen(shutdown.clone()).context("listening for signals")?;
-    let board = Board::new(Arc::clone(&store));
-    board.health(Health::Running, Some(clock.now())).await?;
-    let queued = Arc::new(Notify::new());
-    let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone());
-    let spool =
-        Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), config);
-    let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
-    let submitter = Submitter::new(Arc::clone(&store), board.clone(), clock, client, credentials, config);
+/// Keeps systemd's watchdog, where one is set, fed while these and the database move.
+fn watch_over(
+    mut pulses: Vec<(&'static str, Pulse)>,
+    store: &Arc<Store>,
+    stages: &mut JoinSet<&'static str>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<watchdog::Keeper>> {
+    let Some(period) = systemd::watchdog() else { return Ok(None) };
+    let pulse = Pulse::default();
+    pulses.push(("database", pulse.clone()));
+    spawn(stages, "database", watchdog::try_database(Arc::clone(store), pulse, period, shutdown.clone()));
+    Ok(Some(watchdog::keep(period, pulses).context("starting the watchdog's thread")?))
+}
 
-    let mut stages = JoinSet::new();
-    let token = shutdown.clone();
+fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: impl Future<Output = ()> + Send + 'static) {
     stages.spawn(async move {
-        spool.run(token).await;
-        "spool"
+        stage.await;
+        name
     });
-    let token = shutdown.clone();
-    stages.spawn(async move {
-        submitter.run(queued, token).await;
-        "submitter"
-    });
-    let token = shutdown.clone();
-    stages.spawn(async move {
-        notifier.run(token).await;
-        "notifier"
-    });
-    notify(&[NotifyState::Ready]);
-    info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.api.endpoint.url(), "ready");
-    supervise(&mut stages, &shutdown, &board).await?;
-    // Every stage has ended, so that nobody else holds the store.
-    board.health(Health::Stopped, None).await?;
-    drop(board);
-    if let Some(store) = Arc::into_inner(store) {
-        store.close().await;
-    }
-    info!("stopped");
-    Ok(())
 }
 
 /// Waits until the daemon is asked to stop, and then for the stages to finish. A stage that ends on its own stops all.
@@ -126,7 +179,7 @@ async fn supervise(
             shutdown.cancel();
         }
     }
-    notify(&[NotifyState::Stopping]);
+    systemd::stopping();
     info!("stopping: what is in flight is finished first");
     if let Err(error) = board.health(Health::Stopping, None).await {
         error!(%error, "the database could not be told of the stop");
@@ -136,12 +189,5 @@ async fn supervise(
         None => Ok(()),
         Some(Ok(stage)) => anyhow::bail!("the {stage} ended on its own; this is a bug, please report it"),
         Some(Err(error)) => anyhow::bail!("a stage failed: {error}; this is a bug, please report it"),
-    }
-}
-
-/// Tells systemd, where there is one.
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        error!(%error, "systemd could not be notified");
     }
 }

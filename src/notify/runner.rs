@@ -13,6 +13,7 @@ use tracing::warn;
 use super::outbox::{self, Notice};
 use crate::clock::Clock;
 use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
+use crate::settings::{self, Live};
 use crate::store::{self, Store};
 
 /// How long the command may run.
@@ -24,8 +25,8 @@ const TRIES_MAX: u32 = 3;
 /// ... and how long after a failed one.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often the outbox is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often the outbox is looked at: with the other stages, less than once a second in all.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What was told is kept for so long, for those who wonder.
 const KEEP: TimeDelta = TimeDelta::days(30);
@@ -46,8 +47,11 @@ impl Notifier {
     }
 
     /// Tells until `shutdown`. A command that runs then is ended; its notice is told after the next start.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
         loop {
+            if let Some(settings) = settings::news(&mut live) {
+                self.command = settings.config.notify.command.clone();
+            }
             let sleep = tokio::select! {
                 () = shutdown.cancelled() => return,
                 step = self.step() => match step {

@@ -61,7 +61,12 @@ impl Folders {
             fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
             // Set, not asked for: the process's umask would take the group's rights away.
             let mode = if folder == self.incoming { 0o3770 } else { 0o750 };
-            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|error| at(folder, &error))?;
+            if let Err(error) = fs::set_permissions(folder, fs::Permissions::from_mode(mode)) {
+                // One without its rights would be taken for a good one by the next look.
+                let _ = fs::remove_dir(folder);
+                let hint = "a hardened service may not make it; `systemctl restart prefetchd` has it made";
+                return Err(io::Error::new(error.kind(), format!("{}: {error} ({hint})", folder.display())));
+            }
         }
         Ok(())
     }

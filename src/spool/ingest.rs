@@ -22,6 +22,7 @@ use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{FileId, Time, UrlRules};
+use crate::pulse::Pulse;
 use crate::queue::{self, FileAccount, Keys, OpenFile, Phase, Progress};
 use crate::store::{self, Store};
 
@@ -50,13 +51,26 @@ pub struct Ingest {
     rules: UrlRules,
     fresh_for: TimeDelta,
     clock: Clock,
+    /// The spool's: it beats at each chunk, however long a file takes.
+    pulse: Pulse,
 }
 
 impl Ingest {
     /// An ingest into this store from these folders, as it is configured.
     pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
-        let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
-        Self { store, folders, rules: config.spool.url_rules(), fresh_for, clock }
+        let (rules, fresh_for) = (config.spool.url_rules(), fresh_for(config));
+        Self { store, folders, rules, fresh_for, clock, pulse: Pulse::default() }
+    }
+
+    /// Takes over what was read afresh: lines that are read from now on are checked by it.
+    pub(super) fn apply(&mut self, config: &Config) {
+        self.rules = config.spool.url_rules();
+        self.fresh_for = fresh_for(config);
+    }
+
+    /// Its sign of life.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Brings files that are in `work/` to their ends, from wherever each is. Small ones are put away together, so that the
@@ -73,6 +87,7 @@ impl Ingest {
         let mut trouble = Ok(());
         let mut finished = 0;
         for files in files.chunks(TOGETHER_MAX) {
+            self.pulse.beat();
             let mut small = self.read_small(files).await?;
             let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
             for file in files {
@@ -188,6 +203,7 @@ impl Ingest {
     ) -> Result<Stop, Error> {
         let mut keys = Keys::default();
         while !shutdown.is_cancelled() {
+            self.pulse.beat();
             let part = received.parts.recv().await.expect("the reading side ends with a part of its own");
             let (chunk, ending) = match part {
                 Part::Keys(asked) => {
@@ -351,4 +367,8 @@ enum Stop {
     Asked,
     /// The file has changed since its end was read: it is read on from the mark.
     Grew,
+}
+
+fn fresh_for(config: &Config) -> TimeDelta {
+    TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX)
 }

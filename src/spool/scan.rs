@@ -20,7 +20,9 @@ use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::pulse::Pulse;
 use crate::queue::{self, OpenFile};
+use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::Store;
 
@@ -65,6 +67,7 @@ pub struct Spool {
     /// Whether `status` knows it too.
     on_board: bool,
     retention: Retention,
+    pulse: Pulse,
 }
 
 impl Spool {
@@ -81,6 +84,7 @@ impl Spool {
         // Before anybody is told that the daemon is ready: who writes from then on is heard.
         let mut watch = Watch::new(folders.incoming.clone());
         watch.arm();
+        let pulse = ingest.pulse();
         Self {
             store,
             folders,
@@ -94,13 +98,29 @@ impl Spool {
             problem: None,
             on_board: true,
             retention: Retention::new(config),
+            pulse,
         }
     }
 
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Takes over what was read afresh; the folders stay the same.
+    fn apply(&mut self, settings: &Settings) {
+        self.ingest.apply(&settings.config);
+        self.retention = Retention::new(&settings.config);
+    }
+
     /// Passes over the folders until `shutdown`; what is being read is left at its mark.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
+            self.pulse.beat();
+            if let Some(settings) = settings::news(&mut live) {
+                self.apply(&settings);
+            }
             let sleep = match self.pass(&shutdown).await {
                 Ok(next) => {
                     failures = 0;
@@ -114,8 +134,10 @@ impl Spool {
                     RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures - 1)).min(RETRY_MAX)
                 }
             };
+            self.pulse.away(sleep);
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
+                Ok(()) = live.changed() => live.mark_changed(),
                 () = self.watch.changed(), if failures == 0 => {}
                 () = shutdown.cancelled() => {}
             }
@@ -155,6 +177,7 @@ impl Spool {
 
     /// Claims files and brings them to their ends.
     async fn take(&mut self, names: &[Found], shutdown: &CancellationToken) -> Result<(), Error> {
+        self.pulse.beat();
         let now = self.clock.now();
         let mut trouble = Ok(());
         let mut claimed = Vec::new();

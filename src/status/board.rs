@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::model::{Time, to_millis};
 use crate::store::{Result, Store};
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_until = null, spool_problem = null";
+        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null";
 
 const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
 
 const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
+
+const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
 
 /// Whether the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +47,18 @@ type Waiting = (Option<String>, Option<Time>);
 pub struct Board {
     store: Arc<Store>,
     said: Arc<Mutex<Option<Waiting>>>,
+    changed: Arc<Notify>,
 }
 
 impl Board {
     /// A board on which nothing is written yet.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, said: Arc::default() }
+        Self { store, said: Arc::default(), changed: Arc::default() }
+    }
+
+    /// Resolves when something on it has changed since it was last asked.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Says whether the daemon runs; `started_at` is kept when none is given.
@@ -84,6 +92,7 @@ impl Board {
         sqlx::query(SAY_WAITING).bind(&saying.0).bind(saying.1.map(to_millis)).execute(tx.conn()).await?;
         tx.commit().await?;
         *said = Some(saying);
+        self.changed.notify_one();
         Ok(())
     }
 
@@ -95,6 +104,21 @@ impl Board {
     pub async fn spool_problem(&self, problem: Option<String>) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(SAY_SPOOL_PROBLEM).bind(problem).execute(tx.conn()).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Says what of the configuration, read afresh, is not in force; nothing when all of it is.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn config_problem(&self, problem: Option<&str>) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_CONFIG_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        tx.commit().await?;
+        self.changed.notify_one();
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::outcome::{AccountFault, Deferral, Outcome};
 use super::pause::{probe_at, still_paused};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
-use crate::credentials::Credentials;
+use crate::credentials;
 use crate::ledger::{self, Fact};
 use crate::model::Time;
 use crate::queue::Batch;
@@ -49,10 +49,10 @@ impl Submitter {
     }
 
     async fn ask_quota(&mut self) -> Reply {
-        self.pace.until_ready().await;
+        self.turn().await;
         let nonce = uuid::Uuid::new_v4().to_string();
         let call = SignedCall::quota(&self.credentials, &nonce, self.now());
-        let reply = self.client.send(&call).await;
+        let reply = self.deliver(&call).await;
         self.learn_time(&reply);
         reply
     }
@@ -125,8 +125,8 @@ impl Submitter {
     /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer free
     /// calls only.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
-        match Credentials::load() {
-            Ok(credentials) => self.credentials = credentials,
+        match credentials::load(&self.keys) {
+            Ok((credentials, _)) => self.credentials = credentials,
             Err(error) => warn!(%error, "the credentials could not be read afresh; the old ones are tried"),
         }
         let paused = still_paused(&self.ask_quota().await, why);

@@ -88,10 +88,10 @@ impl Submitter {
     async fn ask_domains(&mut self) -> Result<Vec<DomainRow>, Reply> {
         let mut all: Vec<DomainRow> = Vec::new();
         for page in 1..=PAGES_MAX {
-            self.pace.until_ready().await;
+            self.turn().await;
             let nonce = uuid::Uuid::new_v4().to_string();
             let call = SignedCall::domains(page, &self.credentials, &nonce, self.now());
-            let reply = self.client.send(&call).await;
+            let reply = self.deliver(&call).await;
             self.learn_time(&reply);
             let told = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.domains(),

@@ -9,6 +9,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 /// The slowest pace, in calls a second: what is slower is left to the backoff.
 const RATE_MIN: f64 = 0.1;
 
+/// How long a turn is waited for at most: that of the slowest pace.
+pub(super) const TURN_MAX: Duration = Duration::from_secs(10);
+
 /// Of the configured rate, what a call that is not throttled brings back.
 const RECOVERED_A_CALL: f64 = 0.05;
 

@@ -66,7 +66,7 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
         tx.commit().await?;
-        self.pace.until_ready().await;
+        self.turn().await;
         let reply = self.call(opened).await;
         self.learn_time(&reply);
         let outcome = Outcome::of(&reply);
@@ -122,11 +122,11 @@ impl Submitter {
         while let Some(url) = ends.get(at).copied() {
             at += 1;
             let known = tasks.len();
-            self.pace.until_ready().await;
+            self.turn().await;
             let nonce = uuid::Uuid::new_v4().to_string();
             let since = opened.signed_at - LOOK_BACK;
             let call = SignedCall::tasks_of(&url.url, since, &self.credentials, &nonce, self.now());
-            let reply = self.client.send(&call).await;
+            let reply = self.deliver(&call).await;
             self.learn_time(&reply);
             let listed = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.tasks(),

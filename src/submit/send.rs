@@ -34,7 +34,7 @@ impl Submitter {
     /// Opens the next batch, sends it, and writes down what became of it.
     pub(super) async fn send(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Step> {
         self.board.waiting(None, None).await?;
-        self.pace.until_ready().await;
+        self.turn().await;
         let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
         let day = snapshot.spent.day;
         if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
@@ -101,7 +101,7 @@ impl Submitter {
             debug!(submission.id = opened.submission.0, url, "sending");
         }
         let call = SignedCall::preload(&urls, &self.options, &self.credentials, &opened.nonce, opened.signed_at);
-        self.client.send(&call).await
+        self.deliver(&call).await
     }
 
     /// No answer came: the submission stays open, and everything waits a moment, since the network or the service ails.
@@ -139,7 +139,11 @@ impl Submitter {
                     return Ok(());
                 }
                 Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
-                Err(error) => tokio::time::sleep(wait.failed(&error)).await,
+                Err(error) => {
+                    let sleep = wait.failed(&error);
+                    self.pulse.away(sleep);
+                    tokio::time::sleep(sleep).await;
+                }
             }
         }
     }

@@ -10,19 +10,21 @@ use tracing::{info, warn};
 
 use super::domains::Domains;
 use super::outcome::{Deferral, Outcome};
-use super::pace::Pace;
+use super::pace::{Pace, TURN_MAX};
 use super::reaction::Circumstances;
 use crate::clock::Clock;
-use crate::config::{Config, InDoubt};
+use crate::config::{Config, InDoubt, Keys};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
 use crate::model::{BudgetDay, Time};
 use crate::notify::{self, Event};
+use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
+use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::{self, Store};
-use crate::vod::{Client, PreloadOptions, Reply};
+use crate::vod::{Client, PreloadOptions, Reply, SignedCall};
 
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -65,6 +67,8 @@ pub struct Submitter {
     clock: Clock,
     pub(super) client: Client,
     pub(super) credentials: Credentials,
+    /// Where credentials are read afresh from.
+    pub(super) keys: Keys,
     pub(super) policy: Policy,
     pub(super) options: PreloadOptions,
     pub(super) marker: Marker,
@@ -72,6 +76,10 @@ pub struct Submitter {
     in_doubt: InDoubt,
     pub(super) in_doubt_wait: Duration,
     pub(super) pace: Pace,
+    calls_per_second: u32,
+    /// How long a call may take.
+    call_timeout: Duration,
+    pub(super) pulse: Pulse,
     pub(super) domains: Domains,
     /// When deadlines are looked at again.
     tell_at: Option<Time>,
@@ -104,17 +112,17 @@ impl Submitter {
             clock,
             client,
             credentials,
+            keys: config.credentials.clone(),
             policy: Policy::from(config),
-            options: PreloadOptions {
-                area: config.api.area,
-                l2_preload: config.api.l2_preload,
-                with_header: config.api.with_header.clone(),
-            },
+            options: options(config),
             marker: Marker::in_spool(&config.spool.dir),
             attempts_max: config.retry.attempts_max.get(),
             in_doubt: config.budget.in_doubt,
             in_doubt_wait: config.budget.in_doubt_wait.get(),
             pace: Pace::new(f64::from(config.api.requests_per_second.get())),
+            calls_per_second: config.api.requests_per_second.get(),
+            call_timeout: config.api.timeout.get(),
+            pulse: Pulse::default(),
             domains: Domains::default(),
             tell_at: None,
             skew: TimeDelta::zero(),
@@ -125,11 +133,43 @@ impl Submitter {
         }
     }
 
+    /// Its sign of life.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Takes over what was read afresh. What it has learned of the account stays.
+    fn apply(&mut self, settings: &Settings) {
+        let config = &settings.config;
+        let policy = Policy::from(config);
+        if policy.day_starts != self.policy.day_starts {
+            // Days are named anew: the service's clock is asked which one it is.
+            (self.told, self.clock_doubt, self.anchor) = (None, None, None);
+        }
+        self.policy = policy;
+        self.options = options(config);
+        self.client = settings.client.clone();
+        self.credentials = settings.credentials.clone();
+        self.keys = config.credentials.clone();
+        self.attempts_max = config.retry.attempts_max.get();
+        self.in_doubt = config.budget.in_doubt;
+        self.in_doubt_wait = config.budget.in_doubt_wait.get();
+        self.call_timeout = config.api.timeout.get();
+        if config.api.requests_per_second.get() != self.calls_per_second {
+            self.calls_per_second = config.api.requests_per_second.get();
+            self.pace = Pace::new(f64::from(self.calls_per_second));
+        }
+    }
+
     /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
-    pub async fn run(mut self, wake: Arc<Wake>, shutdown: CancellationToken) {
+    pub async fn run(mut self, wake: Arc<Wake>, mut live: Live, shutdown: CancellationToken) {
         self.shutdown = shutdown.clone();
         let mut store_wait = StoreWait::default();
         while !shutdown.is_cancelled() {
+            self.pulse.beat();
+            if let Some(settings) = settings::news(&mut live) {
+                self.apply(&settings);
+            }
             let sleep = match self.step().await {
                 Ok(step) => {
                     store_wait.over();
@@ -140,9 +180,11 @@ impl Submitter {
                 }
                 Err(error) => store_wait.failed(&error),
             };
+            self.pulse.away(sleep);
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 () = wake.notified() => {}
+                Ok(()) = live.changed() => live.mark_changed(),
                 () = shutdown.cancelled() => {}
             }
         }
@@ -305,6 +347,20 @@ impl Submitter {
         self.told = Some(BudgetDay::of(date, self.policy.day_starts));
     }
 
+    /// Waits for the pace's next turn.
+    pub(super) async fn turn(&self) {
+        self.pulse.away(TURN_MAX);
+        self.pace.until_ready().await;
+    }
+
+    /// Sends a call, once.
+    pub(super) async fn deliver(&self, call: &SignedCall) -> Reply {
+        self.pulse.away(self.call_timeout);
+        let reply = self.client.send(call).await;
+        self.pulse.beat();
+        reply
+    }
+
     /// The pace follows what the service says to it.
     pub(super) fn keep_pace(&mut self, outcome: &Outcome) {
         if self.pace.answered(matches!(outcome, Outcome::Deferred(Deferral::Throttled))) {
@@ -337,6 +393,14 @@ impl Submitter {
 
     fn until(&self, until: Option<Time>) -> Duration {
         until.map_or(LOOK_AGAIN, |until| (until - self.now()).to_std().unwrap_or(Duration::ZERO)).max(WAIT_MIN)
+    }
+}
+
+fn options(config: &Config) -> PreloadOptions {
+    PreloadOptions {
+        area: config.api.area,
+        l2_preload: config.api.l2_preload,
+        with_header: config.api.with_header.clone(),
     }
 }
 

@@ -14,9 +14,9 @@ fn a_bad_configuration_is_named_with_its_line_and_exits_78() {
         ("[schedule]\n\nlinger = \"soon\"\n", ["linger", "line 3", "\"0s\" to \"24h\""]),
     ] {
         fs::write(world.path("prefetchd.toml"), text).unwrap();
-        for command in ["run", "check", "status"] {
-            let output = world.run(&[command]);
-            assert_eq!(output.status.code(), Some(78), "{command}: {}", said(&output));
+        for command in [&["run", "--allow-root"][..], &["check"], &["status"]] {
+            let output = world.run(command);
+            assert_eq!(output.status.code(), Some(78), "{command:?}: {}", said(&output));
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(parts.iter().all(|part| error.contains(part)) && error.contains("prefetchd.toml"), "{error}");
         }
@@ -27,8 +27,8 @@ fn a_bad_configuration_is_named_with_its_line_and_exits_78() {
 #[test]
 fn no_credentials_is_an_error_that_says_where_it_looked() {
     let world = World::new("", "");
-    for command in ["run", "check"] {
-        let output = world.command(&[command]).env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET").output().unwrap();
+    for command in [&["run", "--allow-root"][..], &["check"]] {
+        let output = world.command(command).env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET").output().unwrap();
         assert_eq!(output.status.code(), Some(78), "{}", said(&output));
         assert!(said(&output).contains("ALIBABA_CLOUD_ACCESS_KEY_SECRET is not"), "{}", said(&output));
     }
@@ -64,12 +64,12 @@ fn wrong_usage_exits_64_and_help_exits_0() {
 fn a_second_daemon_refuses_and_names_the_first() {
     let world = World::new("", "");
     let daemon = world.ready_daemon();
-    let output = world.run(&["run"]);
+    let output = world.run(&["run", "--allow-root"]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(said(&output).contains(&format!("pid {}", daemon.id())), "{}", said(&output));
     // Another database, the same spool.
     world.configure(&format!("[database]\nurl = \"sqlite:{}\"", world.path("other.db").display()));
-    let output = world.run(&["run"]);
+    let output = world.run(&["run", "--allow-root"]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(!world.path("other.db").exists());
     daemon.kill();
@@ -155,7 +155,7 @@ fn a_newer_database_and_a_corrupt_one_are_refused_and_left_as_they_are() {
     let world = World::new("", "");
     fs::write(world.database(), b"SQLite format 3\0 but then nonsense".repeat(300)).unwrap();
     let before = fs::read(world.database()).unwrap();
-    let output = world.run(&["run"]);
+    let output = world.run(&["run", "--allow-root"]);
     assert_eq!(output.status.code(), Some(65), "{}", said(&output));
     assert!(said(&output).contains("corrupt"), "{}", said(&output));
     assert_eq!(fs::read(world.database()).unwrap(), before);

@@ -18,6 +18,7 @@ mod isolation;
 mod notify;
 mod quota;
 mod schema;
+mod service;
 mod spool;
 mod support;
 mod sweep;

@@ -49,7 +49,7 @@ impl Stage {
         std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
         let log = std::fs::File::create(dir.join("daemon.log"))?;
         let daemon = Command::new(&program)
-            .args(["run", "--config"])
+            .args(["run", "--allow-root", "--config"])
             .arg(&config)
             .env(ID_VARIABLE, ACCESS_KEY_ID)
             .env(SECRET_VARIABLE, ACCESS_KEY_SECRET)

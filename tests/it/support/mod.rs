@@ -154,7 +154,7 @@ impl World {
 
     pub fn daemon_command(&self) -> Command {
         let log = fs::OpenOptions::new().append(true).create(true).open(self.path("daemon.log")).unwrap();
-        let mut command = self.command(&["run"]);
+        let mut command = self.command(&["run", "--allow-root"]);
         command.stdout(Stdio::null()).stderr(log);
         command
     }

@@ -1,0 +1,109 @@
+//! HUP: the configuration and the credentials are read afresh. What can change does so at once; what was opened at the start
+//! waits for a restart, and `status` says so. One that is wrong changes nothing, and `status` says why until it is mended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::systemd;
+use crate::config::Config;
+use crate::settings::Settings;
+use crate::status::Board;
+use crate::store::Store;
+use crate::telemetry::{Volume, one_line};
+use crate::vod::Client;
+use crate::{credentials, ledger};
+
+/// When the database could not be told of a problem, it is tried again after this.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Reloads.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    /// The file that was read at the start; none if the built-in defaults hold.
+    pub(super) path: Option<PathBuf>,
+    pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) volume: Volume,
+    pub(super) store: Arc<Store>,
+    pub(super) board: Board,
+    /// Wakes it.
+    pub(super) asked: Arc<Notify>,
+}
+
+impl Reloader {
+    /// Reloads whenever it is asked to, until `shutdown`.
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        // What `status` has still to be told.
+        let mut unsaid: Option<Option<String>> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.asked.notified() => {
+                    systemd::reloading();
+                    unsaid = Some(self.reload().await);
+                    self.say(&mut unsaid).await;
+                    systemd::ready();
+                }
+                () = tokio::time::sleep(SAY_AGAIN), if unsaid.is_some() => self.say(&mut unsaid).await,
+            }
+        }
+    }
+
+    async fn say(&self, unsaid: &mut Option<Option<String>>) {
+        if let Some(problem) = unsaid
+            && self.board.config_problem(problem.as_deref()).await.is_ok()
+        {
+            *unsaid = None;
+        }
+    }
+
+    /// Reads afresh; gives what of it is not in force.
+    async fn reload(&self) -> Option<String> {
+        let (settings, waiting) = match self.read() {
+            Ok(read) => read,
+            Err(error) => {
+                let why = one_line(&format!("{error:#}"));
+                warn!(why, "reload refused: what was in force stays in force");
+                return Some(format!("the last reload was refused, and what was in force before it still is: {why}"));
+            }
+        };
+        self.volume.set(settings.config.log.level);
+        self.settings.send_replace(Arc::new(settings));
+        info!("reloaded: the configuration and the credentials were read afresh");
+        if let Err(error) = self.probe().await {
+            warn!(%error, "a paused account is not tried at once: the database cannot be used");
+        }
+        if waiting.is_empty() {
+            return None;
+        }
+        let keys = waiting.join(", ");
+        warn!(keys, "changed, and in force only after a restart");
+        Some(format!("changed, and in force only after a restart: {keys}"))
+    }
+
+    fn read(&self) -> anyhow::Result<(Settings, Vec<&'static str>)> {
+        let running = Arc::clone(&self.settings.borrow());
+        // Where there was a file, its absence is a mistake and not a wish for the defaults.
+        let (config, _) = Config::load(self.path.as_deref())?;
+        let (config, waiting) = config.reloaded(&running.config);
+        let (credentials, _) = credentials::load(&config.credentials)?;
+        let client = if config.api == running.config.api {
+            running.client.clone()
+        } else {
+            Client::new(&config.api).context("setting up TLS")?
+        };
+        Ok((Settings { config, credentials, client }, waiting))
+    }
+
+    /// A paused account is tried at once: whoever mends it reloads.
+    async fn probe(&self) -> crate::store::Result<()> {
+        let mut tx = self.store.write().await?;
+        ledger::probe_now_tx(&mut tx).await?;
+        tx.commit().await
+    }
+}
