@@ -45,6 +45,8 @@ create table files (
 
 create unique index files_unfinished on files (stored_name) where phase in (0, 1, 3);
 create index files_finishing on files (file_id)
+    where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0;
+create index files_sent on files (file_id)
     where phase in (2, 4) and finished_at is null and pending + leased + held = 0;
 create index files_final on files (file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
 
@@ -92,6 +94,7 @@ create table urls (
     parked         integer not null default 0,     -- 1: its host may not be sent
     suspect        integer not null default 0,     -- 1: it may be what a batch was refused for; 2: and is held until it may be tested
     submission_id  integer references submissions, -- the last one that carried it
+    origin_failures integer not null default 0,    -- times that it was accepted and failed at the origin
     older_id       integer,                        -- the row before with the same url_key: of the same url, or (once in a lifetime) of another
     reason         text,                           -- of held, failed, or of the last deferral
     ended_at       integer
@@ -173,6 +176,7 @@ create table submissions (
     cost           integer not null,               -- requests charged; 0 once given back
     opened_at      integer not null,
     closed_at      integer,
+    ended_at       integer,                        -- when its tasks had all ended; null while they run
     http_status    integer,
     code           text,
     message        text,
@@ -212,14 +216,43 @@ create table notices (
 
 create index notices_unsent on notices (notice_id) where sent_at is null;
 
+-- An accepted submission whose tasks are followed, and what the last look at them saw.
+create table tracks (
+    submission_id  integer primary key references submissions,
+    accepted_at    integer not null,
+    urls           integer not null,
+    look_at        integer,                        -- when its tasks are asked for next; null once they have all ended
+    looks          integer not null default 0,
+    calls          integer not null default 0,     -- what the looks have cost, in calls of DescribeVodRefreshTasks
+    seen_at        integer,
+    complete       integer not null default 0,
+    failed         integer not null default 0,
+    listed         integer                         -- null: was not asked
+) strict;
+
+create index tracks_due on tracks (look_at) where look_at is not null;
+create index tracks_ended on tracks (submission_id) where look_at is null;
+
 create table tasks (
     task_id        text    not null,
     submission_id  integer not null references submissions,
-    status         text    not null default 'Pending',
-    progress       text,
+    status         text    not null default 'Pending' check (status in ('Pending', 'Refreshing', 'Complete', 'Failed')),
+    complete       integer not null default 0,
+    failed         integer not null default 0,
+    listed         integer,                        -- urls that the service lists for it; null: was not asked
     checked_at     integer,
     ended_at       integer,
     primary key (submission_id, task_id)
+) strict, without rowid;
+
+create index tasks_id on tasks (task_id);
+
+-- How long a file's urls took from drop to warm: so many took about so many seconds, rounded to two digits.
+create table file_warm (
+    file_id  integer not null references files,
+    seconds  integer not null,
+    urls     integer not null,
+    primary key (file_id, seconds)
 ) strict, without rowid;
 
 -- What has been learned of the account, one row: backoff and pause survive a restart.
@@ -311,7 +344,13 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', read_at / 1000.0, 'unixepoch') as read_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') as finished_at,
     lines, queued, merged, fresh, refused,
-    pending, leased, submitted, complete, failed, expired, cancelled, held
+    pending, leased, submitted, complete, failed, expired, cancelled, held,
+    (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
+                               from file_warm as w where w.file_id = files.file_id)
+     where so_far * 2 >= urls) as warm_seconds_median,
+    (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
+                               from file_warm as w where w.file_id = files.file_id)
+     where so_far * 20 >= urls * 19) as warm_seconds_p95
 from files;
 
 create view v_urls as
@@ -321,16 +360,16 @@ select
     case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
     case u.state
         when 0 then case u.suspect when 2 then 'held' else 'pending' end
-        when 1 then case s.state when 0 then 'leased' else 'submitted' end
+        when 1 then case when s.state = 0 then 'leased' when s.ended_at is null then 'submitted' else 'complete' end
         when 2 then 'complete' when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' else 'held'
     end as state,
     case when u.parked = 1 and u.state = 0 then h.why else u.reason end as reason, u.attempts,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
     strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
-    case when u.state = 1 and s.state = 1
+    case when u.state in (1, 2, 3) and s.state = 1
         then strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') end as submitted_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', u.ended_at / 1000.0, 'unixepoch') as ended_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', case when u.state = 1 then s.ended_at else u.ended_at end / 1000.0, 'unixepoch') as ended_at,
     u.submission_id,
     case when u.state in (1, 2) or (u.state = 3 and s.state = 1)
         then (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = u.submission_id) end as task_ids
@@ -344,6 +383,7 @@ select
     submission_id, day, nonce,
     strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch') as opened_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', closed_at / 1000.0, 'unixepoch') as closed_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at,
     urls, suspects, cost,
     coalesce(outcome, case when doubt_since is null then 'open' else 'in_doubt' end) as outcome,
     sends, double_urls,
@@ -353,7 +393,9 @@ from submissions as s;
 
 create view v_tasks as
 select
-    task_id, submission_id, status, progress,
+    task_id, submission_id, status,
+    case when listed > 0 then (complete + failed) * 100 / listed || '%' end as progress,
+    complete, failed, listed,
     strftime('%Y-%m-%dT%H:%M:%fZ', checked_at / 1000.0, 'unixepoch') as checked_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at
 from tasks;

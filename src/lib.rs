@@ -1,14 +1,14 @@
 //! prefetchd: a dropped file of URLs becomes submitted batches with task IDs.
 //!
 //! ```text
-//! URL file ──► spool ──► queue ──► schedule ──► submit ──► ledger
-//!              parse,    SQLite,   pure: what   sign, call, what was
-//!              check,    durable   may go now,  classify    spent and
+//! URL file ──► spool ──► queue ──► schedule ──► submit ──► ledger ──► track
+//!              parse,    SQLite,   pure: what   sign, call, what was   tasks to
+//!              check,    durable   may go now,  classify    spent and  their end
 //!              receipt             and if not,              answered
 //!                                  why not
 //! ```
 //!
-//! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`]. They hand each
+//! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`]. They hand each
 //! other the words of [`model`]. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
 //! [`store`] opens the database, [`status`] is what is told, [`daemon`] runs the stages, [`cli`] is what a user types, and
 //! [`sandbox`] stands in for the service. [`settings`] is what a reload hands to the stages, [`pulse`] their sign of life.
@@ -32,4 +32,5 @@ pub mod status;
 pub mod store;
 pub mod submit;
 pub mod telemetry;
+pub mod track;
 pub mod vod;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sections::{
     Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Keys, Level, Log, LogFormat, Notify, Retry,
-    Schedule, Spool,
+    Schedule, Spool, Track,
 };
 pub use values::{Number, Span, UrlsPerDay, Window, in_words};
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub retry: Retry,
     /// Where the access key is, when systemd does not bring it.
     pub credentials: Keys,
+    /// How tasks are followed.
+    pub track: Track,
     /// Who is told.
     pub notify: Notify,
     /// Metrics and health.

@@ -181,6 +181,31 @@ impl Default for Retry {
     }
 }
 
+/// `[track]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Track {
+    /// Calls a second of `DescribeVodRefreshTasks`; sibling products allow 5 (VOD-API.md, "Limits").
+    pub calls_per_second: Number<1, 100>,
+    /// A batch is looked at for the first time so long after it was accepted.
+    pub first_after: Span<1, DAY>,
+    /// How often a URL that failed at the origin is sent once more.
+    pub retry_failed: Number<0, 10>,
+    /// So long after it failed.
+    pub retry_after: Span<1, { 7 * DAY }>,
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self {
+            calls_per_second: Number::fixed(3),
+            first_after: Span::seconds(240),
+            retry_failed: Number::fixed(1),
+            retry_after: Span::seconds(1_800),
+        }
+    }
+}
+
 /// `[credentials]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

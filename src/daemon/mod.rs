@@ -34,6 +34,7 @@ use crate::status::{Board, Health};
 use crate::store::Store;
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
+use crate::track::Tracker;
 use crate::vod::Client;
 
 use herald::Herald;
@@ -90,18 +91,21 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), &config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
     let submitter =
-        Submitter::new(Arc::clone(&store), board.clone(), clock, client.clone(), credentials.clone(), &config);
+        Submitter::new(Arc::clone(&store), board.clone(), clock.clone(), client.clone(), credentials.clone(), &config);
     let herald = Herald { store: Arc::clone(&store), board: board.clone(), asked: asked.state };
 
     let mut stages = JoinSet::new();
     let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
     let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
     let endpoint = config.api.endpoint.url().to_string();
+    let desk = submitter.desk();
     let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
+    let tracker = Tracker::new(Arc::clone(&store), clock, desk, Arc::clone(&live.borrow()));
     let reloader =
         Reloader { path, settings, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
     spawn(&mut stages, "spool", spool.run(live.clone(), shutdown.clone()));
     spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
+    spawn(&mut stages, "tracker", tracker.run(live.clone(), shutdown.clone()));
     spawn(&mut stages, "notifier", notifier.run(live, shutdown.clone()));
     spawn(&mut stages, "herald", herald.run(shutdown.clone()));
     spawn(&mut stages, "reloader", reloader.run(shutdown.clone()));

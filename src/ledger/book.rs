@@ -19,7 +19,7 @@ const CLOSE: &str = "
         double_urls = ?10, next_at = null
     where submission_id = ?1 and state = 0";
 
-const ADD_TASK: &str = "insert into tasks (task_id, submission_id) values (?1, ?2) on conflict do nothing";
+const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null";
 
 const OPEN_SUBMISSIONS: &str = "
     select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects
@@ -33,8 +33,6 @@ const SEND_AGAIN: &str = "
     update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0";
 
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
-
-const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
 
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,10 +169,16 @@ pub async fn close_tx(
         .bind(urls_back)
         .execute(tx.conn())
         .await?;
-    for task in &closing.tasks {
-        sqlx::query(ADD_TASK).bind(task.as_str()).bind(submission.0).execute(tx.conn()).await?;
-    }
     Ok(true)
+}
+
+/// The tasks of an accepted submission have all ended. False, and nothing changed, if that was written down already.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn end_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<bool> {
+    Ok(sqlx::query(END).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// The submissions whose end is not known, oldest first.
@@ -238,14 +242,4 @@ pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: 
 pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
     sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
     Ok(())
-}
-
-/// Whether a task is known as another submission's.
-///
-/// # Errors
-///
-/// What the database says.
-pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
-    let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
-    Ok(known > 0)
 }

@@ -3,8 +3,9 @@
 
 use sqlx::Row;
 
-use crate::model::{Time, to_millis};
+use crate::model::{SubmissionId, Time, to_millis};
 use crate::store::{Result, WriteTx};
+use crate::track;
 
 /// Rows that one [`prune_tx`] deletes at most.
 const ROWS_MAX: i64 = 1_000;
@@ -16,8 +17,6 @@ const CLOSED: &str = "
       and not exists (select 1 from cases as c where c.submission_id = s.submission_id)
     order by s.submission_id limit ?2";
 
-const DELETE_TASKS: &str = "delete from tasks where submission_id = ?1";
-
 const DELETE: &str = "delete from submissions where submission_id = ?1";
 
 const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where day = ?1";
@@ -28,13 +27,12 @@ const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where day 
 ///
 /// What the database says.
 pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
-    let conn = tx.conn();
-    let rows = sqlx::query(CLOSED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(&mut *conn).await?;
+    let rows = sqlx::query(CLOSED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
     for row in &rows {
         let (id, day, cost): (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
-        sqlx::query(DELETE_TASKS).bind(id).execute(&mut *conn).await?;
-        sqlx::query(DELETE).bind(id).execute(&mut *conn).await?;
-        sqlx::query(UNBOOK).bind(day).bind(cost).execute(&mut *conn).await?;
+        track::forget_tx(tx, SubmissionId(id)).await?;
+        sqlx::query(DELETE).bind(id).execute(tx.conn()).await?;
+        sqlx::query(UNBOOK).bind(day).bind(cost).execute(tx.conn()).await?;
     }
     Ok(rows.len() as u64)
 }

@@ -25,8 +25,10 @@ pub enum Event {
         merged: i64,
         /// Lines that are no URLs.
         refused: i64,
-        /// URLs that were accepted by the service.
+        /// URLs that were accepted by the service and whose end nobody may know: the key may not ask for tasks.
         submitted: i64,
+        /// URLs that are warm.
+        complete: i64,
         /// URLs that ended as failed.
         failed: i64,
         /// URLs whose deadline passed unsent.

@@ -25,13 +25,24 @@ const PRUNE: &str = "delete from notices where sent_at < ?1";
 
 const HAS_FINISHED: &str = "
     select exists (select 1 from files indexed by files_finishing
+                   where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0)";
+
+/// Where tasks may not be asked for, `submitted` is the last state.
+const HAS_SENT: &str = "
+    select exists (select 1 from files indexed by files_sent
                    where phase in (2, 4) and finished_at is null and pending + leased + held = 0)";
 
 const FINISH: &str = "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_finishing
+                      where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0 limit ?2)
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete";
+
+const FINISH_SENT: &str = "
+    update files set finished_at = ?1
+    where file_id in (select file_id from files indexed by files_sent
                       where phase in (2, 4) and finished_at is null and pending + leased + held = 0 limit ?2)
-    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why";
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete";
 
 const NEAR: &str = "
     update files set deadline_said = 1
@@ -68,13 +79,14 @@ pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()
     Ok(())
 }
 
-/// Whether there are files with which nothing is left to do, and nobody has said so.
+/// Whether there are files with which nothing is left to do, and nobody has said so. `tracked` is whether tasks are followed to
+/// their end.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn has_finished_files(pool: &SqlitePool) -> Result<bool> {
-    Ok(sqlx::query_scalar(HAS_FINISHED).fetch_one(pool).await?)
+pub async fn has_finished_files(pool: &SqlitePool, tracked: bool) -> Result<bool> {
+    Ok(sqlx::query_scalar(if tracked { HAS_FINISHED } else { HAS_SENT }).fetch_one(pool).await?)
 }
 
 /// Says of files with which nothing is left to do that they are finished.
@@ -82,8 +94,12 @@ pub async fn has_finished_files(pool: &SqlitePool) -> Result<bool> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn finish_files_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
-    let rows = sqlx::query(FINISH).bind(to_millis(now)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
+pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> Result<()> {
+    let rows = sqlx::query(if tracked { FINISH } else { FINISH_SENT })
+        .bind(to_millis(now))
+        .bind(ROWS_MAX)
+        .fetch_all(tx.conn())
+        .await?;
     for row in rows {
         let event = Event::FileFinished {
             file: row.get(0),
@@ -92,6 +108,7 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
             merged: row.get(3),
             refused: row.get(4),
             submitted: row.get(5),
+            complete: row.get(9),
             failed: row.get(6),
             expired: row.get(7),
             rejected_why: row.get(8),

@@ -32,7 +32,9 @@ const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
 const KNOWN: &str = "
-    select url, state, ended_at, older_id, file_id, host_id, priority, suspect, deadline, not_before
+    select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
+           case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
+                      when 2 then ended_at end
     from urls where url_id = ?1";
 
 const STRENGTHEN: &str = "
@@ -451,14 +453,14 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
         let mut rows = known.query([id])?;
         // One that was pruned ends the chain: those before it are older still.
         let Some(row) = rows.next()? else { break };
-        next = row.get(3)?;
+        next = row.get(2)?;
         if row.get_ref(0)?.as_str()? != url {
             continue;
         }
-        match row.get::<_, i64>(1)? {
-            0 => return Ok(Known::Pending(pending_row(id, row)?)),
-            1 => return Ok(Known::Sent),
-            2 if row.get::<_, i64>(2)? > fresh_since => found = Known::Fresh,
+        match (row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(9)?) {
+            (0, _) => return Ok(Known::Pending(pending_row(id, row)?)),
+            (1, None) => return Ok(Known::Sent),
+            (1 | 2, Some(completed_at)) if completed_at > fresh_since => found = Known::Fresh,
             _ => {}
         }
     }
@@ -468,12 +470,12 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
 fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
     Ok(PendingRow {
         id,
-        file: FileId(row.get(4)?),
-        host: HostId(row.get(5)?),
-        priority: Priority::from_rank(row.get(6)?),
-        is_held: row.get::<_, i64>(7)? == 2,
-        deadline: row.get(8)?,
-        not_before: row.get(9)?,
+        file: FileId(row.get(3)?),
+        host: HostId(row.get(4)?),
+        priority: Priority::from_rank(row.get(5)?),
+        is_held: row.get::<_, i64>(6)? == 2,
+        deadline: row.get(7)?,
+        not_before: row.get(8)?,
     })
 }
 

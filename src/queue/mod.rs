@@ -1,4 +1,4 @@
-//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `url_keys`, `tally`,
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `url_keys`, `tally`, `file_warm`,
 //! `cases` and `case_members`.
 //!
 //! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
@@ -10,6 +10,7 @@
 //! they change in the same transaction. A crash leaves either both or neither.
 
 mod claim;
+mod endings;
 mod enqueue;
 mod files;
 mod hosts;
@@ -20,6 +21,7 @@ mod suspects;
 mod tally;
 
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
+pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, Keys, NewUrls, enqueue};
 pub use files::{
     FileAccount, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx, register,

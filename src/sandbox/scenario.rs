@@ -152,6 +152,10 @@ pub struct TaskRules {
     pub speed: f64,
     /// After how many seconds a task is listed; the real service is late too.
     pub listed_after_seconds: f64,
+    /// Whether URLs are listed in another spelling than they were sent in.
+    pub respelled: bool,
+    /// What `TotalCount` is off by.
+    pub total_off: i64,
     /// URLs that contain one of these fail.
     pub failing: Vec<String>,
     /// The share of the others that fails.
@@ -165,6 +169,8 @@ impl Default for TaskRules {
             merge: false,
             speed: 60.0,
             listed_after_seconds: 0.0,
+            respelled: false,
+            total_off: 0,
             failing: Vec::new(),
             failing_share: 0.0,
         }

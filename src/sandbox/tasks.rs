@@ -145,9 +145,13 @@ impl Tasks {
         };
         let rows = self.candidates(get("TaskId"), get("ObjectPath"));
         let fitting: Vec<&Task> = rows.into_iter().filter(fits).collect();
-        let shown = fitting.iter().skip((page - 1).saturating_mul(size)).take(size).map(|task| row(task, now));
+        let shown = fitting
+            .iter()
+            .skip((page - 1).saturating_mul(size))
+            .take(size)
+            .map(|task| row(task, now, self.rules.respelled));
         Ok(json!({
-            "TotalCount": fitting.len(),
+            "TotalCount": fitting.len().saturating_add_signed(self.rules.total_off as isize),
             "PageNumber": page,
             "PageSize": size,
             "Tasks": { "Task": shown.collect::<Vec<_>>() },
@@ -166,11 +170,19 @@ impl Tasks {
     }
 }
 
-fn row(task: &Task, now: Time) -> Value {
+/// The same URL with its scheme, its host and its percent-encoding written in another way.
+fn respelled(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    format!("http://{}/{decoded}", host.to_ascii_uppercase())
+}
+
+fn row(task: &Task, now: Time, another_spelling: bool) -> Value {
     let (status, progress) = task.state(now);
     let mut row = json!({
         "TaskId": task.id,
-        "ObjectPath": &*task.url,
+        "ObjectPath": if another_spelling { respelled(&task.url) } else { task.url.to_string() },
         "ObjectType": "preload",
         "Status": status,
         "Process": format!("{progress}%"),

@@ -10,7 +10,6 @@ mod ask;
 mod domains;
 mod doubt;
 mod outcome;
-mod pace;
 mod pause;
 mod reaction;
 mod resolve;

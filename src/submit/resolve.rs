@@ -15,7 +15,8 @@ use crate::model::{TaskId, Time, parse_task_ids};
 use crate::queue;
 use crate::schedule::Standing;
 use crate::store;
-use crate::vod::{Reply, SignedCall};
+use crate::track;
+use crate::vod::{Reply, TURN_MAX, TaskQuery};
 
 /// Tasks are looked for from so long before the call on: clocks differ.
 const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
@@ -122,20 +123,20 @@ impl Submitter {
         while let Some(url) = ends.get(at).copied() {
             at += 1;
             let known = tasks.len();
-            self.turn().await;
-            let nonce = uuid::Uuid::new_v4().to_string();
             let since = opened.signed_at - LOOK_BACK;
-            let call = SignedCall::tasks_of(&url.url, since, &self.credentials, &nonce, self.now());
-            let reply = self.deliver(&call).await;
+            let query = TaskQuery { url: Some(&url.url), since: Some(since), ..TaskQuery::FIRST };
+            self.pulse.away(TURN_MAX + 2 * self.call_timeout);
+            let reply = self.desk.ask(&self.client, &self.credentials, &query, self.now()).await;
+            self.pulse.beat();
             self.learn_time(&reply);
             let listed = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.tasks(),
                 _ => None,
             };
             let Some(listed) = listed else { return self.could_not_look(opened, &reply, standing).await };
-            for row in listed.iter().filter(|row| row.creation_time.is_none_or(|at| at >= since)) {
+            for row in listed.rows.iter().filter(|row| row.creation_time.is_none_or(|at| at >= since)) {
                 for task in parse_task_ids(&row.task_id) {
-                    if !tasks.contains(&task) && !ledger::knows_task(self.store.read(), &task).await? {
+                    if !tasks.contains(&task) && !track::knows_task(self.store.read(), &task).await? {
                         tasks.push(task);
                     }
                 }

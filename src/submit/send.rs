@@ -12,6 +12,7 @@ use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit};
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
+use crate::track;
 use crate::vod::{Reply, SignedCall};
 
 /// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved like
@@ -171,6 +172,7 @@ impl Submitter {
             }
             None => {
                 queue::settle_submitted_tx(&mut tx, batch).await?;
+                track::follow_tx(&mut tx, *submission, &reaction.closing.tasks, batch.urls.len(), now).await?;
                 queue::batch_was_good_tx(&mut tx, batch).await?;
                 queue::hosts_are_well_tx(&mut tx, &batch.hosts(), now).await?;
                 ledger::note_accepted_tx(&mut tx, batch.urls.len(), now).await?;

@@ -10,7 +10,6 @@ use tracing::{info, warn};
 
 use super::domains::Domains;
 use super::outcome::{Deferral, Outcome};
-use super::pace::{Pace, TURN_MAX};
 use super::reaction::Circumstances;
 use crate::clock::Clock;
 use crate::config::{Config, InDoubt, Keys};
@@ -24,7 +23,8 @@ use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWh
 use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::{self, Store};
-use crate::vod::{Client, PreloadOptions, Reply, SignedCall};
+use crate::track::Desk;
+use crate::vod::{Client, Pace, PreloadOptions, Reply, SignedCall, TURN_MAX};
 
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -78,8 +78,9 @@ pub struct Submitter {
     pub(super) pace: Pace,
     calls_per_second: u32,
     /// How long a call may take.
-    call_timeout: Duration,
+    pub(super) call_timeout: Duration,
     pub(super) pulse: Pulse,
+    pub(super) desk: Arc<Desk>,
     pub(super) domains: Domains,
     /// When deadlines are looked at again.
     tell_at: Option<Time>,
@@ -124,6 +125,7 @@ impl Submitter {
             call_timeout: config.api.timeout.get(),
             pulse: Pulse::default(),
             domains: Domains::default(),
+            desk: Arc::new(Desk::new(config.track.calls_per_second.get())),
             tell_at: None,
             skew: TimeDelta::zero(),
             told: None,
@@ -136,6 +138,11 @@ impl Submitter {
     /// Its sign of life.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
+    }
+
+    /// Where tasks are asked for.
+    pub fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
     }
 
     /// Takes over what was read afresh. What it has learned of the account stays.
@@ -200,17 +207,17 @@ impl Submitter {
         if self.tell_at.is_none_or(|at| at <= now) {
             self.tell_deadlines(now).await?;
         }
-        if notify::has_finished_files(self.store.read()).await? {
-            let mut tx = self.store.write().await?;
-            notify::finish_files_tx(&mut tx, now).await?;
-            tx.commit().await?;
-            return Ok(Step::Tidied);
-        }
         let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
         if [ready.next_at, ready.expires_at].iter().flatten().any(|at| *at <= now) {
             return self.tidy(now).await;
         }
         let standing = ledger::standing(self.store.read(), now).await?;
+        if notify::has_finished_files(self.store.read(), standing.tasks_readable).await? {
+            let mut tx = self.store.write().await?;
+            notify::finish_files_tx(&mut tx, standing.tasks_readable, now).await?;
+            tx.commit().await?;
+            return Ok(Step::Tidied);
+        }
         if let Some(step) = self.review_domains(&standing, now).await? {
             return Ok(step);
         }

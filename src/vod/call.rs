@@ -6,9 +6,10 @@ use chrono::SecondsFormat;
 use secrecy::ExposeSecret;
 
 use super::encode::signed_form;
+use super::reply::TaskStatus;
 use crate::config::Area;
 use crate::credentials::Credentials;
-use crate::model::Time;
+use crate::model::{TaskId, Time};
 
 /// Product version (VOD-API.md, "Operations").
 const VERSION: &str = "2017-03-21";
@@ -39,6 +40,31 @@ impl Operation {
             Self::DescribeVodUserDomains => "DescribeVodUserDomains",
         }
     }
+}
+
+/// Tasks a page of `DescribeVodRefreshTasks` (VOD-API.md: 50 at most).
+pub const TASKS_A_PAGE: u32 = 50;
+
+/// What `DescribeVodRefreshTasks` is asked; what is not given does not restrict.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskQuery<'a> {
+    /// The tasks of exactly this URL.
+    pub url: Option<&'a str>,
+    /// The rows of this task.
+    pub task: Option<&'a TaskId>,
+    /// Those in this state.
+    pub status: Option<TaskStatus>,
+    /// Those that were made since; the last three days at most.
+    pub since: Option<Time>,
+    /// The page, from 1.
+    pub page: u32,
+    /// Rows a page, [`TASKS_A_PAGE`] at most.
+    pub page_size: u32,
+}
+
+impl TaskQuery<'_> {
+    /// The first page of everything.
+    pub const FIRST: Self = Self { url: None, task: None, status: None, since: None, page: 1, page_size: TASKS_A_PAGE };
 }
 
 /// How URLs are to be prefetched.
@@ -78,10 +104,15 @@ impl SignedCall {
         Self::sign(Operation::DescribeVodRefreshQuota, &[], credentials, nonce, now)
     }
 
-    /// Signs `DescribeVodRefreshTasks` for the tasks of one URL since `since`.
-    pub fn tasks_of(url: &str, since: Time, credentials: &Credentials, nonce: &str, now: Time) -> Self {
-        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let own = [("ObjectPath", url), ("ObjectType", "preload"), ("StartTime", &since), ("PageSize", "50")];
+    /// Signs `DescribeVodRefreshTasks`.
+    pub fn tasks(query: &TaskQuery<'_>, credentials: &Credentials, nonce: &str, now: Time) -> Self {
+        let since = query.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let (page, size) = (query.page.to_string(), query.page_size.min(TASKS_A_PAGE).to_string());
+        let mut own = vec![("ObjectType", "preload"), ("PageNumber", page.as_str()), ("PageSize", size.as_str())];
+        own.extend(query.url.map(|url| ("ObjectPath", url)));
+        own.extend(query.task.map(|task| ("TaskId", task.as_str())));
+        own.extend(query.status.map(|status| ("Status", status.word())));
+        own.extend(since.as_deref().map(|since| ("StartTime", since)));
         Self::sign(Operation::DescribeVodRefreshTasks, &own, credentials, nonce, now)
     }
 

@@ -4,8 +4,10 @@
 mod call;
 mod client;
 mod encode;
+mod pace;
 mod reply;
 
-pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall};
+pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall, TASKS_A_PAGE, TaskQuery};
 pub use client::{BODY_BYTES_MAX, Client, http_builder};
-pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskRow};
+pub use pace::{Pace, TURN_MAX};
+pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskPage, TaskRow, TaskStatus};

@@ -22,3 +22,4 @@ mod service;
 mod spool;
 mod support;
 mod sweep;
+mod track;

@@ -29,14 +29,15 @@ fn told(world: &World, event: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_finished_file_and_a_pause_are_told_once_each() {
-    let fault = "[[fault]]\ncalls = [2]\naction = \"error\"\ncode = \"OperationDenied.Suspended\"";
-    let world = world(fault, "");
+    let fault =
+        "[tasks]\nspeed = 1e6\n[[fault]]\ncalls = [2]\naction = \"error\"\ncode = \"OperationDenied.Suspended\"";
+    let world = world(fault, "[track]\nfirst_after = \"1s\"\n");
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", format!("#: label = Premiere\n{}no url\n", urls("a", 3)));
     world.wait("the file to be told", || !told(&world, "file_finished").is_empty());
     let [finished] = &told(&world, "file_finished")[..] else { panic!("told twice") };
     assert_eq!((&finished["file"], &finished["label"]), (&"film.txt".into(), &"Premiere".into()));
-    assert_eq!((&finished["submitted"], &finished["refused"]), (&3.into(), &1.into()));
+    assert_eq!((&finished["complete"], &finished["refused"]), (&3.into(), &1.into()));
     assert!(finished["at"].as_str().unwrap().ends_with('Z'));
     assert_eq!(world.number("select count(*) from v_files where finished_at is not null"), 1);
 

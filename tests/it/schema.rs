@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 fn statements() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for folder in ["queue", "ledger", "notify", "status"] {
+    for folder in ["queue", "ledger", "track", "notify", "status"] {
         for file in std::fs::read_dir(src.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
             let text = std::fs::read_to_string(&file).unwrap();
             for part in text.split("\nconst ").skip(1) {
@@ -84,6 +84,11 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/suspects RESUME", "USING INDEX urls_suspect"),
         ("notify/outbox NEXT", "USING INDEX notices_unsent"),
         ("notify/outbox HAS_FINISHED", "USING INDEX files_finishing"),
+        ("notify/outbox HAS_SENT", "USING INDEX files_sent"),
+        ("track/book NEXT", "USING INDEX tracks_due"),
+        ("track/book KNOWN_TASK", "USING COVERING INDEX tasks_id"),
+        ("queue/endings SENT", "USING INDEX urls_submission"),
+        ("queue/endings GROUPS", "USING INDEX urls_submission"),
         ("queue/ready NEXT_DEADLINE", "USING COVERING INDEX urls_deadline"),
         ("queue/ready WAKE", "USING COVERING INDEX urls_waiting"),
         ("queue/ready EXPIRE", "USING COVERING INDEX urls_deadline"),

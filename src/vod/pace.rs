@@ -10,14 +10,14 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 const RATE_MIN: f64 = 0.1;
 
 /// How long a turn is waited for at most: that of the slowest pace.
-pub(super) const TURN_MAX: Duration = Duration::from_secs(10);
+pub const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// Of the configured rate, what a call that is not throttled brings back.
 const RECOVERED_A_CALL: f64 = 0.05;
 
 /// The pace.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     limiter: DefaultDirectRateLimiter,
     rate: f64,
     rate_max: f64,
@@ -25,17 +25,17 @@ pub(super) struct Pace {
 
 impl Pace {
     /// At the configured calls a second, which is the fastest.
-    pub(super) fn new(rate_max: f64) -> Self {
+    pub fn new(rate_max: f64) -> Self {
         Self { limiter: limiter(rate_max), rate: rate_max, rate_max }
     }
 
     /// Until the next call may go.
-    pub(super) async fn until_ready(&self) {
+    pub async fn until_ready(&self) {
         self.limiter.until_ready().await;
     }
 
     /// A call was answered, throttled or not. True if the pace changed for the slower.
-    pub(super) fn answered(&mut self, throttled: bool) -> bool {
+    pub fn answered(&mut self, throttled: bool) -> bool {
         let rate = next_rate(self.rate, self.rate_max, throttled);
         if rate.to_bits() == self.rate.to_bits() {
             return false;
@@ -47,8 +47,17 @@ impl Pace {
         throttled
     }
 
+    /// Takes over another fastest pace; one that was slowed down comes back from where it is.
+    pub fn set_max(&mut self, rate_max: f64) {
+        if rate_max.to_bits() == self.rate_max.to_bits() {
+            return;
+        }
+        let rate = if self.rate.to_bits() == self.rate_max.to_bits() { rate_max } else { self.rate.min(rate_max) };
+        *self = Self { limiter: limiter(rate), rate, rate_max };
+    }
+
     /// Calls a second now.
-    pub(super) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.rate
     }
 }

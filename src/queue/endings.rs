@@ -1,0 +1,143 @@
+//! What became of accepted URLs, as their tasks tell: a whole batch at once, or single URLs of it.
+
+use sqlx::{Row, SqlitePool};
+
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
+use crate::store::{Result, WriteTx};
+
+const SENT: &str = "
+    select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id";
+
+const GROUPS: &str = "
+    select u.file_id, u.host_id, u.priority, count(*), f.dropped_at
+    from urls as u indexed by urls_submission join files as f on f.file_id = u.file_id
+    where u.submission_id = ?1 and u.state = 1
+    group by u.file_id, u.host_id, u.priority";
+
+const END_ONE: &str = "
+    update urls set state = ?2, reason = ?3, ended_at = ?4 where url_id = ?1 and state = 1
+    returning file_id, host_id, priority, (select dropped_at from files where files.file_id = urls.file_id)";
+
+const AGAIN: &str = "
+    update urls set state = 0, reason = ?2, wait_until = ?3, origin_failures = origin_failures + 1
+    where url_id = ?1 and state = 1
+    returning file_id, host_id, priority";
+
+const ADD_WARM: &str = "
+    insert into file_warm (file_id, seconds, urls) values (?1, ?2, ?3)
+    on conflict (file_id, seconds) do update set urls = urls + excluded.urls";
+
+/// A URL of an accepted batch whose end is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentUrl {
+    /// Its row.
+    pub id: UrlId,
+    /// As it was sent.
+    pub url: String,
+    /// Times that it was accepted before and failed at the origin.
+    pub origin_failures: u32,
+}
+
+/// How a URL of an accepted batch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It is warm.
+    Complete,
+    /// It failed for good.
+    Failed {
+        /// Why, for the operator.
+        why: String,
+    },
+    /// It failed, and is sent once more, as ordinary work.
+    Again {
+        /// Why, for the operator.
+        why: String,
+        /// Not before.
+        at: Time,
+    },
+}
+
+/// The URLs of an accepted batch whose end is not known, in the order in which they were sent.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn sent(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<SentUrl>> {
+    let rows = sqlx::query(SENT).bind(submission.0).fetch_all(pool).await?;
+    Ok(rows.iter().map(|row| SentUrl { id: UrlId(row.get(0)), url: row.get(1), origin_failures: row.get(2) }).collect())
+}
+
+/// All URLs of a batch whose end was not known are complete. Their rows are left alone: that stands in their submission, which the
+/// caller ends in the same transaction. Gives how many.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<i64> {
+    let mut moves = Moves::default();
+    let mut urls = 0;
+    for row in sqlx::query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
+        let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
+        let n: i64 = row.get(3);
+        moves.add(file, host, priority, UrlState::Submitted, -n);
+        moves.add(file, host, priority, UrlState::Complete, n);
+        add_warm(tx, file, from_millis(row.get(4)), n, now).await?;
+        urls += n;
+    }
+    moves.apply(tx.conn()).await?;
+    Ok(urls)
+}
+
+/// Single URLs of a batch have ended. One whose end is known already is left alone.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now: Time) -> Result<()> {
+    let mut moves = Moves::default();
+    for (url, ending) in endings {
+        let query = match ending {
+            Ending::Complete => sqlx::query(END_ONE).bind(url.0).bind(2).bind(None::<&str>).bind(to_millis(now)),
+            Ending::Failed { why } => sqlx::query(END_ONE).bind(url.0).bind(3).bind(why).bind(to_millis(now)),
+            Ending::Again { why, at } => sqlx::query(AGAIN).bind(url.0).bind(why).bind(to_millis(*at)),
+        };
+        let Some(row) = query.fetch_optional(tx.conn()).await? else { continue };
+        let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
+        let to = match ending {
+            Ending::Complete => UrlState::Complete,
+            Ending::Failed { .. } => UrlState::Failed,
+            Ending::Again { .. } => UrlState::Pending,
+        };
+        moves.shift(file, host, priority, UrlState::Submitted, to);
+        if *ending == Ending::Complete {
+            add_warm(tx, file, from_millis(row.get(3)), 1, now).await?;
+        }
+    }
+    moves.apply(tx.conn()).await
+}
+
+async fn add_warm(tx: &mut WriteTx<'_>, file: FileId, dropped_at: Time, urls: i64, now: Time) -> Result<()> {
+    let seconds = two_digits((now - dropped_at).num_seconds().max(0));
+    sqlx::query(ADD_WARM).bind(file.0).bind(seconds).bind(urls).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Rounded down to two digits, so that a file has few rows however long it took.
+fn two_digits(seconds: i64) -> i64 {
+    let mut unit = 1;
+    while seconds / unit >= 100 {
+        unit *= 10;
+    }
+    seconds / unit * unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_digits;
+
+    #[test]
+    fn a_span_keeps_two_digits() {
+        assert_eq!([0, 9, 99, 100, 1234, 259_200].map(two_digits), [0, 9, 99, 100, 1200, 250_000]);
+    }
+}

@@ -1,0 +1,209 @@
+//! The tables of the tracker.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use super::plan::Seen;
+use crate::model::{SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
+use crate::store::{Result, WriteTx};
+
+const FOLLOW: &str = "
+    insert into tracks (submission_id, accepted_at, urls, look_at) values (?1, ?2, ?3, ?2) on conflict do nothing";
+
+const ADD_TASK: &str = "insert into tasks (task_id, submission_id) values (?1, ?2) on conflict do nothing";
+
+const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
+
+const NEXT: &str = "
+    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
+    from tracks where look_at is not null order by look_at limit 1";
+
+const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by task_id";
+
+const LOOK_AT: &str = "update tracks set look_at = ?2 where submission_id = ?1 and look_at is not null";
+
+const LOOKED: &str = "
+    update tracks set look_at = ?2, looks = looks + 1, calls = calls + ?3, seen_at = ?4, complete = ?5, failed = ?6, listed = ?7,
+        urls = ?8
+    where submission_id = ?1";
+
+const SAW_TASK: &str = "
+    update tasks set
+        status = case when ?3 + ?4 >= ?5 and ?5 > 0 then case when ?4 > 0 then 'Failed' else 'Complete' end
+                      when ?3 + ?4 > 0 then 'Refreshing' else status end,
+        complete = ?3, failed = ?4, listed = coalesce(?5, listed), checked_at = ?6
+    where submission_id = ?1 and task_id = ?2";
+
+const END_TASKS: &str = "
+    update tasks set
+        status = case when failed > 0 then 'Failed' when ?3 then 'Complete' else 'Failed' end,
+        ended_at = coalesce(ended_at, ?2)
+    where submission_id = ?1";
+
+const FORGET_TASKS: &str = "delete from tasks where submission_id = ?1";
+
+const FORGET: &str = "delete from tracks where submission_id = ?1";
+
+/// The batches that ended last, and how long they took: the last hundred.
+const USUAL: &str = "
+    select max(s.ended_at - t.accepted_at, 0) / 1000
+    from (select submission_id, accepted_at from tracks indexed by tracks_ended
+          where look_at is null order by submission_id desc limit 100) as t
+    join submissions as s on s.submission_id = t.submission_id
+    where s.ended_at is not null
+    order by 1";
+
+/// A submission that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Track {
+    pub(super) submission: SubmissionId,
+    pub(super) accepted_at: Time,
+    /// URLs whose end is not known.
+    pub(super) urls: u32,
+    pub(super) look_at: Time,
+    pub(super) looks: u32,
+    pub(super) seen: Option<Seen>,
+}
+
+/// What was seen of one task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TaskSeen {
+    pub(super) complete: u32,
+    pub(super) failed: u32,
+    pub(super) listed: Option<u32>,
+}
+
+/// The tasks of a submission that was accepted just now are followed from now on.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn follow_tx(
+    tx: &mut WriteTx<'_>,
+    submission: SubmissionId,
+    tasks: &[TaskId],
+    urls: usize,
+    now: Time,
+) -> Result<()> {
+    let urls = i64::try_from(urls).unwrap_or(i64::MAX);
+    sqlx::query(FOLLOW).bind(submission.0).bind(to_millis(now)).bind(urls).execute(tx.conn()).await?;
+    for task in tasks {
+        sqlx::query(ADD_TASK).bind(task.as_str()).bind(submission.0).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// Whether a task is known as a submission's.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
+    let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
+    Ok(known > 0)
+}
+
+/// The submission that is looked at next.
+pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Track>> {
+    Ok(sqlx::query(NEXT).fetch_optional(pool).await?.as_ref().map(track))
+}
+
+fn track(row: &SqliteRow) -> Track {
+    let seen = row.get::<Option<i64>, _>(5).map(|at| Seen {
+        at: from_millis(at),
+        complete: row.get(6),
+        failed: row.get(7),
+        listed: row.get(8),
+    });
+    Track {
+        submission: SubmissionId(row.get(0)),
+        accepted_at: from_millis(row.get(1)),
+        urls: row.get(2),
+        look_at: from_millis(row.get(3)),
+        looks: row.get(4),
+        seen,
+    }
+}
+
+/// The tasks that a submission was given.
+pub(super) async fn tasks(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<TaskId>> {
+    let ids: Vec<String> = sqlx::query_scalar(TASKS).bind(submission.0).fetch_all(pool).await?;
+    Ok(ids.iter().flat_map(|id| parse_task_ids(id)).collect())
+}
+
+/// It is looked at then, and not before.
+pub(super) async fn look_at_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, at: Time) -> Result<()> {
+    sqlx::query(LOOK_AT).bind(submission.0).bind(to_millis(at)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What a look saw and cost; `urls` are left whose end is not known. The next look is due at `look_at`; without it there is none.
+pub(super) async fn looked_tx(
+    tx: &mut WriteTx<'_>,
+    submission: SubmissionId,
+    (seen, calls, urls): (&Seen, u32, u32),
+    look_at: Option<Time>,
+) -> Result<()> {
+    sqlx::query(LOOKED)
+        .bind(submission.0)
+        .bind(look_at.map(to_millis))
+        .bind(calls)
+        .bind(to_millis(seen.at))
+        .bind(seen.complete)
+        .bind(seen.failed)
+        .bind(seen.listed)
+        .bind(urls)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// What a look saw of one task.
+pub(super) async fn saw_task_tx(
+    tx: &mut WriteTx<'_>,
+    submission: SubmissionId,
+    task: &TaskId,
+    seen: TaskSeen,
+    now: Time,
+) -> Result<()> {
+    sqlx::query(SAW_TASK)
+        .bind(submission.0)
+        .bind(task.as_str())
+        .bind(seen.complete)
+        .bind(seen.failed)
+        .bind(seen.listed)
+        .bind(to_millis(now))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// All tasks of a submission have ended; `well` unless the service lists them no longer.
+pub(super) async fn end_tasks_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, well: bool, now: Time) -> Result<()> {
+    sqlx::query(END_TASKS).bind(submission.0).bind(to_millis(now)).bind(well).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets what is known of a submission that is forgotten.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<()> {
+    for statement in [FORGET_TASKS, FORGET] {
+        sqlx::query(statement).bind(submission.0).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// How many seconds the last hundred batches took from accepted to their end: the median and the 95th percentile; none while
+/// none has ended.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn usual_seconds(pool: &SqlitePool) -> Result<Option<(i64, i64)>> {
+    let seconds: Vec<i64> = sqlx::query_scalar(USUAL).fetch_all(pool).await?;
+    let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
+    Ok(at(50).zip(at(95)))
+}

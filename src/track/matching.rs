@@ -1,0 +1,151 @@
+//! Which row of the service's list is which URL of a batch. Pure.
+//!
+//! A URL may come back in another spelling than it was sent in: with a scheme or without, other letters in its percent-encoding,
+//! encoded or not. Two spellings are the same URL here if they are equal once the scheme, the host's case and all
+//! percent-encoding are taken away.
+
+use std::collections::HashMap;
+
+use percent_encoding::percent_decode_str;
+
+use crate::model::UrlId;
+use crate::queue::SentUrl;
+use crate::vod::{TaskRow, TaskStatus};
+
+/// What became of a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is warm.
+    Complete,
+    /// It failed, in the service's words.
+    Failed(String),
+}
+
+/// What the rows say of the URLs that have ended; of several rows of a URL the latest counts. If all rows but some of one kind
+/// are matched, and as many URLs are left, those are they.
+pub fn fates(urls: &[SentUrl], rows: &[TaskRow]) -> Vec<(UrlId, Fate)> {
+    let mut by_spelling: HashMap<String, Vec<&SentUrl>> = HashMap::with_capacity(urls.len());
+    for url in urls {
+        by_spelling.entry(bare(&url.url)).or_default().push(url);
+    }
+    let mut latest: HashMap<UrlId, &TaskRow> = HashMap::new();
+    let mut strangers: HashMap<String, &TaskRow> = HashMap::new();
+    for row in rows {
+        let spelling = bare(&row.object_path);
+        match by_spelling.get(&spelling) {
+            Some(same) => {
+                // Spelled alike, but not the same: the exact one, if there is one.
+                let exact = same.iter().filter(|url| same.len() > 1 && url.url == row.object_path);
+                let meant: Vec<&&SentUrl> = exact.collect();
+                for url in if meant.is_empty() { same.iter().collect() } else { meant } {
+                    latest
+                        .entry(url.id)
+                        .and_modify(|old| *old = if row.creation_time > old.creation_time { row } else { *old })
+                        .or_insert(row);
+                }
+            }
+            None => drop(strangers.insert(spelling, row)),
+        }
+    }
+    let left: Vec<&SentUrl> = urls.iter().filter(|url| !latest.contains_key(&url.id)).collect();
+    let mut all: Vec<(UrlId, Fate)> = latest.into_iter().filter_map(|(id, row)| Some((id, fate(row)?))).collect();
+    if left.len() == strangers.len() {
+        let kinds: Vec<Option<Fate>> = strangers.values().map(|row| fate(row)).collect();
+        if let Some(Some(first)) = kinds.first()
+            && kinds.iter().all(|kind| kind.as_ref() == Some(first))
+        {
+            all.extend(left.into_iter().map(|url| (url.id, first.clone())));
+        }
+    }
+    all.sort_by_key(|(id, _)| *id);
+    all
+}
+
+fn fate(row: &TaskRow) -> Option<Fate> {
+    match row.status()? {
+        TaskStatus::Complete => Some(Fate::Complete),
+        TaskStatus::Failed => {
+            let said = row.description.as_deref().map(str::trim).filter(|said| !said.is_empty());
+            Some(Fate::Failed(said.unwrap_or("no description given").chars().take(200).collect()))
+        }
+        TaskStatus::Pending | TaskStatus::Refreshing => None,
+    }
+}
+
+/// A URL without what spellings differ in.
+fn bare(url: &str) -> String {
+    let rest = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
+    let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(&host);
+    format!("{host}{}", percent_decode_str(path).decode_utf8_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::from_millis;
+
+    fn url(id: i64, url: &str) -> SentUrl {
+        SentUrl { id: UrlId(id), url: url.to_owned(), origin_failures: 0 }
+    }
+
+    fn row(url: &str, status: &str, minute: i64) -> TaskRow {
+        TaskRow {
+            task_id: "1".to_owned(),
+            object_path: url.to_owned(),
+            creation_time: Some(from_millis(minute * 60_000)),
+            status: Some(status.to_owned()),
+            description: (status == "Failed").then(|| "Origin Timeout".to_owned()),
+        }
+    }
+
+    #[test]
+    fn another_spelling_is_the_same_url() {
+        let urls = [
+            url(1, "https://a.example.com/%E7%AC%AC/1.ts?x=a%2Bb"),
+            url(2, "b.example.com/2.ts"),
+            url(3, "b.example.com/3.ts"),
+        ];
+        let rows = [
+            row("http://A.example.com:80/第/1.ts?x=a%2bb", "Complete", 1),
+            row("https://b.example.com/2.ts", "Failed", 1),
+            row("b.example.com/3.ts", "Refreshing", 1),
+        ];
+        let failed = Fate::Failed("Origin Timeout".to_owned());
+        assert_eq!(fates(&urls, &rows), [(UrlId(1), Fate::Complete), (UrlId(2), failed)]);
+    }
+
+    #[test]
+    fn of_several_rows_the_latest_counts() {
+        let urls = [url(1, "a.example.com/1"), url(2, "a.example.com/2")];
+        let rows = [
+            row("a.example.com/1", "Failed", 1),
+            row("a.example.com/1", "Complete", 2),
+            row("a.example.com/2", "Complete", 1),
+            row("a.example.com/2", "Pending", 3),
+        ];
+        assert_eq!(fates(&urls, &rows), [(UrlId(1), Fate::Complete)]);
+    }
+
+    #[test]
+    fn what_is_left_over_on_both_sides_belongs_together_if_it_is_of_one_kind() {
+        let urls = [url(1, "a.example.com/1"), url(2, "a.example.com/2"), url(3, "a.example.com/3")];
+        let mut rows = vec![row("a.example.com/1", "Failed", 1), row("x/2", "Complete", 1), row("x/3", "Complete", 1)];
+        assert_eq!(fates(&urls, &rows).len(), 3);
+        rows[2].status = Some("Failed".to_owned());
+        assert_eq!(fates(&urls, &rows).len(), 1);
+        rows.pop();
+        assert_eq!(fates(&urls, &rows).len(), 1);
+    }
+
+    #[test]
+    fn urls_that_differ_only_in_their_encoding_are_told_apart_by_their_exact_spelling() {
+        let urls = [url(1, "a.example.com/x%2Fy"), url(2, "a.example.com/x/y")];
+        let rows = [row("a.example.com/x%2Fy", "Failed", 1), row("a.example.com/x/y", "Complete", 1)];
+        assert_eq!(
+            fates(&urls, &rows),
+            [(UrlId(1), Fate::Failed("Origin Timeout".to_owned())), (UrlId(2), Fate::Complete)]
+        );
+    }
+}

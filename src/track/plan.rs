@@ -1,0 +1,207 @@
+//! When a batch's tasks are asked for, and what the numbers say. Pure.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::model::Time;
+
+/// The API lists tasks of the last three days only (VOD-API.md, `DescribeVodRefreshTasks`).
+pub(super) const LISTED_FOR: TimeDelta = TimeDelta::days(3);
+
+/// The last look comes so long before that.
+const LAST_LOOK_BEFORE: TimeDelta = TimeDelta::minutes(10);
+
+/// Two looks are no further apart than this.
+const WAIT_MAX: TimeDelta = TimeDelta::hours(6);
+
+/// A look waits at most for so large a part of the batch's age, so that looks become fewer ...
+const PART_MAX: i32 = 2;
+
+/// ... and at least for so large a part: 25 calls have to last for half an hour, at two or three a look.
+const PART_MIN: i32 = 12;
+
+/// What a look saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// When.
+    pub at: Time,
+    /// URLs whose prefetch is complete.
+    pub complete: u32,
+    /// URLs whose prefetch failed.
+    pub failed: u32,
+    /// URLs that the service lists at all; none if it was not asked.
+    pub listed: Option<u32>,
+}
+
+impl Seen {
+    fn ended(&self) -> u32 {
+        self.complete.saturating_add(self.failed)
+    }
+}
+
+/// An accepted batch on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    /// When it was accepted.
+    pub accepted_at: Time,
+    /// URLs in it whose end is not known.
+    pub urls: u32,
+    /// What the look before saw.
+    pub before: Option<Seen>,
+}
+
+/// What the numbers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Some have not ended, or are not listed yet.
+    Open,
+    /// All have ended, so many of them badly.
+    Ended,
+    /// The numbers do not fit the batch, and do not change: the rows have to be read.
+    Odd,
+}
+
+/// Whether a look should also ask how many are listed: to be certain of an end, and where nothing moves.
+pub(super) fn wants_total(course: &Course, seen: &Seen) -> bool {
+    let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
+    seen.ended() >= course.urls || (seen.ended() > 0 && stands)
+}
+
+/// What a look says.
+pub fn verdict(course: &Course, seen: &Seen) -> Verdict {
+    let Some(listed) = seen.listed else { return Verdict::Open };
+    if listed == course.urls && seen.ended() == listed {
+        return Verdict::Ended;
+    }
+    let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
+    if seen.ended() > course.urls || (stands && seen.ended() > 0 && seen.ended() >= listed) {
+        return Verdict::Odd;
+    }
+    Verdict::Open
+}
+
+/// When a batch is looked at for the first time (`[track] first_after`).
+pub fn first_look(accepted_at: Time, first_after: Duration) -> Time {
+    accepted_at + TimeDelta::from_std(first_after).unwrap_or(WAIT_MAX)
+}
+
+/// When to look again after a look that left something open: when it will have ended at the pace of the last two looks, but
+/// within bounds that grow with its age. None once the service lists it no longer.
+pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<Time> {
+    let forgotten_at = course.accepted_at + LISTED_FOR;
+    if seen.at >= forgotten_at {
+        return None;
+    }
+    let age = (seen.at - course.accepted_at).max(TimeDelta::zero());
+    let least = TimeDelta::from_std(first_after / 4).unwrap_or(WAIT_MAX).max(TimeDelta::milliseconds(100));
+    let mut wait = age / PART_MAX;
+    if let Some(before) = course.before {
+        let (ended, took) = (seen.ended().saturating_sub(before.ended()), seen.at - before.at);
+        let left = course.urls.saturating_sub(seen.ended());
+        if ended > 0 && left > 0 {
+            let expected = took.as_seconds_f64() / f64::from(ended) * f64::from(left);
+            wait = wait.min(TimeDelta::milliseconds((expected * 1000.0) as i64));
+        }
+    }
+    let wait = wait.max(age / PART_MIN).max(least).min(WAIT_MAX);
+    let last = forgotten_at - LAST_LOOK_BEFORE;
+    let next = seen.at + wait;
+    // What can still be learned is learned before it is forgotten.
+    Some(if seen.at < last { next.min(last) } else { next.max(forgotten_at).min(forgotten_at) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::from_millis;
+
+    const FIRST_AFTER: Duration = Duration::from_secs(240);
+
+    fn seen(minutes: i64, complete: u32, failed: u32, listed: Option<u32>) -> Seen {
+        Seen { at: from_millis(minutes * 60_000), complete, failed, listed }
+    }
+
+    fn course(before: Option<Seen>) -> Course {
+        Course { accepted_at: from_millis(0), urls: 1000, before }
+    }
+
+    #[test]
+    fn only_numbers_that_fit_the_batch_end_it() {
+        let end = |complete, failed, listed| verdict(&course(None), &seen(30, complete, failed, listed));
+        assert_eq!(end(1000, 0, Some(1000)), Verdict::Ended);
+        assert_eq!(end(990, 10, Some(1000)), Verdict::Ended);
+        assert_eq!(end(1000, 0, None), Verdict::Open);
+        assert_eq!(end(990, 9, Some(1000)), Verdict::Open);
+        // More than were sent: a task that others share.
+        assert_eq!(end(1200, 0, Some(1500)), Verdict::Odd);
+        // Fewer are listed: late at first, odd when it stays so.
+        assert_eq!(end(600, 0, Some(600)), Verdict::Open);
+        let stands = course(Some(seen(20, 600, 0, Some(600))));
+        assert_eq!(verdict(&stands, &seen(30, 600, 0, Some(600))), Verdict::Odd);
+        assert_eq!(verdict(&stands, &seen(30, 700, 0, Some(700))), Verdict::Open);
+    }
+
+    #[test]
+    fn the_total_is_asked_for_where_it_decides() {
+        assert!(!wants_total(&course(None), &seen(5, 0, 0, None)));
+        assert!(!wants_total(&course(Some(seen(5, 100, 0, None))), &seen(8, 300, 0, None)));
+        assert!(wants_total(&course(None), &seen(8, 1000, 0, None)));
+        assert!(wants_total(&course(Some(seen(5, 300, 0, None))), &seen(8, 300, 0, None)));
+    }
+
+    #[test]
+    fn a_look_comes_when_the_batch_will_have_ended() {
+        let before = seen(10, 200, 0, None);
+        // 40 a minute: the other 400 take ten minutes, and the batch is 20 minutes old.
+        let next = next_look(&course(Some(before)), &seen(20, 600, 0, None), FIRST_AFTER).unwrap();
+        assert_eq!(next, from_millis(30 * 60_000));
+        // Nothing moved: half its age.
+        let next = next_look(&course(Some(before)), &seen(20, 200, 0, None), FIRST_AFTER).unwrap();
+        assert_eq!(next, from_millis(30 * 60_000));
+        let next = next_look(&course(None), &seen(4, 0, 0, None), FIRST_AFTER).unwrap();
+        assert_eq!(next, from_millis(6 * 60_000));
+    }
+
+    #[test]
+    fn the_last_look_comes_before_the_service_forgets() {
+        let day = 24 * 60;
+        let next = next_look(&course(None), &seen(3 * day - 60, 10, 0, None), FIRST_AFTER).unwrap();
+        assert_eq!(next, from_millis((3 * day - 10) * 60_000));
+        let next = next_look(&course(None), &seen(3 * day - 10, 10, 0, None), FIRST_AFTER).unwrap();
+        assert_eq!(next, from_millis(3 * day * 60_000));
+        assert_eq!(next_look(&course(None), &seen(3 * day, 10, 0, None), FIRST_AFTER), None);
+    }
+
+    proptest! {
+        /// A batch that ends within half an hour, however its URLs are spread, costs at most 25 calls, and is seen soon.
+        #[test]
+        fn a_batch_that_ends_well_costs_few_calls(first in 1_i64..25, lasts in 1_i64..29) {
+            let done_at = |at: Time| {
+                let minutes = (at - from_millis(0)).as_seconds_f64() / 60.0;
+                (((minutes - first as f64) / lasts.min(30 - first) as f64).clamp(0.0, 1.0) * 1000.0) as u32
+            };
+            let (mut course, mut calls) = (course(None), 0);
+            let mut at = first_look(course.accepted_at, FIRST_AFTER);
+            for _ in 0..100 {
+                let mut seen = Seen { at, complete: done_at(at), failed: 0, listed: None };
+                // One for what is complete, one for what failed where something ended.
+                calls += 1 + i32::from(seen.complete > 0 && seen.complete < 1000);
+                if wants_total(&course, &seen) {
+                    calls += 1;
+                    seen.listed = Some(1000);
+                }
+                if verdict(&course, &seen) == Verdict::Ended {
+                    break;
+                }
+                at = next_look(&course, &seen, FIRST_AFTER).unwrap();
+                prop_assert!(at > seen.at);
+                course.before = Some(seen);
+            }
+            prop_assert!(calls <= 25, "{calls} calls");
+            prop_assert!(done_at(at) == 1000 && at <= from_millis(46 * 60_000), "seen at {at}");
+        }
+    }
+}

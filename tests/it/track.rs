@@ -1,0 +1,143 @@
+//! Accepted URLs are followed to their end: warm or failed, by few calls, whatever the service does to its list of tasks.
+
+use std::process::Command;
+
+use crate::support::{World, read, urls};
+
+/// Tasks that take half a second to three seconds, and a tracker that looks soon.
+const FAST: &str = "[track]\nfirst_after = \"1s\"\nretry_after = \"1s\"\ncalls_per_second = 100\n";
+
+fn looks(world: &World) -> usize {
+    world.account().calls.iter().filter(|call| call.operation == "DescribeVodRefreshTasks").count()
+}
+
+fn sql(world: &World, statement: &str) {
+    assert!(Command::new("sqlite3").arg(world.database()).arg(statement).status().unwrap().success());
+}
+
+#[test]
+fn a_batch_that_ends_well_is_complete_by_few_calls_and_its_file_is_finished() {
+    let world = World::new("[tasks]\nspeed = 600.0\n[quota]\nper_day = 5000", FAST);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 1000));
+    world.wait_for("select complete from v_files", 1000);
+    assert!(looks(&world) <= 25, "{} calls", looks(&world));
+    world.wait_for("select count(*) from v_files where finished_at is not null and warm_seconds_p95 is not null", 1);
+    assert_eq!(world.rows("select distinct status, progress from v_tasks"), [["Complete", "100%"]]);
+    assert_eq!(world.number("select count(*) from v_urls where state = 'complete' and ended_at > submitted_at"), 1000);
+    world.wait("the final receipt", || {
+        let receipt: serde_json::Value =
+            serde_json::from_str(&read(&world.spool("done/film.txt.receipt.json"))).unwrap();
+        receipt["urls"]["complete"] == 1000 && receipt["finished_at"].is_string()
+    });
+    world.assert_books_agree();
+    // What is warm is fresh; nothing of it is sent again.
+    world.drop_file("again.txt", urls("a", 1000));
+    world.wait_for("select fresh from v_files where name = 'again.txt'", 1000);
+    world.assert_all_accepted(1000);
+}
+
+#[test]
+fn what_fails_at_the_origin_is_sent_once_more_and_then_fails_with_the_reason() {
+    let world = World::new("[tasks]\nspeed = 600.0\nfailing = [\"seg-00000\"]", FAST);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 40));
+    world.wait_for("select complete from v_files", 30);
+    world.wait_for("select failed from v_files", 10);
+    let reasons = world.rows("select distinct reason from v_urls where state = 'failed'");
+    assert_eq!(reasons, [["it failed at the origin: Origin Return StatusCode 5XX"]]);
+    let account = world.account();
+    assert!(account.accepted.iter().all(|(url, times)| *times == 1 + u64::from(url.contains("seg-00000"))));
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    world.assert_books_agree();
+    // What failed is not fresh.
+    world.drop_file("again.txt", urls("a", 10));
+    world.wait_for("select queued from v_files where name = 'again.txt'", 10);
+}
+
+#[test]
+fn tasks_that_are_split_listed_late_and_spelled_in_another_way_are_followed() {
+    let scenario =
+        "[tasks]\nspeed = 600.0\nids_per_batch = 3\nlisted_after_seconds = 4.0\nrespelled = true\nfailing = [\"/b/\"]";
+    let world = World::new(scenario, &format!("{FAST}retry_failed = 0\n"));
+    let _daemon = world.ready_daemon();
+    let list: String =
+        (0..30).map(|n| format!("https://vod.example.com/第{n}集/a%2Bb.ts\nvod.example.com/b/{n}.ts\n")).collect();
+    world.drop_file("film.txt", list);
+    world.wait_for("select complete from v_files", 30);
+    world.wait_for("select failed from v_files", 30);
+    assert_eq!(world.number("select count(*) from v_urls where state = 'failed' and url like '%/b/%'"), 30);
+    assert_eq!(world.number("select count(*) from v_tasks where ended_at is not null"), 3);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_wrong_total_makes_the_rows_be_read() {
+    let world = World::new(
+        "[tasks]\nspeed = 600.0\ntotal_off = 1\nfailing = [\"seg-00000\"]",
+        &format!("{FAST}retry_failed = 0\n"),
+    );
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 120));
+    world.wait_for("select complete from v_files", 110);
+    world.wait_for("select failed from v_files", 10);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_killed_daemon_goes_on_where_it_was() {
+    let world = World::new("[tasks]\nspeed = 300.0\n[quota]\nper_day = 5000", FAST);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 500));
+    world.wait_for("select count(*) from tracks where looks > 0", 1);
+    daemon.kill();
+    let _daemon = world.daemon();
+    world.wait_for("select complete from v_files", 500);
+    world.assert_all_accepted(500);
+    world.assert_books_agree();
+}
+
+#[test]
+fn what_the_service_never_lists_ends_after_three_days() {
+    let world = World::new("[tasks]\nlisted_after_seconds = 1e9", FAST);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select count(*) from tracks where looks > 0", 1);
+    world.stop(daemon);
+    sql(&world, "update tracks set accepted_at = accepted_at - 73 * 3600000, look_at = accepted_at");
+    let _daemon = world.daemon();
+    world.wait_for("select failed from v_files", 5);
+    assert_eq!(world.number("select count(*) from v_urls where reason like 'unknown to the service%'"), 5);
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_key_that_may_not_ask_for_tasks_is_said_once_and_submitted_is_the_last_state() {
+    let fault = "[[fault]]\noperation = \"DescribeVodRefreshTasks\"\naction = \"error\"\ncode = \"Forbidden.RAM\"";
+    let world = World::new(fault, FAST);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    assert_eq!(world.number("select submitted from v_files"), 5);
+    assert_eq!((looks(&world), world.count_log("may not ask for tasks")), (1, 1));
+}
+
+#[test]
+fn a_service_that_ails_is_asked_again_and_slower() {
+    let fault = |action: &str, calls: &str| {
+        format!("[[fault]]\noperation = \"DescribeVodRefreshTasks\"\n{action}\ncalls = [{calls}]\n")
+    };
+    let faults = fault("action = \"error\"\ncode = \"Throttling.User\"", "1")
+        + &fault("action = \"html\"\nstatus = 502", "2")
+        + &fault("action = \"truncate\"", "3");
+    let world = World::new(
+        &format!("[tasks]\nspeed = 600.0\n{faults}"),
+        &format!("[retry]\nbackoff_min = \"1s\"\nbackoff_max = \"1s\"\n{FAST}"),
+    );
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select complete from v_files", 5);
+    assert_eq!(world.count_log("tasks could not be asked for"), 1);
+    assert_eq!(world.count_log("tasks can be asked for again"), 1);
+}
