@@ -394,7 +394,7 @@ from submissions as s;
 create view v_tasks as
 select
     task_id, submission_id, status,
-    case when listed > 0 then (complete + failed) * 100 / listed || '%' end as progress,
+    case when listed > 0 then ((complete + failed) * 100 / listed) || '%' end as progress,
     complete, failed, listed,
     strftime('%Y-%m-%dT%H:%M:%fZ', checked_at / 1000.0, 'unixepoch') as checked_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at

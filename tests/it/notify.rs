@@ -92,13 +92,14 @@ fn a_deadline_that_is_near_is_told_before_it_is_missed() {
 #[test]
 fn a_command_that_hangs_or_fails_is_in_nobodys_way() {
     for command in ["[\"sleep\", \"1000\"]", "[\"/no/such/program\"]", "[\"false\"]"] {
-        let world = World::new("", &format!("[notify]\ncommand = {command}\n"));
+        let config = format!("[track]\nfirst_after = \"1s\"\n[notify]\ncommand = {command}\n");
+        let world = World::new("[tasks]\nspeed = 1e6", &config);
         let daemon = world.ready_daemon();
         world.drop_file("film.txt", urls("a", 3));
-        world.wait_for("select submitted from v_status", 3);
+        world.wait_for("select complete from v_status", 3);
         world.wait_for("select tries from notices", 1);
         world.drop_file("next.txt", urls("b", 3));
-        world.wait_for("select submitted from v_status", 6);
+        world.wait_for("select complete from v_status", 6);
         world.stop(daemon);
     }
 }
