@@ -284,6 +284,7 @@ impl Ingest {
             return Ok(());
         }
         for (file, stored) in &files {
+            self.pulse.beat();
             let account = queue::account(self.store.read(), *file).await?;
             // Whoever has taken the file away has no need of its receipt.
             if self.folders.done.join(stored).exists() {

@@ -223,6 +223,7 @@ impl Spool {
             let Some(stored) = name.to_str().filter(|name| !name.starts_with('.') && !known.contains(*name)) else {
                 continue;
             };
+            self.pulse.beat();
             let mut tx = self.store.write().await?;
             let file = queue::register_tx(&mut tx, stored, stored, self.clock.now()).await?;
             tx.commit().await?;
