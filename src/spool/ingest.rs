@@ -291,6 +291,7 @@ impl Ingest {
         let ids: Vec<FileId> = files.iter().map(|(file, _)| *file).collect();
         let accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, stored) in &files {
+            self.pulse.beat();
             // Whoever has taken the file away has no need of its receipt.
             if let Some(account) = accounts.get(file).filter(|_| self.folders.done.join(stored).exists()) {
                 write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;

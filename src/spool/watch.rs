@@ -57,8 +57,9 @@ impl Watch {
         }
         let (hints, woken) = (Arc::clone(&self.hints), Arc::clone(&self.woken));
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            note(&hints, event);
-            woken.notify_one();
+            if note(&hints, event) {
+                woken.notify_one();
+            }
         })
         .map_err(|error| error.to_string())?;
         watcher.watch(&self.folder, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
@@ -87,14 +88,21 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-fn note(hints: &Hints, event: notify::Result<Event>) {
-    let Ok(event) = event else { return };
+/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan opens the
+/// folder itself, and would wake itself for ever.
+fn note(hints: &Hints, event: notify::Result<Event>) -> bool {
+    // Events were lost, or the watch is.
+    let Ok(event) = event else { return true };
+    if event.need_rescan() {
+        return true;
+    }
     let heard = match event.kind {
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Heard::MovedIn),
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed),
         EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => Some(Heard::Open),
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => None,
-        _ => return,
+        EventKind::Access(AccessKind::Open(_)) => return false,
+        _ => return true,
     };
     let mut hints = hints.lock().expect("no holder of the hints panics");
     for name in event.paths.iter().filter_map(|path| path.file_name()) {
@@ -103,5 +111,24 @@ fn note(hints: &Hints, event: notify::Result<Event>) {
             // Gone: what was heard before no longer holds.
             _ => drop(hints.remove(name)),
         }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::CreateKind;
+
+    use super::*;
+
+    #[test]
+    fn the_scans_own_opening_of_the_folder_wakes_nobody() {
+        let hints = Hints::default();
+        let event = |kind| Ok(Event::new(kind).add_path(PathBuf::from("/spool/incoming/a.txt")));
+        assert!(!note(&hints, event(EventKind::Access(AccessKind::Open(AccessMode::Any)))));
+        assert!(note(&hints, event(EventKind::Create(CreateKind::File))));
+        assert!(note(&hints, event(EventKind::Access(AccessKind::Close(AccessMode::Write)))));
+        assert!(note(&hints, Err(notify::Error::generic("events were lost"))));
+        assert_eq!(hints.lock().unwrap().get(&OsString::from("a.txt")), Some(&Heard::Closed));
     }
 }

@@ -127,6 +127,25 @@ fn systemds_credentials_come_first_and_a_key_file_that_others_may_read_is_refuse
 }
 
 #[test]
+fn a_second_stop_ends_it_at_once_and_what_was_in_flight_is_found_at_the_next_start() {
+    let world = World::new("[[fault]]\ncalls = [1]\naction = \"delay\"\ndelay = \"25s\"", "");
+    let mut daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait("the sandbox to have seen it", || world.preloads().len() == 1);
+    signal(&daemon, Signal::TERM);
+    world.wait("the first stop to be heard", || world.count_log("stopping: ") == 1);
+    assert!(!daemon.has_ended(), "it waits for the answer");
+    signal(&daemon, Signal::INT);
+    let daemon = RefCell::new(daemon);
+    world.wait("the second stop to end it", || daemon.borrow_mut().has_ended());
+    assert_eq!(world.number("select leased from v_status"), 5);
+    let next = world.daemon();
+    world.wait_for("select submitted from v_status", 5);
+    world.assert_all_accepted_once(5);
+    world.stop(next);
+}
+
+#[test]
 fn root_is_told_how_it_should_be_started() {
     if !is_root() {
         println!("skipped: only root is refused");
