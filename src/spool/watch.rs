@@ -57,8 +57,9 @@ impl Watch {
         }
         let (hints, woken) = (Arc::clone(&self.hints), Arc::clone(&self.woken));
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            note(&hints, event);
-            woken.notify_one();
+            if note(&hints, event) {
+                woken.notify_one();
+            }
         })
         .map_err(|error| error.to_string())?;
         watcher.watch(&self.folder, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
@@ -87,14 +88,18 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-fn note(hints: &Hints, event: notify::Result<Event>) {
-    let Ok(event) = event else { return };
+/// Takes note of an event; false if it changes nothing in the folder. Looking into the folder is itself an event, and must
+/// not be a reason to look again.
+fn note(hints: &Hints, event: notify::Result<Event>) -> bool {
+    // What went wrong may have lost something: the folder tells.
+    let Ok(event) = event else { return true };
     let heard = match event.kind {
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Heard::MovedIn),
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed),
         EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => Some(Heard::Open),
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => None,
-        _ => return,
+        EventKind::Access(_) => return false,
+        _ => return true,
     };
     let mut hints = hints.lock().expect("no holder of the hints panics");
     for name in event.paths.iter().filter_map(|path| path.file_name()) {
@@ -103,5 +108,24 @@ fn note(hints: &Hints, event: notify::Result<Event>) {
             // Gone: what was heard before no longer holds.
             _ => drop(hints.remove(name)),
         }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_into_the_folder_is_no_reason_to_look_again() {
+        let hints = Hints::default();
+        let hear = |kind| note(&hints, Ok(Event::new(kind).add_path("incoming".into())));
+        for access in [AccessKind::Open(AccessMode::Any), AccessKind::Read, AccessKind::Close(AccessMode::Read)] {
+            assert!(!hear(EventKind::Access(access)), "{access:?}");
+        }
+        assert!(hear(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(hear(EventKind::Modify(ModifyKind::Name(RenameMode::To))));
+        assert!(hear(EventKind::Other), "an overflow");
+        assert!(note(&hints, Err(notify::Error::generic("lost"))));
     }
 }
