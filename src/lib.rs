@@ -10,8 +10,8 @@
 //!
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`]. They hand each
 //! other the words of [`model`]. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
-//! [`store`] opens the database, [`status`] is what is told, [`daemon`] runs the stages, [`cli`] is what a user types, and
-//! [`sandbox`] stands in for the service.
+//! [`store`] opens the database, [`status`] is what is told, [`meters`] counts, [`daemon`] runs
+//! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service.
 
 pub mod cli;
 pub mod clock;
@@ -20,6 +20,7 @@ pub mod credentials;
 pub mod daemon;
 pub mod exit;
 pub mod ledger;
+pub mod meters;
 pub mod model;
 pub mod notify;
 pub mod queue;

@@ -22,6 +22,7 @@ use super::reading::{Chunk, Part, Parts, Reader, state};
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::meters;
 use crate::model::{FileId, UrlRules};
 use crate::queue::{self, FileAccount, Keys, OpenFile, Phase};
 use crate::store::{self, Store, WriteTx};
@@ -234,6 +235,7 @@ impl Ingest {
         if !queue::progress_tx(tx, file.id, &progress).await? {
             return Err(io::Error::other(format!("{}: its mark was moved by somebody else", file.stored_name)).into());
         }
+        meters::lines(&progress);
         Ok(())
     }
 

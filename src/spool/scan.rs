@@ -20,6 +20,7 @@ use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::meters::{self, Stage};
 use crate::queue::{self, OpenFile};
 use crate::status::Board;
 use crate::store::Store;
@@ -101,6 +102,7 @@ impl Spool {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
+            meters::moved(Stage::Spool);
             let sleep = match self.pass(&shutdown).await {
                 Ok(next) => {
                     failures = 0;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, InDoubt};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
+use crate::meters::{self, Stage};
 use crate::model::{BudgetDay, Time};
 use crate::notify::{self, Event};
 use crate::queue::{self, Batch};
@@ -130,6 +131,7 @@ impl Submitter {
         self.shutdown = shutdown.clone();
         let mut store_wait = StoreWait::default();
         while !shutdown.is_cancelled() {
+            meters::moved(Stage::Submitter);
             let sleep = match self.step().await {
                 Ok(step) => {
                     store_wait.over();
@@ -354,6 +356,7 @@ pub(super) struct StoreWait {
 
 impl StoreWait {
     pub(super) fn failed(&mut self, error: &store::Error) -> Duration {
+        meters::moved(Stage::Submitter);
         if self.failures == 0 {
             warn!(%error, "the database cannot be used; nothing is sent meanwhile, and it is tried again");
         }
