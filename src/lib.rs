@@ -10,7 +10,7 @@
 //!
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`]. They hand each
 //! other the words of [`model`]. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
-//! [`store`] opens the database, [`status`] is what is told, [`meters`] counts, [`daemon`] runs
+//! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
 //! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service.
 
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod exit;
+pub mod http;
 pub mod ledger;
 pub mod meters;
 pub mod model;

@@ -23,8 +23,8 @@ pub(super) fn main(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<i3
     let (config, path) = load(config)?;
     let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
     text::out(&format!("configuration  ok: {source}"));
-    if config.http.listen.is_some() {
-        text::out("note           [http] listen is not served by this version");
+    if let Some(listen) = config.http.listen {
+        text::out(&format!("metrics        will be served at http://{listen}/metrics"));
     }
     check_paths(&config)?;
     runtime()?.block_on(async {

@@ -58,6 +58,7 @@ fn needs_attention(report: &StatusReport) -> bool {
     unsure
         || report.paused_why.is_some()
         || report.spool_problem.is_some()
+        || report.http_problem.is_some()
         || report.parked > 0
         || count(report, UrlState::Held) > 0
 }
@@ -78,6 +79,9 @@ fn print(report: &StatusReport) {
     }
     if let Some(problem) = &report.spool_problem {
         out(&format!("          SPOOL: {}", one_line(problem)));
+    }
+    if let Some(problem) = &report.http_problem {
+        out(&format!("          HTTP: {}", one_line(problem)));
     }
     if let Some(budget) = &report.budget {
         let (used, limit) = (budget.requests_used, budget.requests_limit);

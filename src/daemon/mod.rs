@@ -21,7 +21,9 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::http;
 use crate::ledger::{self, Marker};
+use crate::meters;
 use crate::notify::Notifier;
 use crate::schedule::Policy;
 use crate::spool::{Folders, Ingest, Spool};
@@ -80,6 +82,8 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     let spool =
         Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
+    let http_clock = clock.clone();
+    meters::start();
     let submitter = Submitter::new(Arc::clone(&store), board.clone(), clock, client, credentials, config);
 
     let mut stages = JoinSet::new();
@@ -98,6 +102,14 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
         notifier.run(token).await;
         "notifier"
     });
+    if let Some(listen) = config.http.listen {
+        let server = http::Server::new(listen, Arc::clone(&store), board.clone(), http_clock, config);
+        let token = shutdown.clone();
+        stages.spawn(async move {
+            server.run(token).await;
+            "http server"
+        });
+    }
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.api.endpoint.url(), "ready");
     supervise(&mut stages, &shutdown, &board).await?;

@@ -34,6 +34,12 @@ const SEND_AGAIN: &str = "
 
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
+/// Among the latest: failures space themselves, so that a thousand of them in a row take days.
+const LAST_ACCEPTED: &str = "
+    select max(closed_at)
+    from (select state, closed_at from submissions order by submission_id desc limit 1000)
+    where state = 1";
+
 const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
 
 /// A submission whose end is not known yet.
@@ -248,4 +254,14 @@ pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time
 pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
     let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
     Ok(known > 0)
+}
+
+/// When a batch was last accepted, if one of the latest thousand was.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn last_accepted(pool: &SqlitePool) -> Result<Option<Time>> {
+    let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).fetch_one(pool).await?;
+    Ok(at.map(from_millis))
 }

@@ -11,7 +11,7 @@ use crate::store::Result;
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
-           parked, suspected
+           parked, suspected, http_problem
     from v_status";
 
 const BUDGET: &str = "
@@ -37,6 +37,8 @@ pub struct StatusReport {
     pub paused_why: Option<String>,
     /// What is wrong with the spool.
     pub spool_problem: Option<String>,
+    /// Why metrics and health are not served.
+    pub http_problem: Option<String>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
     /// Until when, RFC 3339.
@@ -139,6 +141,7 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         possible_doubles: row.get(16),
         parked: row.get(17),
         suspected: row.get(18),
+        http_problem: row.get(19),
         budget: budget.map(|row| BudgetReport {
             day: row.get(0),
             day_ends_at: row.get(1),

@@ -14,6 +14,7 @@ mod doubt;
 mod end_to_end;
 mod errors;
 mod formats;
+mod http;
 mod isolation;
 mod notify;
 mod quota;
