@@ -16,6 +16,7 @@ mod errors;
 mod formats;
 mod http;
 mod isolation;
+mod monitoring;
 mod notify;
 mod quota;
 mod schema;
