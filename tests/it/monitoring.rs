@@ -181,3 +181,86 @@ fn each_expression_of_the_dashboard_is_promql() {
     fs::write(dir.path().join("dashboard.yml"), rules).unwrap();
     assert_promtool(&["check", "rules", "dashboard.yml"], None, dir.path());
 }
+
+/// The files of the program, without what only tests, the sandbox or the demo say.
+fn sources(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !["sandbox", "demo"].contains(&name.as_str()) {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            let text = read(&path);
+            let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+            found.push((path, text));
+        }
+    }
+}
+
+/// The string literals of a piece of source, from its beginning to the parenthesis that closes it.
+fn literals(source: &str) -> Vec<(String, bool)> {
+    let (mut found, mut depth, mut is_value) = (Vec::new(), 1, false);
+    let mut chars = source.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => return found,
+            ')' => depth -= 1,
+            '"' => {
+                let mut text = String::new();
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    // An escaped line end swallows the blanks after it.
+                    match c {
+                        '\\' => match chars.next() {
+                            Some('\n') => {
+                                let rest = chars.as_str().trim_start();
+                                chars = rest.chars();
+                            }
+                            escaped => text.extend(escaped),
+                        },
+                        c => text.push(c),
+                    }
+                }
+                found.push((text, is_value || depth > 1));
+            }
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            is_value = c == '=';
+        }
+    }
+    panic!("the macro is not closed: {source:.80}");
+}
+
+#[test]
+fn the_page_of_events_lists_every_warning_and_error() {
+    let page = read(&shipped("docs/events.md"));
+    let mut files = Vec::new();
+    sources(&shipped("src"), &mut files);
+    let mut events = 0;
+    for (path, text) in &files {
+        for (level, start) in [("warn", "warn!("), ("error", "error!(")] {
+            for (at, _) in text.match_indices(start) {
+                let literals = literals(&text[at + start.len()..]);
+                // Its message is the literal that is no field's value.
+                let message = literals.into_iter().find(|(_, is_value)| !is_value);
+                let (message, _) = message.unwrap_or_else(|| panic!("{}: an event without a message", path.display()));
+                // What is filled in differs from time to time.
+                let heading = format!("### `{message}`\n");
+                let section = page
+                    .split_once(&heading)
+                    .unwrap_or_else(|| panic!("{}: docs/events.md lacks the section\n{heading}", path.display()));
+                let section = section.1.split("\n##").next().unwrap();
+                assert!(section.contains(level), "{message}: the page does not say that its level is {level}");
+                assert!(section.contains("**Do:**"), "{message}: the page does not say what to do");
+                events += 1;
+            }
+        }
+    }
+    assert!(events >= 25, "only {events} events were found");
+    // And the other way round: what the page lists is somewhere in the sources.
+    let all: String = files.iter().map(|(_, text)| text.as_str()).collect();
+    let all = all.split("\\\n").map(str::trim_start).collect::<String>();
+    for heading in page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')) {
+        assert!(all.contains(heading), "docs/events.md lists what is never said: {heading}");
+    }
+}
