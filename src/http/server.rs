@@ -1,7 +1,6 @@
 //! The stage's loop: listens, takes a bounded number of connections, and gives each a bounded time.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +58,11 @@ impl Server {
 
     /// Serves until `shutdown`. An address that somebody else has stops nobody's main job: it is said, and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Some(listener) = self.listen(&shutdown).await else { return };
+        let Some((listener, was_told)) = self.listen(&shutdown).await else { return };
         let mut connections = JoinSet::new();
+        if was_told {
+            connections.spawn(take_back(self.board.clone()));
+        }
         loop {
             tokio::select! {
                 accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
@@ -76,13 +78,17 @@ impl Server {
         connections.shutdown().await;
     }
 
-    /// Listens, as soon as that is possible; none if the daemon stops before.
-    async fn listen(&self, shutdown: &CancellationToken) -> Option<TcpListener> {
+    /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops before.
+    async fn listen(&self, shutdown: &CancellationToken) -> Option<(TcpListener, bool)> {
         let mut wait = LISTEN_RETRY_MIN;
         let mut told = None;
         loop {
-            let error = match self.try_listen(told.is_some()).await {
-                Ok(listener) => return Some(listener),
+            let error = match TcpListener::bind(self.listen).await {
+                Ok(listener) => {
+                    let listen = listener.local_addr().unwrap_or(self.listen);
+                    info!(%listen, "metrics and health are served");
+                    return Some((listener, told.is_some()));
+                }
                 Err(error) => error,
             };
             let problem = format!("{}: {error}; change [http] listen, or free the address", self.listen);
@@ -96,15 +102,12 @@ impl Server {
             }
         }
     }
+}
 
-    async fn try_listen(&self, was_told: bool) -> io::Result<TcpListener> {
-        let listener = TcpListener::bind(self.listen).await?;
-        info!(listen = %listener.local_addr()?, "metrics and health are served");
-        if was_told {
-            // The address is had all the same: nobody is served worse because the note stays for a while.
-            let _ = self.board.http_problem(None).await;
-        }
-        Ok(listener)
+/// Takes the problem off the board as soon as the database can be written; who asks is served meanwhile.
+async fn take_back(board: Board) {
+    while board.http_problem(None).await.is_err() {
+        tokio::time::sleep(LISTEN_RETRY_MAX).await;
     }
 }
 
