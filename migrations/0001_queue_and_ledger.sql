@@ -48,6 +48,7 @@ create index files_finishing on files (file_id)
     where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0;
 create index files_sent on files (file_id)
     where phase in (2, 4) and finished_at is null and pending + leased + held = 0;
+create index files_waiting on files (dropped_at) where pending > 0;
 create index files_final on files (file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
 
 -- How many lines of a file were refused for which reason.
@@ -290,7 +291,8 @@ create table daemon (
     waiting_for    text,
     waiting_until  integer,
     spool_problem  text,
-    config_problem text
+    config_problem text,
+    http_problem   text
 ) strict;
 
 insert into daemon (one) values (1);
@@ -309,7 +311,8 @@ select
     (select coalesce(sum(pending), 0) from hosts where standing in ('refused', 'offline')) as parked,
     (select count(*) from urls where suspect > 0) as suspected,
     (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
-    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles
+    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles,
+    d.http_problem
 from daemon as d, account as a,
     (select sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
             sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held

@@ -10,8 +10,9 @@
 //!
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`]. They hand each
 //! other the words of [`model`]. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
-//! [`store`] opens the database, [`status`] is what is told, [`daemon`] runs the stages, [`cli`] is what a user types, and
-//! [`sandbox`] stands in for the service. [`settings`] is what a reload hands to the stages, [`pulse`] their sign of life.
+//! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
+//! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`settings`] is what a reload hands to
+//! the stages, [`pulse`] their sign of life.
 
 pub mod cli;
 pub mod clock;
@@ -19,7 +20,9 @@ pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod exit;
+pub mod http;
 pub mod ledger;
+pub mod meters;
 pub mod model;
 pub mod notify;
 pub mod pulse;

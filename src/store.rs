@@ -25,8 +25,8 @@ const SQLITE_VERSION_MIN: i64 = 3_051_003;
 /// How long a statement waits for a lock that another process holds before it reports [`Error::Busy`].
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections for readers.
-const READERS: u32 = 3;
+/// Connections for readers: one a stage.
+const READERS: u32 = 4;
 
 /// Pages (4 KiB) in the WAL before they are copied into the database file.
 const CHECKPOINT_PAGES: &str = "25000";
@@ -107,6 +107,24 @@ pub struct Store {
     options: SqliteConnectOptions,
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    trouble: Trouble,
+}
+
+/// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
+#[derive(Debug, Default)]
+struct Trouble(std::sync::Mutex<Option<String>>);
+
+impl Trouble {
+    fn note<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.set(Some(error.to_string()));
+        }
+        result
+    }
+
+    fn set(&self, trouble: Option<String>) {
+        *self.0.lock().expect("no holder of the note panics") = trouble;
+    }
 }
 
 impl Store {
@@ -129,7 +147,7 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
-        Ok(Self { options, writer: Mutex::new(Some(writer)), readers })
+        Ok(Self { options, writer: Mutex::new(Some(writer)), readers, trouble: Trouble::default() })
     }
 
     /// Begins the one write transaction; waits for the one before. Nothing is kept unless it is committed.
@@ -138,13 +156,17 @@ impl Store {
     ///
     /// [`Error::Busy`] when another process holds the lock for longer than five seconds, or what the disk says.
     pub async fn write(&self) -> Result<WriteTx<'_>> {
+        self.trouble.note(self.begin().await)
+    }
+
+    async fn begin(&self) -> Result<WriteTx<'_>> {
         let mut slot = self.writer.lock().await;
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.reopen().await?,
         };
         match sqlx::query("begin immediate").execute(&mut connection).await {
-            Ok(_) => Ok(WriteTx { slot, connection: Some(connection) }),
+            Ok(_) => Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble }),
             Err(error) => {
                 // A refused `begin` leaves no transaction behind; after any other failure the connection is not reused.
                 let error = Error::from(error);
@@ -162,6 +184,11 @@ impl Store {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         sqlx::query("pragma wal_checkpoint(passive)").execute(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// Why nothing can be written, as the last try said; none while writing works.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.0.lock().expect("no holder of the note panics").clone()
     }
 
     /// Connections that only read; what they see is committed.
@@ -184,6 +211,7 @@ impl Store {
 pub struct WriteTx<'a> {
     slot: MutexGuard<'a, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
+    trouble: &'a Trouble,
 }
 
 impl WriteTx<'_> {
@@ -201,7 +229,10 @@ impl WriteTx<'_> {
     /// After an error its outcome is unknown: it may be durable all the same. Nothing may be concluded from it; the
     /// database has to be read again.
     pub async fn commit(mut self) -> Result<()> {
-        self.end("commit").await
+        let ended = self.end("commit").await;
+        self.trouble.note(ended)?;
+        self.trouble.set(None);
+        Ok(())
     }
 
     /// Undoes the transaction and keeps the connection for the next one.
@@ -328,6 +359,23 @@ mod tests {
         let mut tx = store.write().await.unwrap();
         let hosts: i64 = sqlx::query_scalar("select count(*) from hosts").fetch_one(tx.conn()).await.unwrap();
         assert_eq!(hosts, 0);
+    }
+
+    #[tokio::test]
+    async fn why_nothing_can_be_written_is_known_until_something_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let store = Store::open(&path).await.unwrap();
+        let mut foreign = SqliteConnection::connect_with(&base_options(&path)).await.unwrap();
+        sqlx::query("begin immediate").execute(&mut foreign).await.unwrap();
+        assert_eq!(store.trouble(), None);
+        assert!(matches!(store.write().await, Err(Error::Busy(_))));
+        assert!(store.trouble().is_some_and(|why| why.contains("locked by another process")));
+        sqlx::query("rollback").execute(&mut foreign).await.unwrap();
+        let tx = store.write().await.unwrap();
+        assert!(store.trouble().is_some(), "nothing was made durable yet");
+        tx.commit().await.unwrap();
+        assert_eq!(store.trouble(), None);
     }
 
     #[tokio::test]

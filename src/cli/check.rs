@@ -37,8 +37,8 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Vec<String>>
     let (config, path) = load(config)?;
     let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
     let mut said = vec![format!("configuration  ok: {source}")];
-    if config.http.listen.is_some() {
-        said.push("note           [http] listen is not served by this version".to_owned());
+    if let Some(listen) = config.http.listen {
+        said.push(format!("metrics        will be served at http://{listen}/metrics"));
     }
     check_paths(&config, &mut said)?;
     let (credentials, source) = credentials::load(&config.credentials)?;

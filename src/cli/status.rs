@@ -59,6 +59,7 @@ fn needs_attention(report: &StatusReport) -> bool {
         || report.paused_why.is_some()
         || report.spool_problem.is_some()
         || report.config_problem.is_some()
+        || report.http_problem.is_some()
         || report.parked > 0
         || count(report, UrlState::Held) > 0
 }
@@ -141,8 +142,12 @@ fn print(report: &StatusReport) {
 }
 
 fn print_problems(report: &StatusReport) {
-    let problems =
-        [("PAUSED", &report.paused_why), ("SPOOL", &report.spool_problem), ("CONFIGURATION", &report.config_problem)];
+    let problems = [
+        ("PAUSED", &report.paused_why),
+        ("SPOOL", &report.spool_problem),
+        ("CONFIGURATION", &report.config_problem),
+        ("HTTP", &report.http_problem),
+    ];
     for (what, why) in problems {
         if let Some(why) = why {
             out(&format!("          {what}: {}", one_line(why)));

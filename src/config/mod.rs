@@ -139,6 +139,13 @@ impl Config {
             );
             return Err(("spool", "domains", what));
         }
+        if let Some(listen) = self.http.listen.filter(|listen| !self.http.allow_remote && !listen.ip().is_loopback()) {
+            let what = format!(
+                "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and counts;                  set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
+                listen.port()
+            );
+            return Err(("http", "listen", what));
+        }
         if !self.spool.dir.is_absolute() {
             return Err(("spool", "dir", "must be an absolute path".to_owned()));
         }

@@ -231,6 +231,8 @@ pub struct Http {
     /// Where metrics and health are served; nowhere unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether `listen` may be an address that other machines reach.
+    pub allow_remote: bool,
 }
 
 /// `[log]`

@@ -58,6 +58,8 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "sqlite:"),
         ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "socket address"),
         // what only two keys together tell
+        ("[http]\nlisten = \"0.0.0.0:9464\"\n", "line 2", "listen", "allow_remote = true"),
+        ("[http]\nallow_remote = false\nlisten = \"[::]:9464\"\n", "line 3", "listen", "127.0.0.1:9464"),
         ("[budget]\nrequests_per_day = 10\nreserve = 11\n", "line 3", "reserve", "at most requests_per_day"),
         ("[retry]\nbackoff_min = \"10m\"\nbackoff_max = \"1m\"\n", "line 3", "backoff_max", "10m"),
         ("[spool]\ndomains = [\"https://vod.example.com/\"]\n", "line 2", "domains", "vod.example.com"),
@@ -67,6 +69,15 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
     ] {
         let error = Config::from_toml(text).expect_err(text);
         assert!(error.contains(line) && error.contains(key) && error.contains(allowed), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn a_remote_address_may_be_listened_on_when_that_is_meant() {
+    let allowed =
+        ["listen = \"0.0.0.0:9464\"\nallow_remote = true", "listen = \"[::1]:9464\"", "listen = \"127.0.0.2:1\""];
+    for text in allowed {
+        Config::from_toml(&format!("[http]\n{text}\n")).expect(text);
     }
 }
 

@@ -24,7 +24,9 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::http;
 use crate::ledger::{self, Marker};
+use crate::meters;
 use crate::notify::Notifier;
 use crate::pulse::Pulse;
 use crate::schedule::Policy;
@@ -98,6 +100,11 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
     let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
     let endpoint = config.api.endpoint.url().to_string();
+    let http = config
+        .http
+        .listen
+        .map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), &config));
+    meters::start();
     let desk = submitter.desk();
     let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
     let tracker = Tracker::new(Arc::clone(&store), clock, desk, Arc::clone(&live.borrow()));
@@ -107,6 +114,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
     spawn(&mut stages, "tracker", tracker.run(live.clone(), shutdown.clone()));
     spawn(&mut stages, "notifier", notifier.run(live, shutdown.clone()));
+    if let Some(server) = http {
+        spawn(&mut stages, "http server", server.run(shutdown.clone()));
+    }
     spawn(&mut stages, "herald", herald.run(shutdown.clone()));
     spawn(&mut stages, "reloader", reloader.run(shutdown.clone()));
     systemd::ready();

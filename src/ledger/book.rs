@@ -34,6 +34,12 @@ const SEND_AGAIN: &str = "
 
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
+/// Among the latest: failures space themselves, so that a thousand of them in a row take days.
+const LAST_ACCEPTED: &str = "
+    select max(closed_at)
+    from (select state, closed_at from submissions order by submission_id desc limit 1000)
+    where state = 1";
+
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSubmission {
@@ -242,4 +248,14 @@ pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: 
 pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
     sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// When a batch was last accepted, if one of the latest thousand was.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn last_accepted(pool: &SqlitePool) -> Result<Option<Time>> {
+    let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).fetch_one(pool).await?;
+    Ok(at.map(from_millis))
 }

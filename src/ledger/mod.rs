@@ -23,7 +23,8 @@ pub use account::{
     resume_tx, say_drift_tx, say_urgent_tx, standing, well_again_tx,
 };
 pub use book::{
-    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, open_submissions, open_tx, send_again_tx,
+    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, open_submissions, open_tx,
+    send_again_tx,
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,

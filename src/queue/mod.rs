@@ -9,6 +9,7 @@
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.
 
+mod census;
 mod claim;
 mod endings;
 mod enqueue;
@@ -20,6 +21,7 @@ mod settle;
 mod suspects;
 mod tally;
 
+pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, Keys, NewUrls, enqueue};

@@ -21,6 +21,7 @@ use super::reading::{Chunk, Ending, FileState, Part, Parts, Reader, Received, st
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::meters;
 use crate::model::{FileId, Time, UrlRules};
 use crate::pulse::Pulse;
 use crate::queue::{self, FileAccount, Keys, OpenFile, Phase, Progress};
@@ -255,7 +256,9 @@ impl Ingest {
             queue::set_keys(conn, file.id, keys)?;
         }
         let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, now - self.fresh_for, now)?;
-        queue::progress(conn, file.id, &Progress { enqueued, ..chunk.progress.clone() })
+        let progress = Progress { enqueued, ..chunk.progress.clone() };
+        meters::lines(&progress);
+        queue::progress(conn, file.id, &progress)
     }
 
     /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.

@@ -20,6 +20,7 @@ use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::meters::{self, Stage};
 use crate::pulse::Pulse;
 use crate::queue::{self, OpenFile};
 use crate::settings::{self, Live, Settings};
@@ -121,6 +122,7 @@ impl Spool {
             if let Some(settings) = settings::news(&mut live) {
                 self.apply(&settings);
             }
+            meters::moved(Stage::Spool);
             let sleep = match self.pass(&shutdown).await {
                 Ok(next) => {
                     failures = 0;

@@ -101,7 +101,7 @@ fn note(hints: &Hints, event: notify::Result<Event>) -> bool {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed),
         EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => Some(Heard::Open),
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => None,
-        EventKind::Access(AccessKind::Open(_)) => return false,
+        EventKind::Access(_) => return false,
         _ => return true,
     };
     let mut hints = hints.lock().expect("no holder of the hints panics");

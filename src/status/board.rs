@@ -10,13 +10,14 @@ use crate::store::{Result, Store};
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null";
+        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null";
 
 const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
 
 const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
 
 const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
+const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
 
 /// Whether the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,5 +121,15 @@ impl Board {
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
+    }
+    /// Says why metrics and health are not served; nothing when they are.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn http_problem(&self, problem: Option<&str>) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        tx.commit().await
     }
 }

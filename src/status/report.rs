@@ -11,7 +11,7 @@ use crate::store::Result;
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
-           parked, suspected, config_problem
+           parked, suspected, config_problem, http_problem
     from v_status";
 
 const BUDGET: &str = "
@@ -39,6 +39,8 @@ pub struct StatusReport {
     pub spool_problem: Option<String>,
     /// What of the configuration, read afresh, is not in force.
     pub config_problem: Option<String>,
+    /// Why metrics and health are not served.
+    pub http_problem: Option<String>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
     /// Until when, RFC 3339.
@@ -142,6 +144,7 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         parked: row.get(17),
         suspected: row.get(18),
         config_problem: row.get(19),
+        http_problem: row.get(20),
         budget: budget.map(|row| BudgetReport {
             day: row.get(0),
             day_ends_at: row.get(1),

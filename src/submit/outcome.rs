@@ -66,6 +66,24 @@ pub enum AccountFault {
     BadToken,
 }
 
+impl AccountFault {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::NotActivated, Self::Suspended, Self::UnknownKey, Self::WrongSecret, Self::Forbidden, Self::BadToken];
+
+    /// As it stands in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotActivated => "not_activated",
+            Self::Suspended => "suspended",
+            Self::UnknownKey => "unknown_key",
+            Self::WrongSecret => "wrong_secret",
+            Self::Forbidden => "forbidden",
+            Self::BadToken => "bad_token",
+        }
+    }
+}
+
 /// Why a batch is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -96,6 +114,23 @@ impl Outcome {
             },
         }
     }
+
+    /// Every word that [`Outcome::word`] can give.
+    pub const WORDS: [&'static str; 13] = [
+        "accepted",
+        "refused",
+        "unreachable",
+        "in_doubt",
+        "throttled",
+        "unavailable",
+        "quota_used_up",
+        "queue_full",
+        "batch_too_large",
+        "clock_skew",
+        "domain_not_configured",
+        "account_fault",
+        "unknown_answer",
+    ];
 
     /// The word for it, as it stands in `v_submissions`.
     pub fn word(&self) -> &'static str {

@@ -7,6 +7,7 @@ use super::outcome::Outcome;
 use super::reaction::{Lesson, Reaction, react};
 use super::worker::{Step, StoreWait, Submitter};
 use crate::ledger::{self, Closing, Fact, Mark};
+use crate::meters;
 use crate::model::{BudgetDay, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit};
@@ -136,6 +137,7 @@ impl Submitter {
         loop {
             match self.try_close(opened, reaction, learned).await {
                 Ok(finding) => {
+                    meters::submission(&reaction.closing.outcome, opened.batch.urls.len());
                     tell_finding(finding.as_ref(), reaction);
                     return Ok(());
                 }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, InDoubt, Keys};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
+use crate::meters::{self, Stage};
 use crate::model::{BudgetDay, Time};
 use crate::notify::{self, Event};
 use crate::pulse::Pulse;
@@ -177,6 +178,7 @@ impl Submitter {
             if let Some(settings) = settings::news(&mut live) {
                 self.apply(&settings);
             }
+            meters::moved(Stage::Submitter);
             let sleep = match self.step().await {
                 Ok(step) => {
                     store_wait.over();
@@ -425,6 +427,7 @@ pub(super) struct StoreWait {
 
 impl StoreWait {
     pub(super) fn failed(&mut self, error: &store::Error) -> Duration {
+        meters::moved(Stage::Submitter);
         if self.failures == 0 {
             warn!(%error, "the database cannot be used; nothing is sent meanwhile, and it is tried again");
         }

@@ -81,6 +81,7 @@ pub struct PreloadOptions {
 /// A signed call. The same bytes may be sent again while their timestamp is fresh.
 #[derive(Clone)]
 pub struct SignedCall {
+    pub(super) operation: Operation,
     pub(super) body: Vec<u8>,
 }
 
@@ -138,7 +139,7 @@ impl SignedCall {
         let token = credentials.security_token.as_ref().map(ExposeSecret::expose_secret);
         parameters.extend(token.map(|token| ("SecurityToken", token)));
         parameters.extend_from_slice(own);
-        Self { body: signed_form(&mut parameters, credentials.access_key_secret.expose_secret()) }
+        Self { operation, body: signed_form(&mut parameters, credentials.access_key_secret.expose_secret()) }
     }
 }
 

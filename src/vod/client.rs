@@ -1,7 +1,7 @@
 //! Sends a signed call: within a deadline, an answer of bounded size, no redirect followed, nothing sent twice.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::redirect;
@@ -9,6 +9,7 @@ use reqwest::redirect;
 use super::call::SignedCall;
 use super::reply::{Answer, Reply};
 use crate::config::Api;
+use crate::meters;
 
 /// Longest answer that is read, in bytes. An accepted batch answers in a few hundred.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -53,6 +54,13 @@ impl Client {
 
     /// Sends the call once and reads its answer.
     pub async fn send(&self, call: &SignedCall) -> Reply {
+        let started = Instant::now();
+        let reply = self.exchange(call).await;
+        meters::call(call.operation, reply.word(), started.elapsed());
+        reply
+    }
+
+    async fn exchange(&self, call: &SignedCall) -> Reply {
         let request = self
             .http
             .post(self.endpoint.clone())

@@ -15,6 +15,17 @@ pub enum Reply {
     Answered(Answer),
 }
 
+impl Reply {
+    /// How far it got, as it stands in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "not_sent",
+            Self::Lost(_) => "lost",
+            Self::Answered(_) => "answered",
+        }
+    }
+}
+
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

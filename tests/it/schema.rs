@@ -74,6 +74,8 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/ready NEXT", "USING COVERING INDEX urls_waiting"),
         ("queue/ready SUSPECTS", "USING INDEX urls_suspect"),
         ("queue/ready PARKED", "USING INDEX hosts_blocked"),
+        ("queue/census FILES_IN_PROGRESS", "USING INDEX files_unfinished"),
+        ("queue/census OLDEST_PENDING", "USING INDEX files_waiting"),
         ("queue/hosts UNKNOWN", "USING INDEX hosts_unknown"),
         ("queue/hosts PARK", "USING INDEX urls_ready"),
         ("queue/hosts UNPARK", "USING COVERING INDEX urls_parked"),

@@ -124,3 +124,30 @@ fn what_is_not_the_batch_s_fault_is_no_attempt_of_its_urls() {
         assert!(error(400, code).counts_as_attempt(), "{code}");
     }
 }
+
+#[test]
+fn every_outcome_has_one_of_the_words_that_metrics_show() {
+    use Deferral as D;
+    let deferrals = [
+        D::Unreachable,
+        D::InDoubt,
+        D::NonceUsed,
+        D::Throttled,
+        D::Unavailable,
+        D::QuotaUsedUp,
+        D::QueueFull,
+        D::BatchTooLarge,
+        D::ClockSkew,
+        D::DomainNotConfigured,
+        D::Account(AccountFault::Suspended),
+        D::Unknown,
+    ];
+    let mut words: Vec<&str> = deferrals.into_iter().map(|deferral| Outcome::Deferred(deferral).word()).collect();
+    words.push(Outcome::Accepted { tasks: Vec::new() }.word());
+    words.push(Outcome::Refused(Refusal::MalformedUrl).word());
+    words.sort_unstable();
+    words.dedup();
+    let mut shown = Outcome::WORDS;
+    shown.sort_unstable();
+    assert_eq!(words, shown);
+}

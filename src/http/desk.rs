@@ -1,0 +1,155 @@
+//! What is handed out: every page is made anew at most once a second, by whoever asks first; the others wait for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use tokio::sync::Mutex;
+
+use super::health::{Bounds, not_ready, standing_still};
+use super::metrics::{self, Facts, Seen};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::meters::{self, Stage};
+use crate::model::Time;
+use crate::schedule::Policy;
+use crate::status::read_report;
+use crate::store::{self, Store, wal_of};
+use crate::{ledger, queue, status};
+
+/// How long a page is good.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A database that does not answer in this time cannot be read.
+const READ_MAX: Duration = Duration::from_secs(2);
+
+/// Files in the report of `/status`, as many as `prefetchd status` shows.
+const FILES: u32 = 10;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// The text format of Prometheus, by its version.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    /// Its media type.
+    pub(super) kind: &'static str,
+    pub(super) body: Bytes,
+}
+
+impl Page {
+    pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, kind: TEXT, body: body.into() }
+    }
+
+    /// The page of a check: well, or a line for each thing that is not.
+    fn check(well: &'static str, ails: &[String]) -> Self {
+        if ails.is_empty() {
+            return Self::text(StatusCode::OK, well);
+        }
+        let lines: String = ails.iter().map(|line| format!("{line}\n")).collect();
+        Self::text(StatusCode::SERVICE_UNAVAILABLE, lines)
+    }
+}
+
+/// The pages that need the database.
+#[derive(Debug)]
+pub(super) struct Pages {
+    pub(super) metrics: Page,
+    pub(super) ready: Page,
+    pub(super) status: Page,
+}
+
+/// Makes the pages.
+#[derive(Debug)]
+pub(super) struct Desk {
+    store: Arc<Store>,
+    clock: Clock,
+    policy: Policy,
+    bounds: Bounds,
+    database: std::path::PathBuf,
+    started: Time,
+    made: Mutex<Option<(Instant, Arc<Pages>)>>,
+}
+
+impl Desk {
+    pub(super) fn new(store: Arc<Store>, clock: Clock, config: &Config) -> Self {
+        Self {
+            store,
+            policy: Policy::from(config),
+            bounds: Bounds::new(config.api.timeout.get()),
+            database: config.database.url.path().to_path_buf(),
+            started: clock.now(),
+            clock,
+            made: Mutex::new(None),
+        }
+    }
+
+    /// Whether the process lives and its stages move. The database is not asked.
+    pub(super) fn health(&self) -> Page {
+        let idle = Stage::ALL.map(|stage| (stage, meters::idle(stage)));
+        Page::check("ok\n", &standing_still(&idle, &self.bounds))
+    }
+
+    /// The pages, not older than a second.
+    pub(super) async fn pages(&self) -> Arc<Pages> {
+        let mut made = self.made.lock().await;
+        if let Some((_, pages)) = made.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return Arc::clone(pages);
+        }
+        let pages = Arc::new(self.make().await);
+        *made = Some((Instant::now(), Arc::clone(&pages)));
+        pages
+    }
+
+    async fn make(&self) -> Pages {
+        let now = self.clock.now();
+        let read = tokio::time::timeout(READ_MAX, self.read(now)).await;
+        let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
+        let read = read.and_then(|read| read.map_err(|error| error.to_string()));
+        let trouble = self.store.trouble();
+        let bytes = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let facts = Facts {
+            now,
+            started: self.started,
+            policy: &self.policy,
+            database_bytes: bytes(&self.database),
+            wal_bytes: bytes(&wal_of(&self.database)),
+            writable: trouble.is_none(),
+            idle: Stage::ALL.map(|stage| (stage, meters::idle(stage))),
+        };
+        let seen = read.as_ref().map(|(seen, _)| seen);
+        let pause = seen.ok().and_then(|seen| seen.standing.pause.as_ref());
+        let ails = not_ready(read.as_ref().err(), trouble.as_ref(), pause);
+        let metrics = metrics::page(&facts, seen.ok());
+        Pages {
+            metrics: Page { status: StatusCode::OK, kind: METRICS, body: metrics.into() },
+            ready: Page::check("ready\n", &ails),
+            status: match read {
+                Ok((_, report)) => Page { status: StatusCode::OK, kind: JSON, body: report.into() },
+                Err(_) => Page::check("", &ails),
+            },
+        }
+    }
+
+    /// What the database says: numbers, and the report as JSON.
+    async fn read(&self, now: Time) -> store::Result<(Seen, String)> {
+        let pool = self.store.read();
+        let seen = Seen {
+            census: queue::census(pool).await?,
+            spent: ledger::spent(pool, self.policy.day_starts, None, None, now).await?,
+            standing: ledger::standing(pool, now).await?,
+            last_accepted: ledger::last_accepted(pool).await?,
+            concerns: status::concerns(pool).await?,
+        };
+        let mut conn = pool.acquire().await?;
+        let report = read_report(&mut conn, FILES).await?;
+        let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
+        Ok((seen, report + "\n"))
+    }
+}

@@ -1,0 +1,290 @@
+//! The page of metrics: what the database says as gauges, what was counted since the start as counters. No label has a value
+//! from outside: hosts, files, labels and words of the service stay in the database.
+
+use std::time::Duration;
+
+use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
+
+use crate::meters::{self, Stage};
+use crate::model::{Time, UrlState};
+use crate::queue::Census;
+use crate::schedule::{Observation, Pause, Policy, Spent, Standing, Unit, drift};
+use crate::status::Concerns;
+use crate::submit::AccountFault;
+
+/// What the database says.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) census: Census,
+    pub(super) spent: Spent,
+    pub(super) standing: Standing,
+    pub(super) last_accepted: Option<Time>,
+    pub(super) concerns: Concerns,
+}
+
+/// What is known without it.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) now: Time,
+    pub(super) started: Time,
+    pub(super) policy: &'a Policy,
+    pub(super) database_bytes: u64,
+    pub(super) wal_bytes: u64,
+    pub(super) writable: bool,
+    pub(super) idle: [(Stage, Duration); Stage::ALL.len()],
+}
+
+/// The page, in the text format of Prometheus. Where the database could not be read, what it would say is left out, and one
+/// metric says so.
+pub(super) fn page(facts: &Facts<'_>, seen: Option<&Seen>) -> String {
+    let sheet = Sheet::default();
+    process(&sheet, facts, seen.is_some());
+    if let Some(seen) = seen {
+        queue(&sheet, seen, facts.now);
+        budget(&sheet, &seen.spent, facts);
+        quota(&sheet, seen.spent.observed.as_ref(), seen.standing.unit);
+        account(&sheet, seen);
+    }
+    let mut families = sheet.0.gather();
+    families.extend(meters::gather());
+    families.sort_by(|a, b| a.name().cmp(b.name()));
+    TextEncoder::new().encode_to_string(&families).expect("every family has a name and a value")
+}
+
+fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
+    let version = env!("CARGO_PKG_VERSION");
+    sheet.family("prefetchd_build_info", "1, with the version of the program.", ["version"], [([version], 1.0)]);
+    let started = seconds(facts.started);
+    sheet.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started);
+    let idle = facts.idle.map(|(stage, idle)| ([stage.word()], idle.as_secs_f64()));
+    let help = "How long ago each stage last did something, or found nothing to do.";
+    sheet.family("prefetchd_stage_idle_seconds", help, ["stage"], idle);
+    sheet.flag("prefetchd_database_readable", "1 if the database could be read for this page.", readable);
+    sheet.flag("prefetchd_database_writable", "0 while the last write to the database failed.", facts.writable);
+    sheet.gauge("prefetchd_database_bytes", "Size of the database file.", facts.database_bytes as f64);
+    let help = "Size of the write-ahead log; it grows while a reader stays open.";
+    sheet.gauge("prefetchd_database_wal_bytes", help, facts.wal_bytes as f64);
+}
+
+fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
+    let census = &seen.census;
+    let words: Vec<(String, [u64; UrlState::ALL.len()])> =
+        census.urls.iter().map(|(priority, counts)| (priority.to_string(), *counts)).collect();
+    let states = UrlState::ALL.map(|state| state.to_string());
+    let urls = words.iter().flat_map(|(priority, counts)| {
+        states.iter().zip(counts).map(move |(state, n)| ([priority.as_str(), state.as_str()], *n as f64))
+    });
+    sheet.family("prefetchd_urls", "URLs by priority and state (v_status).", ["priority", "state"], urls);
+    let concerns = &seen.concerns;
+    for (name, help, n) in [
+        ("prefetchd_parked_urls", "Pending URLs of domains that may not be sent.", concerns.parked),
+        ("prefetchd_suspected_urls", "URLs that may be what a batch was refused for.", concerns.suspected),
+        (
+            "prefetchd_possible_double_urls",
+            "URLs sent anew although they may have been accepted.",
+            concerns.possible_doubles,
+        ),
+        (
+            "prefetchd_submissions_in_doubt",
+            "Submissions whose answer never came, being looked into.",
+            concerns.in_doubt,
+        ),
+        ("prefetchd_files_in_progress", "Dropped files that are being read or put away.", census.files_in_progress),
+    ] {
+        sheet.gauge(name, help, n as f64);
+    }
+    let age = census.oldest_pending.map_or(0.0, |at| span(at, now));
+    let help = "How long ago the oldest file that has pending URLs was taken; 0 without one.";
+    sheet.gauge("prefetchd_oldest_pending_age_seconds", help, age);
+    sheet.flag("prefetchd_spool_problem", "1 while something keeps files from being taken.", concerns.spool_problem);
+    if let Some(at) = seen.last_accepted {
+        let help = "When a batch was last accepted, in seconds since 1970.";
+        sheet.gauge("prefetchd_last_accepted_timestamp_seconds", help, seconds(at));
+    }
+}
+
+fn budget(sheet: &Sheet, spent: &Spent, facts: &Facts<'_>) {
+    let limit = facts.policy.requests_per_day;
+    for (name, help, n) in [
+        ("prefetchd_budget_requests_limit", "Requests that the budget day may cost.", limit),
+        ("prefetchd_budget_requests_used", "Requests charged to the budget day.", spent.requests),
+        (
+            "prefetchd_budget_requests_remaining",
+            "Requests left of the budget day.",
+            limit.saturating_sub(spent.requests),
+        ),
+        ("prefetchd_budget_urls_used", "URLs charged to the budget day.", spent.urls),
+        (
+            "prefetchd_budget_isolations_used",
+            "Requests of the budget day spent on finding what was wrong in refused batches.",
+            spent.isolations,
+        ),
+    ] {
+        sheet.gauge(name, help, f64::from(n));
+    }
+    if let Some(limit) = facts.policy.urls_per_day {
+        sheet.gauge("prefetchd_budget_urls_limit", "URLs that the budget day may cost.", f64::from(limit));
+    }
+    let left = span(facts.now, spent.day.ends_at);
+    sheet.gauge("prefetchd_budget_until_reset_seconds", "How long until the next budget day.", left);
+    let help = "1 once the service has said that nothing is left of the budget day.";
+    sheet.flag("prefetchd_budget_exhausted", help, spent.exhausted.is_some());
+    let help = "1 while the database is older than what was spent, and nobody has said how much that is.";
+    sheet.flag("prefetchd_budget_unsure", help, spent.unsure);
+}
+
+/// The service's word on the day, once it has been asked.
+fn quota(sheet: &Sheet, observed: Option<&Observation>, unit: Option<Unit>) {
+    let help = "1, with what the service's quota counts, as far as it is known.";
+    let word = unit.map_or("unknown", Unit::word);
+    sheet.family("prefetchd_quota_unit_info", help, ["unit"], [([word], 1.0)]);
+    let Some(observed) = observed else { return };
+    sheet.gauge("prefetchd_quota", "The service's quota of the budget day, in its unit.", observed.quota as f64);
+    let help = "What the service last said is left of its quota.";
+    sheet.gauge("prefetchd_quota_remaining", help, observed.remain as f64);
+    let help = "When the service said so, in seconds since 1970.";
+    sheet.gauge("prefetchd_quota_observed_timestamp_seconds", help, seconds(observed.at));
+    if let Some(unit) = unit {
+        sheet.gauge(
+            "prefetchd_quota_drift",
+            "Spent of the quota by others, in its unit.",
+            drift(observed, unit) as f64,
+        );
+    }
+}
+
+fn account(sheet: &Sheet, seen: &Seen) {
+    let reason = seen.standing.pause.as_ref().map(pause_word);
+    let reasons = AccountFault::ALL.map(AccountFault::word).into_iter().chain([OTHER]);
+    let paused = reasons.map(|word| ([word], f64::from(u8::from(reason == Some(word)))));
+    sheet.family("prefetchd_paused", "1 while submitting is paused by a fault of the account.", ["reason"], paused);
+    let help = "Calls that failed in a row.";
+    sheet.gauge("prefetchd_failures_in_a_row", help, f64::from(seen.standing.failures));
+}
+
+/// What is none of the faults that are known.
+const OTHER: &str = "other";
+
+fn pause_word(pause: &Pause) -> &'static str {
+    let why = pause.why.to_string();
+    AccountFault::ALL.into_iter().find(|fault| fault.to_string() == why).map_or(OTHER, AccountFault::word)
+}
+
+/// Seconds since 1970, to the millisecond.
+fn seconds(time: Time) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
+}
+
+/// Seconds from one moment to another; 0 if that has passed.
+fn span(from: Time, to: Time) -> f64 {
+    (to - from).num_milliseconds().max(0) as f64 / 1000.0
+}
+
+/// A sheet of gauges, filled once.
+#[derive(Debug, Default)]
+struct Sheet(Registry);
+
+impl Sheet {
+    fn family<'v, const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        rows: impl IntoIterator<Item = ([&'v str; N], f64)>,
+    ) {
+        let gauges = GaugeVec::new(Opts::new(name, help), &labels).expect("name and labels are valid");
+        for (values, value) in rows {
+            gauges.with_label_values(&values).set(value);
+        }
+        self.0.register(Box::new(gauges)).expect("each name is used once");
+    }
+
+    fn gauge(&self, name: &str, help: &str, value: f64) {
+        self.family(name, help, [], [([], value)]);
+    }
+
+    fn flag(&self, name: &str, help: &str, is: bool) {
+        self.gauge(name, help, f64::from(u8::from(is)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model::{BudgetDay, Priority, from_millis};
+    use crate::schedule::PauseWhy;
+
+    fn facts(policy: &Policy) -> Facts<'_> {
+        let idle = Stage::ALL.map(|stage| (stage, Duration::from_millis(1500)));
+        let now = from_millis(1_000_000);
+        Facts { now, started: from_millis(0), policy, database_bytes: 4096, wal_bytes: 0, writable: false, idle }
+    }
+
+    fn seen(pause: Option<&str>, policy: &Policy) -> Seen {
+        let observed = Observation { quota: 500, remain: 490, at: from_millis(5_000), requests: 7, urls: 7_000 };
+        let day = BudgetDay::of(from_millis(1_000_000), policy.day_starts);
+        let pause = pause.map(|why| Pause { why: PauseWhy(why.to_owned()), probe_at: from_millis(0) });
+        Seen {
+            census: Census {
+                urls: vec![(Priority::Urgent, [1, 2, 3, 4, 5, 6, 7, 8])],
+                files_in_progress: 1,
+                oldest_pending: Some(from_millis(400_000)),
+            },
+            spent: Spent { requests: 7, observed: Some(observed), ..Spent::nothing(day) },
+            standing: Standing { pause, unit: Some(Unit::Requests), ..Standing::default() },
+            last_accepted: None,
+            concerns: Concerns { in_doubt: 2, ..Concerns::default() },
+        }
+    }
+
+    fn value(page: &str, metric: &str) -> Option<f64> {
+        page.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    #[test]
+    fn the_page_says_what_the_database_said() {
+        let policy = Policy::from(&Config::default());
+        let page = page(&facts(&policy), Some(&seen(None, &policy)));
+        for (metric, expected) in [
+            ("prefetchd_urls{priority=\"urgent\",state=\"pending\"}", 1.0),
+            ("prefetchd_urls{priority=\"urgent\",state=\"held\"}", 8.0),
+            ("prefetchd_budget_requests_remaining", 493.0),
+            ("prefetchd_quota_drift", 3.0),
+            ("prefetchd_quota_unit_info{unit=\"requests\"}", 1.0),
+            ("prefetchd_oldest_pending_age_seconds", 600.0),
+            ("prefetchd_stage_idle_seconds{stage=\"spool\"}", 1.5),
+            ("prefetchd_submissions_in_doubt", 2.0),
+            ("prefetchd_database_writable", 0.0),
+            ("prefetchd_database_readable", 1.0),
+            ("prefetchd_submissions_total{outcome=\"throttled\"}", 0.0),
+        ] {
+            assert_eq!(value(&page, metric), Some(expected), "{metric}\n{page}");
+        }
+        assert!(!page.contains("prefetchd_last_accepted"), "nothing was accepted yet\n{page}");
+    }
+
+    #[test]
+    fn a_pause_is_one_of_a_fixed_set_of_words() {
+        let policy = Policy::from(&Config::default());
+        let paused = |why: Option<&str>| -> Vec<String> {
+            let page = page(&facts(&policy), Some(&seen(why, &policy)));
+            let lines = page.lines().filter(|line| line.starts_with("prefetchd_paused{"));
+            lines.filter_map(|line| line.strip_suffix(" 1").map(str::to_owned)).collect()
+        };
+        assert_eq!(paused(None), Vec::<String>::new());
+        for fault in AccountFault::ALL {
+            assert_eq!(paused(Some(&fault.to_string())), [format!("prefetchd_paused{{reason=\"{}\"}}", fault.word())]);
+        }
+        assert_eq!(paused(Some("some\"thing\n")), ["prefetchd_paused{reason=\"other\"}"]);
+    }
+
+    #[test]
+    fn without_the_database_the_page_says_so_and_what_it_knows() {
+        let policy = Policy::from(&Config::default());
+        let page = page(&facts(&policy), None);
+        assert_eq!(value(&page, "prefetchd_database_readable"), Some(0.0));
+        assert_eq!(value(&page, "process_start_time_seconds"), Some(0.0));
+        assert!(!page.contains("prefetchd_urls"), "{page}");
+    }
+}

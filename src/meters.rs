@@ -1,0 +1,142 @@
+//! What is counted since the process started, and when each stage last moved. Like the log there is one a process, so that
+//! no stage has to be handed it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use prometheus::proto::MetricFamily;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+use crate::queue::Progress;
+use crate::submit::Outcome;
+use crate::vod::Operation;
+
+/// Upper bounds of the buckets of calls' durations, in seconds, up to the default of `[api] timeout`.
+const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+static METERS: LazyLock<Meters> = LazyLock::new(Meters::new);
+
+/// A stage that has to move, whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It looks into the folders every few seconds, and reads in chunks.
+    Spool,
+    /// It looks at the queue every few seconds, and a call has a deadline.
+    Submitter,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Spool, Self::Submitter];
+
+    /// As it stands in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Spool => "spool",
+            Self::Submitter => "submitter",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Meters {
+    registry: Registry,
+    submissions: IntCounterVec,
+    submitted_urls: IntCounterVec,
+    lines: IntCounterVec,
+    calls: HistogramVec,
+    started: Instant,
+    /// Milliseconds from `started` to each stage's last move.
+    moved: [AtomicU64; Stage::ALL.len()],
+}
+
+/// Starts the clocks of the stages.
+pub fn start() {
+    for stage in Stage::ALL {
+        moved(stage);
+    }
+}
+
+/// The stage has done something, or found nothing to do.
+pub fn moved(stage: Stage) {
+    let at = u64::try_from(METERS.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    METERS.moved[stage as usize].store(at, Ordering::Relaxed);
+}
+
+/// How long ago the stage last moved.
+pub fn idle(stage: Stage) -> Duration {
+    let at = Duration::from_millis(METERS.moved[stage as usize].load(Ordering::Relaxed));
+    METERS.started.elapsed().saturating_sub(at)
+}
+
+/// A submission was closed with this outcome.
+pub fn submission(outcome: &str, urls: usize) {
+    METERS.submissions.with_label_values(&[outcome]).inc();
+    METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
+}
+
+/// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is repeated.
+pub fn lines(progress: &Progress) {
+    moved(Stage::Spool);
+    let refused = progress.refused.iter().map(|(_, lines)| lines).sum();
+    let enqueued = &progress.enqueued;
+    for (result, lines) in LINE_RESULTS.into_iter().zip([enqueued.queued, enqueued.merged, enqueued.fresh, refused]) {
+        METERS.lines.with_label_values(&[result]).inc_by(lines);
+    }
+}
+
+/// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
+pub fn call(operation: Operation, result: &str, took: Duration) {
+    moved(Stage::Submitter);
+    METERS.calls.with_label_values(&[operation.as_str(), result]).observe(took.as_secs_f64());
+}
+
+/// What was counted, for a page of metrics.
+pub fn gather() -> Vec<MetricFamily> {
+    METERS.registry.gather()
+}
+
+/// What can become of a line.
+const LINE_RESULTS: [&str; 4] = ["queued", "merged", "fresh", "refused"];
+
+impl Meters {
+    fn new() -> Self {
+        let counters = |name: &str, help: &str, label: &str, values: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect("name and label are valid");
+            // A counter that is there from the start shows its first step as one.
+            for value in values {
+                counters.with_label_values(&[value]).reset();
+            }
+            counters
+        };
+        let submissions = counters(
+            "prefetchd_submissions_total",
+            "Calls of PreloadVodObjectCaches that were closed since the start, by outcome (v_submissions).",
+            "outcome",
+            &Outcome::WORDS,
+        );
+        let submitted_urls = counters(
+            "prefetchd_submission_urls_total",
+            "URLs in the submissions that were closed since the start, by the submission's outcome.",
+            "outcome",
+            &Outcome::WORDS,
+        );
+        let lines = counters(
+            "prefetchd_lines_total",
+            "Lines of dropped files that were read since the start, by what became of them.",
+            "result",
+            &LINE_RESULTS,
+        );
+        let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have been lost, or was surely not sent.";
+        let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());
+        let calls = HistogramVec::new(calls, &["operation", "result"]).expect("name and labels are valid");
+        let registry = Registry::new();
+        for counter in [&submissions, &submitted_urls, &lines] {
+            registry.register(Box::new(counter.clone())).expect("each is registered once");
+        }
+        registry.register(Box::new(calls.clone())).expect("it is registered once");
+        let moved = Default::default();
+        Self { registry, submissions, submitted_urls, lines, calls, started: Instant::now(), moved }
+    }
+}

@@ -1,0 +1,47 @@
+//! How many URLs there are in which state, and how far the files have come: for whoever watches, and read from what is
+//! counted already.
+
+use sqlx::{Row, SqlitePool};
+
+use crate::model::{Priority, Time, UrlState, from_millis};
+use crate::store::Result;
+
+const URLS: &str = "
+    select priority, pending, leased, submitted, complete, failed, expired, cancelled, held from tally order by priority";
+
+const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)";
+
+const OLDEST_PENDING: &str = "select min(dropped_at) from files indexed by files_waiting where pending > 0";
+
+/// The numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// URLs of each priority, in the order of [`UrlState::ALL`].
+    pub urls: Vec<(Priority, [u64; UrlState::ALL.len()])>,
+    /// Files that are being read or put away.
+    pub files_in_progress: u64,
+    /// When the oldest file that has pending URLs was claimed.
+    pub oldest_pending: Option<Time>,
+}
+
+/// Reads the numbers; no row of the queue is looked at.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn census(pool: &SqlitePool) -> Result<Census> {
+    let urls = sqlx::query(URLS).fetch_all(pool).await?;
+    let files: i64 = sqlx::query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
+    let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING).fetch_one(pool).await?;
+    Ok(Census {
+        urls: urls
+            .iter()
+            .map(|row| {
+                let counts = std::array::from_fn(|at| row.get::<i64, _>(at + 1).unsigned_abs());
+                (Priority::from_rank(row.get(0)), counts)
+            })
+            .collect(),
+        files_in_progress: files.unsigned_abs(),
+        oldest_pending: oldest.map(from_millis),
+    })
+}

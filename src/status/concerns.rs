@@ -1,0 +1,40 @@
+//! What an operator may have to look into, in numbers.
+
+use sqlx::{Row, SqlitePool};
+
+use crate::store::Result;
+
+const CONCERNS: &str = "
+    select in_doubt, possible_doubles, parked, suspected, spool_problem is not null from v_status";
+
+/// The numbers, as in `v_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Concerns {
+    /// Submissions whose answer never came and whose end is looked into.
+    pub in_doubt: u64,
+    /// URLs sent anew although they may have been accepted.
+    pub possible_doubles: u64,
+    /// Pending URLs of domains that may not be sent.
+    pub parked: u64,
+    /// URLs that may be what a batch was refused for.
+    pub suspected: u64,
+    /// Whether something keeps files from being taken.
+    pub spool_problem: bool,
+}
+
+/// Reads the numbers.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn concerns(pool: &SqlitePool) -> Result<Concerns> {
+    let row = sqlx::query(CONCERNS).fetch_one(pool).await?;
+    let count = |at: usize| row.get::<i64, _>(at).unsigned_abs();
+    Ok(Concerns {
+        in_doubt: count(0),
+        possible_doubles: count(1),
+        parked: count(2),
+        suspected: count(3),
+        spool_problem: row.get(4),
+    })
+}
