@@ -1,6 +1,6 @@
 //! Submissions and what they cost.
 
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
@@ -35,6 +35,10 @@ const SEND_AGAIN: &str = "
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
 const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
+
+const SENT_SINCE: &str = "
+    select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
+    from submissions indexed by submissions_sent where opened_at >= ?1";
 
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,4 +252,15 @@ pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time
 pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
     let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
     Ok(known > 0)
+}
+
+/// Requests charged since then, and URLs accepted.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn sent_since(conn: &mut SqliteConnection, since: Time) -> Result<(u64, u64)> {
+    let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).fetch_one(conn).await?;
+    let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
+    Ok((number(0), number(1)))
 }
