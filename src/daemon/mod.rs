@@ -25,7 +25,7 @@ use crate::ledger::{self, Marker};
 use crate::notify::Notifier;
 use crate::schedule::Policy;
 use crate::spool::{Folders, Ingest, Spool};
-use crate::status::{Board, Health};
+use crate::status::{Board, Health, Pulse};
 use crate::store::Store;
 use crate::submit::Submitter;
 use crate::vod::Client;
@@ -73,7 +73,8 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
 
     let shutdown = CancellationToken::new();
     signals::listen(shutdown.clone()).context("listening for signals")?;
-    let board = Board::new(Arc::clone(&store));
+    let pulse = Pulse::in_file(&lock_paths(config)[0]).context("writing a sign of life into the lock file")?;
+    let board = Board::new(Arc::clone(&store)).with_pulse(pulse);
     board.health(Health::Running, Some(clock.now())).await?;
     let queued = Arc::new(Notify::new());
     let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::pulse::Pulse;
 use crate::model::{Time, to_millis};
 use crate::store::{Result, Store};
 
@@ -44,13 +45,25 @@ type Waiting = (Option<String>, Option<Time>);
 #[derive(Debug, Clone)]
 pub struct Board {
     store: Arc<Store>,
+    pulse: Pulse,
     said: Arc<Mutex<Option<Waiting>>>,
 }
 
 impl Board {
     /// A board on which nothing is written yet.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, said: Arc::default() }
+        Self { store, pulse: Pulse::default(), said: Arc::default() }
+    }
+
+    /// The same, with a sign of life outside the database.
+    #[must_use]
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
+    }
+
+    /// Where stages give their sign of life.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Says whether the daemon runs; `started_at` is kept when none is given.

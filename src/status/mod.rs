@@ -2,8 +2,10 @@
 
 mod board;
 mod lists;
+mod pulse;
 mod report;
 
 pub use board::{Board, Health};
 pub use lists::List;
+pub use pulse::{Pulse, Sign};
 pub use report::{BudgetReport, FileReport, StatusReport, read_report};

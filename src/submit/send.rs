@@ -139,7 +139,10 @@ impl Submitter {
                     return Ok(());
                 }
                 Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
-                Err(error) => tokio::time::sleep(wait.failed(&error)).await,
+                Err(error) => {
+                    self.say_trouble(&error);
+                    tokio::time::sleep(wait.failed(&error)).await;
+                }
             }
         }
     }

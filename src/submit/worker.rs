@@ -24,6 +24,9 @@ use crate::status::Board;
 use crate::store::{self, Store};
 use crate::vod::{Client, PreloadOptions, Reply};
 
+/// As its sign of life names it.
+const STAGE: &str = "submitter";
+
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -133,12 +136,16 @@ impl Submitter {
             let sleep = match self.step().await {
                 Ok(step) => {
                     store_wait.over();
+                    self.board.pulse().well(STAGE, self.clock.now());
                     match step {
                         Step::Sent(_) | Step::Tidied => continue,
                         Step::Waiting { until } => self.until(until).min(LOOK_AGAIN),
                     }
                 }
-                Err(error) => store_wait.failed(&error),
+                Err(error) => {
+                    self.say_trouble(&error);
+                    store_wait.failed(&error)
+                }
             };
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
@@ -146,6 +153,11 @@ impl Submitter {
                 () = shutdown.cancelled() => {}
             }
         }
+    }
+
+    /// The database cannot be used, which cannot be written there.
+    pub(super) fn say_trouble(&self, error: &store::Error) {
+        self.board.pulse().trouble(STAGE, self.clock.now(), &error.to_string());
     }
 
     /// Does the next thing there is to do.
