@@ -216,6 +216,38 @@ impl Page {
     }
 }
 
+/// The fields of a JSON value, such as `files[].urls.held`, for tests that hold a page against it.
+#[cfg(test)]
+pub(super) fn fields(value: &serde_json::Value) -> std::collections::BTreeSet<String> {
+    fn collect(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(object) => {
+                for (key, value) in object {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    found.insert(path.clone());
+                    collect(value, &path, found);
+                }
+            }
+            serde_json::Value::Array(values) => {
+                values.iter().for_each(|value| collect(value, &format!("{path}[]"), found))
+            }
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    collect(value, "", &mut found);
+    found
+}
+
+/// The fields that a page of `docs/` lists.
+#[cfg(test)]
+pub(super) fn listed(page: &str) -> std::collections::BTreeSet<String> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -43,7 +43,7 @@ pub(super) struct ForecastArgs {
     /// Files to show
     #[arg(long, default_value_t = 20, value_name = "N")]
     files: usize,
-    /// As JSON, with every file
+    /// As JSON, with every file, on docs/forecast.json.md
     #[arg(long)]
     json: bool,
 }

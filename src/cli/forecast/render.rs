@@ -6,10 +6,13 @@ use super::add::Added;
 use super::{Answer, NamedFile};
 use crate::cli::layout::{Look, Page, Tone, fit, right, span};
 use crate::cli::text::number;
-use crate::schedule::{Assumption, DayForecast, FileForecast};
+use crate::schedule::{Assumption, DayForecast, DeadlineForecast, FileForecast};
 
 /// Files that are named as displaced.
 const DISPLACED_MAX: usize = 5;
+
+/// Deadlines that are named.
+const DEADLINES_MAX: usize = 8;
 
 /// Columns of the table.
 const NUMBER: usize = 11;
@@ -66,26 +69,26 @@ fn days(page: &mut Page, days: &[DayForecast]) {
 }
 
 fn deadlines(page: &mut Page, answer: &Answer, look: &Look) {
+    let all = answer.files.iter().flat_map(|file| file.forecast.deadlines.iter().map(move |deadline| (file, deadline)));
+    let mut all: Vec<(&NamedFile, &DeadlineForecast)> = all.collect();
+    // What will not be met comes first.
+    all.sort_by_key(|(_, deadline)| (deadline.missed == 0, deadline.cold == 0, deadline.deadline));
     let mut label = "deadlines";
-    for file in &answer.files {
-        for deadline in &file.forecast.deadlines {
-            let at = look.moment(deadline.deadline);
-            let (tone, what) = match (deadline.missed, deadline.cold) {
-                (0, 0) => {
-                    (Tone::Good, format!("all {} URLs are sent and should be warm by {at}", count(deadline.urls)))
-                }
-                (0, cold) => (
-                    Tone::Warn,
-                    format!(
-                        "sent before {at}, but {} of {} URLs may not be warm by then",
-                        count(cold),
-                        count(deadline.urls)
-                    ),
-                ),
-                (missed, _) => (Tone::Bad, format!("{} of {} URLs miss {at}", count(missed), count(deadline.urls))),
-            };
-            page.row(std::mem::take(&mut label), tone, &format!("{}: {what}", name(file)));
-        }
+    for (file, deadline) in all.iter().take(DEADLINES_MAX) {
+        let at = look.moment(deadline.deadline);
+        let urls = count(deadline.urls);
+        let (tone, what) = match (deadline.missed, deadline.cold) {
+            (0, 0) => (Tone::Good, format!("all {urls} URLs are sent and should be warm by {at}")),
+            (0, cold) => {
+                (Tone::Warn, format!("sent before {at}, but {} of {urls} URLs may not be warm by then", count(cold)))
+            }
+            (missed, _) => (Tone::Bad, format!("{} of {urls} URLs miss {at}", count(missed))),
+        };
+        page.row(std::mem::take(&mut label), tone, &format!("{}: {what}", name(file)));
+    }
+    if let Some(rest) = all.get(DEADLINES_MAX..).filter(|rest| !rest.is_empty()) {
+        let missed = rest.iter().filter(|(_, deadline)| deadline.missed > 0).count();
+        page.more(Tone::Plain, &format!("... and {} more, of which {missed} will be missed", rest.len()));
     }
 }
 

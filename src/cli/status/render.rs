@@ -76,7 +76,7 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
             let reset = format!("resets in {}, at {} {}", span(ends_at - look.now), clock(ends_at, look), look.zone());
             page.more(Tone::Plain, &format!("{urls}; day {}, {reset}", budget.day));
         }
-        _ => page.more(Tone::Plain, &format!("{urls}; nothing was charged since {}", budget.day)),
+        _ => page.more(Tone::Plain, &format!("{urls}; the last day that cost something is {}", budget.day)),
     }
     if let (Some(reserve), Some(until)) = (budget.reserve, &budget.reserve_until) {
         page.more(Tone::Plain, &format!("{} requests are kept for urgent URLs until {until}", count(reserve.into())));

@@ -2,8 +2,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
 use crate::cli::forecast::add::Displaced;
+use crate::cli::layout::{fields, listed};
 use crate::model::{DayStart, Priority, Time};
-use crate::schedule::{DeadlineForecast, Forecast, WarmTime};
+use crate::schedule::{Forecast, WarmTime};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -90,8 +91,8 @@ fn a_forecast_says_when_what_is_sent_and_what_will_not_be() {
             "            2026-11-25: 500 requests, 500,000 URLs",
             "            2026-11-26: 500 requests, 500,000 URLs",
             "            ... 4 days in all, the last 2026-11-27: 5 requests, 4,104 URLs",
-            "deadlines   premiere.txt: all 1,104 URLs are sent and should be warm by 20:00",
-            "            第一集.txt: 500 of 1,200 URLs miss 20:00",
+            "deadlines   第一集.txt: 500 of 1,200 URLs miss 20:00",
+            "            premiere.txt: all 1,104 URLs are sent and should be warm by 20:00",
             "not in it   12 URLs of domains that may not be sent (`prefetchd hosts`)",
             "assumed     warm half an hour after it was sent: the service's documents say 5",
             "            to 30 minutes, nothing was measured yet",
@@ -104,8 +105,8 @@ fn a_forecast_says_when_what_is_sent_and_what_will_not_be() {
     );
 }
 
-#[test]
-fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
+/// The same, with what was measured, and with a file that is not dropped.
+fn answer_with_more() -> Answer {
     let mut answer = answer();
     answer.warm = Some(WarmTime { median_seconds: 300, p95_seconds: 780, tasks: 412 });
     answer.whole.assumed.clear();
@@ -127,7 +128,20 @@ fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
             missed: 700,
         }],
     });
-    let page = page(&answer, &look(), 1);
+    answer
+}
+
+#[test]
+fn the_page_of_the_json_lists_every_field_and_no_other() {
+    let all = fields(&serde_json::to_value(answer_with_more()).unwrap());
+    // What becomes of the new file has the fields of the others.
+    let told = all.into_iter().filter(|field| !field.starts_with("add.forecast.")).collect();
+    assert_eq!(listed("forecast.json.md"), told);
+}
+
+#[test]
+fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
+    let page = page(&answer_with_more(), &look(), 1);
     let from = page.iter().position(|line| line.starts_with("added")).unwrap();
     assert_eq!(
         page[from..from + 8],
@@ -143,6 +157,17 @@ fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
         ]
     );
     assert_eq!(page.last().unwrap(), "... and 1 files more (--files N, --json)");
+}
+
+#[test]
+fn of_many_deadlines_those_that_will_be_missed_are_named() {
+    let mut answer = answer();
+    let met = answer.files[0].forecast.deadlines[0].clone();
+    answer.files[0].forecast.deadlines = vec![met; 20];
+    let page = page(&answer, &look(), 20);
+    let from = page.iter().position(|line| line.starts_with("deadlines")).unwrap();
+    assert_eq!(page[from], "deadlines   第一集.txt: 500 of 1,200 URLs miss 20:00");
+    assert_eq!(page[from + 8], "            ... and 13 more, of which 0 will be missed");
 }
 
 #[test]

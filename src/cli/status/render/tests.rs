@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::super::super::layout::{fields, listed};
 use super::*;
 use crate::model::DayStart;
 use crate::status::{Need, OldestReport, PaceReport, Risk, WalReport};
@@ -187,7 +188,7 @@ fn a_day_that_is_over_is_no_budget_of_today() {
         page[1..3],
         [
             "budget      [------------------------] 0 of 500 requests",
-            "            0 URLs; nothing was charged since 2026-11-24",
+            "            0 URLs; the last day that cost something is 2026-11-24",
         ]
     );
 }
@@ -203,29 +204,7 @@ fn colour_is_shown_only_where_it_is_wanted_and_any_width_is_kept() {
     }
 }
 
-/// The fields of a value: `files[].urls.held`.
-fn fields(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
-    match value {
-        serde_json::Value::Object(object) => {
-            for (key, value) in object {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                found.insert(path.clone());
-                fields(value, &path, found);
-            }
-        }
-        serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, &format!("{path}[]"), found)),
-        _ => {}
-    }
-}
-
 #[test]
 fn the_page_of_the_json_lists_every_field_and_no_other() {
-    let mut found = std::collections::BTreeSet::new();
-    fields(&serde_json::to_value(report()).unwrap(), "", &mut found);
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/status.json.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let listed =
-        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(name, _)| name.to_owned());
-    let listed: std::collections::BTreeSet<String> = listed.collect();
-    assert_eq!(listed, found);
+    assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report()).unwrap()));
 }
