@@ -229,7 +229,7 @@ pub(super) fn fields(value: &serde_json::Value) -> std::collections::BTreeSet<St
                 }
             }
             serde_json::Value::Array(values) => {
-                values.iter().for_each(|value| collect(value, &format!("{path}[]"), found))
+                values.iter().for_each(|value| collect(value, &format!("{path}[]"), found));
             }
             _ => {}
         }
