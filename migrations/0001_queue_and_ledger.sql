@@ -49,6 +49,7 @@ create index files_finishing on files (file_id)
 create index files_sent on files (file_id)
     where phase in (2, 4) and finished_at is null and pending + leased + held = 0;
 create index files_waiting on files (dropped_at) where pending > 0;
+create index files_pending on files (file_id) where pending > 0;
 create index files_final on files (file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
 
 -- How many lines of a file were refused for which reason.
@@ -185,6 +186,7 @@ create table submissions (
 ) strict;
 
 create index submissions_open on submissions (submission_id) where state = 0;
+create index submissions_sent on submissions (opened_at);
 create index submissions_double on submissions (double_urls) where double_urls > 0;
 
 -- A refused submission in which something is still to be found (module queue).
@@ -232,7 +234,6 @@ create table tracks (
 ) strict;
 
 create index tracks_due on tracks (look_at) where look_at is not null;
-create index tracks_ended on tracks (submission_id) where look_at is null;
 
 create table tasks (
     task_id        text    not null,
@@ -312,9 +313,14 @@ select
     (select count(*) from urls where suspect > 0) as suspected,
     (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
     (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles,
-    d.http_problem
+    d.http_problem,
+    strftime('%Y-%m-%dT%H:%M:%fZ', a.paused_since / 1000.0, 'unixepoch') as paused_since,
+    t.pending_urgent, t.pending_high, t.pending_normal, t.pending_low,
+    (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading
 from daemon as d, account as a,
-    (select sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
+    (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
+            sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
+            sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
             sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held
      from tally) as t;
 

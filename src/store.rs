@@ -31,6 +31,10 @@ const READERS: u32 = 4;
 /// Pages (4 KiB) in the WAL before they are copied into the database file.
 const CHECKPOINT_PAGES: &str = "25000";
 
+/// The WAL file is cut back to so many bytes when it begins anew: those that the checkpoint waits for. So its size tells how
+/// much a reader keeps from being copied.
+pub const WAL_BYTES: u64 = 40_960_000;
+
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-24576";
 
@@ -139,6 +143,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", WAL_BYTES.to_string())
             .pragma("cache_size", CACHE_KIB);
         refuse_newer(path).await?;
         let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;

@@ -4,7 +4,9 @@ mod add;
 mod budget;
 mod check;
 mod demo;
+mod forecast;
 mod hosts;
+mod layout;
 mod list;
 mod retry;
 mod run;
@@ -42,6 +44,8 @@ enum Command {
     Add(add::AddArgs),
     /// Show the budget, the queue, the latest files, and what is waited for and why
     Status(status::StatusArgs),
+    /// Say when what is queued will be sent, and what a file would cost that is not dropped yet
+    Forecast(forecast::ForecastArgs),
     /// List the domains of the queue, those that may not be sent first
     Hosts(hosts::HostsArgs),
     /// Give what was refused another chance
@@ -61,6 +65,7 @@ pub fn main(args: Args) -> i32 {
         Command::Check(check) => check::main(args.config.as_deref(), &check),
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),
+        Command::Forecast(forecast) => forecast::main(args.config.as_deref(), &forecast),
         Command::Hosts(hosts) => hosts::main(args.config.as_deref(), &hosts),
         Command::Retry(retry) => retry::main(args.config.as_deref(), &retry),
         Command::Budget(budget) => budget::main(args.config.as_deref(), &budget),

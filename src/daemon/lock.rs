@@ -1,5 +1,5 @@
 //! One daemon a database and a spool. The lock is the kernel's: it goes with the process, however that ends. The pid in
-//! the file is only for the message.
+//! the file's first line is only for the message; what follows it is the sign of life (`status::SignOfLife`).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -97,8 +97,8 @@ impl Lock {
 fn pid_in(file: &mut File) -> String {
     let mut text = String::new();
     match file.read_to_string(&mut text) {
-        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => "unknown".to_owned(),
+        Ok(_) => text.lines().next().map(str::trim).filter(|pid| !pid.is_empty()).unwrap_or("unknown").to_owned(),
+        Err(_) => "unknown".to_owned(),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::pulse::Pulse;
 use crate::schedule::Policy;
 use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
-use crate::status::{Board, Health};
+use crate::status::{Board, Health, SignOfLife};
 use crate::store::Store;
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
@@ -85,7 +85,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let asked = Asked::default();
     let shutdown = asked.shutdown.clone();
     signals::listen(asked.clone()).context("listening for signals")?;
-    let board = Board::new(Arc::clone(&store));
+    let sign = SignOfLife::in_file(&lock_paths(&config)[0]).context("writing a sign of life into the lock file")?;
+    let board = Board::new(Arc::clone(&store)).with_sign(sign);
     board.health(Health::Running, Some(clock.now())).await?;
     let queued = Arc::new(Notify::new());
     let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &config, clock.clone());

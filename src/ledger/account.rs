@@ -2,7 +2,7 @@
 //! neither forgets a backoff nor asks again what is known.
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Acquire, Row, Sqlite, SqliteConnection};
 
 use crate::model::{BudgetDay, Time, from_millis, to_millis};
 use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Unit};
@@ -35,6 +35,8 @@ const PROVEN_WELL: &str = "
     where backoff_failures > 0 or paused_why is not null or probes > 0";
 
 const FACTS: &str = "select fact, value, observed_at from facts";
+
+const QUOTA: &str = "select value from facts where fact = 'quota'";
 
 const NOTE_FACT: &str = "
     insert into facts (fact, value, observed_at) values (?1, ?2, ?3)
@@ -97,8 +99,9 @@ impl Fact {
 /// # Errors
 ///
 /// What the database says.
-pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
-    let row = sqlx::query(STANDING).fetch_one(pool).await?;
+pub async fn standing<'a>(db: impl Acquire<'a, Database = Sqlite>, now: Time) -> Result<Standing> {
+    let mut conn = db.acquire().await?;
+    let row = sqlx::query(STANDING).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);
     let mut standing = Standing {
@@ -110,7 +113,7 @@ pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
         bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };
-    for row in sqlx::query(FACTS).fetch_all(pool).await? {
+    for row in sqlx::query(FACTS).fetch_all(&mut *conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         let holds = now - from_millis(row.get(2)) < REFUSAL_HOLDS;
         match fact.as_str() {
@@ -125,6 +128,16 @@ pub async fn standing(pool: &SqlitePool, now: Time) -> Result<Standing> {
         }
     }
     Ok(standing)
+}
+
+/// The service's last word on the daily quota, of whatever day.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn known_quota(conn: &mut SqliteConnection) -> Result<Option<u64>> {
+    let quota: Option<String> = sqlx::query_scalar(QUOTA).fetch_optional(conn).await?;
+    Ok(quota.and_then(|quota| quota.parse().ok()))
 }
 
 /// A call failed: nothing goes before `until`.

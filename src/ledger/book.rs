@@ -1,6 +1,6 @@
 //! Submissions and what they cost.
 
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
@@ -39,6 +39,10 @@ const LAST_ACCEPTED: &str = "
     select max(closed_at)
     from (select state, closed_at from submissions order by submission_id desc limit 1000)
     where state = 1";
+
+const SENT_SINCE: &str = "
+    select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
+    from submissions indexed by submissions_sent where opened_at >= ?1";
 
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,4 +262,15 @@ pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time
 pub async fn last_accepted(pool: &SqlitePool) -> Result<Option<Time>> {
     let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).fetch_one(pool).await?;
     Ok(at.map(from_millis))
+}
+
+/// Requests charged since then, and URLs accepted.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn sent_since(conn: &mut SqliteConnection, since: Time) -> Result<(u64, u64)> {
+    let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).fetch_one(conn).await?;
+    let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
+    Ok((number(0), number(1)))
 }

@@ -19,12 +19,12 @@ mod marker;
 mod prune;
 
 pub use account::{
-    Fact, back_off_tx, note_accepted_tx, note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx,
-    resume_tx, say_drift_tx, say_urgent_tx, standing, well_again_tx,
+    Fact, back_off_tx, known_quota, note_accepted_tx, note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx,
+    proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx, standing, well_again_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, open_submissions, open_tx,
-    send_again_tx,
+    send_again_tx, sent_since,
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,

@@ -15,6 +15,8 @@ mod endings;
 mod enqueue;
 mod files;
 mod hosts;
+mod known;
+mod pending;
 mod prune;
 mod ready;
 mod settle;
@@ -32,6 +34,8 @@ pub use files::{
 pub use hosts::{
     Host, HostStanding, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx, set_standing_tx,
 };
+pub use known::{Known, known};
+pub use pending::{Bounds, Group, Pending, pending};
 pub use prune::prune_tx;
 pub use ready::{Ready, Tidied, ready, tidy_tx};
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};

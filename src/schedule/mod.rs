@@ -5,12 +5,14 @@
 
 mod backoff;
 mod decide;
+mod forecast;
 mod isolate;
 mod quota;
 mod reasons;
 
 pub use backoff::Backoff;
 pub use decide::{Decision, Plan, RESET_MARGIN, decide};
+pub use forecast::{Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Outlook, WarmTime, forecast};
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Unit, drift, learn};
 pub use reasons::{PauseWhy, WaitWhy};

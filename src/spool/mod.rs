@@ -20,6 +20,7 @@ mod reading;
 mod receipt;
 mod retention;
 mod scan;
+mod survey;
 mod watch;
 
 pub use content::LINE_BYTES_MAX;
@@ -29,3 +30,4 @@ pub use format::is_text;
 pub use ingest::Ingest;
 pub use name::{is_left_alone, stored_name};
 pub use scan::Spool;
+pub use survey::{Survey, SurveyError};

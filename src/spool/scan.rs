@@ -27,6 +27,9 @@ use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::Store;
 
+/// As its sign of life names it.
+const STAGE: &str = "spool";
+
 /// The scan comes at least this often: inotify may lose events, or not be there at all.
 const SCAN_EVERY: Duration = Duration::from_secs(5);
 
@@ -126,11 +129,15 @@ impl Spool {
             let sleep = match self.pass(&shutdown).await {
                 Ok(next) => {
                     failures = 0;
+                    self.board.sign().well(STAGE, self.clock.now());
                     self.say(None).await;
                     next
                 }
                 Err(error) => {
                     self.resume = true; // what was begun is somewhere between the folders
+                    if let Error::Store(error) = &error {
+                        self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string());
+                    }
                     self.say(Some(error.to_string())).await;
                     failures += 1;
                     RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures - 1)).min(RETRY_MAX)
@@ -276,7 +283,12 @@ impl Spool {
         }
         // The database may be what ails: it is told as soon as it can be.
         if !self.on_board {
-            self.on_board = self.board.spool_problem(problem).await.is_ok();
+            let told = self.board.spool_problem(problem).await;
+            self.on_board = told.is_ok();
+            match told {
+                Ok(()) => self.board.sign().well(STAGE, self.clock.now()),
+                Err(error) => self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string()),
+            }
         }
     }
 }

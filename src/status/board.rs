@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, Notify};
 
+use super::sign::SignOfLife;
 use crate::model::{Time, to_millis};
 use crate::store::{Result, Store};
 
@@ -47,6 +48,7 @@ type Waiting = (Option<String>, Option<Time>);
 #[derive(Debug, Clone)]
 pub struct Board {
     store: Arc<Store>,
+    sign: SignOfLife,
     said: Arc<Mutex<Option<Waiting>>>,
     changed: Arc<Notify>,
 }
@@ -54,12 +56,23 @@ pub struct Board {
 impl Board {
     /// A board on which nothing is written yet.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, said: Arc::default(), changed: Arc::default() }
+        Self { store, sign: SignOfLife::default(), said: Arc::default(), changed: Arc::default() }
     }
 
     /// Resolves when something on it has changed since it was last asked.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// The same, with a sign of life outside the database.
+    #[must_use]
+    pub fn with_sign(self, sign: SignOfLife) -> Self {
+        Self { sign, ..self }
+    }
+
+    /// Where stages give their sign of life.
+    pub fn sign(&self) -> &SignOfLife {
+        &self.sign
     }
 
     /// Says whether the daemon runs; `started_at` is kept when none is given.

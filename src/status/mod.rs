@@ -2,10 +2,16 @@
 
 mod board;
 mod concerns;
+mod forecast;
 mod lists;
+mod needs;
 mod report;
+mod sign;
 
 pub use board::{Board, Health};
 pub use concerns::{Concerns, concerns};
+pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::List;
-pub use report::{BudgetReport, FileReport, StatusReport, read_report};
+pub use needs::Need;
+pub use report::{BudgetReport, FileReport, OldestReport, PaceReport, StatusReport, WalReport, read_report};
+pub use sign::{Sign, SignOfLife};

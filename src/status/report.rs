@@ -1,17 +1,25 @@
-//! The report that `prefetchd status` prints and `--json` writes, read from the public views alone.
+//! The report that `prefetchd status` prints and `--json` writes: [`read_report`] reads what the public views say, [`StatusReport::complete`]
+//! adds what needs the configuration, the time, and a look at the daemon itself. `docs/status.json.md` lists every field.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta};
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use crate::model::UrlState;
-use crate::store::Result;
+use super::forecast::ForecastReport;
+use super::needs::Need;
+use super::sign::Sign;
+use crate::config::Config;
+use crate::ledger;
+use crate::model::{Priority, Time, UrlState, rfc3339};
+use crate::store::{self, Result};
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
-           parked, suspected, config_problem, http_problem
+           parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
+           config_problem, http_problem
     from v_status";
 
 const BUDGET: &str = "
@@ -20,21 +28,40 @@ const BUDGET: &str = "
     from v_budget order by day desc limit 1";
 
 const FILES: &str = "
-    select file_id, name, progress, rejected_why, label, priority, dropped_at, lines, queued, merged, refused,
+    select file_id, name, progress, rejected_why, label, priority, dropped_at, lines, queued, merged, refused, fresh,
            pending, leased, submitted, complete, failed, expired, cancelled, held
     from v_files order by file_id desc limit ?1";
+
+const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
+
+const DATABASE_FILE: &str = "select file from pragma_database_list where name = 'main'";
+
+/// A WAL file this many times as large as it is cut back to is kept from being copied by somebody.
+const WAL_LONG: u64 = 4;
+
+/// How long the pace is looked back on.
+const PACE: TimeDelta = TimeDelta::hours(1);
 
 /// Everything that `status` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
-    /// `running`, `paused`, `stopping`, `stopped`, or `not running` if the daemon is gone without having said so.
+    /// When it was read, RFC 3339.
+    pub at: Option<String>,
+    /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so, `blocked` if it
+    /// cannot use its database, `silent` if it gives no sign of life.
     pub health: String,
+    /// Since when that is so, RFC 3339.
+    pub health_since: Option<String>,
+    /// What keeps the daemon from using its database.
+    pub database_problem: Option<String>,
     /// The daemon's process, while it runs.
     pub pid: Option<i64>,
     /// Since when it runs, RFC 3339.
     pub started_at: Option<String>,
     /// A fault of the account, with its remedy.
     pub paused_why: Option<String>,
+    /// Since when, RFC 3339.
+    pub paused_since: Option<String>,
     /// What is wrong with the spool.
     pub spool_problem: Option<String>,
     /// What of the configuration, read afresh, is not in force.
@@ -53,12 +80,55 @@ pub struct StatusReport {
     pub parked: i64,
     /// URLs that may be what a batch was refused for.
     pub suspected: i64,
+    /// Files that are being read: what is not queued yet is in no count.
+    pub files_reading: i64,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
+    /// Pending URLs by priority.
+    pub pending: BTreeMap<String, i64>,
+    /// The file that has waited longest.
+    pub oldest: Option<OldestReport>,
     /// The latest budget day, once something was charged.
     pub budget: Option<BudgetReport>,
+    /// What was sent in the last hour.
+    pub pace: Option<PaceReport>,
+    /// What will become of the queue.
+    pub forecast: Option<ForecastReport>,
+    /// The write-ahead log.
+    pub wal: Option<WalReport>,
     /// The latest files, newest first.
     pub files: Vec<FileReport>,
+    /// What the operator has to settle, and how.
+    pub needs: Vec<Need>,
+}
+
+/// The file that has waited longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OldestReport {
+    /// As it was dropped.
+    pub file: String,
+    /// When it was claimed, RFC 3339.
+    pub dropped_at: String,
+    /// Its URLs that are still pending.
+    pub pending: i64,
+}
+
+/// What was sent in the last hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PaceReport {
+    /// Requests charged.
+    pub requests: u64,
+    /// URLs accepted.
+    pub urls: u64,
+}
+
+/// The write-ahead log beside the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WalReport {
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it is so long that somebody keeps it from being copied back: a reader that stays open.
+    pub is_long: bool,
 }
 
 /// A budget day.
@@ -90,6 +160,12 @@ pub struct BudgetReport {
     pub observed_at: Option<String>,
     /// Whether what was spent is not known for certain.
     pub unsure: bool,
+    /// Whether the day is over and nothing was charged since.
+    pub is_over: bool,
+    /// Requests kept for urgent URLs ...
+    pub reserve: Option<u32>,
+    /// ... until this time of day, at the offset of `day_starts`.
+    pub reserve_until: Option<String>,
 }
 
 /// A dropped file.
@@ -117,6 +193,8 @@ pub struct FileReport {
     pub merged: i64,
     /// Lines refused.
     pub refused: i64,
+    /// Lines whose URL completed lately.
+    pub fresh: i64,
     /// Its URLs by state.
     pub urls: BTreeMap<String, i64>,
 }
@@ -129,22 +207,37 @@ pub struct FileReport {
 pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<StatusReport> {
     let row = sqlx::query(STATUS).fetch_one(&mut *conn).await?;
     let budget = sqlx::query(BUDGET).fetch_optional(&mut *conn).await?;
+    let oldest = sqlx::query(OLDEST).fetch_optional(&mut *conn).await?;
     let files = sqlx::query(FILES).bind(files).fetch_all(&mut *conn).await?;
+    let database: Option<String> = sqlx::query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
+    let health: String = row.get(0);
+    let (started_at, paused_since): (Option<String>, Option<String>) = (row.get(6), row.get(19));
     Ok(StatusReport {
-        health: row.get(0),
+        at: None,
+        health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
+        health,
+        database_problem: None,
         paused_why: row.get(1),
+        paused_since,
         waiting_for: row.get(2),
         waiting_until: row.get(3),
         spool_problem: row.get(4),
         pid: row.get(5),
-        started_at: row.get(6),
+        started_at,
         urls: by_state(&row, 7),
         in_doubt: row.get(15),
         possible_doubles: row.get(16),
         parked: row.get(17),
         suspected: row.get(18),
-        config_problem: row.get(19),
-        http_problem: row.get(20),
+        config_problem: row.get(25),
+        http_problem: row.get(26),
+        files_reading: row.get(24),
+        pending: Priority::ALL.iter().enumerate().map(|(at, p)| (p.to_string(), row.get(20 + at))).collect(),
+        oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),
+        pace: None,
+        forecast: None,
+        wal: database.filter(|path| !path.is_empty()).map(|path| wal(path.as_ref())),
+        needs: Vec::new(),
         budget: budget.map(|row| BudgetReport {
             day: row.get(0),
             day_ends_at: row.get(1),
@@ -159,6 +252,9 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
             drift: row.get(10),
             observed_at: row.get(11),
             unsure: row.get(12),
+            is_over: false,
+            reserve: None,
+            reserve_until: None,
         }),
         files: files
             .iter()
@@ -174,13 +270,94 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
                 queued: row.get(8),
                 merged: row.get(9),
                 refused: row.get(10),
-                urls: by_state(row, 11),
+                fresh: row.get(11),
+                urls: by_state(row, 12),
             })
             .collect(),
     })
 }
 
+impl StatusReport {
+    /// Adds what the views cannot know: whether the daemon lives, as far as that can be seen from here, and its sign of
+    /// life; what is configured; the pace, the forecast, and what the operator has to settle.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn complete(
+        &mut self,
+        conn: &mut SqliteConnection,
+        config: &Config,
+        (is_running, sign): (Option<bool>, Option<Sign>),
+        now: Time,
+    ) -> Result<()> {
+        self.at = Some(rfc3339(now));
+        self.look_at_daemon(is_running, sign.unwrap_or_default(), now);
+        if let Some(budget) = &mut self.budget {
+            budget.is_over = DateTime::parse_from_rfc3339(&budget.day_ends_at).is_ok_and(|ends_at| ends_at <= now);
+            budget.reserve = Some(config.budget.reserve.get()).filter(|reserve| *reserve > 0);
+            budget.reserve_until = budget.reserve.map(|_| config.budget.reserve_until.to_string());
+        }
+        let (requests, urls) = ledger::sent_since(conn, now - PACE).await?;
+        self.pace = Some(PaceReport { requests, urls });
+        if self.count(UrlState::Pending) > 0 {
+            self.forecast = Some(ForecastReport::read(conn, config, now).await?);
+        }
+        self.needs = self.list_needs(config);
+        Ok(())
+    }
+
+    fn look_at_daemon(&mut self, is_running: Option<bool>, sign: Sign, now: Time) {
+        if is_running == Some(false) {
+            if self.health != "stopped" {
+                self.health = "not running".to_owned();
+            }
+            (self.health_since, self.pid) = (None, None);
+        } else if let Some(since) = sign.silent_since(now) {
+            self.health = "silent".to_owned();
+            self.health_since = Some(rfc3339(since));
+        } else if let Some((since, why)) = sign.trouble {
+            self.health = "blocked".to_owned();
+            self.health_since = Some(rfc3339(since));
+            self.database_problem = Some(why);
+        }
+    }
+
+    /// URLs in a state.
+    pub fn count(&self, state: UrlState) -> i64 {
+        self.urls.get(&state.to_string()).copied().unwrap_or(0)
+    }
+
+    /// Whether a daemon runs, or nobody can tell.
+    pub fn has_daemon(&self) -> bool {
+        !matches!(self.health.as_str(), "stopped" | "not running")
+    }
+}
+
+fn wal(database: &std::path::Path) -> WalReport {
+    let bytes = std::fs::metadata(store::wal_of(database)).map_or(0, |meta| meta.len());
+    WalReport { bytes, is_long: bytes > WAL_LONG * store::WAL_BYTES }
+}
+
 /// The eight counts that stand in a row from column `from` on, in the order of [`UrlState::ALL`].
 fn by_state(row: &sqlx::sqlite::SqliteRow, from: usize) -> BTreeMap<String, i64> {
     UrlState::ALL.iter().enumerate().map(|(at, state)| (state.to_string(), row.get(from + at))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wal_is_long_when_it_is_many_times_what_it_is_cut_back_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        assert_eq!(wal(&database), WalReport { bytes: 0, is_long: false });
+        // Files of this length, without blocks on the disk.
+        let file = std::fs::File::create(store::wal_of(&database)).unwrap();
+        for (bytes, is_long) in [(store::WAL_BYTES, false), (4 * store::WAL_BYTES + 1, true)] {
+            file.set_len(bytes).unwrap();
+            assert_eq!(wal(&database), WalReport { bytes, is_long });
+        }
+    }
 }

@@ -143,6 +143,7 @@ impl Submitter {
                 }
                 Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
                 Err(error) => {
+                    self.say_trouble(&error);
                     let sleep = wait.failed(&error);
                     self.pulse.away(sleep);
                     tokio::time::sleep(sleep).await;

@@ -27,6 +27,9 @@ use crate::store::{self, Store};
 use crate::track::Desk;
 use crate::vod::{Client, Pace, PreloadOptions, Reply, SignedCall, TURN_MAX};
 
+/// As its sign of life names it.
+const STAGE: &str = "submitter";
+
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -182,12 +185,16 @@ impl Submitter {
             let sleep = match self.step().await {
                 Ok(step) => {
                     store_wait.over();
+                    self.board.sign().well(STAGE, self.clock.now());
                     match step {
                         Step::Sent(_) | Step::Tidied => continue,
                         Step::Waiting { until } => self.until(until).min(LOOK_AGAIN),
                     }
                 }
-                Err(error) => store_wait.failed(&error),
+                Err(error) => {
+                    self.say_trouble(&error);
+                    store_wait.failed(&error)
+                }
             };
             self.pulse.away(sleep);
             tokio::select! {
@@ -197,6 +204,11 @@ impl Submitter {
                 () = shutdown.cancelled() => {}
             }
         }
+    }
+
+    /// The database cannot be used, which cannot be written there.
+    pub(super) fn say_trouble(&self, error: &store::Error) {
+        self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string());
     }
 
     /// Does the next thing there is to do.

@@ -44,15 +44,6 @@ const FORGET_TASKS: &str = "delete from tasks where submission_id = ?1";
 
 const FORGET: &str = "delete from tracks where submission_id = ?1";
 
-/// The batches that ended last, and how long they took: the last hundred.
-const USUAL: &str = "
-    select max(s.ended_at - t.accepted_at, 0) / 1000
-    from (select submission_id, accepted_at from tracks indexed by tracks_ended
-          where look_at is null order by submission_id desc limit 100) as t
-    join submissions as s on s.submission_id = t.submission_id
-    where s.ended_at is not null
-    order by 1";
-
 /// A submission that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Track {
@@ -194,16 +185,4 @@ pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result
         sqlx::query(statement).bind(submission.0).execute(tx.conn()).await?;
     }
     Ok(())
-}
-
-/// How many seconds the last hundred batches took from accepted to their end: the median and the 95th percentile; none while
-/// none has ended.
-///
-/// # Errors
-///
-/// What the database says.
-pub async fn usual_seconds(pool: &SqlitePool) -> Result<Option<(i64, i64)>> {
-    let seconds: Vec<i64> = sqlx::query_scalar(USUAL).fetch_all(pool).await?;
-    let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
-    Ok(at(50).zip(at(95)))
 }

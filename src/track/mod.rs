@@ -16,7 +16,7 @@ mod matching;
 mod plan;
 mod worker;
 
-pub use book::{follow_tx, forget_tx, knows_task, usual_seconds};
+pub use book::{follow_tx, forget_tx, knows_task};
 pub use desk::Desk;
 pub use matching::{Fate, fates};
 pub use plan::{Course, Seen, Verdict, first_look, next_look, verdict};

@@ -95,9 +95,10 @@ fn a_fault_of_the_account_pauses_everything_and_status_says_what_to_do() {
         world.drop_file("urgent.txt", format!("#: priority = urgent\n{}", urls("b", 2)));
         world.wait_for("select pending from v_status", 6);
         world.waits_for(remedy);
-        let status = world.run(&["status"]);
-        let text = String::from_utf8_lossy(&status.stdout).into_owned();
-        assert!(text.contains("PAUSED") && text.contains(remedy), "{text}");
+        let status = world.run(&["status", "--json"]);
+        let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(json["health"], "paused", "{json}");
+        assert!(json["needs"][0]["what"].as_str().unwrap().contains(remedy), "{json}");
         assert_eq!(status.status.code(), Some(1));
         // No attempt was burnt, and nothing was sent meanwhile.
         assert_eq!(world.rows("select distinct attempts from v_urls"), [["0"]]);

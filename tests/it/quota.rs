@@ -44,7 +44,8 @@ fn a_quota_in_requests_is_learned_and_remembered_and_drift_is_shown_once() {
     // What is known is not asked again and again.
     let asked = world.account().calls.iter().filter(|call| call.operation == "DescribeVodRefreshQuota").count();
     assert!(asked <= 3, "asked {asked} times");
-    assert!(said(&world.run(&["status"])).contains("7 spent by others"));
+    let status: serde_json::Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["budget"]["drift"], 7);
 }
 
 #[test]

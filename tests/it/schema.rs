@@ -96,6 +96,15 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/ready EXPIRE", "USING COVERING INDEX urls_deadline"),
         ("queue/files UNFINISHED", "USING INDEX files_unfinished"),
         ("ledger/book OPEN_SUBMISSIONS", "USING INDEX submissions_open"),
+        ("ledger/book SENT_SINCE", "USING INDEX submissions_sent"),
+        ("queue/known KNOWN", "USING INTEGER PRIMARY KEY"),
+        ("queue/pending CLASS_SIZE", "INDEX urls_ready"),
+        ("queue/pending CLASS", "USING INDEX urls_ready"),
+        ("queue/pending WAITING", "USING INDEX urls_waiting"),
+        ("queue/pending PARKED", "USING INDEX urls_parked"),
+        ("queue/pending SUSPECTS", "USING INDEX urls_suspect"),
+        ("queue/pending FILES", "USING INDEX files_pending"),
+        ("status/report OLDEST", "USING INDEX files_pending"),
     ] {
         let statement = statements.get(name).unwrap_or_else(|| panic!("{name} is gone"));
         let plan = plan(tx.conn(), statement).await;

@@ -255,7 +255,7 @@ fn a_disk_without_inodes_delays_and_loses_nothing() {
     }
     fs::rename(disk.0.join("spool/incoming/.film.txt"), &film).unwrap();
     world.wait("the lack of inodes to be noticed", || {
-        world.log().contains("No space left") && said(&world.run(&["status"])).contains("SPOOL: ")
+        world.log().contains("No space left") && said(&world.run(&["status"])).contains("files cannot be taken")
     });
     for n in 0..taken {
         fs::remove_file(disk.0.join(format!("inode-{n}"))).unwrap();
@@ -296,6 +296,8 @@ fn a_full_disk_delays_and_loses_nothing() {
     fs::copy(&list, incoming.join(".film.txt")).unwrap();
     fs::rename(incoming.join(".film.txt"), incoming.join("film.txt")).unwrap();
     world.wait("the full disk to be noticed", || world.log().contains("full") || world.log().contains("No space left"));
+    // The sign of life needs no room.
+    world.wait("status to say so", || said(&world.run(&["status"])).contains("cannot use its database"));
     let seen = world.requests_seen();
     assert!(seen <= 2, "no call without a charge that is durable");
     fs::remove_file(&ballast).unwrap();

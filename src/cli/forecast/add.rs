@@ -1,0 +1,200 @@
+//! `prefetchd forecast --add`: the same forecast once more, with a file that is not dropped yet.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::Names;
+use crate::cli::failure;
+use crate::config::Config;
+use crate::exit;
+use crate::model::{BudgetDay, FileId, ObjectUrl, Time};
+use crate::queue::{self, Group, Keys};
+use crate::schedule::{FileForecast, Forecast, Outlook, Policy, forecast};
+use crate::spool::{Survey, SurveyError};
+
+/// The file that is not dropped comes after all others.
+const NEW: FileId = FileId(i64::MAX);
+
+/// URLs that are looked up at once.
+const CHUNK: usize = 2_000;
+
+/// What dropping the file would mean.
+#[derive(Debug, Serialize)]
+pub(super) struct Added {
+    /// The file.
+    pub name: String,
+    /// Lines that would be queued, each of them once.
+    pub queued: u64,
+    /// Lines whose URL waits or was submitted already, or stands twice in the file.
+    pub merged: u64,
+    /// Lines whose URL completed lately.
+    pub fresh: u64,
+    /// Lines that are no URLs.
+    pub refused: u64,
+    /// Requests more.
+    pub requests: u64,
+    /// Budget days over which its URLs are sent.
+    pub days: i64,
+    /// What would become of it; none if nothing would be queued.
+    pub forecast: Option<FileForecast>,
+    /// When the whole queue would be sent.
+    pub queue_last_at: Option<Time>,
+    /// What would go later or miss its deadline, what is hit hardest first.
+    pub displaced: Vec<Displaced>,
+}
+
+/// A file that would be displaced.
+#[derive(Debug, Serialize)]
+pub(super) struct Displaced {
+    pub file_id: Option<i64>,
+    pub name: Option<String>,
+    /// When its last URL would be sent.
+    pub last_at: Option<Time>,
+    /// How much later that is.
+    pub later_seconds: i64,
+    /// URLs more that would miss their deadline.
+    pub missed: u64,
+}
+
+impl Added {
+    /// URLs that would miss their deadlines, its own and others'.
+    pub(super) fn missed(&self) -> u64 {
+        let own = self.forecast.as_ref().map_or(0, FileForecast::missed);
+        own + self.displaced.iter().map(|file| file.missed).sum::<u64>()
+    }
+}
+
+/// Looks through the file and makes the forecast with it.
+pub(super) async fn add(
+    conn: &mut SqliteConnection,
+    config: &Config,
+    path: &Path,
+    mut outlook: Outlook,
+    before: &Forecast,
+    names: &Names,
+    now: Time,
+) -> anyhow::Result<Added> {
+    let count = Count::of(conn, config, path, now).await?;
+    let groups = count.groups.iter().enumerate().map(|(number, ((keys, ready_at), urls))| Group {
+        file: Some(NEW),
+        priority: keys.priority,
+        deadline: keys.deadline,
+        ready_at: *ready_at,
+        order: i64::MAX - 1_000_000 + i64::try_from(number).unwrap_or(0),
+        dropped_at: now,
+        urls: *urls,
+    });
+    outlook.groups.extend(groups);
+    let after = forecast(outlook, &Policy::from(config), now);
+    let new = after.files.iter().find(|file| file.file_id == Some(NEW.0)).cloned();
+    let day = |at: Time| BudgetDay::of(at, config.budget.day_starts).date;
+    let days = new.as_ref().and_then(|file| Some((day(file.last_at?) - day(file.first_at?)).num_days() + 1));
+    Ok(Added {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        queued: count.groups.values().sum(),
+        merged: count.merged,
+        fresh: count.fresh,
+        refused: count.refused,
+        requests: after.requests.saturating_sub(before.requests),
+        days: days.unwrap_or(0),
+        forecast: new,
+        queue_last_at: after.last_at,
+        displaced: displaced(before, &after, names),
+    })
+}
+
+fn displaced(before: &Forecast, after: &Forecast, names: &Names) -> Vec<Displaced> {
+    let old: BTreeMap<Option<i64>, &FileForecast> = before.files.iter().map(|file| (file.file_id, file)).collect();
+    let mut displaced = Vec::new();
+    for file in after.files.iter() {
+        let Some(old) = old.get(&file.file_id) else { continue };
+        let later = file.last_at.zip(old.last_at).map_or(TimeDelta::zero(), |(after, before)| after - before);
+        let missed = file.missed().saturating_sub(old.missed());
+        if missed > 0 || later >= TimeDelta::seconds(1) {
+            displaced.push(Displaced {
+                file_id: file.file_id,
+                name: file.file_id.and_then(|id| names.get(&id)).map(|(name, _)| name.clone()),
+                last_at: file.last_at,
+                later_seconds: later.num_seconds(),
+                missed,
+            });
+        }
+    }
+    displaced.sort_by_key(|file| std::cmp::Reverse((file.missed, file.later_seconds)));
+    displaced
+}
+
+/// What the spool would make of a file.
+#[derive(Debug, Default)]
+struct Count {
+    groups: BTreeMap<(Keys, Option<Time>), u64>,
+    merged: u64,
+    fresh: u64,
+    refused: u64,
+}
+
+impl Count {
+    async fn of(conn: &mut SqliteConnection, config: &Config, path: &Path, now: Time) -> anyhow::Result<Self> {
+        let open = |path: &Path| match File::open(path) {
+            Ok(file) if file.metadata().is_ok_and(|meta| !meta.is_file()) => Err("it is no regular file".to_owned()),
+            opened => opened.map_err(|error| error.to_string()),
+        };
+        let file = open(path).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", path.display())))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let rules = config.spool.url_rules();
+        let mut survey = Survey::open(file, &name, rules).map_err(|error| match error {
+            SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", path.display())),
+            error @ SurveyError::NotUrls(_) => failure(exit::DATA, format!("{}: {error}", path.display())),
+        })?;
+        let keys = survey.keys().clone();
+        let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
+        let mut count = Self::default();
+        // By their hashes: two URLs that share one are one in a forecast.
+        let mut seen = HashSet::new();
+        loop {
+            let urls = survey.next_urls(CHUNK).with_context(|| format!("reading {}", path.display()))?;
+            if urls.is_empty() {
+                break;
+            }
+            count.add(conn, &keys, urls, &mut seen, (now - fresh_for, now)).await?;
+        }
+        count.refused = survey.refused();
+        Ok(count)
+    }
+
+    async fn add(
+        &mut self,
+        conn: &mut SqliteConnection,
+        keys: &Keys,
+        urls: Vec<(ObjectUrl, Option<Keys>)>,
+        seen: &mut HashSet<i64>,
+        (fresh_since, now): (Time, Time),
+    ) -> anyhow::Result<()> {
+        let mut groups: BTreeMap<Keys, Vec<&ObjectUrl>> = BTreeMap::new();
+        for (url, own) in &urls {
+            if seen.insert(url.key()) {
+                // A label makes no difference to what goes when.
+                let keys = Keys { label: None, ..own.as_ref().unwrap_or(keys).clone() };
+                groups.entry(keys).or_default().push(url);
+            } else {
+                self.merged += 1;
+            }
+        }
+        for (keys, urls) in groups {
+            let fresh_since = if keys.force { Time::MAX_UTC } else { fresh_since };
+            let known = queue::known(conn, &urls, fresh_since).await?;
+            self.merged += known.live;
+            self.fresh += known.fresh;
+            let ready_at = keys.not_before.filter(|at| *at > now);
+            *self.groups.entry((keys, ready_at)).or_default() += (urls.len() as u64) - known.live - known.fresh;
+        }
+        self.groups.retain(|_, urls| *urls > 0);
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! `prefetchd forecast`
+
+mod add;
+mod render;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::layout::Look;
+use super::text::out;
+use super::{failure, load, runtime};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::Time;
+use crate::queue::Bounds;
+use crate::schedule::{FileForecast, Forecast, Policy, WarmTime, forecast};
+use crate::status::{self, List, Prospect};
+use crate::{exit, store};
+
+/// What is read of the queue.
+const BOUNDS: Bounds = Bounds { rows: 50_000, files: 1_000_000 };
+
+/// Steps of the forecast: a batch each, and some questions and waits.
+const STEPS_MAX: u32 = 2_000_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "It holds if nothing goes wrong and nothing more is dropped.\n\
+    Exit code: 0, or 1 if a deadline of what was asked for will be missed.\n\n\
+    Example: prefetchd forecast premiere.txt\n         prefetchd forecast --add tomorrow.txt")]
+pub(super) struct ForecastArgs {
+    /// Only files of this name, as they were dropped [default: all that wait]
+    #[arg(conflicts_with = "label")]
+    file: Option<String>,
+    /// Only files with this label
+    #[arg(long)]
+    label: Option<String>,
+    /// What a file would cost that is not dropped yet, when it would be done, and what it would displace
+    #[arg(long, value_name = "PATH")]
+    add: Option<PathBuf>,
+    /// Files to show
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    files: usize,
+    /// As JSON, with every file, on docs/forecast.json.md
+    #[arg(long)]
+    json: bool,
+}
+
+/// A forecast, as it is printed.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    whole: Forecast,
+    /// As it was measured here.
+    warm: Option<WarmTime>,
+    /// Pending URLs of domains that may not be sent; they are in no other count.
+    blocked: u64,
+    /// URLs whose place in the queue is not known for certain.
+    guessed: u64,
+    /// Files that are still being read; what is not queued yet is not counted.
+    reading: u64,
+    /// The files that were asked for.
+    files: Vec<NamedFile>,
+    add: Option<add::Added>,
+}
+
+/// What will become of a file.
+#[derive(Debug, Serialize)]
+struct NamedFile {
+    name: Option<String>,
+    label: Option<String>,
+    #[serde(flatten)]
+    forecast: FileForecast,
+}
+
+pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let now = Clock::system().now();
+    let now = crate::model::from_millis(crate::model::to_millis(now));
+    let look = Look::of_stdout(now, config.budget.day_starts);
+    runtime()?.block_on(async {
+        let mut conn = store::open_reader(config.database.url.path()).await?;
+        let mut tx = sqlx::Connection::begin(&mut conn).await.map_err(store::Error::from)?;
+        let mut answer = ask(&mut tx, &config, args, now).await?;
+        let wanted = |file: &NamedFile| {
+            args.file.as_ref().is_none_or(|name| file.name.as_ref() == Some(name))
+                && args.label.as_ref().is_none_or(|label| file.label.as_ref() == Some(label))
+        };
+        answer.files.retain(wanted);
+        if answer.files.is_empty() && (args.file.is_some() || args.label.is_some()) {
+            return nothing_waits(&mut tx, args).await;
+        }
+        if args.json {
+            out(&serde_json::to_string_pretty(&answer)?);
+        } else {
+            render::page(&answer, &look, args.files).iter().for_each(|line| out(line));
+        }
+        let missed = answer.files.iter().map(|file| file.forecast.missed()).sum::<u64>();
+        let added = answer.add.as_ref().map_or(0, |added| added.missed());
+        Ok(if missed + added > 0 { exit::ATTENTION } else { 0 })
+    })
+}
+
+async fn ask(conn: &mut SqliteConnection, config: &Config, args: &ForecastArgs, now: Time) -> anyhow::Result<Answer> {
+    let policy = Policy::from(config);
+    let Prospect { outlook, blocked, guessed, reading } =
+        status::prospect(conn, config, BOUNDS, STEPS_MAX, now).await?;
+    let warm = outlook.warm;
+    let whole = forecast(outlook.clone(), &policy, now);
+    let ids: Vec<i64> = whole.files.iter().filter_map(|file| file.file_id).collect();
+    let names = status::names(conn, &ids).await?;
+    let add = match &args.add {
+        Some(path) => Some(add::add(conn, config, path, outlook, &whole, &names, now).await?),
+        None => None,
+    };
+    let files = whole.files.iter().map(|file| named(file, &names)).collect();
+    Ok(Answer { whole, warm, blocked, guessed, reading, files, add })
+}
+
+/// File names and labels.
+type Names = HashMap<i64, (String, Option<String>)>;
+
+fn named(file: &FileForecast, names: &Names) -> NamedFile {
+    let (name, label) = file.file_id.and_then(|id| names.get(&id)).cloned().unzip();
+    NamedFile { name, label: label.flatten(), forecast: file.clone() }
+}
+
+/// What was asked for has nothing pending: what became of it is said, if it is known at all.
+async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyhow::Result<i32> {
+    let (filter, value) = match (&args.file, &args.label) {
+        (Some(name), _) => ("name = ?", name),
+        (_, label) => ("label = ?", label.as_ref().expect("one of them was given")),
+    };
+    let columns = &["name", "progress", "pending", "leased", "submitted", "complete", "failed", "expired", "held"];
+    let filters = vec![(filter, value.as_str())];
+    let rows = List { view: "v_files", columns, order: "file_id desc", filters, limit: 1 }.read(conn).await?;
+    let Some(row) = rows.first() else {
+        let what = if args.file.is_some() { "file" } else { "label" };
+        return Err(failure(
+            exit::NO_INPUT,
+            format!("no {what} `{value}` was dropped; `prefetchd status` lists files"),
+        ));
+    };
+    if args.json {
+        out(&serde_json::to_string_pretty(&serde_json::json!({ "files": [], "last": row }))?);
+        return Ok(0);
+    }
+    let states = columns[2..].iter().filter_map(|state| {
+        let n = row.get(*state).and_then(serde_json::Value::as_i64).filter(|n| *n > 0)?;
+        Some(format!("{} {state}", super::text::number(n)))
+    });
+    let states: Vec<String> = states.collect();
+    let states = if states.is_empty() { "it has no URLs".to_owned() } else { states.join(", ") };
+    out(&format!("nothing of {} waits to be sent: {states}", crate::telemetry::one_line(value)));
+    Ok(0)
+}

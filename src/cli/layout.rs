@@ -1,0 +1,316 @@
+//! Text for people: spans, moments, and lines that fit the terminal, whatever script a name is written in.
+
+use std::io::IsTerminal as _;
+
+use chrono::{Datelike as _, TimeDelta};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::text::colours;
+use crate::model::{DayStart, Time};
+use crate::telemetry::one_line;
+
+/// Columns where nobody says how many there are, and the bounds of those that are used.
+const WIDTH: usize = 80;
+const WIDTH_MIN: usize = 70;
+const WIDTH_MAX: usize = 110;
+
+/// Where the text of a line begins, after its label.
+const INDENT: usize = 12;
+
+/// How a page is to look, and the moment it is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Whether the terminal shows colours.
+    pub colour: bool,
+    /// The time now.
+    pub now: Time,
+    /// Times of day are shown at the offset of this.
+    pub day_starts: DayStart,
+}
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Warn,
+    Bad,
+}
+
+impl Look {
+    /// As standard output is.
+    pub(super) fn of_stdout(now: Time, day_starts: DayStart) -> Self {
+        let columns = std::io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok());
+        let columns = columns.flatten().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        let width = columns.unwrap_or(WIDTH).clamp(WIDTH_MIN, WIDTH_MAX);
+        Self { width, colour: colours(), now, day_starts }
+    }
+
+    /// A moment as people say it: the time of day today, with the date on other days.
+    pub(super) fn moment(&self, at: Time) -> String {
+        let (at, now) = (self.day_starts.local(at), self.day_starts.local(self.now));
+        let format = match () {
+            () if at.date_naive() == now.date_naive() => "%H:%M",
+            () if at.year() == now.year() => "%a %-d %b %H:%M",
+            () => "%Y-%m-%d %H:%M",
+        };
+        at.format(format).to_string()
+    }
+
+    /// A moment to come, and how far away it is.
+    pub(super) fn until(&self, at: Time) -> String {
+        format!("{}, in {}", self.moment(at), span(at - self.now))
+    }
+
+    /// From one moment to another, as short as it can be said.
+    pub(super) fn range(&self, first: Time, last: Time) -> String {
+        let [from, to] = [first, last].map(|at| self.day_starts.local(at));
+        let today = self.day_starts.local(self.now).date_naive();
+        match () {
+            () if self.moment(first) == self.moment(last) => self.moment(first),
+            () if from.date_naive() == to.date_naive() => format!("{} - {}", self.moment(first), to.format("%H:%M")),
+            () if from.date_naive() == today => format!("{} - {}", self.moment(first), self.moment(last)),
+            () if from.year() == to.year() => format!("{} - {}", from.format("%-d %b"), to.format("%-d %b %H:%M")),
+            () => format!("{} - {}", from.format("%b %Y"), to.format("%-d %b %Y")),
+        }
+    }
+
+    /// The offset that times are shown at, such as `UTC+8`.
+    pub(super) fn zone(&self) -> String {
+        let seconds = self.day_starts.local(self.now).offset().local_minus_utc();
+        let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+        match (minutes / 60, minutes % 60) {
+            (0, 0) => "UTC".to_owned(),
+            (hours, 0) => format!("UTC{sign}{hours}"),
+            (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+        }
+    }
+
+    /// A text in its colour, where there are any.
+    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            _ if !self.colour => return text.to_owned(),
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "1;31",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// A span in its two largest units: `3 h 12 min`.
+pub(super) fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let days_word = if days == 1 { "day" } else { "days" };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, 0, _) => format!("{days} {days_word}"),
+        (days, hours, _) => format!("{days} {days_word} {hours} h"),
+    }
+}
+
+/// Bytes as people say them.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A text from outside in exactly so many columns, cut with `…` where it is longer.
+pub(super) fn fit(text: &str, width: usize) -> String {
+    let mut line = one_line(text);
+    if line.width() > width {
+        line.truncate(prefix(&line, width - 1));
+        line.push('…');
+    }
+    line.push_str(&" ".repeat(width.saturating_sub(line.width())));
+    line
+}
+
+/// How many bytes of a text fit into so many columns. Columns are those of the text, not the sum of its characters': some join.
+fn prefix(text: &str, width: usize) -> usize {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.take_while(|end| text[..*end].width() <= width).last().unwrap_or(0)
+}
+
+/// A text at the right end of so many columns.
+pub(super) fn right(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// Lines of at most `width` columns, broken between words where that can be.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word.to_owned();
+        loop {
+            let line = lines.last_mut().expect("there is always a line");
+            let gap = usize::from(!line.is_empty());
+            if line.width() + gap + word.width() <= width {
+                line.push_str(&" ".repeat(gap));
+                line.push_str(&word);
+                break;
+            }
+            if !line.is_empty() {
+                lines.push(String::new());
+                continue;
+            }
+            // A word longer than a line goes on in the next.
+            let first = word.chars().next().map_or(0, char::len_utf8);
+            let rest = word.split_off(prefix(&word, width).max(first));
+            line.push_str(&word);
+            lines.push(String::new());
+            word = rest;
+        }
+    }
+    lines
+}
+
+/// A page: lines with labels, their texts one below the other.
+#[derive(Debug)]
+pub(super) struct Page {
+    look: Look,
+    lines: Vec<String>,
+}
+
+impl Page {
+    pub(super) fn new(look: Look) -> Self {
+        Self { look, lines: Vec::new() }
+    }
+
+    /// A labelled text, made safe for a terminal and broken where it is too long.
+    pub(super) fn row(&mut self, label: &str, tone: Tone, text: &str) {
+        let label = format!("{label:<INDENT$}");
+        for (at, line) in wrap(&one_line(text), self.look.width - INDENT).iter().enumerate() {
+            let label = match (at, self.look.colour) {
+                (0, true) if !label.trim().is_empty() => format!("\x1b[1m{label}\x1b[0m"),
+                (0, _) => label.clone(),
+                _ => " ".repeat(INDENT),
+            };
+            self.lines.push(format!("{label}{}", self.look.paint(tone, line)).trim_end().to_owned());
+        }
+    }
+
+    /// A text below the one before.
+    pub(super) fn more(&mut self, tone: Tone, text: &str) {
+        self.row("", tone, text);
+    }
+
+    /// A line as it is: its parts have been made safe and fitted.
+    pub(super) fn raw(&mut self, line: &str) {
+        self.lines.push(line.trim_end().to_owned());
+    }
+
+    /// The page's lines.
+    pub(super) fn finish(self) -> Vec<String> {
+        self.lines
+    }
+}
+
+/// The fields of a JSON value, such as `files[].urls.held`, for tests that hold a page against it.
+#[cfg(test)]
+pub(super) fn fields(value: &serde_json::Value) -> std::collections::BTreeSet<String> {
+    fn collect(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(object) => {
+                for (key, value) in object {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    found.insert(path.clone());
+                    collect(value, &path, found);
+                }
+            }
+            serde_json::Value::Array(values) => {
+                values.iter().for_each(|value| collect(value, &format!("{path}[]"), found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    collect(value, "", &mut found);
+    found
+}
+
+/// The fields that a page of `docs/` lists.
+#[cfg(test)]
+pub(super) fn listed(page: &str) -> std::collections::BTreeSet<String> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn look(now: &str) -> Look {
+        Look { width: 60, colour: false, now: now.parse().unwrap(), day_starts: DayStart::default() }
+    }
+
+    #[test]
+    fn spans_moments_and_sizes_are_said_in_words() {
+        let spans = [5, 59 * 60, 3 * 3600 + 12 * 60, 7200, 86_400, 2 * 86_400 + 4 * 3600, -3];
+        let words = spans.map(|seconds| span(TimeDelta::seconds(seconds)));
+        assert_eq!(words, ["5 s", "59 min", "3 h 12 min", "2 h", "1 day", "2 days 4 h", "0 s"]);
+        let look = look("2026-11-24T04:00:00Z");
+        let moments = ["2026-11-24T15:59:00Z", "2026-11-24T16:00:00Z", "2027-01-01T00:00:00Z"];
+        let moments = moments.map(|at| look.moment(at.parse().unwrap()));
+        assert_eq!(moments, ["23:59", "Wed 25 Nov 00:00", "2027-01-01 08:00"]);
+        assert_eq!(look.zone(), "UTC+8");
+        let range = |first: &str, last: &str| look.range(first.parse().unwrap(), last.parse().unwrap());
+        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-24T04:00:09Z"), "12:00");
+        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-24T04:09:00Z"), "12:00 - 12:09");
+        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-25T04:09:00Z"), "12:00 - Wed 25 Nov 12:09");
+        assert_eq!(range("2026-11-25T04:00:00Z", "2026-11-26T04:09:00Z"), "25 Nov - 26 Nov 12:09");
+        assert_eq!(range("2026-11-25T04:00:00Z", "2027-11-26T04:09:00Z"), "Nov 2026 - 26 Nov 2027");
+        assert_eq!(Look { day_starts: "00:00-05:30".parse().unwrap(), ..look }.zone(), "UTC-5:30");
+        assert_eq!([0, 999, 41_000_000, 2_500_000_000].map(bytes), ["0 kB", "1 kB", "41 MB", "2.5 GB"]);
+    }
+
+    #[test]
+    fn chinese_names_take_two_columns_a_character() {
+        assert_eq!(fit("第一集.txt", 12), "第一集.txt  ");
+        assert_eq!(fit("第一集首播.txt", 8), "第一集… ");
+        assert_eq!(fit("a\x1b[2Jb", 12), "a\\u{1b}[2Jb ");
+        assert_eq!(right("第", 4), "  第");
+    }
+
+    #[test]
+    fn a_long_text_goes_on_below_its_label() {
+        let mut page = Page::new(Look { width: 30, ..look("2026-11-24T04:00:00Z") });
+        page.row("waiting", Tone::Bad, "for the next budget day: all 500 requests are spent");
+        assert_eq!(
+            page.finish(),
+            [
+                "waiting     for the next",
+                "            budget day: all",
+                "            500 requests are",
+                "            spent"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_the_terminal_and_nothing_drives_it(text in any::<String>(), width in 40_usize..100) {
+            let mut page = Page::new(Look { width, ..look("2026-11-24T04:00:00Z") });
+            page.row("label", Tone::Plain, &text);
+            for line in page.finish() {
+                prop_assert!(line.width() <= width, "{line:?}");
+                prop_assert!(!line.chars().any(char::is_control));
+            }
+            prop_assert_eq!(fit(&text, 20).width(), 20);
+        }
+    }
+}

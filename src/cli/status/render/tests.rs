@@ -1,0 +1,212 @@
+use std::collections::BTreeMap;
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::super::super::layout::{fields, listed};
+use super::*;
+use crate::model::DayStart;
+use crate::status::{Need, OldestReport, PaceReport, Risk, WalReport};
+
+fn look() -> Look {
+    Look { width: 80, colour: false, now: "2026-11-24T12:48:00Z".parse().unwrap(), day_starts: DayStart::default() }
+}
+
+fn states(counts: [i64; 8]) -> BTreeMap<String, i64> {
+    UrlState::ALL.iter().map(|state| state.to_string()).zip(counts).collect()
+}
+
+fn film() -> FileReport {
+    FileReport {
+        file_id: 7,
+        name: "第一集首播.txt".to_owned(),
+        progress: "done".to_owned(),
+        rejected_why: None,
+        label: Some("港湾灯火 premiere".to_owned()),
+        priority: "urgent".to_owned(),
+        dropped_at: "2026-11-24T09:00:00.000Z".to_owned(),
+        lines: 1_110,
+        queued: 1_104,
+        merged: 2,
+        refused: 4,
+        fresh: 0,
+        urls: states([104, 0, 1_000, 0, 0, 0, 0, 0]),
+    }
+}
+
+fn report() -> StatusReport {
+    StatusReport {
+        at: None,
+        health: "running".to_owned(),
+        health_since: Some("2026-11-24T04:07:00.000Z".to_owned()),
+        database_problem: None,
+        pid: Some(4242),
+        started_at: Some("2026-11-24T04:07:00.000Z".to_owned()),
+        paused_why: None,
+        paused_since: None,
+        spool_problem: None,
+        config_problem: None,
+        http_problem: None,
+        waiting_for: Some("the next budget day: all 500 requests of this one are spent".to_owned()),
+        waiting_until: Some("2026-11-24T16:00:00.000Z".to_owned()),
+        in_doubt: 0,
+        possible_doubles: 0,
+        parked: 0,
+        suspected: 0,
+        files_reading: 1,
+        urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0]),
+        pending: [("urgent", 104), ("high", 0), ("normal", 1_234_463), ("low", 0)]
+            .map(|(priority, n)| (priority.to_owned(), n))
+            .into(),
+        oldest: Some(OldestReport {
+            file: "nightly.txt".to_owned(),
+            dropped_at: "2026-11-23T03:04:00.000Z".to_owned(),
+            pending: 12,
+        }),
+        budget: Some(BudgetReport {
+            day: "2026-11-24".to_owned(),
+            day_ends_at: "2026-11-24T16:00:00.000Z".to_owned(),
+            requests_limit: 500,
+            requests_used: 500,
+            urls_limit: None,
+            urls_used: 500_000,
+            exhausted_why: None,
+            unit: Some("requests".to_owned()),
+            quota: Some(520),
+            remain: Some(12),
+            drift: Some(8),
+            observed_at: Some("2026-11-24T12:40:00.000Z".to_owned()),
+            unsure: false,
+            is_over: false,
+            reserve: Some(20),
+            reserve_until: Some("20:00".to_owned()),
+        }),
+        pace: Some(PaceReport { requests: 41, urls: 41_000 }),
+        forecast: Some(ForecastReport {
+            last_at: Some("2026-11-26T16:00:23Z".to_owned()),
+            requests: 1_235,
+            days: 3,
+            submitted: 1_234_567,
+            missed: 104,
+            cold: 0,
+            beyond: 0,
+            ends_at: "2026-11-26T16:00:23Z".to_owned(),
+            guessed: 0,
+            risks: vec![Risk {
+                file: "第一集首播.txt".to_owned(),
+                deadline: "2026-11-24T14:00:00Z".to_owned(),
+                urls: 104,
+                missed: 104,
+                cold: 0,
+            }],
+        }),
+        wal: Some(WalReport { bytes: 12_000_000, is_long: false }),
+        files: vec![film()],
+        needs: vec![Need {
+            what: "104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24 22:00 +08:00".to_owned(),
+            command: "prefetchd forecast 第一集首播.txt".to_owned(),
+        }],
+    }
+}
+
+#[test]
+fn a_busy_day_fits_eighty_columns_and_says_it_all() {
+    let page = page(&report(), &look());
+    assert_eq!(
+        page,
+        [
+            "daemon      running since 12:07 (8 h 41 min), pid 4242",
+            "budget      [########################] 500 of 500 requests",
+            "            500,000 URLs; day 2026-11-24, resets in 3 h 12 min, at 00:00 UTC+8",
+            "            20 requests are kept for urgent URLs until 20:00",
+            "quota       12 of 520 left at the service (requests), seen 20:40; 8 were spent",
+            "            by others",
+            "waiting     for the next budget day: all 500 requests of this one are spent,",
+            "            until Wed 25 Nov 00:00, in 3 h 12 min",
+            "queue       1,234,567 pending: 104 urgent, 1,234,463 normal",
+            "            500,000 submitted",
+            "oldest      nightly.txt waits since Mon 23 Nov 11:04 (1 day 9 h), 12 pending",
+            "            1 file(s) being read; what is not queued yet is not counted",
+            "pace        41 requests and 41,000 URLs in the last hour",
+            "forecast    all sent by Fri 27 Nov 00:00, in 2 days 3 h, with 1,235 requests on",
+            "            3 day(s)",
+            "            第一集首播.txt: 104 of 104 URLs will miss 22:00",
+            "wal         12 MB",
+            "",
+            "file                                      lines    pending  submitted   complete",
+            "第一集首播.txt                            1,110        104      1,000          0",
+            "    港湾灯火 premiere, urgent, 2 merged, 4 refused",
+            "",
+            "needs you   104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24",
+            "            22:00 +08:00",
+            "            $ prefetchd forecast 第一集首播.txt",
+        ]
+    );
+}
+
+#[test]
+fn a_new_daemon_has_little_to_say() {
+    let mut report = report();
+    (report.budget, report.forecast, report.wal, report.oldest, report.waiting_for) = (None, None, None, None, None);
+    (report.urls, report.pending, report.files, report.needs) = (states([0; 8]), BTreeMap::new(), vec![], vec![]);
+    (report.files_reading, report.pace) = (0, Some(PaceReport { requests: 0, urls: 0 }));
+    assert_eq!(
+        page(&report, &look()),
+        [
+            "daemon      running since 12:07 (8 h 41 min), pid 4242",
+            "budget      nothing was charged yet",
+            "queue       0 pending",
+            "            0 submitted",
+            "pace        0 requests and 0 URLs in the last hour",
+            "",
+            "Nothing needs you.",
+        ]
+    );
+}
+
+#[test]
+fn what_ails_stands_at_the_top() {
+    let mut report = report();
+    report.health = "blocked".to_owned();
+    report.health_since = Some("2026-11-24T12:46:30.000Z".to_owned());
+    report.database_problem = Some("the disk under the database is full".to_owned());
+    report.spool_problem = Some("\x1b[2Jforged\nline".to_owned());
+    let page = page(&report, &look());
+    assert_eq!(
+        page[..3],
+        [
+            "daemon      running, but cannot use its database since 20:46 (1 min), pid 4242",
+            "            the disk under the database is full",
+            "            \\u{1b}[2Jforged\\nline",
+        ]
+    );
+}
+
+#[test]
+fn a_day_that_is_over_is_no_budget_of_today() {
+    let mut report = report();
+    report.budget.as_mut().unwrap().is_over = true;
+    let page = page(&report, &look());
+    assert_eq!(
+        page[1..3],
+        [
+            "budget      [------------------------] 0 of 500 requests",
+            "            0 URLs; the last day that cost something is 2026-11-24",
+        ]
+    );
+}
+
+#[test]
+fn colour_is_shown_only_where_it_is_wanted_and_any_width_is_kept() {
+    let coloured = page(&report(), &Look { colour: true, ..look() });
+    assert!(coloured[0].starts_with("\x1b[1mdaemon      \x1b[0m\x1b[32mrunning"), "{:?}", coloured[0]);
+    for width in [70, 80, 110] {
+        for line in page(&report(), &Look { width, ..look() }) {
+            assert!(line.width() <= width && !line.contains('\x1b'), "{width}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn the_page_of_the_json_lists_every_field_and_no_other() {
+    assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report()).unwrap()));
+}

@@ -1,0 +1,44 @@
+//! Which URLs are in the queue already, for somebody who only asks.
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::model::{ObjectUrl, Time, to_millis};
+use crate::store::Result;
+
+/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are fresh.
+const KNOWN: &str = "
+    with recursive same (at, url, url_id) as (
+        select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0
+        union all
+        select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id where u.older_id is not null
+    ), found as (
+        select max(u.state = 0 or (u.state = 1 and s.ended_at is null)) as live,
+               max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at end > ?2, 0)) as fresh
+        from same
+        join urls as u on u.url_id = same.url_id and u.url = same.url
+        left join submissions as s on s.submission_id = u.submission_id
+        group by same.at
+    )
+    select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found";
+
+/// How many of some URLs would not be queued.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Pending, leased or submitted: they would be merged.
+    pub live: u64,
+    /// Completed lately.
+    pub fresh: u64,
+}
+
+/// Counts those of some thousand URLs, no two the same, that are known.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn known(conn: &mut SqliteConnection, urls: &[&ObjectUrl], fresh_since: Time) -> Result<Known> {
+    let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(), url.as_str())).collect();
+    let urls = serde_json::json!(urls).to_string();
+    let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).fetch_one(conn).await?;
+    let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
+    Ok(Known { live: count(0), fresh: count(1) })
+}

@@ -1,0 +1,269 @@
+//! What is pending, in groups that go alike, as a forecast needs it: read from counters as far as they tell, and from rows where those are
+//! few. Nothing here walks a queue of millions.
+//!
+//! The queue falls into eight classes, by priority and by whether there is a deadline. A class with no more than
+//! [`Bounds::rows`] URLs is read row by row and exact. Of a larger one the files' counters tell how many URLs of which file it
+//! has, and each is taken to have its file's keys: exact, too, but for URLs with keys of their own (lines of `.jsonl` and `.csv`
+//! files, and lines that were merged). [`Pending::guessed`] says of how many URLs the place is not known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::model::{FileId, Priority, Time, from_millis};
+use crate::store::Result;
+
+const TALLY: &str = "select priority, pending from tally order by priority";
+
+/// How many there are, counted up to a limit in the index alone.
+const CLASS_SIZE: &str = "
+    select count(*)
+    from (select 1 from urls indexed by urls_ready
+          where state = 0 and wait_until is null and parked = 0 and suspect = 0
+            and priority = ?1 and (deadline is null) = ?2
+          limit ?3)";
+
+const CLASS: &str = "
+    select u.file_id, u.priority, u.deadline, null, h.standing in ('refused', 'offline') as blocked,
+           count(*), min(u.url_id), f.dropped_at
+    from urls as u indexed by urls_ready
+    join hosts as h on h.host_id = u.host_id
+    join files as f on f.file_id = u.file_id
+    where u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
+      and u.priority = ?1 and (u.deadline is null) = ?2
+    group by u.file_id, u.deadline, blocked";
+
+const WAITING: &str = "
+    select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
+           count(*), min(u.url_id), f.dropped_at
+    from (select file_id, priority, deadline, wait_until, host_id, url_id
+          from urls indexed by urls_waiting
+          where wait_until is not null and state = 0 and parked = 0 and suspect = 0
+          order by wait_until limit ?1) as u
+    join hosts as h on h.host_id = u.host_id
+    join files as f on f.file_id = u.file_id
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+
+const PARKED: &str = "
+    select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
+           count(*), min(u.url_id), f.dropped_at
+    from (select file_id, priority, deadline, wait_until, host_id, url_id
+          from urls indexed by urls_parked
+          where parked = 1 and state = 0 and suspect = 0
+          limit ?1) as u
+    join hosts as h on h.host_id = u.host_id
+    join files as f on f.file_id = u.file_id
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+
+const SUSPECTS: &str = "
+    select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
+           count(*), min(u.url_id), f.dropped_at
+    from urls as u indexed by urls_suspect
+    join hosts as h on h.host_id = u.host_id
+    join files as f on f.file_id = u.file_id
+    where u.suspect > 0 and u.suspect = 1 and u.state = 0
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+
+const BLOCKED: &str = "
+    select coalesce(sum(pending), 0) from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
+
+const FILES: &str = "
+    select file_id, priority, deadline, not_before, dropped_at, pending
+    from files indexed by files_pending
+    where pending > 0
+    order by file_id limit ?1";
+
+const READING: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3) and phase = 0";
+
+/// URLs of one file that go alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Their file; none for files that are taken together.
+    pub file: Option<FileId>,
+    /// Their priority.
+    pub priority: Priority,
+    /// Not to be sent at it or after.
+    pub deadline: Option<Time>,
+    /// Not to be sent before; none if they may go.
+    pub ready_at: Option<Time>,
+    /// Grows in order of arrival.
+    pub order: i64,
+    /// When their file was claimed.
+    pub dropped_at: Time,
+    /// How many there are.
+    pub urls: u64,
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// URLs of a class that are read row by row, at most.
+    pub rows: u32,
+    /// Files that are told apart, at most.
+    pub files: u32,
+}
+
+/// What is pending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// URLs that will go, in groups.
+    pub groups: Vec<Group>,
+    /// URLs of domains that may not be sent: nobody knows when they will.
+    pub blocked: u64,
+    /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of domains that may not
+    /// be sent beyond what was read.
+    pub guessed: u64,
+    /// Files that are still being read: what is not queued yet is not among these.
+    pub reading: u64,
+}
+
+/// Reads what is pending.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pending(conn: &mut SqliteConnection, bounds: Bounds, now: Time) -> Result<Pending> {
+    let mut count = Count { now, ..Count::default() };
+    for row in sqlx::query(TALLY).fetch_all(&mut *conn).await? {
+        count.left.insert(Priority::from_rank(row.get(0)), number(&row, 1));
+    }
+    for priority in Priority::ALL {
+        for without_deadline in [false, true] {
+            let size = sqlx::query_scalar::<_, i64>(CLASS_SIZE).bind(priority.rank()).bind(without_deadline);
+            let size = size.bind(i64::from(bounds.rows) + 1).fetch_one(&mut *conn).await?;
+            if size > i64::from(bounds.rows) {
+                count.large.push((priority, without_deadline));
+            } else if size > 0 {
+                let class = sqlx::query(CLASS).bind(priority.rank()).bind(without_deadline);
+                count.read(&class.fetch_all(&mut *conn).await?);
+            }
+        }
+    }
+    count.read(&sqlx::query(WAITING).bind(bounds.rows).fetch_all(&mut *conn).await?);
+    count.read(&sqlx::query(PARKED).bind(bounds.rows).fetch_all(&mut *conn).await?);
+    count.read(&sqlx::query(SUSPECTS).fetch_all(&mut *conn).await?);
+    let blocked: i64 = sqlx::query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
+    if count.left.values().any(|left| *left > 0) {
+        count.share_out(&sqlx::query(FILES).bind(bounds.files).fetch_all(&mut *conn).await?, blocked.unsigned_abs());
+    }
+    let reading: i64 = sqlx::query_scalar(READING).fetch_one(conn).await?;
+    Ok(Pending { reading: reading.unsigned_abs(), ..count.pending })
+}
+
+/// The count, while it is made.
+#[derive(Debug, Default)]
+struct Count {
+    now: Time,
+    pending: Pending,
+    /// Pending URLs of each priority that are in no group yet.
+    left: BTreeMap<Priority, u64>,
+    /// Classes that were not read row by row: priority, and whether without deadline.
+    large: Vec<(Priority, bool)>,
+    /// URLs of each file that are in groups, or blocked.
+    counted: HashMap<FileId, u64>,
+}
+
+impl Count {
+    /// Takes rows that were grouped by the database.
+    fn read(&mut self, rows: &[SqliteRow]) {
+        for row in rows {
+            let (file, priority, urls) = (FileId(row.get(0)), Priority::from_rank(row.get(1)), number(row, 5));
+            *self.counted.entry(file).or_default() += urls;
+            let left = self.left.entry(priority).or_default();
+            *left = left.saturating_sub(urls);
+            if row.get::<bool, _>(4) {
+                self.pending.blocked += urls;
+                continue;
+            }
+            self.pending.groups.push(Group {
+                file: Some(file),
+                priority,
+                deadline: time(row, 2),
+                ready_at: time(row, 3),
+                order: row.get(6),
+                dropped_at: from_millis(row.get(7)),
+                urls,
+            });
+        }
+    }
+
+    /// Shares what is left among the files by their counters: first to where a file's own keys put it, then to where there is
+    /// room, and what no file accounts for to none.
+    fn share_out(&mut self, files: &[SqliteRow], blocked: u64) {
+        // The order of arrival is known only by file here, so that it has to be so for all.
+        for group in &mut self.pending.groups {
+            group.order = group.file.map_or(i64::MAX, |file| file.0);
+        }
+        let mut blocked = blocked.saturating_sub(self.pending.blocked);
+        let mut homeless = Vec::new();
+        for row in files {
+            let (file, priority) = (FileId(row.get(0)), Priority::from_rank(row.get(1)));
+            let counted = self.counted.get(&file).copied().unwrap_or(0);
+            let mut urls = number(row, 5).saturating_sub(counted);
+            // Which of them are of domains that may not be sent is not known here; so many are, of whatever file.
+            let unsent = self.take(priority, urls.min(blocked));
+            (urls, blocked) = (urls - unsent, blocked - unsent);
+            self.pending.blocked += unsent;
+            self.pending.guessed += unsent;
+            let group = Group {
+                file: Some(file),
+                priority,
+                deadline: time(row, 2),
+                ready_at: time(row, 3).filter(|at| *at > self.now),
+                order: file.0,
+                dropped_at: from_millis(row.get(4)),
+                urls,
+            };
+            let at_home = group.ready_at.is_some() || self.large.contains(&(priority, group.deadline.is_none()));
+            let placed = if at_home { self.place(&group) } else { 0 };
+            if urls > placed {
+                homeless.push(Group { urls: urls - placed, ready_at: None, ..group });
+            }
+        }
+        let rooms = self.large.clone();
+        for group in homeless {
+            let mut urls = group.urls;
+            for (priority, without_deadline) in &rooms {
+                let deadline = group.deadline.filter(|_| !without_deadline);
+                let placed = self.place(&Group { priority: *priority, deadline, urls, ..group.clone() });
+                self.pending.guessed += placed;
+                urls -= placed;
+            }
+        }
+        for (priority, urls) in std::mem::take(&mut self.left) {
+            let group = Group {
+                file: None,
+                priority,
+                deadline: None,
+                ready_at: None,
+                order: i64::MAX,
+                dropped_at: self.now,
+                urls,
+            };
+            self.pending.groups.extend((urls > 0).then_some(group));
+        }
+    }
+
+    /// Places as many URLs of a group as its priority has left; gives how many that were.
+    fn place(&mut self, group: &Group) -> u64 {
+        let urls = self.take(group.priority, group.urls);
+        self.pending.groups.extend((urls > 0).then(|| Group { urls, ..group.clone() }));
+        urls
+    }
+
+    fn take(&mut self, priority: Priority, urls: u64) -> u64 {
+        let left = self.left.entry(priority).or_default();
+        let taken = urls.min(*left);
+        *left -= taken;
+        taken
+    }
+}
+
+fn number(row: &SqliteRow, at: usize) -> u64 {
+    u64::try_from(row.get::<i64, _>(at)).unwrap_or(0)
+}
+
+fn time(row: &SqliteRow, at: usize) -> Option<Time> {
+    row.get::<Option<i64>, _>(at).map(from_millis)
+}

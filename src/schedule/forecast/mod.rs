@@ -1,0 +1,219 @@
+//! The forecast: the scheduler's own [`decide`](super::decide), run forward over the queue and the budget as if nothing went wrong and nothing
+//! more were dropped.
+//!
+//! It works on groups of URLs that go alike, not on URLs, and takes a step a batch, so that ten million URLs are some ten
+//! thousand steps. Whatever the decision is, here it is obeyed at once: a batch is accepted, the service answers what its quota
+//! would be, a pause ends at its next try. Waits are jumped over.
+
+mod run;
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::{Policy, Spent, Standing};
+use crate::model::{FileId, Priority, Time};
+use crate::queue::Group;
+
+/// The longest that a prefetch takes, by the service's documents (VOD-API.md: 5 to 30 minutes, by file size).
+const WARM_MINUTES_MAX: i64 = 30;
+
+/// How long it usually takes from the submission of a URL until it is warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WarmTime {
+    /// Half of them are warm by then, in seconds.
+    pub median_seconds: i64,
+    /// Nineteen of twenty are.
+    pub p95_seconds: i64,
+    /// How many tasks that was measured on.
+    pub tasks: i64,
+}
+
+/// What a forecast starts from.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    /// The pending URLs.
+    pub groups: Vec<Group>,
+    /// The day that is charged and what has been spent of it.
+    pub spent: Spent,
+    /// What has been learned of the account.
+    pub standing: Standing,
+    /// The service's last word on the daily quota, of whatever day.
+    pub quota: Option<u64>,
+    /// From one call to the next at least.
+    pub pace: TimeDelta,
+    /// Steps at most: one is a batch, a question or a wait.
+    pub steps_max: u32,
+    /// As it was measured here.
+    pub warm: Option<WarmTime>,
+}
+
+/// What will become of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The moment it starts from.
+    pub at: Time,
+    /// URLs it is about.
+    pub urls: u64,
+    /// When the last one is submitted; none if nothing is.
+    pub last_at: Option<Time>,
+    /// Requests that takes.
+    pub requests: u64,
+    /// URLs that are submitted.
+    pub submitted: u64,
+    /// URLs whose deadline passes before they can be sent.
+    pub missed: u64,
+    /// URLs that are sent in time and not warm by their deadline.
+    pub cold: u64,
+    /// URLs that it does not reach: they go after [`Forecast::ends_at`].
+    pub beyond: u64,
+    /// How far it was run.
+    pub ends_at: Time,
+    /// What each budget day costs.
+    pub days: Vec<DayForecast>,
+    /// What becomes of each file, in the order in which their last URLs go.
+    #[serde(skip)]
+    pub files: Vec<FileForecast>,
+    /// What was taken for granted.
+    pub assumed: Vec<Assumption>,
+}
+
+/// What a budget day will cost, beyond what it has cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayForecast {
+    /// Its date at the offset of `day_starts`.
+    pub day: String,
+    /// Requests.
+    pub requests: u64,
+    /// URLs.
+    pub urls: u64,
+}
+
+/// What will become of the pending URLs of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileForecast {
+    /// Its row; none for files that are taken together.
+    pub file_id: Option<i64>,
+    /// Its pending URLs.
+    pub urls: u64,
+    /// The strongest priority among them.
+    #[serde(serialize_with = "as_text")]
+    pub priority: Priority,
+    /// When the first one is submitted.
+    pub first_at: Option<Time>,
+    /// When the last one is.
+    pub last_at: Option<Time>,
+    /// When nineteen of twenty should be warm, of the last ones.
+    pub warm_by: Option<Time>,
+    /// URLs that are submitted.
+    pub submitted: u64,
+    /// URLs that it does not reach.
+    pub beyond: u64,
+    /// What becomes of its deadlines, the earliest first.
+    pub deadlines: Vec<DeadlineForecast>,
+}
+
+/// What will become of a deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadlineForecast {
+    /// The deadline.
+    pub deadline: Time,
+    /// URLs that have it.
+    pub urls: u64,
+    /// Of them, those that cannot be sent before it.
+    pub missed: u64,
+    /// Of them, those that are sent before it and not warm by it.
+    pub cold: u64,
+}
+
+/// Something that a forecast takes for granted because it cannot be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assumption {
+    /// The account is paused; the next try ends that.
+    PauseEnds,
+    /// The quota counts requests; nobody knows yet.
+    UnitIsRequests,
+    /// The quota is as large as the configured budget; the service has not been asked yet.
+    QuotaIsBudget,
+    /// Half an hour from submission to warm, as the service's documents say; nothing was measured yet.
+    WarmInHalfAnHour,
+}
+
+impl FileForecast {
+    /// URLs whose deadline passes before they can be sent.
+    pub fn missed(&self) -> u64 {
+        self.deadlines.iter().map(|deadline| deadline.missed).sum()
+    }
+}
+
+/// Runs the scheduler forward from `now`.
+pub fn forecast(outlook: Outlook, policy: &Policy, now: Time) -> Forecast {
+    run::Run::new(outlook, policy, now).run()
+}
+
+/// How long a submitted URL takes until it should be warm.
+fn warm_after(warm: Option<WarmTime>) -> TimeDelta {
+    warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.p95_seconds))
+}
+
+/// What is added up for a file while the forecast runs.
+#[derive(Debug)]
+struct FileSum {
+    urls: u64,
+    priority: Priority,
+    first_at: Option<Time>,
+    last_at: Option<Time>,
+    submitted: u64,
+    missed: u64,
+    deadlines: BTreeMap<Time, DeadlineForecast>,
+}
+
+impl FileSum {
+    fn of(groups: &[Group]) -> BTreeMap<Option<FileId>, Self> {
+        let mut files: BTreeMap<Option<FileId>, Self> = BTreeMap::new();
+        for group in groups {
+            let file = files.entry(group.file).or_insert_with(|| Self {
+                urls: 0,
+                priority: group.priority,
+                first_at: None,
+                last_at: None,
+                submitted: 0,
+                missed: 0,
+                deadlines: BTreeMap::new(),
+            });
+            file.urls += group.urls;
+            file.priority = file.priority.min(group.priority);
+            if let Some(deadline) = group.deadline {
+                file.deadline(deadline).urls += group.urls;
+            }
+        }
+        files
+    }
+
+    fn deadline(&mut self, deadline: Time) -> &mut DeadlineForecast {
+        self.deadlines.entry(deadline).or_insert(DeadlineForecast { deadline, urls: 0, missed: 0, cold: 0 })
+    }
+
+    fn finish(self, file: Option<FileId>, warm_after: TimeDelta) -> FileForecast {
+        FileForecast {
+            file_id: file.map(|file| file.0),
+            urls: self.urls,
+            priority: self.priority,
+            first_at: self.first_at,
+            last_at: self.last_at,
+            warm_by: self.last_at.map(|at| at + warm_after),
+            submitted: self.submitted,
+            beyond: self.urls - self.submitted - self.missed,
+            deadlines: self.deadlines.into_values().collect(),
+        }
+    }
+}
+
+fn as_text<S: serde::Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(priority)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! The loop: what the submitter does step by step, on sums instead of rows.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, warm_after};
+use crate::model::{BudgetDay, FileId, Priority, Time};
+use crate::queue::Ready;
+use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Snapshot, Spent, Unit, WaitWhy, decide, learn};
+
+/// So far ahead at most.
+const HORIZON: TimeDelta = TimeDelta::days(3_650);
+
+/// A wait that was over already still takes so long: nothing spins.
+const WAIT_MIN: TimeDelta = TimeDelta::milliseconds(20);
+
+/// Where a group stands in the queue: the order of claims.
+type Place = (Priority, bool, Option<Time>, i64, usize);
+
+/// A forecast being made.
+pub(super) struct Run<'a> {
+    policy: &'a Policy,
+    now: Time,
+    started_at: Time,
+    pace: TimeDelta,
+    steps_max: u32,
+    quota: Option<u64>,
+    warm_after: TimeDelta,
+    snapshot: Snapshot,
+    ready: BTreeMap<Place, Group>,
+    waiting: BTreeMap<(Time, Place), Group>,
+    /// Deadlines of all groups that are left, and since when each group may go, if it had to wait.
+    deadlines: BTreeMap<(Time, Place), Option<Time>>,
+    files: BTreeMap<Option<FileId>, FileSum>,
+    days: Vec<(BudgetDay, DayForecast)>,
+    last_at: Option<Time>,
+    assumed: Vec<Assumption>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(outlook: Outlook, policy: &'a Policy, now: Time) -> Self {
+        let mut assumed = Vec::new();
+        if policy.auto && outlook.standing.quota_readable {
+            let known = outlook.standing.unit.is_some();
+            assumed.extend((!known).then_some(Assumption::UnitIsRequests));
+            assumed.extend(outlook.quota.is_none().then_some(Assumption::QuotaIsBudget));
+        }
+        assumed.extend(outlook.warm.is_none().then_some(Assumption::WarmInHalfAnHour));
+        let mut run = Self {
+            policy,
+            now,
+            started_at: now,
+            pace: outlook.pace,
+            steps_max: outlook.steps_max,
+            quota: outlook.quota,
+            warm_after: warm_after(outlook.warm),
+            snapshot: Snapshot {
+                ready: Ready::default(),
+                spent: outlook.spent,
+                standing: outlook.standing,
+                cases: Cases::default(),
+            },
+            ready: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            files: FileSum::of(&outlook.groups),
+            days: Vec::new(),
+            last_at: None,
+            assumed,
+        };
+        for (number, group) in outlook.groups.into_iter().enumerate().filter(|(_, group)| group.urls > 0) {
+            let place = (group.priority, group.deadline.is_none(), group.deadline, group.order, number);
+            run.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), group.ready_at)));
+            match group.ready_at.filter(|at| *at > now) {
+                Some(at) => run.waiting.insert((at, place), group),
+                None => run.ready.insert(place, group),
+            };
+        }
+        run
+    }
+
+    /// Steps until nothing is left, or as far as a forecast goes.
+    pub(super) fn run(mut self) -> Forecast {
+        let horizon = self.started_at + HORIZON;
+        for _ in 0..self.steps_max {
+            if (self.ready.is_empty() && self.waiting.is_empty()) || self.now > horizon || !self.step() {
+                break;
+            }
+        }
+        self.finish()
+    }
+
+    /// Does the next thing; false if nothing will ever be done.
+    fn step(&mut self) -> bool {
+        let today = BudgetDay::of(self.now, self.policy.day_starts);
+        if today.date > self.snapshot.spent.day.date {
+            self.snapshot.spent = Spent::nothing(today);
+        }
+        self.expire();
+        self.wake();
+        self.snapshot.ready = self.head();
+        match decide(&self.snapshot, self.policy, self.now) {
+            Decision::Send(plan) => self.send(&plan),
+            Decision::Ask => self.answer(),
+            Decision::Pause { probe_at, .. } => {
+                self.now = self.now.max(probe_at);
+                self.snapshot.standing.pause = None;
+                self.assumed.push(Assumption::PauseEnds);
+            }
+            Decision::Wait { until, why } => {
+                // Nobody raises the quota here, so that asking again brings nothing before the day ends.
+                let until = match why {
+                    WaitWhy::NothingRemains { .. } => Some(self.snapshot.spent.day.ends_at),
+                    _ => until,
+                };
+                let Some(until) = self.next_change(until) else { return false };
+                self.now = until.max(self.now + WAIT_MIN);
+            }
+        }
+        true
+    }
+
+    /// When something changes next: a wait is over, a group's time has come or its deadline.
+    fn next_change(&self, until: Option<Time>) -> Option<Time> {
+        let wakes = self.waiting.keys().next().map(|(at, _)| *at);
+        let expires = self.deadlines.keys().next().map(|(at, _)| *at);
+        [until, wakes, expires].into_iter().flatten().min()
+    }
+
+    fn expire(&mut self) {
+        while let Some(entry) = self.deadlines.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let ((deadline, place), ready_at) = entry.remove_entry();
+            let gone = self.ready.remove(&place).or_else(|| self.waiting.remove(&(ready_at?, place)));
+            if let Some(group) = gone {
+                let file = self.files.get_mut(&group.file).expect("every group's file is summed up");
+                file.missed += group.urls;
+                file.deadline(deadline).missed += group.urls;
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let place = entry.key().1;
+            let group = entry.remove();
+            self.ready.insert(place, group);
+        }
+    }
+
+    /// The head of the queue, as the table would show it.
+    fn head(&self) -> Ready {
+        let limit = self.policy.batch_urls_max;
+        let mut head = Ready { next_at: self.waiting.keys().next().map(|(at, _)| *at), ..Ready::default() };
+        head.expires_at = self.deadlines.keys().next().map(|(at, _)| *at);
+        let mut oldest: Option<(i64, Time)> = None;
+        for group in self.ready.values() {
+            let room = limit - head.urls;
+            if room == 0 {
+                break;
+            }
+            let urls = u32::try_from(group.urls).unwrap_or(u32::MAX).min(room);
+            head.urls += urls;
+            head.urgent += if group.priority == Priority::Urgent { urls } else { 0 };
+            head.deadline = [head.deadline, group.deadline].into_iter().flatten().min();
+            oldest = [oldest, Some((group.order, group.dropped_at))].into_iter().flatten().min();
+        }
+        head.oldest_at = oldest.map(|(_, at)| at);
+        head
+    }
+
+    /// A batch goes and is accepted.
+    fn send(&mut self, plan: &Plan) {
+        let now = self.now;
+        let mut sent = 0;
+        while sent < u64::from(plan.urls_max) {
+            let Some(mut entry) = self.ready.first_entry().filter(|entry| entry.key().0 <= plan.weakest) else { break };
+            let place = *entry.key();
+            let group = entry.get_mut();
+            let urls = group.urls.min(u64::from(plan.urls_max) - sent);
+            group.urls -= urls;
+            sent += urls;
+            let file = self.files.get_mut(&group.file).expect("every group's file is summed up");
+            file.first_at.get_or_insert(now);
+            file.last_at = Some(now);
+            file.submitted += urls;
+            if let Some(deadline) = group.deadline {
+                file.deadline(deadline).cold += if now + self.warm_after > deadline { urls } else { 0 };
+            }
+            if group.urls == 0 {
+                let deadline = group.deadline;
+                entry.remove();
+                deadline.map(|deadline| self.deadlines.remove(&(deadline, place)));
+            }
+        }
+        let spent = &mut self.snapshot.spent;
+        spent.requests = spent.requests.saturating_add(1);
+        spent.urls = spent.urls.saturating_add(u32::try_from(sent).unwrap_or(u32::MAX));
+        if self.days.last().is_none_or(|(day, _)| *day != spent.day) {
+            self.days.push((spent.day, DayForecast { day: spent.day.to_string(), requests: 0, urls: 0 }));
+        }
+        if let Some((_, day)) = self.days.last_mut() {
+            day.requests += 1;
+            day.urls += sent;
+        }
+        // What answers as it should ends a row of failures.
+        self.snapshot.standing.failures = 0;
+        self.snapshot.standing.backing_off = None;
+        self.last_at = Some(now);
+        self.now = now + self.pace;
+    }
+
+    /// The service is asked, and answers what its quota would be if nobody else spent of it from now on.
+    fn answer(&mut self) {
+        let Snapshot { spent, standing, .. } = &mut self.snapshot;
+        spent.confirmed = true;
+        if !standing.quota_readable {
+            return;
+        }
+        let unit = standing.unit.unwrap_or(Unit::Requests);
+        let used = |requests: u32, urls: u32| u64::from(if unit == Unit::Requests { requests } else { urls });
+        let (quota, remain) = match &spent.observed {
+            Some(seen) => {
+                let since = used(spent.requests, spent.urls).saturating_sub(used(seen.requests, seen.urls));
+                (seen.quota, seen.remain.saturating_sub(since))
+            }
+            None => {
+                let quota = self.quota.unwrap_or_else(|| u64::from(self.policy.requests_per_day));
+                (quota, quota.saturating_sub(used(spent.requests, spent.urls)))
+            }
+        };
+        let seen = Observation { quota, remain, at: self.now, requests: spent.requests, urls: spent.urls };
+        if let Some(before) = &spent.observed {
+            standing.unit = standing.unit.or(learn(before, &seen));
+        }
+        spent.observed = Some(seen);
+        spent.unsure = false;
+    }
+
+    fn finish(self) -> Forecast {
+        let warm_after = self.warm_after;
+        let mut files: Vec<_> = self.files.into_iter().map(|(id, file)| file.finish(id, warm_after)).collect();
+        files.sort_by_key(|file| (file.beyond > 0, file.last_at.is_none(), file.last_at, file.file_id));
+        let deadlines = || files.iter().flat_map(|file| &file.deadlines);
+        let days: Vec<DayForecast> = self.days.into_iter().map(|(_, day)| day).collect();
+        let mut assumed = self.assumed;
+        assumed.dedup();
+        Forecast {
+            at: self.started_at,
+            urls: files.iter().map(|file| file.urls).sum(),
+            last_at: self.last_at,
+            requests: days.iter().map(|day| day.requests).sum(),
+            submitted: files.iter().map(|file| file.submitted).sum(),
+            missed: deadlines().map(|deadline| deadline.missed).sum(),
+            cold: deadlines().map(|deadline| deadline.cold).sum(),
+            beyond: files.iter().map(|file| file.beyond).sum(),
+            ends_at: self.now,
+            days,
+            files,
+            assumed,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What will become of the queue, as the database stands: reads what a forecast starts from and makes the short form that `status`
+//! shows.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+
+use crate::config::Config;
+use crate::ledger;
+use crate::model::{Time, rfc3339};
+use crate::queue::{self, Bounds};
+use crate::schedule::{DeadlineForecast, Outlook, Policy, WarmTime, forecast};
+use crate::store::Result;
+
+/// Names of files.
+const NAMES: &str = "
+    select file_id, name, label from v_files where file_id in (select value from json_each(?1))";
+
+/// Seconds from submission to warm, of the tasks of the last submissions.
+const WARM: &str = "
+    select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as integer) as seconds
+    from v_tasks as t join v_submissions as s on s.submission_id = t.submission_id
+    where t.submission_id > (select coalesce(max(submission_id), 0) from v_submissions) - 500
+      and t.ended_at is not null and t.status = 'Complete'
+    order by seconds";
+
+/// Fewer tasks tell nothing.
+const WARM_TASKS_MIN: usize = 20;
+
+/// What `status` reads of the queue: it is to answer at once.
+const SHORT: Bounds = Bounds { rows: 1_000, files: 1_000 };
+
+/// Steps of the forecast in `status`.
+const SHORT_STEPS: u32 = 30_000;
+
+/// Deadlines that `status` names.
+const RISKS_MAX: usize = 3;
+
+/// What a forecast starts from, and what is not in it.
+#[derive(Debug)]
+pub struct Prospect {
+    /// What it starts from.
+    pub outlook: Outlook,
+    /// Pending URLs of domains that may not be sent.
+    pub blocked: u64,
+    /// URLs whose place in the queue is not known for certain.
+    pub guessed: u64,
+    /// Files that are still being read.
+    pub reading: u64,
+}
+
+/// What will become of the queue, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForecastReport {
+    /// When the last URL is submitted, RFC 3339.
+    pub last_at: Option<String>,
+    /// Requests that takes.
+    pub requests: u64,
+    /// Budget days that takes, today among them.
+    pub days: usize,
+    /// URLs that are submitted.
+    pub submitted: u64,
+    /// URLs whose deadline passes before they can be sent.
+    pub missed: u64,
+    /// URLs that are sent in time and not warm by their deadline.
+    pub cold: u64,
+    /// URLs that it does not reach: they go after `ends_at`.
+    pub beyond: u64,
+    /// How far it was run, RFC 3339.
+    pub ends_at: String,
+    /// URLs whose place in the queue is not known for certain.
+    pub guessed: u64,
+    /// Deadlines that will not be met, those that will be missed and the earliest first.
+    pub risks: Vec<Risk>,
+}
+
+/// A deadline that will not be met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Risk {
+    /// The file.
+    pub file: String,
+    /// The deadline, RFC 3339.
+    pub deadline: String,
+    /// URLs that have it.
+    pub urls: u64,
+    /// Of them, those that cannot be sent before it.
+    pub missed: u64,
+    /// Of them, those that are sent before it and not warm by it.
+    pub cold: u64,
+}
+
+/// Reads what a forecast starts from.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn prospect(
+    conn: &mut SqliteConnection,
+    config: &Config,
+    bounds: Bounds,
+    steps_max: u32,
+    now: Time,
+) -> Result<Prospect> {
+    let pending = queue::pending(conn, bounds, now).await?;
+    let outlook = Outlook {
+        groups: pending.groups,
+        spent: ledger::spent(&mut *conn, config.budget.day_starts, None, None, now).await?,
+        standing: ledger::standing(&mut *conn, now).await?,
+        quota: ledger::known_quota(conn).await?,
+        pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
+        steps_max,
+        warm: warm_time(conn).await?,
+    };
+    Ok(Prospect { outlook, blocked: pending.blocked, guessed: pending.guessed, reading: pending.reading })
+}
+
+/// How long it usually takes from submission to warm; none before enough tasks have ended.
+async fn warm_time(conn: &mut SqliteConnection) -> Result<Option<WarmTime>> {
+    let seconds: Vec<i64> = sqlx::query_scalar(WARM).fetch_all(conn).await?;
+    let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
+    Ok(at(50).zip(at(95)).filter(|_| seconds.len() >= WARM_TASKS_MIN).map(|(median_seconds, p95_seconds)| WarmTime {
+        median_seconds,
+        p95_seconds,
+        tasks: i64::try_from(seconds.len()).unwrap_or(i64::MAX),
+    }))
+}
+
+/// Names and labels of files.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn names(conn: &mut SqliteConnection, files: &[i64]) -> Result<HashMap<i64, (String, Option<String>)>> {
+    let rows = sqlx::query(NAMES).bind(serde_json::json!(files).to_string()).fetch_all(conn).await?;
+    Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+}
+
+impl ForecastReport {
+    /// Makes a forecast, in bounded time.
+    pub(super) async fn read(conn: &mut SqliteConnection, config: &Config, now: Time) -> Result<Self> {
+        let Prospect { outlook, guessed, .. } = prospect(conn, config, SHORT, SHORT_STEPS, now).await?;
+        let forecast = forecast(outlook, &Policy::from(config), now);
+        let mut at_risk: Vec<(Option<i64>, &DeadlineForecast)> = forecast
+            .files
+            .iter()
+            .flat_map(|file| file.deadlines.iter().map(|deadline| (file.file_id, deadline)))
+            .filter(|(_, deadline)| deadline.missed + deadline.cold > 0)
+            .collect();
+        at_risk.sort_by_key(|(file, deadline)| (deadline.missed == 0, deadline.deadline, *file));
+        at_risk.truncate(RISKS_MAX);
+        let ids: Vec<i64> = at_risk.iter().filter_map(|(file, _)| *file).collect();
+        let names = names(conn, &ids).await?;
+        let mut risks = Vec::new();
+        for (file, deadline) in at_risk {
+            let file = file.and_then(|id| names.get(&id)).map_or("other files", |(name, _)| name).to_owned();
+            let DeadlineForecast { deadline, urls, missed, cold } = deadline.clone();
+            risks.push(Risk { file, deadline: rfc3339(deadline), urls, missed, cold });
+        }
+        Ok(Self {
+            last_at: forecast.last_at.map(rfc3339),
+            requests: forecast.requests,
+            days: forecast.days.len(),
+            submitted: forecast.submitted,
+            missed: forecast.missed,
+            cold: forecast.cold,
+            beyond: forecast.beyond,
+            ends_at: rfc3339(forecast.ends_at),
+            guessed,
+            risks,
+        })
+    }
+}

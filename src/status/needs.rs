@@ -1,0 +1,100 @@
+//! What needs the operator, each with the command that settles it or shows more of it.
+
+use chrono::DateTime;
+use serde::Serialize;
+
+use super::StatusReport;
+use crate::config::Config;
+use crate::model::UrlState;
+
+/// Something that does not settle itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// What it is.
+    pub what: String,
+    /// What to type.
+    pub command: String,
+}
+
+impl StatusReport {
+    /// What the operator has to settle, the most pressing first.
+    pub(super) fn list_needs(&self, config: &Config) -> Vec<Need> {
+        let database = config.database.url.path();
+        let mut needs = Vec::new();
+        let mut add = |what: String, command: &str| needs.push(Need { what, command: command.to_owned() });
+        if !self.has_daemon() {
+            add("no daemon runs: nothing is taken and nothing is sent".to_owned(), "systemctl start prefetchd");
+        }
+        if let Some(why) = &self.database_problem {
+            let command = match why {
+                why if why.contains("locked") => format!("fuser -v {}", database.display()),
+                why if why.contains("full") => format!("df -h {}", database.display()),
+                _ => "journalctl -u prefetchd -e".to_owned(),
+            };
+            add(format!("the daemon cannot use its database: {why}"), &command);
+        }
+        if self.health == "silent" {
+            add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
+        }
+        if let Some(why) = &self.paused_why {
+            add(format!("the account: {why}"), "prefetchd check --online");
+        }
+        if let Some(problem) = &self.spool_problem {
+            add(format!("files cannot be taken: {problem}"), "prefetchd check");
+        }
+        if let Some(problem) = &self.config_problem {
+            add(format!("the configuration read afresh is not in force: {problem}"), "prefetchd check");
+        }
+        if let Some(problem) = &self.http_problem {
+            add(format!("metrics are not served: {problem}"), "prefetchd check");
+        }
+        if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
+            let what = "the database is older than what was spent today; look the true number up in the console";
+            add(what.to_owned(), "prefetchd budget confirm --requests-used N");
+        }
+        for risk in self.forecast.iter().flat_map(|forecast| &forecast.risks).filter(|risk| risk.missed > 0) {
+            let deadline = DateTime::parse_from_rfc3339(&risk.deadline).map(|at| {
+                let at = config.budget.day_starts.local(at.to_utc());
+                at.format("%Y-%m-%d %H:%M %:z").to_string()
+            });
+            let deadline = deadline.unwrap_or_default();
+            let what = format!("{} URLs of {} will miss their deadline, {deadline}", risk.missed, risk.file);
+            add(what, &format!("prefetchd forecast {}", quoted(&risk.file)));
+        }
+        if self.parked > 0 {
+            add(format!("{} URLs are of domains that are not online in this account", self.parked), "prefetchd hosts");
+        }
+        let held = self.count(UrlState::Held);
+        if held > 0 {
+            let what = format!("{held} URLs are held; `prefetchd urls --state held` says why");
+            add(what, "prefetchd retry --state held");
+        }
+        if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
+            let what = "the WAL is long: somebody reads the database and has not finished";
+            add(what.to_owned(), &format!("fuser -v {}", database.display()));
+        }
+        needs
+    }
+}
+
+/// As a shell takes it.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':');
+    if name.chars().all(is_plain) && !name.starts_with('-') {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_where_a_shell_would_read_it_otherwise() {
+        assert_eq!(quoted("第一集.txt"), "第一集.txt");
+        assert_eq!(quoted("a b.txt"), "'a b.txt'");
+        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(quoted("-x"), "'-x'");
+    }
+}

@@ -1,0 +1,180 @@
+//! The daemon's sign of life outside the database: a few lines in its lock file, written in place by the stages' loops. So a daemon that
+//! lives but cannot use its database says so all the same, also on a full disk.
+//!
+//! The file has [`BYTES`] bytes: the pid, the time of the last sign, and the trouble that some stage has with the database,
+//! with the time since when; then blanks. It is overwritten whole, and never synced: it is worth nothing after a power cut.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta};
+
+use crate::model::{Time, rfc3339};
+use crate::telemetry::one_line;
+
+/// A sign is written this often, at most.
+const BEAT_EVERY: TimeDelta = TimeDelta::seconds(5);
+
+/// After so long without a sign something is wrong: every stage looks up at least every few seconds, unless it waits for
+/// an answer or reads a file, and they do not all.
+const SILENT_AFTER: TimeDelta = TimeDelta::seconds(60);
+
+/// The file's size, well below a sector.
+const BYTES: usize = 512;
+
+/// Where a daemon gives its sign; without a file it goes nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct SignOfLife(Option<Arc<Writer>>);
+
+#[derive(Debug)]
+struct Writer {
+    file: File,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    written_at: Option<Time>,
+    troubles: BTreeMap<&'static str, (Time, String)>,
+}
+
+/// The last sign of a daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sign {
+    /// When it was given.
+    pub at: Option<Time>,
+    /// What keeps the daemon from using its database, and since when.
+    pub trouble: Option<(Time, String)>,
+}
+
+impl SignOfLife {
+    /// Gives signs in this file, which the daemon has locked.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn in_file(path: &Path) -> io::Result<Self> {
+        let file = File::options().write(true).open(path)?;
+        // All of its room is there from now on, whatever becomes of the disk.
+        file.write_all_at(&[b' '; BYTES], 0)?;
+        let pulse = Self(Some(Arc::new(Writer { file, state: Mutex::default() })));
+        pulse.write(&State::default())?;
+        Ok(pulse)
+    }
+
+    /// A stage has used the database.
+    pub fn well(&self, stage: &'static str, now: Time) {
+        self.beat(now, |troubles| troubles.remove(stage).is_some());
+    }
+
+    /// A stage cannot use the database.
+    pub fn trouble(&self, stage: &'static str, now: Time, why: &str) {
+        self.beat(now, |troubles| {
+            let since = troubles.get(stage).map_or(now, |(since, _)| *since);
+            troubles.insert(stage, (since, one_line(why))).is_none()
+        });
+    }
+
+    fn beat(&self, now: Time, change: impl FnOnce(&mut BTreeMap<&'static str, (Time, String)>) -> bool) {
+        let Some(writer) = &self.0 else { return };
+        let mut state = writer.state.lock().expect("nobody panics with it");
+        let changed = change(&mut state.troubles);
+        let is_due = state.written_at.is_none_or(|at| now < at || now - at >= BEAT_EVERY);
+        if changed || is_due {
+            state.written_at = Some(now);
+            // A sign that cannot be given is missed by whoever looks for it.
+            let _ = self.write(&state);
+        }
+    }
+
+    fn write(&self, state: &State) -> io::Result<()> {
+        let Some(writer) = &self.0 else { return Ok(()) };
+        let at = state.written_at.map(rfc3339).unwrap_or_default();
+        let trouble = state.troubles.values().min().map(|(since, why)| format!("{} {why}", rfc3339(*since)));
+        let mut text = format!("{}\n{at}\n{}", std::process::id(), trouble.unwrap_or_default());
+        text.truncate(text.floor_char_boundary(BYTES - 1));
+        text.push('\n');
+        let mut bytes = [b' '; BYTES];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        writer.file.write_all_at(&bytes, 0)
+    }
+}
+
+impl Sign {
+    /// Reads the last sign; none if there is no such file or it may not be read.
+    pub fn read(path: &Path) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        Some(Self::parse(&String::from_utf8_lossy(&text)))
+    }
+
+    fn parse(text: &str) -> Self {
+        let time = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+        let mut lines = text.lines().skip(1);
+        let at = lines.next().and_then(time);
+        let trouble = lines.next().and_then(|line| line.trim().split_once(' '));
+        Self { at, trouble: trouble.and_then(|(since, why)| Some((time(since)?, why.to_owned()))) }
+    }
+
+    /// Since when there was no sign, if that is too long.
+    pub fn silent_since(&self, now: Time) -> Option<Time> {
+        self.at.filter(|at| now - *at > SILENT_AFTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        crate::model::from_millis(1_795_000_000_000 + seconds * 1_000)
+    }
+
+    fn sign() -> (tempfile::TempDir, std::path::PathBuf, SignOfLife) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        std::fs::write(&path, "1\n").unwrap();
+        let pulse = SignOfLife::in_file(&path).unwrap();
+        (dir, path, pulse)
+    }
+
+    #[test]
+    fn a_trouble_is_told_until_its_own_stage_is_well() {
+        let (_dir, path, pulse) = sign();
+        assert_eq!(Sign::read(&path).unwrap(), Sign::default());
+        pulse.well("a", at(0));
+        pulse.trouble("b", at(1), "locked\nby somebody");
+        pulse.trouble("b", at(2), "locked\nby somebody");
+        pulse.well("a", at(9));
+        let trouble = Some((at(1), "locked\\nby somebody".to_owned()));
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(9)), trouble });
+        pulse.well("b", at(10));
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(10)), trouble: None });
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(&format!("{}\n", std::process::id())));
+    }
+
+    #[test]
+    fn signs_are_rare_and_their_absence_is_noticed() {
+        let (_dir, path, pulse) = sign();
+        for second in 0..5 {
+            pulse.well("a", at(second));
+        }
+        let sign = Sign::read(&path).unwrap();
+        assert_eq!(sign.at, Some(at(0)));
+        assert_eq!((sign.silent_since(at(60)), sign.silent_since(at(61))), (None, Some(at(0))));
+        // A clock that was set back gives one at once.
+        pulse.well("a", at(-100));
+        assert_eq!(Sign::read(&path).unwrap().at, Some(at(-100)));
+    }
+
+    #[test]
+    fn a_long_trouble_is_cut_to_the_room_there_is() {
+        let (_dir, path, pulse) = sign();
+        pulse.trouble("a", at(0), &"第".repeat(1_000));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), BYTES as u64);
+        assert!(Sign::read(&path).unwrap().trouble.unwrap().1.starts_with('第'));
+    }
+}
