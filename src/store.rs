@@ -6,6 +6,7 @@
 //! connection is dropped, the next user opens a new one and reads what is true.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -88,7 +89,14 @@ pub struct Store {
     options: SqliteConnectOptions,
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    /// How lately it was written: see [`Store::rest`].
+    stir: AtomicU8,
 }
+
+/// It was written since somebody last looked ...
+const WRITTEN: u8 = 2;
+/// ... and since the look before, and not after it.
+const CALM: u8 = 1;
 
 impl Store {
     /// Opens the database for the daemon and for commands that change it; makes and migrates it first.
@@ -110,7 +118,7 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
-        Ok(Self { options, writer: Mutex::new(Some(writer)), readers })
+        Ok(Self { options, writer: Mutex::new(Some(writer)), readers, stir: AtomicU8::new(WRITTEN) })
     }
 
     /// Begins the one write transaction; waits for the one before. Nothing is kept unless it is committed.
@@ -120,6 +128,7 @@ impl Store {
     /// [`Error::Busy`] when another process holds the lock for longer than five seconds, or what the disk says.
     pub async fn write(&self) -> Result<WriteTx<'_>> {
         let mut slot = self.writer.lock().await;
+        self.stir.store(WRITTEN, Ordering::Relaxed);
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.reopen().await?,
@@ -143,6 +152,20 @@ impl Store {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         sqlx::query("pragma wal_checkpoint(passive)").execute(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the cache was
+    /// for is over. Called now and then by who waits.
+    pub async fn rest(&self) {
+        let was = self.stir.load(Ordering::Relaxed);
+        self.stir.store(was.saturating_sub(1), Ordering::Relaxed);
+        if was == CALM
+            && let Ok(mut slot) = self.writer.try_lock()
+            && let Some(connection) = slot.as_mut()
+        {
+            // Only housekeeping: a connection that fails is found out by who needs it.
+            let _ = sqlx::query("pragma shrink_memory").execute(connection).await;
+        }
     }
 
     /// Connections that only read; what they see is committed.
