@@ -8,6 +8,7 @@
 mod bulk;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -112,6 +113,8 @@ pub struct Store {
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
     trouble: Trouble,
+    /// How lately it was written: see [`Store::rest`].
+    stir: AtomicU8,
 }
 
 /// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
@@ -130,6 +133,11 @@ impl Trouble {
         *self.0.lock().expect("no holder of the note panics") = trouble;
     }
 }
+
+/// It was written since somebody last looked ...
+const WRITTEN: u8 = 2;
+/// ... and since the look before, and not after it.
+const CALM: u8 = 1;
 
 impl Store {
     /// Opens the database for the daemon and for commands that change it; makes and migrates it first.
@@ -152,7 +160,13 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
-        Ok(Self { options, writer: Mutex::new(Some(writer)), readers, trouble: Trouble::default() })
+        Ok(Self {
+            options,
+            writer: Mutex::new(Some(writer)),
+            readers,
+            trouble: Trouble::default(),
+            stir: AtomicU8::new(WRITTEN),
+        })
     }
 
     /// Begins the one write transaction; waits for the one before. Nothing is kept unless it is committed.
@@ -166,6 +180,7 @@ impl Store {
 
     async fn begin(&self) -> Result<WriteTx<'_>> {
         let mut slot = self.writer.lock().await;
+        self.stir.store(WRITTEN, Ordering::Relaxed);
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.reopen().await?,
@@ -194,6 +209,20 @@ impl Store {
     /// Why nothing can be written, as the last try said; none while writing works.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.0.lock().expect("no holder of the note panics").clone()
+    }
+
+    /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the cache was
+    /// for is over. Called now and then by who waits.
+    pub async fn rest(&self) {
+        let was = self.stir.load(Ordering::Relaxed);
+        self.stir.store(was.saturating_sub(1), Ordering::Relaxed);
+        if was == CALM
+            && let Ok(mut slot) = self.writer.try_lock()
+            && let Some(connection) = slot.as_mut()
+        {
+            // Only housekeeping: a connection that fails is found out by who needs it.
+            let _ = sqlx::query("pragma shrink_memory").execute(connection).await;
+        }
     }
 
     /// Connections that only read; what they see is committed.

@@ -6,6 +6,7 @@
 //! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other URLs
 //! go on meanwhile.
 
+mod apply;
 mod ask;
 mod domains;
 mod doubt;
@@ -14,6 +15,7 @@ mod pause;
 mod reaction;
 mod resolve;
 mod send;
+mod store_wait;
 mod worker;
 
 pub use doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};

@@ -5,7 +5,8 @@ use tracing::{debug, info, warn};
 
 use super::outcome::Outcome;
 use super::reaction::{Lesson, Reaction, react};
-use super::worker::{Step, StoreWait, Submitter};
+use super::store_wait::StoreWait;
+use super::worker::{Step, Submitter};
 use crate::ledger::{self, Closing, Fact, Mark};
 use crate::meters;
 use crate::model::{BudgetDay, SubmissionId, Time};

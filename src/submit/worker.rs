@@ -8,9 +8,11 @@ use tokio::sync::Notify as Wake;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::apply::options;
 use super::domains::Domains;
 use super::outcome::{Deferral, Outcome};
 use super::reaction::Circumstances;
+use super::store_wait::StoreWait;
 use crate::clock::Clock;
 use crate::config::{Config, InDoubt, Keys};
 use crate::credentials::Credentials;
@@ -21,7 +23,7 @@ use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
-use crate::settings::{self, Live, Settings};
+use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::track::Desk;
@@ -35,10 +37,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// No wait is shorter: whatever was decided, nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(20);
-
-/// Waits between tries when the database cannot be written: from this, doubling, up to `STORE_RETRY_MAX`.
-const STORE_RETRY_MIN: Duration = Duration::from_millis(500);
-const STORE_RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Clocks that differ by no more than this count as equal: `Date` has whole seconds, and answers take time.
 const SKEW_MIN: TimeDelta = TimeDelta::seconds(30);
@@ -76,11 +74,11 @@ pub struct Submitter {
     pub(super) policy: Policy,
     pub(super) options: PreloadOptions,
     pub(super) marker: Marker,
-    attempts_max: u32,
-    in_doubt: InDoubt,
+    pub(super) attempts_max: u32,
+    pub(super) in_doubt: InDoubt,
     pub(super) in_doubt_wait: Duration,
     pub(super) pace: Pace,
-    calls_per_second: u32,
+    pub(super) calls_per_second: u32,
     /// How long a call may take.
     pub(super) call_timeout: Duration,
     pub(super) pulse: Pulse,
@@ -95,7 +93,7 @@ pub struct Submitter {
     /// Until when nobody can be asked whether a new day has begun.
     pub(super) clock_doubt: Option<Time>,
     /// The wall clock and the boot-time clock when the day was last beyond doubt.
-    anchor: Option<(Time, Duration)>,
+    pub(super) anchor: Option<(Time, Duration)>,
     /// Whether the daemon stops.
     pub(super) shutdown: CancellationToken,
 }
@@ -149,29 +147,6 @@ impl Submitter {
         Arc::clone(&self.desk)
     }
 
-    /// Takes over what was read afresh. What it has learned of the account stays.
-    fn apply(&mut self, settings: &Settings) {
-        let config = &settings.config;
-        let policy = Policy::from(config);
-        if policy.day_starts != self.policy.day_starts {
-            // Days are named anew: the service's clock is asked which one it is.
-            (self.told, self.clock_doubt, self.anchor) = (None, None, None);
-        }
-        self.policy = policy;
-        self.options = options(config);
-        self.client = settings.client.clone();
-        self.credentials = settings.credentials.clone();
-        self.keys = config.credentials.clone();
-        self.attempts_max = config.retry.attempts_max.get();
-        self.in_doubt = config.budget.in_doubt;
-        self.in_doubt_wait = config.budget.in_doubt_wait.get();
-        self.call_timeout = config.api.timeout.get();
-        if config.api.requests_per_second.get() != self.calls_per_second {
-            self.calls_per_second = config.api.requests_per_second.get();
-            self.pace = Pace::new(f64::from(self.calls_per_second));
-        }
-    }
-
     /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
     pub async fn run(mut self, wake: Arc<Wake>, mut live: Live, shutdown: CancellationToken) {
         self.shutdown = shutdown.clone();
@@ -188,7 +163,10 @@ impl Submitter {
                     self.board.sign().well(STAGE, self.clock.now());
                     match step {
                         Step::Sent(_) | Step::Tidied => continue,
-                        Step::Waiting { until } => self.until(until).min(LOOK_AGAIN),
+                        Step::Waiting { until } => {
+                            self.store.rest().await;
+                            self.until(until).min(LOOK_AGAIN)
+                        }
                     }
                 }
                 Err(error) => {
@@ -417,41 +395,8 @@ impl Submitter {
     }
 }
 
-fn options(config: &Config) -> PreloadOptions {
-    PreloadOptions {
-        area: config.api.area,
-        l2_preload: config.api.l2_preload,
-        with_header: config.api.with_header.clone(),
-    }
-}
-
 /// The time since boot, suspended time included; `/proc/uptime` may be hidden from a service.
 fn boot_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Spaces the tries when the database fails, and logs each failure once.
-#[derive(Debug, Default)]
-pub(super) struct StoreWait {
-    pub(super) failures: u32,
-}
-
-impl StoreWait {
-    pub(super) fn failed(&mut self, error: &store::Error) -> Duration {
-        meters::moved(Stage::Submitter);
-        if self.failures == 0 {
-            warn!(%error, "the database cannot be used; nothing is sent meanwhile, and it is tried again");
-        }
-        let wait = STORE_RETRY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(STORE_RETRY_MAX);
-        self.failures += 1;
-        wait
-    }
-
-    fn over(&mut self) {
-        if self.failures > 0 {
-            info!("the database can be used again");
-            self.failures = 0;
-        }
-    }
 }

@@ -1,0 +1,41 @@
+//! What a reload changes in the worker.
+
+use super::worker::Submitter;
+use crate::config::Config;
+use crate::schedule::Policy;
+use crate::settings::Settings;
+use crate::vod::{Pace, PreloadOptions};
+
+impl Submitter {
+    /// Takes over what was read afresh. What it has learned of the account stays.
+    pub(super) fn apply(&mut self, settings: &Settings) {
+        let config = &settings.config;
+        let policy = Policy::from(config);
+        if policy.day_starts != self.policy.day_starts {
+            // Days are named anew: the service's clock is asked which one it is.
+            (self.told, self.clock_doubt, self.anchor) = (None, None, None);
+        }
+        self.policy = policy;
+        self.options = options(config);
+        self.client = settings.client.clone();
+        self.credentials = settings.credentials.clone();
+        self.keys = config.credentials.clone();
+        self.attempts_max = config.retry.attempts_max.get();
+        self.in_doubt = config.budget.in_doubt;
+        self.in_doubt_wait = config.budget.in_doubt_wait.get();
+        self.call_timeout = config.api.timeout.get();
+        if config.api.requests_per_second.get() != self.calls_per_second {
+            self.calls_per_second = config.api.requests_per_second.get();
+            self.pace = Pace::new(f64::from(self.calls_per_second));
+        }
+    }
+}
+
+/// What every batch is sent with.
+pub(super) fn options(config: &Config) -> PreloadOptions {
+    PreloadOptions {
+        area: config.api.area,
+        l2_preload: config.api.l2_preload,
+        with_header: config.api.with_header.clone(),
+    }
+}
