@@ -22,7 +22,21 @@ const HOST_IDS: &str = "
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
-const ADDED: &str = "select host_id, priority, count(*) from urls where url_id > ?1 group by host_id, priority";
+const ADDED: &str = "
+    select host_id, priority, count(*), min(url_id), max(url_id)
+    from urls where url_id > ?1 group by host_id, priority";
+
+/// Between which rows a file's URLs lie: known from its first chunk on.
+const FILE_RANGE: &str = "
+    update files set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where file_id = ?1";
+
+/// None yet.
+const NO_FILE_RANGE: &str = "update files set url_to = 0 where file_id = ?1 and url_from = 0";
+
+const HOST_RANGES: &str = "
+    update hosts set url_from = iif(url_from = 0, j.lo, url_from), url_to = j.hi
+    from (select value ->> 0 as id, min(value ->> 1) as lo, max(value ->> 2) as hi from json_each(?1) group by 1) as j
+    where hosts.host_id = j.id";
 
 const ADDED_LINES: &str = "select line from urls where url_id > ?1";
 
@@ -127,10 +141,13 @@ pub async fn enqueue_tx(
         }
     }
     let mut moves = Moves::default();
+    let mut ranges: Vec<(i64, i64, i64)> = Vec::new();
     for row in sqlx::query(ADDED).bind(last).fetch_all(&mut *conn).await? {
         let priority = Priority::from_rank(row.get(1));
         moves.add(file, HostId(row.get(0)), priority, UrlState::Pending, row.get(2));
+        ranges.push((row.get(0), row.get(3), row.get(4)));
     }
+    note_ranges(conn, file, &ranges).await?;
     let mut fresh = 0;
     if queued < unique || !again.is_empty() {
         let added: Vec<i64> = sqlx::query_scalar(ADDED_LINES).bind(last).fetch_all(&mut *conn).await?;
@@ -147,6 +164,19 @@ pub async fn enqueue_tx(
     moves.apply(conn).await?;
     let fresh = fresh.unsigned_abs();
     Ok(Enqueued { queued, fresh, merged: lines - queued - fresh })
+}
+
+/// Widens what is known of where the URLs of a file and of its hosts lie, by the first and last row that each host got.
+async fn note_ranges(conn: &mut SqliteConnection, file: FileId, hosts: &[(i64, i64, i64)]) -> Result<()> {
+    let first = hosts.iter().map(|(_, first, _)| *first).min();
+    let last = hosts.iter().map(|(_, _, last)| *last).max();
+    let (Some(first), Some(last)) = (first, last) else {
+        sqlx::query(NO_FILE_RANGE).bind(file.0).execute(conn).await?;
+        return Ok(());
+    };
+    sqlx::query(FILE_RANGE).bind(file.0).bind(first).bind(last).execute(&mut *conn).await?;
+    sqlx::query(HOST_RANGES).bind(serde_json::json!(hosts).to_string()).execute(conn).await?;
+    Ok(())
 }
 
 /// Lines with the same keys, each group in the order of the index.
