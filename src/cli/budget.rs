@@ -10,6 +10,7 @@ use crate::ledger;
 use crate::store::{self, Store};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd budget confirm --requests-used 120")]
 pub(super) struct BudgetArgs {
     #[command(subcommand)]
     command: BudgetCommand,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::text::{bar, colours, number, out};
+use super::text::{bar, colours, json, number, out};
 use super::{load, runtime};
 use crate::config::Config;
 use crate::daemon::{Held, Lock, lock_paths};
@@ -12,7 +12,7 @@ use crate::telemetry::one_line;
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code: 0 well, 1 needs attention, 69 no daemon.")]
+#[command(after_help = "Exit code: 0 well, 1 needs attention, 69 no daemon.\n\nExample: prefetchd status --json")]
 pub(super) struct StatusArgs {
     /// As JSON
     #[arg(long)]
@@ -33,7 +33,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
         report.health = "not running".to_owned();
     }
     if args.json {
-        out(&serde_json::to_string_pretty(&report)?);
+        out(&json(&report)?);
     } else {
         print(&report);
     }

@@ -5,6 +5,7 @@
 //! are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which is
 //! safe: what was in flight is found open at the next start.
 
+mod changes;
 mod lock;
 mod signals;
 
@@ -88,6 +89,13 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
         spool.run(token).await;
         "spool"
     });
+    let tell = Arc::new(Notify::new());
+    let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
+    let (path, token) = (database.to_path_buf(), shutdown.clone());
+    stages.spawn(async move {
+        changes::watch(path, wake, token).await;
+        "watch on the database"
+    });
     let token = shutdown.clone();
     stages.spawn(async move {
         submitter.run(queued, token).await;
@@ -95,7 +103,7 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     });
     let token = shutdown.clone();
     stages.spawn(async move {
-        notifier.run(token).await;
+        notifier.run(tell, token).await;
         "notifier"
     });
     notify(&[NotifyState::Ready]);

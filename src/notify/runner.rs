@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -24,8 +25,8 @@ const TRIES_MAX: u32 = 3;
 /// ... and how long after a failed one.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often the outbox is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often the outbox is looked at when nobody says that the database has changed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What was told is kept for so long, for those who wonder.
 const KEEP: TimeDelta = TimeDelta::days(30);
@@ -45,8 +46,8 @@ impl Notifier {
         Self { store, clock, command: command.filter(|command| !command.is_empty()) }
     }
 
-    /// Tells until `shutdown`. A command that runs then is ended; its notice is told after the next start.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended; its notice is told after the next start.
+    pub async fn run(self, wake: Arc<Notify>, shutdown: CancellationToken) {
         loop {
             let sleep = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -60,6 +61,7 @@ impl Notifier {
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                () = wake.notified(), if sleep == LOOK_AGAIN => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }

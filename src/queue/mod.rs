@@ -1,5 +1,5 @@
 //! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `tally`,
-//! `cases` and `case_members`.
+//! `cases`, `case_members` and `orders`.
 //!
 //! In the order of a URL's life: [`enqueue_tx`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
 //! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
@@ -12,8 +12,10 @@ mod claim;
 mod enqueue;
 mod files;
 mod hosts;
+mod orders;
 mod prune;
 mod ready;
+mod selection;
 mod settle;
 mod suspects;
 mod tally;
@@ -25,10 +27,13 @@ pub use files::{
     register_tx, reject_tx, set_keys_tx, unfinished, without_final_receipt,
 };
 pub use hosts::{
-    Host, HostStanding, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx, set_standing_tx,
+    Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,
+    set_standing_tx,
 };
+pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
 pub use prune::prune_tx;
 pub use ready::{Ready, Tidied, ready, tidy_tx};
+pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{
     Evidence, Finding, batch_was_bad_tx, batch_was_good_tx, cases, explain_by_host_tx, hold_suspects_tx,

@@ -3,7 +3,9 @@
 mod board;
 mod lists;
 mod report;
+mod story;
 
 pub use board::{Board, Health};
-pub use lists::List;
+pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use report::{BudgetReport, FileReport, StatusReport, read_report};
+pub use story::{Chapter, Moment, Story};

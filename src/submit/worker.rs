@@ -22,6 +22,7 @@ use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
 use crate::status::Board;
 use crate::store::{self, Store};
+use crate::telemetry::one_line;
 use crate::vod::{Client, PreloadOptions, Reply};
 
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
@@ -233,7 +234,11 @@ impl Submitter {
         }
         let event = Event::BudgetSpent { day: day.to_string(), urgent: snapshot.ready.urgent, why: why.to_string() };
         notify::add_tx(&mut tx, &event, self.now()).await?;
-        warn!(urgent = snapshot.ready.urgent, %why, "the budget ran out with urgent URLs waiting");
+        warn!(
+            urgent = snapshot.ready.urgent,
+            why = one_line(&why.to_string()),
+            "the budget ran out with urgent URLs waiting"
+        );
         tx.commit().await
     }
 
