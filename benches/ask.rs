@@ -198,9 +198,9 @@ fn main() {
         "select state, count(*) from v_urls where file = 'file-000500.txt' group by state",
         "select * from v_urls where host = 'h03.example.com' limit 100",
         "select * from v_files where label = 'label 50'",
-        "select * from v_files where dropped_at > '2026-11-23' order by file_id desc limit 100",
+        "select * from v_files where dropped_at > '2026-11-22T18' order by file_id desc limit 100",
         "select * from v_submissions order by submission_id desc limit 100",
-        "select * from v_submissions where opened_at > '2026-11-23' limit 100",
+        "select * from v_submissions where opened_at > '2026-11-22T16' limit 100",
     ] {
         shell(&database, query);
     }
@@ -208,14 +208,14 @@ fn main() {
         &["why", KNOWN][..],
         &["urls"],
         &["urls", "--state", "held"],
-        &["urls", "--file", "file-000500.txt", "--state", "failed"],
+        &["urls", "--file", "file-000565.txt", "--state", "failed"],
         &["urls", "--label", "label 500"],
         &["urls", "--label", "own"],
         &["urls", "--host", "h03.example.com"],
         &["files", "--state", "held"],
         &["submissions", "--file", "file-000500.txt"],
         &["hosts"],
-        &["retry", "--file", "file-000500.txt", "--dry-run"],
+        &["retry", "--file", "file-000565.txt", "--dry-run"],
     ] {
         program(&config, args);
     }

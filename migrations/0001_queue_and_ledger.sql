@@ -233,7 +233,7 @@ create table orders (
     order_id  integer primary key,
     at        integer not null,
     who       text    not null,                    -- user name and uid
-    command   text    not null,                    -- retry, cancel, prioritize, pause, resume
+    command   text    not null,                    -- retry, cancel, prioritize, pause, resume, budget confirm
     what      text    not null,                    -- which urls, or why
     rows      integer not null default 0           -- urls it changed so far
 ) strict;

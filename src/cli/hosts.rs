@@ -11,7 +11,7 @@ use crate::status::List;
 )]
 pub(super) struct HostsArgs {
     /// Only domains of this standing: unknown, good, refused or offline
-    #[arg(long, value_parser = ["unknown", "good", "refused", "offline"])]
+    #[arg(long, visible_alias = "state", value_parser = ["unknown", "good", "refused", "offline"])]
     standing: Option<String>,
     /// Only this domain
     #[arg(long)]

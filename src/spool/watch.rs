@@ -57,8 +57,9 @@ impl Watch {
         }
         let (hints, woken) = (Arc::clone(&self.hints), Arc::clone(&self.woken));
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            note(&hints, event);
-            woken.notify_one();
+            if note(&hints, event) {
+                woken.notify_one();
+            }
         })
         .map_err(|error| error.to_string())?;
         watcher.watch(&self.folder, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
@@ -87,14 +88,16 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-fn note(hints: &Hints, event: notify::Result<Event>) {
-    let Ok(event) = event else { return };
+/// Keeps what was heard; false if it is no news. That the scan itself opens the folder is heard too, and would start the next.
+fn note(hints: &Hints, event: notify::Result<Event>) -> bool {
+    // Something was lost: the scan finds it.
+    let Ok(event) = event else { return true };
     let heard = match event.kind {
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Heard::MovedIn),
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed),
         EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => Some(Heard::Open),
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => None,
-        _ => return,
+        _ => return event.need_rescan(),
     };
     let mut hints = hints.lock().expect("no holder of the hints panics");
     for name in event.paths.iter().filter_map(|path| path.file_name()) {
@@ -104,4 +107,5 @@ fn note(hints: &Hints, event: notify::Result<Event>) {
             _ => drop(hints.remove(name)),
         }
     }
+    true
 }

@@ -184,3 +184,25 @@ fn an_order_that_names_nothing_or_takes_no_such_state_is_wrong_usage() {
     assert_eq!(world.run(&["pause"]).status.code(), Some(69));
     assert!(!world.database().exists());
 }
+
+#[test]
+fn a_cancel_that_is_killed_in_the_middle_says_how_far_it_got() {
+    let world = World::new("", "");
+    let daemon = paused(&world);
+    world.drop_file("film.txt", urls("a", 40_000));
+    world.wait_for("select pending from v_status", 40_000);
+    world.stop(daemon);
+    let cancel = World::spawn(&mut world.command(&["cancel", "--file", "film.txt"]));
+    world.wait_for("select count(*) from v_orders where command = 'cancel' and rows > 0", 1);
+    cancel.kill();
+    let cancelled = world.number("select cancelled from v_status");
+    // Whole transactions of ten thousand.
+    assert!(cancelled > 0 && cancelled % 10_000 == 0, "{cancelled}");
+    assert_eq!(world.number("select rows from v_orders where command = 'cancel'"), cancelled);
+    world.assert_books_agree();
+    if cancelled < 40_000 {
+        done(&world, &["cancel", "--file", "film.txt"]);
+    }
+    assert_eq!(world.number("select sum(rows) from v_orders where command = 'cancel'"), 40_000);
+    world.assert_books_agree();
+}
