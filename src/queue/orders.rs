@@ -11,8 +11,8 @@ use super::tally::Moves;
 use crate::model::{FileId, HostId, OrderId, Priority, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
-/// URLs that one transaction changes at most.
-pub const ORDER_ROWS_MAX: usize = 10_000;
+/// URLs that one transaction changes at most: each may touch a page of its own of the index by key.
+pub const ORDER_ROWS_MAX: usize = 2_000;
 
 const RECORD: &str = "insert into orders (at, who, command, what) values (?1, ?2, ?3, ?4) returning order_id";
 
