@@ -40,8 +40,15 @@ create table files (
     cancelled      integer not null default 0,
     held           integer not null default 0,
     receipt_final  integer not null default 0,     -- 1: the receipt says how the file ended
-    deadline_said  integer not null default 0      -- 1: a notice said that its deadline is near
+    deadline_said  integer not null default 0,     -- 1: a notice said that its deadline is near
+    -- its urls lie between these rows, perhaps among those of others; so that no url pays for an index by file
+    url_from       integer not null default 0,
+    url_to         integer not null default 9223372036854775807
 ) strict;
+
+create index files_name on files (name);
+create index files_label on files (label) where label is not null;
+create index files_dropped on files (strftime('%Y-%m-%dT%H:%M:%fZ', dropped_at / 1000.0, 'unixepoch'));
 
 create unique index files_unfinished on files (stored_name) where phase in (0, 1, 3);
 create index files_finishing on files (file_id)
@@ -70,7 +77,10 @@ create table hosts (
     holds_until integer,                           -- an answer to a batch said so, and is believed until then; null: the list of domains
     accepted_at integer,                           -- about when a batch with it was last accepted
     unpark    integer not null default 0,          -- 1: it may be sent again, and has urls that are parked
-    pending   integer not null default 0
+    pending   integer not null default 0,
+    -- as in files
+    url_from  integer not null default 0,
+    url_to    integer not null default 9223372036854775807
 ) strict;
 
 create index hosts_unknown on hosts (host_id) where standing = 'unknown';
@@ -111,6 +121,14 @@ create index urls_waiting on urls (wait_until) where wait_until is not null;
 create index urls_deadline on urls (deadline) where state = 0 and deadline is not null;
 create index urls_ended on urls (ended_at) where ended_at is not null;
 create index urls_submission on urls (submission_id) where submission_id is not null;
+-- What left the queue, by state and by url. Rows pay for these when they end.
+create index urls_failed on urls (file_id) where state = 3;
+create index urls_expired on urls (file_id) where state = 4;
+create index urls_cancelled on urls (file_id) where state = 5;
+create index urls_held on urls (file_id) where state = 6;
+create index urls_warm on urls (file_id) where state = 2;
+-- Few lines have a label of their own.
+create index urls_label on urls (label) where label is not null;
 
 -- By the 64-bit hash of a url its latest row; urls.older_id leads on to the rows before it. A table of its own and no index, so
 -- that it is filled in its own order, chunk by chunk, and is left alone when a url changes its state.
@@ -188,6 +206,9 @@ create table submissions (
 create index submissions_open on submissions (submission_id) where state = 0;
 create index submissions_sent on submissions (opened_at);
 create index submissions_double on submissions (double_urls) where double_urls > 0;
+create index submissions_running on submissions (submission_id) where state = 1 and ended_at is null;
+create index submissions_complete on submissions (submission_id) where state = 1 and ended_at is not null;
+create index submissions_opened on submissions (strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch'));
 
 -- A refused submission in which something is still to be found (module queue).
 create table cases (
@@ -235,6 +256,16 @@ create table tracks (
 
 create index tracks_due on tracks (look_at) where look_at is not null;
 
+-- What operators asked for, by commands.
+create table orders (
+    order_id  integer primary key,
+    at        integer not null,
+    who       text    not null,                    -- user name and uid
+    command   text    not null,                    -- retry, cancel, prioritize, pause, resume, budget confirm
+    what      text    not null,                    -- which urls, or why
+    rows      integer not null default 0           -- urls it changed so far
+) strict;
+
 create table tasks (
     task_id        text    not null,
     submission_id  integer not null references submissions,
@@ -267,6 +298,10 @@ create table account (
     paused_since       integer,
     probe_at           integer,                    -- when a free call will try whether the pause is over
     probes             integer not null default 0,
+    -- the operator's pause, beside those above
+    stopped_why        text,
+    stopped_by         text,
+    stopped_at         integer,
     paused_told        integer not null default 0, -- 1: somebody was told, and not yet that it is over
     drift_said_day     text,                       -- drift is logged once a day
     urgent_said_day    text,                       -- that the budget ran out with urgent urls waiting, too
@@ -300,8 +335,8 @@ insert into daemon (one) values (1);
 
 create view v_status as
 select
-    case when a.paused_why is not null and d.health = 'running' then 'paused' else d.health end as health,
-    a.paused_why,
+    case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
+    coalesce('by ' || a.stopped_by || ': ' || a.stopped_why || '; `prefetchd resume` ends it', a.paused_why) as paused_why,
     d.waiting_for,
     strftime('%Y-%m-%dT%H:%M:%fZ', d.waiting_until / 1000.0, 'unixepoch') as waiting_until,
     d.spool_problem,
@@ -362,30 +397,105 @@ select
      where so_far * 20 >= urls * 19) as warm_seconds_p95
 from files;
 
-create view v_urls as
+-- What stands in v_urls of a url in whatever state; for v_urls alone.
+create view url_rows as
 select
     u.url_id, u.url, h.host, f.name as file, u.line,
     coalesce(u.label, f.label) as label,
     case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
-    case u.state
-        when 0 then case u.suspect when 2 then 'held' else 'pending' end
-        when 1 then case when s.state = 0 then 'leased' when s.ended_at is null then 'submitted' else 'complete' end
-        when 2 then 'complete' when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' else 'held'
-    end as state,
-    case when u.parked = 1 and u.state = 0 then h.why else u.reason end as reason, u.attempts,
+    u.state as url_state, u.suspect, u.parked, u.wait_until, u.reason, h.why as host_why, u.attempts,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
     strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
-    case when u.state in (1, 2, 3) and s.state = 1
-        then strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') end as submitted_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', case when u.state = 1 then s.ended_at else u.ended_at end / 1000.0, 'unixepoch') as ended_at,
-    u.submission_id,
-    case when u.state in (1, 2) or (u.state = 3 and s.state = 1)
-        then (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = u.submission_id) end as task_ids
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.ended_at / 1000.0, 'unixepoch') as ended_at,
+    u.submission_id, f.file_id
 from urls as u
-join files as f on f.file_id = u.file_id
-join hosts as h on h.host_id = u.host_id
-left join submissions as s on s.submission_id = u.submission_id;
+join files as f on f.file_id = u.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to
+join hosts as h on h.host_id = u.host_id and u.url_id >= h.url_from and u.url_id <= h.url_to;
+
+-- A select for each way into each state, so that a query for one state walks that state's index alone.
+create view v_urls as
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 0 and suspect = 0
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, cast(iif(parked = 1, host_why, reason) as text) as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is not null and suspect <> 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, host_why as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 1 and suspect <> 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 0 and suspect > 0 and suspect = 1
+union all
+select
+    url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and suspect > 0 and suspect = 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 6
+union all
+select
+    url_id, url, host, file, line, label, priority, 'leased' as state, reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, u.ended_at, submission_id, null as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 0
+union all
+select
+    url_id, url, host, file, line, label, priority, 'submitted' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 1 and s.ended_at is null
+union all
+select
+    url_id, url, host, file, line, label, priority, 'complete' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.ended_at / 1000.0, 'unixepoch') as ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 1 and s.ended_at is not null
+union all
+select
+    url_id, url, host, file, line, label, priority, 'complete' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u left join submissions as s using (submission_id)
+where url_state = 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'failed' as state, reason,
+    attempts, not_before, deadline, queued_at, iif(s.state = 1, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch'), null) as submitted_at, u.ended_at, submission_id,
+    iif(s.state = 1, (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id), null) as task_ids, file_id
+from url_rows as u left join submissions as s using (submission_id)
+where url_state = 3
+union all
+select
+    url_id, url, host, file, line, label, priority, 'expired' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 4
+union all
+select
+    url_id, url, host, file, line, label, priority, 'cancelled' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 5;
 
 create view v_submissions as
 select
@@ -415,3 +525,49 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since,
     pending
 from hosts;
+
+create view v_orders as
+select
+    order_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') as at,
+    who, command, what, rows
+from orders;
+
+-- What the query planner is to believe of the tables' sizes, so that the plans of the views do not depend on what stands
+-- in them today: the partial indexes are small beside urls, and files, hosts and open submissions are looked up one by one.
+-- The figures are those of a database of ten million urls; tests pin the plans that follow from them.
+analyze;
+delete from sqlite_stat1;
+insert into sqlite_stat1 (tbl, idx, stat) values
+    ('urls', 'urls_ready', '4000000 1000000 1000000 10 1'),
+    ('urls', 'urls_parked', '100000 10000'),
+    ('urls', 'urls_suspect', '1000 500'),
+    ('urls', 'urls_waiting', '100000 1000'),
+    ('urls', 'urls_deadline', '100000 1000'),
+    ('urls', 'urls_ended', '2000000 100'),
+    ('urls', 'urls_submission', '7000000 1000'),
+    ('urls', 'urls_failed', '100000 1000'),
+    ('urls', 'urls_expired', '100000 1000'),
+    ('urls', 'urls_cancelled', '100000 1000'),
+    ('urls', 'urls_held', '100000 1000'),
+    ('urls', 'urls_warm', '100000 1000'),
+    ('urls', 'urls_label', '100000 1000'),
+    ('urls', null, '10000000'),
+    ('files', 'files_name', '1000000 2'),
+    ('files', 'files_label', '500000 2'),
+    ('files', 'files_dropped', '1000000 1'),
+    ('files', 'files_unfinished', '100 1'),
+    ('files', 'files_finishing', '100 1'),
+    ('files', 'files_final', '100 1'),
+    ('files', null, '1000000'),
+    ('hosts', 'hosts_unknown', '10 1'),
+    ('hosts', 'hosts_blocked', '10 1'),
+    ('hosts', 'hosts_unpark', '10 1'),
+    ('hosts', 'sqlite_autoindex_hosts_1', '1000000 1'),
+    ('submissions', 'submissions_open', '1 1'),
+    ('submissions', 'submissions_double', '100 1'),
+    ('submissions', 'submissions_running', '500 1'),
+    ('submissions', 'submissions_complete', '5000 1'),
+    ('submissions', 'submissions_opened', '20000 1'),
+    ('submissions', null, '20000');
+analyze sqlite_schema;

@@ -311,6 +311,15 @@ async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {
     }
 }
 
+/// SQLite's counter of changes that others than this connection have committed.
+///
+/// # Errors
+///
+/// What the disk says.
+pub async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
+}
+
 /// The write-ahead log beside a database file.
 pub fn wal_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -60,11 +60,20 @@ fn filter(level: Level) -> EnvFilter {
     }
 }
 
-/// Text from outside on one line: control characters escaped, so that it can neither forge an event nor drive a terminal.
+/// Text from outside on one line: what [`is_unsafe`] is escaped, so that it can neither forge an event nor drive a terminal.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        if is_unsafe(c) { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
+}
+
+/// Whether a character could end a line, drive a terminal, or turn the direction of writing so that text reads as other
+/// than it is.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{200e}' | '\u{200f}')
+        || ('\u{202a}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
 }

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::exit;
 use crate::model::Priority;
 use crate::spool::{Folders, LINE_BYTES_MAX, is_left_alone, is_text, sync_folder};
+use crate::telemetry::one_line;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd add premiere.txt\n         find-urls | prefetchd add - --name nightly.txt")]
@@ -96,7 +97,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     copy.as_file().sync_all()?;
     let name = hand_over(copy, &incoming, &name)?;
     sync_folder(&incoming)?;
-    text::out(&name);
+    text::out(&one_line(&name));
     Ok(0)
 }
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::{failure, load, runtime, text};
-use crate::exit;
-use crate::ledger;
-use crate::store::{self, Store};
+use super::{failure, load, open_existing, runtime, text, who};
+use crate::clock::Clock;
+use crate::{exit, ledger, queue, store};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd budget confirm --requests-used 120")]
 pub(super) struct BudgetArgs {
     #[command(subcommand)]
     command: BudgetCommand,
@@ -31,14 +31,14 @@ enum BudgetCommand {
 pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
     let BudgetCommand::Confirm { requests_used } = args.command;
-    let path = config.database.url.path();
-    if !path.exists() {
-        return Err(store::Error::Missing(path.to_path_buf()).into());
-    }
     let confirmed = runtime()?.block_on(async {
-        let store = Store::open(path).await?;
+        let store = open_existing(&config).await?;
         let mut tx = store.write().await?;
         let confirmed = ledger::confirm_tx(&mut tx, requests_used).await?;
+        if let Some((day, requests)) = &confirmed {
+            let what = format!("{requests} requests of {day} count as spent");
+            queue::record_order_tx(&mut tx, &who::asks(), "budget confirm", &what, Clock::system().now()).await?;
+        }
         tx.commit().await?;
         store.close().await;
         store::Result::Ok(confirmed)

@@ -15,6 +15,7 @@ use crate::vod::{Client, Reply, SignedCall};
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd check --online")]
 pub(super) struct CheckArgs {
     /// Also ask the service, with a free call, whether it takes the credentials
     #[arg(long)]

@@ -5,14 +5,19 @@ mod budget;
 mod check;
 mod demo;
 mod forecast;
+mod generate;
 mod hosts;
 mod layout;
 mod list;
-mod retry;
+mod orders;
+mod pause;
 mod run;
 mod sandbox;
 mod status;
 mod text;
+mod urls;
+mod who;
+mod why;
 
 use std::path::PathBuf;
 
@@ -20,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::daemon::Locked;
+use crate::telemetry::one_line;
 use crate::{credentials, exit, store};
 
 /// Warms ApsaraVideo VOD's CDN: drop files of URLs in a directory and forget them.
@@ -37,6 +43,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon in the foreground, as systemd does
+    #[command(after_help = "Example: prefetchd run --config /etc/prefetchd/prefetchd.toml")]
     Run(run::RunArgs),
     /// Check configuration, paths, database and credentials, and change nothing
     Check(check::CheckArgs),
@@ -46,16 +53,35 @@ enum Command {
     Status(status::StatusArgs),
     /// Say when what is queued will be sent, and what a file would cost that is not dropped yet
     Forecast(forecast::ForecastArgs),
+    /// List files, the latest first
+    Files(urls::FilesArgs),
+    /// List URLs
+    Urls(urls::UrlsArgs),
+    /// List calls of the service and what they cost, the latest first
+    Submissions(urls::SubmissionsArgs),
     /// List the domains of the queue, those that may not be sent first
     Hosts(hosts::HostsArgs),
-    /// Give what was refused another chance
-    Retry(retry::RetryArgs),
+    /// Tell one URL's whole story
+    Why(why::WhyArgs),
+    /// Put what failed, expired, was cancelled or is held back into the queue; give a refused domain another chance
+    Retry(orders::RetryArgs),
+    /// End URLs that wait
+    Cancel(orders::CancelArgs),
+    /// Move URLs that wait to another place in the queue
+    Prioritize(orders::PrioritizeArgs),
+    /// Stop submitting until it is resumed, also across restarts; files are still read
+    Pause(pause::PauseArgs),
+    /// Go on submitting after a pause
+    Resume(pause::ResumeArgs),
     /// Settle what the account book cannot know by itself
     Budget(budget::BudgetArgs),
     /// Run a local stand-in for the API, for trying and testing
     Sandbox(sandbox::SandboxArgs),
     /// Show everything at work on sandbox data, in seconds
     Demo(demo::DemoArgs),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 /// Runs the command and gives the exit code.
@@ -66,14 +92,25 @@ pub fn main(args: Args) -> i32 {
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),
         Command::Forecast(forecast) => forecast::main(args.config.as_deref(), &forecast),
+        Command::Files(files) => urls::files(args.config.as_deref(), &files),
+        Command::Urls(urls) => urls::urls(args.config.as_deref(), &urls),
+        Command::Submissions(submissions) => urls::submissions(args.config.as_deref(), &submissions),
         Command::Hosts(hosts) => hosts::main(args.config.as_deref(), &hosts),
-        Command::Retry(retry) => retry::main(args.config.as_deref(), &retry),
+        Command::Why(why) => why::main(args.config.as_deref(), &why),
+        Command::Retry(retry) => orders::retry(args.config.as_deref(), &retry),
+        Command::Cancel(cancel) => orders::cancel(args.config.as_deref(), &cancel),
+        Command::Prioritize(prioritize) => orders::prioritize(args.config.as_deref(), &prioritize),
+        Command::Pause(pause) => pause::pause(args.config.as_deref(), &pause),
+        Command::Resume(resume) => pause::resume(args.config.as_deref(), &resume),
         Command::Budget(budget) => budget::main(args.config.as_deref(), &budget),
         Command::Sandbox(sandbox) => sandbox::main(&sandbox),
         Command::Demo(demo) => demo::main(&demo),
+        Command::Generate(generate) => generate::main(&generate),
     };
     result.unwrap_or_else(|error| {
-        text::err(&format!("prefetchd: {error:#}"));
+        for (at, line) in format!("{error:#}").lines().enumerate() {
+            text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, one_line(line)));
+        }
         code_of(&error)
     })
 }
@@ -119,6 +156,15 @@ fn code_of(error: &anyhow::Error) -> i32 {
         }
     }
     exit::SOFTWARE
+}
+
+/// The database of the configuration, for a command that changes it and does not make one.
+async fn open_existing(config: &Config) -> store::Result<store::Store> {
+    let path = config.database.url.path();
+    if !path.exists() {
+        return Err(store::Error::Missing(path.to_path_buf()));
+    }
+    store::Store::open(path).await
 }
 
 /// A runtime for one command.

@@ -1,6 +1,9 @@
 //! What goes to the terminal. A pipe that closes early ends the output, not the program.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+
+use crate::telemetry::is_unsafe;
 
 /// A line on standard output.
 pub(super) fn out(line: &str) {
@@ -10,6 +13,21 @@ pub(super) fn out(line: &str) {
 /// A line on standard error.
 pub(super) fn err(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A value as JSON on several lines, safe to be shown: what drives a terminal and what turns the direction of writing is
+/// escaped. Such characters only occur inside of strings, where `\u` means the same.
+pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_unsafe(c) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    Ok(safe)
 }
 
 /// Whether to colour standard output.
@@ -46,5 +64,13 @@ mod tests {
         assert_eq!([0, 999, 1_000, -1_234_567].map(number), ["0", "999", "1,000", "-1,234,567"]);
         assert_eq!(bar(1, 4, 8), "[##------]");
         assert_eq!(bar(9, 0, 2), "[--]");
+    }
+
+    #[test]
+    fn json_of_hostile_text_is_safe_and_says_the_same() {
+        let hostile = "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}z\r\n\u{2028}";
+        let text = json(&[hostile]).unwrap();
+        assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [hostile]);
     }
 }

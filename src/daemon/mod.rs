@@ -5,6 +5,7 @@
 //! are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which is
 //! safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
 
+mod changes;
 mod herald;
 mod lock;
 mod reload;
@@ -101,6 +102,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
     let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
     let endpoint = config.api.endpoint.url().to_string();
+    let database = config.database.url.path().to_path_buf();
     let http = config
         .http
         .listen
@@ -112,9 +114,12 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let reloader =
         Reloader { path, settings, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
     spawn(&mut stages, "spool", spool.run(live.clone(), shutdown.clone()));
+    let tell = Arc::new(Notify::new());
+    let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
+    spawn(&mut stages, "watch on the database", changes::watch(database, wake, shutdown.clone()));
     spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
     spawn(&mut stages, "tracker", tracker.run(live.clone(), shutdown.clone()));
-    spawn(&mut stages, "notifier", notifier.run(live, shutdown.clone()));
+    spawn(&mut stages, "notifier", notifier.run(tell, live, shutdown.clone()));
     if let Some(server) = http {
         spawn(&mut stages, "http server", server.run(shutdown.clone()));
     }

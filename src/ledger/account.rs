@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 use sqlx::{Acquire, Row, Sqlite, SqliteConnection};
 
 use crate::model::{BudgetDay, Time, from_millis, to_millis};
-use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Unit};
+use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Stopped, Unit};
 use crate::store::{Result, WriteTx};
 
 const STANDING: &str = "
-    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told
+    select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
+           stopped_why, stopped_by, stopped_at
     from account";
 
 const BACK_OFF: &str = "
@@ -25,6 +26,12 @@ const TELL_PAUSED: &str = "update account set paused_told = 1 where paused_told 
 const TELL_RESUMED: &str = "update account set paused_told = 0 where paused_told = 1";
 
 const RESUME: &str = "update account set paused_why = null, paused_since = null, probe_at = null";
+
+const STOP: &str = "update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3";
+
+const GO_ON: &str = "
+    update account set stopped_why = null, stopped_by = null, stopped_at = null
+    where stopped_why is not null";
 
 const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
 
@@ -110,6 +117,11 @@ pub async fn standing<'a>(db: impl Acquire<'a, Database = Sqlite>, now: Time) ->
         pause: text(3).map(|why| Pause { why: PauseWhy(why), probe_at: time(4).unwrap_or(Time::MIN_UTC) }),
         probes: row.get(5),
         paused_told: row.get(8),
+        stopped: text(9).map(|why| Stopped {
+            why,
+            by: text(10).unwrap_or_default(),
+            since: time(11).unwrap_or(Time::MIN_UTC),
+        }),
         bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };
@@ -168,6 +180,25 @@ pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at:
 /// What the database says.
 pub async fn well_again_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(sqlx::query(TELL_RESUMED).execute(tx.conn()).await?.rows_affected() > 0)
+}
+
+/// An operator pauses the submitter until [`go_on_tx`], across restarts.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn stop_tx(tx: &mut WriteTx<'_>, why: &str, by: &str, now: Time) -> Result<()> {
+    sqlx::query(STOP).bind(why).bind(by).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The operator's pause is over. False if there was none.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn go_on_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
+    Ok(sqlx::query(GO_ON).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so that an

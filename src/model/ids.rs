@@ -27,6 +27,10 @@ id!(
     HostId
 );
 id!(
+    /// What an operator asked for.
+    OrderId
+);
+id!(
     /// One call of `PreloadVodObjectCaches` in the account book.
     SubmissionId
 );

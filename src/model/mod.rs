@@ -10,7 +10,7 @@ mod task_id;
 mod time;
 
 pub use day::{BudgetDay, DayStart, TimeOfDay};
-pub use ids::{FileId, HostId, SubmissionId, UrlId};
+pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
 pub use object_url::{ObjectUrl, Refusal, UrlRules};
 pub use priority::Priority;
 pub use state::UrlState;

@@ -1,6 +1,7 @@
 //! The life of a URL.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Where a URL stands. Only `retry` takes one out of an end state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +36,16 @@ impl UrlState {
         Self::Cancelled,
         Self::Held,
     ];
+}
+
+impl FromStr for UrlState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.to_string() == text).ok_or_else(|| {
+            format!("`{text}` is no state (pending, leased, submitted, complete, failed, expired, cancelled or held)")
+        })
+    }
 }
 
 impl fmt::Display for UrlState {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -25,8 +26,8 @@ const TRIES_MAX: u32 = 3;
 /// ... and how long after a failed one.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often the outbox is looked at: with the other stages, less than once a second in all.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How often the outbox is looked at when nobody says that the database has changed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What was told is kept for so long, for those who wonder.
 const KEEP: TimeDelta = TimeDelta::days(30);
@@ -46,8 +47,9 @@ impl Notifier {
         Self { store, clock, command: command.filter(|command| !command.is_empty()) }
     }
 
-    /// Tells until `shutdown`. A command that runs then is ended; its notice is told after the next start.
-    pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
+    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended; its notice is told
+    /// after the next start.
+    pub async fn run(mut self, wake: Arc<Notify>, mut live: Live, shutdown: CancellationToken) {
         loop {
             if let Some(settings) = settings::news(&mut live) {
                 self.command = settings.config.notify.command.clone();
@@ -64,6 +66,7 @@ impl Notifier {
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                () = wake.notified(), if sleep == LOOK_AGAIN => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }

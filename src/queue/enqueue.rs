@@ -17,6 +17,16 @@ const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
 const ADD_HOST: &str = "insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing";
 
+/// Between which rows a file's URLs lie: known from its first chunk on.
+const FILE_RANGE: &str = "
+    update files set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where file_id = ?1";
+
+/// None yet.
+const NO_FILE_RANGE: &str = "update files set url_to = 0 where file_id = ?1 and url_from = 0";
+
+const HOST_RANGE: &str = "
+    update hosts set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where host_id = ?1";
+
 const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
 
 /// Statements for many rows have no numbered parameters: SQLite looks those up by walking a list of all of them.
@@ -201,6 +211,8 @@ struct ChunkHost {
     parked: bool,
     /// New rows by priority.
     added: [i64; 4],
+    /// The first and the last of them.
+    rows: Option<(i64, i64)>,
 }
 
 /// A new row that waits for others to be added with.
@@ -420,21 +432,34 @@ impl<'c> Enqueue<'c> {
     /// The domain of a row that is added with this priority, and whether its URLs are parked.
     fn host(&mut self, at: usize, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
         let name = self.urls.host(&self.urls.rows[at]);
+        let id = self.id_of(at);
         let host = match self.hosts.entry(name) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 self.conn.prepare_cached(ADD_HOST)?.execute(params![name, to_millis(self.now)])?;
                 let mut host = self.conn.prepare_cached(HOST)?;
                 let found = host.query_row([name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
-                new.insert(ChunkHost { id: found.0, parked: found.1, added: [0; 4] })
+                new.insert(ChunkHost { id: found.0, parked: found.1, added: [0; 4], rows: None })
             }
         };
         host.added[priority as usize] += 1;
+        host.rows = Some(host.rows.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
         Ok((host.id, host.parked))
     }
 
-    /// Brings the counters up to date.
+    /// Brings the counters up to date, and what is known of where the URLs of the file and of its hosts lie.
     fn finish(mut self) -> rusqlite::Result<Enqueued> {
+        let rows = || self.hosts.values().filter_map(|host| host.rows);
+        match rows().map(|(first, _)| first).min().zip(rows().map(|(_, last)| last).max()) {
+            Some((first, last)) => self.conn.prepare_cached(FILE_RANGE)?.execute([self.file.0, first, last])?,
+            None => self.conn.prepare_cached(NO_FILE_RANGE)?.execute([self.file.0])?,
+        };
+        let mut host_range = self.conn.prepare_cached(HOST_RANGE)?;
+        for host in self.hosts.values() {
+            if let Some((first, last)) = host.rows {
+                host_range.execute([host.id.0, first, last])?;
+            }
+        }
         for host in self.hosts.values() {
             for (priority, added) in Priority::ALL.into_iter().zip(host.added).filter(|(_, added)| *added > 0) {
                 self.moves.add(self.file, host.id, priority, UrlState::Pending, added);

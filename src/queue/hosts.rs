@@ -2,7 +2,7 @@
 //! the standing changes.
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::tally::Moves;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
@@ -57,6 +57,8 @@ const BLOCKED_SUSPECTS: &str = "
 
 const PARK_SUSPECTS: &str = "
     update urls set parked = 1, suspect = 0, reason = null where url_id in (select value from json_each(?1))";
+
+const BLOCKED: &str = "select pending from hosts where host = ?1 and standing in ('refused', 'offline')";
 
 const FORGET: &str = "
     update hosts set standing = 'good', why = null, since = ?2, holds_until = null, accepted_at = ?2, unpark = 1
@@ -213,6 +215,15 @@ async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
     sqlx::query(PARK_SUSPECTS).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
     moves.apply(tx.conn()).await?;
     Ok(rows.len() as u64)
+}
+
+/// How many URLs of a refused or offline domain wait; none if it is neither.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn blocked_host(conn: &mut SqliteConnection, host: &str) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar(BLOCKED).bind(host).fetch_optional(conn).await?)
 }
 
 /// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. None if it is neither; else how many of its URLs wait.

@@ -1,5 +1,5 @@
-//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `hosts`, `urls`, `url_keys`, `tally`, `file_warm`,
-//! `cases` and `case_members`.
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warm`, `hosts`, `urls`, `url_keys`, `tally`,
+//! `cases`, `case_members` and `orders`.
 //!
 //! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
 //! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
@@ -16,9 +16,11 @@ mod enqueue;
 mod files;
 mod hosts;
 mod known;
+mod orders;
 mod pending;
 mod prune;
 mod ready;
+mod selection;
 mod settle;
 mod suspects;
 mod tally;
@@ -32,12 +34,15 @@ pub use files::{
     reject, set_keys, unfinished, without_final_receipt,
 };
 pub use hosts::{
-    Host, HostStanding, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx, set_standing_tx,
+    Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,
+    set_standing_tx,
 };
 pub use known::{Known, known};
+pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
 pub use pending::{Bounds, Group, Pending, pending};
 pub use prune::prune_tx;
 pub use ready::{Ready, Tidied, ready, tidy_tx};
+pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{
     Evidence, Finding, batch_was_bad_tx, batch_was_good_tx, cases, explain_by_host_tx, hold_suspects_tx,

@@ -52,6 +52,9 @@ pub struct Plan {
 pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
     let Snapshot { ready, spent, standing, cases } = snapshot;
     let wait = |until, why| Decision::Wait { until, why };
+    if let Some(stopped) = &standing.stopped {
+        return wait(None, WaitWhy::Stopped(stopped.clone()));
+    }
     if let Some(pause) = &standing.pause {
         return Decision::Pause { why: pause.why.clone(), probe_at: pause.probe_at };
     }

@@ -131,6 +131,8 @@ impl Spent {
 /// What has been learned of the account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
+    /// The operator paused the submitter.
+    pub stopped: Option<Stopped>,
     /// Nothing is sent before `until`, because of `why`.
     pub backing_off: Option<BackingOff>,
     /// Nothing is sent until a free call succeeds.
@@ -158,6 +160,7 @@ pub struct Standing {
 impl Default for Standing {
     fn default() -> Self {
         Self {
+            stopped: None,
             backing_off: None,
             pause: None,
             batch_urls_max: None,
@@ -171,6 +174,17 @@ impl Default for Standing {
             bad_rate: BadRate::default(),
         }
     }
+}
+
+/// A pause by the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// The reason that was given.
+    pub why: String,
+    /// By whom.
+    pub by: String,
+    /// Since when.
+    pub since: Time,
 }
 
 /// A wait after a failure.

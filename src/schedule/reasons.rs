@@ -1,9 +1,11 @@
 //! Why nothing is sent, in the words that `status` and `v_status` show unchanged.
 
 use std::fmt;
-
-use crate::config::in_words;
 use std::time::Duration;
+
+use super::Stopped;
+use crate::config::in_words;
+use crate::model::rfc3339;
 
 /// Why the submitter waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub enum WaitWhy {
     Idle,
     /// What is queued may not be sent yet.
     NotYet,
+    /// The operator paused the submitter.
+    Stopped(Stopped),
     /// A call failed.
     BackingOff {
         /// What failed.
@@ -89,6 +93,9 @@ impl fmt::Display for WaitWhy {
         match self {
             Self::Idle => write!(f, "URLs: the queue is empty"),
             Self::NotYet => write!(f, "the time of what is queued: none of it may be sent yet"),
+            Self::Stopped(Stopped { why, by, since }) => {
+                write!(f, "`prefetchd resume`: paused by {by} since {}: {why}", rfc3339(*since))
+            }
             Self::BackingOff { why, failures } => write!(f, "the next try after {failures} failure(s) in a row: {why}"),
             Self::RequestsSpent { limit } => {
                 write!(f, "the next budget day: all {limit} requests of this one are spent")

@@ -1,50 +1,232 @@
-//! Lists: rows of a public view, filtered. A filter is a column and the value that it must have.
+//! Lists: rows of a public view, filtered. A filter is a condition with one value.
 
 use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, TypeInfo as _, ValueRef as _};
 
+use crate::model::{Time, UrlState};
 use crate::store::Result;
 
+const COLUMNS: &str = "select name from pragma_table_info(?1)";
+
+/// Rows as they are printed: by the names of the columns.
+pub type Rows = Vec<Map<String, Value>>;
+
 /// A list to be read.
-#[derive(Debug)]
-pub struct List<'a> {
+#[derive(Debug, Clone)]
+pub struct List {
     /// The public view.
     pub view: &'static str,
-    /// Columns, in the order in which they are shown.
-    pub columns: &'static [&'static str],
-    /// The order of the rows, as SQL.
-    pub order: &'static str,
-    /// Conditions with one parameter each, such as `host = ?`, and their values.
-    pub filters: Vec<(&'static str, &'a str)>,
+    /// Columns that fit on a terminal, in the order in which they are shown; programs get all.
+    pub shown: &'static [&'static str],
+    /// The order of the rows, as SQL; none: as the view gives them.
+    pub order: Option<&'static str>,
+    /// Conditions, such as `host = ?`, in each of which the question mark stands for its value.
+    pub filters: Vec<(&'static str, String)>,
     /// Rows at most.
     pub limit: u32,
+    /// What is listed after it, where there is room.
+    pub then: Option<Box<List>>,
 }
 
-impl List<'_> {
-    /// Reads the rows.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn read(&self, conn: &mut SqliteConnection) -> Result<Vec<Map<String, Value>>> {
-        let mut sql = format!("select {} from {}", self.columns.join(", "), self.view);
+/// Which URLs are listed.
+#[derive(Debug, Clone, Default)]
+pub struct UrlFilter {
+    /// In this state.
+    pub state: Option<UrlState>,
+    /// Of files of this name.
+    pub file: Option<String>,
+    /// With this label, their own or their file's.
+    pub label: Option<String>,
+    /// Of this domain.
+    pub host: Option<String>,
+    /// Of files dropped since.
+    pub since: Option<Time>,
+}
+
+/// Which files are listed.
+#[derive(Debug, Clone, Default)]
+pub struct FileFilter {
+    /// With URLs in this state.
+    pub state: Option<UrlState>,
+    /// Of this name.
+    pub file: Option<String>,
+    /// With this label.
+    pub label: Option<String>,
+    /// Dropped since.
+    pub since: Option<Time>,
+}
+
+/// Which submissions are listed.
+#[derive(Debug, Clone, Default)]
+pub struct SubmissionFilter {
+    /// With this outcome.
+    pub outcome: Option<String>,
+    /// Charged to this budget day.
+    pub day: Option<String>,
+    /// That carried URLs of files of this name.
+    pub file: Option<String>,
+    /// That carried URLs of files with this label.
+    pub label: Option<String>,
+    /// That carried URLs of this domain.
+    pub host: Option<String>,
+    /// Sent since.
+    pub since: Option<Time>,
+}
+
+impl List {
+    /// URLs: those of one state as its index has them, pending ones in the order in which they go; others in order of
+    /// arrival; without a filter the latest, last first.
+    pub fn urls(filter: UrlFilter, limit: u32) -> Self {
+        let UrlFilter { state, file, label, host, since } = filter;
+        let by_state_alone = state.is_some() && file.is_none() && since.is_none();
+        let mut filters = Vec::new();
+        filters.extend(state.map(|state| ("state = ?", state.to_string())));
+        filters.extend(file.map(|file| ("file = ?", file)));
+        filters.extend(host.map(|host| ("host = ?", host)));
+        filters.extend(
+            since.map(|since| ("file_id in (select file_id from v_files where dropped_at >= ?)", view_time(since))),
+        );
+        let by_host_alone = filters.len() == 1 && filters[0].0.starts_with("host");
+        let order = if filters.is_empty() && label.is_none() {
+            filters.push((
+                "url_id in (select url_id from urls order by url_id desc limit cast(? as integer))",
+                limit.to_string(),
+            ));
+            Some("url_id desc")
+        } else {
+            (!by_state_alone && !by_host_alone).then_some("url_id")
+        };
+        let list = Self {
+            view: "v_urls",
+            shown: &["state", "url", "file", "line", "reason"],
+            order,
+            filters,
+            limit,
+            then: None,
+        };
+        let Some(label) = label else { return list };
+        // Those of files with that label first, then lines with one of their own: each way has its index.
+        let with = |condition| {
+            let mut list = list.clone();
+            list.filters.push((condition, label.clone()));
+            list.order = Some("url_id");
+            list
+        };
+        let own = with(
+            "url_id in (select url_id from urls where label = ?)
+             and file_id not in (select file_id from v_files where label = ?)",
+        );
+        let files = with("label = ? and file_id in (select file_id from v_files where label = ?)");
+        Self { then: Some(Box::new(own)), ..files }
+    }
+
+    /// Files, the latest first.
+    pub fn files(filter: FileFilter, limit: u32) -> Self {
+        let FileFilter { state, file, label, since } = filter;
+        let mut filters = Vec::new();
+        filters.extend(state.map(|state| (has_urls(state), "0".to_owned())));
+        filters.extend(file.map(|file| ("name = ?", file)));
+        filters.extend(label.map(|label| ("label = ?", label)));
+        filters.extend(since.map(|since| ("dropped_at >= ?", view_time(since))));
+        let shown = &["name", "label", "lines", "pending", "submitted", "complete", "failed", "held"];
+        Self { view: "v_files", shown, order: Some("file_id desc"), filters, limit, then: None }
+    }
+
+    /// Submissions, the latest first.
+    pub fn submissions(filter: SubmissionFilter, limit: u32) -> Self {
+        let SubmissionFilter { outcome, day, file, label, host, since } = filter;
+        let mut filters = Vec::new();
+        filters.extend(outcome.map(|outcome| ("outcome = ?", outcome)));
+        filters.extend(day.map(|day| ("day = ?", day)));
+        filters.extend(file.map(|file| ("submission_id in (select submission_id from v_urls where file = ?)", file)));
+        filters.extend(label.map(|label| {
+            (
+                "submission_id in (select submission_id from v_urls
+                                where file_id in (select file_id from v_files where label = ?) and label = ?)",
+                label,
+            )
+        }));
+        filters.extend(host.map(|host| ("submission_id in (select submission_id from v_urls where host = ?)", host)));
+        filters.extend(since.map(|since| ("opened_at >= ?", view_time(since))));
+        let shown = &["submission_id", "opened_at", "urls", "cost", "outcome", "code", "request_id", "task_ids"];
+        Self { view: "v_submissions", shown, order: Some("submission_id desc"), filters, limit, then: None }
+    }
+
+    /// Domains, those that wait for the operator first.
+    pub fn hosts(standing: Option<String>, host: Option<String>, limit: u32) -> Self {
+        let mut filters = Vec::new();
+        filters.extend(standing.map(|standing| ("standing = ?", standing)));
+        filters.extend(host.map(|host| ("host = ?", host)));
+        let order = Some("standing in ('refused', 'offline') desc, pending desc, host");
+        Self {
+            view: "v_hosts",
+            shown: &["host", "standing", "since", "pending", "why"],
+            order,
+            filters,
+            limit,
+            then: None,
+        }
+    }
+
+    /// The query, for [`List::read`] and for the test of its plan.
+    pub fn statement(&self) -> String {
+        let mut sql = format!("select * from {}", self.view);
         for (at, (condition, _)) in self.filters.iter().enumerate() {
             let word = if at == 0 { "where" } else { "and" };
             sql.push_str(&format!(" {word} {}", condition.replace('?', &format!("?{}", at + 1))));
         }
-        sql.push_str(&format!(" order by {} limit {}", self.order, self.limit));
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (_, value) in &self.filters {
-            query = query.bind(*value);
+        if let Some(order) = self.order {
+            sql.push_str(&format!(" order by {order}"));
         }
-        Ok(query.fetch_all(conn).await?.iter().map(object).collect())
+        sql.push_str(&format!(" limit {}", self.limit));
+        sql
+    }
+
+    /// Reads the rows, and the names of all columns.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn read(&self, conn: &mut SqliteConnection) -> Result<(Vec<String>, Rows)> {
+        let columns = sqlx::query_scalar(COLUMNS).bind(self.view).fetch_all(&mut *conn).await?;
+        let (mut rows, mut next) = (Rows::new(), Some(self));
+        while let Some(list) = next.filter(|list| u32::try_from(rows.len()).is_ok_and(|rows| rows < list.limit)) {
+            let mut query = sqlx::query(AssertSqlSafe(list.statement()));
+            for (_, value) in &list.filters {
+                query = query.bind(value);
+            }
+            rows.extend(query.fetch_all(&mut *conn).await?.iter().map(object));
+            next = list.then.as_deref();
+        }
+        rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        Ok((columns, rows))
     }
 }
 
-fn object(row: &SqliteRow) -> Map<String, Value> {
+/// A file has URLs in this state.
+fn has_urls(state: UrlState) -> &'static str {
+    match state {
+        UrlState::Pending => "pending > cast(? as integer)",
+        UrlState::Leased => "leased > cast(? as integer)",
+        UrlState::Submitted => "submitted > cast(? as integer)",
+        UrlState::Complete => "complete > cast(? as integer)",
+        UrlState::Failed => "failed > cast(? as integer)",
+        UrlState::Expired => "expired > cast(? as integer)",
+        UrlState::Cancelled => "cancelled > cast(? as integer)",
+        UrlState::Held => "held > cast(? as integer)",
+    }
+}
+
+/// A moment as the views write it, so that text compares like time.
+fn view_time(time: Time) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A row with its values.
+pub(super) fn object(row: &SqliteRow) -> Map<String, Value> {
     let value = |at: usize| -> Value {
-        let Ok(raw) = row.try_get_raw(at) else { return Value::Null };
+        let Some(raw) = row.try_get_raw(at).ok().filter(|raw| !raw.is_null()) else { return Value::Null };
         match raw.type_info().name() {
             "INTEGER" => row.get::<i64, _>(at).into(),
             "REAL" => row.get::<f64, _>(at).into(),

@@ -7,11 +7,13 @@ mod lists;
 mod needs;
 mod report;
 mod sign;
+mod story;
 
 pub use board::{Board, Health};
 pub use concerns::{Concerns, concerns};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
-pub use lists::List;
+pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;
 pub use report::{BudgetReport, FileReport, OldestReport, PaceReport, StatusReport, WalReport, read_report};
 pub use sign::{Sign, SignOfLife};
+pub use story::{Chapter, Moment, Story};

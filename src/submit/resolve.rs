@@ -35,8 +35,9 @@ impl Submitter {
         // What ails the network or the account ails these calls too.
         let backing_off = standing.backing_off.as_ref().map_or(now, |wait| wait.until);
         let next_at = next_at.max(backing_off);
-        if standing.pause.is_some() || next_at > now {
-            return Ok(ControlFlow::Continue(standing.pause.is_none().then_some(next_at)));
+        let paused = standing.pause.is_some() || standing.stopped.is_some();
+        if paused || next_at > now {
+            return Ok(ControlFlow::Continue((!paused).then_some(next_at)));
         }
         let due = open.iter().find(|open| open.next_at.is_none_or(|at| at <= now));
         let open = due.expect("the earliest of them is due");

@@ -26,6 +26,7 @@ use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWh
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
+use crate::telemetry::one_line;
 use crate::track::Desk;
 use crate::vod::{Client, Pace, PreloadOptions, Reply, SignedCall, TURN_MAX};
 
@@ -274,7 +275,11 @@ impl Submitter {
         }
         let event = Event::BudgetSpent { day: day.to_string(), urgent: snapshot.ready.urgent, why: why.to_string() };
         notify::add_tx(&mut tx, &event, self.now()).await?;
-        warn!(urgent = snapshot.ready.urgent, %why, "the budget ran out with urgent URLs waiting");
+        warn!(
+            urgent = snapshot.ready.urgent,
+            why = one_line(&why.to_string()),
+            "the budget ran out with urgent URLs waiting"
+        );
         tx.commit().await
     }
 

@@ -102,6 +102,10 @@ fn a_lost_database_does_not_open_a_second_budget() {
             let output = world.run(&["budget", "confirm", "--requests-used", "7"]);
             assert!(said(&output).contains("7 requests count as spent"), "{}", said(&output));
             assert_eq!(world.run(&["budget", "confirm"]).status.code(), Some(65));
+            let orders = world.rows("select command, what from v_orders");
+            assert!(
+                matches!(&orders[..], [order] if order[0] == "budget confirm" && order[1].starts_with("7 requests of "))
+            );
         }
         let more = if readable { 4 } else { 3 };
         world.wait_for("select submitted from v_status", more);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use prefetchd::model::UrlState;
+use prefetchd::status::{FileFilter, List, SubmissionFilter, UrlFilter};
 use prefetchd::store::Store;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
@@ -105,6 +107,12 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/pending SUSPECTS", "USING INDEX urls_suspect"),
         ("queue/pending FILES", "USING INDEX files_pending"),
         ("status/report OLDEST", "USING INDEX files_pending"),
+        ("queue/orders RETRYABLE", "USING INTEGER PRIMARY KEY"),
+        ("queue/orders WAITING", "USING INTEGER PRIMARY KEY"),
+        ("queue/orders RETRY", "USING INTEGER PRIMARY KEY"),
+        ("queue/orders CANCEL", "USING INTEGER PRIMARY KEY"),
+        ("status/story URL", "u USING INTEGER PRIMARY KEY"),
+        ("status/story CASES", "case_members_url (url_id=?)"),
     ] {
         let statement = statements.get(name).unwrap_or_else(|| panic!("{name} is gone"));
         let plan = plan(tx.conn(), statement).await;
@@ -126,11 +134,13 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     let (_dir, store) = store().await;
     let page = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/README.md")).unwrap();
     let mut tx = store.write().await.unwrap();
-    let views: Vec<String> = sqlx::query_scalar("select name from sqlite_schema where type = 'view' order by name")
-        .fetch_all(tx.conn())
-        .await
-        .unwrap();
-    assert_eq!(views, ["v_budget", "v_files", "v_hosts", "v_status", "v_submissions", "v_tasks", "v_urls"]);
+    let views: Vec<String> = sqlx::query_scalar(
+        "select name from sqlite_schema where type = 'view' and name like 'v\\_%' escape '\\' order by name",
+    )
+    .fetch_all(tx.conn())
+    .await
+    .unwrap();
+    assert_eq!(views, ["v_budget", "v_files", "v_hosts", "v_orders", "v_status", "v_submissions", "v_tasks", "v_urls"]);
     for view in views {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
             .bind(&view)
@@ -145,5 +155,164 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
             .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
             .collect();
         assert_eq!(listed, columns, "{view}");
+    }
+}
+
+/// What is planned for the part of `v_urls` that gives one state: the parts stand in the order of the view.
+async fn parts(conn: &mut SqliteConnection, query: &str) -> Vec<String> {
+    let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {query}"))).fetch_all(conn).await.unwrap();
+    let mut parts: Vec<String> = Vec::new();
+    for row in rows {
+        let detail: String = row.get("detail");
+        match detail.as_str() {
+            "LEFT-MOST SUBQUERY" | "UNION ALL" => parts.push(String::new()),
+            _ => {
+                if let Some(part) = parts.last_mut() {
+                    part.push_str(&detail);
+                    part.push_str("; ");
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// The states that the parts of `v_urls` give, in its order.
+const PARTS: [&str; 12] = [
+    "pending",
+    "pending",
+    "pending",
+    "pending",
+    "held",
+    "held",
+    "leased",
+    "submitted",
+    "complete",
+    "failed",
+    "expired",
+    "cancelled",
+];
+
+#[tokio::test]
+async fn a_query_for_urls_of_one_state_walks_an_index_of_that_state() {
+    let (_dir, store) = store().await;
+    let mut tx = store.write().await.unwrap();
+    let definition: String =
+        sqlx::query_scalar("select sql from sqlite_schema where name = 'v_urls'").fetch_one(tx.conn()).await.unwrap();
+    let before: Vec<&str> = definition.split("' as state").collect();
+    let states: Vec<&str> = before.iter().take(before.len() - 1).filter_map(|text| text.rsplit('\'').next()).collect();
+    assert_eq!(states, PARTS);
+    // Of the other parts nothing is read: that their state is another one is known before their first row.
+    let parts = parts(tx.conn(), "select * from v_urls where state = 'held' limit 100").await;
+    let indexes = [
+        "urls_ready",
+        "urls_waiting",
+        "urls_parked",
+        "urls_suspect",
+        "urls_suspect",
+        "urls_held",
+        "submissions_open",
+        "submissions_running",
+        "submissions_complete",
+        "urls_failed",
+        "urls_expired",
+        "urls_cancelled",
+    ];
+    assert_eq!(parts.len(), indexes.len(), "{parts:?}");
+    for ((part, index), state) in parts.iter().zip(indexes).zip(PARTS) {
+        let first = part.split("; ").next().unwrap();
+        assert!(first.ends_with(index) || first.contains(&format!("{index} (")), "{state}: {part}");
+        assert!(!part.contains("SCAN u;"), "{state}: {part}");
+    }
+}
+
+#[tokio::test]
+async fn urls_of_a_file_are_found_among_those_that_came_with_it() {
+    let (_dir, store) = store().await;
+    let mut tx = store.write().await.unwrap();
+    for query in [
+        "select * from v_urls where file = 'a'",
+        "select * from v_urls where file_id = 7",
+        "select * from v_urls where file_id in (select file_id from v_files where label = 'a')",
+        "select state, count(*) from v_urls where file = 'a' group by state",
+    ] {
+        for (part, state) in parts(tx.conn(), query).await.iter().zip(PARTS) {
+            // What waits for a time or for its domain is found by that, and looked at.
+            let narrow =
+                part.contains("rowid>? AND rowid<?") || part.contains("urls_waiting") || part.contains("urls_parked");
+            assert!(
+                narrow && !part.contains("SCAN u;") && !part.contains("SCAN u USING INDEX urls_ready"),
+                "{query}: {state}: {part}"
+            );
+        }
+    }
+    for query in ["select * from v_urls where url_id = 7", "select * from v_urls where url_id in (7, 8)"] {
+        for (part, state) in parts(tx.conn(), query).await.iter().zip(PARTS) {
+            let by_row = ["INTEGER PRIMARY KEY (rowid=?)", "INDEX urls_suspect (state=? AND rowid=?)"];
+            assert!(
+                by_row.iter().any(|way| part.contains(&format!("SEARCH u USING {way}"))),
+                "{query}: {state}: {part}"
+            );
+        }
+    }
+    for (query, index) in [
+        ("select * from v_files where name = 'a'", "files_name (name=?)"),
+        ("select * from v_files where label = 'a'", "files_label (label=?)"),
+        ("select * from v_files where dropped_at >= '2026-11-23'", "files_dropped (<expr>>?)"),
+        ("select * from v_submissions where opened_at >= '2026-11-23'", "submissions_opened (<expr>>?)"),
+        ("select * from v_submissions where submission_id = 7", "INTEGER PRIMARY KEY (rowid=?)"),
+        ("select * from v_tasks where submission_id = 7", "PRIMARY KEY (submission_id=?)"),
+        ("select * from v_hosts where host = 'a'", "(host=?)"),
+    ] {
+        let plan = plan(tx.conn(), query).await;
+        assert!(plan.contains(index), "{query}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_of_the_command_line_fits_the_views() {
+    let (_dir, store) = store().await;
+    let mut tx = store.write().await.unwrap();
+    let text = |given: bool| given.then(|| "x".to_owned());
+    let time = |given: bool| given.then(chrono::Utc::now);
+    for which in 0..64_u8 {
+        let bit = |n: u8| which & (1 << n) != 0;
+        let (state, file, label) = (bit(0).then_some(UrlState::Held), text(bit(1)), text(bit(2)));
+        let urls =
+            UrlFilter { state, file: file.clone(), label: label.clone(), host: text(bit(3)), since: time(bit(4)) };
+        let files = FileFilter { state, file: file.clone(), label: label.clone(), since: time(bit(4)) };
+        let outcome = text(bit(0));
+        let submissions =
+            SubmissionFilter { outcome, day: text(bit(5)), file, label, host: text(bit(3)), since: time(bit(4)) };
+        for list in [
+            List::urls(urls, 100),
+            List::files(files, 100),
+            List::submissions(submissions, 100),
+            List::hosts(text(bit(0)), text(bit(3)), 100),
+        ] {
+            let (columns, rows) = list.read(tx.conn()).await.unwrap_or_else(|error| panic!("{list:?}: {error}"));
+            assert!(
+                rows.is_empty() && list.shown.iter().all(|shown| columns.iter().any(|column| column == shown)),
+                "{list:?}"
+            );
+        }
+    }
+}
+
+/// The questions on the page are asked as they stand there.
+#[tokio::test]
+async fn every_query_on_the_page_of_the_schema_runs() {
+    let (_dir, store) = store().await;
+    let page = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/README.md")).unwrap();
+    let queries: Vec<&str> = page
+        .split("\n    $ sqlite3 -header -column prefetchd.db \"")
+        .skip(1)
+        .map(|rest| rest.split_once("\"\n").unwrap().0)
+        .collect();
+    assert!(queries.len() >= 12, "only {} queries", queries.len());
+    let mut tx = store.write().await.unwrap();
+    for query in queries {
+        let ran = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_all(tx.conn()).await;
+        assert!(ran.is_ok(), "{query}: {}", ran.unwrap_err());
     }
 }

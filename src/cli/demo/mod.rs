@@ -32,6 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd demo --keep /tmp/prefetchd-demo")]
 pub(super) struct DemoArgs {
     /// Work in this directory (made if missing, else empty) and keep it
     #[arg(long, value_name = "DIR")]

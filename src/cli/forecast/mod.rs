@@ -133,9 +133,16 @@ async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyh
         (Some(name), _) => ("name = ?", name),
         (_, label) => ("label = ?", label.as_ref().expect("one of them was given")),
     };
-    let columns = &["name", "progress", "pending", "leased", "submitted", "complete", "failed", "expired", "held"];
-    let filters = vec![(filter, value.as_str())];
-    let rows = List { view: "v_files", columns, order: "file_id desc", filters, limit: 1 }.read(conn).await?;
+    let shown = &["name", "progress", "pending", "leased", "submitted", "complete", "failed", "expired", "held"];
+    let list = List {
+        view: "v_files",
+        shown,
+        order: Some("file_id desc"),
+        filters: vec![(filter, value.clone())],
+        limit: 1,
+        then: None,
+    };
+    let (_, rows) = list.read(conn).await?;
     let Some(row) = rows.first() else {
         let what = if args.file.is_some() { "file" } else { "label" };
         return Err(failure(
@@ -147,7 +154,7 @@ async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyh
         out(&serde_json::to_string_pretty(&serde_json::json!({ "files": [], "last": row }))?);
         return Ok(0);
     }
-    let states = columns[2..].iter().filter_map(|state| {
+    let states = shown[2..].iter().filter_map(|state| {
         let n = row.get(*state).and_then(serde_json::Value::as_i64).filter(|n| *n > 0)?;
         Some(format!("{} {state}", super::text::number(n)))
     });

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::model::BudgetDay;
 use crate::model::{HostId, SubmissionId, UrlId};
 use crate::queue::Ready;
-use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Suspect, learn};
+use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Stopped, Suspect, learn};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -57,6 +57,24 @@ fn suspected(urls: u32) -> Snapshot {
     let mut snapshot = Snapshot { cases: Cases { open: vec![case] }, ..snapshot(urls, 0) };
     snapshot.ready.suspects = 10;
     snapshot
+}
+
+#[test]
+fn an_operators_pause_comes_before_everything_and_says_who_and_why() {
+    let mut snapshot = snapshot(1000, 0);
+    snapshot.ready.urgent = 1;
+    snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
+    let stopped = Stopped { why: "the origin is down".into(), by: "alice (uid 1000)".into(), since: now() };
+    snapshot.standing.stopped = Some(stopped);
+    match decide(&snapshot, &policy(), now()) {
+        Decision::Wait { until: None, why } => assert_eq!(
+            why.to_string(),
+            "`prefetchd resume`: paused by alice (uid 1000) since 2026-11-22T20:00:00Z: the origin is down"
+        ),
+        other => panic!("{other:?}"),
+    }
+    snapshot.standing = Standing::default();
+    assert_eq!(decide(&snapshot, &policy(), now()), FULL);
 }
 
 #[test]

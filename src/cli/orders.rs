@@ -1,0 +1,288 @@
+//! `prefetchd retry`, `cancel`, `prioritize`: what an operator asks for, done through the database a bounded number of URLs
+//! at a time, with or without a daemon.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::text::{json, number, out};
+use super::{failure, load, open_existing, runtime, who, why};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::exit;
+use crate::model::{OrderId, Priority, UrlId, UrlState};
+use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
+use crate::store::{self, Store, WriteTx};
+use crate::telemetry::one_line;
+
+/// A locked database is waited for so often, each time for as long as the store waits.
+const BUSY_TRIES: u32 = 12;
+
+/// The lock is left to others for as long as it was held, but not longer than this.
+const BREATH_MAX: Duration = Duration::from_millis(500);
+
+/// Which URLs.
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, multiple = true)]
+struct WhichArgs {
+    /// This URL
+    #[arg(group = "which")]
+    url: Option<String>,
+    /// Those of files of this name
+    #[arg(long, value_name = "NAME", group = "which")]
+    file: Option<String>,
+    /// Those with this label
+    #[arg(long, group = "which")]
+    label: Option<String>,
+    /// Those of this domain
+    #[arg(long, group = "which")]
+    host: Option<String>,
+    /// Those in this state
+    #[arg(long, group = "which")]
+    state: Option<UrlState>,
+}
+
+/// How it is done and told.
+#[derive(Debug, clap::Args)]
+struct HowArgs {
+    /// Only say how many
+    #[arg(long)]
+    dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+All that is given must hold. A URL that was queued again in the meantime and is pending, in a batch or submitted is left
+alone, so that nothing is queued twice. A deadline that has passed is dropped. With --host alone a domain that is refused or
+offline gets another chance, too.
+
+Examples:
+  prefetchd retry --file premiere.txt --state failed --dry-run
+  prefetchd retry --host media.example.com")]
+pub(super) struct RetryArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+All that is given must hold. What is pending or held ends as cancelled; what is in a batch or was submitted cannot be called
+back.
+
+Examples:
+  prefetchd cancel --label 'old catalogue' --dry-run
+  prefetchd cancel https://vod.example.com/film/index.m3u8")]
+pub(super) struct CancelArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+All that is given must hold. What is pending or held gets the priority, stronger or weaker.
+
+Examples:
+  prefetchd prioritize --file premiere.txt
+  prefetchd prioritize --label nightly --priority low")]
+pub(super) struct PrioritizeArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// urgent, high, normal or low
+    #[arg(long, default_value = "urgent")]
+    priority: Priority,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    command: &'static str,
+    what: String,
+    dry_run: bool,
+    /// URLs that were changed.
+    urls: u64,
+    /// Of those that are in a state the command takes, those that were left alone.
+    left_alone: u64,
+    /// URLs that are in a batch now.
+    leased: u64,
+    /// Whether a domain got another chance, and how many of its URLs wait.
+    domain_urls: Option<i64>,
+}
+
+pub(super) fn retry(config: Option<&Path>, args: &RetryArgs) -> anyhow::Result<i32> {
+    give(config, Order::Retry, &args.which, &args.how)
+}
+
+pub(super) fn cancel(config: Option<&Path>, args: &CancelArgs) -> anyhow::Result<i32> {
+    give(config, Order::Cancel, &args.which, &args.how)
+}
+
+pub(super) fn prioritize(config: Option<&Path>, args: &PrioritizeArgs) -> anyhow::Result<i32> {
+    give(config, Order::Prioritize(args.priority), &args.which, &args.how)
+}
+
+fn give(config: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let selection = selection(which)?;
+    if let Some(state) = selection.state.filter(|state| !order.takes().contains(state)) {
+        let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
+        let message = format!("{} takes what is {}, not what is {state}", order.command(), takes.join(", "));
+        return Err(failure(exit::USAGE, message));
+    }
+    let done = runtime()?.block_on(async {
+        if how.dry_run { rehearse(&config, order, &selection).await } else { perform(&config, order, &selection).await }
+    })?;
+    if done.urls == 0 && done.domain_urls.is_none() {
+        return Err(failure(exit::DATA, nothing(order, &done)));
+    }
+    if how.json {
+        out(&json(&done)?);
+    } else {
+        tell(order, &done);
+    }
+    Ok(0)
+}
+
+fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
+    let url = which.url.as_deref().map(|text| why::parse(text).map_err(|refusal| why::cannot(text, refusal)));
+    Ok(Selection {
+        url: url.transpose()?,
+        file: which.file.clone(),
+        label: which.label.clone(),
+        host: which.host.as_deref().map(str::to_ascii_lowercase),
+        state: which.state,
+    })
+}
+
+/// The domain that a retry by its name alone gives another chance.
+fn domain(order: Order, selection: &Selection) -> Option<&str> {
+    let alone = Selection { host: selection.host.clone(), ..Selection::default() } == *selection;
+    selection.host.as_deref().filter(|_| alone && order == Order::Retry)
+}
+
+/// What would be done, without a lock.
+async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
+    let mut conn = store::open_reader(config.database.url.path()).await?;
+    let (ids, mut done) = look(&mut conn, order, selection).await?;
+    done.dry_run = true;
+    for ids in ids.chunks(ORDER_ROWS_MAX) {
+        done.urls += order.count(&mut conn, ids).await?;
+    }
+    if let Some(host) = domain(order, selection) {
+        done.domain_urls = queue::blocked_host(&mut conn, host).await?;
+    }
+    done.left_alone = ids.len() as u64 - done.urls;
+    Ok(done)
+}
+
+/// Which URLs are meant, and how many of them are in a batch now.
+async fn look(
+    conn: &mut sqlx::SqliteConnection,
+    order: Order,
+    selection: &Selection,
+) -> store::Result<(Vec<UrlId>, Done)> {
+    let ids = selection.ids(conn, order.takes()).await?;
+    let leased = selection.ids(conn, &[UrlState::Leased]).await?.len() as u64;
+    Ok((ids, Done { command: order.command(), what: selection.to_string(), leased, ..Done::default() }))
+}
+
+/// Does it: first the order is written down, then it is done by and by. Cut off in the middle, the order says how far it got.
+async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
+    let store = open_existing(config).await?;
+    let clock = Clock::system();
+    let (ids, mut done) =
+        look(&mut *store.read().acquire().await.map_err(store::Error::from)?, order, selection).await?;
+    let mut tx = patient(&store).await?;
+    let row = record(&mut tx, order, selection, &clock).await?;
+    if let Some(host) = domain(order, selection) {
+        done.domain_urls = queue::retry_host_tx(&mut tx, host, clock.now()).await?;
+    }
+    if let Order::Prioritize(priority) = order {
+        queue::prioritize_files_tx(&mut tx, selection, priority).await?;
+    }
+    tx.commit().await?;
+    for ids in ids.chunks(ORDER_ROWS_MAX) {
+        let mut tx = patient(&store).await?;
+        let start = Instant::now();
+        done.urls += order.perform_tx(&mut tx, row, ids, clock.now()).await?;
+        tx.commit().await?;
+        // The daemon and other commands have their turn.
+        tokio::time::sleep(start.elapsed().min(BREATH_MAX)).await;
+    }
+    done.left_alone = ids.len() as u64 - done.urls;
+    store.close().await;
+    Ok(done)
+}
+
+async fn record(tx: &mut WriteTx<'_>, order: Order, selection: &Selection, clock: &Clock) -> store::Result<OrderId> {
+    let what = match order {
+        Order::Prioritize(priority) => format!("{selection}, to {priority}"),
+        _ => selection.to_string(),
+    };
+    queue::record_order_tx(tx, &who::asks(), order.command(), &what, clock.now()).await
+}
+
+/// Begins a transaction; somebody else's long one is waited for.
+pub(super) async fn patient(store: &Store) -> store::Result<WriteTx<'_>> {
+    for _ in 1..BUSY_TRIES {
+        match store.write().await {
+            Err(store::Error::Busy(_)) => {}
+            begun => return begun,
+        }
+    }
+    store.write().await
+}
+
+fn nothing(order: Order, done: &Done) -> String {
+    let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
+    let mut message = format!("nothing to do: no URL of {} is {}", one_line(&done.what), takes.join(", "));
+    if done.left_alone > 0 {
+        message = match order {
+            Order::Retry => format!(
+                "nothing to do: each of the {} URLs of {} was queued again since, or is held until the next day's requests for \
+                 isolation",
+                number(done.left_alone.cast_signed()),
+                one_line(&done.what)
+            ),
+            _ => format!("nothing to do: all that wait of {} are so already", one_line(&done.what)),
+        };
+    }
+    if done.leased > 0 {
+        message.push_str(&format!("; {} are in a batch now", number(done.leased.cast_signed())));
+    }
+    message
+}
+
+fn tell(order: Order, done: &Done) {
+    let would = if done.dry_run { "would " } else { "" };
+    let does = match order {
+        Order::Retry => format!("{would}go back into the queue"),
+        Order::Cancel if done.dry_run => "would be cancelled".to_owned(),
+        Order::Cancel => "are cancelled".to_owned(),
+        Order::Prioritize(priority) if done.dry_run => format!("would become {priority}"),
+        Order::Prioritize(priority) => format!("are {priority} now"),
+    };
+    let what = one_line(&done.what);
+    if let Some(urls) = done.domain_urls {
+        out(&format!("{what}: {} URLs {would}go on; `prefetchd hosts` shows what becomes of it", number(urls)));
+    }
+    if done.urls > 0 || done.domain_urls.is_none() {
+        out(&format!("{what}: {} URLs {does}", number(done.urls.cast_signed())));
+    }
+    if done.left_alone > 0 && order == Order::Retry {
+        let n = number(done.left_alone.cast_signed());
+        out(&format!("{n} are left alone: queued again since, or held until the next day's requests for isolation"));
+    }
+    if done.leased > 0 && order == Order::Cancel {
+        out(&format!("{} are in a batch now and cannot be called back", number(done.leased.cast_signed())));
+    }
+}

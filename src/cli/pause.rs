@@ -1,0 +1,62 @@
+//! `prefetchd pause`, `prefetchd resume`
+
+use std::path::Path;
+
+use super::orders::patient;
+use super::text::out;
+use super::{load, open_existing, runtime, who};
+use crate::clock::Clock;
+use crate::{ledger, queue, store};
+
+/// The reason where none is given.
+const NO_REASON: &str = "no reason given";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd pause --reason 'maintenance of the origin until 18:00'")]
+pub(super) struct PauseArgs {
+    /// Why, for those who wonder
+    #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
+    reason: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: prefetchd resume")]
+pub(super) struct ResumeArgs {}
+
+pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    runtime()?.block_on(async {
+        let store = open_existing(&config).await?;
+        let (who, now) = (who::asks(), Clock::system().now());
+        let mut tx = patient(&store).await?;
+        ledger::stop_tx(&mut tx, &args.reason, &who, now).await?;
+        queue::record_order_tx(&mut tx, &who, "pause", &args.reason, now).await?;
+        tx.commit().await?;
+        store.close().await;
+        store::Result::Ok(())
+    })?;
+    out("paused: a call that is on its way is finished, nothing more is sent until `prefetchd resume`");
+    Ok(0)
+}
+
+pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let (was_paused, account) = runtime()?.block_on(async {
+        let store = open_existing(&config).await?;
+        let now = Clock::system().now();
+        let mut tx = patient(&store).await?;
+        let was_paused = ledger::go_on_tx(&mut tx).await?;
+        if was_paused {
+            queue::record_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
+        }
+        tx.commit().await?;
+        let account = ledger::standing(store.read(), now).await?.pause;
+        store.close().await;
+        store::Result::Ok((was_paused, account))
+    })?;
+    out(if was_paused { "resumed: submitting goes on" } else { "it was not paused by an operator" });
+    if let Some(pause) = account {
+        out(&format!("the account is still refused: {}", crate::telemetry::one_line(&pause.why.0)));
+    }
+    Ok(0)
+}

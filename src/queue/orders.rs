@@ -1,0 +1,229 @@
+//! What operators ask for: URLs sent again, ended, or moved ahead, a bounded number in each transaction, so that nobody
+//! waits for the lock while a million of them change. Each order is written down in `orders`, with how far it got.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::selection::Selection;
+use super::tally::Moves;
+use crate::model::{FileId, HostId, ObjectUrl, OrderId, Priority, Time, UrlId, UrlState, to_millis};
+use crate::store::{Result, WriteTx};
+
+/// URLs that one transaction changes at most: each may touch a page of its own of the index by key.
+pub const ORDER_ROWS_MAX: usize = 2_000;
+
+const RECORD: &str = "insert into orders (at, who, command, what) values (?1, ?2, ?3, ?4) returning order_id";
+
+const COUNT: &str = "update orders set rows = rows + ?2 where order_id = ?1";
+
+/// Those that ended or are held, and of whose URL nothing is live: neither pending, nor in a batch, nor submitted, nor
+/// completed since.
+const RETRYABLE: &str = "
+    select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
+    from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
+    where u.state > 2
+      and not exists (with recursive same (url_id) as (
+                          select url_id from url_keys where url_key = j.value ->> 1
+                          union all
+                          select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
+                      select 1 from same
+                      join urls as v on v.url_id = same.url_id
+                      left join submissions as s on s.submission_id = v.submission_id
+                      where v.url = u.url and v.state in (0, 1, 2)
+                        and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))
+    order by u.url_id desc";
+
+const ENDED: &str = "select url_id, url from urls where url_id in (select value from json_each(?1)) and state > 2";
+
+const RETRY: &str = "
+    update urls set
+        state = 0, attempts = 0, reason = null, ended_at = null, suspect = 0,
+        wait_until = iif(not_before > ?2, not_before, null), deadline = iif(deadline > ?2, deadline, null),
+        parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
+    where url_id in (select value from json_each(?1))";
+
+/// Files that had ended have not any more.
+const REOPEN: &str = "
+    update files set finished_at = null, receipt_final = 0
+    where file_id in (select value from json_each(?1)) and finished_at is not null";
+
+const WAITING: &str = "
+    select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
+    from urls as u
+    where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
+
+const CANCEL: &str = "
+    update urls set
+        state = 5, reason = 'cancelled by the operator', ended_at = ?2, wait_until = null, parked = 0, suspect = 0
+    where url_id in (select value from json_each(?1))";
+
+const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select value from json_each(?1))";
+
+const PRIORITIZE_FILES: &str = "
+    update files set priority = ?3 where (?1 is null or name = ?1) and (?2 is null or label = ?2)";
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Back into the queue, with all attempts.
+    Retry,
+    /// To an end.
+    Cancel,
+    /// To another place in the queue.
+    Prioritize(Priority),
+}
+
+/// A URL that an order may change.
+#[derive(Debug)]
+struct OrderRow {
+    id: UrlId,
+    file: FileId,
+    host: HostId,
+    priority: Priority,
+    state: UrlState,
+    url: String,
+}
+
+impl Order {
+    /// The command that gives it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+            Self::Prioritize(_) => "prioritize",
+        }
+    }
+
+    /// The states out of which it takes URLs.
+    pub fn takes(self) -> &'static [UrlState] {
+        match self {
+            Self::Retry => &[UrlState::Failed, UrlState::Expired, UrlState::Cancelled, UrlState::Held],
+            Self::Cancel | Self::Prioritize(_) => &[UrlState::Pending, UrlState::Held],
+        }
+    }
+
+    /// How many of these URLs it would change now.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn count(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<u64> {
+        Ok(self.rows(conn, urls).await?.len() as u64)
+    }
+
+    /// Does it to those of these URLs that are still what it takes, and counts them in the order. Gives how many.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn perform_tx(self, tx: &mut WriteTx<'_>, order: OrderId, urls: &[UrlId], now: Time) -> Result<u64> {
+        let rows = self.rows(tx.conn(), urls).await?;
+        let ids = json(rows.iter().map(|row| row.id.0));
+        let mut moves = Moves::default();
+        for row in &rows {
+            match self {
+                Self::Retry => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Pending),
+                Self::Cancel => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Cancelled),
+                Self::Prioritize(priority) => {
+                    moves.add(row.file, row.host, row.priority, row.state, -1);
+                    moves.add(row.file, row.host, priority, row.state, 1);
+                }
+            }
+        }
+        let update = match self {
+            Self::Retry => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
+            Self::Cancel => sqlx::query(CANCEL).bind(ids).bind(to_millis(now)),
+            Self::Prioritize(priority) => sqlx::query(PRIORITIZE).bind(ids).bind(priority.rank()),
+        };
+        update.execute(tx.conn()).await?;
+        moves.apply(tx.conn()).await?;
+        if self == Self::Retry {
+            let files: BTreeSet<i64> = rows.iter().map(|row| row.file.0).collect();
+            sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
+        }
+        count_order_tx(tx, order, rows.len() as u64).await?;
+        Ok(rows.len() as u64)
+    }
+
+    async fn rows(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
+        let mut ids = json(urls.iter().map(|url| url.0));
+        if self == Self::Retry {
+            let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
+            let keyed: Vec<(i64, i64)> = ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(row.get(1)))).collect();
+            ids = serde_json::json!(keyed).to_string();
+        }
+        let statement = if self == Self::Retry { RETRYABLE } else { WAITING };
+        let rows = sqlx::query(statement).bind(ids).fetch_all(conn).await?;
+        let mut rows: Vec<OrderRow> = rows.iter().map(row).collect();
+        match self {
+            // Of one URL that ended several times only the latest goes again.
+            Self::Retry => {
+                let mut seen = HashSet::new();
+                rows.retain(|row| seen.insert(row.url.clone()));
+            }
+            Self::Cancel => {}
+            Self::Prioritize(priority) => rows.retain(|row| row.priority != priority),
+        }
+        Ok(rows)
+    }
+}
+
+/// Writes an order down, before anything is done. Gives its row.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn record_order_tx(tx: &mut WriteTx<'_>, who: &str, command: &str, what: &str, now: Time) -> Result<OrderId> {
+    let query = sqlx::query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
+    Ok(OrderId(query.fetch_one(tx.conn()).await?))
+}
+
+/// So many URLs more were changed by an order.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn count_order_tx(tx: &mut WriteTx<'_>, order: OrderId, urls: u64) -> Result<()> {
+    let urls = i64::try_from(urls).unwrap_or(i64::MAX);
+    sqlx::query(COUNT).bind(order.0).bind(urls).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Files that are meant as a whole show the priority that their URLs got.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn prioritize_files_tx(tx: &mut WriteTx<'_>, selection: &Selection, priority: Priority) -> Result<()> {
+    let whole = selection.url.is_none() && selection.host.is_none() && selection.state.is_none();
+    if whole && (selection.file.is_some() || selection.label.is_some()) {
+        let query = sqlx::query(PRIORITIZE_FILES).bind(&selection.file).bind(&selection.label).bind(priority.rank());
+        query.execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+fn row(row: &SqliteRow) -> OrderRow {
+    let suspect: i64 = row.get(5);
+    OrderRow {
+        id: UrlId(row.get(0)),
+        file: FileId(row.get(1)),
+        host: HostId(row.get(2)),
+        priority: Priority::from_rank(row.get(3)),
+        state: match row.get::<i64, _>(4) {
+            0 if suspect == 2 => UrlState::Held,
+            0 => UrlState::Pending,
+            3 => UrlState::Failed,
+            4 => UrlState::Expired,
+            5 => UrlState::Cancelled,
+            _ => UrlState::Held,
+        },
+        url: row.get(6),
+    }
+}
+
+fn json(ids: impl Iterator<Item = i64>) -> String {
+    serde_json::json!(ids.collect::<Vec<i64>>()).to_string()
+}

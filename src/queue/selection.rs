@@ -1,0 +1,171 @@
+//! Which URLs an operator means: by URL, file, label, domain and state, all of which must hold.
+
+use std::fmt;
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use crate::model::{ObjectUrl, UrlId, UrlState};
+use crate::store::Result;
+
+/// All rows of a URL, by its key.
+const SAME_URL: &str = "u.url_id in (
+    with recursive same (url_id) as (
+        select url_id from url_keys where url_key = cast(:key as integer)
+        union all
+        select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
+    select url_id from same) and u.url = :url";
+
+/// A choice of URLs. What is not given restricts nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// This URL, however often it was queued.
+    pub url: Option<ObjectUrl>,
+    /// Of files of this name.
+    pub file: Option<String>,
+    /// With this label, their own or their file's.
+    pub label: Option<String>,
+    /// Of this domain.
+    pub host: Option<String>,
+    /// In this state.
+    pub state: Option<UrlState>,
+}
+
+impl Selection {
+    /// The URLs that are chosen and in one of these states, in order of arrival. Read without a lock: whoever changes them
+    /// looks again at what they are by then.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn ids(&self, conn: &mut SqliteConnection, states: &[UrlState]) -> Result<Vec<UrlId>> {
+        let mut ids = Vec::new();
+        for state in states.iter().filter(|state| self.state.is_none_or(|wanted| wanted == **state)) {
+            for (statement, values) in self.statements(*state) {
+                let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement));
+                for value in values {
+                    query = query.bind(value);
+                }
+                ids.extend(query.fetch_all(&mut *conn).await?.into_iter().map(UrlId));
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// The statements that find them in one state, each with its parameters: a walk of the rows that may be meant, and what
+    /// must hold of them. Every walk has an index, or is by state.
+    pub(super) fn statements(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
+        let of_file =
+            "files as f join urls as u on u.file_id = f.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to";
+        let walks: &[(&str, &str)] = match (&self.url, &self.file, &self.label) {
+            (Some(_), None, None) => &[("urls as u", SAME_URL)],
+            (Some(_), ..) => &[("urls as u join files as f on f.file_id = u.file_id", SAME_URL)],
+            (None, Some(_), _) => &[(of_file, "true")],
+            (None, None, Some(_)) => &[
+                (of_file, "f.label = :label and u.label is null"),
+                ("urls as u join files as f on f.file_id = u.file_id", "u.label = :label"),
+            ],
+            (None, None, None) => &[("urls as u", "true")],
+        };
+        let ways = conditions(state).iter();
+        ways.flat_map(|is| walks.iter().map(|(from, of)| self.statement(from, of, is))).collect()
+    }
+
+    fn statement(&self, from: &str, of: &str, is: &str) -> (String, Vec<String>) {
+        let mut text = format!("select u.url_id from {from} where {is} and {of}");
+        if self.file.is_some() {
+            text.push_str(" and f.name = :file");
+        }
+        if self.label.is_some() {
+            text.push_str(" and coalesce(u.label, f.label) = :label");
+        }
+        if self.host.is_some() {
+            text.push_str(" and u.host_id = (select host_id from hosts where host = :host)");
+        }
+        let key = self.url.as_ref().map(|url| url.key().to_string());
+        let url = self.url.as_ref().map(ToString::to_string);
+        let mut values = Vec::new();
+        let parameters =
+            [(":key", &key), (":url", &url), (":file", &self.file), (":label", &self.label), (":host", &self.host)];
+        for (name, value) in parameters {
+            if let Some(value) = value.as_ref().filter(|_| text.contains(name)) {
+                values.push(value.clone());
+                text = text.replace(name, &format!("?{}", values.len()));
+            }
+        }
+        (text, values)
+    }
+}
+
+/// What the row of a URL in this state looks like; one of these holds.
+fn conditions(state: UrlState) -> &'static [&'static str] {
+    match state {
+        UrlState::Pending => &["u.state = 0 and u.suspect <> 2"],
+        UrlState::Leased => {
+            &["u.state = 1 and u.submission_id in (select submission_id from submissions where state = 0)"]
+        }
+        UrlState::Submitted => &[
+            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is null)",
+        ],
+        UrlState::Complete => &[
+            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is not null)",
+            "u.state = 2",
+        ],
+        UrlState::Failed => &["u.state = 3"],
+        UrlState::Expired => &["u.state = 4"],
+        UrlState::Cancelled => &["u.state = 5"],
+        // By the operator's doing, or as a suspect until the next day.
+        UrlState::Held => &["u.state = 6", "u.state = 0 and u.suspect > 0 and u.suspect = 2"],
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.as_ref().map(ToString::to_string);
+        let state = self.state.map(|state| state.to_string());
+        let parts =
+            [("url", &url), ("file", &self.file), ("label", &self.label), ("host", &self.host), ("state", &state)];
+        let parts: Vec<String> =
+            parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?))).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UrlRules;
+    use crate::store::Store;
+    use sqlx::Row;
+
+    #[tokio::test]
+    async fn every_choice_fits_the_schema_and_what_names_something_walks_its_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+        let mut conn = store.read().acquire().await.unwrap();
+        let rules = UrlRules { url_bytes_max: 1024, domains: vec![] };
+        let text = |given: bool| given.then(|| "x".to_owned());
+        for which in 0..16_u8 {
+            let bit = |n: u8| which & (1 << n) != 0;
+            let selection = Selection {
+                url: bit(0).then(|| ObjectUrl::parse("vod.example.com/a", &rules).unwrap()),
+                file: text(bit(1)),
+                label: text(bit(2)),
+                host: text(bit(3)),
+                state: None,
+            };
+            assert_eq!(selection.ids(&mut conn, &UrlState::ALL).await.unwrap(), []);
+            for (statement, values) in UrlState::ALL.into_iter().flat_map(|state| selection.statements(state)) {
+                let mut query = sqlx::query(AssertSqlSafe(format!("explain query plan {statement}")));
+                for value in &values {
+                    query = query.bind(value);
+                }
+                let plan = query.fetch_all(&mut *conn).await.unwrap();
+                let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+                let by_name = bit(0) || bit(1) || bit(2);
+                assert!(!by_name || !plan.iter().any(|step| step == "SCAN u"), "{statement}\n{plan:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! One URL's whole story, read from the public views: from the dropped file to the end of its task, in order of time.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::{Row, SqliteConnection};
+
+use super::lists::{Rows, object};
+use crate::model::UrlId;
+use crate::store::Result;
+
+const URL: &str = "select * from v_urls where url_id = ?1";
+
+const FILE: &str = "select * from v_files where file_id = ?1";
+
+const HOST: &str = "select * from v_hosts where host = ?1";
+
+const SUBMISSION: &str = "select * from v_submissions where submission_id = ?1";
+
+const TASKS: &str = "select * from v_tasks where submission_id = ?1";
+
+/// Batches with it in which something is still to be found.
+const CASES: &str = "select submission_id from case_members where url_id = ?1 order by submission_id";
+
+const ORDERS: &str = "select * from v_orders where at >= ?1 order by order_id desc limit 1000";
+
+/// What is known of a URL.
+#[derive(Debug, Clone, Serialize)]
+pub struct Story {
+    /// In its normal spelling.
+    pub url: String,
+    /// Each time that it was queued, the oldest first.
+    pub queued: Vec<Chapter>,
+    /// What happened, in order of time.
+    pub events: Vec<Moment>,
+}
+
+/// One time that the URL was queued, as the views have it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chapter {
+    /// Its row of `v_urls`.
+    pub url: Map<String, Value>,
+    /// The file that queued it, of `v_files`.
+    pub file: Map<String, Value>,
+    /// Its domain, of `v_hosts`.
+    pub host: Map<String, Value>,
+    /// The last submission that carried it, and those in which it is still suspected, of `v_submissions`.
+    pub submissions: Rows,
+    /// The tasks of its last submission, of `v_tasks`, once it was accepted.
+    pub tasks: Rows,
+    /// What operators asked for that concerned it, of `v_orders`.
+    pub orders: Rows,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Moment {
+    /// When, RFC 3339; what stands without a time is so now.
+    pub at: Option<String>,
+    /// What, in a word.
+    pub event: &'static str,
+    /// The rest, in words.
+    pub text: String,
+}
+
+impl Story {
+    /// Reads the story of a URL that was queued as these rows.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn read(conn: &mut SqliteConnection, url: &str, rows: &[UrlId]) -> Result<Self> {
+        let mut queued = Vec::new();
+        for row in rows {
+            queued.extend(Chapter::read(conn, *row).await?);
+        }
+        let mut events: Vec<Moment> = queued.iter().flat_map(Chapter::moments).collect();
+        // What is so now comes last.
+        events.sort_by_key(|moment| (moment.at.is_none(), moment.at.clone()));
+        events.dedup();
+        Ok(Self { url: url.to_owned(), queued, events })
+    }
+}
+
+impl Chapter {
+    async fn read(conn: &mut SqliteConnection, row: UrlId) -> Result<Option<Self>> {
+        let Some(url) = sqlx::query(URL).bind(row.0).fetch_optional(&mut *conn).await? else { return Ok(None) };
+        let url = object(&url);
+        let file = sqlx::query(FILE).bind(number(&url, "file_id")).fetch_optional(&mut *conn).await?;
+        let host = sqlx::query(HOST).bind(word(&url, "host")).fetch_optional(&mut *conn).await?;
+        let mut ids: Vec<i64> = Vec::new();
+        for case in sqlx::query(CASES).bind(row.0).fetch_all(&mut *conn).await? {
+            ids.push(case.get(0));
+        }
+        ids.extend(number(&url, "submission_id"));
+        ids.sort_unstable();
+        ids.dedup();
+        let mut submissions = Rows::new();
+        for id in ids {
+            submissions.extend(sqlx::query(SUBMISSION).bind(id).fetch_optional(&mut *conn).await?.as_ref().map(object));
+        }
+        let tasks = match word(&url, "task_ids") {
+            Some(_) => sqlx::query(TASKS).bind(number(&url, "submission_id")).fetch_all(&mut *conn).await?,
+            None => Vec::new(),
+        };
+        let since = word(&url, "queued_at").unwrap_or_default().to_owned();
+        let orders = sqlx::query(ORDERS).bind(since).fetch_all(&mut *conn).await?;
+        let orders = orders.iter().map(object).filter(|order| concerns(order, &url)).collect();
+        Ok(Some(Self {
+            file: file.as_ref().map(object).unwrap_or_default(),
+            host: host.as_ref().map(object).unwrap_or_default(),
+            submissions,
+            tasks: tasks.iter().map(object).collect(),
+            orders,
+            url,
+        }))
+    }
+
+    /// What happened, in any order.
+    fn moments(&self) -> Vec<Moment> {
+        let url = &self.url;
+        let mut moments = vec![self.dropped()];
+        moments.extend(self.rules());
+        moments.extend(self.domain());
+        for submission in &self.submissions {
+            moments.extend(told(submission));
+        }
+        for task in &self.tasks {
+            let id = word(task, "task_id").unwrap_or_default();
+            let progress = word(task, "progress").map(|progress| format!(", {progress}")).unwrap_or_default();
+            let said = format!("task {id} is {}{progress}", word(task, "status").unwrap_or("unknown"));
+            moments.extend(word(task, "checked_at").map(|at| moment(Some(at), "checked", said.clone())));
+            moments.extend(word(task, "ended_at").map(|at| moment(Some(at), "task", said.clone())));
+        }
+        for order in &self.orders {
+            let text = format!(
+                "by {} ({}; {} URLs)",
+                word(order, "who").unwrap_or_default(),
+                word(order, "what").unwrap_or_default(),
+                number(order, "rows").unwrap_or(0)
+            );
+            moments.push(moment(word(order, "at"), command(word(order, "command")), text));
+        }
+        let state = word(url, "state").unwrap_or_default();
+        let reason = word(url, "reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+        let attempts = number(url, "attempts").unwrap_or(0);
+        match word(url, "ended_at") {
+            Some(at) => moments.push(moment(Some(at), "ended", format!("{state}{reason}; {attempts} attempt(s)"))),
+            None => moments.push(moment(None, "now", format!("{state}{reason}; {attempts} attempt(s)"))),
+        }
+        moments
+    }
+
+    fn dropped(&self) -> Moment {
+        let url = &self.url;
+        let label = word(url, "label").map(|label| format!(", label {label}")).unwrap_or_default();
+        let text = format!(
+            "in {}, line {}, priority {}{label}",
+            word(url, "file").unwrap_or_default(),
+            number(url, "line").unwrap_or(0),
+            word(url, "priority").unwrap_or_default()
+        );
+        moment(word(url, "queued_at"), "dropped", text)
+    }
+
+    /// When it may go, and until when.
+    fn rules(&self) -> Vec<Moment> {
+        let rule =
+            |column, event, text: &str| word(&self.url, column).map(|at| moment(Some(at), event, text.to_owned()));
+        let rules = [
+            rule("not_before", "not_before", "not to be sent before this"),
+            rule("deadline", "deadline", "not to be sent after this"),
+        ];
+        rules.into_iter().flatten().collect()
+    }
+
+    fn domain(&self) -> Option<Moment> {
+        let standing = word(&self.host, "standing").filter(|standing| *standing != "unknown")?;
+        let why = word(&self.host, "why").map(|why| format!(": {why}")).unwrap_or_default();
+        let host = word(&self.host, "host").unwrap_or_default();
+        Some(moment(word(&self.host, "since"), "domain", format!("{host} is {standing}{why}")))
+    }
+}
+
+/// A submission: that it was sent, and what was answered.
+fn told(submission: &Map<String, Value>) -> Vec<Moment> {
+    let id = number(submission, "submission_id").unwrap_or(0);
+    let sent = format!(
+        "in submission {id} with {} URLs, nonce {}",
+        number(submission, "urls").unwrap_or(0),
+        word(submission, "nonce").unwrap_or_default()
+    );
+    let mut moments = vec![moment(word(submission, "opened_at"), "sent", sent)];
+    if let Some(at) = word(submission, "closed_at") {
+        let mut text = format!(
+            "submission {id} {}, cost {}",
+            word(submission, "outcome").unwrap_or_default(),
+            number(submission, "cost").unwrap_or(0)
+        );
+        if let Some(status) = number(submission, "http_status") {
+            text.push_str(&format!(", HTTP {status}"));
+        }
+        for (column, name) in [("code", ""), ("message", ""), ("request_id", "RequestId "), ("task_ids", "task ")] {
+            if let Some(value) = word(submission, column) {
+                text.push_str(&format!(", {name}{value}"));
+            }
+        }
+        moments.push(moment(Some(at), "answered", text));
+    }
+    moments
+}
+
+/// Whether an order's choice of URLs, as it is written down, takes in this one. Its state then is not known any more.
+fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
+    let what = word(order, "what").unwrap_or_default();
+    let matches = |part: &str| match part.split_once(' ') {
+        Some((column @ ("url" | "file" | "label" | "host"), value)) => word(url, column) == Some(value),
+        Some(("state", _)) => true,
+        _ => false,
+    };
+    matches!(word(order, "command"), Some("retry" | "cancel" | "prioritize")) && what.split(", ").all(matches)
+}
+
+fn command(word: Option<&str>) -> &'static str {
+    ["retry", "cancel", "prioritize"].into_iter().find(|command| word == Some(command)).unwrap_or("order")
+}
+
+fn moment(at: Option<&str>, event: &'static str, text: String) -> Moment {
+    Moment { at: at.map(str::to_owned), event, text }
+}
+
+fn word<'a>(row: &'a Map<String, Value>, column: &str) -> Option<&'a str> {
+    row.get(column).and_then(Value::as_str)
+}
+
+fn number(row: &Map<String, Value>, column: &str) -> Option<i64> {
+    row.get(column).and_then(Value::as_i64)
+}
