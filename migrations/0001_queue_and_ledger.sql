@@ -39,6 +39,8 @@ create table files (
     expired        integer not null default 0,
     cancelled      integer not null default 0,
     held           integer not null default 0,
+    first_url_id   integer,                        -- its queued urls lie from here ...
+    last_url_id    integer,                        -- ... to here, others perhaps among them; null while it has none
     receipt_final  integer not null default 0,     -- 1: the receipt says how the file ended
     deadline_said  integer not null default 0      -- 1: a notice said that its deadline is near
 ) strict;

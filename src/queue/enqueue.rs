@@ -146,6 +146,8 @@ pub struct Enqueued {
     pub merged: u64,
     /// Lines whose URL completed lately.
     pub fresh: u64,
+    /// The first and the last row added.
+    pub ids: Option<(i64, i64)>,
 }
 
 /// Queues the URLs of a chunk that are not live already and did not complete after `fresh_since`; where one is live and
@@ -438,6 +440,9 @@ impl<'c> Enqueue<'c> {
                 self.moves.add(self.file, host.id, priority, UrlState::Pending, added);
             }
         }
+        let is_new = |new: &bool| *new;
+        let ends = self.is_new.iter().position(is_new).zip(self.is_new.iter().rposition(is_new));
+        self.enqueued.ids = ends.map(|(first, last)| (self.id_of(first), self.id_of(last)));
         self.moves.apply_bulk(self.conn)?;
         Ok(self.enqueued)
     }

@@ -23,7 +23,8 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7, fresh = fresh + ?9
+        refused = refused + ?7, fresh = fresh + ?9,
+        first_url_id = coalesce(first_url_id, ?10), last_url_id = coalesce(?11, last_url_id)
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "
@@ -233,7 +234,8 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
     let Progress { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
     let counts =
         [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
-    let row = std::iter::once(file.0).chain(counts.into_iter().map(stored));
+    let ends = [enqueued.ids.map(|ids| ids.0), enqueued.ids.map(|ids| ids.1)];
+    let row = std::iter::once(Some(file.0)).chain(counts.into_iter().map(|n| Some(stored(n)))).chain(ends);
     if conn.prepare_cached(PROGRESS)?.execute(rusqlite::params_from_iter(row))? == 0 {
         return Ok(false);
     }
