@@ -30,4 +30,5 @@ pub mod status;
 pub mod store;
 pub mod submit;
 pub mod telemetry;
+pub mod track;
 pub mod vod;

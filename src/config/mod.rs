@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use sections::{Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Notify, Retry, Schedule, Spool};
-pub use values::{Number, Span, UrlsPerDay, Window, in_words};
+pub use sections::{
+    Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Notify, Retry, Schedule, Spool, Track,
+};
+pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
 /// Where the configuration is looked for when nothing else names it.
 pub const SYSTEM_PATH: &str = "/etc/prefetchd/prefetchd.toml";
@@ -30,6 +32,8 @@ pub struct Config {
     pub schedule: Schedule,
     /// What happens after a failure.
     pub retry: Retry,
+    /// What becomes of what was accepted.
+    pub track: Track,
     /// Who is told.
     pub notify: Notify,
     /// Metrics and health.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::values::{Number, Span, UrlsPerDay, Window};
+use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
 use crate::model::{DayStart, TimeOfDay, UrlRules};
 
 /// Seconds.
@@ -178,6 +178,25 @@ impl Default for Retry {
             backoff_max: Span::seconds(900),
             isolate_requests_max: Number::fixed(40),
         }
+    }
+}
+
+/// `[track]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Track {
+    /// Share of the completed URLs that are asked for through the CDN; none unless set.
+    pub verify: Share,
+    /// Of these, how many a second at most.
+    pub verify_per_second: Number<1, 10>,
+    /// Where they are asked for, instead of where DNS says. Named by the operator, so that it may be a private address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_via: Option<HostPort>,
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self { verify: Share::NONE, verify_per_second: Number::fixed(1), verify_via: None }
     }
 }
 

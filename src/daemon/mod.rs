@@ -28,6 +28,7 @@ use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health};
 use crate::store::Store;
 use crate::submit::Submitter;
+use crate::track::Verifier;
 use crate::vod::Client;
 
 pub use lock::{Held, Lock, Locked};
@@ -80,6 +81,8 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     let spool =
         Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
+    let verifier = Verifier::new(Arc::clone(&store), clock.clone(), config)
+        .context("setting up the HTTP client of [track] verify")?;
     let submitter = Submitter::new(Arc::clone(&store), board.clone(), clock, client, credentials, config);
 
     let mut stages = JoinSet::new();
@@ -98,6 +101,13 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
         notifier.run(token).await;
         "notifier"
     });
+    if let Some(verifier) = verifier {
+        let token = shutdown.clone();
+        stages.spawn(async move {
+            verifier.run(token).await;
+            "verifier"
+        });
+    }
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.api.endpoint.url(), "ready");
     supervise(&mut stages, &shutdown, &board).await?;

@@ -7,5 +7,5 @@ mod encode;
 mod reply;
 
 pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall};
-pub use client::{BODY_BYTES_MAX, Client, http_builder};
+pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
 pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskRow};

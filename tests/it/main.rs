@@ -21,3 +21,4 @@ mod schema;
 mod spool;
 mod support;
 mod sweep;
+mod warmth;

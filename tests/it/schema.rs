@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 fn statements() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for folder in ["queue", "ledger", "notify", "status"] {
+    for folder in ["queue", "ledger", "track", "notify", "status"] {
         for file in std::fs::read_dir(src.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
             let text = std::fs::read_to_string(&file).unwrap();
             for part in text.split("\nconst ").skip(1) {
@@ -114,7 +114,7 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
         .fetch_all(tx.conn())
         .await
         .unwrap();
-    assert_eq!(views, ["v_budget", "v_files", "v_hosts", "v_status", "v_submissions", "v_tasks", "v_urls"]);
+    assert_eq!(views, ["v_budget", "v_checks", "v_files", "v_hosts", "v_status", "v_submissions", "v_tasks", "v_urls"]);
     for view in views {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
             .bind(&view)
