@@ -4,6 +4,7 @@ mod add;
 mod budget;
 mod check;
 mod demo;
+mod export;
 mod hosts;
 mod list;
 mod retry;
@@ -44,6 +45,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List the domains of the queue, those that may not be sent first
     Hosts(hosts::HostsArgs),
+    /// Write down what became of each line of a file, and what proves it
+    Export(export::ExportArgs),
     /// Give what was refused another chance
     Retry(retry::RetryArgs),
     /// Settle what the account book cannot know by itself
@@ -62,6 +65,7 @@ pub fn main(args: Args) -> i32 {
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),
         Command::Hosts(hosts) => hosts::main(args.config.as_deref(), &hosts),
+        Command::Export(export) => export::main(args.config.as_deref(), &export),
         Command::Retry(retry) => retry::main(args.config.as_deref(), &retry),
         Command::Budget(budget) => budget::main(args.config.as_deref(), &budget),
         Command::Sandbox(sandbox) => sandbox::main(&sandbox),

@@ -13,6 +13,7 @@ mod demo;
 mod doubt;
 mod end_to_end;
 mod errors;
+mod export;
 mod formats;
 mod isolation;
 mod notify;

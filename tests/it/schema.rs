@@ -88,6 +88,12 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/ready WAKE", "USING COVERING INDEX urls_waiting"),
         ("queue/ready EXPIRE", "USING COVERING INDEX urls_deadline"),
         ("queue/files UNFINISHED", "USING INDEX files_unfinished"),
+        ("track/checks NEXT_ENDED", "USING INDEX submissions_ended"),
+        ("track/checks COMPLETED", "USING INDEX urls_submission"),
+        ("track/checks NEXT_DUE", "USING INDEX warmth_checks_due"),
+        ("status/evidence NEXT", "USING INTEGER PRIMARY KEY"),
+        ("status/evidence LAST", "SEARCH urls"),
+        ("status/evidence ROWS", "SEARCH u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("ledger/book OPEN_SUBMISSIONS", "USING INDEX submissions_open"),
     ] {
         let statement = statements.get(name).unwrap_or_else(|| panic!("{name} is gone"));
