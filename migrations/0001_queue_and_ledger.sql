@@ -205,6 +205,7 @@ create table submissions (
 
 create index submissions_open on submissions (submission_id) where state = 0;
 create index submissions_sent on submissions (opened_at);
+create index submissions_ended on submissions (ended_at, submission_id) where ended_at is not null;
 create index submissions_double on submissions (double_urls) where double_urls > 0;
 create index submissions_running on submissions (submission_id) where state = 1 and ended_at is null;
 create index submissions_complete on submissions (submission_id) where state = 1 and ended_at is not null;
@@ -287,6 +288,28 @@ create table file_warm (
     urls     integer not null,
     primary key (file_id, seconds)
 ) strict, without rowid;
+-- Completed urls that are asked for through the CDN ([track] verify), and what it answered (module track).
+create table warmth_checks (
+    url_id       integer primary key references urls on delete cascade,
+    due_at       integer,                          -- when it is to be asked for; null once its warmth stands
+    tries        integer not null default 0,       -- written down before the call leaves
+    asked_at     integer,                          -- when it was last asked for
+    warmth       text    check (warmth in ('hit', 'miss', 'unknown')),
+    http_status  integer,                          -- null where no answer came
+    evidence     text                              -- what the answer said of it, or why there is none; bounded, control characters escaped
+) strict;
+
+create index warmth_checks_due on warmth_checks (due_at) where due_at is not null;
+
+-- One row: what ended up to here has been sampled.
+create table warmth_cursor (
+    one            integer primary key check (one = 1),
+    ended_at       integer not null default 0,
+    submission_id  integer not null default 0,
+    seed           integer not null                -- of the sample: the same urls before and after a restart
+) strict;
+
+insert into warmth_cursor (one, seed) values (1, random());
 
 -- What has been learned of the account, one row: backoff and pause survive a restart.
 create table account (
@@ -526,6 +549,16 @@ select
     pending
 from hosts;
 
+create view v_checks as
+select
+    c.url_id, u.url, h.host, f.name as file, u.line, u.submission_id,
+    c.warmth, c.http_status, c.evidence, c.tries,
+    strftime('%Y-%m-%dT%H:%M:%fZ', c.due_at / 1000.0, 'unixepoch') as due_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', c.asked_at / 1000.0, 'unixepoch') as asked_at
+from warmth_checks as c
+join urls as u on u.url_id = c.url_id
+join files as f on f.file_id = u.file_id
+join hosts as h on h.host_id = u.host_id;
 create view v_orders as
 select
     order_id,

@@ -4,6 +4,7 @@ mod add;
 mod budget;
 mod check;
 mod demo;
+mod export;
 mod forecast;
 mod generate;
 mod hosts;
@@ -61,6 +62,8 @@ enum Command {
     Submissions(urls::SubmissionsArgs),
     /// List the domains of the queue, those that may not be sent first
     Hosts(hosts::HostsArgs),
+    /// Write down what became of each line of a file, and what proves it
+    Export(export::ExportArgs),
     /// Tell one URL's whole story
     Why(why::WhyArgs),
     /// Put what failed, expired, was cancelled or is held back into the queue; give a refused domain another chance
@@ -96,6 +99,7 @@ pub fn main(args: Args) -> i32 {
         Command::Urls(urls) => urls::urls(args.config.as_deref(), &urls),
         Command::Submissions(submissions) => urls::submissions(args.config.as_deref(), &submissions),
         Command::Hosts(hosts) => hosts::main(args.config.as_deref(), &hosts),
+        Command::Export(export) => export::main(args.config.as_deref(), &export),
         Command::Why(why) => why::main(args.config.as_deref(), &why),
         Command::Retry(retry) => orders::retry(args.config.as_deref(), &retry),
         Command::Cancel(cancel) => orders::cancel(args.config.as_deref(), &cancel),

@@ -12,7 +12,7 @@ pub use sections::{
     Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Keys, Level, Log, LogFormat, Notify, Retry,
     Schedule, Spool, Track,
 };
-pub use values::{Number, Span, UrlsPerDay, Window, in_words};
+pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
 /// Where the configuration is looked for when nothing else names it.
 pub const SYSTEM_PATH: &str = "/etc/prefetchd/prefetchd.toml";
@@ -35,7 +35,7 @@ pub struct Config {
     pub retry: Retry,
     /// Where the access key is, when systemd does not bring it.
     pub credentials: Keys,
-    /// How tasks are followed.
+    /// What becomes of what was accepted.
     pub track: Track,
     /// Who is told.
     pub notify: Notify,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::values::{Number, Span, UrlsPerDay, Window};
+use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
 use crate::model::{DayStart, TimeOfDay, UrlRules};
 
 /// Seconds.
@@ -193,6 +193,13 @@ pub struct Track {
     pub retry_failed: Number<0, 10>,
     /// So long after it failed.
     pub retry_after: Span<1, { 7 * DAY }>,
+    /// Share of the completed URLs that are asked for through the CDN; none unless set.
+    pub verify: Share,
+    /// Of these, how many a second at most.
+    pub verify_per_second: Number<1, 10>,
+    /// Where they are asked for, instead of where DNS says. Named by the operator, so that it may be a private address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_via: Option<HostPort>,
 }
 
 impl Default for Track {
@@ -202,6 +209,9 @@ impl Default for Track {
             first_after: Span::seconds(240),
             retry_failed: Number::fixed(1),
             retry_after: Span::seconds(1_800),
+            verify: Share::NONE,
+            verify_per_second: Number::fixed(1),
+            verify_via: None,
         }
     }
 }

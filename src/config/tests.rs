@@ -3,8 +3,13 @@ use super::*;
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
 /// Keys without a default: they stand in the shipped file as comments.
-const OPTIONAL: [(&str, &str); 4] =
-    [("api", "with_header"), ("credentials", "file"), ("notify", "command"), ("http", "listen")];
+const OPTIONAL: [(&str, &str); 5] = [
+    ("api", "with_header"),
+    ("credentials", "file"),
+    ("track", "verify_via"),
+    ("notify", "command"),
+    ("http", "listen"),
+];
 
 #[test]
 fn the_shipped_file_is_the_defaults() {
@@ -55,6 +60,9 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[budget]\nin_doubt = \"drop\"\n", "line 2", "in_doubt", "`resubmit`"),
         ("[api]\nendpoint = \"http://vod.example.com\"\n", "line 2", "endpoint", "loopback"),
         ("[api]\narea = \"moon\"\n", "line 2", "area", "`domestic`"),
+        ("[track]\nverify = 1.5\n", "line 2", "verify", "0.0 to 1.0"),
+        ("[track]\nverify = nan\n", "line 2", "verify", "0.0 to 1.0"),
+        ("[track]\nverify_via = \"edge\"\n", "line 2", "verify_via", "HOST:PORT"),
         ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "sqlite:"),
         ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "socket address"),
         // what only two keys together tell

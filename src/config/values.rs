@@ -115,6 +115,73 @@ macro_rules! from_text {
 from_text!(DayStart);
 from_text!(TimeOfDay);
 from_text!(Window);
+from_text!(HostPort);
+
+/// A share of a whole, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Share(f64);
+
+impl Share {
+    /// Nothing of it.
+    pub const NONE: Self = Self(0.0);
+
+    /// The share, if it is one.
+    pub fn new(value: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Self(value))
+    }
+
+    /// The share.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let allowed = "a share from 0.0 to 1.0 is allowed here, e.g. 0.01";
+        let value = f64::deserialize(deserializer).map_err(|error| D::Error::custom(format!("{error}; {allowed}")))?;
+        Self::new(value).ok_or_else(|| D::Error::custom(format!("{value} is out of bounds; {allowed}")))
+    }
+}
+
+/// A host, by its name or address, and a port, such as `edge.example.net:443` or `[fd00::7]:8080`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// A name or an address; one of IPv6 without its brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("`{text}` is no host and port (HOST:PORT, e.g. \"edge.example.net:443\", \"[fd00::7]:80\")");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match v6 {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => {
+                let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+                !host.is_empty() && host.bytes().all(allowed)
+            }
+        };
+        if is_host { Ok(Self { host: v6.unwrap_or(host).to_owned(), port }) } else { Err(wrong()) }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
 
 /// A part of the day, such as `01:00-07:00`; one that ends before it starts runs over midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,6 +270,18 @@ mod tests {
         let morning: Window = "01:00-07:00".parse().expect("a window");
         assert!(morning.contains(at(1)) && !morning.contains(at(7)));
         assert!("07:00-07:00".parse::<Window>().is_err());
+    }
+
+    #[test]
+    fn a_host_and_port_is_read_as_it_is_written() {
+        for text in ["edge.example.net:443", "10.0.0.7:8080", "[fd00::7]:80"] {
+            assert_eq!(text.parse::<HostPort>().expect("a host and port").to_string(), text);
+        }
+        for text in
+            ["edge.example.net", ":443", "edge:0", "edge:65536", "fd00::7:80", "http://edge:80", "[edge]:80", "a b:1"]
+        {
+            assert!(text.parse::<HostPort>().is_err(), "{text}");
+        }
     }
 
     #[test]

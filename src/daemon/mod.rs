@@ -37,7 +37,7 @@ use crate::status::{Board, Health, SignOfLife};
 use crate::store::Store;
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
-use crate::track::Tracker;
+use crate::track::{Tracker, Verifier};
 use crate::vod::Client;
 
 use herald::Herald;
@@ -108,6 +108,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         .listen
         .map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), &config));
     meters::start();
+    let verifier = Verifier::new(Arc::clone(&store), clock.clone(), &config)
+        .context("setting up the HTTP client of [track] verify")?;
     let desk = submitter.desk();
     let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
     let tracker = Tracker::new(Arc::clone(&store), clock, desk, Arc::clone(&live.borrow()));
@@ -120,6 +122,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
     spawn(&mut stages, "tracker", tracker.run(live.clone(), shutdown.clone()));
     spawn(&mut stages, "notifier", notifier.run(tell, live, shutdown.clone()));
+    if let Some(verifier) = verifier {
+        spawn(&mut stages, "verifier", verifier.run(shutdown.clone()));
+    }
     if let Some(server) = http {
         spawn(&mut stages, "http server", server.run(shutdown.clone()));
     }

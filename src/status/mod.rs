@@ -2,6 +2,7 @@
 
 mod board;
 mod concerns;
+mod evidence;
 mod forecast;
 mod lists;
 mod needs;
@@ -11,6 +12,7 @@ mod story;
 
 pub use board::{Board, Health};
 pub use concerns::{Concerns, concerns};
+pub use evidence::{Evidence, Export, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;

@@ -1,4 +1,5 @@
-//! Stage 6, the tracker: follows the tasks of accepted submissions to their end. Owns the tables `tracks` and `tasks`.
+//! Stage 6, the tracker: follows the tasks of accepted submissions to their end. Owns the tables `tracks` and `tasks`, and of the
+//! warmth check `warmth_checks` and `warmth_cursor`.
 //!
 //! Accepted is not warm: a prefetch takes minutes and can fail at the origin, and the API forgets after three days. A look costs
 //! few calls: how many of a batch's URLs are complete, how many failed, how many are listed. While these numbers agree with the
@@ -8,16 +9,26 @@
 //! [`plan`] decides what a look says and when the next one comes, [`matching`] which row is which URL: both pure. The calls go
 //! through a [`Desk`] of their own pace, never at the submitter's expense; the lookup of a lost answer goes through it too.
 //!
+//! Complete is only what the service says: a sample of the completed URLs is asked for through the CDN ([`Verifier`]), slowly, and
+//! what the answers say of the cache is written down.
+//!
 //! A crash between two looks costs a look. What a look proves is written in one transaction.
 
+mod address;
+mod ask;
 mod book;
+mod checks;
 mod desk;
 mod matching;
 mod plan;
+mod verify;
+mod warmth;
 mod worker;
 
 pub use book::{follow_tx, forget_tx, knows_task};
 pub use desk::Desk;
 pub use matching::{Fate, fates};
-pub use plan::{Course, Seen, Verdict, first_look, next_look, verdict};
+pub use plan::{Course, Progress, Seen, first_look, next_look, progress};
+pub use verify::Verifier;
+pub use warmth::{Headers, Verdict, Warmth, is_sampled};
 pub use worker::Tracker;

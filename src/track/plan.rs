@@ -53,7 +53,7 @@ pub struct Course {
 
 /// What the numbers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Progress {
     /// Some have not ended, or are not listed yet.
     Open,
     /// All have ended, so many of them badly.
@@ -69,16 +69,16 @@ pub(super) fn wants_total(course: &Course, seen: &Seen) -> bool {
 }
 
 /// What a look says.
-pub fn verdict(course: &Course, seen: &Seen) -> Verdict {
-    let Some(listed) = seen.listed else { return Verdict::Open };
+pub fn progress(course: &Course, seen: &Seen) -> Progress {
+    let Some(listed) = seen.listed else { return Progress::Open };
     if listed == course.urls && seen.ended() == listed {
-        return Verdict::Ended;
+        return Progress::Ended;
     }
     let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
     if seen.ended() > course.urls || (stands && seen.ended() > 0 && seen.ended() >= listed) {
-        return Verdict::Odd;
+        return Progress::Odd;
     }
-    Verdict::Open
+    Progress::Open
 }
 
 /// When a batch is looked at for the first time (`[track] first_after`).
@@ -130,18 +130,18 @@ mod tests {
 
     #[test]
     fn only_numbers_that_fit_the_batch_end_it() {
-        let end = |complete, failed, listed| verdict(&course(None), &seen(30, complete, failed, listed));
-        assert_eq!(end(1000, 0, Some(1000)), Verdict::Ended);
-        assert_eq!(end(990, 10, Some(1000)), Verdict::Ended);
-        assert_eq!(end(1000, 0, None), Verdict::Open);
-        assert_eq!(end(990, 9, Some(1000)), Verdict::Open);
+        let end = |complete, failed, listed| progress(&course(None), &seen(30, complete, failed, listed));
+        assert_eq!(end(1000, 0, Some(1000)), Progress::Ended);
+        assert_eq!(end(990, 10, Some(1000)), Progress::Ended);
+        assert_eq!(end(1000, 0, None), Progress::Open);
+        assert_eq!(end(990, 9, Some(1000)), Progress::Open);
         // More than were sent: a task that others share.
-        assert_eq!(end(1200, 0, Some(1500)), Verdict::Odd);
+        assert_eq!(end(1200, 0, Some(1500)), Progress::Odd);
         // Fewer are listed: late at first, odd when it stays so.
-        assert_eq!(end(600, 0, Some(600)), Verdict::Open);
+        assert_eq!(end(600, 0, Some(600)), Progress::Open);
         let stands = course(Some(seen(20, 600, 0, Some(600))));
-        assert_eq!(verdict(&stands, &seen(30, 600, 0, Some(600))), Verdict::Odd);
-        assert_eq!(verdict(&stands, &seen(30, 700, 0, Some(700))), Verdict::Open);
+        assert_eq!(progress(&stands, &seen(30, 600, 0, Some(600))), Progress::Odd);
+        assert_eq!(progress(&stands, &seen(30, 700, 0, Some(700))), Progress::Open);
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
                     calls += 1;
                     seen.listed = Some(1000);
                 }
-                if verdict(&course, &seen) == Verdict::Ended {
+                if progress(&course, &seen) == Progress::Ended {
                     break;
                 }
                 at = next_look(&course, &seen, FIRST_AFTER).unwrap();

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::book::{self, TaskSeen, Track};
 use super::desk::Desk;
 use super::matching::{Fate, fates};
-use super::plan::{Course, LISTED_FOR, Seen, Verdict, first_look, next_look, verdict, wants_total};
+use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, next_look, progress, wants_total};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{self, Fact};
@@ -210,12 +210,12 @@ impl Tracker {
         }
         let seen = look.seen(self.now());
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let verdict = verdict(&course, &seen);
+        let verdict = progress(&course, &seen);
         debug!(submission.id = track.submission.0, ?seen, ?verdict, "tasks were asked for");
         let ends = match verdict {
-            Verdict::Open => Vec::new(),
-            Verdict::Ended if seen.failed == 0 => Vec::new(),
-            Verdict::Ended => {
+            Progress::Open => Vec::new(),
+            Progress::Ended if seen.failed == 0 => Vec::new(),
+            Progress::Ended => {
                 let ends = fates(&urls, &look.failed_rows);
                 if ends.len() == seen.failed as usize {
                     ends
@@ -223,10 +223,10 @@ impl Tracker {
                     self.read_rows(&mut look, track, &tasks, &urls).await?
                 }
             }
-            Verdict::Odd => self.read_rows(&mut look, track, &tasks, &urls).await?,
+            Progress::Odd => self.read_rows(&mut look, track, &tasks, &urls).await?,
         };
         let failed = ends.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_))).count();
-        let all_known = ends.len() == urls.len() || (verdict == Verdict::Ended && failed == seen.failed as usize);
+        let all_known = ends.len() == urls.len() || (verdict == Progress::Ended && failed == seen.failed as usize);
         self.write_down(track, &course, (&look, &seen, &urls), &ends, all_known).await?;
         Ok(())
     }

@@ -18,7 +18,7 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 /// Who is calling, so that the service's people can see it.
-const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
+pub const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
 
 /// An HTTP client to be configured, with `ring` as its cryptography. One for plain HTTP to this machine uses neither a proxy
 /// nor root certificates, which a small system may not have.

@@ -8,6 +8,6 @@ mod pace;
 mod reply;
 
 pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall, TASKS_A_PAGE, TaskQuery};
-pub use client::{BODY_BYTES_MAX, Client, http_builder};
+pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
 pub use pace::{Pace, TURN_MAX};
 pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskPage, TaskRow, TaskStatus};

@@ -97,6 +97,12 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/ready WAKE", "USING COVERING INDEX urls_waiting"),
         ("queue/ready EXPIRE", "USING COVERING INDEX urls_deadline"),
         ("queue/files UNFINISHED", "USING INDEX files_unfinished"),
+        ("track/checks NEXT_ENDED", "USING INDEX submissions_ended"),
+        ("track/checks COMPLETED", "USING INDEX urls_submission"),
+        ("track/checks NEXT_DUE", "USING INDEX warmth_checks_due"),
+        ("status/evidence NEXT", "USING INTEGER PRIMARY KEY"),
+        ("status/evidence LAST", "SEARCH urls"),
+        ("status/evidence ROWS", "SEARCH u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("ledger/book OPEN_SUBMISSIONS", "USING INDEX submissions_open"),
         ("ledger/book SENT_SINCE", "USING INDEX submissions_sent"),
         ("queue/known KNOWN", "USING INTEGER PRIMARY KEY"),
@@ -140,7 +146,8 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     .fetch_all(tx.conn())
     .await
     .unwrap();
-    assert_eq!(views, ["v_budget", "v_files", "v_hosts", "v_orders", "v_status", "v_submissions", "v_tasks", "v_urls"]);
+    let expected = "v_budget v_checks v_files v_hosts v_orders v_status v_submissions v_tasks v_urls";
+    assert_eq!(views.join(" "), expected);
     for view in views {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
             .bind(&view)

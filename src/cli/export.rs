@@ -1,0 +1,273 @@
+//! `prefetchd export`: the proof of what became of each line.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::DateTime;
+use clap::ValueEnum;
+
+use super::text::{number, out};
+use super::{failure, load, runtime};
+use crate::model::Time;
+use crate::spool::sync_folder;
+use crate::status::{Evidence, Export, Wanted};
+use crate::{exit, store};
+
+const HELP: &str = "\
+A row a URL, in order of arrival: file, line, url, state, reason, priority, label, queued_at, submission_id, nonce, request_id, \
+task_ids, submitted_at, ended_at, warmth. Several of --file, --label and --since: what all of them apply to.
+
+In CSV a text that begins with = + - @ or a control character has an apostrophe in front, so that no spreadsheet takes it for a \
+formula; JSON lines carry every text as it is.
+
+Example: prefetchd export --file premiere.txt --output premiere.csv
+         prefetchd export --since 2026-11-23T00:00:00+08:00 --format jsonl | gzip > proof.jsonl.gz";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+#[group(id = "which", required = true, multiple = true, args = ["file", "label", "since"])]
+pub(super) struct ExportArgs {
+    /// Of files of this name
+    #[arg(long, value_name = "NAME")]
+    file: Option<String>,
+    /// With this label, their own or their file's
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+    /// Of files that were dropped since, e.g. 2026-11-23T00:00:00+08:00
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Time>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// Write to this file, whole or not at all, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Comma-separated, with a header (RFC 4180)
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+}
+
+pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let runtime = runtime()?;
+    let wanted = Wanted { file: args.file.clone(), label: args.label.clone(), since: args.since };
+    let export = runtime.block_on(async {
+        let conn = store::open_reader(config.database.url.path()).await?;
+        Export::begin(conn, wanted).await
+    })?;
+    let Some(mut export) = export else {
+        let name = args.file.as_deref().unwrap_or_default();
+        let message = format!("no file of the name `{name}` was dropped; `prefetchd status` shows the latest");
+        return Err(failure(exit::DATA, message));
+    };
+    let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, args.format, sink));
+    match &args.output {
+        Some(path) => {
+            let rows = write_file(path, write)?;
+            out(&format!("{}: {} rows", path.display(), number(rows)));
+        }
+        // Whoever reads the pipe has had enough.
+        None => match write(&mut io::stdout().lock()) {
+            Err(error) if is_closed_pipe(&error) => {}
+            written => written.map(|_| ()).context("writing to standard output")?,
+        },
+    }
+    Ok(0)
+}
+
+/// Writes all of it; gives how many rows. Nothing is being read while the sink makes it wait.
+async fn write(export: &mut Export, format: Format, sink: &mut dyn Write) -> anyhow::Result<i64> {
+    let mut buffer = Vec::new();
+    if format == Format::Csv {
+        csv_record(&COLUMNS, &mut buffer);
+    }
+    let mut rows = 0;
+    let mut encode = |evidence: &Evidence<'_>, buffer: &mut Vec<u8>| {
+        rows += 1;
+        match format {
+            Format::Csv => csv_row(evidence, buffer),
+            Format::Jsonl => json_row(evidence, buffer),
+        }
+    };
+    while export.read(&mut buffer, &mut encode).await? {
+        sink.write_all(&buffer)?;
+        buffer.clear();
+    }
+    sink.write_all(&buffer)?;
+    sink.flush()?;
+    Ok(rows)
+}
+
+/// Writes beside the file and renames: whoever looks sees the old file or the whole new one.
+fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<i64>) -> anyhow::Result<i64> {
+    if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
+        let message = format!("{} is no regular file: it would be replaced; write to standard output", path.display());
+        return Err(failure(exit::USAGE, message));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let writing = || format!("writing {}", path.display());
+    let mut copy = tempfile::Builder::new()
+        .prefix(".export-")
+        // As the umask says.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(writing)?;
+    let rows = write(&mut copy).with_context(writing)?;
+    copy.as_file().sync_all().with_context(writing)?;
+    copy.persist(path).map_err(|error| error.error).with_context(writing)?;
+    sync_folder(folder).with_context(writing)?;
+    Ok(rows)
+}
+
+const COLUMNS: [&str; 15] = [
+    "file",
+    "line",
+    "url",
+    "state",
+    "reason",
+    "priority",
+    "label",
+    "queued_at",
+    "submission_id",
+    "nonce",
+    "request_id",
+    "task_ids",
+    "submitted_at",
+    "ended_at",
+    "warmth",
+];
+
+fn json_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *buffer, evidence).expect("text and numbers are JSON, and memory can be written");
+    buffer.push(b'\n');
+}
+
+fn csv_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
+    let line = evidence.line.to_string();
+    let submission = evidence.submission_id.map(|id| id.to_string());
+    let texts = [
+        Some(evidence.file),
+        Some(&line),
+        Some(evidence.url),
+        Some(evidence.state),
+        evidence.reason,
+        Some(evidence.priority),
+        evidence.label,
+        Some(evidence.queued_at),
+        submission.as_deref(),
+        evidence.nonce,
+        evidence.request_id,
+        evidence.task_ids,
+        evidence.submitted_at,
+        evidence.ended_at,
+        evidence.warmth,
+    ];
+    csv_record(&texts.map(Option::unwrap_or_default), buffer);
+}
+
+fn csv_record(cells: &[&str; COLUMNS.len()], buffer: &mut Vec<u8>) {
+    let mut writer =
+        csv::WriterBuilder::new().buffer_capacity(1024).terminator(csv::Terminator::CRLF).from_writer(buffer);
+    for cell in cells {
+        // A negative number is no formula, but there is none here.
+        let written = if cell.starts_with(['=', '+', '-', '@']) || cell.starts_with(char::is_control) {
+            writer.write_field(format!("'{cell}"))
+        } else {
+            writer.write_field(cell)
+        };
+        written.expect("memory can be written");
+    }
+    writer.write_record(None::<&[u8]>).expect("memory can be written");
+    writer.flush().expect("memory can be written");
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    let wrong = |_| format!("`{text}` is no time like 2026-11-23T00:00:00+08:00");
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn evidence<'t>(file: &'t str, label: &'t str) -> Evidence<'t> {
+        Evidence {
+            file,
+            line: 7,
+            url: "https://vod.example.com/a,b",
+            state: "failed",
+            reason: None,
+            priority: "normal",
+            label: Some(label),
+            queued_at: "2026-11-23T03:04:16.723Z",
+            submission_id: Some(3),
+            nonce: None,
+            request_id: None,
+            task_ids: Some("1,2"),
+            submitted_at: None,
+            ended_at: None,
+            warmth: None,
+        }
+    }
+
+    #[test]
+    fn no_cell_is_a_formula_and_json_says_what_it_is() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+            let mut csv = Vec::new();
+            csv_row(&evidence("a.txt", text), &mut csv);
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&csv[..]);
+            let record = reader.records().next().unwrap().unwrap();
+            assert_eq!(&record[6], format!("'{text}"));
+            let mut json = Vec::new();
+            json_row(&evidence("a.txt", text), &mut json);
+            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(value["label"], text);
+        }
+    }
+
+    #[test]
+    fn the_columns_are_the_keys_in_their_order() {
+        let mut json = Vec::new();
+        json_row(&evidence("a", "b"), &mut json);
+        let text = String::from_utf8(json).unwrap();
+        let at = COLUMNS.map(|column| text.find(&format!("\"{column}\":")).unwrap());
+        assert!(at.is_sorted(), "{text}");
+        assert_eq!(text.matches("\":").count(), COLUMNS.len(), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_file_and_its_label_are_called_a_row_is_read_back(file in "\\PC*", label in any::<String>()) {
+            let row = evidence(&file, &label);
+            let mut csv = Vec::new();
+            csv_row(&row, &mut csv);
+            prop_assert!(csv.ends_with(b"\r\n"));
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&csv[..]);
+            let records: Vec<_> = reader.records().map(|record| record.unwrap()).collect();
+            prop_assert_eq!(records.len(), 1);
+            let plain = |cell: &str, text: &str| cell == text || cell.strip_prefix('\'') == Some(text);
+            prop_assert!(plain(&records[0][0], &file) && plain(&records[0][6], &label));
+            prop_assert_eq!((&records[0][2], &records[0][11]), (row.url, "1,2"));
+            let mut json = Vec::new();
+            json_row(&row, &mut json);
+            prop_assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
+            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            prop_assert_eq!((&value["file"], &value["label"]), (&file.into(), &label.into()));
+        }
+    }
+}

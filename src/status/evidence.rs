@@ -1,0 +1,203 @@
+//! The chain of evidence of URLs, from the line to the end of the task, for [`Export`]: read a little at a time.
+//!
+//! An export of ten million rows takes minutes, and whoever reads it may take hours. A transaction that stayed open for as long would
+//! make the WAL grow; so each read is a transaction of its own, over a range of row numbers that is narrow however rare the rows that
+//! are asked for, and it has ended before anything is handed on. What a read gives is consistent in itself; the rows that exist when the
+//! export begins are its rows.
+
+use futures_util::TryStreamExt as _;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::model::{Time, to_millis};
+use crate::store::Result;
+
+/// Row numbers that one read spans ...
+const ROWS_A_READ: i64 = 10_000;
+
+/// ... and the bytes after which it ends early.
+const BYTES_A_READ: usize = 4 * 1024 * 1024;
+
+/// Where the urls of files lie that have this name and were dropped since.
+const RANGES: &str = "
+    select url_from, url_to from files
+    where url_from > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
+    order by url_from";
+
+const NAMED: &str = "select exists (select 1 from files where name = ?1)";
+
+const LAST: &str = "select max(url_id) from urls";
+
+/// What was pruned is stepped over.
+const NEXT: &str = "select min(url_id) from urls where url_id >= ?1";
+
+const ROWS: &str = "
+    select u.url_id, u.file, u.line, u.url, u.state, u.reason, u.priority, u.label, u.queued_at, u.submission_id,
+           s.nonce, s.request_id, u.task_ids, u.submitted_at, u.ended_at,
+           (select c.warmth from warmth_checks as c where c.url_id = u.url_id) as warmth
+    from v_urls as u
+    left join submissions as s on s.submission_id = u.submission_id
+    where u.url_id in (select r.url_id from urls as r where r.url_id between ?1 and ?2)
+      and (?3 is null or u.file = ?3) and (?4 is null or u.label = ?4) and u.queued_at >= ?5
+    order by u.url_id";
+
+/// Which URLs are exported: those to which all of it applies.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of files of this name.
+    pub file: Option<String>,
+    /// With this label, their own or their file's.
+    pub label: Option<String>,
+    /// Of files that were dropped since.
+    pub since: Option<Time>,
+}
+
+/// What is known of one URL; the columns of `v_urls` and `v_submissions` of the same names.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "migrations/README.md documents the columns")]
+pub struct Evidence<'r> {
+    pub file: &'r str,
+    pub line: i64,
+    pub url: &'r str,
+    pub state: &'r str,
+    pub reason: Option<&'r str>,
+    pub priority: &'r str,
+    pub label: Option<&'r str>,
+    pub queued_at: &'r str,
+    pub submission_id: Option<i64>,
+    pub nonce: Option<&'r str>,
+    pub request_id: Option<&'r str>,
+    pub task_ids: Option<&'r str>,
+    pub submitted_at: Option<&'r str>,
+    pub ended_at: Option<&'r str>,
+    pub warmth: Option<&'r str>,
+}
+
+impl<'r> Evidence<'r> {
+    fn of(row: &'r SqliteRow) -> Self {
+        Self {
+            file: row.get(1),
+            line: row.get(2),
+            url: row.get(3),
+            state: row.get(4),
+            reason: row.get(5),
+            priority: row.get(6),
+            label: row.get(7),
+            queued_at: row.get(8),
+            submission_id: row.get(9),
+            nonce: row.get(10),
+            request_id: row.get(11),
+            task_ids: row.get(12),
+            submitted_at: row.get(13),
+            ended_at: row.get(14),
+            warmth: row.get(15),
+        }
+    }
+}
+
+/// An export on its way.
+#[derive(Debug)]
+pub struct Export {
+    conn: SqliteConnection,
+    wanted: Wanted,
+    /// Ranges of row numbers that are still to be read, the first one last.
+    ranges: Vec<(i64, i64)>,
+}
+
+impl Export {
+    /// Begins an export; none if there is no file of that name.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn begin(mut conn: SqliteConnection, wanted: Wanted) -> Result<Option<Self>> {
+        if let Some(name) = &wanted.file
+            && !sqlx::query_scalar::<_, bool>(NAMED).bind(name).fetch_one(&mut conn).await?
+        {
+            return Ok(None);
+        }
+        let last: i64 = sqlx::query_scalar::<_, Option<i64>>(LAST).fetch_one(&mut conn).await?.unwrap_or(0);
+        let mut ranges = if wanted.file.is_some() || wanted.since.is_some() {
+            let query = sqlx::query_as(RANGES).bind(&wanted.file);
+            united(query.bind(wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut conn).await?)
+        } else {
+            vec![(i64::MIN, i64::MAX)]
+        };
+        ranges.iter_mut().for_each(|range| range.1 = range.1.min(last));
+        ranges.reverse();
+        Ok(Some(Self { conn, wanted, ranges }))
+    }
+
+    /// Reads the next rows and hands each to `encode`, which appends it to `buffer`. The reading has ended when this returns.
+    /// False when there is nothing more.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; what was appended is to be thrown away then.
+    pub async fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+    ) -> Result<bool> {
+        let Some((from, to)) = self.ranges.pop() else { return Ok(false) };
+        let next: Option<i64> = sqlx::query_scalar(NEXT).bind(from).fetch_one(&mut self.conn).await?;
+        let Some(first) = next.filter(|next| *next <= to) else { return Ok(true) };
+        let mut read_to = to.min(first.saturating_add(ROWS_A_READ - 1));
+        let since = self.wanted.since.map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+        let query = sqlx::query(ROWS).bind(first).bind(read_to).bind(&self.wanted.file).bind(&self.wanted.label);
+        let mut rows = query.bind(since.unwrap_or_default()).fetch(&mut self.conn);
+        while let Some(row) = rows.try_next().await? {
+            encode(&Evidence::of(&row), buffer);
+            if buffer.len() >= BYTES_A_READ {
+                read_to = row.get(0);
+                break;
+            }
+        }
+        drop(rows);
+        if read_to < to {
+            self.ranges.push((read_to + 1, to));
+        }
+        Ok(true)
+    }
+}
+
+/// Ranges in the order of their starts, those that overlap or touch made one.
+fn united(ranges: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    let mut united: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in ranges {
+        match united.last_mut() {
+            Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+            _ => united.push((from, to)),
+        }
+    }
+    united
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ranges_that_overlap_or_touch_are_one() {
+        let ranges = vec![(1, 5), (2, 3), (6, 9), (11, 12), (11, 20)];
+        assert_eq!(united(ranges), [(1, 9), (11, 20)]);
+        assert_eq!(united(vec![]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn united_ranges_are_apart_and_hold_the_same_numbers(mut ranges in prop::collection::vec((0_i64..60, 0_i64..9), 0..12)) {
+            ranges.iter_mut().for_each(|range| range.1 += range.0);
+            ranges.sort_unstable();
+            let united = united(ranges.clone());
+            let holds = |ranges: &[(i64, i64)], n| ranges.iter().any(|(from, to)| (*from..=*to).contains(&n));
+            for n in 0..80 {
+                prop_assert_eq!(holds(&ranges, n), holds(&united, n));
+            }
+            prop_assert!(united.windows(2).all(|two| two[0].1 + 1 < two[1].0));
+        }
+    }
+}
