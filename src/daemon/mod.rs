@@ -101,13 +101,7 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
         notifier.run(token).await;
         "notifier"
     });
-    if let Some(verifier) = verifier {
-        let token = shutdown.clone();
-        stages.spawn(async move {
-            verifier.run(token).await;
-            "verifier"
-        });
-    }
+    verifier.into_iter().for_each(|verifier| verify(&mut stages, verifier, shutdown.clone()));
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.api.endpoint.url(), "ready");
     supervise(&mut stages, &shutdown, &board).await?;
@@ -119,6 +113,14 @@ pub async fn run(config: &Config, credentials: Credentials) -> anyhow::Result<()
     }
     info!("stopped");
     Ok(())
+}
+
+/// The stage that only some run.
+fn verify(stages: &mut JoinSet<&'static str>, verifier: Verifier, shutdown: CancellationToken) {
+    stages.spawn(async move {
+        verifier.run(shutdown).await;
+        "verifier"
+    });
 }
 
 /// Waits until the daemon is asked to stop, and then for the stages to finish. A stage that ends on its own stops all.
