@@ -189,6 +189,14 @@ fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: impl Fut
     });
 }
 
+/// The stage that only some run.
+fn verify(stages: &mut JoinSet<&'static str>, verifier: Verifier, shutdown: CancellationToken) {
+    stages.spawn(async move {
+        verifier.run(shutdown).await;
+        "verifier"
+    });
+}
+
 /// Waits until the daemon is asked to stop, and then for the stages to finish. A stage that ends on its own stops all.
 async fn supervise(
     stages: &mut JoinSet<&'static str>,
