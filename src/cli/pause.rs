@@ -50,7 +50,7 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
             queue::record_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
         }
         tx.commit().await?;
-        let account = ledger::standing(store.read(), now).await?.pause;
+        let account = ledger::standing(&mut *store.read().acquire().await?, now).await?.pause;
         store.close().await;
         store::Result::Ok((was_paused, account))
     })?;

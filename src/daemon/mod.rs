@@ -101,35 +101,33 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let mut stages = JoinSet::new();
     let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
     let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
-    let endpoint = config.api.endpoint.url().to_string();
-    let database = config.database.url.path().to_path_buf();
-    let http = config
-        .http
-        .listen
-        .map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), &config));
     meters::start();
     let verifier = Verifier::new(Arc::clone(&store), clock.clone(), &config)
         .context("setting up the HTTP client of [track] verify")?;
-    let desk = submitter.desk();
+    let endpoint = config.api.endpoint.url().to_string();
+    let (database, listen) = (config.database.url.path().to_path_buf(), config.http.listen);
     let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
-    let tracker = Tracker::new(Arc::clone(&store), clock, desk, Arc::clone(&live.borrow()));
+    let tracker = Tracker::new(Arc::clone(&store), clock.clone(), submitter.desk(), Arc::clone(&live.borrow()));
+    let http =
+        listen.map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), live.clone()));
     let reloader =
         Reloader { path, settings, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
-    spawn(&mut stages, "spool", spool.run(live.clone(), shutdown.clone()));
     let tell = Arc::new(Notify::new());
     let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
-    spawn(&mut stages, "watch on the database", changes::watch(database, wake, shutdown.clone()));
-    spawn(&mut stages, "submitter", submitter.run(queued, live.clone(), shutdown.clone()));
-    spawn(&mut stages, "tracker", tracker.run(live.clone(), shutdown.clone()));
-    spawn(&mut stages, "notifier", notifier.run(tell, live, shutdown.clone()));
+    let mut start = |name, stage: Stage| spawn(&mut stages, name, stage);
+    start("spool", Box::pin(spool.run(live.clone(), shutdown.clone())));
+    start("watch on the database", Box::pin(changes::watch(database, wake, shutdown.clone())));
+    start("submitter", Box::pin(submitter.run(queued, live.clone(), shutdown.clone())));
+    start("tracker", Box::pin(tracker.run(live.clone(), shutdown.clone())));
+    start("notifier", Box::pin(notifier.run(tell, live, shutdown.clone())));
+    start("herald", Box::pin(herald.run(shutdown.clone())));
+    start("reloader", Box::pin(reloader.run(shutdown.clone())));
     if let Some(verifier) = verifier {
-        spawn(&mut stages, "verifier", verifier.run(shutdown.clone()));
+        start("verifier", Box::pin(verifier.run(shutdown.clone())));
     }
     if let Some(server) = http {
-        spawn(&mut stages, "http server", server.run(shutdown.clone()));
+        start("http server", Box::pin(server.run(shutdown.clone())));
     }
-    spawn(&mut stages, "herald", herald.run(shutdown.clone()));
-    spawn(&mut stages, "reloader", reloader.run(shutdown.clone()));
     systemd::ready();
     info!(version = env!("CARGO_PKG_VERSION"), endpoint, "ready");
     supervise(&mut stages, &shutdown, &board).await?;
@@ -178,22 +176,18 @@ fn watch_over(
     let Some(period) = systemd::watchdog() else { return Ok(None) };
     let pulse = Pulse::default();
     pulses.push(("database", pulse.clone()));
-    spawn(stages, "database", watchdog::try_database(Arc::clone(store), pulse, period, shutdown.clone()));
+    let prober = watchdog::try_database(Arc::clone(store), pulse, period, shutdown.clone());
+    spawn(stages, "database", Box::pin(prober));
     Ok(Some(watchdog::keep(period, pulses).context("starting the watchdog's thread")?))
 }
 
-fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: impl Future<Output = ()> + Send + 'static) {
+/// A stage's life.
+type Stage = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: Stage) {
     stages.spawn(async move {
         stage.await;
         name
-    });
-}
-
-/// The stage that only some run.
-fn verify(stages: &mut JoinSet<&'static str>, verifier: Verifier, shutdown: CancellationToken) {
-    stages.spawn(async move {
-        verifier.run(shutdown).await;
-        "verifier"
     });
 }
 

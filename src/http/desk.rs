@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::meters::{self, Stage};
 use crate::model::Time;
 use crate::schedule::Policy;
+use crate::settings::Live;
 use crate::status::read_report;
 use crate::store::{self, Store, wal_of};
 use crate::{ledger, queue, status};
@@ -70,30 +71,22 @@ pub(super) struct Pages {
 pub(super) struct Desk {
     store: Arc<Store>,
     clock: Clock,
-    policy: Policy,
-    bounds: Bounds,
-    database: std::path::PathBuf,
+    /// The configuration in force.
+    live: Live,
     started: Time,
     made: Mutex<Option<(Instant, Arc<Pages>)>>,
 }
 
 impl Desk {
-    pub(super) fn new(store: Arc<Store>, clock: Clock, config: &Config) -> Self {
-        Self {
-            store,
-            policy: Policy::from(config),
-            bounds: Bounds::new(config.api.timeout.get()),
-            database: config.database.url.path().to_path_buf(),
-            started: clock.now(),
-            clock,
-            made: Mutex::new(None),
-        }
+    pub(super) fn new(store: Arc<Store>, clock: Clock, live: Live) -> Self {
+        Self { store, live, started: clock.now(), clock, made: Mutex::new(None) }
     }
 
     /// Whether the process lives and its stages move. The database is not asked.
     pub(super) fn health(&self) -> Page {
         let idle = Stage::ALL.map(|stage| (stage, meters::idle(stage)));
-        Page::check("ok\n", &standing_still(&idle, &self.bounds))
+        let bounds = Bounds::new(self.live.borrow().config.api.timeout.get());
+        Page::check("ok\n", &standing_still(&idle, &bounds))
     }
 
     /// The pages, not older than a second.
@@ -109,7 +102,9 @@ impl Desk {
 
     async fn make(&self) -> Pages {
         let now = self.clock.now();
-        let read = tokio::time::timeout(READ_MAX, self.read(now)).await;
+        let settings = std::sync::Arc::clone(&self.live.borrow());
+        let (policy, database) = (Policy::from(&settings.config), settings.config.database.url.path());
+        let read = tokio::time::timeout(READ_MAX, self.read(&settings.config, &policy, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
         let trouble = self.store.trouble();
@@ -117,9 +112,9 @@ impl Desk {
         let facts = Facts {
             now,
             started: self.started,
-            policy: &self.policy,
-            database_bytes: bytes(&self.database),
-            wal_bytes: bytes(&wal_of(&self.database)),
+            policy: &policy,
+            database_bytes: bytes(database),
+            wal_bytes: bytes(&wal_of(database)),
             writable: trouble.is_none(),
             idle: Stage::ALL.map(|stage| (stage, meters::idle(stage))),
         };
@@ -138,17 +133,18 @@ impl Desk {
     }
 
     /// What the database says: numbers, and the report as JSON.
-    async fn read(&self, now: Time) -> store::Result<(Seen, String)> {
+    async fn read(&self, config: &Config, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
         let pool = self.store.read();
         let seen = Seen {
             census: queue::census(pool).await?,
-            spent: ledger::spent(pool, self.policy.day_starts, None, None, now).await?,
-            standing: ledger::standing(pool, now).await?,
+            spent: ledger::spent(&mut *pool.acquire().await?, policy.day_starts, None, None, now).await?,
+            standing: ledger::standing(&mut *pool.acquire().await?, now).await?,
             last_accepted: ledger::last_accepted(pool).await?,
             concerns: status::concerns(pool).await?,
         };
         let mut conn = pool.acquire().await?;
-        let report = read_report(&mut conn, FILES).await?;
+        let mut report = read_report(&mut conn, FILES).await?;
+        report.complete(&mut conn, config, (Some(true), None), now).await?;
         let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
         Ok((seen, report + "\n"))
     }

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use super::desk::{Desk, Page};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::settings::Live;
 use crate::status::Board;
 use crate::store::Store;
 
@@ -52,8 +52,8 @@ pub struct Server {
 
 impl Server {
     /// A server at `listen` that tells what `store` knows.
-    pub fn new(listen: SocketAddr, store: Arc<Store>, board: Board, clock: Clock, config: &Config) -> Self {
-        Self { listen, desk: Arc::new(Desk::new(store, clock, config)), board }
+    pub fn new(listen: SocketAddr, store: Arc<Store>, board: Board, clock: Clock, live: Live) -> Self {
+        Self { listen, desk: Arc::new(Desk::new(store, clock, live)), board }
     }
 
     /// Serves until `shutdown`. An address that somebody else has stops nobody's main job: it is said, and tried again.

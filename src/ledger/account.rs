@@ -2,7 +2,7 @@
 //! neither forgets a backoff nor asks again what is known.
 
 use chrono::TimeDelta;
-use sqlx::{Acquire, Row, Sqlite, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use crate::model::{BudgetDay, Time, from_millis, to_millis};
 use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Stopped, Unit};
@@ -106,8 +106,7 @@ impl Fact {
 /// # Errors
 ///
 /// What the database says.
-pub async fn standing<'a>(db: impl Acquire<'a, Database = Sqlite>, now: Time) -> Result<Standing> {
-    let mut conn = db.acquire().await?;
+pub async fn standing(conn: &mut SqliteConnection, now: Time) -> Result<Standing> {
     let row = sqlx::query(STANDING).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);

@@ -1,6 +1,6 @@
 //! Budget days: what each has cost, and what the service said of it.
 
-use sqlx::{Acquire, Row, Sqlite};
+use sqlx::{Row, SqliteConnection};
 
 use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Spent, Unit, drift, learn};
@@ -58,8 +58,8 @@ const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 /// # Errors
 ///
 /// What the database says.
-pub async fn spent<'a>(
-    db: impl Acquire<'a, Database = Sqlite>,
+pub async fn spent(
+    conn: &mut SqliteConnection,
     starts: DayStart,
     told: Option<BudgetDay>,
     clock_doubt: Option<Time>,
@@ -67,7 +67,7 @@ pub async fn spent<'a>(
 ) -> Result<Spent> {
     let today = BudgetDay::of(now, starts);
     let fresh = Spent { confirmed: told == Some(today), clock_doubt, ..Spent::nothing(today) };
-    let Some(row) = sqlx::query(GREATEST_DAY).fetch_optional(&mut *db.acquire().await?).await? else {
+    let Some(row) = sqlx::query(GREATEST_DAY).fetch_optional(conn).await? else {
         return Ok(fresh);
     };
     let Ok(date) = row.get::<String, _>(0).parse() else { return Ok(fresh) };

@@ -204,7 +204,7 @@ impl Submitter {
         if [ready.next_at, ready.expires_at].iter().flatten().any(|at| *at <= now) {
             return self.tidy(now).await;
         }
-        let standing = ledger::standing(self.store.read(), now).await?;
+        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
         if notify::has_finished_files(self.store.read(), standing.tasks_readable).await? {
             let mut tx = self.store.write().await?;
             notify::finish_files_tx(&mut tx, standing.tasks_readable, now).await?;
@@ -221,7 +221,14 @@ impl Submitter {
             std::ops::ControlFlow::Break(step) => return Ok(step),
             std::ops::ControlFlow::Continue(next_at) => next_at,
         };
-        let spent = ledger::spent(self.store.read(), self.policy.day_starts, self.told, self.clock_doubt, now).await?;
+        let spent = ledger::spent(
+            &mut *self.store.read().acquire().await?,
+            self.policy.day_starts,
+            self.told,
+            self.clock_doubt,
+            now,
+        )
+        .await?;
         if spent.confirmed {
             self.anchor = Some((now, boot_time()));
         }

@@ -156,7 +156,7 @@ impl Tracker {
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
-        let standing = ledger::standing(self.store.read(), now).await?;
+        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
         if standing.pause.is_some() || !standing.tasks_readable {
             return Ok(Step::Waiting(None));
         }
