@@ -29,7 +29,7 @@ const BUDGET: &str = "
 
 const FILES: &str = "
     select file_id, name, progress, rejected_why, label, priority, dropped_at, lines, queued, merged, refused, fresh,
-           pending, leased, submitted, complete, failed, expired, cancelled, held
+           pending, leased, submitted, complete, failed, expired, cancelled, held, warm_seconds_median, warm_seconds_p95
     from v_files order by file_id desc limit ?1";
 
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
@@ -195,6 +195,10 @@ pub struct FileReport {
     pub refused: i64,
     /// Lines whose URL completed lately.
     pub fresh: i64,
+    /// Seconds from the drop until half of its complete URLs were warm.
+    pub warm_seconds_median: Option<i64>,
+    /// Likewise, for 95 of 100.
+    pub warm_seconds_p95: Option<i64>,
     /// Its URLs by state.
     pub urls: BTreeMap<String, i64>,
 }
@@ -272,6 +276,8 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
                 refused: row.get(10),
                 fresh: row.get(11),
                 urls: by_state(row, 12),
+                warm_seconds_median: row.get(20),
+                warm_seconds_p95: row.get(21),
             })
             .collect(),
     })

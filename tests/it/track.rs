@@ -141,3 +141,50 @@ fn a_service_that_ails_is_asked_again_and_slower() {
     assert_eq!(world.count_log("tasks could not be asked for"), 1);
     assert_eq!(world.count_log("tasks can be asked for again"), 1);
 }
+
+#[test]
+fn a_task_that_the_service_merged_with_an_older_one_is_followed_for_the_urls_that_were_sent() {
+    let scenario = "[tasks]\nspeed = 100.0\nmerge = true\nfailing = [\"seg-000001\"]";
+    let world = World::new(scenario, &format!("{FAST}retry_failed = 0\n"));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select submitted from v_status", 5);
+    world.stop(daemon);
+    // As if an operator had sent some of them again while their tasks run.
+    sql(
+        &world,
+        "update urls set state = 3, ended_at = 1; update files set submitted = 0, failed = 5;
+         update tally set submitted = 0, failed = 5 where priority = 2; update tracks set look_at = null",
+    );
+    let _daemon = world.daemon();
+    world.drop_file("again.txt", format!("{}{}", urls("a", 3), urls("b", 2)));
+    world.wait_for("select complete from v_files where name = 'again.txt'", 3);
+    world.wait_for("select failed from v_files where name = 'again.txt'", 2);
+    let tasks = world.rows("select task_ids from v_submissions order by submission_id");
+    assert!(tasks[1][0].split(',').any(|id| id == tasks[0][0]) && tasks[1][0].contains(','), "{tasks:?}");
+    world.assert_books_agree();
+}
+
+#[test]
+fn twenty_thousand_open_batches_do_not_keep_a_new_one_from_being_sent() {
+    let world = World::new("", FAST);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select submitted from v_status", 5);
+    world.stop(daemon);
+    sql(
+        &world,
+        "with recursive n(n) as (select 1000 union all select n + 1 from n where n < 20999)
+         insert into submissions (submission_id, day, nonce, state, outcome, signed_at, sent_at, urls, cost, opened_at, closed_at)
+             select n, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, 0, 0 from n;
+         insert into tracks (submission_id, accepted_at, urls, look_at, seen_at, looks)
+             select submission_id, (select min(accepted_at) from tracks), 1, 0, 1, 1 from submissions where submission_id >= 1000;
+         insert into tasks (task_id, submission_id) select 't' || submission_id, submission_id from submissions where submission_id >= 1000",
+    );
+    let _daemon = world.daemon();
+    world.wait_for("select count(*) > 50 from tracks where looks > 1 or look_at is null", 1);
+    world.drop_file("next.txt", urls("b", 5));
+    world.wait_for("select submitted from v_files where name = 'next.txt'", 5);
+    // A batch of which no URL waits for an end has ended.
+    world.wait_for("select count(*) > 100 from tracks where look_at is null", 1);
+}

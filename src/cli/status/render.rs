@@ -1,6 +1,6 @@
 //! The page that `status` shows: a function of the report and of how it is to look.
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 
 use super::super::layout::{Look, Page, Tone, bytes, fit, right, span};
 use super::super::text::{bar, number};
@@ -202,6 +202,10 @@ fn notes(file: &FileReport) -> Vec<String> {
     for state in UrlState::ALL.into_iter().filter(|state| !told.contains(state)) {
         let n = file.urls.get(&state.to_string()).copied().unwrap_or(0);
         parts.extend((n > 0).then(|| format!("{} {state}", number(n))));
+    }
+    if let (Some(median), Some(most)) = (file.warm_seconds_median, file.warm_seconds_p95) {
+        let [median, most] = [median, most].map(|seconds| span(TimeDelta::seconds(seconds)));
+        parts.push(format!("warm after {median} at the median, {most} for 95 of 100"));
     }
     let rejected = file.rejected_why.as_ref().map(|why| format!("rejected: {why}"));
     rejected.into_iter().chain((!parts.is_empty()).then(|| parts.join(", "))).collect()

@@ -29,6 +29,8 @@ fn film() -> FileReport {
         merged: 2,
         refused: 4,
         fresh: 0,
+        warm_seconds_median: None,
+        warm_seconds_p95: None,
         urls: states([104, 0, 1_000, 0, 0, 0, 0, 0]),
     }
 }
