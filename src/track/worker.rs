@@ -376,7 +376,7 @@ impl Tracker {
         let outcome = Outcome::of(reply);
         if outcome == Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) {
             warn!(
-                "this key may not ask for tasks (vod:DescribeVodRefreshTasks): URLs stay `submitted`; allow it to see them become warm"
+                "this key may not ask for tasks (vod:DescribeVodRefreshTasks): URLs stay submitted; allow it to see them become warm"
             );
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
