@@ -208,7 +208,6 @@ create index submissions_sent on submissions (opened_at);
 create index submissions_ended on submissions (ended_at, submission_id) where ended_at is not null;
 create index submissions_double on submissions (double_urls) where double_urls > 0;
 create index submissions_running on submissions (submission_id) where state = 1 and ended_at is null;
-create index submissions_complete on submissions (submission_id) where state = 1 and ended_at is not null;
 create index submissions_opened on submissions (strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch'));
 
 -- A refused submission in which something is still to be found (module queue).
@@ -600,7 +599,7 @@ insert into sqlite_stat1 (tbl, idx, stat) values
     ('submissions', 'submissions_open', '1 1'),
     ('submissions', 'submissions_double', '100 1'),
     ('submissions', 'submissions_running', '500 1'),
-    ('submissions', 'submissions_complete', '5000 1'),
+    ('submissions', 'submissions_ended', '5000 1 1'),
     ('submissions', 'submissions_opened', '20000 1'),
     ('submissions', null, '20000');
 analyze sqlite_schema;

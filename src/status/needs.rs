@@ -37,7 +37,11 @@ impl StatusReport {
             add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
         }
         if let Some(why) = &self.paused_why {
-            add(format!("the account: {why}"), "prefetchd check --online");
+            // The view says so of a pause by an operator.
+            match why.strip_suffix("; `prefetchd resume` ends it") {
+                Some(by) => add(format!("submitting is paused {by}"), "prefetchd resume"),
+                None => add(format!("the account: {why}"), "prefetchd check --online"),
+            }
         }
         if let Some(problem) = &self.spool_problem {
             add(format!("files cannot be taken: {problem}"), "prefetchd check");

@@ -59,7 +59,7 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
         assert_eq!((&record[1], &record[3]), (&*(n + 2).to_string(), "submitted"));
     }
     let json = json_of(&exported(&world, &["--file", &name, "--format", "jsonl"]));
-    let keys = "file, line, url, state, reason, priority, label, queued_at, u.submission_id, nonce, request_id, u.task_ids, submitted_at, ended_at";
+    let keys = "file, line, url, state, reason, priority, label, queued_at, u.submission_id, nonce, request_id, u.task_ids, submitted_at, u.ended_at";
     let view = world
         .rows(&format!("select {keys} from v_urls as u join v_submissions using (submission_id) where url_id <= 30"));
     for (row, expected) in json.iter().zip(&view) {

@@ -35,7 +35,11 @@ fn a_pause_stops_a_running_daemon_survives_a_restart_and_says_why() {
     world.waits_for("the origin is");
     let status = world.run(&["status"]);
     assert_eq!(status.status.code(), Some(1), "{}", said(&status));
-    assert!(text(&status).contains("PAUSED: by ") && text(&status).contains("the origin is \\u{1b}[31mdown"));
+    assert!(
+        text(&status).contains("$ prefetchd resume") && text(&status).contains("\\u{1b}[31mdown"),
+        "{}",
+        said(&status)
+    );
     assert!(world.preloads().is_empty(), "{:?}", world.preloads());
     assert!(done(&world, &["resume"]).starts_with("resumed"));
     world.wait_for("select submitted from v_status", 10);
@@ -146,7 +150,7 @@ fn what_is_in_a_batch_cannot_be_cancelled_and_that_is_said() {
 #[test]
 fn failed_expired_and_held_urls_go_again_when_the_operator_says_so() {
     let fault = "[[fault]]\nurl_contains = \"/a/seg-000003.ts\"\ntimes = 8\naction = \"error\"\ncode = \"InvalidObjectPath.Malformed\"";
-    let world = World::new(fault, "");
+    let world = World::new(&format!("[tasks]\nspeed = 1e6\n{fault}"), "[track]\nfirst_after = \"1s\"");
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 8));
     let passed = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
@@ -156,13 +160,13 @@ fn failed_expired_and_held_urls_go_again_when_the_operator_says_so() {
     world.wait_for("select finished_at is not null from v_files where name = 'late.txt'", 1);
     assert!(done(&world, &["retry", "--host", "vod.example.com"]).contains("5 URLs go back"));
     // The deadline that had passed is dropped, else they would expire again.
-    world.wait_for("select submitted from v_files where name = 'late.txt'", 4);
-    world.wait_for("select pending + leased from v_status", 0);
+    world.wait_for("select complete from v_files where name = 'late.txt'", 4);
+    world.wait_for("select pending + leased + submitted from v_status", 0);
     world.wait_for("select finished_at is not null from v_files where name = 'late.txt'", 1);
     world.wait("the receipt to say how it ended", || {
         std::fs::read_to_string(world.spool("done").join("late.txt.receipt.json")).is_ok_and(|receipt| {
             let receipt: serde_json::Value = serde_json::from_str(&receipt).unwrap_or_default();
-            receipt["urls"]["submitted"] == 4
+            receipt["urls"]["complete"] == 4
         })
     });
     world.assert_books_agree();

@@ -93,7 +93,7 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
             return nothing_waits(&mut tx, args).await;
         }
         if args.json {
-            out(&serde_json::to_string_pretty(&answer)?);
+            out(&super::text::json(&answer)?);
         } else {
             render::page(&answer, &look, args.files).iter().for_each(|line| out(line));
         }
@@ -151,7 +151,7 @@ async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyh
         ));
     };
     if args.json {
-        out(&serde_json::to_string_pretty(&serde_json::json!({ "files": [], "last": row }))?);
+        out(&super::text::json(&serde_json::json!({ "files": [], "last": row }))?);
         return Ok(0);
     }
     let states = shown[2..].iter().filter_map(|state| {

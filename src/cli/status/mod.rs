@@ -41,7 +41,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
         read(&mut conn, &config, args.files).await
     })?;
     if args.json {
-        out(&serde_json::to_string_pretty(&report)?);
+        out(&super::text::json(&report)?);
     } else {
         let look = Look::of_stdout(Clock::system().now(), config.budget.day_starts);
         render::page(&report, &look).iter().for_each(|line| out(line));
