@@ -32,8 +32,7 @@ const RETRYABLE: &str = "
                       join urls as v on v.url_id = same.url_id
                       left join submissions as s on s.submission_id = v.submission_id
                       where v.url = u.url and v.state in (0, 1, 2)
-                        and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))
-    order by u.url_id desc";
+                        and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))";
 
 const ENDED: &str = "select url_id, url from urls where url_id in (select value from json_each(?1)) and state > 2";
 
@@ -160,6 +159,7 @@ impl Order {
         match self {
             // Of one URL that ended several times only the latest goes again.
             Self::Retry => {
+                rows.sort_by_key(|row| std::cmp::Reverse(row.id));
                 let mut seen = HashSet::new();
                 rows.retain(|row| seen.insert(row.url.clone()));
             }
