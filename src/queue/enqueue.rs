@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row, Statement, params};
 
+use super::new_urls::NewUrls;
 use super::tally::Moves;
-use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
+use crate::model::{FileId, HostId, Priority, Time, UrlState, to_millis};
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
@@ -71,82 +71,6 @@ pub struct Keys {
     pub deadline: Option<Time>,
     /// To be sent even if it is fresh.
     pub force: bool,
-}
-
-/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them cost no more
-/// than their bytes and can be cleared and filled again.
-#[derive(Debug, Default)]
-pub struct NewUrls {
-    text: String,
-    rows: Vec<NewRow>,
-}
-
-#[derive(Debug)]
-struct NewRow {
-    key: i64,
-    line: u64,
-    at: u32,
-    bytes: u32,
-    host_at: u8,
-    host_bytes: u8,
-    /// What is asked of it, where that is not what is asked of its file.
-    keys: Option<Arc<Keys>>,
-}
-
-impl NewUrls {
-    /// Adds the URL of a line; `keys` where they are not those of its file.
-    ///
-    /// # Panics
-    ///
-    /// When there are more than 4 GiB of text: chunks are bounded far below.
-    pub fn push(&mut self, line: u64, url: &ObjectUrl, keys: Option<Arc<Keys>>) {
-        let narrow = |n: usize| u32::try_from(n).expect("a chunk's text is bounded");
-        let host = url.host_range();
-        let [host_at, host_bytes] =
-            [host.start, host.len()].map(|n| u8::try_from(n).expect("a domain has 253 bytes at most"));
-        let (at, bytes) = (narrow(self.text.len()), narrow(url.as_str().len()));
-        self.rows.push(NewRow { key: url.key(), line, at, bytes, host_at, host_bytes, keys });
-        self.text.push_str(url.as_str());
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Bytes of text.
-    pub fn text_bytes(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Removes all and keeps the room.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.rows.clear();
-    }
-
-    fn url(&self, row: &NewRow) -> &str {
-        &self.text[row.at as usize..(row.at + row.bytes) as usize]
-    }
-
-    fn host(&self, row: &NewRow) -> &str {
-        &self.url(row)[usize::from(row.host_at)..usize::from(row.host_at) + usize::from(row.host_bytes)]
-    }
-
-    /// Positions in the order of keys; lines with the same URL are neighbours, in the file's order.
-    fn in_key_order(&self) -> Vec<u32> {
-        let mut order: Vec<(i64, u32)> = (0..).zip(&self.rows).map(|(at, row)| (row.key, at)).collect();
-        order.sort_unstable();
-        for same in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-            same.sort_by_key(|(_, at)| (self.url(&self.rows[*at as usize]), *at));
-        }
-        order.into_iter().map(|(_, at)| at).collect()
-    }
 }
 
 /// What became of the lines of a chunk.

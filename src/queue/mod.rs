@@ -16,6 +16,7 @@ mod enqueue;
 mod files;
 mod hosts;
 mod known;
+mod new_urls;
 mod orders;
 mod pending;
 mod prune;
@@ -28,7 +29,7 @@ mod tally;
 pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
-pub use enqueue::{Enqueued, Keys, NewUrls, enqueue};
+pub use enqueue::{Enqueued, Keys, enqueue};
 pub use files::{
     FileAccount, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx, register,
     reject, set_keys, unfinished, without_final_receipt,
@@ -38,6 +39,7 @@ pub use hosts::{
     set_standing_tx,
 };
 pub use known::{Known, known};
+pub use new_urls::NewUrls;
 pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
 pub use pending::{Bounds, Group, Pending, pending};
 pub use prune::prune_tx;

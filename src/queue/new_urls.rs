@@ -1,0 +1,82 @@
+//! The checked lines of a chunk, packed: what the spool hands over and the queue takes in.
+
+use std::sync::Arc;
+
+use super::enqueue::Keys;
+use crate::model::ObjectUrl;
+
+/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them cost no more
+/// than their bytes and can be cleared and filled again.
+#[derive(Debug, Default)]
+pub struct NewUrls {
+    text: String,
+    pub(super) rows: Vec<NewRow>,
+}
+
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) key: i64,
+    pub(super) line: u64,
+    at: u32,
+    bytes: u32,
+    host_at: u8,
+    host_bytes: u8,
+    /// What is asked of it, where that is not what is asked of its file.
+    pub(super) keys: Option<Arc<Keys>>,
+}
+
+impl NewUrls {
+    /// Adds the URL of a line; `keys` where they are not those of its file.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 4 GiB of text: chunks are bounded far below.
+    pub fn push(&mut self, line: u64, url: &ObjectUrl, keys: Option<Arc<Keys>>) {
+        let narrow = |n: usize| u32::try_from(n).expect("a chunk's text is bounded");
+        let host = url.host_range();
+        let [host_at, host_bytes] =
+            [host.start, host.len()].map(|n| u8::try_from(n).expect("a domain has 253 bytes at most"));
+        let (at, bytes) = (narrow(self.text.len()), narrow(url.as_str().len()));
+        self.rows.push(NewRow { key: url.key(), line, at, bytes, host_at, host_bytes, keys });
+        self.text.push_str(url.as_str());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes of text.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Removes all and keeps the room.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.rows.clear();
+    }
+
+    pub(super) fn url(&self, row: &NewRow) -> &str {
+        &self.text[row.at as usize..(row.at + row.bytes) as usize]
+    }
+
+    pub(super) fn host(&self, row: &NewRow) -> &str {
+        &self.url(row)[usize::from(row.host_at)..usize::from(row.host_at) + usize::from(row.host_bytes)]
+    }
+
+    /// Positions in the order of keys; lines with the same URL are neighbours, in the file's order.
+    pub(super) fn in_key_order(&self) -> Vec<u32> {
+        let mut order: Vec<(i64, u32)> = (0..).zip(&self.rows).map(|(at, row)| (row.key, at)).collect();
+        order.sort_unstable();
+        for same in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            same.sort_by_key(|(_, at)| (self.url(&self.rows[*at as usize]), *at));
+        }
+        order.into_iter().map(|(_, at)| at).collect()
+    }
+}
