@@ -61,6 +61,8 @@ fn an_unreadable_file_is_rejected() {
     command.args(plain.get_args()).envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))));
     command.stderr(fs::File::create(world.path("daemon.log")).unwrap()).uid(NOBODY).gid(NOBODY);
     let _daemon = World::spawn(&mut command);
+    // Root's reader must not be there first, while the database is made.
+    world.wait("the daemon to be ready", || world.count_log("ready version") > 0);
     world.wait_for("select count(*) from v_files where progress = 'rejected'", 1);
     let receipt = read(&world.spool("rejected/secret.txt.receipt.json"));
     assert!(receipt.contains("check its owner and mode"), "{receipt}");
