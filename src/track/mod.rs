@@ -6,7 +6,7 @@
 //! batch, nobody asks for single URLs but for those that failed. Where they do not (tasks that the service split, merged or
 //! miscounted), the rows are read page by page and matched with the URLs that were sent.
 //!
-//! [`plan`] decides what a look says and when the next one comes, [`matching`] which row is which URL: both pure. The calls go
+//! `plan` decides what a look says and when the next one comes, `matching` which row is which URL: both pure. The calls go
 //! through a [`Desk`] of their own pace, never at the submitter's expense; the lookup of a lost answer goes through it too.
 //!
 //! Complete is only what the service says: a sample of the completed URLs is asked for through the CDN ([`Verifier`]), slowly, and
