@@ -22,7 +22,7 @@ use crate::queue::{Keys, NewUrls, Progress};
 /// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written twice,
 /// and the more memory it takes: a large file has a large queue before it, and is worth more.
 const CHUNK_LINES_MAX: u64 = 50_000;
-const CHUNK_LINES_MAX_OF_LARGE: u64 = 150_000;
+const CHUNK_LINES_MAX_OF_LARGE: u64 = 110_000;
 
 /// A file is large beyond so many lines.
 const LARGE_LINES: u64 = 1_000_000;
