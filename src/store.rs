@@ -17,8 +17,10 @@ use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// The schema's steps, in order: number, name, text.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql")),
+    (2, "evidence and wishes", include_str!("../migrations/0002_evidence_and_wishes.sql")),
+];
 
 /// SQLite before this has a bug that corrupts a WAL database when it is reset (RELIABILITY.md, 1 of the measured).
 const SQLITE_VERSION_MIN: i64 = 3_051_003;

@@ -30,4 +30,5 @@ mod status;
 mod support;
 mod sweep;
 mod track;
+mod upgrade;
 mod warmth;

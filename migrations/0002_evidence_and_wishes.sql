@@ -1,0 +1,237 @@
+-- Evidence (what is known of the time, of tasks, of the service's queue and of keys) and wishes (what each file wants of a url).
+-- Views are made anew at the end, since they name new columns.
+-- Times are milliseconds since 1970-01-01T00:00:00Z in tables and RFC 3339 text in views.
+
+drop view v_orders;
+drop view v_checks;
+drop view v_hosts;
+drop view v_tasks;
+drop view v_submissions;
+drop view v_urls;
+drop view url_rows;
+drop view v_files;
+drop view v_budget;
+drop view v_status;
+
+-- The owner of a dropped file: those of before belong to nobody.
+alter table files add column owner_uid integer;
+
+-- What the service taught, each with the time at which it was observed. Rebuilt without the list of names, which the program keeps.
+create table facts_new (
+    fact         text    primary key,
+    value        text    not null,
+    observed_at  integer not null
+) strict, without rowid;
+insert into facts_new select fact, value, observed_at from facts;
+drop table facts;
+alter table facts_new rename to facts;
+
+create view v_status as
+select
+    case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
+    coalesce('by ' || a.stopped_by || ': ' || a.stopped_why || '; `prefetchd resume` ends it', a.paused_why) as paused_why,
+    d.waiting_for,
+    strftime('%Y-%m-%dT%H:%M:%fZ', d.waiting_until / 1000.0, 'unixepoch') as waiting_until,
+    d.spool_problem,
+    d.config_problem,
+    d.pid,
+    strftime('%Y-%m-%dT%H:%M:%fZ', d.started_at / 1000.0, 'unixepoch') as started_at,
+    t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,
+    (select coalesce(sum(pending), 0) from hosts where standing in ('refused', 'offline')) as parked,
+    (select count(*) from urls where suspect > 0) as suspected,
+    (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
+    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles,
+    d.http_problem,
+    strftime('%Y-%m-%dT%H:%M:%fZ', a.paused_since / 1000.0, 'unixepoch') as paused_since,
+    t.pending_urgent, t.pending_high, t.pending_normal, t.pending_low,
+    (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading
+from daemon as d, account as a,
+    (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
+            sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
+            sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
+            sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held
+     from tally) as t;
+
+create view v_budget as
+select
+    day,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ends_at / 1000.0, 'unixepoch') as day_ends_at,
+    requests_limit,
+    requests_used,
+    unbooked,
+    isolations,
+    urls_limit,
+    urls_used,
+    (select value from facts where fact = 'unit') as unit,
+    quota,
+    remain,
+    drift,
+    strftime('%Y-%m-%dT%H:%M:%fZ', observed_at / 1000.0, 'unixepoch') as observed_at,
+    exhausted_why,
+    unsure
+from budget_days;
+
+create view v_files as
+select
+    file_id, name, label,
+    case priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
+    case phase when 2 then 'done' when 4 then 'rejected' else 'reading' end as progress,
+    rejected_why,
+    strftime('%Y-%m-%dT%H:%M:%fZ', dropped_at / 1000.0, 'unixepoch') as dropped_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', read_at / 1000.0, 'unixepoch') as read_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') as finished_at,
+    lines, queued, merged, fresh, refused,
+    pending, leased, submitted, complete, failed, expired, cancelled, held,
+    (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
+                               from file_warm as w where w.file_id = files.file_id)
+     where so_far * 2 >= urls) as warm_seconds_median,
+    (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
+                               from file_warm as w where w.file_id = files.file_id)
+     where so_far * 20 >= urls * 19) as warm_seconds_p95
+from files;
+
+-- What stands in v_urls of a url in whatever state; for v_urls alone.
+create view url_rows as
+select
+    u.url_id, u.url, h.host, f.name as file, u.line,
+    coalesce(u.label, f.label) as label,
+    case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
+    u.state as url_state, u.suspect, u.parked, u.wait_until, u.reason, h.why as host_why, u.attempts,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
+    strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', u.ended_at / 1000.0, 'unixepoch') as ended_at,
+    u.submission_id, f.file_id
+from urls as u
+join files as f on f.file_id = u.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to
+join hosts as h on h.host_id = u.host_id and u.url_id >= h.url_from and u.url_id <= h.url_to;
+
+-- A select for each way into each state, so that a query for one state walks that state's index alone.
+create view v_urls as
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 0 and suspect = 0
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, cast(iif(parked = 1, host_why, reason) as text) as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is not null and suspect <> 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, host_why as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 1 and suspect <> 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and wait_until is null and parked = 0 and suspect > 0 and suspect = 1
+union all
+select
+    url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 0 and suspect > 0 and suspect = 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 6
+union all
+select
+    url_id, url, host, file, line, label, priority, 'leased' as state, reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, u.ended_at, submission_id, null as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 0
+union all
+select
+    url_id, url, host, file, line, label, priority, 'submitted' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 1 and s.ended_at is null
+union all
+select
+    url_id, url, host, file, line, label, priority, 'complete' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.ended_at / 1000.0, 'unixepoch') as ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u join submissions as s using (submission_id)
+where url_state = 1 and s.state = 1 and s.ended_at is not null
+union all
+select
+    url_id, url, host, file, line, label, priority, 'complete' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u left join submissions as s using (submission_id)
+where url_state = 2
+union all
+select
+    url_id, url, host, file, line, label, priority, 'failed' as state, reason,
+    attempts, not_before, deadline, queued_at, iif(s.state = 1, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch'), null) as submitted_at, u.ended_at, submission_id,
+    iif(s.state = 1, (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id), null) as task_ids, file_id
+from url_rows as u left join submissions as s using (submission_id)
+where url_state = 3
+union all
+select
+    url_id, url, host, file, line, label, priority, 'expired' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 4
+union all
+select
+    url_id, url, host, file, line, label, priority, 'cancelled' as state, reason as reason,
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+from url_rows
+where url_state = 5;
+
+create view v_submissions as
+select
+    submission_id, day, nonce,
+    strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch') as opened_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', closed_at / 1000.0, 'unixepoch') as closed_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at,
+    urls, suspects, cost,
+    coalesce(outcome, case when doubt_since is null then 'open' else 'in_doubt' end) as outcome,
+    sends, double_urls,
+    http_status, code, message, request_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids
+from submissions as s;
+
+create view v_tasks as
+select
+    task_id, submission_id, status,
+    case when listed > 0 then ((complete + failed) * 100 / listed) || '%' end as progress,
+    complete, failed, listed,
+    strftime('%Y-%m-%dT%H:%M:%fZ', checked_at / 1000.0, 'unixepoch') as checked_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') as ended_at
+from tasks;
+
+create view v_hosts as
+select
+    host, standing, why,
+    strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since,
+    pending
+from hosts;
+
+create view v_checks as
+select
+    c.url_id, u.url, h.host, f.name as file, u.line, u.submission_id,
+    c.warmth, c.http_status, c.evidence, c.tries,
+    strftime('%Y-%m-%dT%H:%M:%fZ', c.due_at / 1000.0, 'unixepoch') as due_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', c.asked_at / 1000.0, 'unixepoch') as asked_at
+from warmth_checks as c
+join urls as u on u.url_id = c.url_id
+join files as f on f.file_id = u.file_id
+join hosts as h on h.host_id = u.host_id;
+create view v_orders as
+select
+    order_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') as at,
+    who, command, what, rows
+from orders;
