@@ -26,6 +26,10 @@ insert into facts_new select fact, value, observed_at from facts;
 drop table facts;
 alter table facts_new rename to facts;
 
+-- Files of the spool. Under which name one is stored is looked up when another of that name comes, or when it grows in done/.
+create index files_stored on files (stored_name);
+insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '100000 1');
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,

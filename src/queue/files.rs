@@ -11,7 +11,7 @@ use crate::model::{FileId, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
 const REGISTER: &str = "
-    insert into files (name, stored_name, phase, dropped_at) values (?1, ?2, 0, ?3) returning file_id";
+    insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id";
 
 const UNFINISHED: &str = "
     select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why
@@ -45,7 +45,9 @@ const ACCOUNT: &str = "
     from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
-    select file_id, stored_name from files indexed by files_final
+    select file_id, stored_name, exists (select 1 from files as later
+                                         where later.stored_name = files.stored_name and later.file_id > files.file_id)
+    from files indexed by files_final
     where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
 
 const RECEIPTS_WRITTEN: &str = "update files set receipt_final = 1 where file_id in (select value from json_each(?1))";
@@ -140,15 +142,27 @@ pub struct FileAccount {
     pub urls: [u64; UrlState::ALL.len()],
 }
 
-/// Takes files that were moved into `work/` on the books: each as it was dropped, and as it is called there.
+/// A file that was moved into `work/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// As it was dropped.
+    pub name: String,
+    /// As it is called in `work/` and later.
+    pub stored_name: String,
+    /// Whose it is; none if that cannot be seen.
+    pub owner_uid: Option<u32>,
+}
+
+/// Takes files that were moved into `work/` on the books.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn register(conn: &Connection, names: &[(String, String)], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
+pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
     let mut register = conn.prepare_cached(REGISTER)?;
-    let open = |(name, stored_name): &(String, String)| {
-        let id = register.query_row(params![name, stored_name, to_millis(now)], |row| row.get(0))?;
+    let open = |NewFile { name, stored_name, owner_uid }: &NewFile| {
+        let row = params![name, stored_name, to_millis(now), owner_uid];
+        let id = register.query_row(row, |row| row.get(0))?;
         Ok(OpenFile {
             id: FileId(id),
             name: name.clone(),
@@ -160,7 +174,7 @@ pub fn register(conn: &Connection, names: &[(String, String)], now: Time) -> rus
             rejected_why: None,
         })
     };
-    names.iter().map(open).collect()
+    files.iter().map(open).collect()
 }
 
 /// The files that a crash or a stop left in `work/`, oldest first.
@@ -191,14 +205,15 @@ pub async fn unfinished(pool: &SqlitePool) -> Result<Vec<OpenFile>> {
     Ok(files)
 }
 
-/// Files that have ended and whose receipts do not say so yet.
+/// Files that have ended and whose receipts do not say so yet, and whether a later file is stored under the same name by now,
+/// so that the receipt beside it is not theirs.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, String)>> {
+pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, String, bool)>> {
     let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
-    Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1))).collect())
+    Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
 
 /// The receipts say how these files ended.

@@ -31,8 +31,8 @@ pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, Keys, enqueue};
 pub use files::{
-    FileAccount, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx, register,
-    reject, set_keys, unfinished, without_final_receipt,
+    FileAccount, NewFile, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx,
+    register, reject, set_keys, unfinished, without_final_receipt,
 };
 pub use hosts::{
     Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,

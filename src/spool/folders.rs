@@ -4,13 +4,14 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
-use super::name::{stored_name, told_apart};
+use super::name::{kept_as, shown_as, stored_name, told_apart};
 use crate::model::Time;
+use crate::queue::NewFile;
 
 /// Ending of a file's receipt.
 pub(super) const RECEIPT: &str = ".receipt.json";
@@ -77,14 +78,25 @@ impl Folders {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn claim(&self, name: &OsStr, now: Time) -> io::Result<Option<String>> {
-        let stored = self.free_name(&stored_name(name), now);
+    pub fn claim(&self, name: &OsStr, now: Time) -> io::Result<Option<NewFile>> {
+        let shown = stored_name(name);
+        let stored = self.free_name(&kept_as(&shown), now);
         match rename(&self.incoming.join(name), &self.work.join(&stored)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at(&self.incoming.join(name), &error)),
         }
-        Ok(Some(stored))
+        Ok(Some(self.new_file(shown, stored)))
+    }
+
+    /// A file that lies in `work/` and that nobody has taken on the books: a crash came in between.
+    pub fn found_in_work(&self, stored: String) -> NewFile {
+        self.new_file(shown_as(&stored).to_owned(), stored)
+    }
+
+    fn new_file(&self, name: String, stored_name: String) -> NewFile {
+        let meta = self.work.join(&stored_name).symlink_metadata();
+        NewFile { name, stored_name, owner_uid: meta.ok().map(|meta| meta.uid()) }
     }
 
     /// Moves a file out of `work/`. Done already, if a crash came between the move and its note. The caller syncs the folders.
@@ -175,7 +187,11 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Renames and refuses to replace.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// What the file system says.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // File systems that cannot refuse (NFS among them) get the check beforehand; nobody else writes to these folders.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => fs::rename(from, to),

@@ -6,7 +6,6 @@
 //! missing from it and none stands in it twice.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::folders::{Folders, RECEIPT, REFUSED, write_whole};
+use super::folders::{Folders, RECEIPT, REFUSED, rename, write_whole};
 use super::format::Format;
 use super::reading::{Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
 use super::receipt::receipt;
@@ -291,12 +290,13 @@ impl Ingest {
         if files.is_empty() {
             return Ok(());
         }
-        let ids: Vec<FileId> = files.iter().map(|(file, _)| *file).collect();
+        let ids: Vec<FileId> = files.iter().map(|(file, ..)| *file).collect();
         let accounts = queue::accounts(self.store.read(), &ids).await?;
-        for (file, stored) in &files {
+        for (file, stored, is_others) in &files {
             self.pulse.beat();
             // Whoever has taken the file away has no need of its receipt.
-            if let Some(account) = accounts.get(file).filter(|_| self.folders.done.join(stored).exists()) {
+            let is_there = || !is_others && self.folders.done.join(stored).exists();
+            if let Some(account) = accounts.get(file).filter(|_| is_there()) {
                 write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;
             }
         }
@@ -345,7 +345,7 @@ impl Ingest {
         write_whole(to, &format!("{}{RECEIPT}", file.stored_name), receipt(file.id.0, account).as_bytes())?;
         let report = self.folders.growing_report(&file.stored_name);
         if account.refused > 0 && report.exists() {
-            fs::rename(&report, to.join(format!("{}{REFUSED}", file.stored_name)))?;
+            rename(&report, &to.join(format!("{}{REFUSED}", file.stored_name)))?;
         }
         // What was committed stands, whatever became of the file.
         let vanished =

@@ -3,17 +3,46 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
+use super::folders::{RECEIPT, REFUSED};
+
 /// Longest stored name, in bytes: with the endings of receipt and report it stays below the 255 of a file system.
 const STORED_BYTES_MAX: usize = 200;
 
-/// Whether a name says that its file is not finished: it begins with `.` or ends in `.tmp`, `.part`, `.swp` or `~`.
+/// Endings of names under which programs store what is not finished, in lower case.
+const UNFINISHED: [&[u8]; 8] =
+    [b".tmp", b".part", b".partial", b".filepart", b".crdownload", b".download", b".swp", b"~"];
+
+/// Ending of the stored name of one of our own receipts or reports that was dropped: a stored name never ends like the
+/// receipt of another.
+const SET_ASIDE: &str = ".set-aside";
+
+/// Longest ending of a name that is kept when the name is cut, such as `.jsonl.gz`.
+const ENDING_BYTES_MAX: usize = 20;
+
+/// Whether a file of this name is left alone: its writer has not finished it, or hides it.
 pub fn is_left_alone(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    name.starts_with(b".") || [&b".tmp"[..], b".part", b".swp", b"~"].iter().any(|ending| name.ends_with(ending))
+    left_alone_why(name).is_some()
 }
 
-/// The name as it is stored and shown: bytes that are no UTF-8 and control characters are percent-encoded, and what is
-/// too long is cut.
+/// Why a file of this name is left alone; none if it is not.
+pub(super) fn left_alone_why(name: &OsStr) -> Option<&'static str> {
+    let name = name.as_bytes();
+    if name.starts_with(b".") || name.starts_with(b"~") {
+        return Some("its name begins with `.` or `~`: rename it when it is finished");
+    }
+    let ends =
+        |ending: &[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
+    UNFINISHED.into_iter().any(ends).then_some("its name ends like an unfinished upload: rename it when it is finished")
+}
+
+/// Whether this is the name of a receipt or a report of refused lines, which are never inputs.
+pub(super) fn is_own(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(RECEIPT) || name.ends_with(REFUSED)
+}
+
+/// The name as it is shown: bytes that are no UTF-8 and control characters are percent-encoded. One that is too long is cut
+/// before its ending, which decides how the file is read.
 pub fn stored_name(name: &OsStr) -> String {
     let mut stored = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
@@ -27,8 +56,33 @@ pub fn stored_name(name: &OsStr) -> String {
         }
         encode(&mut stored, chunk.invalid());
     }
-    stored.truncate(stored.floor_char_boundary(STORED_BYTES_MAX));
-    stored
+    shortened(stored)
+}
+
+fn shortened(name: String) -> String {
+    if name.len() <= STORED_BYTES_MAX {
+        return name;
+    }
+    let ending = ending(&name);
+    let stem = name.floor_char_boundary(STORED_BYTES_MAX - ending.len()).min(name.len() - ending.len());
+    format!("{}{ending}", &name[..stem])
+}
+
+/// The last endings of a name, such as `.csv.gz`, as far as they are short.
+fn ending(name: &str) -> &str {
+    let dots = name.rmatch_indices('.').map(|(at, _)| at).take(2);
+    let short = dots.filter(|at| *at > 0 && name.len() - at <= ENDING_BYTES_MAX && name[*at..].is_ascii());
+    short.last().map_or("", |at| &name[at..])
+}
+
+/// What a file that is shown under this name is called from `work/` on, if that is free.
+pub(super) fn kept_as(shown: &str) -> String {
+    if is_own(shown) { format!("{shown}{SET_ASIDE}") } else { shown.to_owned() }
+}
+
+/// The name that a file was dropped under, as far as the name in `work/` tells.
+pub(super) fn shown_as(stored: &str) -> &str {
+    stored.strip_suffix(SET_ASIDE).filter(|shown| is_own(shown)).unwrap_or(stored)
 }
 
 /// The same name told apart by a mark before its first dot: `urls.txt` becomes `urls.1763890000.txt`.
@@ -51,10 +105,22 @@ mod tests {
 
     #[test]
     fn unfinished_files_are_left_alone() {
-        for name in [".hidden", "a.tmp", "a.txt.part", ".a.swp", "a.txt~"] {
+        for name in [
+            ".hidden",
+            "~$list.csv",
+            "a.tmp",
+            "a.txt.part",
+            "a.txt.PARTIAL",
+            "a.filepart",
+            "a.crdownload",
+            "a.Download",
+            ".a.swp",
+            "a.txt~",
+            "名单.TMP",
+        ] {
             assert!(is_left_alone(OsStr::new(name)), "{name}");
         }
-        for name in ["a", "a.txt", "tmp", "part.txt", "名单.txt"] {
+        for name in ["a", "a.txt", "tmp", "part.txt", "download", "名单.txt", "a~.txt"] {
             assert!(!is_left_alone(OsStr::new(name)), "{name}");
         }
     }
@@ -64,6 +130,27 @@ mod tests {
         assert_eq!(stored_name(OsStr::from_bytes(b"a\n\x1b[31m\xff.txt")), "a%0A%1B[31m%FF.txt");
         assert_eq!(stored_name(OsStr::new("片单.txt")), "片单.txt");
         assert!(stored_name(OsStr::new(&"名".repeat(85))).len() <= STORED_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_name_that_is_cut_keeps_the_ending_that_decides_how_it_is_read() {
+        for ending in ["", ".csv", ".csv.gz", ".jsonl.zst", ".CSV"] {
+            let stored = stored_name(OsStr::new(&format!("{}{ending}", "第".repeat(80))));
+            assert!(stored.len() <= STORED_BYTES_MAX && stored.len() > 190, "{stored}");
+            assert!(stored.ends_with(&format!("第{ending}")), "{stored}");
+        }
+        let odd = [&[b'x'; 240][..], b".\xff\xff.csv"].concat();
+        assert!(stored_name(OsStr::from_bytes(&odd)).ends_with("x.%FF%FF.csv"));
+    }
+
+    #[test]
+    fn what_is_stored_never_ends_like_the_receipt_of_another() {
+        for name in ["x.txt.receipt.json", "x.txt.refused.tsv", "X.RECEIPT.JSON"] {
+            let kept = kept_as(name);
+            assert!(is_own(name) && !is_own(&kept), "{kept}");
+            assert_eq!(shown_as(&kept), name);
+        }
+        assert_eq!((kept_as("x.txt").as_str(), shown_as("x.set-aside")), ("x.txt", "x.set-aside"));
     }
 
     #[test]

@@ -14,15 +14,16 @@ use tracing::{info, warn};
 
 use super::folders::{Folders, sync_folder};
 use super::ingest::{Error, Ingest};
-use super::name::{is_left_alone, stored_name};
+use super::name::{is_left_alone, is_own, stored_name};
 use super::readiness::{Kind, Readiness, readiness};
 use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters::{self, Stage};
+use crate::model::Time;
 use crate::pulse::Pulse;
-use crate::queue::{self, OpenFile};
+use crate::queue::{self, NewFile, OpenFile, Phase};
 use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::Store;
@@ -36,6 +37,10 @@ const SCAN_EVERY: Duration = Duration::from_secs(5);
 /// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = SCAN_EVERY;
+
+/// Why one of our own receipts or reports is no input.
+const OWN: &str =
+    "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of URLs";
 
 /// Files that are claimed together at most.
 const CLAIMED_TOGETHER: usize = 200;
@@ -193,9 +198,9 @@ impl Spool {
         for Found { name, .. } in names {
             match self.folders.claim(name, now) {
                 Ok(None) => {}
-                Ok(Some(stored)) => {
+                Ok(Some(file)) => {
                     self.watch.forget(name);
-                    claimed.push((stored_name(name), stored));
+                    claimed.push(file);
                 }
                 Err(error) => trouble = trouble.and(Err(error.into())),
             }
@@ -205,10 +210,25 @@ impl Spool {
         }
         sync_folder(&self.folders.work)?;
         sync_folder(&self.folders.incoming)?;
-        let mut tx = self.store.write().await?;
-        let files = tx.bulk(|conn| queue::register(conn, &claimed, now)).await?;
-        tx.commit().await?;
+        let files = self.register(&claimed, now).await?;
         trouble.and(self.bring_to_end(&files, shutdown).await)
+    }
+
+    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is no
+    /// wish for them.
+    async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
+        let mut tx = self.store.write().await?;
+        let files = tx.bulk(|conn| {
+            let mut files = queue::register(conn, files, now)?;
+            for file in files.iter_mut().filter(|file| is_own(&file.name)) {
+                queue::reject(conn, file.id, None, OWN)?;
+                file.phase = Phase::Refused;
+            }
+            Ok(files)
+        });
+        let files = files.await?;
+        tx.commit().await?;
+        Ok(files)
     }
 
     async fn bring_to_end(&self, files: &[OpenFile], shutdown: &CancellationToken) -> Result<(), Error> {
@@ -227,13 +247,10 @@ impl Spool {
         for entry in fs::read_dir(&self.folders.work)? {
             // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
             let stored = entry?.file_name().into_string().ok();
-            unknown.extend(
-                stored.filter(|name| !name.starts_with('.') && !known.contains(name)).map(|name| (name.clone(), name)),
-            );
+            let unknown_name = stored.filter(|name| !name.starts_with('.') && !known.contains(name));
+            unknown.extend(unknown_name.map(|name| self.folders.found_in_work(name)));
         }
-        let mut tx = self.store.write().await?;
-        files.extend(tx.bulk(|conn| queue::register(conn, &unknown, self.clock.now())).await?);
-        tx.commit().await?;
+        files.extend(self.register(&unknown, self.clock.now()).await?);
         Ok(files)
     }
 

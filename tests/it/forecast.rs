@@ -155,7 +155,9 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
             urls.push(line as u64 + 1, &url, own.clone().map(std::sync::Arc::new));
         }
         let queue_file = |conn: &rusqlite::Connection| {
-            let files = queue::register(conn, &[("a.txt".to_owned(), format!("{number}.txt"))], day(0))?;
+            let new =
+                queue::NewFile { name: "a.txt".to_owned(), stored_name: format!("{number}.txt"), owner_uid: None };
+            let files = queue::register(conn, &[new], day(0))?;
             queue::set_keys(conn, files[0].id, keys)?;
             queue::enqueue(conn, files[0].id, keys, &urls, day(-1), day(0))
         };

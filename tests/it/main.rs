@@ -20,6 +20,7 @@ mod http;
 mod isolation;
 mod lists;
 mod monitoring;
+mod names;
 mod notify;
 mod orders;
 mod quota;

@@ -21,10 +21,7 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
     let states = "select group_concat(state || ' ' || urls, ', ') as states
                   from (select state, count(*) as urls from v_urls group by state order by state)";
     let row = sqlx::query(states).fetch_one(store.read()).await.unwrap();
-    assert_eq!(
-        row.get::<String, _>("states"),
-        "cancelled 3, complete 12, expired 3, failed 2, leased 1, pending 12"
-    );
+    assert_eq!(row.get::<String, _>("states"), "cancelled 3, complete 12, expired 3, failed 2, leased 1, pending 12");
     let row = sqlx::query(
         "select (select count(*) from v_files) as files, (select sum(cost) from submissions) as cost,
                 (select count(*) from v_submissions where outcome = 'in_doubt') as in_doubt,
