@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike as _};
 
 use super::Time;
 
@@ -63,17 +63,17 @@ impl FromStr for DayStart {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("`{text}` is no start of a day (HH:MM±HH:MM, e.g. \"00:00+08:00\")");
-        let (time, offset) = text.split_at_checked(5).ok_or_else(wrong)?;
-        Ok(Self {
-            time: TimeOfDay::from_str(time).map_err(|_| wrong())?.0,
-            offset: FixedOffset::from_str(offset).map_err(|_| wrong())?,
-        })
+        let (time, offset) = text.split_at_checked(text.rfind(['+', '-']).unwrap_or(0)).ok_or_else(wrong)?;
+        // Seconds are for tests, which wait for the reset: no account's day starts in the middle of a minute.
+        let time = NaiveTime::parse_from_str(time, "%H:%M").or_else(|_| NaiveTime::parse_from_str(time, "%H:%M:%S"));
+        Ok(Self { time: time.map_err(|_| wrong())?, offset: FixedOffset::from_str(offset).map_err(|_| wrong())? })
     }
 }
 
 impl fmt::Display for DayStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.time.format("%H:%M"), self.offset)
+        let format = if self.time.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+        write!(f, "{}{}", self.time.format(format), self.offset)
     }
 }
 
@@ -138,6 +138,9 @@ mod tests {
         assert_eq!(starts.to_string(), "06:30-03:00");
         assert_eq!(BudgetDay::of(moment("2026-11-23T09:29:00Z"), starts).to_string(), "2026-11-22");
         assert_eq!(BudgetDay::of(moment("2026-11-23T09:30:00Z"), starts).to_string(), "2026-11-23");
+        let seconds: DayStart = "06:30:07-03:00".parse().expect("a start with seconds");
+        assert_eq!(seconds.to_string(), "06:30:07-03:00");
+        assert_eq!(BudgetDay::of(moment("2026-11-23T09:30:06Z"), seconds).to_string(), "2026-11-22");
         assert!("25:00+08:00".parse::<DayStart>().is_err());
         assert!("00:00".parse::<DayStart>().is_err());
         assert!("日00:00".parse::<DayStart>().is_err());

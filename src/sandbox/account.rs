@@ -11,6 +11,8 @@ use crate::model::{BudgetDay, Time, rfc3339};
 /// What `GET /_sandbox/account` shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccountView {
+    /// The time now by the service's clock, RFC 3339. All days and moments here are by that clock.
+    pub now: String,
     /// The day now, at the offset of the account's `day_starts`.
     pub day: String,
     /// What the quota counts, `requests` or `urls`.
@@ -45,15 +47,24 @@ pub struct DayView {
 pub struct CallView {
     /// When it came, RFC 3339.
     pub at: String,
+    /// When it was performed, which may be later; none where it did not get past the gateway to its operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performed_at: Option<String>,
+    /// The day on which it was performed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
     /// What was called.
     pub operation: String,
     /// Its nonce.
     pub nonce: String,
+    /// SHA-256 of its body's bytes, in hexadecimal: a copy has the same.
+    pub body_sha256: String,
     /// URLs in it.
     pub urls: usize,
     /// HTTP status of the answer; 0 where none was given.
     pub status: u16,
-    /// `OK` or the error's code, as the operation had it, whatever then became of the answer.
+    /// `OK` or the error's code, as the operation had it, whatever then became of the answer; empty while it waits to be
+    /// performed.
     pub code: String,
     /// The fault that the scenario played on it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,8 +89,18 @@ impl Account {
         Self { days: BTreeMap::from([(day, used)]), rules, calls: Vec::new(), accepted: HashMap::new() }
     }
 
+    /// The name of the day at `now`.
+    pub(super) fn day_name(&self, now: Time) -> String {
+        BudgetDay::of(now, self.rules.day_starts).to_string()
+    }
+
     fn day(&mut self, now: Time) -> &mut DayView {
-        self.days.entry(BudgetDay::of(now, self.rules.day_starts).to_string()).or_default()
+        self.days.entry(self.day_name(now)).or_default()
+    }
+
+    /// The quota of a day becomes another one.
+    pub(super) fn set_quota(&mut self, per_day: u64) {
+        self.rules.per_day = per_day;
     }
 
     pub(super) fn quota(&self) -> u64 {
@@ -101,9 +122,17 @@ impl Account {
 
     /// Somebody else spends one, if any is left.
     pub(super) fn spend_elsewhere(&mut self, now: Time) {
-        if self.quota_left(now) > 0 {
-            self.day(now).quota_used += 1;
-        }
+        self.spend_so_much_elsewhere(1, now);
+    }
+
+    /// Somebody else has a batch accepted, as far as something is left.
+    pub(super) fn prefetched_elsewhere(&mut self, urls: usize, now: Time) {
+        self.spend_so_much_elsewhere(self.cost(urls), now);
+    }
+
+    fn spend_so_much_elsewhere(&mut self, cost: u64, now: Time) {
+        let cost = cost.min(self.quota_left(now));
+        self.day(now).quota_used += cost;
     }
 
     /// A call reached the operation and was refused there.
@@ -127,13 +156,21 @@ impl Account {
         }
     }
 
-    pub(super) fn note(&mut self, call: CallView) {
+    /// Notes a call that came; gives its place in the list.
+    pub(super) fn note(&mut self, call: CallView) -> usize {
         self.calls.push(call);
+        self.calls.len() - 1
+    }
+
+    /// The note of a call.
+    pub(super) fn noted(&mut self, call: usize) -> &mut CallView {
+        &mut self.calls[call]
     }
 
     pub(super) fn view(&mut self, now: Time) -> AccountView {
         AccountView {
-            day: BudgetDay::of(now, self.rules.day_starts).to_string(),
+            now: rfc3339(now),
+            day: self.day_name(now),
             quota_unit: match self.rules.unit {
                 QuotaUnit::Requests => "requests".to_owned(),
                 QuotaUnit::Urls => "urls".to_owned(),
@@ -151,8 +188,11 @@ impl CallView {
     pub(super) fn new(now: Time, operation: &str, nonce: &str) -> Self {
         Self {
             at: rfc3339(now),
+            performed_at: None,
+            day: None,
             operation: operation.to_owned(),
             nonce: nonce.to_owned(),
+            body_sha256: String::new(),
             urls: 0,
             status: 0,
             code: String::new(),

@@ -45,7 +45,7 @@ impl Faults {
         *call += 1;
         let call = *call;
         for (fault, played) in self.script.iter().zip(&mut self.played) {
-            let fits = fault.operation == operation
+            let fits = (fault.operation == "*" || fault.operation == operation)
                 && fault.calls.as_ref().is_none_or(|calls| calls.contains(&call))
                 && fault.every.is_none_or(|every| call.is_multiple_of(every))
                 && fault.url_contains.as_ref().is_none_or(|part| object_path.contains(part))
@@ -65,7 +65,9 @@ impl Fault {
     pub(super) fn is_processed(&self) -> bool {
         match self.action {
             Action::Error | Action::DropBefore | Action::Html => false,
-            Action::DropAfter | Action::Delay | Action::Truncate | Action::Garbage => true,
+            Action::Pass | Action::DropAfter | Action::Delay | Action::Late | Action::Truncate | Action::Garbage => {
+                true
+            }
         }
     }
 }

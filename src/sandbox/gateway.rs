@@ -1,109 +1,235 @@
 //! The gateway in front of the operations: who calls, when, whether for the first time, and how fast.
+//!
+//! Nothing happens between two calls: what was to happen (a late call, a change of the account) is done at the next call or
+//! look, in the order of its moments and as of its own moment. So the sandbox needs no task that waits, and plays the same
+//! on a clock that a test moves.
+
+mod answer;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::TimeDelta;
 use serde_json::json;
 
+pub(super) use self::answer::{Asked, Sent};
+use self::answer::{date_of, disturbed, scripted, spelled};
 use super::account::{AccountView, CallView};
 use super::faults::{Faults, documented_status};
 use super::operations::{Service, urls_of};
-use super::scenario::{Account as Key, Action, Fault, Scenario};
-use super::signature::{Parameters, expected};
+use super::scenario::{Account as Key, Action, Answers, Change, Fault, Foreign, Scenario, ServiceClock};
+use super::signature::expected;
 use crate::model::Time;
 
 /// A timestamp may differ by so much from the gateway's clock (VOD-API.md).
 const TIMESTAMP_AGE_MAX: TimeDelta = TimeDelta::minutes(15);
 
-/// What goes back over the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sent {
-    /// HTTP status.
-    pub(super) status: u16,
-    /// The body.
-    pub(super) body: String,
-    /// What the scenario plays on it.
-    pub(super) fault: Option<Action>,
-    /// How long it is held back.
-    pub(super) delay: std::time::Duration,
+const PRELOAD: &str = "PreloadVodObjectCaches";
+
+/// A call that has come and is not performed yet.
+#[derive(Debug)]
+struct Late {
+    due: Time,
+    /// Which call of the account's list it is.
+    call: usize,
+    asked: Asked,
+    fault: Fault,
 }
 
 /// The whole sandbox behind its socket.
 #[derive(Debug)]
 pub(super) struct Gateway {
+    clock: ServiceClock,
     key: Key,
     calls_per_second: usize,
     others_share: f64,
+    answers: Answers,
     service: Service,
     faults: Faults,
+    foreign: Vec<Foreign>,
+    changes: Vec<Change>,
+    started: Time,
+    preloads: u64,
+    late: Vec<Late>,
+    held: HashMap<usize, Sent>,
     nonces: HashSet<String>,
     recent: HashMap<String, VecDeque<Time>>,
     requests: u64,
 }
 
 impl Gateway {
-    pub(super) fn new(scenario: &Scenario, now: Time) -> Self {
+    /// A gateway that starts when this machine's clock shows `machine`.
+    pub(super) fn new(scenario: &Scenario, machine: Time) -> Self {
+        let now = machine + scenario.clock.offset;
+        let mut service = Service::new(scenario, now);
+        for foreign in &scenario.foreign {
+            let urls: Vec<_> = foreign.urls.iter().map(|url| url.as_str().into()).collect();
+            service.prefetch_elsewhere(&urls, now + foreign.after);
+        }
         Self {
+            clock: scenario.clock.clone(),
             key: scenario.account.clone(),
             calls_per_second: scenario.limits.calls_per_second,
             others_share: scenario.quota.others_share,
-            service: Service::new(scenario, now),
+            answers: scenario.answers.clone(),
+            service,
             faults: Faults::new(scenario.faults.clone(), scenario.seed),
+            foreign: scenario.foreign.clone(),
+            changes: scenario.changes.clone(),
+            started: now,
+            preloads: 0,
+            late: Vec::new(),
+            held: HashMap::new(),
             nonces: HashSet::new(),
             recent: HashMap::new(),
             requests: 0,
         }
     }
 
-    pub(super) fn view(&mut self, now: Time) -> AccountView {
+    pub(super) fn view(&mut self, machine: Time) -> AccountView {
+        let now = machine + self.clock.offset;
+        self.settle(now);
         self.service.account.view(now)
     }
 
-    /// Answers one call and notes it.
-    pub(super) fn call(&mut self, method: &str, parameters: &Parameters, now: Time) -> Sent {
-        let get = |name: &str| parameters.get(name).map_or("", String::as_str);
-        let operation = get("Action");
-        let fault = self.faults.next(operation, get("ObjectPath"));
+    /// Answers one call and notes it. `machine` is the time of this machine's clock, as everywhere at this door.
+    pub(super) fn call(&mut self, asked: Asked, machine: Time) -> Sent {
+        let now = machine + self.clock.offset;
+        self.settle(now);
+        let operation = asked.get("Action").to_owned();
+        let fault = self.faults.next(&operation, asked.get("ObjectPath"));
+        if operation == PRELOAD {
+            self.prefetch_elsewhere(&asked, now);
+        }
         if self.faults.happens(self.others_share) {
             self.service.account.spend_elsewhere(now);
         }
-        let mut call = CallView::new(now, operation, get("SignatureNonce"));
-        call.urls = urls_of(parameters).len();
+        let mut call = CallView::new(now, &operation, asked.get("SignatureNonce"));
+        call.urls = urls_of(&asked.parameters).len();
         call.fault = fault.as_ref().map(|fault| format!("{:?}", fault.action));
-        let said = match &fault {
+        call.body_sha256.clone_from(&asked.body_sha256);
+        let call = self.service.account.note(call);
+        match fault {
+            Some(fault) if fault.action == Action::Late => self.put_off(Late { due: now, call, asked, fault }),
+            fault => self.perform(call, &asked, fault.as_ref(), now),
+        }
+    }
+
+    /// The answer of a call that was held, once its time has come.
+    pub(super) fn held(&mut self, call: usize, machine: Time) -> Option<Sent> {
+        let now = machine + self.clock.offset;
+        self.settle(now);
+        // A clock that a test moves may stand still meanwhile: the wait was over all the same.
+        if let Some(at) = self.late.iter().position(|late| late.call == call) {
+            let late = self.late.remove(at);
+            self.perform_late(&late, now);
+        }
+        self.held.remove(&call)
+    }
+
+    fn put_off(&mut self, mut late: Late) -> Sent {
+        late.due += TimeDelta::from_std(late.fault.delay).unwrap_or_default();
+        let sent = Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) };
+        self.late.push(late);
+        sent
+    }
+
+    fn perform_late(&mut self, late: &Late, at: Time) {
+        let sent = self.perform(late.call, &late.asked, Some(&late.fault), at);
+        if late.fault.hold {
+            self.held.insert(late.call, sent);
+        }
+    }
+
+    /// Does what was to happen by now: first what counts calls, then the rest in the order of its moments.
+    fn settle(&mut self, now: Time) {
+        let preloads = self.preloads;
+        let is_due = |change: &mut Change| change.after_calls.is_some_and(|calls| calls <= preloads);
+        let due: Vec<Change> = self.changes.extract_if(.., is_due).collect();
+        due.iter().for_each(|change| self.change(change));
+        loop {
+            let started = self.started;
+            let change = self.changes.iter().enumerate();
+            let change = change.filter_map(|(at, change)| Some((started + change.after?, at))).min();
+            let late = self.late.iter().enumerate().map(|(at, late)| (late.due, at)).min();
+            match (change.filter(|(due, _)| *due <= now), late.filter(|(due, _)| *due <= now)) {
+                (Some((due, at)), late) if late.is_none_or(|(late, _)| due <= late) => {
+                    let change = self.changes.remove(at);
+                    self.change(&change);
+                }
+                (_, Some((due, at))) => {
+                    let late = self.late.remove(at);
+                    self.perform_late(&late, due);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        let key = &mut self.key;
+        key.access_key_id = change.access_key_id.clone().unwrap_or_else(|| key.access_key_id.clone());
+        key.access_key_secret = change.access_key_secret.clone().unwrap_or_else(|| key.access_key_secret.clone());
+        self.service.change(change);
+    }
+
+    /// One more batch has come: somebody else prefetches what it lists.
+    fn prefetch_elsewhere(&mut self, asked: &Asked, now: Time) {
+        self.preloads += 1;
+        for at in 0..self.foreign.len() {
+            let foreign = &self.foreign[at];
+            let (share, count, after) = (foreign.share, foreign.count, foreign.after);
+            let fits = foreign.first_url_of_call == Some(self.preloads);
+            if fits || share.is_some_and(|share| self.faults.happens(share)) {
+                let urls = urls_of(&asked.parameters);
+                self.service.prefetch_elsewhere(&urls[..count.min(urls.len())], now + after);
+            }
+        }
+    }
+
+    /// Performs a call, unless its fault is that it is not, and completes the note of it.
+    fn perform(&mut self, call: usize, asked: &Asked, fault: Option<&Fault>, now: Time) -> Sent {
+        let admitted = match fault {
             Some(fault) if !fault.is_processed() => Err(scripted(fault)),
-            _ => self
-                .admit(method, parameters, now)
-                .and_then(|()| self.service.perform(operation, parameters, now))
-                .map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
+            _ => self.admit(asked, now).map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
         };
+        let reached = admitted.is_ok();
+        let said = admitted.and_then(|()| {
+            let said = self.service.perform(asked.get("Action"), &asked.parameters, now);
+            said.map_err(|(code, message)| (documented_status(code), code.to_owned(), message))
+        });
         self.requests += 1;
         let request_id = format!("SANDBOX0-0000-4000-8000-{:012X}", self.requests);
-        let (status, body) = match said {
+        let (status, code, mut body) = match said {
             Ok(mut body) => {
-                call.code = "OK".to_owned();
-                call.task_ids = body["PreloadTaskId"].as_str().map(str::to_owned);
                 body["RequestId"] = json!(request_id);
-                (200, body.to_string())
+                (200, "OK".to_owned(), body)
             }
             Err((status, code, message)) => {
                 let body = json!({
                     "RequestId": request_id, "HostId": "vod.cn-shanghai.aliyuncs.com", "Code": code,
                     "Message": message, "Recommend": "https://api.aliyun.com/troubleshoot",
                 });
-                call.code = code;
-                (status, body.to_string())
+                (status, code, body)
             }
         };
-        let sent = disturbed(fault.as_ref(), status, body);
-        let dropped = matches!(sent.fault, Some(Action::DropBefore | Action::DropAfter));
-        call.status = if dropped { 0 } else { sent.status };
-        self.service.account.note(call);
+        let task_ids = body["PreloadTaskId"].as_str().map(str::to_owned);
+        if self.answers.share >= 1.0 || self.faults.happens(self.answers.share) {
+            body = spelled(body, &self.answers, status != 200);
+        }
+        let sent = disturbed(fault, status, body.to_string(), date_of(&self.clock, fault, now));
+        let day = self.service.account.day_name(now);
+        let noted = self.service.account.noted(call);
+        (noted.code, noted.task_ids) = (code, task_ids);
+        noted.status = if sent.is_dropped() { 0 } else { sent.status };
+        if reached {
+            (noted.performed_at, noted.day) = (Some(crate::model::rfc3339(now)), Some(day));
+        }
         sent
     }
 
     /// The checks that every call passes before its operation.
-    fn admit(&mut self, method: &str, parameters: &Parameters, now: Time) -> Result<(), (&'static str, String)> {
+    fn admit(&mut self, asked: &Asked, now: Time) -> Result<(), (&'static str, String)> {
+        let parameters = &asked.parameters;
         let get = |name: &'static str| {
             let value = parameters.get(name).filter(|value| !value.is_empty());
             value.ok_or_else(|| ("MissingParameter", format!("{name} is mandatory for this action.")))
@@ -123,7 +249,7 @@ impl Gateway {
         if (now - timestamp).abs() > TIMESTAMP_AGE_MAX {
             return Err(("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.".to_owned()));
         }
-        if *get("Signature")? != expected(method, parameters, &self.key.access_key_secret) {
+        if *get("Signature")? != expected(&asked.method, parameters, &self.key.access_key_secret) {
             let message = "Specified signature is not matched with our calculation.".to_owned();
             return Err(("SignatureDoesNotMatch", message));
         }
@@ -144,31 +270,6 @@ impl Gateway {
         recent.push_back(now);
         Ok(())
     }
-}
-
-/// The error that a scenario plays instead of the operation.
-fn scripted(fault: &Fault) -> (u16, String, String) {
-    let code = match fault.action {
-        Action::DropBefore => "(dropped before it was processed)".to_owned(),
-        Action::Html => "(a gateway's page)".to_owned(),
-        _ => fault.code.clone().unwrap_or_default(),
-    };
-    let status =
-        fault.status.unwrap_or_else(|| if fault.action == Action::Html { 414 } else { documented_status(&code) });
-    (status, code, "played by the scenario".to_owned())
-}
-
-/// What a fault makes of an answer on its way.
-fn disturbed(fault: Option<&Fault>, status: u16, body: String) -> Sent {
-    let Some(fault) = fault else {
-        return Sent { status, body, fault: None, delay: std::time::Duration::ZERO };
-    };
-    let body = match fault.action {
-        Action::Garbage => "\u{1}\u{2}<<not json, not anything>>\u{1b}[31m".to_owned(),
-        Action::Html => format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"),
-        _ => body,
-    };
-    Sent { status, body, fault: Some(fault.action), delay: fault.delay }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A local stand-in for the API, for trying, for tests, and for the demo. It keeps the service's rules as VOD-API.md tells
 //! them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an accelerated clock; a scenario
-//! scripts faults. What it saw stands at `GET /_sandbox/account`.
+//! scripts faults and lies (docs/testing.md). What it saw stands at `GET /_sandbox/account`.
 //!
 //! It shares no signing code with the client: both are checked against the same vectors, which an official SDK made.
 
@@ -14,7 +14,10 @@ mod signature;
 mod tasks;
 
 pub use account::{AccountView, CallView, DayView};
-pub use scenario::{Action, Domain, Fault, QuotaUnit, Scenario};
+pub use scenario::{
+    Account, Action, Answers, Change, DateLie, Domain, Fault, Foreign, Letters, Limits, OddTask, QuotaRules, QuotaUnit,
+    Scenario, ServiceClock, TaskRules,
+};
 pub use server::{Sandbox, serve};
 
 /// The access key that the sandbox knows unless a scenario names another one.

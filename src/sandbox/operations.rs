@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::account::Account;
-use super::scenario::{Domain, Scenario};
+use super::scenario::{Change, Domain, Scenario};
 use super::signature::Parameters;
 use super::tasks::Tasks;
 use crate::model::Time;
@@ -23,17 +23,42 @@ pub(super) struct Service {
     urls_per_call: usize,
     queue_urls: usize,
     quota_is_readable: bool,
+    tasks_are_readable: bool,
+    is_suspended: bool,
 }
+
+/// What a key without the permission for an operation is told.
+const FORBIDDEN: &str = "User not authorized to operate on the specified resource.";
 
 impl Service {
     pub(super) fn new(scenario: &Scenario, now: Time) -> Self {
         Self {
             account: Account::new(scenario.quota.clone(), now),
-            tasks: Tasks::new(scenario.tasks.clone(), scenario.seed),
+            tasks: Tasks::new(scenario),
             domains: scenario.domains.clone(),
             urls_per_call: scenario.limits.urls_per_call,
             queue_urls: scenario.limits.queue_urls,
             quota_is_readable: scenario.quota.readable,
+            tasks_are_readable: scenario.tasks.readable,
+            is_suspended: scenario.account.suspended,
+        }
+    }
+
+    /// The account changes.
+    pub(super) fn change(&mut self, change: &Change) {
+        self.urls_per_call = change.urls_per_call.unwrap_or(self.urls_per_call);
+        self.queue_urls = change.queue_urls.unwrap_or(self.queue_urls);
+        self.quota_is_readable = change.quota_readable.unwrap_or(self.quota_is_readable);
+        self.tasks_are_readable = change.tasks_readable.unwrap_or(self.tasks_are_readable);
+        self.is_suspended = change.suspended.unwrap_or(self.is_suspended);
+        self.account.set_quota(change.per_day.unwrap_or(self.account.quota()));
+    }
+
+    /// Somebody else has these URLs prefetched with this account, at `created`.
+    pub(super) fn prefetch_elsewhere(&mut self, urls: &[Arc<str>], created: Time) {
+        if !urls.is_empty() {
+            self.account.prefetched_elsewhere(urls.len(), created);
+            self.tasks.accept(urls, created);
         }
     }
 
@@ -41,6 +66,7 @@ impl Service {
     pub(super) fn perform(&mut self, operation: &str, parameters: &Parameters, now: Time) -> Said {
         match operation {
             "PreloadVodObjectCaches" => self.preload(parameters, now),
+            "DescribeVodRefreshTasks" if !self.tasks_are_readable => Err(("Forbidden.RAM", FORBIDDEN.to_owned())),
             "DescribeVodRefreshTasks" => self.tasks.describe(parameters, now),
             "DescribeVodRefreshQuota" => self.quota(now),
             "DescribeVodUserDomains" => self.user_domains(parameters),
@@ -69,6 +95,9 @@ impl Service {
         parameters: &Parameters,
         now: Time,
     ) -> Result<(), (&'static str, String)> {
+        if self.is_suspended {
+            return Err(("OperationDenied.Suspended", "Your account is suspended for overdue payment.".to_owned()));
+        }
         if urls.is_empty() {
             return Err(("MissingParameter", "ObjectPath is missing.".to_owned()));
         }
@@ -115,7 +144,7 @@ impl Service {
     /// The spelling of the names is the service's, the lower-case b too.
     fn quota(&mut self, now: Time) -> Said {
         if !self.quota_is_readable {
-            return Err(("Forbidden.RAM", "User not authorized to operate on the specified resource.".to_owned()));
+            return Err(("Forbidden.RAM", FORBIDDEN.to_owned()));
         }
         Ok(json!({
             "PreloadQuota": self.account.quota().to_string(),

@@ -12,10 +12,11 @@ use hyper::header::{CONTENT_TYPE, DATE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::Gateway;
+use super::gateway::{Asked, Gateway, Sent};
 use super::scenario::{Action, Scenario};
 use super::signature::Parameters;
 use crate::clock::Clock;
@@ -69,7 +70,9 @@ pub async fn serve(sandbox: Sandbox, shutdown: CancellationToken) {
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, Arc::clone(&gateway), clock.clone()));
             // An error here is a dropped connection, ours or the client's.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let mut http = hyper::server::conn::http1::Builder::new();
+            // The scenario decides what time answers tell, and whether they tell it.
+            let _ = http.auto_date_header(false).serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -83,15 +86,16 @@ async fn answer(
     request: Request<Incoming>,
     gateway: Arc<Mutex<Gateway>>,
     clock: Clock,
-) -> Result<Response<Sent>, Dropped> {
+) -> Result<Response<Content>, Dropped> {
     let method = request.method().clone();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
         return Ok(html(StatusCode::URI_TOO_LONG));
     }
+    let open = || gateway.lock().expect("no holder of the gateway panics");
     match (&method, request.uri().path()) {
         (&Method::GET, "/_sandbox/account") => {
-            let view = gateway.lock().expect("no holder of the gateway panics").view(clock.now());
+            let view = open().view(clock.now());
             Ok(response(StatusCode::OK, serde_json::to_string(&view).expect("a view is JSON"), "application/json"))
         }
         (&(Method::GET | Method::POST), "/") => {
@@ -99,37 +103,42 @@ async fn answer(
             let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
                 return Ok(html(StatusCode::PAYLOAD_TOO_LARGE));
             };
-            parameters.extend(decode(&body.to_bytes()));
-            let now = clock.now();
-            let sent = gateway.lock().expect("no holder of the gateway panics").call(method.as_str(), &parameters, now);
+            let body = body.to_bytes();
+            parameters.extend(decode(&body));
+            let body_sha256 = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+            let asked = Asked { method: method.to_string(), parameters, body_sha256 };
+            let mut sent = open().call(asked, clock.now());
             tokio::time::sleep(sent.delay).await;
-            match sent.fault {
-                Some(Action::DropBefore | Action::DropAfter) => Err(Dropped),
-                fault => {
-                    let status = StatusCode::from_u16(sent.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                    let kind = if fault == Some(Action::Html) { "text/html" } else { "application/json" };
-                    let mut response = response(status, sent.body, kind);
-                    response.body_mut().truncate = fault == Some(Action::Truncate);
-                    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                    response.headers_mut().insert(DATE, date.parse().expect("a date is a header's value"));
-                    Ok(response)
-                }
+            if let Some(call) = sent.held {
+                sent = open().held(call, clock.now()).ok_or(Dropped)?;
             }
+            if sent.is_dropped() { Err(Dropped) } else { Ok(on_the_wire(sent)) }
         }
         _ => Ok(html(StatusCode::NOT_FOUND)),
     }
+}
+
+fn on_the_wire(sent: Sent) -> Response<Content> {
+    let status = StatusCode::from_u16(sent.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = if sent.fault == Some(Action::Html) { "text/html" } else { "application/json" };
+    let mut response = response(status, sent.body, kind);
+    response.body_mut().truncate = sent.fault == Some(Action::Truncate);
+    if let Some(date) = sent.date {
+        response.headers_mut().insert(DATE, date.parse().expect("a date is a header's value"));
+    }
+    response
 }
 
 fn decode(form: &[u8]) -> Parameters {
     url::form_urlencoded::parse(form).into_owned().collect()
 }
 
-fn html(status: StatusCode) -> Response<Sent> {
+fn html(status: StatusCode) -> Response<Content> {
     response(status, format!("<html><body><h1>{status}</h1></body></html>"), "text/html")
 }
 
-fn response(status: StatusCode, body: String, kind: &'static str) -> Response<Sent> {
-    let mut response = Response::new(Sent { bytes: body.into(), truncate: false });
+fn response(status: StatusCode, body: String, kind: &'static str) -> Response<Content> {
+    let mut response = Response::new(Content { bytes: body.into(), truncate: false });
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a media type is a header's value"));
     response
@@ -137,12 +146,12 @@ fn response(status: StatusCode, body: String, kind: &'static str) -> Response<Se
 
 /// A body that can break off in the middle: it announces all of its bytes, sends half of them, and fails.
 #[derive(Debug)]
-struct Sent {
+struct Content {
     bytes: Bytes,
     truncate: bool,
 }
 
-impl Body for Sent {
+impl Body for Content {
     type Data = Bytes;
     type Error = Dropped;
 

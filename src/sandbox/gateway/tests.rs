@@ -1,19 +1,25 @@
+//! The sandbox as a caller sees it, at times of the test's choosing.
+
+mod lies;
+
 use serde_json::Value;
 
 use super::*;
+use crate::sandbox::signature::Parameters;
 
 /// A caller that signs as it should, at a time of the test's choosing.
 struct Caller {
     gateway: Gateway,
     now: Time,
     nonce: u32,
+    secret: &'static str,
 }
 
 impl Caller {
     fn new(scenario: &str) -> Self {
         let now = "2026-11-23T01:00:00Z".parse().unwrap();
         let scenario: Scenario = toml::from_str(scenario).unwrap();
-        Self { gateway: Gateway::new(&scenario, now), now, nonce: 0 }
+        Self { gateway: Gateway::new(&scenario, now), now, nonce: 0, secret: crate::sandbox::ACCESS_KEY_SECRET }
     }
 
     fn signed(&mut self, action: &str, own: &[(&str, &str)]) -> Parameters {
@@ -28,13 +34,19 @@ impl Caller {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         parameters.extend(own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let signature = expected("POST", &parameters, crate::sandbox::ACCESS_KEY_SECRET);
+        let signature = expected("POST", &parameters, self.secret);
         parameters.insert("Signature".to_owned(), signature);
         parameters
     }
 
+    /// Hands a call over; the answer as it goes back.
+    fn hand_over(&mut self, parameters: &Parameters) -> Sent {
+        let body_sha256 = parameters.values().flat_map(|value| value.chars()).collect();
+        self.gateway.call(Asked { method: "POST".to_owned(), parameters: parameters.clone(), body_sha256 }, self.now)
+    }
+
     fn send(&mut self, parameters: &Parameters) -> (u16, Value) {
-        let sent = self.gateway.call("POST", parameters, self.now);
+        let sent = self.hand_over(parameters);
         (sent.status, serde_json::from_str(&sent.body).unwrap())
     }
 
@@ -50,7 +62,6 @@ impl Caller {
     }
 }
 
-const PRELOAD: &str = "PreloadVodObjectCaches";
 const TASKS: &str = "DescribeVodRefreshTasks";
 
 #[test]

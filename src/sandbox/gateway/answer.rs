@@ -1,0 +1,132 @@
+//! What comes and what goes back: a call as it was read from the wire, and what a scenario makes of its answer on the way.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::model::Time;
+use crate::sandbox::faults::documented_status;
+use crate::sandbox::scenario::{Action, Answers, DateLie, Fault, Letters, ServiceClock};
+use crate::sandbox::signature::Parameters;
+
+/// A call as it came.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Asked {
+    /// `GET` or `POST`.
+    pub(in crate::sandbox) method: String,
+    /// Those of query and form.
+    pub(in crate::sandbox) parameters: Parameters,
+    /// SHA-256 of the body's bytes, in hexadecimal.
+    pub(in crate::sandbox) body_sha256: String,
+}
+
+impl Asked {
+    /// A parameter, or nothing.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What goes back over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sandbox) struct Sent {
+    /// HTTP status.
+    pub(in crate::sandbox) status: u16,
+    /// The body.
+    pub(in crate::sandbox) body: String,
+    /// The header `Date`, if there is one.
+    pub(in crate::sandbox) date: Option<String>,
+    /// What the scenario plays on it.
+    pub(in crate::sandbox) fault: Option<Action>,
+    /// How long it is held back.
+    pub(in crate::sandbox) delay: Duration,
+    /// The answer is to be asked for after the delay, of this call.
+    pub(in crate::sandbox) held: Option<usize>,
+}
+
+impl Sent {
+    /// No answer at all, or none before the fault's delay is over.
+    pub(super) fn dropped(fault: &Fault) -> Self {
+        let delay = if fault.hold { fault.delay } else { Duration::ZERO };
+        Self { status: 0, body: String::new(), date: None, fault: Some(fault.action), delay, held: None }
+    }
+
+    /// Whether the connection is dropped instead.
+    pub(in crate::sandbox) fn is_dropped(&self) -> bool {
+        matches!(self.fault, Some(Action::DropBefore | Action::DropAfter | Action::Late))
+    }
+}
+
+/// The error that a scenario plays instead of the operation: status, code, message.
+pub(super) fn scripted(fault: &Fault) -> (u16, String, String) {
+    let code = match fault.action {
+        Action::DropBefore => "(dropped before it was processed)".to_owned(),
+        Action::Html => "(a gateway's page)".to_owned(),
+        _ => fault.code.clone().unwrap_or_default(),
+    };
+    let status =
+        fault.status.unwrap_or_else(|| if fault.action == Action::Html { 414 } else { documented_status(&code) });
+    (status, code, "played by the scenario".to_owned())
+}
+
+/// The header `Date` of an answer given at `now` by the service's clock.
+pub(super) fn date_of(clock: &ServiceClock, fault: Option<&Fault>, now: Time) -> Option<String> {
+    let shown = match fault.and_then(|fault| fault.date) {
+        None if !clock.date => return None,
+        None => now,
+        Some(DateLie::None) => return None,
+        Some(DateLie::At(moment)) => moment,
+        Some(DateLie::Off(span)) => now.checked_add_signed(span).unwrap_or(now),
+    };
+    Some(shown.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+/// What a fault makes of an answer on its way.
+pub(super) fn disturbed(fault: Option<&Fault>, status: u16, body: String, date: Option<String>) -> Sent {
+    let Some(fault) = fault else {
+        return Sent { status, body, date, fault: None, delay: Duration::ZERO, held: None };
+    };
+    let body = match fault.action {
+        Action::Garbage => "\u{1}\u{2}<<not json, not anything>>\u{1b}[31m".to_owned(),
+        Action::Html => format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"),
+        _ => body,
+    };
+    // A call that was held is performed when its time has come: nothing more happens to its answer.
+    let (action, delay) = match fault.action {
+        Action::Late if fault.hold => (Action::Pass, Duration::ZERO),
+        action => (action, fault.delay),
+    };
+    Sent { status, body, date, fault: Some(action), delay, held: None }
+}
+
+/// An answer in the spelling that a scenario asks for.
+pub(super) fn spelled(body: Value, answers: &Answers, is_error: bool) -> Value {
+    let lower = match answers.lower_case {
+        Letters::None => false,
+        Letters::Errors => is_error,
+        Letters::All => true,
+    };
+    match body {
+        Value::Object(fields) => {
+            let mut out = Map::new();
+            for (key, value) in fields {
+                if answers.missing.contains(&key) {
+                    continue;
+                }
+                let key = if key == "blockRemain" { answers.block_remain.clone() } else { key };
+                let key = if lower { first_letter_lowered(&key) } else { key };
+                out.insert(key, spelled(value, answers, is_error));
+            }
+            Value::Object(out)
+        }
+        Value::Array(values) => values.into_iter().map(|value| spelled(value, answers, is_error)).collect(),
+        Value::Number(number) if answers.numbers_swapped => Value::String(number.to_string()),
+        Value::String(text) if answers.numbers_swapped => text.parse::<u64>().map_or(Value::String(text), Value::from),
+        value => value,
+    }
+}
+
+fn first_letter_lowered(key: &str) -> String {
+    let mut letters = key.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_ascii_lowercase(), letters.as_str()))
+}

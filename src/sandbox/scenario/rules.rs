@@ -1,0 +1,241 @@
+//! What holds for the whole of a scenario: the clock, the account, its quota and limits, its domains, its tasks.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::values::{optional_span, signed};
+use crate::model::DayStart;
+use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
+
+/// `[clock]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceClock {
+    /// What the service's clock is ahead of this machine's by; below zero it is behind.
+    #[serde(deserialize_with = "signed")]
+    pub offset: TimeDelta,
+    /// Whether answers have a `Date`.
+    pub date: bool,
+}
+
+impl Default for ServiceClock {
+    fn default() -> Self {
+        Self { offset: TimeDelta::zero(), date: true }
+    }
+}
+
+/// `[account]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Account {
+    /// The key's name.
+    pub access_key_id: String,
+    /// The key.
+    pub access_key_secret: String,
+    /// If given, calls must carry it as `SecurityToken`.
+    pub security_token: Option<String>,
+    /// Whether batches are refused with `OperationDenied.Suspended`.
+    pub suspended: bool,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            access_key_id: ACCESS_KEY_ID.into(),
+            access_key_secret: ACCESS_KEY_SECRET.into(),
+            security_token: None,
+            suspended: false,
+        }
+    }
+}
+
+/// `[quota]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuotaRules {
+    /// What is counted: documents disagree (VOD-API.md, "Limits").
+    pub unit: QuotaUnit,
+    /// So many a day.
+    pub per_day: u64,
+    /// Used already, by somebody else, on the day on which the sandbox starts.
+    pub used: u64,
+    /// Before this share of the calls somebody else spends one request, or one URL.
+    pub others_share: f64,
+    /// Whether calls that the operation refuses are counted too.
+    pub counts_refused: bool,
+    /// Whether `DescribeVodRefreshQuota` is allowed to this key.
+    pub readable: bool,
+    /// When the day starts.
+    pub day_starts: DayStart,
+}
+
+impl Default for QuotaRules {
+    fn default() -> Self {
+        Self {
+            unit: QuotaUnit::Requests,
+            per_day: 500,
+            used: 0,
+            others_share: 0.0,
+            counts_refused: false,
+            readable: true,
+            day_starts: DayStart::default(),
+        }
+    }
+}
+
+/// What the daily quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotaUnit {
+    /// Calls.
+    Requests,
+    /// URLs.
+    Urls,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// URLs a call.
+    pub urls_per_call: usize,
+    /// Calls of an operation within a second.
+    pub calls_per_second: usize,
+    /// Unfinished prefetches the account may have; more answer `PreloadQueueFull`.
+    pub queue_urls: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { urls_per_call: 1000, calls_per_second: 30, queue_urls: usize::MAX }
+    }
+}
+
+/// `[answers]`: spellings that were seen or are feared (VOD-API.md, "Found since", 9).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answers {
+    /// The share of the answers that are spelled so.
+    pub share: f64,
+    /// Keys that are left out wherever they stand.
+    pub missing: Vec<String>,
+    /// Whether numbers are text, and text that is a number is one: the other way round than documented.
+    pub numbers_swapped: bool,
+    /// Whose keys begin with a lower-case letter.
+    pub lower_case: Letters,
+    /// How the key `blockRemain` is spelled.
+    pub block_remain: String,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            share: 1.0,
+            missing: Vec::new(),
+            numbers_swapped: false,
+            lower_case: Letters::None,
+            block_remain: "blockRemain".to_owned(),
+        }
+    }
+}
+
+/// Which answers have keys that begin with a lower-case letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Letters {
+    /// None.
+    None,
+    /// Errors.
+    Errors,
+    /// All.
+    All,
+}
+
+/// `[[domain]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// `online`, `offline`, `configuring`, `configure_failed`, `checking` or `check_failed`.
+    #[serde(default = "online")]
+    pub status: String,
+}
+
+fn online() -> String {
+    "online".to_owned()
+}
+
+/// `[tasks]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskRules {
+    /// Tasks a batch is split into.
+    pub ids_per_batch: usize,
+    /// Whether a URL that has an unfinished task is answered with that task's ID.
+    pub merge: bool,
+    /// How many times faster than the service tasks go: 5 to 30 minutes, divided by this.
+    pub speed: f64,
+    /// How long every task takes, instead of what `speed` gives.
+    #[serde(deserialize_with = "optional_span")]
+    pub takes: Option<TimeDelta>,
+    /// After how many seconds a task is listed; the real service is late too.
+    pub listed_after_seconds: f64,
+    /// Whether `DescribeVodRefreshTasks` is allowed to this key.
+    pub readable: bool,
+    /// Whether `StartTime` without `EndTime` is refused, as DCDN does (VOD-API.md, "Found since", 5).
+    pub strict_times: bool,
+    /// Whether a status is the one of the time of the last look: asking refreshes it afterwards ("Found since", 4).
+    pub stale: bool,
+    /// Whether URLs are listed in another spelling than they were sent in.
+    pub respelled: bool,
+    /// What `TotalCount` is off by.
+    pub total_off: i64,
+    /// URLs that contain one of these fail.
+    pub failing: Vec<String>,
+    /// The share of the others that fails.
+    pub failing_share: f64,
+}
+
+impl Default for TaskRules {
+    fn default() -> Self {
+        Self {
+            ids_per_batch: 1,
+            merge: false,
+            speed: 60.0,
+            takes: None,
+            listed_after_seconds: 0.0,
+            readable: true,
+            strict_times: false,
+            stale: false,
+            respelled: false,
+            total_off: 0,
+            failing: Vec::new(),
+            failing_share: 0.0,
+        }
+    }
+}
+
+/// `[[task]]`: what is odd about the tasks of some URLs. All conditions given must hold.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OddTask {
+    /// Only URLs that contain this.
+    pub url_contains: Option<String>,
+    /// Only this share of the URLs, or of the tasks, drawn by the seed.
+    pub share: Option<f64>,
+    /// Whether `share` is drawn for a task's ID, and so for all of its URLs, instead of for each URL.
+    pub whole_tasks: bool,
+    /// The status with which it ends: `Timeout`, `Canceled`, or any other word.
+    pub status: Option<String>,
+    /// What stands in `Process` at the end, such as `99.37%`.
+    pub process: Option<String>,
+    /// Whether it is never listed.
+    pub unlisted: bool,
+    /// After how long it is listed.
+    #[serde(deserialize_with = "optional_span")]
+    pub listed_after: Option<TimeDelta>,
+    /// How long it takes.
+    #[serde(deserialize_with = "optional_span")]
+    pub takes: Option<TimeDelta>,
+}

@@ -1,0 +1,120 @@
+//! What happens by and by: faults of single calls, somebody else's prefetches, changes of the account.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+use super::values::{DateLie, optional_span, signed, span};
+
+/// `[[fault]]`: all conditions given must hold.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Calls of this operation, `*` for every one; `PreloadVodObjectCaches` unless given.
+    #[serde(default = "preload")]
+    pub operation: String,
+    /// Only these calls of the operation, counted from 1.
+    pub calls: Option<Vec<u64>>,
+    /// Only every so many-th call of the operation.
+    pub every: Option<u64>,
+    /// Only this share of the calls, drawn by the seed.
+    pub share: Option<f64>,
+    /// Only calls with a URL that contains this.
+    pub url_contains: Option<String>,
+    /// At most so many times.
+    pub times: Option<u64>,
+    /// What happens.
+    pub action: Action,
+    /// What the answer's `Date` says; the service's time unless given.
+    pub date: Option<DateLie>,
+    /// With `error`: the code.
+    pub code: Option<String>,
+    /// With `error`: the HTTP status; the documented one unless given.
+    pub status: Option<u16>,
+    /// With `delay`: how long the answer is held back. With `late`: how long after its arrival the call is performed.
+    #[serde(default, deserialize_with = "span")]
+    pub delay: Duration,
+    /// With `late`: whether the answer is held until then, instead of the connection being dropped at once.
+    #[serde(default)]
+    pub hold: bool,
+}
+
+fn preload() -> String {
+    "PreloadVodObjectCaches".to_owned()
+}
+
+/// What a fault does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing but what the fault's other keys say, such as a false date.
+    Pass,
+    /// Answers with an error instead of processing the call.
+    Error,
+    /// Drops the connection; the call was not processed.
+    DropBefore,
+    /// Processes the call and drops the connection.
+    DropAfter,
+    /// Processes the call and holds the answer back.
+    Delay,
+    /// Drops the connection, and processes the call only later: by the clock, nonces and limits of that time.
+    Late,
+    /// Processes the call and breaks off in the middle of the answer.
+    Truncate,
+    /// Processes the call and answers 200 with bytes that mean nothing.
+    Garbage,
+    /// Answers with a gateway's page of HTML (status 414 unless given); the call was not processed.
+    Html,
+}
+
+/// `[[foreign]]`: somebody else prefetches with this account, which makes tasks and uses the quota and the queue, but is
+/// no call of ours.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foreign {
+    /// These URLs, as often as the sandbox starts.
+    #[serde(default)]
+    pub urls: Vec<String>,
+    /// The first URLs of this call of `PreloadVodObjectCaches`, counted from 1, whatever becomes of the call.
+    pub first_url_of_call: Option<u64>,
+    /// The first URLs of this share of those calls, drawn by the seed.
+    pub share: Option<f64>,
+    /// How many of the call's URLs.
+    #[serde(default = "one")]
+    pub count: usize,
+    /// When the tasks are created, counted from the call's arrival or the sandbox's start; below zero they were before.
+    #[serde(default, deserialize_with = "signed")]
+    pub after: TimeDelta,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// `[[change]]`: from a moment on something of the account is otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Change {
+    /// So long after the sandbox's start.
+    #[serde(deserialize_with = "optional_span")]
+    pub after: Option<TimeDelta>,
+    /// After so many calls of `PreloadVodObjectCaches` have come: the next one sees the change.
+    pub after_calls: Option<u64>,
+    /// `[limits] queue_urls`
+    pub queue_urls: Option<usize>,
+    /// `[limits] urls_per_call`
+    pub urls_per_call: Option<usize>,
+    /// `[quota] per_day`
+    pub per_day: Option<u64>,
+    /// `[quota] readable`
+    pub quota_readable: Option<bool>,
+    /// `[tasks] readable`
+    pub tasks_readable: Option<bool>,
+    /// `[account] access_key_id`
+    pub access_key_id: Option<String>,
+    /// `[account] access_key_secret`
+    pub access_key_secret: Option<String>,
+    /// `[account] suspended`
+    pub suspended: Option<bool>,
+}
