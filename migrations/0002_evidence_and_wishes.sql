@@ -16,6 +16,17 @@ drop view v_status;
 -- The owner of a dropped file: those of before belong to nobody.
 alter table files add column owner_uid integer;
 
+-- 1: it may have been performed after the reset of the day that was charged, so that it counts on the next one, too.
+alter table submissions add column late integer not null default 0;
+
+-- 1: it was charged before it had begun, by a clock that was wrong, and what it cost was counted on the day that it truly was.
+alter table budget_days add column folded integer not null default 0;
+
+-- What this daemon knows of the service's time: whether an answer bears it out, and what the service's clock is ahead of this
+-- machine's, in milliseconds.
+alter table daemon add column time_proved integer not null default 0;
+alter table daemon add column service_ahead_ms integer;
+
 -- What the service taught, each with the time at which it was observed. Rebuilt without the list of names, which the program keeps.
 create table facts_new (
     fact         text    primary key,

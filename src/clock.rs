@@ -1,39 +1,111 @@
-//! The one place where the time is read. Stage loops hold a [`Clock`] and hand the time on as a parameter.
+//! The one place where clocks are read. Stages hold a [`Clock`] and hand the time on as a parameter.
+//!
+//! All stages share what one `ServiceClock` has learned from the service's answers: [`Clock::reading`] is the service's time as
+//! far as it is known, and what budgets, deadlines and waits go by; [`Clock::now`] is its best guess; [`Clock::wall`] is this
+//! machine's clock alone, which is compared with times of files and of other processes.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use tracing::warn;
 
 use crate::model::Time;
+use crate::service::{Heard, Moment, Reading, ServiceClock};
+use crate::vod::Reply;
 
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Option<Arc<Mutex<Time>>>);
+pub struct Clock {
+    standing: Option<Arc<Mutex<Time>>>,
+    service: Arc<Mutex<ServiceClock>>,
+}
 
 impl Clock {
-    /// The system's wall clock.
+    /// The system's clocks; nothing is known of the service's time yet.
     pub fn system() -> Self {
-        Self(None)
+        Self::default()
     }
 
-    /// A clock that only moves by [`Clock::advance`].
+    /// A clock that only moves by [`Clock::advance`], and is beyond doubt.
     pub fn standing_at(now: Time) -> Self {
-        Self(Some(Arc::new(Mutex::new(now))))
+        Self { standing: Some(Arc::new(Mutex::new(now))), service: Arc::default() }
     }
 
-    /// The time now.
-    pub fn now(&self) -> Time {
-        match &self.0 {
+    /// This machine's wall clock.
+    pub fn wall(&self) -> Time {
+        match &self.standing {
             None => Utc::now(),
             Some(standing) => *standing.lock().expect("no holder of the clock panics"),
         }
     }
 
+    /// The best guess of the service's time.
+    pub fn now(&self) -> Time {
+        self.reading().now
+    }
+
+    /// The earliest that it can be by every clock, for what is deleted by its age.
+    pub fn surely(&self) -> Time {
+        self.reading().earliest.min(self.wall())
+    }
+
+    /// What is known of the service's time.
+    pub fn reading(&self) -> Reading {
+        match &self.standing {
+            None => self.service().reading(self.moment()),
+            Some(_) => Reading::certain(self.wall()),
+        }
+    }
+
+    /// Both clocks of this machine: to be taken before a call is sent, for [`Clock::heard`].
+    pub fn moment(&self) -> Moment {
+        Moment { wall: self.wall(), boot: boot_time() }
+    }
+
+    /// Learns from what came back of a call that was sent at `sent`. Only an answer that is provably the service's counts.
+    pub fn heard(&self, sent: Moment, reply: &Reply) {
+        let Reply::Answered(answer) = reply else { return };
+        if !answer.is_the_services() {
+            return;
+        }
+        let heard = self.service().hear(sent, self.moment(), answer.date);
+        match heard {
+            Heard::Nothing => {}
+            Heard::Proved => {
+                let ahead = (self.now() - self.wall()).num_seconds();
+                if ahead != 0 {
+                    warn!(seconds = ahead, "this clock differs from the service's by so much; the service's counts");
+                }
+            }
+            Heard::WallCounts => {
+                warn!("the service's answers do not tell the time: this machine's clock counts; keep it right (NTP)");
+            }
+            Heard::Contradicts => warn!(
+                date = answer.date.map(crate::model::rfc3339),
+                "an answer contradicts what is known of the service's time: it counts when a second one agrees"
+            ),
+            Heard::Leapt(by) => warn!(
+                seconds = by.num_seconds(),
+                "this clock differs from the service's by so much more: two answers agree; the service's counts"
+            ),
+        }
+    }
+
     /// Moves a standing clock; the system's is left alone.
     pub fn advance(&self, by: TimeDelta) {
-        if let Some(standing) = &self.0 {
+        if let Some(standing) = &self.standing {
             *standing.lock().expect("no holder of the clock panics") += by;
         }
     }
+
+    fn service(&self) -> MutexGuard<'_, ServiceClock> {
+        self.service.lock().expect("no holder of what is known of the time panics")
+    }
+}
+
+/// The time since boot, suspended time included; `/proc/uptime` may be hidden from a service.
+fn boot_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

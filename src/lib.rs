@@ -29,6 +29,7 @@ pub mod pulse;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;
+pub mod service;
 pub mod settings;
 pub mod spool;
 pub mod status;

@@ -137,7 +137,7 @@ impl Desk {
         let pool = self.store.read();
         let seen = Seen {
             census: queue::census(pool).await?,
-            spent: ledger::spent(&mut *pool.acquire().await?, policy.day_starts, None, None, now).await?,
+            spent: ledger::spent(&mut *pool.acquire().await?, policy.day_starts, now).await?,
             standing: ledger::standing(&mut *pool.acquire().await?, now).await?,
             last_accepted: ledger::last_accepted(pool).await?,
             concerns: status::concerns(pool).await?,

@@ -9,6 +9,18 @@ const GIVE_BACK: &str = "
     update budget_days set requests_used = requests_used - ?2, urls_used = urls_used - ?3
     where day = (select day from submissions where submission_id = ?1)";
 
+const CHARGE_OTHER_DAY: &str = "
+    update budget_days set requests_used = requests_used + s.cost, urls_used = urls_used + s.urls
+    from (select cost, urls, day as charged from submissions where submission_id = ?1) as s
+    where day = ?2 and s.charged < ?2";
+
+const UNCHARGE_DAY: &str = "
+    update budget_days set requests_used = requests_used - s.cost, urls_used = urls_used - s.urls
+    from (select cost, urls, day as charged from submissions where submission_id = ?1) as s
+    where day = s.charged and s.charged < ?2";
+
+const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2";
+
 const OPEN: &str = "
     insert into submissions (day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at)
     values (?1, ?2, ?3, ?6, 1, ?4, ?5, ?5) returning submission_id";
@@ -16,7 +28,7 @@ const OPEN: &str = "
 const CLOSE: &str = "
     update submissions set
         state = ?2, outcome = ?3, closed_at = ?4, http_status = ?5, code = ?6, message = ?7, request_id = ?8, cost = ?9,
-        double_urls = ?10, next_at = null
+        double_urls = ?10, late = ?11, next_at = null
     where submission_id = ?1 and state = 0";
 
 const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null";
@@ -118,6 +130,8 @@ pub struct Closing {
     pub urls_charged: bool,
     /// URLs that are sent anew although this submission may have been accepted.
     pub double_urls: u32,
+    /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next one, too.
+    pub late: bool,
 }
 
 /// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp `signed_at`. Its day has been charged by
@@ -167,6 +181,7 @@ pub async fn close_tx(
         .bind(&closing.request_id)
         .bind(i64::from(closing.charged))
         .bind(closing.double_urls)
+        .bind(closing.late)
         .execute(tx.conn())
         .await?;
     if closed.rows_affected() == 0 {
@@ -180,6 +195,19 @@ pub async fn close_tx(
         .execute(tx.conn())
         .await?;
     Ok(true)
+}
+
+/// A submission was performed on `day`, after the reset of the day that was charged: the charge moves there. The caller has
+/// entered the day.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn move_charge_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, day: &BudgetDay) -> Result<()> {
+    for statement in [CHARGE_OTHER_DAY, UNCHARGE_DAY, NAME_DAY] {
+        sqlx::query(statement).bind(submission.0).bind(day.to_string()).execute(tx.conn()).await?;
+    }
+    Ok(())
 }
 
 /// The tasks of an accepted submission have all ended. False, and nothing changed, if that was written down already.

@@ -5,21 +5,40 @@ use sqlx::{Row, SqliteConnection};
 use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Spent, Unit, drift, learn};
 use crate::store::{Result, WriteTx};
+use crate::vod::SIGNATURE_VALID;
 
-const GREATEST_DAY: &str = "
+const DAY: &str = "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
            quota, remain, observed_at, seen_requests, seen_urls, isolations
-    from budget_days order by day desc limit 1";
+    from budget_days where day = ?1";
+
+/// Days that were charged and have not begun: a clock was wrong. What they cost was spent before today's end.
+const AHEAD: &str = "
+    select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days where day > ?1 and folded = 0";
+
+const FOLD: &str = "
+    update budget_days set requests_used = requests_used + ?2, unbooked = unbooked + ?2, urls_used = urls_used + ?3
+    where day = ?1";
+
+const FOLDED: &str = "update budget_days set folded = 1 where day > ?1 and folded = 0";
 
 const ENTER_DAY: &str = "
     insert into budget_days (day, starts_at, ends_at, requests_limit, urls_limit) values (?1, ?2, ?3, ?4, ?5)
     on conflict (day) do update set requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit";
 
 const CHARGE: &str = "
-    update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2
-    where day = ?1 and unsure = 0 and requests_used < requests_limit
-      and (urls_limit is null or urls_used + ?2 <= urls_limit)
+    update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2, folded = 0
+    where day = ?1 and unsure = 0 and requests_used + ?3 < requests_limit
+      and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
     returning requests_used";
+
+/// Calls that were charged to the day before and may have been performed on this one: those whose answer came after the reset,
+/// and those in doubt whose signature is valid past it, unless the service has seen them before it.
+const LATE: &str = "
+    select count(*), coalesce(sum(urls), 0)
+    from submissions indexed by submissions_sent
+    where opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
+      and (late = 1 or (state in (0, 4) and arrived = 0 and signed_at + ?3 > ?2))";
 
 const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where day = ?1";
 
@@ -52,52 +71,60 @@ const CONFIRM: &str = "
 
 const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 
-/// The day that is charged at `now`, and what it has cost: the greatest day seen, so that a clock that steps back opens
-/// no second budget. `told` is the day that the service's clock last named; `clock_doubt` until when it cannot be asked.
+/// The day that is charged when it is `now` at the earliest, and what it has cost. What was charged to days that have not begun
+/// counts on it, so that a clock that was wrong and steps back opens no second budget.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn spent(
-    conn: &mut SqliteConnection,
-    starts: DayStart,
-    told: Option<BudgetDay>,
-    clock_doubt: Option<Time>,
-    now: Time,
-) -> Result<Spent> {
+pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> Result<Spent> {
     let today = BudgetDay::of(now, starts);
-    let fresh = Spent { confirmed: told == Some(today), clock_doubt, ..Spent::nothing(today) };
-    let Some(row) = sqlx::query(GREATEST_DAY).fetch_optional(conn).await? else {
-        return Ok(fresh);
+    let row = sqlx::query(DAY).bind(today.to_string()).fetch_optional(&mut *conn).await?;
+    let (late, ahead) = (late(conn, &today).await?, ahead(conn, &today).await?);
+    let beside = Cost { requests: late.requests + ahead.requests, urls: late.urls + ahead.urls };
+    let Some(row) = row else {
+        return Ok(Spent { requests: beside.requests, urls: beside.urls, ..Spent::nothing(today) });
     };
-    let Ok(date) = row.get::<String, _>(0).parse() else { return Ok(fresh) };
-    let greatest = BudgetDay::on(date, starts);
-    if greatest.date < today.date {
-        return Ok(fresh);
-    }
     let number = |at: usize| row.get::<Option<i64>, _>(at);
     let observed = match (number(6), number(7), number(8)) {
         (Some(quota), Some(remain), Some(at)) => Some(Observation {
             quota: quota.unsigned_abs(),
             remain: remain.unsigned_abs(),
             at: from_millis(at),
-            requests: row.get(9),
-            urls: row.get(10),
+            requests: row.get::<u32, _>(9) + beside.requests,
+            urls: row.get::<u32, _>(10) + beside.urls,
         }),
         _ => None,
     };
     Ok(Spent {
-        day: greatest,
-        requests: row.get(1),
+        day: today,
+        requests: row.get::<u32, _>(1) + beside.requests,
         isolations: row.get(11),
-        urls: row.get(2),
+        urls: row.get::<u32, _>(2) + beside.urls,
         exhausted: row.get(3),
         refused_urls: row.get(4),
         unsure: row.get(5),
         observed,
-        confirmed: true,
-        clock_doubt: None,
     })
+}
+
+/// What counts on a day beside what is charged to it.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    requests: u32,
+    urls: u32,
+}
+
+async fn late(conn: &mut SqliteConnection, day: &BudgetDay) -> Result<Cost> {
+    let valid_ms = SIGNATURE_VALID.num_milliseconds();
+    let query = sqlx::query(LATE).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(valid_ms);
+    let row = query.fetch_one(conn).await?;
+    Ok(Cost { requests: row.get(0), urls: row.get(1) })
+}
+
+async fn ahead(conn: &mut SqliteConnection, day: &BudgetDay) -> Result<Cost> {
+    let row = sqlx::query(AHEAD).bind(day.to_string()).fetch_one(conn).await?;
+    Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
 /// Takes a day on the books, with the limits as they are configured now.
@@ -125,7 +152,14 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
 /// What the database says.
 pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
     enter_day_tx(tx, day, policy).await?;
-    Ok(sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).fetch_optional(tx.conn()).await?)
+    let (late, ahead) = (late(tx.conn(), day).await?, ahead(tx.conn(), day).await?);
+    if ahead.requests > 0 {
+        let fold = sqlx::query(FOLD).bind(day.to_string()).bind(ahead.requests).bind(ahead.urls);
+        fold.execute(tx.conn()).await?;
+        sqlx::query(FOLDED).bind(day.to_string()).execute(tx.conn()).await?;
+    }
+    let charge = sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(late.urls);
+    Ok(charge.fetch_optional(tx.conn()).await?)
 }
 
 /// One request more, or less, was spent on finding what was wrong in refused batches.

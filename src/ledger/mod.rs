@@ -23,8 +23,8 @@ pub use account::{
     proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx, standing, stop_tx, well_again_tx,
 };
 pub use book::{
-    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, open_submissions, open_tx,
-    send_again_tx, sent_since,
+    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, move_charge_tx,
+    open_submissions, open_tx, send_again_tx, sent_since,
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,

@@ -339,7 +339,8 @@ impl<'c> Enqueue<'c> {
         add.raw_bind_parameter(2, keys.priority.rank())?;
         add.raw_bind_parameter(3, not_before)?;
         add.raw_bind_parameter(4, keys.deadline.map(to_millis))?;
-        add.raw_bind_parameter(5, not_before.filter(|at| *at > to_millis(self.now)))?;
+        // Whether that time has come is for the stage to say that knows what is proved of the time.
+        add.raw_bind_parameter(5, not_before)?;
         add.raw_bind_parameter(6, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
         for (n, ready) in rows.iter().enumerate() {
             let (row, column) = (&self.urls.rows[ready.at], 6 * (n + 1));

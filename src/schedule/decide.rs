@@ -6,13 +6,11 @@ use super::isolate::{Supply, Test};
 use super::quota::{self, Left, Unit, should_ask, wait_for_more};
 use super::{PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
 use crate::model::{Priority, Time};
+use crate::service::Reading;
 
 /// Requests are plentiful while the share of them that is spent is no larger than the share of the day that has passed
 /// plus this (DESIGN.md, "The budget").
 const PLENTIFUL_AHEAD: f64 = 0.1;
-
-/// So shortly before the reset nothing is sent: it would be charged to this day, and the service might count it to the next.
-pub const RESET_MARGIN: TimeDelta = TimeDelta::seconds(3);
 
 /// What the submitter does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +46,10 @@ pub struct Plan {
     pub test: Option<Test>,
 }
 
-/// Decides what the submitter does at `now`.
-pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
+/// Decides what the submitter does at a time that is known as `clock` says.
+pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision {
     let Snapshot { ready, spent, standing, cases } = snapshot;
+    let now = clock.now;
     let wait = |until, why| Decision::Wait { until, why };
     if let Some(stopped) = &standing.stopped {
         return wait(None, WaitWhy::Stopped(stopped.clone()));
@@ -66,11 +65,12 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
         let why = WaitWhy::BackingOff { why: backing_off.why.clone(), failures: standing.failures };
         return wait(Some(backing_off.until), why);
     }
-    if let Some(until) = spent.clock_doubt.filter(|until| !spent.confirmed && *until > now) {
-        return wait(Some(until), WaitWhy::ClockDoubt);
+    if clock.wants_word {
+        return Decision::Ask;
     }
-    if (TimeDelta::zero()..RESET_MARGIN).contains(&(spent.day.ends_at - now)) {
-        return wait(Some(spent.day.ends_at), WaitWhy::Reset);
+    // A call may be performed at any moment from now until it times out: all of that has to lie on one side of the reset.
+    if !clock.stays_before(spent.day.ends_at, policy.call_timeout) {
+        return wait(Some(clock.surely_at(spent.day.ends_at)), WaitWhy::Reset);
     }
     if should_ask(spent, standing, policy.auto, now) {
         return Decision::Ask;

@@ -11,7 +11,7 @@ mod quota;
 mod reasons;
 
 pub use backoff::Backoff;
-pub use decide::{Decision, Plan, RESET_MARGIN, decide};
+pub use decide::{Decision, Plan, decide};
 pub use forecast::{Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Outlook, WarmTime, forecast};
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Unit, drift, learn};
@@ -48,6 +48,8 @@ pub struct Policy {
     pub backoff: Backoff,
     /// Requests a day for finding what was wrong in refused batches.
     pub isolate_requests_max: u32,
+    /// How long a call may take: all of it has to lie on one side of the reset.
+    pub call_timeout: Duration,
 }
 
 impl From<&Config> for Policy {
@@ -67,6 +69,7 @@ impl From<&Config> for Policy {
             windows: config.schedule.windows.clone(),
             backoff: Backoff { min: config.retry.backoff_min.get(), max: config.retry.backoff_max.get() },
             isolate_requests_max: config.retry.isolate_requests_max.get(),
+            call_timeout: config.api.timeout.get(),
         }
     }
 }
@@ -89,11 +92,12 @@ pub struct Snapshot {
 pub struct Spent {
     /// The day that is charged: the greatest day seen, so that it never goes back.
     pub day: BudgetDay,
-    /// Calls charged.
+    /// Calls charged, and those of the day before that may have been performed on this one: they count on both until it is
+    /// known.
     pub requests: u32,
     /// Of them, those that were spent on finding what was wrong in refused batches.
     pub isolations: u32,
-    /// URLs charged.
+    /// URLs charged, likewise.
     pub urls: u32,
     /// The service said that nothing is left today, with this code.
     pub exhausted: Option<String>,
@@ -101,11 +105,6 @@ pub struct Spent {
     pub observed: Option<Observation>,
     /// A batch of so many URLs was refused for the day's quota.
     pub refused_urls: Option<u32>,
-    /// Whether the day has been charged before, or the service's clock says that it has begun: a clock that jumps over
-    /// midnight opens no new budget by itself.
-    pub confirmed: bool,
-    /// Until when nobody can be asked for the time again.
-    pub clock_doubt: Option<Time>,
     /// What was charged is not known for certain: the database is older than the marker in the spool.
     pub unsure: bool,
 }
@@ -121,8 +120,6 @@ impl Spent {
             exhausted: None,
             observed: None,
             refused_urls: None,
-            confirmed: false,
-            clock_doubt: None,
             unsure: false,
         }
     }

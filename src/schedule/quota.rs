@@ -98,9 +98,6 @@ pub fn drift(observed: &Observation, unit: Unit) -> u64 {
 
 /// Whether the service should be asked, for free, before the next batch of this day.
 pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Time) -> bool {
-    if !spent.confirmed {
-        return true;
-    }
     if !standing.quota_readable {
         return false;
     }

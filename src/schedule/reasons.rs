@@ -45,10 +45,8 @@ pub enum WaitWhy {
     },
     /// What was spent today is not known: the database was lost or is an older copy.
     LedgerUnknown,
-    /// The budget day ends in a moment.
+    /// The budget day ends so soon that a call might be performed after it.
     Reset,
-    /// The clock says that a new day has begun, and nobody confirms it.
-    ClockDoubt,
     /// What is left of the day is kept for urgent URLs.
     Reserved {
         /// Requests left.
@@ -76,6 +74,11 @@ pub enum WaitWhy {
 }
 
 impl WaitWhy {
+    /// Whether nothing is queued that may be sent, so that a free call takes nobody's turn.
+    pub fn is_about_the_queue(&self) -> bool {
+        matches!(self, Self::Idle | Self::NotYet | Self::Hosts { .. } | Self::IsolationSpent { .. })
+    }
+
     /// Whether the day has nothing left to spend.
     pub fn is_spent(&self) -> bool {
         matches!(
@@ -113,11 +116,6 @@ impl fmt::Display for WaitWhy {
                  read; `prefetchd budget confirm --requests-used N` settles it"
             ),
             Self::Reset => write!(f, "the next budget day, which begins in a moment"),
-            Self::ClockDoubt => write!(
-                f,
-                "the time: this clock says that a new budget day has begun, and neither the boot-time clock nor the service \
-                 agrees; set the clock"
-            ),
             Self::Reserved { left } => {
                 write!(f, "the release of the reserve: the {left} request(s) left are kept for urgent URLs")
             }

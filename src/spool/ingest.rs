@@ -254,7 +254,10 @@ impl Ingest {
         if chunk.progress.from_bytes == 0 {
             queue::set_keys(conn, file.id, keys)?;
         }
-        let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, now - self.fresh_for, now)?;
+        // What might be stale is sent again rather than not at all.
+        let clock = self.clock.reading();
+        let fresh_since = if clock.proved { clock.latest } else { now } - self.fresh_for;
+        let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, fresh_since, now)?;
         let progress = Progress { enqueued, ..chunk.progress.clone() };
         meters::lines(&progress);
         queue::progress(conn, file.id, &progress)

@@ -185,7 +185,7 @@ impl Spool {
             trouble = aside(trouble, ended)?;
         }
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
-        trouble = aside(trouble, self.retention.step(&self.store, &self.folders, self.clock.now()).await)?;
+        trouble = aside(trouble, self.retention.step(&self.store, &self.folders, self.clock.surely()).await)?;
         trouble.map(|()| next)
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::sign::SignOfLife;
 use crate::model::{Time, to_millis};
+use crate::service::Reading;
 use crate::store::{Result, Store};
 
 const SAY_HEALTH: &str = "
@@ -14,6 +15,8 @@ const SAY_HEALTH: &str = "
         waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null";
 
 const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
+
+const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?2";
 
 const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
 
@@ -44,19 +47,32 @@ impl Health {
 /// What the submitter waits for, and until when.
 type Waiting = (Option<String>, Option<Time>);
 
+/// What is known of the time: whether it is proved, and what the service's clock is ahead of this machine's, in milliseconds.
+type TimeSaid = (bool, i64);
+
+/// What the service's clock is ahead by is said anew when it has changed by so much, in milliseconds.
+const AHEAD_CHANGED_MS: i64 = 1_000;
+
 /// The notice board.
 #[derive(Debug, Clone)]
 pub struct Board {
     store: Arc<Store>,
     sign: SignOfLife,
     said: Arc<Mutex<Option<Waiting>>>,
+    time_said: Arc<Mutex<Option<TimeSaid>>>,
     changed: Arc<Notify>,
 }
 
 impl Board {
     /// A board on which nothing is written yet.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, sign: SignOfLife::default(), said: Arc::default(), changed: Arc::default() }
+        Self {
+            store,
+            sign: SignOfLife::default(),
+            said: Arc::default(),
+            time_said: Arc::default(),
+            changed: Arc::default(),
+        }
     }
 
     /// Resolves when something on it has changed since it was last asked.
@@ -107,6 +123,25 @@ impl Board {
         tx.commit().await?;
         *said = Some(saying);
         self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Says what is known of the service's time, for other processes: whether it is proved, and how far it is from `wall`, this
+    /// machine's clock.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn time(&self, clock: &Reading, wall: Time) -> Result<()> {
+        let ahead_ms = (clock.now - wall).num_milliseconds();
+        let mut said = self.time_said.lock().await;
+        if said.is_some_and(|(proved, ms)| proved == clock.proved && (ms - ahead_ms).abs() < AHEAD_CHANGED_MS) {
+            return Ok(());
+        }
+        let mut tx = self.store.write().await?;
+        sqlx::query(SAY_TIME).bind(clock.proved).bind(clock.proved.then_some(ahead_ms)).execute(tx.conn()).await?;
+        tx.commit().await?;
+        *said = Some((clock.proved, ahead_ms));
         Ok(())
     }
 

@@ -106,7 +106,7 @@ pub async fn prospect(
     let pending = queue::pending(conn, bounds, now).await?;
     let outlook = Outlook {
         groups: pending.groups,
-        spent: ledger::spent(&mut *conn, config.budget.day_starts, None, None, now).await?,
+        spent: ledger::spent(&mut *conn, config.budget.day_starts, now).await?,
         standing: ledger::standing(&mut *conn, now).await?,
         quota: ledger::known_quota(conn).await?,
         pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),

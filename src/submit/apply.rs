@@ -10,12 +10,7 @@ impl Submitter {
     /// Takes over what was read afresh. What it has learned of the account stays.
     pub(super) fn apply(&mut self, settings: &Settings) {
         let config = &settings.config;
-        let policy = Policy::from(config);
-        if policy.day_starts != self.policy.day_starts {
-            // Days are named anew: the service's clock is asked which one it is.
-            (self.told, self.clock_doubt, self.anchor) = (None, None, None);
-        }
-        self.policy = policy;
+        self.policy = Policy::from(config);
         self.options = options(config);
         self.client = settings.client.clone();
         self.credentials = settings.credentials.clone();

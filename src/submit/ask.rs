@@ -1,5 +1,7 @@
 //! Free calls: what is left of the day and what time it is, and whether a paused account is well again.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
@@ -9,29 +11,28 @@ use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::credentials;
 use crate::ledger::{self, Fact};
-use crate::model::Time;
 use crate::queue::Batch;
 use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
 use crate::store;
 use crate::vod::{Reply, SignedCall};
 
-/// Around midnight the service's clock may be a little behind this one: it is asked again after this ...
-const ASK_TIME_AGAIN: TimeDelta = TimeDelta::seconds(5);
-
-/// ... and after this, where its answers do not tell the time.
-const ASK_TIMELESS_AGAIN: TimeDelta = TimeDelta::seconds(60);
+/// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make this
+/// machine's clock count, and of three with one two agree, unless something on the way invents them.
+const ASK_AT_ONCE: u32 = 4;
 
 impl Submitter {
-    /// Asks for the quota. The answer's `Date` tells, whatever else it says, whether a new budget day has begun.
-    pub(super) async fn ask(&mut self, snapshot: &Snapshot, now: Time) -> store::Result<Step> {
+    /// Asks for the quota. The answer's `Date` tells, whatever else it says, what time it is.
+    pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
+        let sent = self.clock.moment();
         let reply = self.ask_quota().await;
+        let took = self.clock.moment().boot.saturating_sub(sent.boot);
         let outcome = Outcome::of(&reply);
         let said = match &reply {
             Reply::Answered(answer) if answer.is_success() => answer.quota(),
             _ => None,
         };
         if let Some(quota) = said {
-            self.observe(snapshot, quota).await?;
+            self.observe(snapshot, quota, took).await?;
         } else if matches!(reply, Reply::Answered(_)) && is_final(&outcome) {
             if snapshot.standing.quota_readable {
                 warn!(%outcome, "the service does not tell what is left of the day; the ledger alone counts for an hour");
@@ -42,29 +43,44 @@ impl Submitter {
         } else {
             return self.could_not_ask(&outcome, &reply, &snapshot.standing).await;
         }
-        if !snapshot.spent.confirmed {
-            self.confirm_day(&reply, now);
-        }
+        self.was_word_given().await?;
         Ok(Step::Tidied)
+    }
+
+    /// Bounds how often the service is asked for the time in vain.
+    async fn was_word_given(&mut self) -> store::Result<()> {
+        if !self.clock.reading().wants_word {
+            self.asked_in_vain = 0;
+            return Ok(());
+        }
+        self.asked_in_vain = self.asked_in_vain.saturating_add(1);
+        if self.asked_in_vain < ASK_AT_ONCE {
+            return Ok(());
+        }
+        let until = self.policy.backoff.until(self.now(), self.asked_in_vain, rand::random());
+        let why = "the service's answers do not agree on the time; it is asked again (see the log)";
+        let mut tx = self.store.write().await?;
+        ledger::back_off_tx(&mut tx, until, why).await?;
+        tx.commit().await
     }
 
     async fn ask_quota(&mut self) -> Reply {
         self.turn().await;
         let nonce = uuid::Uuid::new_v4().to_string();
         let call = SignedCall::quota(&self.credentials, &nonce, self.now());
-        let reply = self.deliver(&call).await;
-        self.learn_time(&reply);
-        reply
+        self.deliver(&call).await
     }
 
-    async fn observe(&self, snapshot: &Snapshot, quota: (u64, u64)) -> store::Result<()> {
+    async fn observe(&self, snapshot: &Snapshot, quota: (u64, u64), took: Duration) -> store::Result<()> {
         let now = self.now();
         let spent = &snapshot.spent;
-        let mut tx = self.store.write().await?;
-        // A day that is not confirmed is not taken on the books: perhaps it has not begun.
-        if !spent.confirmed && self.told != Some(spent.day) {
-            return tx.roll_back().await;
+        // The word is about the day on which it was given: one that is not surely the day of the books says nothing.
+        let clock = self.clock.reading();
+        let began = spent.day.starts_at + TimeDelta::from_std(took).unwrap_or(TimeDelta::MAX);
+        if !clock.is_past(began) || !clock.stays_before(spent.day.ends_at, Duration::ZERO) {
+            return Ok(());
         }
+        let mut tx = self.store.write().await?;
         ledger::enter_day_tx(&mut tx, &spent.day, &self.policy).await?;
         let taught = ledger::observe_tx(&mut tx, spent, snapshot.standing.unit, quota, now).await?;
         ledger::note_fact_tx(&mut tx, Fact::Quota(quota.0), now).await?;
@@ -100,24 +116,6 @@ impl Submitter {
         }
         tx.commit().await?;
         Ok(Step::Tidied)
-    }
-
-    /// A new day begins when the service's clock says so; where its answers do not tell the time, when the boot-time clock
-    /// has run as far as the wall clock.
-    fn confirm_day(&mut self, reply: &Reply, now: Time) {
-        let tells_time = matches!(reply, Reply::Answered(answer) if answer.date.is_some());
-        let today = crate::model::BudgetDay::of(self.now(), self.policy.day_starts);
-        if !tells_time && self.boot_clock_agrees(now) {
-            self.told = Some(today);
-        }
-        self.clock_doubt = match self.told {
-            Some(told) if told == today => None,
-            _ if tells_time => Some(self.now() + ASK_TIME_AGAIN),
-            _ => {
-                warn!("this clock says that a new budget day has begun, and nobody confirms it; nothing is sent");
-                Some(self.now() + ASK_TIMELESS_AGAIN)
-            }
-        };
     }
 
     /// Tries with a free call, and credentials read afresh, whether a pause is over.

@@ -92,7 +92,6 @@ impl Submitter {
             let nonce = uuid::Uuid::new_v4().to_string();
             let call = SignedCall::domains(page, &self.credentials, &nonce, self.now());
             let reply = self.deliver(&call).await;
-            self.learn_time(&reply);
             let told = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.domains(),
                 _ => None,

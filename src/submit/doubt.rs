@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 
 use super::outcome::{AccountFault, Deferral, Outcome};
 use crate::model::Time;
-use crate::schedule::RESET_MARGIN;
+use crate::service::Reading;
 
 /// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
 const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);
@@ -37,6 +37,8 @@ pub struct Doubt {
     pub sent_at: Time,
     /// The first moment after the budget day that was charged: a copy performed later would cost another day.
     pub charged_until: Time,
+    /// How long a copy may be on its way.
+    pub call_timeout: Duration,
     /// Copies sent.
     pub sends: u32,
     /// Whether the service has seen the nonce.
@@ -58,15 +60,18 @@ pub enum NextStep {
 
 /// What comes next for a submission in doubt. `listed_within` is how long an accepted task may take to be listed;
 /// `tasks_readable` is whether this key may ask for tasks.
-pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, now: Time) -> NextStep {
-    let age = now - doubt.signed_at;
+pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, clock: &Reading) -> NextStep {
+    let age = clock.now - doubt.signed_at;
     // A timestamp ahead of the clock is as good as one behind it, as far as the service is concerned.
-    let costs_nothing_more = now + RESET_MARGIN < doubt.charged_until;
+    let costs_nothing_more = clock.stays_before(doubt.charged_until, doubt.call_timeout);
     if !doubt.arrived && costs_nothing_more && age.abs() < REPLAY_WITHIN && doubt.sends < SENDS_MAX {
         return NextStep::Replay;
     }
     let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
-    if !tasks_readable || age >= LISTED_FOR || doubt.absent_at.is_some_and(|absent_at| absent_at >= listed_by) {
+    if !tasks_readable
+        || clock.is_past(doubt.signed_at + LISTED_FOR)
+        || doubt.absent_at.is_some_and(|absent_at| absent_at >= listed_by)
+    {
         return NextStep::GiveUp;
     }
     NextStep::Look
@@ -128,11 +133,20 @@ mod tests {
     fn doubt(sends: u32, arrived: bool, absent_after: Option<i64>) -> Doubt {
         let at = from_millis(0);
         let absent_at = absent_after.map(|seconds| at + TimeDelta::seconds(seconds));
-        Doubt { signed_at: at, sent_at: at, charged_until: at + TimeDelta::hours(1), sends, arrived, absent_at }
+        let call_timeout = Duration::from_secs(3);
+        Doubt {
+            signed_at: at,
+            sent_at: at,
+            charged_until: at + TimeDelta::hours(1),
+            call_timeout,
+            sends,
+            arrived,
+            absent_at,
+        }
     }
 
     fn after(seconds: i64, doubt: &Doubt) -> NextStep {
-        next_step(doubt, LISTED_WITHIN, true, from_millis(seconds * 1000))
+        next_step(doubt, LISTED_WITHIN, true, &Reading::certain(from_millis(seconds * 1000)))
     }
 
     #[test]
@@ -152,7 +166,7 @@ mod tests {
         assert_eq!(after(301, &doubt(1, true, Some(298))), NextStep::Look);
         assert_eq!(after(301, &doubt(1, true, Some(300))), NextStep::GiveUp);
         assert_eq!(after(3 * 86_400, &doubt(1, true, None)), NextStep::GiveUp);
-        let blind = next_step(&doubt(1, true, None), LISTED_WITHIN, false, from_millis(10_000));
+        let blind = next_step(&doubt(1, true, None), LISTED_WITHIN, false, &Reading::certain(from_millis(10_000)));
         assert_eq!(blind, NextStep::GiveUp);
     }
 
@@ -179,7 +193,7 @@ mod tests {
             let (mut now, mut looks) = (from_millis(0), 0);
             let mut silences = silences.into_iter();
             for _ in 0..200 {
-                match next_step(&doubt, LISTED_WITHIN, true, now) {
+                match next_step(&doubt, LISTED_WITHIN, true, &Reading::certain(now)) {
                     NextStep::GiveUp => return Ok(()),
                     NextStep::Replay => {
                         doubt.sends += 1;

@@ -197,6 +197,7 @@ fn closing(outcome: &Outcome, reply: &Reply) -> Closing {
         urls_charged: matches!(outcome, Outcome::Accepted { .. } | Outcome::Deferred(Deferral::Unavailable))
             || outcome.is_in_doubt(),
         double_urls: 0,
+        late: false,
     };
     match reply {
         Reply::NotSent(why) | Reply::Lost(why) => closing.message = Some(why.clone()),

@@ -42,7 +42,8 @@ impl Submitter {
         let due = open.iter().find(|open| open.next_at.is_none_or(|at| at <= now));
         let open = due.expect("the earliest of them is due");
         let OpenSubmission { signed_at, sent_at, sends, arrived, absent_at, .. } = *open;
-        let doubt = Doubt { signed_at, sent_at, charged_until: open.day.ends_at, sends, arrived, absent_at };
+        let (charged_until, call_timeout) = (open.day.ends_at, self.call_timeout);
+        let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, arrived, absent_at };
         let mut tx = self.store.write().await?;
         let batch = queue::leased_tx(&mut tx, open.id).await?;
         tx.roll_back().await?;
@@ -55,7 +56,7 @@ impl Submitter {
             batch,
         };
         self.board.waiting(None, None).await?;
-        match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, now) {
+        match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, &self.clock.reading()) {
             NextStep::Replay => self.replay(&opened, standing).await?,
             NextStep::Look => self.look(&opened, &doubt, standing).await?,
             NextStep::GiveUp => self.give_up(&opened, standing).await?,
@@ -70,11 +71,11 @@ impl Submitter {
         tx.commit().await?;
         self.turn().await;
         let reply = self.call(opened).await;
-        self.learn_time(&reply);
         let outcome = Outcome::of(&reply);
         self.keep_pace(&outcome);
         let at = self.circumstances(&opened.batch, standing);
-        let reaction = react(&outcome, &reply, &at);
+        let mut reaction = react(&outcome, &reply, &at);
+        reaction.closing.late = self.may_be_late(opened);
         match after_replay(&outcome) {
             AfterReplay::Settled => {
                 self.close(opened, &reaction, None).await?;
@@ -127,9 +128,8 @@ impl Submitter {
             let since = opened.signed_at - LOOK_BACK;
             let query = TaskQuery { url: Some(&url.url), since: Some(since), ..TaskQuery::FIRST };
             self.pulse.away(TURN_MAX + 2 * self.call_timeout);
-            let reply = self.desk.ask(&self.client, &self.credentials, &query, self.now()).await;
+            let reply = self.desk.ask(&self.client, &self.credentials, &query).await;
             self.pulse.beat();
-            self.learn_time(&reply);
             let listed = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.tasks(),
                 _ => None,

@@ -46,8 +46,12 @@ impl Submitter {
             self.doubt(&opened, false, &snapshot.standing, "the spool's marker could not be written").await?;
             return Ok(Step::Tidied);
         }
-        let reply = self.call(&opened).await;
-        self.learn_time(&reply);
+        // Writing all that down may have taken until the reset, and then it might be performed on a day that is not charged.
+        let reply = if self.clock.reading().stays_before(day.ends_at, self.call_timeout) {
+            self.call(&opened).await
+        } else {
+            Reply::NotSent("the budget day was about to end before the call could leave".to_owned())
+        };
         let outcome = Outcome::of(&reply);
         if outcome.is_in_doubt() {
             let arrived = super::after_replay(&outcome) == super::AfterReplay::Arrived;
@@ -57,7 +61,8 @@ impl Submitter {
         }
         self.keep_pace(&outcome);
         let circumstances = self.circumstances(&opened.batch, &snapshot.standing);
-        let reaction = react(&outcome, &reply, &circumstances);
+        let mut reaction = react(&outcome, &reply, &circumstances);
+        reaction.closing.late = !matches!(reply, Reply::NotSent(_)) && self.may_be_late(&opened);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
         self.close(&opened, &reaction, learned).await?;
         tell(&opened, &outcome, &reaction);
@@ -77,12 +82,10 @@ impl Submitter {
             None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?, 0),
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
-        // Waiting for the pace or the lock may have taken it over midnight: then it is decided anew.
-        let charged = if urls == 0 || BudgetDay::of(now, self.policy.day_starts).date > day.date {
-            None
-        } else {
-            ledger::charge_tx(&mut tx, &day, &self.policy, urls).await?
-        };
+        // Waiting for the pace or the lock may have taken it to the reset: then it is decided anew.
+        let fits = self.clock.reading().stays_before(day.ends_at, self.call_timeout);
+        let charged =
+            if urls == 0 || !fits { None } else { ledger::charge_tx(&mut tx, &day, &self.policy, urls).await? };
         let Some(charged) = charged else {
             tx.roll_back().await?;
             return Ok(None);

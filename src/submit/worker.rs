@@ -12,13 +12,14 @@ use super::apply::options;
 use super::domains::Domains;
 use super::outcome::{Deferral, Outcome};
 use super::reaction::Circumstances;
+use super::send::Opened;
 use super::store_wait::StoreWait;
 use crate::clock::Clock;
 use crate::config::{Config, InDoubt, Keys};
 use crate::credentials::Credentials;
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
-use crate::model::{BudgetDay, Time};
+use crate::model::Time;
 use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
@@ -38,9 +39,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// No wait is shorter: whatever was decided, nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(20);
-
-/// Clocks that differ by no more than this count as equal: `Date` has whole seconds, and answers take time.
-const SKEW_MIN: TimeDelta = TimeDelta::seconds(30);
 
 /// A deadline is near when it is no further away than this ...
 const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
@@ -67,7 +65,7 @@ pub enum Step {
 pub struct Submitter {
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) client: Client,
     pub(super) credentials: Credentials,
     /// Where credentials are read afresh from.
@@ -87,14 +85,8 @@ pub struct Submitter {
     pub(super) domains: Domains,
     /// When deadlines are looked at again.
     tell_at: Option<Time>,
-    /// What the service's clock is ahead of ours, by its last answer.
-    skew: TimeDelta,
-    /// The budget day that the service's clock named last.
-    pub(super) told: Option<BudgetDay>,
-    /// Until when nobody can be asked whether a new day has begun.
-    pub(super) clock_doubt: Option<Time>,
-    /// The wall clock and the boot-time clock when the day was last beyond doubt.
-    pub(super) anchor: Option<(Time, Duration)>,
+    /// Answers in a row that left the time unproved.
+    pub(super) asked_in_vain: u32,
     /// Whether the daemon stops.
     pub(super) shutdown: CancellationToken,
 }
@@ -113,7 +105,6 @@ impl Submitter {
         Self {
             store,
             board,
-            clock,
             client,
             credentials,
             keys: config.credentials.clone(),
@@ -128,12 +119,10 @@ impl Submitter {
             call_timeout: config.api.timeout.get(),
             pulse: Pulse::default(),
             domains: Domains::default(),
-            desk: Arc::new(Desk::new(config.track.calls_per_second.get())),
+            desk: Arc::new(Desk::new(config.track.calls_per_second.get(), clock.clone())),
             tell_at: None,
-            skew: TimeDelta::zero(),
-            told: None,
-            clock_doubt: None,
-            anchor: None,
+            clock,
+            asked_in_vain: 0,
             shutdown: CancellationToken::new(),
         }
     }
@@ -201,9 +190,14 @@ impl Submitter {
             self.tell_deadlines(now).await?;
         }
         let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
-        if [ready.next_at, ready.expires_at].iter().flatten().any(|at| *at <= now) {
-            return self.tidy(now).await;
+        let clock = self.clock.reading();
+        self.board.time(&clock, self.clock.wall()).await?;
+        let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
+        if due.is_some_and(|at| clock.is_past(at)) {
+            return self.tidy(clock.earliest).await;
         }
+        // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
+        let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
         if notify::has_finished_files(self.store.read(), standing.tasks_readable).await? {
             let mut tx = self.store.write().await?;
@@ -221,25 +215,17 @@ impl Submitter {
             std::ops::ControlFlow::Break(step) => return Ok(step),
             std::ops::ControlFlow::Continue(next_at) => next_at,
         };
-        let spent = ledger::spent(
-            &mut *self.store.read().acquire().await?,
-            self.policy.day_starts,
-            self.told,
-            self.clock_doubt,
-            now,
-        )
-        .await?;
-        if spent.confirmed {
-            self.anchor = Some((now, boot_time()));
-        }
+        let today = if clock.proved { clock.earliest } else { now };
+        let spent = ledger::spent(&mut *self.store.read().acquire().await?, self.policy.day_starts, today).await?;
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }
         let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
         let snapshot = Snapshot { ready, spent, standing, cases };
-        match decide(&snapshot, &self.policy, now) {
+        match decide(&snapshot, &self.policy, &self.clock.reading()) {
             Decision::Send(plan) => self.send(plan, &snapshot).await,
-            Decision::Ask => self.ask(&snapshot, now).await,
+            Decision::Ask => self.ask(&snapshot).await,
+            Decision::Wait { why, .. } if seems_due && why.is_about_the_queue() => self.ask(&snapshot).await,
             Decision::Wait { until, why } => {
                 if snapshot.ready.urgent > 0 && why.is_spent() {
                     self.tell_spent(&snapshot, &why).await?;
@@ -254,7 +240,8 @@ impl Submitter {
                 }
                 self.board.waiting(Some(why.to_string()), until).await?;
                 // What expires or is in doubt has to be put in order in the meantime.
-                Ok(Step::Waiting { until: [until, ready.expires_at, doubts].into_iter().flatten().min() })
+                let due = due.map(|at| clock.surely_at(at));
+                Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
             Decision::Pause { why, probe_at } if probe_at > now => {
                 self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
@@ -335,27 +322,9 @@ impl Submitter {
         Ok(Some(Step::Tidied))
     }
 
-    /// The time: this machine's, corrected by the service's where they differ.
+    /// The best guess of the service's time.
     pub(super) fn now(&self) -> Time {
-        self.clock.now() + self.skew
-    }
-
-    /// The service's word on the time, which every answer brings: it decides on signatures and on the budget day.
-    pub(super) fn learn_time(&mut self, reply: &Reply) {
-        let Reply::Answered(answer) = reply else { return };
-        let Some(date) = answer.date else { return };
-        let mut skew = date - self.clock.now();
-        if skew.abs() <= SKEW_MIN {
-            skew = TimeDelta::zero();
-        }
-        if (skew - self.skew).abs() > SKEW_MIN {
-            warn!(
-                seconds = skew.num_seconds(),
-                "this clock differs from the service's by so much; the service's counts"
-            );
-        }
-        self.skew = skew;
-        self.told = Some(BudgetDay::of(date, self.policy.day_starts));
+        self.clock.now()
     }
 
     /// Waits for the pace's next turn.
@@ -364,12 +333,19 @@ impl Submitter {
         self.pace.until_ready().await;
     }
 
-    /// Sends a call, once.
+    /// Sends a call, once, and learns the time by its answer.
     pub(super) async fn deliver(&self, call: &SignedCall) -> Reply {
         self.pulse.away(self.call_timeout);
+        let sent = self.clock.moment();
         let reply = self.client.send(call).await;
+        self.clock.heard(sent, &reply);
         self.pulse.beat();
         reply
+    }
+
+    /// Whether a call that has just been answered may have been performed after the reset of the day that was charged.
+    pub(super) fn may_be_late(&self, opened: &Opened) -> bool {
+        !self.clock.reading().stays_before(opened.day.ends_at, Duration::ZERO)
     }
 
     /// The pace follows what the service says to it.
@@ -377,14 +353,6 @@ impl Submitter {
         if self.pace.answered(matches!(outcome, Outcome::Deferred(Deferral::Throttled))) {
             info!(calls_per_second = self.pace.rate(), "throttled: calls go slower, and faster again by and by");
         }
-    }
-
-    /// Whether the boot-time clock, which nobody sets, has run as far as the wall clock since the day was beyond doubt.
-    pub(super) fn boot_clock_agrees(&self, now: Time) -> bool {
-        self.anchor.is_some_and(|(wall, boot)| {
-            let ran = boot_time().saturating_sub(boot);
-            (now - wall - TimeDelta::from_std(ran).unwrap_or(TimeDelta::MAX)).abs() < TimeDelta::minutes(2)
-        })
     }
 
     pub(super) fn circumstances(&self, batch: &Batch, standing: &Standing) -> Circumstances {
@@ -405,10 +373,4 @@ impl Submitter {
     fn until(&self, until: Option<Time>) -> Duration {
         until.map_or(LOOK_AGAIN, |until| (until - self.now()).to_std().unwrap_or(Duration::ZERO)).max(WAIT_MIN)
     }
-}
-
-/// The time since boot, suspended time included; `/proc/uptime` may be hidden from a service.
-fn boot_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

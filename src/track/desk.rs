@@ -3,20 +3,21 @@
 use tokio::sync::Mutex;
 use tracing::info;
 
+use crate::clock::Clock;
 use crate::credentials::Credentials;
-use crate::model::Time;
 use crate::vod::{Client, Pace, Reply, SignedCall, TaskQuery};
 
 /// The desk. Calls wait their turn.
 #[derive(Debug)]
 pub struct Desk {
     pace: Mutex<Pace>,
+    clock: Clock,
 }
 
 impl Desk {
     /// At so many calls a second (`[track] calls_per_second`).
-    pub fn new(calls_per_second: u32) -> Self {
-        Self { pace: Mutex::new(Pace::new(f64::from(calls_per_second))) }
+    pub fn new(calls_per_second: u32, clock: Clock) -> Self {
+        Self { pace: Mutex::new(Pace::new(f64::from(calls_per_second))), clock }
     }
 
     /// Takes over another pace.
@@ -24,12 +25,14 @@ impl Desk {
         self.pace.lock().await.set_max(f64::from(calls_per_second));
     }
 
-    /// Asks for tasks, when it is this call's turn.
-    pub async fn ask(&self, client: &Client, credentials: &Credentials, query: &TaskQuery<'_>, now: Time) -> Reply {
+    /// Asks for tasks, when it is this call's turn, and learns the time by the answer.
+    pub async fn ask(&self, client: &Client, credentials: &Credentials, query: &TaskQuery<'_>) -> Reply {
         let mut pace = self.pace.lock().await;
         pace.until_ready().await;
         let nonce = uuid::Uuid::new_v4().to_string();
-        let reply = client.send(&SignedCall::tasks(query, credentials, &nonce, now)).await;
+        let sent = self.clock.moment();
+        let reply = client.send(&SignedCall::tasks(query, credentials, &nonce, self.clock.now())).await;
+        self.clock.heard(sent, &reply);
         let throttled = matches!(&reply, Reply::Answered(answer)
             if answer.error().is_some_and(|error| error.code.starts_with("Throttling")));
         if pace.answered(throttled) {

@@ -54,8 +54,6 @@ pub struct Tracker {
     clock: Clock,
     desk: Arc<Desk>,
     settings: Arc<Settings>,
-    /// What the service's clock is ahead of ours, by its last answer.
-    skew: TimeDelta,
     /// Nothing is asked before, and so many failures in a row are why.
     quiet_until: Option<Time>,
     failures: u32,
@@ -100,7 +98,7 @@ impl Look {
 impl Tracker {
     /// A tracker over this store that asks at this desk.
     pub fn new(store: Arc<Store>, clock: Clock, desk: Arc<Desk>, settings: Arc<Settings>) -> Self {
-        Self { store, clock, desk, settings, skew: TimeDelta::zero(), quiet_until: None, failures: 0 }
+        Self { store, clock, desk, settings, quiet_until: None, failures: 0 }
     }
 
     /// Steps until `shutdown`; a step that has begun is dropped then, since a look changes nothing before its end.
@@ -135,7 +133,7 @@ impl Tracker {
     }
 
     fn now(&self) -> Time {
-        self.clock.now() + self.skew
+        self.clock.now()
     }
 
     fn config(&self) -> &Config {
@@ -167,7 +165,7 @@ impl Tracker {
             tx.commit().await?;
             return Ok(Step::Done);
         }
-        if now - track.accepted_at >= LISTED_FOR {
+        if self.clock.reading().is_past(track.accepted_at + LISTED_FOR) {
             self.give_up(&track, now).await?;
             return Ok(Step::Done);
         }
@@ -357,13 +355,9 @@ impl Tracker {
     /// Asks, and learns the time by the answer.
     async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
         let Settings { client, credentials, .. } = &*self.settings;
-        let reply = self.desk.ask(client, credentials, &query, self.now()).await;
+        let reply = self.desk.ask(client, credentials, &query).await;
         look.calls += 1;
         if let Reply::Answered(answer) = &reply {
-            if let Some(date) = answer.date {
-                let skew = date - self.clock.now();
-                self.skew = if skew.abs() > TimeDelta::seconds(30) { skew } else { TimeDelta::zero() };
-            }
             if let Some(page) = answer.tasks().filter(|_| answer.is_success()) {
                 return Ok(page);
             }

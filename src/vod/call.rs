@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 use secrecy::ExposeSecret;
 
 use super::encode::signed_form;
@@ -13,6 +13,10 @@ use crate::model::{TaskId, Time};
 
 /// Product version (VOD-API.md, "Operations").
 const VERSION: &str = "2017-03-21";
+
+/// The service performs a call whose timestamp is no older than 15 minutes by its own clock (VOD-API.md, "Nonces"); a minute more
+/// is taken for granted.
+pub const SIGNATURE_VALID: TimeDelta = TimeDelta::minutes(16);
 
 /// Domains a page of `DescribeVodUserDomains` (VOD-API.md: 50 at most).
 pub const DOMAINS_A_PAGE: u32 = 50;

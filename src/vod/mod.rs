@@ -7,7 +7,7 @@ mod encode;
 mod pace;
 mod reply;
 
-pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SignedCall, TASKS_A_PAGE, TaskQuery};
+pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SIGNATURE_VALID, SignedCall, TASKS_A_PAGE, TaskQuery};
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
 pub use pace::{Pace, TURN_MAX};
 pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskPage, TaskRow, TaskStatus};

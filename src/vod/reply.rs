@@ -39,6 +39,13 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// What all answers of the service have in common. Error bodies have been seen with keys in lower case.
+#[derive(Debug, Deserialize)]
+struct SignedBody {
+    #[serde(alias = "requestId", alias = "requestid", rename = "RequestId")]
+    request_id: String,
+}
+
 /// The body of an error (VOD-API.md, "Gateway errors").
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -188,6 +195,12 @@ impl Answer {
     pub fn domains(&self) -> Option<(Vec<DomainRow>, u64)> {
         let body: DomainsBody = serde_json::from_slice(&self.body).ok()?;
         Some((body.domains.page_data, body.total_count))
+    }
+
+    /// Whether the service itself answered, and no gateway or page on the way: every answer of its operations is JSON with a
+    /// `RequestId` (VOD-API.md, "Gateway errors").
+    pub fn is_the_services(&self) -> bool {
+        serde_json::from_slice::<SignedBody>(&self.body).is_ok_and(|body| !body.request_id.is_empty())
     }
 
     /// Whether the status is 2xx.

@@ -10,6 +10,7 @@ use crate::model::BudgetDay;
 use crate::model::{HostId, SubmissionId, UrlId};
 use crate::queue::Ready;
 use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Stopped, Suspect, learn};
+use crate::service::{Moment, ServiceClock};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -25,10 +26,14 @@ fn now() -> Time {
     at("2026-11-22T20:00:00Z")
 }
 
+fn decided(snapshot: &Snapshot, policy: &Policy, now: Time) -> Decision {
+    decide(snapshot, policy, &Reading::certain(now))
+}
+
 fn snapshot(urls: u32, requests: u32) -> Snapshot {
     Snapshot {
         ready: Ready { urls, oldest_at: Some(now()), ..Ready::default() },
-        spent: Spent { requests, confirmed: true, ..Spent::nothing(BudgetDay::of(now(), policy().day_starts)) },
+        spent: Spent { requests, ..Spent::nothing(BudgetDay::of(now(), policy().day_starts)) },
         standing: Standing::default(),
         cases: Cases::default(),
     }
@@ -45,8 +50,8 @@ fn until(decision: &Decision) -> Option<Time> {
 
 #[test]
 fn an_empty_queue_waits_for_urls_and_a_full_batch_goes() {
-    assert_eq!(decide(&snapshot(0, 0), &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Idle });
-    assert_eq!(decide(&snapshot(1000, 499), &policy(), now()), FULL);
+    assert_eq!(decided(&snapshot(0, 0), &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Idle });
+    assert_eq!(decided(&snapshot(1000, 499), &policy(), now()), FULL);
 }
 
 /// Ten suspects of one refused batch.
@@ -66,7 +71,7 @@ fn an_operators_pause_comes_before_everything_and_says_who_and_why() {
     snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
     let stopped = Stopped { why: "the origin is down".into(), by: "alice (uid 1000)".into(), since: now() };
     snapshot.standing.stopped = Some(stopped);
-    match decide(&snapshot, &policy(), now()) {
+    match decided(&snapshot, &policy(), now()) {
         Decision::Wait { until: None, why } => assert_eq!(
             why.to_string(),
             "`prefetchd resume`: paused by alice (uid 1000) since 2026-11-22T20:00:00Z: the origin is down"
@@ -74,12 +79,12 @@ fn an_operators_pause_comes_before_everything_and_says_who_and_why() {
         other => panic!("{other:?}"),
     }
     snapshot.standing = Standing::default();
-    assert_eq!(decide(&snapshot, &policy(), now()), FULL);
+    assert_eq!(decided(&snapshot, &policy(), now()), FULL);
 }
 
 #[test]
 fn suspects_are_tested_before_ordinary_work_and_after_what_is_urgent() {
-    let test = |snapshot: &Snapshot| match decide(snapshot, &policy(), now()) {
+    let test = |snapshot: &Snapshot| match decided(snapshot, &policy(), now()) {
         Decision::Send(plan) => plan.test.map(|test| (test.suspects.len(), test.others)),
         other => panic!("{other:?}"),
     };
@@ -98,49 +103,49 @@ fn suspects_are_tested_before_ordinary_work_and_after_what_is_urgent() {
 fn what_is_held_for_its_host_or_for_tomorrow_is_said() {
     let mut snapshot = snapshot(0, 0);
     snapshot.ready.parked = 7;
-    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Hosts { urls: 7 } });
+    assert_eq!(decided(&snapshot, &policy(), now()), Decision::Wait { until: None, why: WaitWhy::Hosts { urls: 7 } });
     snapshot.ready.held_suspects = 3;
     let ends = Some(snapshot.spent.day.ends_at);
     let why = WaitWhy::IsolationSpent { urls: 3 };
-    assert_eq!(decide(&snapshot, &policy(), now()), Decision::Wait { until: ends, why });
+    assert_eq!(decided(&snapshot, &policy(), now()), Decision::Wait { until: ends, why });
 }
 
 #[test]
 fn batches_are_as_large_as_the_share_of_bad_urls_lets_them() {
     let mut snapshot = snapshot(1000, 0);
     snapshot.standing.bad_rate = BadRate { good: 100_000.0, bad: 1_000.0 };
-    let Decision::Send(plan) = decide(&snapshot, &policy(), now()) else { panic!("it goes") };
+    let Decision::Send(plan) = decided(&snapshot, &policy(), now()) else { panic!("it goes") };
     assert!((60..80).contains(&plan.urls_max), "{}", plan.urls_max);
 }
 
 #[test]
 fn a_spent_day_waits_for_its_end() {
-    let decision = decide(&snapshot(1000, 500), &policy(), now());
+    let decision = decided(&snapshot(1000, 500), &policy(), now());
     assert_eq!(
         decision,
         Decision::Wait { until: Some(at("2026-11-23T16:00:00Z")), why: WaitWhy::RequestsSpent { limit: 500 } }
     );
     let mut exhausted = snapshot(1000, 3);
     exhausted.spent.exhausted = Some("QuotaExceeded.Preload".into());
-    assert_eq!(until(&decide(&exhausted, &policy(), now())), Some(at("2026-11-23T16:00:00Z")));
+    assert_eq!(until(&decided(&exhausted, &policy(), now())), Some(at("2026-11-23T16:00:00Z")));
 }
 
 #[test]
 fn a_partial_batch_goes_while_requests_are_plentiful_and_lingers_when_they_are_scarce() {
-    assert_eq!(decide(&snapshot(10, 100), &policy(), now()), FULL);
-    let scarce = decide(&snapshot(10, 200), &policy(), now());
+    assert_eq!(decided(&snapshot(10, 100), &policy(), now()), FULL);
+    let scarce = decided(&snapshot(10, 200), &policy(), now());
     assert_eq!(until(&scarce), Some(now() + TimeDelta::minutes(5)));
-    assert_eq!(decide(&snapshot(10, 200), &policy(), now() + TimeDelta::minutes(5)), FULL);
+    assert_eq!(decided(&snapshot(10, 200), &policy(), now() + TimeDelta::minutes(5)), FULL);
 }
 
 #[test]
 fn what_is_urgent_or_due_does_not_linger() {
     let mut urgent = snapshot(10, 200);
     urgent.ready.urgent = 1;
-    assert_eq!(decide(&urgent, &policy(), now()), FULL);
+    assert_eq!(decided(&urgent, &policy(), now()), FULL);
     let mut due = snapshot(10, 200);
     due.ready.deadline = Some(now() + TimeDelta::minutes(4));
-    assert_eq!(decide(&due, &policy(), now()), FULL);
+    assert_eq!(decided(&due, &policy(), now()), FULL);
 }
 
 #[test]
@@ -149,8 +154,8 @@ fn nothing_lingers_into_the_reset_because_what_is_left_then_expires() {
     patient.linger = Duration::from_secs(86_400);
     // 95 % are spent: scarce until 85 % of the day have passed, at 20:24 there.
     let snapshot = snapshot(10, 475);
-    assert_eq!(until(&decide(&snapshot, &patient, now())), Some(at("2026-11-23T12:24:00Z")));
-    assert_eq!(decide(&snapshot, &patient, at("2026-11-23T12:24:00Z")), FULL);
+    assert_eq!(until(&decided(&snapshot, &patient, now())), Some(at("2026-11-23T12:24:00Z")));
+    assert_eq!(decided(&snapshot, &patient, at("2026-11-23T12:24:00Z")), FULL);
 }
 
 #[test]
@@ -158,25 +163,25 @@ fn the_reserve_is_for_urgent_urls_until_it_is_released() {
     let mut policy = policy();
     policy.reserve = 50;
     let normal = snapshot(1000, 450);
-    assert_eq!(until(&decide(&normal, &policy, now())), Some(at("2026-11-23T12:00:00Z")));
+    assert_eq!(until(&decided(&normal, &policy, now())), Some(at("2026-11-23T12:00:00Z")));
     let mut urgent = normal.clone();
     urgent.ready.urgent = 3;
-    let decision = decide(&urgent, &policy, now());
+    let decision = decided(&urgent, &policy, now());
     assert_eq!(decision, Decision::Send(Plan { urls_max: 1000, weakest: Priority::Urgent, test: None }));
-    assert_eq!(decide(&normal, &policy, at("2026-11-23T12:00:00Z")), FULL);
-    assert_eq!(decide(&snapshot(1000, 449), &policy, now()), FULL);
+    assert_eq!(decided(&normal, &policy, at("2026-11-23T12:00:00Z")), FULL);
+    assert_eq!(decided(&snapshot(1000, 449), &policy, now()), FULL);
 }
 
 #[test]
 fn windows_hold_all_but_what_is_urgent() {
     let mut policy = policy();
     policy.windows = vec!["22:00-06:00".parse().unwrap(), "12:00-13:00".parse().unwrap()];
-    assert_eq!(decide(&snapshot(1000, 0), &policy, now()), FULL);
+    assert_eq!(decided(&snapshot(1000, 0), &policy, now()), FULL);
     let morning = at("2026-11-23T00:00:00Z");
-    assert_eq!(until(&decide(&snapshot(1000, 0), &policy, morning)), Some(at("2026-11-23T04:00:00Z")));
+    assert_eq!(until(&decided(&snapshot(1000, 0), &policy, morning)), Some(at("2026-11-23T04:00:00Z")));
     let mut urgent = snapshot(1000, 0);
     urgent.ready.urgent = 1;
-    assert!(matches!(decide(&urgent, &policy, morning), Decision::Send(Plan { weakest: Priority::Urgent, .. })));
+    assert!(matches!(decided(&urgent, &policy, morning), Decision::Send(Plan { weakest: Priority::Urgent, .. })));
 }
 
 #[test]
@@ -185,10 +190,10 @@ fn a_backoff_and_a_pause_stop_even_what_is_urgent() {
     snapshot.ready.urgent = 5;
     snapshot.standing.failures = 2;
     snapshot.standing.backing_off = Some(BackingOff { until: now() + TimeDelta::seconds(9), why: "throttled".into() });
-    assert_eq!(until(&decide(&snapshot, &policy(), now())), Some(now() + TimeDelta::seconds(9)));
-    assert_eq!(decide(&snapshot, &policy(), now() + TimeDelta::seconds(9)), FULL);
+    assert_eq!(until(&decided(&snapshot, &policy(), now())), Some(now() + TimeDelta::seconds(9)));
+    assert_eq!(decided(&snapshot, &policy(), now() + TimeDelta::seconds(9)), FULL);
     snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
-    assert!(matches!(decide(&snapshot, &policy(), now()), Decision::Pause { .. }));
+    assert!(matches!(decided(&snapshot, &policy(), now()), Decision::Pause { .. }));
 }
 
 #[test]
@@ -196,18 +201,18 @@ fn what_was_learned_and_what_is_left_of_the_urls_bound_the_batch() {
     let mut snapshot = snapshot(1000, 0);
     snapshot.standing.batch_urls_max = Some(100);
     assert_eq!(
-        decide(&snapshot, &policy(), now()),
+        decided(&snapshot, &policy(), now()),
         Decision::Send(Plan { urls_max: 100, weakest: Priority::Low, test: None })
     );
     let mut limited = policy();
     limited.urls_per_day = Some(2_000);
     snapshot.spent.urls = 1_993;
     assert_eq!(
-        decide(&snapshot, &limited, now()),
+        decided(&snapshot, &limited, now()),
         Decision::Send(Plan { urls_max: 7, weakest: Priority::Low, test: None })
     );
     snapshot.spent.urls = 2_000;
-    assert_eq!(until(&decide(&snapshot, &limited, now())), Some(snapshot.spent.day.ends_at));
+    assert_eq!(until(&decided(&snapshot, &limited, now())), Some(snapshot.spent.day.ends_at));
 }
 
 fn auto(urls: u32, remain: u64, unit: Option<Unit>) -> (Snapshot, Policy) {
@@ -218,7 +223,7 @@ fn auto(urls: u32, remain: u64, unit: Option<Unit>) -> (Snapshot, Policy) {
 }
 
 fn sends(snapshot: &Snapshot, policy: &Policy) -> Option<u32> {
-    match decide(snapshot, policy, now()) {
+    match decided(snapshot, policy, now()) {
         Decision::Send(plan) => Some(plan.urls_max),
         _ => None,
     }
@@ -230,7 +235,7 @@ fn until_the_unit_is_known_either_reading_is_safe() {
     assert_eq!(sends(&unknown, &policy), Some(500));
     // After a batch the service is asked before the next one.
     (unknown.spent.requests, unknown.spent.urls) = (1, 500);
-    assert_eq!(decide(&unknown, &policy, now()), Decision::Ask);
+    assert_eq!(decided(&unknown, &policy, now()), Decision::Ask);
     let (requests, policy) = auto(1000, 500, Some(Unit::Requests));
     assert_eq!(sends(&requests, &policy), Some(1000));
     let (urls, policy) = auto(1000, 30, Some(Unit::Urls));
@@ -243,27 +248,26 @@ fn what_others_spent_of_the_quota_is_not_spent_here_again() {
     assert_eq!(sends(&snapshot, &policy), Some(1000));
     snapshot.spent.requests = 2;
     let Decision::Wait { until: Some(until), why: WaitWhy::NothingRemains { quota: 500 } } =
-        decide(&snapshot, &policy, now())
+        decided(&snapshot, &policy, now())
     else {
         panic!("nothing remains");
     };
     // The quota may be raised: it is asked again, and not all the time.
     assert_eq!(until, now() + TimeDelta::minutes(10));
-    assert_eq!(decide(&snapshot, &policy, until), Decision::Ask);
+    assert_eq!(decided(&snapshot, &policy, until), Decision::Ask);
 }
 
 #[test]
-fn a_new_day_has_to_be_confirmed_and_an_uncertain_one_settled() {
-    let mut new = snapshot(1000, 0);
-    new.spent.confirmed = false;
-    assert_eq!(decide(&new, &policy(), now()), Decision::Ask);
-    new.spent.clock_doubt = Some(now() + TimeDelta::minutes(1));
-    assert!(matches!(decide(&new, &policy(), now()), Decision::Wait { why: WaitWhy::ClockDoubt, .. }));
+fn nothing_goes_before_the_time_is_proved_and_an_uncertain_day_is_settled() {
+    let unproved = ServiceClock::default().reading(Moment { wall: now(), boot: Duration::ZERO });
+    assert_eq!(decide(&snapshot(1000, 0), &policy(), &unproved), Decision::Ask);
+    // An empty queue has nothing to ask for.
+    assert!(matches!(decide(&snapshot(0, 0), &policy(), &unproved), Decision::Wait { why: WaitWhy::Idle, .. }));
     let mut unsure = snapshot(1000, 0);
     unsure.spent.unsure = true;
-    assert_eq!(decide(&unsure, &policy(), now()), Decision::Ask);
+    assert_eq!(decided(&unsure, &policy(), now()), Decision::Ask);
     unsure.standing.quota_readable = false;
-    assert!(matches!(decide(&unsure, &policy(), now()), Decision::Wait { why: WaitWhy::LedgerUnknown, .. }));
+    assert!(matches!(decided(&unsure, &policy(), now()), Decision::Wait { why: WaitWhy::LedgerUnknown, .. }));
 }
 
 #[test]
@@ -284,7 +288,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
         let policy = Policy { auto: true, reserve: 20, ..policy() };
         let (mut at, mut queued, mut days, mut learned) = (now(), 0_u32, 0, None);
         let mut day = BudgetDay::of(at, policy.day_starts);
-        let mut spent = Spent { confirmed: true, ..Spent::nothing(day) };
+        let mut spent = Spent::nothing(day);
         // What the service has counted today, of us and of others.
         let quota = 900_u64;
         let mut counted = 0_u64;
@@ -295,7 +299,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
             if BudgetDay::of(at, policy.day_starts).date > day.date {
                 assert!(seen <= spent.requests && spent.requests <= policy.requests_per_day);
                 day = BudgetDay::of(at, policy.day_starts);
-                spent = Spent { confirmed: true, ..Spent::nothing(day) };
+                spent = Spent::nothing(day);
                 (counted, seen, days) = (0, 0, days + 1);
             }
             if chance.random_range(0..50) == 0 && counted < quota {
@@ -309,7 +313,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
                 standing: Standing { unit: learned, ..Standing::default() },
                 cases: Cases::default(),
             };
-            match decide(&snapshot, &policy, at) {
+            match decided(&snapshot, &policy, at) {
                 Decision::Ask => {
                     let said =
                         Observation { quota, remain: quota - counted, at, requests: spent.requests, urls: spent.urls };
@@ -374,7 +378,7 @@ proptest! {
         snapshot.spent.urls = urls_used;
         snapshot.spent.day = BudgetDay::of(at, policy.day_starts);
         snapshot.standing.failures = failures;
-        match decide(&snapshot, &policy, at) {
+        match decided(&snapshot, &policy, at) {
             Decision::Send(plan) => {
                 prop_assert!(urls > 0 && requests < policy.requests_per_day);
                 prop_assert!((1..=1000).contains(&plan.urls_max));

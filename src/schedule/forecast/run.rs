@@ -8,6 +8,7 @@ use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, warm_aft
 use crate::model::{BudgetDay, FileId, Priority, Time};
 use crate::queue::Ready;
 use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Snapshot, Spent, Unit, WaitWhy, decide, learn};
+use crate::service::Reading;
 
 /// So far ahead at most.
 const HORIZON: TimeDelta = TimeDelta::days(3_650);
@@ -100,7 +101,7 @@ impl<'a> Run<'a> {
         self.expire();
         self.wake();
         self.snapshot.ready = self.head();
-        match decide(&self.snapshot, self.policy, self.now) {
+        match decide(&self.snapshot, self.policy, &Reading::certain(self.now)) {
             Decision::Send(plan) => self.send(&plan),
             Decision::Ask => self.answer(),
             Decision::Pause { probe_at, .. } => {
@@ -213,7 +214,6 @@ impl<'a> Run<'a> {
     /// The service is asked, and answers what its quota would be if nobody else spent of it from now on.
     fn answer(&mut self) {
         let Snapshot { spent, standing, .. } = &mut self.snapshot;
-        spent.confirmed = true;
         if !standing.quota_readable {
             return;
         }

@@ -165,7 +165,7 @@ impl Plain {
             next_at: self.rows.iter().filter_map(|row| row.ready_at).filter(|at| *at > self.now).min(),
             ..Ready::default()
         };
-        match decide(&self.snapshot, &self.policy, self.now) {
+        match decide(&self.snapshot, &self.policy, &crate::service::Reading::certain(self.now)) {
             Decision::Send(plan) => {
                 let mut batch = ready;
                 batch.retain(|row| row.place.0 <= plan.weakest);
@@ -188,7 +188,6 @@ impl Plain {
                 self.now += pace;
             }
             Decision::Ask => {
-                self.snapshot.spent.confirmed = true;
                 let Spent { requests, urls, observed: before, .. } = self.snapshot.spent.clone();
                 let remain = self.account.1 - self.account.2.get(&today).copied().unwrap_or(0);
                 let seen = Observation { quota: self.account.1, remain, at: self.now, requests, urls };

@@ -11,6 +11,7 @@ use prefetchd::queue::{HostStanding, Ready};
 use prefetchd::schedule::{
     BackingOff, Cases, Decision, Found, Observation, Pause, Plan, Policy, Snapshot, Spent, Standing, Suspect, decide,
 };
+use prefetchd::service::Reading;
 use prefetchd::submit::{
     AfterReplay, Circumstances, Deferral, Lesson, Outcome, Reaction, after_replay, found, probe_at, react, still_paused,
 };
@@ -146,7 +147,7 @@ impl Model {
             member.away = !self.ready.contains(&member.url);
         }
         let snapshot = Snapshot { ready, spent: self.spent.clone(), standing: self.standing.clone(), cases };
-        match decide(&snapshot, &self.policy, self.now) {
+        match decide(&snapshot, &self.policy, &Reading::certain(self.now)) {
             Decision::Send(plan) => self.send(&plan, &suspected, service),
             Decision::Ask => self.ask(service),
             Decision::Wait { until, .. } => return Some(until),
@@ -195,7 +196,6 @@ impl Model {
     fn ask(&mut self, service: &mut impl Service) {
         self.free += 1;
         let reply = service.quota(self.now);
-        self.spent.confirmed = true;
         let said = match &reply {
             Reply::Answered(answer) if answer.is_success() => answer.quota(),
             _ => None,
