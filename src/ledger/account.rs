@@ -35,6 +35,15 @@ const GO_ON: &str = "
 
 const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
 
+/// A wait that a wrong clock wrote down ends no later than this.
+const CLAMP_ACCOUNT: &str = "
+    update account set backoff_until = min(backoff_until, ?1), probe_at = min(probe_at, ?1)
+    where backoff_until > ?1 or probe_at > ?1";
+
+const CLAMP_DOUBTS: &str = "
+    update submissions set next_at = min(next_at, ?1), absent_at = case when absent_at <= ?2 then absent_at end
+    where state = 0 and (next_at > ?1 or absent_at > ?2)";
+
 const PROVEN_WELL: &str = "
     update account set
         backoff_until = null, backoff_failures = 0, backoff_why = null,
@@ -70,6 +79,18 @@ const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
 
 /// A largest batch that the service taught is tried to be passed again after so long.
 const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
+
+/// No wait of the account and of calls in doubt is longer than `longest` from now, whatever clock wrote it down.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
+    sqlx::query(CLAMP_ACCOUNT).bind(to_millis(now + longest)).execute(tx.conn()).await?;
+    let clamp = sqlx::query(CLAMP_DOUBTS).bind(to_millis(now + longest)).bind(to_millis(now));
+    clamp.execute(tx.conn()).await?;
+    Ok(())
+}
 
 /// What can be learned of an account and is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,7 +43,7 @@ pub use new_urls::NewUrls;
 pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
 pub use pending::{Bounds, Group, Pending, pending};
 pub use prune::prune_tx;
-pub use ready::{Ready, Tidied, ready, tidy_tx};
+pub use ready::{Ready, Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};
 pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use sqlx::{Row, SqlitePool};
 
 use super::tally::Moves;
@@ -11,6 +12,9 @@ use crate::store::{Result, WriteTx};
 
 /// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
 const TIDY_ROWS_MAX: i64 = 10_000;
+
+/// What an answer says of a domain is believed for no longer.
+const HOLDS_MAX: TimeDelta = TimeDelta::hours(6);
 
 const READY: &str = "
     select count(*), coalesce(sum(u.priority = 0), 0), min(u.url_id), min(u.deadline),
@@ -42,6 +46,17 @@ const NEXT_DEADLINE: &str = "select min(deadline) from urls where state = 0 and 
 const WAKE: &str = "
     update urls set wait_until = null
     where url_id in (select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
+
+/// Waits that are longer than they can be and are not the url's own `not_before`: a wrong clock wrote them down.
+const OVERLONG: &str = "
+    select exists (select 1 from urls indexed by urls_waiting
+                   where wait_until > ?1 and (not_before is null or not_before < wait_until))";
+
+const CLAMP: &str = "
+    update urls set wait_until = max(coalesce(not_before, 0), ?2)
+    where wait_until > ?1 and (not_before is null or not_before < wait_until)";
+
+const CLAMP_HOSTS: &str = "update hosts set holds_until = ?1 where holds_until > ?1";
 
 const EXPIRE: &str = "
     update urls set state = 4, wait_until = null, reason = 'the deadline passed before it could be sent', ended_at = ?1
@@ -110,6 +125,27 @@ pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
         next_at: next_at.map(from_millis),
         expires_at: expires_at.map(from_millis),
     })
+}
+
+/// Whether urls wait longer than `longest` from now for another reason than their own `not_before`.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn has_overlong_waits(pool: &SqlitePool, now: Time, longest: TimeDelta) -> Result<bool> {
+    Ok(sqlx::query_scalar(OVERLONG).bind(to_millis(now + longest)).fetch_one(pool).await?)
+}
+
+/// Ends such waits, and what is held against domains for longer than that.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
+    let clamp = sqlx::query(CLAMP).bind(to_millis(now + longest)).bind(to_millis(now));
+    clamp.execute(tx.conn()).await?;
+    sqlx::query(CLAMP_HOSTS).bind(to_millis(now + HOLDS_MAX)).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// What the passing of time changed.

@@ -7,6 +7,9 @@ use chrono::TimeDelta;
 
 use crate::model::Time;
 
+/// An answer's `Retry-After`, a probe of a paused account and a full queue make nobody wait for longer.
+pub const ASKED_TO_WAIT_MAX: TimeDelta = TimeDelta::hours(1);
+
 /// The bounds of the waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -21,6 +24,11 @@ impl Backoff {
     pub fn bound(&self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         self.min.saturating_mul(factor).min(self.max)
+    }
+
+    /// The longest wait that anything is written down with: the last backoff's, or what an answer may ask for.
+    pub fn longest(&self) -> TimeDelta {
+        TimeDelta::from_std(self.max).unwrap_or(TimeDelta::MAX).max(ASKED_TO_WAIT_MAX)
     }
 
     /// When the next call may go after `failures` in a row, the last of them `now`. `jitter` is drawn from [0, 1).

@@ -10,7 +10,7 @@ mod isolate;
 mod quota;
 mod reasons;
 
-pub use backoff::Backoff;
+pub use backoff::{ASKED_TO_WAIT_MAX, Backoff};
 pub use decide::{Decision, Plan, decide};
 pub use forecast::{Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Outlook, WarmTime, forecast};
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};

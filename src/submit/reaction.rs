@@ -11,7 +11,7 @@ use crate::config::InDoubt;
 use crate::ledger::{Closing, End};
 use crate::model::{TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
-use crate::schedule::{Backoff, Blame, PauseWhy};
+use crate::schedule::{ASKED_TO_WAIT_MAX, Backoff, Blame, PauseWhy};
 use crate::vod::Reply;
 
 /// Bound of the wait while the service's queue of prefetches is full: it drains in minutes (VOD-API.md).
@@ -28,9 +28,6 @@ const UNCONFIGURED_HOLDS: TimeDelta = TimeDelta::hours(1);
 
 /// ... and one that it refused or called offline after this, where nothing else is heard of it.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
-
-/// A longer `Retry-After` is not believed, in seconds.
-const RETRY_AFTER_MAX_S: u64 = 3_600;
 
 /// Longest message of an answer that is kept, in characters.
 const MESSAGE_CHARS_MAX: usize = 500;
@@ -256,8 +253,9 @@ fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
 fn asked_to_wait(reply: &Reply, now: Time) -> Time {
     match reply {
         Reply::Answered(answer) => {
-            let seconds = answer.retry_after.unwrap_or(0).min(RETRY_AFTER_MAX_S);
-            now + TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0))
+            // A longer one is not believed.
+            let asked = TimeDelta::try_seconds(answer.retry_after.unwrap_or(0).try_into().unwrap_or(i64::MAX));
+            now + asked.unwrap_or(ASKED_TO_WAIT_MAX).min(ASKED_TO_WAIT_MAX)
         }
         Reply::NotSent(_) | Reply::Lost(_) => now,
     }

@@ -24,11 +24,12 @@ use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
+use crate::service::Reading;
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
-use crate::track::Desk;
+use crate::track::{self, Desk};
 use crate::vod::{Client, Pace, PreloadOptions, Reply, SignedCall, TURN_MAX};
 
 /// As its sign of life names it.
@@ -39,6 +40,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// No wait is shorter: whatever was decided, nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(20);
+
+/// The time has leapt when it is another by more than this.
+const LEAP: TimeDelta = TimeDelta::seconds(30);
 
 /// A deadline is near when it is no further away than this ...
 const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
@@ -87,6 +91,8 @@ pub struct Submitter {
     tell_at: Option<Time>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
+    /// What the proved time was ahead of this machine's when the waits that are written down were last held against it.
+    waits_held: Option<TimeDelta>,
     /// Whether the daemon stops.
     pub(super) shutdown: CancellationToken,
 }
@@ -123,6 +129,7 @@ impl Submitter {
             tell_at: None,
             clock,
             asked_in_vain: 0,
+            waits_held: None,
             shutdown: CancellationToken::new(),
         }
     }
@@ -192,6 +199,9 @@ impl Submitter {
         let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
         let clock = self.clock.reading();
         self.board.time(&clock, self.clock.wall()).await?;
+        if clock.proved && self.hold_waits(&clock).await? {
+            return Ok(Step::Tidied);
+        }
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
         if due.is_some_and(|at| clock.is_past(at)) {
             return self.tidy(clock.earliest).await;
@@ -249,6 +259,27 @@ impl Submitter {
             }
             Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
         }
+    }
+
+    /// Holds the waits that are written down against the time, once it is proved and when it has leapt: none is longer than its
+    /// bound, whatever clock wrote it. True if it has done so now.
+    async fn hold_waits(&mut self, clock: &Reading) -> store::Result<bool> {
+        let ahead = clock.now - self.clock.wall();
+        if self.waits_held.is_some_and(|held| (held - ahead).abs() <= LEAP) {
+            return Ok(false);
+        }
+        let (now, longest) = (clock.now, self.policy.backoff.longest());
+        let urls_longest = longest.max(TimeDelta::days(1));
+        let overlong = queue::has_overlong_waits(self.store.read(), now, urls_longest).await?;
+        let mut tx = self.store.write().await?;
+        ledger::clamp_waits_tx(&mut tx, now, longest).await?;
+        track::clamp_looks_tx(&mut tx, now).await?;
+        if overlong {
+            queue::clamp_waits_tx(&mut tx, now, urls_longest).await?;
+        }
+        tx.commit().await?;
+        self.waits_held = Some(ahead);
+        Ok(true)
     }
 
     /// Says of files that their deadline is near while they are not sent yet.

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
-use super::plan::Seen;
+use super::plan::{Seen, WAIT_MAX};
 use crate::model::{SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -17,6 +17,9 @@ const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
 const NEXT: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
     from tracks where look_at is not null order by look_at limit 1";
+
+/// A look that a wrong clock wrote down comes no later than this.
+const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
 
 const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by task_id";
 
@@ -81,6 +84,16 @@ pub async fn follow_tx(
     for task in tasks {
         sqlx::query(ADD_TASK).bind(task.as_str()).bind(submission.0).execute(tx.conn()).await?;
     }
+    Ok(())
+}
+
+/// No batch waits longer than six hours for its next look, whatever clock wrote that down.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn clamp_looks_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
+    sqlx::query(CLAMP).bind(to_millis(now + WAIT_MAX)).execute(tx.conn()).await?;
     Ok(())
 }
 

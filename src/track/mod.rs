@@ -25,7 +25,7 @@ mod verify;
 mod warmth;
 mod worker;
 
-pub use book::{follow_tx, forget_tx, knows_task};
+pub use book::{clamp_looks_tx, follow_tx, forget_tx, knows_task};
 pub use desk::Desk;
 pub use matching::{Fate, fates};
 pub use plan::{Course, Progress, Seen, first_look, next_look, progress};

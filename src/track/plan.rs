@@ -13,7 +13,7 @@ pub(super) const LISTED_FOR: TimeDelta = TimeDelta::days(3);
 const LAST_LOOK_BEFORE: TimeDelta = TimeDelta::minutes(10);
 
 /// Two looks are no further apart than this.
-const WAIT_MAX: TimeDelta = TimeDelta::hours(6);
+pub(super) const WAIT_MAX: TimeDelta = TimeDelta::hours(6);
 
 /// A look waits at most for so large a part of the batch's age, so that looks become fewer ...
 const PART_MAX: i32 = 2;

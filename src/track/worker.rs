@@ -357,10 +357,10 @@ impl Tracker {
         let Settings { client, credentials, .. } = &*self.settings;
         let reply = self.desk.ask(client, credentials, &query).await;
         look.calls += 1;
-        if let Reply::Answered(answer) = &reply {
-            if let Some(page) = answer.tasks().filter(|_| answer.is_success()) {
-                return Ok(page);
-            }
+        if let Reply::Answered(answer) = &reply
+            && let Some(page) = answer.tasks().filter(|_| answer.is_success())
+        {
+            return Ok(page);
         }
         Err(Ailing::Reply(Box::new(reply)))
     }
