@@ -59,7 +59,9 @@ select
     d.http_problem,
     strftime('%Y-%m-%dT%H:%M:%fZ', a.paused_since / 1000.0, 'unixepoch') as paused_since,
     t.pending_urgent, t.pending_high, t.pending_normal, t.pending_low,
-    (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading
+    (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading,
+    d.time_proved,
+    d.service_ahead_ms
 from daemon as d, account as a,
     (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
             sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
@@ -83,7 +85,12 @@ select
     drift,
     strftime('%Y-%m-%dT%H:%M:%fZ', observed_at / 1000.0, 'unixepoch') as observed_at,
     exhausted_why,
-    unsure
+    unsure,
+    (select count(*) from submissions as s indexed by submissions_sent
+     where s.opened_at >= budget_days.starts_at - 86400000 and s.opened_at < budget_days.ends_at
+       and s.day < budget_days.day and s.cost > 0
+       and (s.late = 1 or (s.state in (0, 4) and s.arrived = 0 and s.signed_at + 960000 > budget_days.starts_at))
+    ) as requests_late
 from budget_days;
 
 create view v_files as

@@ -32,6 +32,18 @@ impl Clock {
         Self { standing: Some(Arc::new(Mutex::new(now))), service: Arc::default() }
     }
 
+    /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this machine's, in
+    /// milliseconds; nothing where that is not known.
+    pub fn told(ahead_ms: Option<i64>) -> Self {
+        let clock = Self::system();
+        if let Some(ahead_ms) = ahead_ms {
+            let now = clock.moment();
+            let date = Moment { wall: now.wall + TimeDelta::milliseconds(ahead_ms), ..now };
+            clock.service().take(date);
+        }
+        clock
+    }
+
     /// This machine's wall clock.
     pub fn wall(&self) -> Time {
         match &self.standing {

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::exit;
 use crate::model::{OrderId, Priority, UrlId, UrlState};
 use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
+use crate::status;
 use crate::store::{self, Store, WriteTx};
 use crate::telemetry::one_line;
 
@@ -198,7 +199,7 @@ async fn look(
 /// Does it: first the order is written down, then it is done by and by. Cut off in the middle, the order says how far it got.
 async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let store = open_existing(config).await?;
-    let clock = Clock::system();
+    let clock = status::told_clock(&mut *store.read().acquire().await.map_err(store::Error::from)?).await?;
     let (ids, mut done) =
         look(&mut *store.read().acquire().await.map_err(store::Error::from)?, order, selection).await?;
     let mut tx = patient(&store).await?;

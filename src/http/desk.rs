@@ -111,6 +111,7 @@ impl Desk {
         let bytes = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
         let facts = Facts {
             now,
+            time: (self.clock.reading().proved, (now - self.clock.wall()).as_seconds_f64()),
             started: self.started,
             policy: &policy,
             database_bytes: bytes(database),

@@ -26,6 +26,8 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) now: Time,
+    /// Whether the service's time is proved, and what its clock is ahead of this machine's, in seconds.
+    pub(super) time: (bool, f64),
     pub(super) started: Time,
     pub(super) policy: &'a Policy,
     pub(super) database_bytes: u64,
@@ -56,6 +58,11 @@ fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
     sheet.family("prefetchd_build_info", "1, with the version of the program.", ["version"], [([version], 1.0)]);
     let started = seconds(facts.started);
     sheet.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started);
+    let (proved, ahead) = facts.time;
+    let help = "1 once an answer of the service bears out what the time is; before that nothing is sent or expires.";
+    sheet.flag("prefetchd_time_proved", help, proved);
+    let help = "What the service's clock is ahead of this machine's; 0 before it is proved.";
+    sheet.gauge("prefetchd_service_clock_ahead_seconds", help, ahead);
     let idle = facts.idle.map(|(stage, idle)| ([stage.word()], idle.as_secs_f64()));
     let help = "How long ago each stage last did something, or found nothing to do.";
     sheet.family("prefetchd_stage_idle_seconds", help, ["stage"], idle);
@@ -218,7 +225,16 @@ mod tests {
     fn facts(policy: &Policy) -> Facts<'_> {
         let idle = Stage::ALL.map(|stage| (stage, Duration::from_millis(1500)));
         let now = from_millis(1_000_000);
-        Facts { now, started: from_millis(0), policy, database_bytes: 4096, wal_bytes: 0, writable: false, idle }
+        Facts {
+            now,
+            time: (true, 0.0),
+            started: from_millis(0),
+            policy,
+            database_bytes: 4096,
+            wal_bytes: 0,
+            writable: false,
+            idle,
+        }
     }
 
     fn seen(pause: Option<&str>, policy: &Policy) -> Seen {

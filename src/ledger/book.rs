@@ -132,6 +132,8 @@ pub struct Closing {
     pub double_urls: u32,
     /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next one, too.
     pub late: bool,
+    /// When it was performed, where the service's tasks tell that.
+    pub performed_at: Option<Time>,
 }
 
 /// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp `signed_at`. Its day has been charged by

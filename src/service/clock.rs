@@ -191,6 +191,12 @@ impl ServiceClock {
         before.map_or(Heard::Proved, |before| Heard::Leapt(TimeDelta::milliseconds(taken.middle() - before.middle())))
     }
 
+    /// Takes the service's time from somebody who knows it: `there.wall` is that time, and nothing contradicts it yet.
+    pub fn take(&mut self, there: Moment) {
+        let (at, ahead) = (there.boot_ms(), there.wall_ahead());
+        self.proved = Some(Bounds { at, low: ahead - MACHINES_DIFFER_MS, high: ahead + MACHINES_DIFFER_MS });
+    }
+
     fn hear_no_time(&mut self, received: Moment) -> Heard {
         if self.proved.is_some() {
             return Heard::Nothing;

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, Notify};
 
 use super::sign::SignOfLife;
+use crate::clock::Clock;
 use crate::model::{Time, to_millis};
 use crate::service::Reading;
 use crate::store::{Result, Store};
@@ -22,6 +24,17 @@ const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
 
 const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
 const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
+
+const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
+
+/// The clock by which a command goes: the service's, as far as the daemon knows it.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn told_clock(conn: &mut SqliteConnection) -> Result<Clock> {
+    Ok(Clock::told(sqlx::query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
+}
 
 /// Whether the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

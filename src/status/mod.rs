@@ -10,7 +10,7 @@ mod report;
 mod sign;
 mod story;
 
-pub use board::{Board, Health};
+pub use board::{Board, Health, told_clock};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Evidence, Export, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};

@@ -7,6 +7,9 @@ use super::StatusReport;
 use crate::config::Config;
 use crate::model::UrlState;
 
+/// A clock that is wrong by so much, in milliseconds, is worth setting; the program goes by the service's.
+const CLOCK_WRONG_MS: i64 = 10_000;
+
 /// Something that does not settle itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
@@ -51,6 +54,11 @@ impl StatusReport {
         }
         if let Some(problem) = &self.http_problem {
             add(format!("metrics are not served: {problem}"), "prefetchd check");
+        }
+        if let Some(ahead) = self.service_ahead_ms.filter(|ms| ms.abs() >= CLOCK_WRONG_MS) {
+            let (seconds, side) = (ahead.unsigned_abs() / 1000, if ahead > 0 { "behind" } else { "ahead of" });
+            let what = format!("this machine's clock is {seconds} s {side} the service's, which counts");
+            add(what, "timedatectl set-ntp true");
         }
         if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
             let what = "the database is older than what was spent today; look the true number up in the console";

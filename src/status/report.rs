@@ -19,7 +19,7 @@ const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
-           config_problem, http_problem
+           config_problem, http_problem, time_proved, service_ahead_ms
     from v_status";
 
 const BUDGET: &str = "
@@ -68,6 +68,10 @@ pub struct StatusReport {
     pub config_problem: Option<String>,
     /// Why metrics and health are not served.
     pub http_problem: Option<String>,
+    /// Whether an answer of the service bears out what the daemon takes the time to be.
+    pub time_proved: bool,
+    /// What the service's clock is ahead of this machine's, in milliseconds; none before it is proved.
+    pub service_ahead_ms: Option<i64>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
     /// Until when, RFC 3339.
@@ -235,6 +239,8 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         suspected: row.get(18),
         config_problem: row.get(25),
         http_problem: row.get(26),
+        time_proved: row.get("time_proved"),
+        service_ahead_ms: row.get("service_ahead_ms"),
         files_reading: row.get(24),
         pending: Priority::ALL.iter().enumerate().map(|(at, p)| (p.to_string(), row.get(20 + at))).collect(),
         oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),

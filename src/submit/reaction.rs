@@ -195,6 +195,7 @@ fn closing(outcome: &Outcome, reply: &Reply) -> Closing {
             || outcome.is_in_doubt(),
         double_urls: 0,
         late: false,
+        performed_at: None,
     };
     match reply {
         Reply::NotSent(why) | Reply::Lost(why) => closing.message = Some(why.clone()),

@@ -117,6 +117,8 @@ impl Submitter {
     async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
         let urls = &opened.batch.urls;
         let mut tasks: Vec<TaskId> = Vec::new();
+        // The service's word on when the call was performed, which may be after the reset.
+        let mut performed_at: Option<Time> = None;
         let first = urls.first();
         let last = urls.last().filter(|_| urls.len() > 1);
         // The first one again, if the service began to list them after it was asked for.
@@ -136,6 +138,7 @@ impl Submitter {
             };
             let Some(listed) = listed else { return self.could_not_look(opened, &reply, standing).await };
             for row in listed.rows.iter().filter(|row| row.creation_time.is_none_or(|at| at >= since)) {
+                performed_at = performed_at.max(row.creation_time);
                 for task in parse_task_ids(&row.task_id) {
                     if !tasks.contains(&task) && !track::knows_task(self.store.read(), &task).await? {
                         tasks.push(task);
@@ -153,7 +156,9 @@ impl Submitter {
             return tx.commit().await;
         }
         let outcome = Outcome::Accepted { tasks: tasks.clone() };
-        let reaction = found(tasks, &self.circumstances(&opened.batch, standing));
+        let mut reaction = found(tasks, &self.circumstances(&opened.batch, standing));
+        reaction.closing.performed_at = performed_at;
+        reaction.closing.late = performed_at.is_none() && self.may_be_late(opened);
         self.close(opened, &reaction, None).await?;
         tell(opened, &outcome, &reaction);
         Ok(())

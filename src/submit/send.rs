@@ -169,6 +169,7 @@ impl Submitter {
             tx.roll_back().await?;
             return Ok(None);
         }
+        self.move_charge_tx(&mut tx, opened, reaction).await?;
         let mut finding = None;
         match &reaction.release {
             Some(release) => {
@@ -210,6 +211,18 @@ impl Submitter {
         }
         tx.commit().await?;
         Ok(finding)
+    }
+
+    /// A call that was performed after the reset is charged to the day on which it was, once that day has surely begun.
+    async fn move_charge_tx(&self, tx: &mut WriteTx<'_>, opened: &Opened, reaction: &Reaction) -> store::Result<()> {
+        let Some(at) = reaction.closing.performed_at else { return Ok(()) };
+        let next = BudgetDay::of(opened.day.ends_at, self.policy.day_starts);
+        if at < next.starts_at || !self.clock.reading().is_past(next.starts_at) {
+            return Ok(());
+        }
+        info!(submission.id = opened.submission.0, day = %next, "performed after the reset: it is charged to that day");
+        ledger::enter_day_tx(tx, &next, &self.policy).await?;
+        ledger::move_charge_tx(tx, opened.submission, &next).await
     }
 
     /// What the answer costs of the day's requests for isolation, and what it says about how many URLs are bad.

@@ -30,7 +30,7 @@ use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
 use crate::track::{self, Desk};
-use crate::vod::{Client, Pace, PreloadOptions, Reply, SignedCall, TURN_MAX};
+use crate::vod::{Client, Pace, PreloadOptions, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
 
 /// As its sign of life names it.
 const STAGE: &str = "submitter";
@@ -374,9 +374,11 @@ impl Submitter {
         reply
     }
 
-    /// Whether a call that has just been answered may have been performed after the reset of the day that was charged.
+    /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day that was
+    /// charged: the reset may be over, and the signature was valid past it.
     pub(super) fn may_be_late(&self, opened: &Opened) -> bool {
         !self.clock.reading().stays_before(opened.day.ends_at, Duration::ZERO)
+            && opened.signed_at + SIGNATURE_VALID > opened.day.ends_at
     }
 
     /// The pace follows what the service says to it.

@@ -12,7 +12,6 @@ use sqlx::SqliteConnection;
 use super::layout::Look;
 use super::text::out;
 use super::{failure, load, runtime};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::Time;
 use crate::queue::Bounds;
@@ -77,11 +76,11 @@ struct NamedFile {
 
 pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
-    let now = Clock::system().now();
-    let now = crate::model::from_millis(crate::model::to_millis(now));
-    let look = Look::of_stdout(now, config.budget.day_starts);
     runtime()?.block_on(async {
         let mut conn = store::open_reader(config.database.url.path()).await?;
+        let now = status::told_clock(&mut conn).await?.now();
+        let now = crate::model::from_millis(crate::model::to_millis(now));
+        let look = Look::of_stdout(now, config.budget.day_starts);
         let mut tx = sqlx::Connection::begin(&mut conn).await.map_err(store::Error::from)?;
         let mut answer = ask(&mut tx, &config, args, now).await?;
         let wanted = |file: &NamedFile| {

@@ -43,7 +43,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     if args.json {
         out(&super::text::json(&report)?);
     } else {
-        let look = Look::of_stdout(Clock::system().now(), config.budget.day_starts);
+        let look = Look::of_stdout(Clock::told(report.service_ahead_ms).now(), config.budget.day_starts);
         render::page(&report, &look).iter().for_each(|line| out(line));
     }
     Ok(code(&report))
@@ -54,7 +54,8 @@ async fn read(conn: &mut SqliteConnection, config: &Config, files: u32) -> store
     let mut tx = sqlx::Connection::begin(conn).await?;
     let mut report = read_report(&mut tx, files).await?;
     let lock = &lock_paths(config)[0];
-    report.complete(&mut tx, config, (is_running(lock), Sign::read(lock)), Clock::system().now()).await?;
+    let now = Clock::told(report.service_ahead_ms).now();
+    report.complete(&mut tx, config, (is_running(lock), Sign::read(lock)), now).await?;
     tx.rollback().await?;
     Ok(report)
 }

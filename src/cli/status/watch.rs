@@ -42,7 +42,8 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
             let mut conn = store::open_reader(config.database.url.path()).await?;
             read(&mut conn, config, files).await
         });
-        let look = Look::of_stdout(Clock::system().now(), config.budget.day_starts);
+        let ahead_ms = last.as_ref().ok().and_then(|report| report.service_ahead_ms);
+        let look = Look::of_stdout(Clock::told(ahead_ms).now(), config.budget.day_starts);
         let lines = match &last {
             Ok(report) => render::page(report, &look),
             Err(error) => vec![format!("prefetchd: {error}; it is tried again")],
@@ -55,7 +56,7 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
     let report = last?;
     if std::io::stdout().is_terminal() {
         // What was seen last stays to be read.
-        let look = Look::of_stdout(Clock::system().now(), config.budget.day_starts);
+        let look = Look::of_stdout(Clock::told(report.service_ahead_ms).now(), config.budget.day_starts);
         render::page(&report, &look).iter().for_each(|line| out(line));
     }
     Ok(code(&report))

@@ -55,6 +55,8 @@ fn report() -> StatusReport {
         parked: 0,
         suspected: 0,
         files_reading: 1,
+        time_proved: true,
+        service_ahead_ms: Some(0),
         urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0]),
         pending: [("urgent", 104), ("high", 0), ("normal", 1_234_463), ("low", 0)]
             .map(|(priority, n)| (priority.to_owned(), n))
