@@ -41,6 +41,13 @@ alter table facts_new rename to facts;
 create index files_stored on files (stored_name);
 insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '100000 1');
 
+-- Keys: which one is in use (1 at the start, one more whenever another takes its place), where it was found, and what the service
+-- says if it refuses it. And what a copy of a call must be equal to.
+alter table daemon add column key_source text;
+alter table daemon add column key_generation integer;
+alter table daemon add column key_refused text;
+alter table submissions add column request_sha256 text; -- of the signed form, in hex; null for those of before: no copy of them goes
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
@@ -61,7 +68,8 @@ select
     t.pending_urgent, t.pending_high, t.pending_normal, t.pending_low,
     (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading,
     d.time_proved,
-    d.service_ahead_ms
+    d.service_ahead_ms,
+    d.key_source, d.key_generation, d.key_refused
 from daemon as d, account as a,
     (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
             sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus::proto::MetricFamily;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::queue::Progress;
 use crate::submit::Outcome;
@@ -46,6 +46,8 @@ struct Meters {
     submitted_urls: IntCounterVec,
     lines: IntCounterVec,
     calls: HistogramVec,
+    key_generation: IntGauge,
+    key_refused: IntGauge,
     started: Instant,
     /// Milliseconds from `started` to each stage's last move.
     moved: [AtomicU64; Stage::ALL.len()],
@@ -84,6 +86,12 @@ pub fn lines(progress: &Progress) {
     for (result, lines) in LINE_RESULTS.into_iter().zip([enqueued.queued, enqueued.merged, enqueued.fresh, refused]) {
         METERS.lines.with_label_values(&[result]).inc_by(lines);
     }
+}
+
+/// Which access key is in use, and whether the service refuses it.
+pub fn key(generation: u64, is_refused: bool) {
+    METERS.key_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    METERS.key_refused.set(i64::from(is_refused));
 }
 
 /// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
@@ -131,12 +139,30 @@ impl Meters {
         let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have been lost, or was surely not sent.";
         let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());
         let calls = HistogramVec::new(calls, &["operation", "result"]).expect("name and labels are valid");
+        let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("the name is valid");
+        let help = "Which access key is in use: 1 is that of the start, each one that takes its place is one more.";
+        let key_generation = gauge("prefetchd_key_generation", help);
+        key_generation.set(1);
+        let key_refused = gauge("prefetchd_key_refused", "1 while the service refuses the access key in use.");
         let registry = Registry::new();
+        for gauge in [&key_generation, &key_refused] {
+            registry.register(Box::new(gauge.clone())).expect("each is registered once");
+        }
         for counter in [&submissions, &submitted_urls, &lines] {
             registry.register(Box::new(counter.clone())).expect("each is registered once");
         }
         registry.register(Box::new(calls.clone())).expect("it is registered once");
         let moved = Default::default();
-        Self { registry, submissions, submitted_urls, lines, calls, started: Instant::now(), moved }
+        Self {
+            registry,
+            submissions,
+            submitted_urls,
+            lines,
+            calls,
+            key_generation,
+            key_refused,
+            started: Instant::now(),
+            moved,
+        }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::credentials::Credentials;
 use crate::vod::Client;
 
 /// What a stage works by.
@@ -14,8 +13,6 @@ use crate::vod::Client;
 pub struct Settings {
     /// The configuration.
     pub config: Config,
-    /// The access key.
-    pub credentials: Credentials,
     /// The connection, with its deadline.
     pub client: Client,
 }

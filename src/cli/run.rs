@@ -21,11 +21,11 @@ pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32>
     }
     let (config, path) = load(config)?;
     let volume = telemetry::init(&config.log);
-    let (credentials, source) = credentials::load(&config.credentials)?;
+    let key = credentials::load(&config.credentials)?;
     match &path {
-        Some(path) => tracing::info!(path = %path.display(), credentials = %source, "configuration read"),
-        None => tracing::info!(credentials = %source, "no configuration found; the built-in defaults hold"),
+        Some(path) => tracing::info!(path = %path.display(), credentials = %key.1, "configuration read"),
+        None => tracing::info!(credentials = %key.1, "no configuration found; the built-in defaults hold"),
     }
-    runtime()?.block_on(daemon::run(Start { config, path, credentials, volume }))?;
+    runtime()?.block_on(daemon::run(Start { config, path, key, volume }))?;
     Ok(0)
 }

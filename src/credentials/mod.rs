@@ -1,4 +1,5 @@
-//! Where keys come from. They are read afresh whenever they are needed anew, held as secrets, and never printed.
+//! Where keys come from. They are read afresh whenever they are needed anew, held as secrets, and never printed. The
+//! [`Provider`] hands the one in use to every stage.
 //!
 //! The first of these places that has a key is the one:
 //!
@@ -12,6 +13,7 @@
 
 mod files;
 mod profile;
+mod provider;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::config::Keys;
+
+pub use provider::{Generation, Key, KeyState, Provider};
 
 /// The variables of the official SDKs (VOD-API.md, "Credentials").
 pub const ID_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";

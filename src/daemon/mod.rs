@@ -7,6 +7,7 @@
 
 mod changes;
 mod herald;
+mod keys;
 mod lock;
 mod reload;
 mod signals;
@@ -24,7 +25,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Provider, Source};
 use crate::http;
 use crate::ledger::{self, Marker};
 use crate::meters;
@@ -41,6 +42,7 @@ use crate::track::{Tracker, Verifier};
 use crate::vod::Client;
 
 use herald::Herald;
+use keys::KeyKeeper;
 use reload::Reloader;
 use signals::Asked;
 
@@ -53,8 +55,8 @@ pub struct Start {
     pub config: Config,
     /// The file that it was read from; none if the built-in defaults hold.
     pub path: Option<PathBuf>,
-    /// The access key.
-    pub credentials: Credentials,
+    /// The access key, and where it was found.
+    pub key: (Credentials, Source),
     /// How much is logged.
     pub volume: Volume,
 }
@@ -72,7 +74,8 @@ pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
 ///
 /// What keeps it from starting, or the stage that ended on its own.
 pub async fn run(start: Start) -> anyhow::Result<()> {
-    let Start { config, path, credentials, volume } = start;
+    let Start { config, path, key, volume } = start;
+    let keys = Provider::new(&config.credentials, key);
     let clock = Clock::system();
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;
@@ -95,7 +98,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), &config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
     let submitter =
-        Submitter::new(Arc::clone(&store), board.clone(), clock.clone(), client.clone(), credentials.clone(), &config);
+        Submitter::new(Arc::clone(&store), board.clone(), clock.clone(), client.clone(), keys.clone(), &config);
     let herald = Herald { store: Arc::clone(&store), board: board.clone(), asked: asked.state };
 
     let mut stages = JoinSet::new();
@@ -106,12 +109,15 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         .context("setting up the HTTP client of [track] verify")?;
     let endpoint = config.api.endpoint.url().to_string();
     let (database, listen) = (config.database.url.path().to_path_buf(), config.http.listen);
-    let (settings, live) = watch::channel(Arc::new(Settings { config, credentials, client }));
-    let tracker = Tracker::new(Arc::clone(&store), clock.clone(), submitter.desk(), Arc::clone(&live.borrow()));
+    let (settings, live) = watch::channel(Arc::new(Settings { config, client }));
+    let tracker =
+        Tracker::new(Arc::clone(&store), clock.clone(), submitter.desk(), keys.clone(), Arc::clone(&live.borrow()));
     let http =
         listen.map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), live.clone()));
+    let keeper =
+        KeyKeeper { keys: keys.clone(), store: Arc::clone(&store), board: board.clone(), wake: Arc::clone(&queued) };
     let reloader =
-        Reloader { path, settings, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
+        Reloader { path, settings, keys, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
     let tell = Arc::new(Notify::new());
     let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
     let mut start = |name, stage: Stage| spawn(&mut stages, name, stage);
@@ -121,6 +127,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     start("tracker", Box::pin(tracker.run(live.clone(), shutdown.clone())));
     start("notifier", Box::pin(notifier.run(tell, live, shutdown.clone())));
     start("herald", Box::pin(herald.run(shutdown.clone())));
+    start("keeper of the key", Box::pin(keeper.run(shutdown.clone())));
     start("reloader", Box::pin(reloader.run(shutdown.clone())));
     if let Some(verifier) = verifier {
         start("verifier", Box::pin(verifier.run(shutdown.clone())));

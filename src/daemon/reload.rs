@@ -12,12 +12,13 @@ use tracing::{info, warn};
 
 use super::systemd;
 use crate::config::Config;
+use crate::credentials::{self, Credentials, Provider, Source};
+use crate::ledger;
 use crate::settings::Settings;
 use crate::status::Board;
 use crate::store::Store;
 use crate::telemetry::{Volume, one_line};
 use crate::vod::Client;
-use crate::{credentials, ledger};
 
 /// When the database could not be told of a problem, it is tried again after this.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ pub(super) struct Reloader {
     /// The file that was read at the start; none if the built-in defaults hold.
     pub(super) path: Option<PathBuf>,
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) keys: Provider,
     pub(super) volume: Volume,
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
@@ -64,7 +66,7 @@ impl Reloader {
 
     /// Reads afresh; gives what of it is not in force.
     async fn reload(&self) -> Option<String> {
-        let (settings, waiting) = match self.read() {
+        let (settings, key, waiting) = match self.read() {
             Ok(read) => read,
             Err(error) => {
                 let why = one_line(&format!("{error:#}"));
@@ -73,6 +75,7 @@ impl Reloader {
             }
         };
         self.volume.set(settings.config.log.level);
+        self.keys.replace(&settings.config.credentials, key).await;
         self.settings.send_replace(Arc::new(settings));
         info!("reloaded: the configuration and the credentials were read afresh");
         if let Err(error) = self.probe().await {
@@ -86,24 +89,24 @@ impl Reloader {
         Some(format!("changed, and in force only after a restart: {keys}"))
     }
 
-    fn read(&self) -> anyhow::Result<(Settings, Vec<&'static str>)> {
+    fn read(&self) -> anyhow::Result<(Settings, (Credentials, Source), Vec<&'static str>)> {
         let running = Arc::clone(&self.settings.borrow());
         // Where there was a file, its absence is a mistake and not a wish for the defaults.
         let (config, _) = Config::load(self.path.as_deref())?;
         let (config, waiting) = config.reloaded(&running.config);
-        let (credentials, _) = credentials::load(&config.credentials)?;
+        let key = credentials::load(&config.credentials)?;
         let client = if config.api == running.config.api {
             running.client.clone()
         } else {
             Client::new(&config.api).context("setting up TLS")?
         };
-        Ok((Settings { config, credentials, client }, waiting))
+        Ok((Settings { config, client }, key, waiting))
     }
 
     /// A paused account is tried at once: whoever mends it reloads.
     async fn probe(&self) -> crate::store::Result<()> {
         let mut tx = self.store.write().await?;
-        ledger::probe_now_tx(&mut tx).await?;
+        ledger::ask_at_once_tx(&mut tx).await?;
         tx.commit().await
     }
 }

@@ -44,6 +44,11 @@ const CLAMP_DOUBTS: &str = "
     update submissions set next_at = min(next_at, ?1), absent_at = case when absent_at <= ?2 then absent_at end
     where state = 0 and (next_at > ?1 or absent_at > ?2)";
 
+const ASK_AT_ONCE: &str = "update account set probe_at = 0, probes = 0 where paused_why is not null";
+
+const FORGET_REFUSALS: &str = "
+    delete from facts where fact in ('quota_readable', 'tasks_readable', 'domains_readable') and value = 'false'";
+
 const PROVEN_WELL: &str = "
     update account set
         backoff_until = null, backoff_failures = 0, backoff_why = null,
@@ -239,6 +244,26 @@ pub async fn resume_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 /// What the database says.
 pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
     sqlx::query(PROBE_NOW).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whoever mends a paused account says so, by a reload or `prefetchd resume`: it is tried at once, and should that be in vain,
+/// as often as at first. True if it is paused.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn ask_at_once_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
+    Ok(sqlx::query(ASK_AT_ONCE).execute(tx.conn()).await?.rows_affected() > 0)
+}
+
+/// Another key is in use: what the last one might not ask for is asked for again.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn forget_refusals_tx(tx: &mut WriteTx<'_>) -> Result<()> {
+    sqlx::query(FORGET_REFUSALS).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -19,8 +19,9 @@ mod marker;
 mod prune;
 
 pub use account::{
-    Fact, back_off_tx, clamp_waits_tx, go_on_tx, known_quota, note_accepted_tx, note_bad_rate_tx, note_fact_tx,
-    pause_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx, standing, stop_tx, well_again_tx,
+    Fact, ask_at_once_tx, back_off_tx, clamp_waits_tx, forget_refusals_tx, go_on_tx, known_quota, note_accepted_tx,
+    note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx,
+    standing, stop_tx, well_again_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, move_charge_tx,

@@ -14,7 +14,8 @@ use crate::store::{Result, Store};
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null";
+        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null,
+        key_source = null, key_generation = null, key_refused = null";
 
 const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
 
@@ -23,6 +24,9 @@ const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?
 const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
 
 const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
+
+const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3";
+
 const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
 
 const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
@@ -183,6 +187,21 @@ impl Board {
         self.changed.notify_one();
         Ok(())
     }
+
+    /// Says where the access key comes from, which one it is, and what the service says if it refuses it.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn key(&self, source: &str, generation: u64, refused: Option<&str>) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+        sqlx::query(SAY_KEY).bind(source).bind(generation).bind(refused).execute(tx.conn()).await?;
+        tx.commit().await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
     /// Says why metrics and health are not served; nothing when they are.
     ///
     /// # Errors

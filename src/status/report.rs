@@ -19,7 +19,7 @@ const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
-           config_problem, http_problem, time_proved, service_ahead_ms
+           config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused
     from v_status";
 
 const BUDGET: &str = "
@@ -72,6 +72,8 @@ pub struct StatusReport {
     pub time_proved: bool,
     /// What the service's clock is ahead of this machine's, in milliseconds; none before it is proved.
     pub service_ahead_ms: Option<i64>,
+    /// The access key; none before a daemon of this version has run.
+    pub key: Option<KeyReport>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
     /// Until when, RFC 3339.
@@ -104,6 +106,17 @@ pub struct StatusReport {
     pub files: Vec<FileReport>,
     /// What the operator has to settle, and how.
     pub needs: Vec<Need>,
+}
+
+/// The access key in use. Never a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// Where it was found.
+    pub source: String,
+    /// 1 is that of the start, and each one that takes its place is one more.
+    pub generation: i64,
+    /// What the service says, if it refuses it.
+    pub refused: Option<String>,
 }
 
 /// The file that has waited longest.
@@ -241,6 +254,11 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         http_problem: row.get(26),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
+        key: row.get::<Option<String>, _>("key_source").map(|source| KeyReport {
+            source,
+            generation: row.get("key_generation"),
+            refused: row.get("key_refused"),
+        }),
         files_reading: row.get(24),
         pending: Priority::ALL.iter().enumerate().map(|(at, p)| (p.to_string(), row.get(20 + at))).collect(),
         oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),

@@ -13,8 +13,6 @@ impl Submitter {
         self.policy = Policy::from(config);
         self.options = options(config);
         self.client = settings.client.clone();
-        self.credentials = settings.credentials.clone();
-        self.keys = config.credentials.clone();
         self.attempts_max = config.retry.attempts_max.get();
         self.in_doubt = config.budget.in_doubt;
         self.in_doubt_wait = config.budget.in_doubt_wait.get();

@@ -6,10 +6,9 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::outcome::{AccountFault, Deferral, Outcome};
-use super::pause::{probe_at, still_paused};
+use super::pause::{pause_account_tx, probe_at, still_paused};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
-use crate::credentials;
 use crate::ledger::{self, Fact};
 use crate::queue::Batch;
 use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
@@ -65,10 +64,7 @@ impl Submitter {
     }
 
     async fn ask_quota(&mut self) -> Reply {
-        self.turn().await;
-        let nonce = uuid::Uuid::new_v4().to_string();
-        let call = SignedCall::quota(&self.credentials, &nonce, self.now());
-        self.deliver(&call).await
+        self.ask_free(SignedCall::quota).await
     }
 
     async fn observe(&self, snapshot: &Snapshot, quota: (u64, u64), took: Duration) -> store::Result<()> {
@@ -107,7 +103,7 @@ impl Submitter {
         let at = self.circumstances(&Batch::default(), standing);
         let mut tx = self.store.write().await?;
         match react(outcome, reply, &at).lesson {
-            Lesson::Pause { why, probe_at } => self.pause_account_tx(&mut tx, &why, at.now, probe_at).await?,
+            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, &why, at.now, probe_at).await?,
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let why = format!("asking what is left of the day: {outcome}");
@@ -118,15 +114,12 @@ impl Submitter {
         Ok(Step::Tidied)
     }
 
-    /// Tries with a free call, and credentials read afresh, whether a pause is over.
+    /// Tries with a free call whether a pause is over; its sources may have another key by now.
     ///
     /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer free
     /// calls only.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
-        match credentials::load(&self.keys) {
-            Ok((credentials, _)) => self.credentials = credentials,
-            Err(error) => warn!(%error, "the credentials could not be read afresh; the old ones are tried"),
-        }
+        self.keys.read_again().await;
         let paused = still_paused(&self.ask_quota().await, why);
         let now = self.now();
         let mut tx = self.store.write().await?;
@@ -137,7 +130,7 @@ impl Submitter {
                     self.account_is_well_tx(&mut tx, now).await?;
                 }
             }
-            Some(why) => self.pause_account_tx(&mut tx, why, now, probe_at(snapshot.standing.probes, now)).await?,
+            Some(why) => pause_account_tx(&mut tx, why, now, probe_at(snapshot.standing.probes, now)).await?,
         }
         tx.commit().await?;
         Ok(Step::Tidied)

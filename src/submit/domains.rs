@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::outcome::{AccountFault, Deferral, Outcome};
+use super::pause::pause_account_tx;
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact};
@@ -88,10 +89,7 @@ impl Submitter {
     async fn ask_domains(&mut self) -> Result<Vec<DomainRow>, Reply> {
         let mut all: Vec<DomainRow> = Vec::new();
         for page in 1..=PAGES_MAX {
-            self.turn().await;
-            let nonce = uuid::Uuid::new_v4().to_string();
-            let call = SignedCall::domains(page, &self.credentials, &nonce, self.now());
-            let reply = self.deliver(&call).await;
+            let reply = self.ask_free(|key, nonce, now| SignedCall::domains(page, key, nonce, now)).await;
             let told = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.domains(),
                 _ => None,
@@ -126,7 +124,7 @@ impl Submitter {
             Outcome::Deferred(Deferral::Account(_)) => {
                 if let Lesson::Pause { why, probe_at } = react(&outcome, reply, &at).lesson {
                     let mut tx = self.store.write().await?;
-                    self.pause_account_tx(&mut tx, &why, at.now, probe_at).await?;
+                    pause_account_tx(&mut tx, &why, at.now, probe_at).await?;
                     tx.commit().await?;
                 }
             }

@@ -10,6 +10,7 @@ mod apply;
 mod ask;
 mod domains;
 mod doubt;
+mod keys;
 mod outcome;
 mod pause;
 mod reaction;
@@ -19,7 +20,8 @@ mod store_wait;
 mod worker;
 
 pub use doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+pub use keys::heed;
 pub use outcome::{AccountFault, Deferral, Outcome, Refusal};
-pub use pause::{probe_at, still_paused};
+pub use pause::{pause_for_tx, probe_at, still_paused};
 pub use reaction::{Circumstances, Lesson, Reaction, found, give_up, react};
 pub use worker::{Step, Submitter};

@@ -21,22 +21,31 @@ const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);
 /// ... up to this.
 const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
-impl Submitter {
-    /// Nothing goes until a free call succeeds; said once when it starts.
-    pub(super) async fn pause_account_tx(
-        &self,
-        tx: &mut WriteTx<'_>,
-        why: &PauseWhy,
-        now: Time,
-        probe_at: Time,
-    ) -> store::Result<()> {
-        if ledger::pause_tx(tx, why, now, probe_at).await? {
-            warn!(%why, "the account is refused: nothing is sent until this is mended; a free call tries by and by");
-            notify::add_tx(tx, &Event::Paused { why: why.to_string() }, now).await?;
-        }
-        Ok(())
+/// Nothing goes until a free call succeeds; said once when it starts.
+pub(super) async fn pause_account_tx(
+    tx: &mut WriteTx<'_>,
+    why: &PauseWhy,
+    now: Time,
+    probe_at: Time,
+) -> store::Result<()> {
+    if ledger::pause_tx(tx, why, now, probe_at).await? {
+        warn!(%why, "the account is refused: nothing is sent until this is mended; a free call tries by and by");
+        notify::add_tx(tx, &Event::Paused { why: why.to_string() }, now).await?;
     }
+    Ok(())
+}
 
+/// Another stage met a fault of the account: everything pauses, as when the submitter meets it. `probes` is how many free calls
+/// have tried the account in vain.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pause_for_tx(tx: &mut WriteTx<'_>, fault: AccountFault, probes: u32, now: Time) -> store::Result<()> {
+    pause_account_tx(tx, &pause_why(fault), now, probe_at(probes, now)).await
+}
+
+impl Submitter {
     /// The account works; said once when a pause ends.
     pub(super) async fn account_is_well_tx(&self, tx: &mut WriteTx<'_>, now: Time) -> store::Result<()> {
         if ledger::well_again_tx(tx).await? {

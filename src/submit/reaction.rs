@@ -115,6 +115,13 @@ pub enum Lesson {
     BatchLimit(u32),
 }
 
+impl Reaction {
+    /// Where the service refused the key and there is another one by now, the account has no fault that is known.
+    pub(super) fn or_another_key(self, is_replaced: bool) -> Self {
+        if is_replaced { Self { lesson: Lesson::Nothing, ..self } } else { self }
+    }
+}
+
 /// What to do about `outcome`, which is that of `reply`.
 pub fn react(outcome: &Outcome, reply: &Reply, at: &Circumstances) -> Reaction {
     let closing = closing(outcome, reply);

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
 use super::outcome::{AccountFault, Deferral, Outcome};
+use super::pause::pause_account_tx;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
@@ -70,11 +71,11 @@ impl Submitter {
         ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
         tx.commit().await?;
         self.turn().await;
-        let reply = self.call(opened).await;
+        let (reply, is_replaced) = self.call(opened).await;
         let outcome = Outcome::of(&reply);
         self.keep_pace(&outcome);
         let at = self.circumstances(&opened.batch, standing);
-        let mut reaction = react(&outcome, &reply, &at);
+        let mut reaction = react(&outcome, &reply, &at).or_another_key(is_replaced);
         reaction.closing.late = self.may_be_late(opened);
         match after_replay(&outcome) {
             AfterReplay::Settled => {
@@ -107,7 +108,7 @@ impl Submitter {
             let now = self.now();
             let mut tx = self.store.write().await?;
             ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
-            self.pause_account_tx(&mut tx, &why, now, probe_at).await?;
+            pause_account_tx(&mut tx, &why, now, probe_at).await?;
             return tx.commit().await;
         }
         self.doubt(opened, false, standing, &outcome.to_string()).await
@@ -130,7 +131,7 @@ impl Submitter {
             let since = opened.signed_at - LOOK_BACK;
             let query = TaskQuery { url: Some(&url.url), since: Some(since), ..TaskQuery::FIRST };
             self.pulse.away(TURN_MAX + 2 * self.call_timeout);
-            let reply = self.desk.ask(&self.client, &self.credentials, &query).await;
+            let reply = self.desk.ask(&self.client, &self.keys, &query).await;
             self.pulse.beat();
             let listed = match &reply {
                 Reply::Answered(answer) if answer.is_success() => answer.tasks(),

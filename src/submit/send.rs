@@ -3,7 +3,9 @@
 use chrono::SubsecRound as _;
 use tracing::{debug, info, warn};
 
+use super::keys::heed;
 use super::outcome::Outcome;
+use super::pause::pause_account_tx;
 use super::reaction::{Lesson, Reaction, react};
 use super::store_wait::StoreWait;
 use super::worker::{Step, Submitter};
@@ -47,10 +49,10 @@ impl Submitter {
             return Ok(Step::Tidied);
         }
         // Writing all that down may have taken until the reset, and then it might be performed on a day that is not charged.
-        let reply = if self.clock.reading().stays_before(day.ends_at, self.call_timeout) {
+        let (reply, is_replaced) = if self.clock.reading().stays_before(day.ends_at, self.call_timeout) {
             self.call(&opened).await
         } else {
-            Reply::NotSent("the budget day was about to end before the call could leave".to_owned())
+            (Reply::NotSent("the budget day was about to end before the call could leave".to_owned()), false)
         };
         let outcome = Outcome::of(&reply);
         if outcome.is_in_doubt() {
@@ -61,7 +63,7 @@ impl Submitter {
         }
         self.keep_pace(&outcome);
         let circumstances = self.circumstances(&opened.batch, &snapshot.standing);
-        let mut reaction = react(&outcome, &reply, &circumstances);
+        let mut reaction = react(&outcome, &reply, &circumstances).or_another_key(is_replaced);
         reaction.closing.late = !matches!(reply, Reply::NotSent(_)) && self.may_be_late(&opened);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
         self.close(&opened, &reaction, learned).await?;
@@ -100,14 +102,18 @@ impl Submitter {
         Ok(Some((Opened { submission, day, nonce, signed_at, suspects, batch }, charged)))
     }
 
-    /// Sends the call; the same bytes each time for the same submission.
-    pub(super) async fn call(&self, opened: &Opened) -> Reply {
+    /// Sends the call; the same bytes each time for the same submission. True if the service refused the key and there is another
+    /// one by now.
+    pub(super) async fn call(&self, opened: &Opened) -> (Reply, bool) {
         let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
         for url in &urls {
             debug!(submission.id = opened.submission.0, url, "sending");
         }
-        let call = SignedCall::preload(&urls, &self.options, &self.credentials, &opened.nonce, opened.signed_at);
-        self.deliver(&call).await
+        let key = self.keys.current();
+        let call = SignedCall::preload(&urls, &self.options, &key.credentials, &opened.nonce, opened.signed_at);
+        let reply = self.deliver(&call).await;
+        let is_replaced = heed(&self.keys, &key, &reply).await;
+        (reply, is_replaced)
     }
 
     /// No answer came: the submission stays open, and everything waits a moment, since the network or the service ails.
@@ -198,7 +204,7 @@ impl Submitter {
             }
             Lesson::Nothing => {}
             Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
-            Lesson::Pause { why, probe_at } => self.pause_account_tx(&mut tx, why, now, *probe_at).await?,
+            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, why, now, *probe_at).await?,
             Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, day, code).await?,
             Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, day, *urls).await?,
             Lesson::AskFirst { until, why } => {

@@ -15,8 +15,8 @@ use super::reaction::Circumstances;
 use super::send::Opened;
 use super::store_wait::StoreWait;
 use crate::clock::Clock;
-use crate::config::{Config, InDoubt, Keys};
-use crate::credentials::Credentials;
+use crate::config::{Config, InDoubt};
+use crate::credentials::Provider;
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
 use crate::model::Time;
@@ -71,9 +71,7 @@ pub struct Submitter {
     pub(super) board: Board,
     pub(super) clock: Clock,
     pub(super) client: Client,
-    pub(super) credentials: Credentials,
-    /// Where credentials are read afresh from.
-    pub(super) keys: Keys,
+    pub(super) keys: Provider,
     pub(super) policy: Policy,
     pub(super) options: PreloadOptions,
     pub(super) marker: Marker,
@@ -100,20 +98,12 @@ pub struct Submitter {
 impl Submitter {
     /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is one
     /// whose answer nobody will bring.
-    pub fn new(
-        store: Arc<Store>,
-        board: Board,
-        clock: Clock,
-        client: Client,
-        credentials: Credentials,
-        config: &Config,
-    ) -> Self {
+    pub fn new(store: Arc<Store>, board: Board, clock: Clock, client: Client, keys: Provider, config: &Config) -> Self {
         Self {
             store,
             board,
             client,
-            credentials,
-            keys: config.credentials.clone(),
+            keys,
             policy: Policy::from(config),
             options: options(config),
             marker: Marker::in_spool(&config.spool.dir),
@@ -253,7 +243,7 @@ impl Submitter {
                 let due = due.map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
-            Decision::Pause { why, probe_at } if probe_at > now => {
+            Decision::Pause { why, probe_at } if probe_at > now && !self.keys.look_again().await => {
                 self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
                 Ok(Step::Waiting { until: Some(probe_at) })
             }

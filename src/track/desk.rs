@@ -4,7 +4,8 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use crate::clock::Clock;
-use crate::credentials::Credentials;
+use crate::credentials::Provider;
+use crate::submit::heed;
 use crate::vod::{Client, Pace, Reply, SignedCall, TaskQuery};
 
 /// The desk. Calls wait their turn.
@@ -25,19 +26,27 @@ impl Desk {
         self.pace.lock().await.set_max(f64::from(calls_per_second));
     }
 
-    /// Asks for tasks, when it is this call's turn, and learns the time by the answer.
-    pub async fn ask(&self, client: &Client, credentials: &Credentials, query: &TaskQuery<'_>) -> Reply {
+    /// Asks for tasks, when it is this call's turn, and learns the time by the answer. A call whose key was refused goes once more
+    /// where there is another key.
+    pub async fn ask(&self, client: &Client, keys: &Provider, query: &TaskQuery<'_>) -> Reply {
+        let (reply, is_replaced) = self.ask_once(client, keys, query).await;
+        if is_replaced { self.ask_once(client, keys, query).await.0 } else { reply }
+    }
+
+    async fn ask_once(&self, client: &Client, keys: &Provider, query: &TaskQuery<'_>) -> (Reply, bool) {
         let mut pace = self.pace.lock().await;
         pace.until_ready().await;
-        let nonce = uuid::Uuid::new_v4().to_string();
+        let (key, nonce) = (keys.current(), uuid::Uuid::new_v4().to_string());
         let sent = self.clock.moment();
-        let reply = client.send(&SignedCall::tasks(query, credentials, &nonce, self.clock.now())).await;
+        let reply = client.send(&SignedCall::tasks(query, &key.credentials, &nonce, self.clock.now())).await;
         self.clock.heard(sent, &reply);
         let throttled = matches!(&reply, Reply::Answered(answer)
             if answer.error().is_some_and(|error| error.code.starts_with("Throttling")));
         if pace.answered(throttled) {
             info!(calls_per_second = pace.rate(), "throttled: tasks are asked for slower, and faster again by and by");
         }
-        reply
+        drop(pace);
+        let is_replaced = heed(keys, &key, &reply).await;
+        (reply, is_replaced)
     }
 }

@@ -14,13 +14,14 @@ use super::matching::{Fate, fates};
 use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, next_look, progress, wants_total};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::Provider;
 use crate::ledger::{self, Fact};
 use crate::model::{TaskId, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::Backoff;
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
-use crate::submit::{AccountFault, Deferral, Outcome};
+use crate::submit::{AccountFault, Deferral, Outcome, pause_for_tx};
 use crate::vod::{Reply, TASKS_A_PAGE, TaskPage, TaskQuery, TaskRow, TaskStatus};
 
 /// How long a wait lasts at most before the database is looked at again.
@@ -53,6 +54,7 @@ pub struct Tracker {
     store: Arc<Store>,
     clock: Clock,
     desk: Arc<Desk>,
+    keys: Provider,
     settings: Arc<Settings>,
     /// Nothing is asked before, and so many failures in a row are why.
     quiet_until: Option<Time>,
@@ -97,8 +99,8 @@ impl Look {
 
 impl Tracker {
     /// A tracker over this store that asks at this desk.
-    pub fn new(store: Arc<Store>, clock: Clock, desk: Arc<Desk>, settings: Arc<Settings>) -> Self {
-        Self { store, clock, desk, settings, quiet_until: None, failures: 0 }
+    pub fn new(store: Arc<Store>, clock: Clock, desk: Arc<Desk>, keys: Provider, settings: Arc<Settings>) -> Self {
+        Self { store, clock, desk, keys, settings, quiet_until: None, failures: 0 }
     }
 
     /// Steps until `shutdown`; a step that has begun is dropped then, since a look changes nothing before its end.
@@ -179,7 +181,7 @@ impl Tracker {
             }
             Err(Ailing::Store(error)) => Err(error),
             Err(Ailing::Reply(reply)) => {
-                self.could_not_look(&reply).await?;
+                self.could_not_look(&reply, standing.probes).await?;
                 Ok(Step::Done)
             }
         }
@@ -354,8 +356,7 @@ impl Tracker {
 
     /// Asks, and learns the time by the answer.
     async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
-        let Settings { client, credentials, .. } = &*self.settings;
-        let reply = self.desk.ask(client, credentials, &query).await;
+        let reply = self.desk.ask(&self.settings.client, &self.keys, &query).await;
         look.calls += 1;
         if let Reply::Answered(answer) = &reply
             && let Some(page) = answer.tasks().filter(|_| answer.is_success())
@@ -366,7 +367,7 @@ impl Tracker {
     }
 
     /// The service did not say: not to this key, or not now.
-    async fn could_not_look(&mut self, reply: &Reply) -> store::Result<()> {
+    async fn could_not_look(&mut self, reply: &Reply, probes: u32) -> store::Result<()> {
         let outcome = Outcome::of(reply);
         if outcome == Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) {
             warn!(
@@ -374,6 +375,12 @@ impl Tracker {
             );
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
+            return tx.commit().await;
+        }
+        // A free call tries by and by whether it is mended; then tasks are asked for at once.
+        if let Outcome::Deferred(Deferral::Account(fault)) = outcome {
+            let mut tx = self.store.write().await?;
+            pause_for_tx(&mut tx, fault, probes, self.now()).await?;
             return tx.commit().await;
         }
         if self.failures == 0 {

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use chrono::TimeDelta;
 use prefetchd::clock::Clock;
 use prefetchd::config::Config;
-use prefetchd::credentials::Credentials;
+use prefetchd::credentials::{Credentials, Provider, Source};
 use prefetchd::ledger::{self, Marker};
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, Sandbox, Scenario, serve};
 use prefetchd::schedule::Policy;
@@ -127,8 +127,9 @@ impl Chaos {
             access_key_secret: ACCESS_KEY_SECRET.to_owned().into(),
             security_token: None,
         };
+        let keys = Provider::new(&self.config.credentials, (credentials, Source::Environment));
         let client = Client::new(&self.config.api).unwrap();
-        let submitter = Submitter::new(store, board, self.clock.clone(), client, credentials, &self.config);
+        let submitter = Submitter::new(store, board, self.clock.clone(), client, keys, &self.config);
         Life { spool, submitter }
     }
 

@@ -18,6 +18,7 @@ mod forecast;
 mod formats;
 mod http;
 mod isolation;
+mod keys;
 mod lists;
 mod monitoring;
 mod names;

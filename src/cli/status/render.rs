@@ -59,6 +59,14 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
     for problem in [&report.database_problem, &report.paused_why, &report.spool_problem].into_iter().flatten() {
         page.more(Tone::Bad, problem);
     }
+    let Some(key) = &report.key else { return };
+    // A key that is well and was never replaced is nothing to read about.
+    if let Some(why) = &key.refused {
+        page.row("key", Tone::Bad, &format!("from {}: refused, {why}", key.source));
+    } else if key.generation > 1 {
+        let times = key.generation - 1;
+        page.row("key", Tone::Plain, &format!("from {}, replaced {times} time(s) since the start", key.source));
+    }
 }
 
 fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {

@@ -48,6 +48,7 @@ fn report() -> StatusReport {
         spool_problem: None,
         config_problem: None,
         http_problem: None,
+        key: None,
         waiting_for: Some("the next budget day: all 500 requests of this one are spent".to_owned()),
         waiting_until: Some("2026-11-24T16:00:00.000Z".to_owned()),
         in_doubt: 0,

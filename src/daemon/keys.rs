@@ -1,0 +1,61 @@
+//! What is known of the key, on the notice board and in the metrics; and what another key means for what was learned with
+//! the last one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::credentials::{Generation, KeyState, Provider};
+use crate::status::Board;
+use crate::store::{self, Store};
+use crate::{ledger, meters};
+
+/// When the database could not be told, it is tried again after this.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Follows the key.
+#[derive(Debug)]
+pub(super) struct KeyKeeper {
+    pub(super) keys: Provider,
+    pub(super) store: Arc<Store>,
+    pub(super) board: Board,
+    /// Wakes the submitter.
+    pub(super) wake: Arc<Notify>,
+}
+
+impl KeyKeeper {
+    /// Writes down what changes, until `shutdown`.
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        let mut settled = self.keys.state().generation;
+        loop {
+            let state = self.keys.state();
+            meters::key(state.generation.0, state.refused.is_some());
+            let is_told = self.tell(&state, settled).await;
+            if let Err(error) = &is_told {
+                warn!(%error, "what is known of the access key could not be written down; it is tried again");
+            } else {
+                settled = state.generation;
+            }
+            tokio::select! {
+                () = self.keys.changed_from(&state) => {}
+                () = tokio::time::sleep(SAY_AGAIN), if is_told.is_err() => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Another key may do what the last one might not, and a paused account is tried with it at once.
+    async fn tell(&self, state: &KeyState, settled: Generation) -> store::Result<()> {
+        if state.generation != settled {
+            let mut tx = self.store.write().await?;
+            ledger::forget_refusals_tx(&mut tx).await?;
+            ledger::ask_at_once_tx(&mut tx).await?;
+            tx.commit().await?;
+            self.wake.notify_one();
+        }
+        self.board.key(&state.source.to_string(), state.generation.0, state.refused.as_deref()).await
+    }
+}
