@@ -39,7 +39,7 @@ alter table facts_new rename to facts;
 
 -- Files of the spool. Under which name one is stored is looked up when another of that name comes, or when it grows in done/.
 create index files_stored on files (stored_name);
-insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '100000 1');
+insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '1000000 1');
 
 -- Keys: which one is in use (1 at the start, one more whenever another takes its place), where it was found, and what the service
 -- says if it refuses it. And what a copy of a call must be equal to.
@@ -47,6 +47,17 @@ alter table daemon add column key_source text;
 alter table daemon add column key_generation integer;
 alter table daemon add column key_refused text;
 alter table submissions add column request_sha256 text; -- of the signed form, in hex; null for those of before: no copy of them goes
+
+-- A url that was accepted, and of which the service never told how it ended: state 7 of urls.
+alter table files add column unconfirmed integer not null default 0;
+alter table tally add column unconfirmed integer not null default 0;
+create index urls_unconfirmed on urls (file_id) where state = 7;
+-- What is given up by its age, when nobody was told.
+create index tracks_accepted on tracks (accepted_at) where look_at is not null;
+insert into sqlite_stat1 (tbl, idx, stat) values
+    ('urls', 'urls_unconfirmed', '100000 1000'),
+    ('tracks', 'tracks_accepted', '500 1');
+analyze sqlite_schema;
 
 create view v_status as
 select
@@ -69,12 +80,14 @@ select
     (select count(*) from files where phase in (0, 1, 3) and phase = 0) as files_reading,
     d.time_proved,
     d.service_ahead_ms,
-    d.key_source, d.key_generation, d.key_refused
+    d.key_source, d.key_generation, d.key_refused,
+    t.unconfirmed
 from daemon as d, account as a,
     (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
             sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
             sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
-            sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held
+            sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held,
+            sum(unconfirmed) as unconfirmed
      from tally) as t;
 
 create view v_budget as
@@ -117,7 +130,8 @@ select
      where so_far * 2 >= urls) as warm_seconds_median,
     (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
                                from file_warm as w where w.file_id = files.file_id)
-     where so_far * 20 >= urls * 19) as warm_seconds_p95
+     where so_far * 20 >= urls * 19) as warm_seconds_p95,
+    unconfirmed
 from files;
 
 -- What stands in v_urls of a url in whatever state; for v_urls alone.
@@ -218,7 +232,14 @@ select
     url_id, url, host, file, line, label, priority, 'cancelled' as state, reason as reason,
     attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
 from url_rows
-where url_state = 5;
+where url_state = 5
+union all
+select
+    url_id, url, host, file, line, label, priority, 'unconfirmed' as state, reason,
+    attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+from url_rows as u left join submissions as s using (submission_id)
+where url_state = 7;
 
 create view v_submissions as
 select

@@ -66,7 +66,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Tell one URL's whole story
     Why(why::WhyArgs),
-    /// Put what failed, expired, was cancelled or is held back into the queue; give a refused domain another chance
+    /// Put what failed, expired, was cancelled or is held back into the queue, or what is unconfirmed when asked for by that
+    /// name; give a refused domain another chance
     Retry(orders::RetryArgs),
     /// End URLs that wait
     Cancel(orders::CancelArgs),

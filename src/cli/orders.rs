@@ -59,7 +59,8 @@ struct HowArgs {
 #[command(after_help = "\
 All that is given must hold. A URL that was queued again in the meantime and is pending, in a batch or submitted is left
 alone, so that nothing is queued twice. A deadline that has passed is dropped. With --host alone a domain that is refused or
-offline gets another chance, too.
+offline gets another chance, too. What is unconfirmed was accepted and may be warm: only --state unconfirmed sends it again,
+for another charge.
 
 Examples:
   prefetchd retry --file premiere.txt --state failed --dry-run
@@ -120,7 +121,11 @@ struct Done {
 }
 
 pub(super) fn retry(config: Option<&Path>, args: &RetryArgs) -> anyhow::Result<i32> {
-    give(config, Order::Retry, &args.which, &args.how)
+    let order = match args.which.state {
+        Some(UrlState::Unconfirmed) => Order::RetryUnconfirmed,
+        _ => Order::Retry,
+    };
+    give(config, order, &args.which, &args.how)
 }
 
 pub(super) fn cancel(config: Option<&Path>, args: &CancelArgs) -> anyhow::Result<i32> {
@@ -136,7 +141,8 @@ fn give(config: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -
     let selection = selection(which)?;
     if let Some(state) = selection.state.filter(|state| !order.takes().contains(state)) {
         let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
-        let message = format!("{} takes what is {}, not what is {state}", order.command(), takes.join(", "));
+        let named = if order == Order::Retry { ", or by that name what is unconfirmed" } else { "" };
+        let message = format!("{} takes what is {}{named}, not what is {state}", order.command(), takes.join(", "));
         return Err(failure(exit::USAGE, message));
     }
     let done = runtime()?.block_on(async {
@@ -248,7 +254,7 @@ fn nothing(order: Order, done: &Done) -> String {
     let mut message = format!("nothing to do: no URL of {} is {}", one_line(&done.what), takes.join(", "));
     if done.left_alone > 0 {
         message = match order {
-            Order::Retry => format!(
+            Order::Retry | Order::RetryUnconfirmed => format!(
                 "nothing to do: each of the {} URLs of {} was queued again since, or is held until the next day's requests for \
                  isolation",
                 number(done.left_alone.cast_signed()),
@@ -266,7 +272,7 @@ fn nothing(order: Order, done: &Done) -> String {
 fn tell(order: Order, done: &Done) {
     let would = if done.dry_run { "would " } else { "" };
     let does = match order {
-        Order::Retry => format!("{would}go back into the queue"),
+        Order::Retry | Order::RetryUnconfirmed => format!("{would}go back into the queue"),
         Order::Cancel if done.dry_run => "would be cancelled".to_owned(),
         Order::Cancel => "are cancelled".to_owned(),
         Order::Prioritize(priority) if done.dry_run => format!("would become {priority}"),
@@ -279,7 +285,7 @@ fn tell(order: Order, done: &Done) {
     if done.urls > 0 || done.domain_urls.is_none() {
         out(&format!("{what}: {} URLs {does}", number(done.urls.cast_signed())));
     }
-    if done.left_alone > 0 && order == Order::Retry {
+    if done.left_alone > 0 && order.command() == Order::Retry.command() {
         let n = number(done.left_alone.cast_signed());
         out(&format!("{n} are left alone: queued again since, or held until the next day's requests for isolation"));
     }

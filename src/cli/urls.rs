@@ -17,7 +17,8 @@ Examples:
   prefetchd urls --state failed --since 24h
   prefetchd urls --label 'Harbour Lights premiere' --limit 1000 > premiere.tsv")]
 pub(super) struct UrlsArgs {
-    /// Only in this state: pending, leased, submitted, complete, failed, expired, cancelled or held
+    /// Only in this state: pending, leased, submitted, complete, failed, expired, cancelled, held or
+    /// unconfirmed
     #[arg(long)]
     state: Option<UrlState>,
     /// Only of files of this name

@@ -76,6 +76,7 @@ impl Herald {
             submitted = count(UrlState::Submitted),
             complete = count(UrlState::Complete),
             failed = count(UrlState::Failed),
+            unconfirmed = count(UrlState::Unconfirmed),
             held = count(UrlState::Held),
             in_doubt = report.in_doubt,
             day = budget.map(|budget| budget.day.as_str()),

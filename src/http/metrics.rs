@@ -243,7 +243,7 @@ mod tests {
         let pause = pause.map(|why| Pause { why: PauseWhy(why.to_owned()), probe_at: from_millis(0) });
         Seen {
             census: Census {
-                urls: vec![(Priority::Urgent, [1, 2, 3, 4, 5, 6, 7, 8])],
+                urls: vec![(Priority::Urgent, [1, 2, 3, 4, 5, 6, 7, 8, 9])],
                 files_in_progress: 1,
                 oldest_pending: Some(from_millis(400_000)),
             },

@@ -160,7 +160,10 @@ pub async fn standing(conn: &mut SqliteConnection, now: Time) -> Result<Standing
             }
             "quota_readable" => standing.quota_readable = value == "true" || !holds,
             "domains_readable" => standing.domains_readable = value == "true" || !holds,
-            "tasks_readable" => standing.tasks_readable = value == "true" || !holds,
+            "tasks_readable" => {
+                standing.tasks_refused = value != "true";
+                standing.tasks_readable = value == "true" || !holds;
+            }
             _ => {}
         }
     }

@@ -22,11 +22,13 @@ pub enum UrlState {
     Cancelled,
     /// Waits for the operator.
     Held,
+    /// Accepted by the API, which never told how it ended. No failure: nobody said so.
+    Unconfirmed,
 }
 
 impl UrlState {
     /// In the order of the counting columns of `files` and `tally`.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Leased,
         Self::Submitted,
@@ -35,6 +37,7 @@ impl UrlState {
         Self::Expired,
         Self::Cancelled,
         Self::Held,
+        Self::Unconfirmed,
     ];
 }
 
@@ -43,7 +46,8 @@ impl FromStr for UrlState {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|state| state.to_string() == text).ok_or_else(|| {
-            format!("`{text}` is no state (pending, leased, submitted, complete, failed, expired, cancelled or held)")
+            let words = Self::ALL.map(|state| state.to_string()).join(", ");
+            format!("`{text}` is no state ({words})")
         })
     }
 }
@@ -59,6 +63,7 @@ impl fmt::Display for UrlState {
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
             Self::Held => "held",
+            Self::Unconfirmed => "unconfirmed",
         })
     }
 }

@@ -31,6 +31,8 @@ pub enum Event {
         complete: i64,
         /// URLs that ended as failed.
         failed: i64,
+        /// URLs that were accepted, and the service never told how they ended.
+        unconfirmed: i64,
         /// URLs whose deadline passed unsent.
         expired: i64,
         /// Why it could not be read as a URL file at all.

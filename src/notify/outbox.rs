@@ -36,13 +36,15 @@ const FINISH: &str = "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_finishing
                       where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0 limit ?2)
-    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete";
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
+        unconfirmed";
 
 const FINISH_SENT: &str = "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_sent
                       where phase in (2, 4) and finished_at is null and pending + leased + held = 0 limit ?2)
-    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete";
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
+        unconfirmed";
 
 const NEAR: &str = "
     update files set deadline_said = 1
@@ -110,6 +112,7 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
             submitted: row.get(5),
             complete: row.get(9),
             failed: row.get(6),
+            unconfirmed: row.get(10),
             expired: row.get(7),
             rejected_why: row.get(8),
         };

@@ -7,7 +7,8 @@ use crate::model::{Priority, Time, UrlState, from_millis};
 use crate::store::Result;
 
 const URLS: &str = "
-    select priority, pending, leased, submitted, complete, failed, expired, cancelled, held from tally order by priority";
+    select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
+    from tally order by priority";
 
 const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)";
 

@@ -1,5 +1,7 @@
 //! What became of accepted URLs, as their tasks tell: a whole batch at once, or single URLs of it.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Row, SqlitePool};
 
 use super::tally::Moves;
@@ -24,6 +26,11 @@ const AGAIN: &str = "
     where url_id = ?1 and state = 1
     returning file_id, host_id, priority";
 
+/// A file that had finished without them, where tasks may not be asked for, tells how its URLs ended after all.
+const TELL_AGAIN: &str = "
+    update files set receipt_final = 0
+    where file_id in (select value from json_each(?1)) and finished_at is not null and receipt_final = 1";
+
 const ADD_WARM: &str = "
     insert into file_warm (file_id, seconds, urls) values (?1, ?2, ?3)
     on conflict (file_id, seconds) do update set urls = urls + excluded.urls";
@@ -47,6 +54,11 @@ pub enum Ending {
     /// It failed for good.
     Failed {
         /// Why, for the operator.
+        why: String,
+    },
+    /// It was accepted, and the service does not tell how it ended.
+    Unconfirmed {
+        /// Why nobody knows, for the operator.
         why: String,
     },
     /// It failed, and is sent once more, as ordinary work.
@@ -76,6 +88,7 @@ pub async fn sent(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<Sen
 /// What the database says.
 pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<i64> {
     let mut moves = Moves::default();
+    let mut files = BTreeSet::new();
     let mut urls = 0;
     for row in sqlx::query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
         let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
@@ -83,9 +96,11 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
         moves.add(file, host, priority, UrlState::Submitted, -n);
         moves.add(file, host, priority, UrlState::Complete, n);
         add_warm(tx, file, from_millis(row.get(4)), n, now).await?;
+        files.insert(file.0);
         urls += n;
     }
     moves.apply(tx.conn()).await?;
+    tell_again(tx, files).await?;
     Ok(urls)
 }
 
@@ -96,10 +111,12 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
 /// What the database says.
 pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now: Time) -> Result<()> {
     let mut moves = Moves::default();
+    let mut files = BTreeSet::new();
     for (url, ending) in endings {
         let query = match ending {
             Ending::Complete => sqlx::query(END_ONE).bind(url.0).bind(2).bind(None::<&str>).bind(to_millis(now)),
             Ending::Failed { why } => sqlx::query(END_ONE).bind(url.0).bind(3).bind(why).bind(to_millis(now)),
+            Ending::Unconfirmed { why } => sqlx::query(END_ONE).bind(url.0).bind(7).bind(why).bind(to_millis(now)),
             Ending::Again { why, at } => sqlx::query(AGAIN).bind(url.0).bind(why).bind(to_millis(*at)),
         };
         let Some(row) = query.fetch_optional(tx.conn()).await? else { continue };
@@ -107,14 +124,23 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
         let to = match ending {
             Ending::Complete => UrlState::Complete,
             Ending::Failed { .. } => UrlState::Failed,
+            Ending::Unconfirmed { .. } => UrlState::Unconfirmed,
             Ending::Again { .. } => UrlState::Pending,
         };
         moves.shift(file, host, priority, UrlState::Submitted, to);
+        files.insert(file.0);
         if *ending == Ending::Complete {
             add_warm(tx, file, from_millis(row.get(3)), 1, now).await?;
         }
     }
-    moves.apply(tx.conn()).await
+    moves.apply(tx.conn()).await?;
+    tell_again(tx, files).await
+}
+
+async fn tell_again(tx: &mut WriteTx<'_>, files: BTreeSet<i64>) -> Result<()> {
+    let files = serde_json::json!(files).to_string();
+    sqlx::query(TELL_AGAIN).bind(files).execute(tx.conn()).await?;
+    Ok(())
 }
 
 async fn add_warm(tx: &mut WriteTx<'_>, file: FileId, dropped_at: Time, urls: i64, now: Time) -> Result<()> {

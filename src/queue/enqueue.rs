@@ -41,10 +41,14 @@ const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
+/// The last column is when it was accepted, where nobody may learn how it ended: this key may not ask for tasks.
 const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
-                      when 2 then ended_at end
+                      when 2 then ended_at end,
+           case when state in (1, 7) and exists (select 1 from facts where fact = 'tasks_readable' and value = 'false')
+                then (select s.closed_at from submissions as s
+                      where s.submission_id = urls.submission_id and s.state = 1) end
     from urls where url_id = ?1";
 
 const STRENGTHEN: &str = "
@@ -80,12 +84,13 @@ pub struct Enqueued {
     pub queued: u64,
     /// Lines whose URL was pending, leased or submitted already, or stood twice in the chunk.
     pub merged: u64,
-    /// Lines whose URL completed lately.
+    /// Lines whose URL completed lately, or was accepted lately where nobody can know more.
     pub fresh: u64,
 }
 
 /// Queues the URLs of a chunk that are not live already and did not complete after `fresh_since`; where one is live and
-/// still pending, the stronger priority, the earlier deadline and the earlier time win.
+/// still pending, the stronger priority, the earlier deadline and the earlier time win. Where this key may not ask for tasks,
+/// nobody will say that a URL is complete: one that was accepted counts as live, or as fresh, by the time of that.
 ///
 /// # Errors
 ///
@@ -407,10 +412,12 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
         if row.get_ref(0)?.as_str()? != url {
             continue;
         }
-        match (row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(9)?) {
-            (0, _) => return Ok(Known::Pending(pending_row(id, row)?)),
-            (1, None) => return Ok(Known::Sent),
-            (1 | 2, Some(completed_at)) if completed_at > fresh_since => found = Known::Fresh,
+        let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
+        match (row.get::<_, i64>(1)?, completed_at, accepted_at) {
+            (0, ..) => return Ok(Known::Pending(pending_row(id, row)?)),
+            (1, None, None) => return Ok(Known::Sent),
+            (1, None, Some(accepted_at)) if accepted_at > fresh_since => return Ok(Known::Sent),
+            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Known::Fresh,
             _ => {}
         }
     }

@@ -41,7 +41,7 @@ const FINISH: &str = "
 const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
            lines, queued, merged, fresh, refused, rejected_why, finished_at,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, file_id
+           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id
     from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
@@ -50,7 +50,11 @@ const FINAL_RECEIPTS: &str = "
     from files indexed by files_final
     where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
 
-const RECEIPTS_WRITTEN: &str = "update files set receipt_final = 1 where file_id in (select value from json_each(?1))";
+/// Unless the file has been opened again, or its URLs have ended, since the receipt's numbers were read.
+const RECEIPTS_WRITTEN: &str = "
+    update files set receipt_final = 1
+    from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
+    where files.file_id = j.id and files.submitted = j.submitted and files.finished_at is not null";
 
 const ACCOUNT_REFUSALS: &str = "
     select reason, lines, file_id from file_refusals
@@ -216,13 +220,15 @@ pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, Str
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
 
-/// The receipts say how these files ended.
+/// The receipts say how these files ended, as their accounts have it. One that has changed since is written again.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
-    sqlx::query(RECEIPTS_WRITTEN).bind(ids(files)).execute(tx.conn()).await?;
+pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &HashMap<FileId, FileAccount>) -> Result<()> {
+    let submitted = UrlState::Submitted as usize;
+    let said: Vec<(i64, u64)> = files.iter().map(|(file, account)| (file.0, account.urls[submitted])).collect();
+    sqlx::query(RECEIPTS_WRITTEN).bind(serde_json::json!(said).to_string()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -296,7 +302,7 @@ pub async fn accounts(pool: &SqlitePool, files: &[FileId]) -> Result<HashMap<Fil
     let mut conn = pool.acquire().await?;
     let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
     let mut accounts: HashMap<FileId, FileAccount> =
-        rows.iter().map(|row| (FileId(row.get(26)), account(row))).collect();
+        rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
     for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
         if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
             account.refusals.push((row.get(0), count(&row, 1)));

@@ -5,18 +5,22 @@ use sqlx::{Row, SqliteConnection};
 use crate::model::{ObjectUrl, Time, to_millis};
 use crate::store::Result;
 
-/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are fresh.
+/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are fresh. Where tasks
+/// may not be asked for, what was accepted is live or fresh by the time of that.
 const KNOWN: &str = "
     with recursive same (at, url, url_id) as (
         select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0
         union all
         select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id where u.older_id is not null
     ), found as (
-        select max(u.state = 0 or (u.state = 1 and s.ended_at is null)) as live,
-               max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at end > ?2, 0)) as fresh
+        select max(u.state = 0 or (u.state = 1 and s.ended_at is null
+                                   and coalesce(iif(blind, s.closed_at, null) > ?2, 1))) as live,
+               max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at
+                                         when 7 then iif(blind, s.closed_at, null) end > ?2, 0)) as fresh
         from same
         join urls as u on u.url_id = same.url_id and u.url = same.url
         left join submissions as s on s.submission_id = u.submission_id
+        join (select exists (select 1 from facts where fact = 'tasks_readable' and value = 'false') as blind)
         group by same.at
     )
     select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found";

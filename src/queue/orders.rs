@@ -19,7 +19,7 @@ const RECORD: &str = "insert into orders (at, who, command, what) values (?1, ?2
 const COUNT: &str = "update orders set rows = rows + ?2 where order_id = ?1";
 
 /// Those that ended or are held, and of whose URL nothing is live: neither pending, nor in a batch, nor submitted, nor
-/// completed since.
+/// completed or accepted without an end since.
 const RETRYABLE: &str = "
     select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
     from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
@@ -31,7 +31,7 @@ const RETRYABLE: &str = "
                       select 1 from same
                       join urls as v on v.url_id = same.url_id
                       left join submissions as s on s.submission_id = v.submission_id
-                      where v.url = u.url and v.state in (0, 1, 2)
+                      where v.url = u.url and v.state in (0, 1, 2, 7)
                         and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))";
 
 const ENDED: &str = "select url_id, url from urls where url_id in (select value from json_each(?1)) and state > 2";
@@ -66,8 +66,10 @@ const PRIORITIZE_FILES: &str = "
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Back into the queue, with all attempts.
+    /// Back into the queue, with all attempts: what ended unsent or badly, or is held.
     Retry,
+    /// The same for what was accepted and may be warm, which is sent a second time.
+    RetryUnconfirmed,
     /// To an end.
     Cancel,
     /// To another place in the queue.
@@ -89,16 +91,21 @@ impl Order {
     /// The command that gives it.
     pub fn command(self) -> &'static str {
         match self {
-            Self::Retry => "retry",
+            Self::Retry | Self::RetryUnconfirmed => "retry",
             Self::Cancel => "cancel",
             Self::Prioritize(_) => "prioritize",
         }
+    }
+
+    fn is_retry(self) -> bool {
+        matches!(self, Self::Retry | Self::RetryUnconfirmed)
     }
 
     /// The states out of which it takes URLs.
     pub fn takes(self) -> &'static [UrlState] {
         match self {
             Self::Retry => &[UrlState::Failed, UrlState::Expired, UrlState::Cancelled, UrlState::Held],
+            Self::RetryUnconfirmed => &[UrlState::Unconfirmed],
             Self::Cancel | Self::Prioritize(_) => &[UrlState::Pending, UrlState::Held],
         }
     }
@@ -123,7 +130,9 @@ impl Order {
         let mut moves = Moves::default();
         for row in &rows {
             match self {
-                Self::Retry => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Pending),
+                Self::Retry | Self::RetryUnconfirmed => {
+                    moves.shift(row.file, row.host, row.priority, row.state, UrlState::Pending);
+                }
                 Self::Cancel => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Cancelled),
                 Self::Prioritize(priority) => {
                     moves.add(row.file, row.host, row.priority, row.state, -1);
@@ -132,13 +141,13 @@ impl Order {
             }
         }
         let update = match self {
-            Self::Retry => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
+            Self::Retry | Self::RetryUnconfirmed => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
             Self::Cancel => sqlx::query(CANCEL).bind(ids).bind(to_millis(now)),
             Self::Prioritize(priority) => sqlx::query(PRIORITIZE).bind(ids).bind(priority.rank()),
         };
         update.execute(tx.conn()).await?;
         moves.apply(tx.conn()).await?;
-        if self == Self::Retry {
+        if self.is_retry() {
             let files: BTreeSet<i64> = rows.iter().map(|row| row.file.0).collect();
             sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
         }
@@ -148,17 +157,18 @@ impl Order {
 
     async fn rows(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
         let mut ids = json(urls.iter().map(|url| url.0));
-        if self == Self::Retry {
+        if self.is_retry() {
             let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
             let keyed: Vec<(i64, i64)> = ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(row.get(1)))).collect();
             ids = serde_json::json!(keyed).to_string();
         }
-        let statement = if self == Self::Retry { RETRYABLE } else { WAITING };
+        let statement = if self.is_retry() { RETRYABLE } else { WAITING };
         let rows = sqlx::query(statement).bind(ids).fetch_all(conn).await?;
         let mut rows: Vec<OrderRow> = rows.iter().map(row).collect();
+        rows.retain(|row| self.takes().contains(&row.state));
         match self {
             // Of one URL that ended several times only the latest goes again.
-            Self::Retry => {
+            Self::Retry | Self::RetryUnconfirmed => {
                 rows.sort_by_key(|row| std::cmp::Reverse(row.id));
                 let mut seen = HashSet::new();
                 rows.retain(|row| seen.insert(row.url.clone()));
@@ -218,6 +228,7 @@ fn row(row: &SqliteRow) -> OrderRow {
             3 => UrlState::Failed,
             4 => UrlState::Expired,
             5 => UrlState::Cancelled,
+            7 => UrlState::Unconfirmed,
             _ => UrlState::Held,
         },
         url: row.get(6),

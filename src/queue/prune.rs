@@ -56,6 +56,7 @@ fn leave(moves: &mut Moves, row: &SqliteRow) {
         2 => UrlState::Complete,
         3 => UrlState::Failed,
         4 => UrlState::Expired,
+        7 => UrlState::Unconfirmed,
         _ => UrlState::Cancelled,
     };
     moves.add(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), state, -1);

@@ -115,6 +115,7 @@ fn conditions(state: UrlState) -> &'static [&'static str] {
         UrlState::Failed => &["u.state = 3"],
         UrlState::Expired => &["u.state = 4"],
         UrlState::Cancelled => &["u.state = 5"],
+        UrlState::Unconfirmed => &["u.state = 7"],
         // By the operator's doing, or as a suspect until the next day.
         UrlState::Held => &["u.state = 6", "u.state = 0 and u.suspect > 0 and u.suspect = 2"],
     }

@@ -13,18 +13,20 @@ use crate::store::Result;
 const FILES: &str = "
     update files set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
-        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7
+        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
+        unconfirmed = unconfirmed + j.d8
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
     where files.file_id = j.id";
 
 const TALLY: &str = "
     update tally set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
-        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7
+        failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
+        unconfirmed = unconfirmed + j.d8
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
     where tally.priority = j.id";
 
@@ -87,7 +89,7 @@ fn bump<K: Eq + Hash>(changes: &mut HashMap<K, Change>, key: K, state: UrlState,
     changes.entry(key).or_default()[state as usize] += n;
 }
 
-/// The changes as JSON: a row of the key and its eight differences each.
+/// The changes as JSON: a row of the key and its differences each, one a state.
 fn rows(changes: impl Iterator<Item = (i64, Change)>) -> String {
     let mut text = String::from("[");
     for (key, change) in changes.filter(|(_, change)| change.iter().any(|n| *n != 0)) {

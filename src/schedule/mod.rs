@@ -148,6 +148,8 @@ pub struct Standing {
     pub quota_readable: bool,
     /// Whether this key may ask for tasks, as far as is known.
     pub tasks_readable: bool,
+    /// Whether this key may not ask for tasks by the service's last word, however old that is.
+    pub tasks_refused: bool,
     /// Whether this key may ask for the account's domains, as far as is known.
     pub domains_readable: bool,
     /// How many URLs only the service refuses.
@@ -167,6 +169,7 @@ impl Default for Standing {
             unit: None,
             quota_readable: true,
             tasks_readable: true,
+            tasks_refused: false,
             domains_readable: true,
             bad_rate: BadRate::default(),
         }

@@ -305,7 +305,7 @@ impl Ingest {
         }
         self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
-        queue::receipts_written_tx(&mut tx, &ids).await?;
+        queue::receipts_written_tx(&mut tx, &accounts).await?;
         Ok(tx.commit().await?)
     }
 

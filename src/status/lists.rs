@@ -129,7 +129,7 @@ impl List {
         filters.extend(file.map(|file| ("name = ?", file)));
         filters.extend(label.map(|label| ("label = ?", label)));
         filters.extend(since.map(|since| ("dropped_at >= ?", view_time(since))));
-        let shown = &["name", "label", "lines", "pending", "submitted", "complete", "failed", "held"];
+        let shown = &["name", "label", "lines", "pending", "submitted", "complete", "failed", "unconfirmed", "held"];
         Self { view: "v_files", shown, order: Some("file_id desc"), filters, limit, then: None }
     }
 
@@ -215,6 +215,7 @@ fn has_urls(state: UrlState) -> &'static str {
         UrlState::Expired => "expired > cast(? as integer)",
         UrlState::Cancelled => "cancelled > cast(? as integer)",
         UrlState::Held => "held > cast(? as integer)",
+        UrlState::Unconfirmed => "unconfirmed > cast(? as integer)",
     }
 }
 

@@ -17,7 +17,8 @@ use crate::store::{self, Result};
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, in_doubt, possible_doubles,
+           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
+           in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
            config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused
     from v_status";
@@ -29,7 +30,8 @@ const BUDGET: &str = "
 
 const FILES: &str = "
     select file_id, name, progress, rejected_why, label, priority, dropped_at, lines, queued, merged, refused, fresh,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, warm_seconds_median, warm_seconds_p95
+           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
+           warm_seconds_median, warm_seconds_p95
     from v_files order by file_id desc limit ?1";
 
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
@@ -232,7 +234,7 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
     let files = sqlx::query(FILES).bind(files).fetch_all(&mut *conn).await?;
     let database: Option<String> = sqlx::query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
     let health: String = row.get(0);
-    let (started_at, paused_since): (Option<String>, Option<String>) = (row.get(6), row.get(19));
+    let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
     Ok(StatusReport {
         at: None,
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
@@ -245,13 +247,13 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         spool_problem: row.get(4),
         pid: row.get(5),
         started_at,
-        urls: by_state(&row, 7),
-        in_doubt: row.get(15),
-        possible_doubles: row.get(16),
-        parked: row.get(17),
-        suspected: row.get(18),
-        config_problem: row.get(25),
-        http_problem: row.get(26),
+        urls: by_state(&row),
+        in_doubt: row.get("in_doubt"),
+        possible_doubles: row.get("possible_doubles"),
+        parked: row.get("parked"),
+        suspected: row.get("suspected"),
+        config_problem: row.get("config_problem"),
+        http_problem: row.get("http_problem"),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
         key: row.get::<Option<String>, _>("key_source").map(|source| KeyReport {
@@ -259,8 +261,8 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
             generation: row.get("key_generation"),
             refused: row.get("key_refused"),
         }),
-        files_reading: row.get(24),
-        pending: Priority::ALL.iter().enumerate().map(|(at, p)| (p.to_string(), row.get(20 + at))).collect(),
+        files_reading: row.get("files_reading"),
+        pending: Priority::ALL.iter().map(|p| (p.to_string(), row.get(format!("pending_{p}").as_str()))).collect(),
         oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),
         pace: None,
         forecast: None,
@@ -299,9 +301,9 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
                 merged: row.get(9),
                 refused: row.get(10),
                 fresh: row.get(11),
-                urls: by_state(row, 12),
-                warm_seconds_median: row.get(20),
-                warm_seconds_p95: row.get(21),
+                urls: by_state(row),
+                warm_seconds_median: row.get("warm_seconds_median"),
+                warm_seconds_p95: row.get("warm_seconds_p95"),
             })
             .collect(),
     })
@@ -369,9 +371,13 @@ fn wal(database: &std::path::Path) -> WalReport {
     WalReport { bytes, is_long: bytes > WAL_LONG * store::WAL_BYTES }
 }
 
-/// The eight counts that stand in a row from column `from` on, in the order of [`UrlState::ALL`].
-fn by_state(row: &sqlx::sqlite::SqliteRow, from: usize) -> BTreeMap<String, i64> {
-    UrlState::ALL.iter().enumerate().map(|(at, state)| (state.to_string(), row.get(from + at))).collect()
+/// The counts that stand in a row, in columns of the states' names.
+fn by_state(row: &sqlx::sqlite::SqliteRow) -> BTreeMap<String, i64> {
+    UrlState::ALL
+        .map(|state| state.to_string())
+        .into_iter()
+        .map(|word| (word.clone(), row.get(word.as_str())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ const NEXT: &str = "
 /// A look that a wrong clock wrote down comes no later than this.
 const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
 
+/// Accepted so long ago that nothing more is to be learned; whatever the next look waits for.
+const OVERDUE: &str = "
+    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
+    from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at limit 1";
+
 const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by task_id";
 
 const LOOK_AT: &str = "update tracks set look_at = ?2 where submission_id = ?1 and look_at is not null";
@@ -39,7 +44,7 @@ const SAW_TASK: &str = "
 
 const END_TASKS: &str = "
     update tasks set
-        status = case when failed > 0 then 'Failed' when ?3 then 'Complete' else 'Failed' end,
+        status = case when failed > 0 then 'Failed' when ?3 then 'Complete' else status end,
         ended_at = coalesce(ended_at, ?2)
     where submission_id = ?1";
 
@@ -112,6 +117,11 @@ pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Track>> {
     Ok(sqlx::query(NEXT).fetch_optional(pool).await?.as_ref().map(track))
 }
 
+/// The submission that was accepted first, and not after `before`, of those that are still followed.
+pub(super) async fn overdue(pool: &SqlitePool, before: Time) -> Result<Option<Track>> {
+    Ok(sqlx::query(OVERDUE).bind(to_millis(before)).fetch_optional(pool).await?.as_ref().map(track))
+}
+
 fn track(row: &SqliteRow) -> Track {
     let seen = row.get::<Option<i64>, _>(5).map(|at| Seen {
         at: from_millis(at),
@@ -182,7 +192,8 @@ pub(super) async fn saw_task_tx(
     Ok(())
 }
 
-/// All tasks of a submission have ended; `well` unless the service lists them no longer.
+/// Nothing more is asked of a submission's tasks: they have ended `well`, or the service lists them no longer. Then the last state
+/// that was seen stands.
 pub(super) async fn end_tasks_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, well: bool, now: Time) -> Result<()> {
     sqlx::query(END_TASKS).bind(submission.0).bind(to_millis(now)).bind(well).execute(tx.conn()).await?;
     Ok(())

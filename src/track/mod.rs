@@ -9,6 +9,9 @@
 //! `plan` decides what a look says and when the next one comes, `matching` which row is which URL: both pure. The calls go
 //! through a [`Desk`] of their own pace, never at the submitter's expense; the lookup of a lost answer goes through it too.
 //!
+//! Absence of an answer is no answer: what the service never tells within the three days for which it lists tasks ends as
+//! `unconfirmed`, with the reason ([`Untold`]); only the service's own word makes a URL `failed`.
+//!
 //! Complete is only what the service says: a sample of the completed URLs is asked for through the CDN ([`Verifier`]), slowly, and
 //! what the answers say of the cache is written down.
 //!
@@ -21,6 +24,7 @@ mod checks;
 mod desk;
 mod matching;
 mod plan;
+mod untold;
 mod verify;
 mod warmth;
 mod worker;
@@ -29,6 +33,7 @@ pub use book::{clamp_looks_tx, follow_tx, forget_tx, knows_task};
 pub use desk::Desk;
 pub use matching::{Fate, fates};
 pub use plan::{Course, Progress, Seen, first_look, next_look, progress};
+pub use untold::Untold;
 pub use verify::Verifier;
 pub use warmth::{Headers, Verdict, Warmth, is_sampled};
 pub use worker::Tracker;

@@ -12,6 +12,7 @@ use super::book::{self, TaskSeen, Track};
 use super::desk::Desk;
 use super::matching::{Fate, fates};
 use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, next_look, progress, wants_total};
+use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Provider;
@@ -149,6 +150,10 @@ impl Tracker {
     /// What the database says; the look is made again.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
+        if let Some(track) = book::overdue(self.store.read(), self.clock.reading().earliest - LISTED_FOR).await? {
+            self.give_up(&track, now).await?;
+            return Ok(Step::Done);
+        }
         if let Some(until) = self.quiet_until.filter(|until| *until > now) {
             return Ok(Step::Waiting(Some(until)));
         }
@@ -167,12 +172,13 @@ impl Tracker {
             tx.commit().await?;
             return Ok(Step::Done);
         }
-        if self.clock.reading().is_past(track.accepted_at + LISTED_FOR) {
-            self.give_up(&track, now).await?;
-            return Ok(Step::Done);
-        }
         match self.look(&track).await {
             Ok(()) => {
+                if standing.tasks_refused {
+                    let mut tx = self.store.write().await?;
+                    ledger::note_fact_tx(&mut tx, Fact::TasksReadable(true), now).await?;
+                    tx.commit().await?;
+                }
                 if self.failures > 0 {
                     info!("tasks can be asked for again");
                 }
@@ -333,12 +339,17 @@ impl Tracker {
         }
     }
 
-    /// The service lists the batch no longer: what was learned stands, and what was not ends.
+    /// The service lists the batch no longer: what was learned stands, and of the rest nobody will know.
     async fn give_up(&self, track: &Track, now: Time) -> store::Result<()> {
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let why = "unknown to the service: it was accepted, and its task did not end within the three days for which tasks are listed";
-        let endings: Vec<(UrlId, Ending)> =
-            urls.iter().map(|url| (url.id, Ending::Failed { why: why.to_owned() })).collect();
+        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
+        let untold = match track.seen {
+            _ if standing.tasks_refused => Untold::Forbidden,
+            Some(_) => Untold::NoEnd,
+            None => Untold::NotAsked,
+        };
+        let ending = Ending::Unconfirmed { why: untold.to_string() };
+        let endings: Vec<(UrlId, Ending)> = urls.iter().map(|url| (url.id, ending.clone())).collect();
         let seen = track.seen.unwrap_or(Seen { at: now, complete: 0, failed: 0, listed: None });
         let mut tx = self.store.write().await?;
         queue::end_urls_tx(&mut tx, &endings, now).await?;
@@ -349,7 +360,8 @@ impl Tracker {
         warn!(
             submission.id = track.submission.0,
             urls = urls.len(),
-            "tasks did not end within three days: their URLs count as failed"
+            why = %untold,
+            "nobody knows how these URLs ended: they are unconfirmed"
         );
         Ok(())
     }

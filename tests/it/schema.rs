@@ -92,6 +92,7 @@ async fn the_hot_statements_walk_their_index() {
         ("notify/outbox HAS_FINISHED", "USING INDEX files_finishing"),
         ("notify/outbox HAS_SENT", "USING INDEX files_sent"),
         ("track/book NEXT", "USING INDEX tracks_due"),
+        ("track/book OVERDUE", "USING INDEX tracks_accepted"),
         ("track/book KNOWN_TASK", "USING COVERING INDEX tasks_id"),
         ("queue/endings SENT", "USING INDEX urls_submission"),
         ("queue/endings GROUPS", "USING INDEX urls_submission"),
@@ -192,7 +193,7 @@ async fn parts(conn: &mut SqliteConnection, query: &str) -> Vec<String> {
 }
 
 /// The states that the parts of `v_urls` give, in its order.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "pending",
     "pending",
     "pending",
@@ -206,6 +207,7 @@ const PARTS: [&str; 13] = [
     "failed",
     "expired",
     "cancelled",
+    "unconfirmed",
 ];
 
 #[tokio::test]
@@ -233,6 +235,7 @@ async fn a_query_for_urls_of_one_state_walks_an_index_of_that_state() {
         "urls_failed",
         "urls_expired",
         "urls_cancelled",
+        "urls_unconfirmed",
     ];
     assert_eq!(parts.len(), indexes.len(), "{parts:?}");
     for ((part, index), state) in parts.iter().zip(indexes).zip(PARTS) {

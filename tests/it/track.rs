@@ -2,13 +2,17 @@
 
 use std::process::Command;
 
-use crate::support::{World, read, urls};
+use crate::support::{World, read, said, urls};
 
 /// Tasks that take half a second to three seconds, and a tracker that looks soon.
 const FAST: &str = "[track]\nfirst_after = \"1s\"\nretry_after = \"1s\"\ncalls_per_second = 100\n";
 
 fn looks(world: &World) -> usize {
     world.account().calls.iter().filter(|call| call.operation == "DescribeVodRefreshTasks").count()
+}
+
+fn receipt(world: &World, name: &str) -> serde_json::Value {
+    serde_json::from_str(&read(&world.spool(&format!("done/{name}.receipt.json")))).unwrap()
 }
 
 fn sql(world: &World, statement: &str) {
@@ -98,7 +102,7 @@ fn a_killed_daemon_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_the_service_never_lists_ends_after_three_days() {
+fn what_the_service_never_lists_is_unconfirmed_after_three_days() {
     let world = World::new("[tasks]\nlisted_after_seconds = 1e9", FAST);
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 5));
@@ -106,9 +110,14 @@ fn what_the_service_never_lists_ends_after_three_days() {
     world.stop(daemon);
     sql(&world, "update tracks set accepted_at = accepted_at - 73 * 3600000, look_at = accepted_at");
     let _daemon = world.daemon();
-    world.wait_for("select failed from v_files", 5);
-    assert_eq!(world.number("select count(*) from v_urls where reason like 'unknown to the service%'"), 5);
+    world.wait_for("select unconfirmed from v_files", 5);
+    let listed =
+        "select count(*) from v_urls where state = 'unconfirmed' and ended_at is not null and task_ids is not null
+                  and reason like '%the service listed no end of it%'";
+    assert_eq!(world.number(listed), 5);
+    assert_eq!(world.number("select failed from v_status"), 0);
     world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    world.wait("the final receipt", || receipt(&world, "film.txt")["urls"]["unconfirmed"] == 5);
     world.assert_books_agree();
 }
 
@@ -121,6 +130,68 @@ fn a_key_that_may_not_ask_for_tasks_is_said_once_and_submitted_is_the_last_state
     world.wait_for("select count(*) from v_files where finished_at is not null", 1);
     assert_eq!(world.number("select submitted from v_files"), 5);
     assert_eq!((looks(&world), world.count_log("may not ask for tasks")), (1, 1));
+}
+
+/// What a key says that lacks the permission for one operation.
+const FORBIDDEN: &str =
+    "[[fault]]\noperation = \"DescribeVodRefreshTasks\"\naction = \"error\"\ncode = \"Forbidden.RAM\"";
+
+#[test]
+fn where_tasks_may_not_be_asked_for_urls_end_as_unconfirmed_and_go_again_only_by_that_name() {
+    let world = World::new(FORBIDDEN, FAST);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    world.stop(daemon);
+    // The refusal is an hour old, so that the key would be tried again; what is older than three days is not asked for.
+    sql(
+        &world,
+        "update tracks set accepted_at = accepted_at - 73 * 3600000;
+         update facts set observed_at = observed_at - 2 * 3600000 where fact = 'tasks_readable'",
+    );
+    let daemon = world.daemon();
+    world.wait_for("select unconfirmed from v_files", 5);
+    let named =
+        "select count(*) from v_urls where state = 'unconfirmed' and reason like '%vod:DescribeVodRefreshTasks%'";
+    assert_eq!(world.number(named), 5);
+    assert_eq!(world.number("select failed + submitted from v_status"), 0);
+    world.wait("the final receipt", || receipt(&world, "film.txt")["urls"]["unconfirmed"] == 5);
+    world.assert_books_agree();
+
+    for choice in [["--state", "failed"], ["--file", "film.txt"], ["--host", "vod.example.com"]] {
+        let output = world.run(&["retry", choice[0], choice[1]]);
+        assert_eq!(output.status.code(), Some(65), "{choice:?}: {}", said(&output));
+    }
+    let listed = world.run(&["urls", "--state", "unconfirmed"]);
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 6, "{}", said(&listed));
+    assert_eq!(world.preloads().len(), 1);
+    let output = world.run(&["retry", "--file", "film.txt", "--state", "unconfirmed"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    world.wait_for("select submitted from v_status", 5);
+    world.wait("the second call", || world.preloads().len() == 2);
+    world.assert_books_agree();
+    world.stop(daemon);
+}
+
+#[test]
+fn where_tasks_may_not_be_asked_for_freshness_counts_from_acceptance_and_force_sends_again() {
+    let world = World::new(FORBIDDEN, FAST);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select value = 'false' from facts where fact = 'tasks_readable'", 1);
+    world.wait_for("select submitted from v_status", 5);
+    world.drop_file("again.txt", urls("a", 5));
+    world.wait_for("select merged from v_files where name = 'again.txt'", 5);
+    world.drop_file("force.txt", format!("#: force = true\n{}", urls("a", 5)));
+    world.wait_for("select submitted from v_files where name = 'force.txt'", 5);
+    world.stop(daemon);
+    // Accepted longer ago than `fresh_for`.
+    sql(&world, "update submissions set closed_at = closed_at - 25 * 3600000");
+    let _daemon = world.daemon();
+    world.drop_file("later.txt", urls("a", 5));
+    world.wait_for("select submitted from v_files where name = 'later.txt'", 5);
+    assert!(world.account().accepted.values().all(|times| *times == 3), "{:?}", world.account().accepted);
+    world.assert_books_agree();
 }
 
 #[test]

@@ -132,7 +132,8 @@ async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyh
         (Some(name), _) => ("name = ?", name),
         (_, label) => ("label = ?", label.as_ref().expect("one of them was given")),
     };
-    let shown = &["name", "progress", "pending", "leased", "submitted", "complete", "failed", "expired", "held"];
+    let shown =
+        &["name", "progress", "pending", "leased", "submitted", "complete", "failed", "unconfirmed", "expired", "held"];
     let list = List {
         view: "v_files",
         shown,

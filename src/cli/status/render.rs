@@ -145,6 +145,11 @@ fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
         (report.parked, "pending URLs are of domains that may not be sent"),
         (report.suspected, "URLs were in refused batches; the bad ones are being found"),
         (report.possible_doubles, "URLs were sent anew although they may have been accepted"),
+        (
+            report.count(UrlState::Unconfirmed),
+            "URLs were accepted, and nobody knows how they ended: `prefetchd urls --state unconfirmed` says why, \
+             `prefetchd retry --state unconfirmed` sends them a second time",
+        ),
     ] {
         if n > 0 {
             page.more(Tone::Plain, &format!("{} {text}", number(n)));

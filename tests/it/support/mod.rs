@@ -276,8 +276,7 @@ impl World {
     pub fn assert_books_agree(&self) {
         assert_eq!(self.rows("pragma integrity_check"), [["ok"]]);
         assert_eq!(self.rows("pragma foreign_key_check"), Vec::<Vec<String>>::new());
-        let states = ["pending", "leased", "submitted", "complete", "failed", "expired", "cancelled", "held"];
-        for state in states {
+        for state in prefetchd::model::UrlState::ALL {
             let counted = self.number(&format!("select count(*) from v_urls where state = '{state}'"));
             assert_eq!(self.number(&format!("select {state} from v_status")), counted, "{state} in v_status");
             let files = format!("select coalesce(sum({state}), 0) from v_files");

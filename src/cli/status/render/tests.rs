@@ -11,7 +11,7 @@ fn look() -> Look {
     Look { width: 80, colour: false, now: "2026-11-24T12:48:00Z".parse().unwrap(), day_starts: DayStart::default() }
 }
 
-fn states(counts: [i64; 8]) -> BTreeMap<String, i64> {
+fn states(counts: [i64; 9]) -> BTreeMap<String, i64> {
     UrlState::ALL.iter().map(|state| state.to_string()).zip(counts).collect()
 }
 
@@ -31,7 +31,7 @@ fn film() -> FileReport {
         fresh: 0,
         warm_seconds_median: None,
         warm_seconds_p95: None,
-        urls: states([104, 0, 1_000, 0, 0, 0, 0, 0]),
+        urls: states([104, 0, 1_000, 0, 0, 0, 0, 0, 0]),
     }
 }
 
@@ -58,7 +58,7 @@ fn report() -> StatusReport {
         files_reading: 1,
         time_proved: true,
         service_ahead_ms: Some(0),
-        urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0]),
+        urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0, 0]),
         pending: [("urgent", 104), ("high", 0), ("normal", 1_234_463), ("low", 0)]
             .map(|(priority, n)| (priority.to_owned(), n))
             .into(),
@@ -152,7 +152,7 @@ fn a_busy_day_fits_eighty_columns_and_says_it_all() {
 fn a_new_daemon_has_little_to_say() {
     let mut report = report();
     (report.budget, report.forecast, report.wal, report.oldest, report.waiting_for) = (None, None, None, None, None);
-    (report.urls, report.pending, report.files, report.needs) = (states([0; 8]), BTreeMap::new(), vec![], vec![]);
+    (report.urls, report.pending, report.files, report.needs) = (states([0; 9]), BTreeMap::new(), vec![], vec![]);
     (report.files_reading, report.pace) = (0, Some(PaceReport { requests: 0, urls: 0 }));
     assert_eq!(
         page(&report, &look()),
