@@ -46,17 +46,19 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
         let now = told_clock(&mut *store.read().acquire().await?).await?.now();
         let mut tx = patient(&store).await?;
         let was_paused = ledger::go_on_tx(&mut tx).await?;
-        if was_paused {
+        let account = ledger::standing(tx.conn(), now).await?.pause;
+        let is_asked = ledger::ask_at_once_tx(&mut tx).await?;
+        if was_paused || is_asked {
             queue::record_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
         }
         tx.commit().await?;
-        let account = ledger::standing(&mut *store.read().acquire().await?, now).await?.pause;
         store.close().await;
         store::Result::Ok((was_paused, account))
     })?;
     out(if was_paused { "resumed: submitting goes on" } else { "it was not paused by an operator" });
     if let Some(pause) = account {
-        out(&format!("the account is still refused: {}", crate::telemetry::one_line(&pause.why.0)));
+        let why = crate::telemetry::one_line(&pause.why.0);
+        out(&format!("the account was refused ({why}): asking the service now"));
     }
     Ok(0)
 }

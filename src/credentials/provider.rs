@@ -123,13 +123,13 @@ impl Provider {
             }
             is_news
         });
-        self.other_than(generation).await
+        self.other_than(generation, false).await
     }
 
     /// Looks for another key if the one in use is refused, and not more often than a backoff allows. True if there is one.
     pub async fn look_again(&self) -> bool {
         let KeyState { generation, refused, .. } = self.state();
-        refused.is_some() && self.other_than(generation).await
+        refused.is_some() && self.other_than(generation, false).await
     }
 
     /// The service took the key of this generation.
@@ -151,18 +151,19 @@ impl Provider {
         self.put(found, "a reload read another one");
     }
 
-    /// Looks for another key whatever the service says of the one in use, and not more often than a backoff allows: that of
-    /// another account may be what mends a fault of this one. True if there is one.
+    /// Looks for another key whatever the service says of the one in use, and whenever it is asked to: for the free calls that try
+    /// a paused account, which have a backoff of their own. The key of another account may be what mends it. True if there
+    /// is one.
     pub async fn read_again(&self) -> bool {
-        self.other_than(self.current().generation).await
+        self.other_than(self.current().generation, true).await
     }
 
-    /// Reads the sources if the key in use is still that of `generation` and it is time to.
-    async fn other_than(&self, generation: Generation) -> bool {
+    /// Reads the sources if the key in use is still that of `generation`, and it is time to or `at_once`.
+    async fn other_than(&self, generation: Generation, at_once: bool) -> bool {
         let mut sources = self.0.sources.lock().await;
         let is_other = |provider: &Self| provider.state().generation != generation;
         let now = Instant::now();
-        if is_other(self) || !may_read(sources.read_at, sources.in_vain, now) {
+        if is_other(self) || !(at_once || may_read(sources.read_at, sources.in_vain, now)) {
             return is_other(self);
         }
         sources.read_at = Some(now);
@@ -279,6 +280,7 @@ mod tests {
         assert!(!provider.refuse(old, "unknown").await);
         assert!(!provider.refuse(old, "unknown").await && !provider.look_again().await);
         assert_eq!(READINGS.load(Ordering::Relaxed), 1);
+        assert!(!provider.read_again().await && READINGS.load(Ordering::Relaxed) == 2);
         assert_eq!(provider.state().refused.as_deref(), Some("unknown"));
         provider.taken(old);
         assert_eq!(provider.state().refused, None);

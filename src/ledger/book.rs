@@ -22,8 +22,8 @@ const UNCHARGE_DAY: &str = "
 const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2";
 
 const OPEN: &str = "
-    insert into submissions (day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at)
-    values (?1, ?2, ?3, ?6, 1, ?4, ?5, ?5) returning submission_id";
+    insert into submissions (day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256)
+    values (?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7) returning submission_id";
 
 const CLOSE: &str = "
     update submissions set
@@ -34,7 +34,7 @@ const CLOSE: &str = "
 const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null";
 
 const OPEN_SUBMISSIONS: &str = "
-    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects
+    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects, request_sha256
     from submissions where state = 0 order by submission_id";
 
 const DOUBT: &str = "
@@ -65,6 +65,8 @@ pub struct OpenSubmission {
     pub day: BudgetDay,
     /// What the gateway knows it by.
     pub nonce: String,
+    /// SHA-256 of the signed call, in hex: a copy has to match it. None in a submission of the first landing.
+    pub request_sha256: Option<String>,
     /// URLs in it.
     pub urls: u32,
     /// Of them, suspects.
@@ -145,7 +147,7 @@ pub struct Closing {
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
     day: &BudgetDay,
-    nonce: &str,
+    (nonce, request_sha256): (&str, &str),
     (urls, suspects): (u32, u32),
     (now, signed_at): (Time, Time),
 ) -> Result<SubmissionId> {
@@ -155,7 +157,8 @@ pub async fn open_tx(
         .bind(urls)
         .bind(to_millis(now))
         .bind(to_millis(signed_at))
-        .bind(suspects);
+        .bind(suspects)
+        .bind(request_sha256);
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
@@ -234,6 +237,7 @@ pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec
             id: SubmissionId(row.get(0)),
             day: BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts),
             nonce: row.get(1),
+            request_sha256: row.get("request_sha256"),
             urls: row.get(2),
             suspects: row.get(10),
             signed_at: from_millis(row.get(3)),

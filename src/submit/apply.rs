@@ -4,7 +4,7 @@ use super::worker::Submitter;
 use crate::config::Config;
 use crate::schedule::Policy;
 use crate::settings::Settings;
-use crate::vod::{Pace, PreloadOptions};
+use crate::vod::PreloadOptions;
 
 impl Submitter {
     /// Takes over what was read afresh. What it has learned of the account stays.
@@ -17,10 +17,7 @@ impl Submitter {
         self.in_doubt = config.budget.in_doubt;
         self.in_doubt_wait = config.budget.in_doubt_wait.get();
         self.call_timeout = config.api.timeout.get();
-        if config.api.requests_per_second.get() != self.calls_per_second {
-            self.calls_per_second = config.api.requests_per_second.get();
-            self.pace = Pace::new(f64::from(self.calls_per_second));
-        }
+        self.pace.set_max(f64::from(config.api.requests_per_second.get()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A call whose answer never came: what is tried next, as a pure function.
 //!
-//! While its timestamp is fresh it is sent once more, byte for byte and with the same nonce, which the service performs at
+//! While its timestamp is fresh, and the same bytes can be made, it is sent once more, with the same nonce, which the service performs at
 //! most once: an ordinary answer says that the first copy had not arrived, `SignatureNonceUsed` that it had. Then, or when
 //! the timestamp is stale, the task is looked for by a URL of the batch. What is not listed within a bounded time was
 //! not accepted, as far as anyone can know, and is sent anew under a new charge.
@@ -41,6 +41,8 @@ pub struct Doubt {
     pub call_timeout: Duration,
     /// Copies sent.
     pub sends: u32,
+    /// Whether the same bytes can still be made: with the key and the options that the first copy was signed with.
+    pub copyable: bool,
     /// Whether the service has seen the nonce.
     pub arrived: bool,
     /// When the service last answered that it lists no such task.
@@ -64,7 +66,7 @@ pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, c
     let age = clock.now - doubt.signed_at;
     // A timestamp ahead of the clock is as good as one behind it, as far as the service is concerned.
     let costs_nothing_more = clock.stays_before(doubt.charged_until, doubt.call_timeout);
-    if !doubt.arrived && costs_nothing_more && age.abs() < REPLAY_WITHIN && doubt.sends < SENDS_MAX {
+    if doubt.copyable && !doubt.arrived && costs_nothing_more && age.abs() < REPLAY_WITHIN && doubt.sends < SENDS_MAX {
         return NextStep::Replay;
     }
     let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
@@ -140,6 +142,7 @@ mod tests {
             charged_until: at + TimeDelta::hours(1),
             call_timeout,
             sends,
+            copyable: true,
             arrived,
             absent_at,
         }
@@ -158,6 +161,15 @@ mod tests {
         let at_the_reset = Doubt { charged_until: from_millis(12_000), ..doubt(1, false, None) };
         assert_eq!(after(8, &at_the_reset), NextStep::Replay);
         assert_eq!(after(10, &at_the_reset), NextStep::Look);
+    }
+
+    #[test]
+    fn what_can_not_be_made_again_byte_for_byte_is_looked_for_and_never_copied() {
+        let other_key = Doubt { copyable: false, ..doubt(1, false, None) };
+        assert_eq!(after(10, &other_key), NextStep::Look);
+        assert_eq!(after(301, &Doubt { absent_at: Some(from_millis(300_000)), ..other_key }), NextStep::GiveUp);
+        let blind = next_step(&other_key, LISTED_WITHIN, false, &Reading::certain(from_millis(10_000)));
+        assert_eq!(blind, NextStep::GiveUp);
     }
 
     #[test]
@@ -188,14 +200,20 @@ mod tests {
     proptest! {
         /// Whatever the service answers and however long it is silent, a doubt ends: after few copies and few looks.
         #[test]
-        fn every_doubt_ends(silences in proptest::collection::vec(0_i64..100_000, 0..50), arrives in any::<bool>()) {
+        fn every_doubt_ends_and_no_copy_goes_that_is_not_the_same_bytes(
+            silences in proptest::collection::vec(0_i64..100_000, 0..50),
+            arrives in any::<bool>(),
+            key_changes_after in 1_u32..8,
+        ) {
             let mut doubt = doubt(1, false, None);
             let (mut now, mut looks) = (from_millis(0), 0);
             let mut silences = silences.into_iter();
-            for _ in 0..200 {
+            for step in 0..200 {
+                doubt.copyable = step < key_changes_after;
                 match next_step(&doubt, LISTED_WITHIN, true, &Reading::certain(now)) {
                     NextStep::GiveUp => return Ok(()),
                     NextStep::Replay => {
+                        prop_assert!(doubt.copyable);
                         doubt.sends += 1;
                         doubt.sent_at = now;
                         doubt.arrived = arrives;

@@ -4,6 +4,7 @@ use super::outcome::{Deferral, Outcome};
 use super::worker::Submitter;
 use crate::credentials::{Credentials, Key, Provider};
 use crate::model::Time;
+use crate::queue::Batch;
 use crate::vod::{Reply, SignedCall};
 
 /// Tells the provider what the service said to a call that was signed with `key`. True if the service refused the key and
@@ -22,6 +23,13 @@ pub async fn heed(keys: &Provider, key: &Key, reply: &Reply) -> bool {
 }
 
 impl Submitter {
+    /// Signs a batch with the key and the options that are in force. The bytes are the same as long as these are.
+    pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> (SignedCall, Key) {
+        let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
+        let key = self.keys.current();
+        (SignedCall::preload(&urls, &self.options, &key.credentials, nonce, signed_at), key)
+    }
+
     /// Sends a call that costs nothing. One whose key was refused goes once more where there is another key.
     pub(super) async fn ask_free(&mut self, sign: impl Fn(&Credentials, &str, Time) -> SignedCall) -> Reply {
         let (reply, is_replaced) = self.ask_once(&sign).await;

@@ -44,18 +44,20 @@ impl Submitter {
         let open = due.expect("the earliest of them is due");
         let OpenSubmission { signed_at, sent_at, sends, arrived, absent_at, .. } = *open;
         let (charged_until, call_timeout) = (open.day.ends_at, self.call_timeout);
-        let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, arrived, absent_at };
         let mut tx = self.store.write().await?;
         let batch = queue::leased_tx(&mut tx, open.id).await?;
         tx.roll_back().await?;
-        let opened = Opened {
-            submission: open.id,
-            day: open.day,
-            nonce: open.nonce.clone(),
-            signed_at,
-            suspects: open.suspects,
-            batch,
-        };
+        let (call, key) = self.sign(&batch, &open.nonce, signed_at);
+        let copyable = open.request_sha256.as_deref() == Some(call.sha256().as_str());
+        let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, copyable, arrived, absent_at };
+        let opened =
+            Opened { submission: open.id, day: open.day, signed_at, suspects: open.suspects, batch, call, key };
+        if !copyable && absent_at.is_none() && !arrived {
+            info!(
+                submission.id = open.id.0,
+                "no copy of this call goes: the key or [api] is another one by now; its task is looked for"
+            );
+        }
         self.board.waiting(None, None).await?;
         match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, &self.clock.reading()) {
             NextStep::Replay => self.replay(&opened, standing).await?,

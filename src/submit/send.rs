@@ -9,6 +9,7 @@ use super::pause::pause_account_tx;
 use super::reaction::{Lesson, Reaction, react};
 use super::store_wait::StoreWait;
 use super::worker::{Step, Submitter};
+use crate::credentials::Key;
 use crate::ledger::{self, Closing, Fact, Mark};
 use crate::meters;
 use crate::model::{BudgetDay, SubmissionId, Time};
@@ -28,11 +29,13 @@ const CLOSE_TRIES: u32 = 4;
 pub(super) struct Opened {
     pub(super) submission: SubmissionId,
     pub(super) day: BudgetDay,
-    pub(super) nonce: String,
     pub(super) signed_at: Time,
     /// Of the batch, those that are suspected.
     pub(super) suspects: u32,
     pub(super) batch: Batch,
+    /// The call, and the key that it is signed with.
+    pub(super) call: SignedCall,
+    pub(super) key: Key,
 }
 
 impl Submitter {
@@ -92,27 +95,27 @@ impl Submitter {
             tx.roll_back().await?;
             return Ok(None);
         };
-        let submission = ledger::open_tx(&mut tx, &day, &nonce, (urls, suspects), (now, signed_at)).await?;
+        let (call, key) = self.sign(&batch, &nonce, signed_at);
+        let named = (nonce.as_str(), call.sha256());
+        let submission =
+            ledger::open_tx(&mut tx, &day, (named.0, &named.1), (urls, suspects), (now, signed_at)).await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
         if suspects > 0 {
             ledger::isolate_tx(&mut tx, &day, 1).await?;
         }
         // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found open.
         tx.commit().await?;
-        Ok(Some((Opened { submission, day, nonce, signed_at, suspects, batch }, charged)))
+        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, key }, charged)))
     }
 
-    /// Sends the call; the same bytes each time for the same submission. True if the service refused the key and there is another
+    /// Sends the call. True if the service refused the key and there is another
     /// one by now.
     pub(super) async fn call(&self, opened: &Opened) -> (Reply, bool) {
-        let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
-        for url in &urls {
-            debug!(submission.id = opened.submission.0, url, "sending");
+        for url in &opened.batch.urls {
+            debug!(submission.id = opened.submission.0, url = url.url.as_str(), "sending");
         }
-        let key = self.keys.current();
-        let call = SignedCall::preload(&urls, &self.options, &key.credentials, &opened.nonce, opened.signed_at);
-        let reply = self.deliver(&call).await;
-        let is_replaced = heed(&self.keys, &key, &reply).await;
+        let reply = self.deliver(&opened.call).await;
+        let is_replaced = heed(&self.keys, &opened.key, &reply).await;
         (reply, is_replaced)
     }
 

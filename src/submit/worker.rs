@@ -79,7 +79,6 @@ pub struct Submitter {
     pub(super) in_doubt: InDoubt,
     pub(super) in_doubt_wait: Duration,
     pub(super) pace: Pace,
-    pub(super) calls_per_second: u32,
     /// How long a call may take.
     pub(super) call_timeout: Duration,
     pub(super) pulse: Pulse,
@@ -111,7 +110,6 @@ impl Submitter {
             in_doubt: config.budget.in_doubt,
             in_doubt_wait: config.budget.in_doubt_wait.get(),
             pace: Pace::new(f64::from(config.api.requests_per_second.get())),
-            calls_per_second: config.api.requests_per_second.get(),
             call_timeout: config.api.timeout.get(),
             pulse: Pulse::default(),
             domains: Domains::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{SecondsFormat, TimeDelta};
 use secrecy::ExposeSecret;
+use sha2::{Digest as _, Sha256};
 
 use super::encode::signed_form;
 use super::reply::TaskStatus;
@@ -126,6 +127,12 @@ impl SignedCall {
         let (page, size) = (page.to_string(), DOMAINS_A_PAGE.to_string());
         let own = [("PageNumber", page.as_str()), ("PageSize", size.as_str())];
         Self::sign(Operation::DescribeVodUserDomains, &own, credentials, nonce, now)
+    }
+
+    /// SHA-256 of the bytes that go over the wire, in lower-case hex: what a copy has to match. It tells nothing of the key.
+    pub fn sha256(&self) -> String {
+        let digest = Sha256::digest(&self.body);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn sign(operation: Operation, own: &[(&str, &str)], credentials: &Credentials, nonce: &str, now: Time) -> Self {

@@ -1,10 +1,12 @@
 //! A stand-in for the service that keeps the bytes of every call and answers as a test says. It checks no signature; the sandbox
 //! does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+
+use serde_json::json;
 
 /// One call, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +22,8 @@ impl Call {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// URLs of a batch.
-    pub fn urls(&self) -> Vec<&str> {
-        self.get("ObjectPath").lines().collect()
+    fn number(&self, name: &str) -> usize {
+        self.get(name).parse().unwrap_or(1)
     }
 }
 
@@ -41,18 +42,59 @@ impl Answer {
         Self::Json(status, format!(r#"{{"RequestId":"R","Code":"{code}","Message":"said the stand-in"}}"#))
     }
 
-    /// What a service in order answers: quota and domains are there, batches are accepted, and their tasks run.
-    pub fn honest(call: &Call) -> Self {
-        let body = match call.get("Action") {
-            "DescribeVodRefreshQuota" => r#"{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"500"}"#.to_owned(),
-            "DescribeVodUserDomains" => {
-                r#"{"RequestId":"R","TotalCount":1,"Domains":{"PageData":[{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#
-                    .to_owned()
+    fn body(body: impl std::fmt::Display) -> Self {
+        Self::Json(200, body.to_string())
+    }
+}
+
+/// A service in order, which performs each nonce once and lists its tasks, all of them complete.
+#[derive(Debug, Default)]
+pub struct Honest {
+    /// Task, when it was made, URLs.
+    batches: Mutex<Vec<(String, String, Vec<String>)>>,
+    nonces: Mutex<HashSet<String>>,
+}
+
+impl Honest {
+    pub fn answer(&self, call: &Call) -> Answer {
+        match call.get("Action") {
+            "DescribeVodRefreshQuota" => {
+                Answer::body(json!({"RequestId": "R", "PreloadQuota": "500", "PreloadRemain": "500"}))
             }
-            "PreloadVodObjectCaches" => r#"{"RequestId":"R","PreloadTaskId":"71"}"#.to_owned(),
-            _ => r#"{"RequestId":"R","TotalCount":0,"Tasks":{"Task":[]}}"#.to_owned(),
-        };
-        Self::Json(200, body)
+            "DescribeVodUserDomains" => {
+                let domain = json!({"DomainName": "vod.example.com", "DomainStatus": "online"});
+                Answer::body(json!({"RequestId": "R", "TotalCount": 1, "Domains": {"PageData": [domain]}}))
+            }
+            "PreloadVodObjectCaches" => self.perform(call),
+            _ => self.list(call),
+        }
+    }
+
+    fn perform(&self, call: &Call) -> Answer {
+        if !self.nonces.lock().unwrap().insert(call.get("SignatureNonce").to_owned()) {
+            return Answer::error(400, "SignatureNonceUsed");
+        }
+        let mut batches = self.batches.lock().unwrap();
+        let task = (71 + batches.len()).to_string();
+        let made_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        batches.push((task.clone(), made_at, call.get("ObjectPath").lines().map(str::to_owned).collect()));
+        Answer::body(json!({"RequestId": "R", "PreloadTaskId": task}))
+    }
+
+    fn list(&self, call: &Call) -> Answer {
+        let fits = |asked: &str, value: &str| call.get(asked).is_empty() || call.get(asked) == value;
+        let batches = self.batches.lock().unwrap();
+        let rows = batches.iter().flat_map(|(task, at, urls)| urls.iter().map(move |url| (task, at, url)));
+        let rows =
+            rows.filter(|(task, _, url)| fits("TaskId", task) && fits("ObjectPath", url) && fits("Status", "Complete"));
+        let rows: Vec<_> = rows
+            .map(|(task, at, url)| {
+                json!({"TaskId": task, "ObjectPath": url, "CreationTime": at, "Status": "Complete", "Process": "100%"})
+            })
+            .collect();
+        let (page, size) = (call.number("PageNumber"), call.number("PageSize"));
+        let shown: Vec<_> = rows.iter().skip((page - 1) * size).take(size).collect();
+        Answer::body(json!({"RequestId": "R", "TotalCount": rows.len(), "Tasks": {"Task": shown}}))
     }
 }
 
