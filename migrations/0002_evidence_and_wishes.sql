@@ -38,6 +38,8 @@ drop table facts;
 alter table facts_new rename to facts;
 
 -- Files of the spool. Under which name one is stored is looked up when another of that name comes, or when it grows in done/.
+-- A file may be written to after its end was read: what it was then is kept.
+alter table files add column changed_at integer; -- its time of change when its end was read
 create index files_stored on files (stored_name);
 insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '1000000 1');
 

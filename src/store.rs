@@ -6,6 +6,7 @@
 //! connection is dropped, the next user opens a new one and reads what is true.
 
 mod bulk;
+mod way;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -117,6 +118,7 @@ pub struct Store {
     trouble: Trouble,
     /// How lately it was written: see [`Store::rest`].
     stir: AtomicU8,
+    way: way::Way,
 }
 
 /// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
@@ -168,6 +170,7 @@ impl Store {
             readers,
             trouble: Trouble::default(),
             stir: AtomicU8::new(WRITTEN),
+            way: way::Way::default(),
         })
     }
 

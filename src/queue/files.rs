@@ -7,14 +7,15 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::enqueue::{Enqueued, Keys};
-use crate::model::{FileId, Time, UrlState, from_millis, to_millis};
+use crate::model::{FileId, Priority, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
 const REGISTER: &str = "
     insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id";
 
 const UNFINISHED: &str = "
-    select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why
+    select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
+           read_at is not null
     from files where phase in (0, 1, 3)";
 
 const SET_KEYS: &str = "
@@ -23,14 +24,15 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7, fresh = fresh + ?9
+        refused = refused + ?7, fresh = fresh + ?9, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "
     insert into file_refusals (file_id, reason, lines) values (?1, ?2, ?3)
     on conflict (file_id, reason) do update set lines = lines + excluded.lines";
 
-const MARK_READ: &str = "update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4 where file_id = ?1";
+const MARK_READ: &str =
+    "update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4, changed_at = ?5 where file_id = ?1";
 
 const REJECT: &str = "update files set phase = 3, bytes = ?2, rejected_why = ?3 where file_id = ?1";
 
@@ -90,6 +92,25 @@ pub struct OpenFile {
     pub lines: u64,
     /// Why it was refused.
     pub rejected_why: Option<String>,
+    /// Its priority, once its head was read.
+    pub priority: Priority,
+    /// Its deadline, likewise.
+    pub deadline: Option<Time>,
+    /// When it was claimed.
+    pub dropped_at: Time,
+    /// It was read to its end before, and has changed since.
+    pub is_read_on: bool,
+}
+
+/// What a file was when its end was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Bytes whose lines are committed.
+    pub bytes: u64,
+    /// Of what was read, in hex.
+    pub sha256: String,
+    /// Its time of change.
+    pub changed: Time,
 }
 
 /// What a chunk of a file's lines came to.
@@ -176,6 +197,10 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
             refused_bytes: 0,
             lines: 0,
             rejected_why: None,
+            priority: Priority::default(),
+            deadline: None,
+            dropped_at: now,
+            is_read_on: false,
         })
     };
     files.iter().map(open).collect()
@@ -188,25 +213,30 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
 /// What the database says.
 pub async fn unfinished(pool: &SqlitePool) -> Result<Vec<OpenFile>> {
     let rows = sqlx::query(UNFINISHED).fetch_all(pool).await?;
-    let mut files: Vec<OpenFile> = rows
-        .iter()
-        .map(|row| OpenFile {
-            id: FileId(row.get(0)),
-            name: row.get(1),
-            stored_name: row.get(2),
-            phase: match row.get::<i64, _>(3) {
-                0 => Phase::Reading,
-                1 => Phase::Read,
-                _ => Phase::Refused,
-            },
-            read_bytes: count(row, 4),
-            refused_bytes: count(row, 5),
-            lines: count(row, 6),
-            rejected_why: row.get(7),
-        })
-        .collect();
+    let mut files: Vec<OpenFile> = rows.iter().map(open_file).collect();
     files.sort_by_key(|file| file.id);
     Ok(files)
+}
+
+pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
+    OpenFile {
+        id: FileId(row.get(0)),
+        name: row.get(1),
+        stored_name: row.get(2),
+        phase: match row.get::<i64, _>(3) {
+            0 => Phase::Reading,
+            1 => Phase::Read,
+            _ => Phase::Refused,
+        },
+        read_bytes: count(row, 4),
+        refused_bytes: count(row, 5),
+        lines: count(row, 6),
+        rejected_why: row.get(7),
+        priority: Priority::from_rank(row.get(8)),
+        deadline: row.get::<Option<i64>, _>(9).map(from_millis),
+        dropped_at: from_millis(row.get(10)),
+        is_read_on: row.get(11),
+    }
 }
 
 /// Files that have ended and whose receipts do not say so yet, and whether a later file is stored under the same name by now,
@@ -269,8 +299,9 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
 /// # Errors
 ///
 /// What the database says.
-pub fn mark_read(conn: &Connection, file: FileId, bytes: u64, sha256: &str, now: Time) -> rusqlite::Result<()> {
-    conn.prepare_cached(MARK_READ)?.execute(params![file.0, stored(bytes), sha256, to_millis(now)]).map(|_| ())
+pub fn mark_read(conn: &Connection, file: FileId, content: &Content, now: Time) -> rusqlite::Result<()> {
+    let row = params![file.0, stored(content.bytes), content.sha256, to_millis(now), to_millis(content.changed)];
+    conn.prepare_cached(MARK_READ)?.execute(row).map(|_| ())
 }
 
 /// The file cannot be read as a URL file; what is left is to move it.
@@ -317,7 +348,7 @@ fn account(row: &SqliteRow) -> FileAccount {
         stored_name: row.get(1),
         keys: Keys {
             label: row.get(2),
-            priority: crate::model::Priority::from_rank(row.get(3)),
+            priority: Priority::from_rank(row.get(3)),
             not_before: row.get::<Option<i64>, _>(4).map(from_millis),
             deadline: row.get::<Option<i64>, _>(5).map(from_millis),
             force: row.get(6),

@@ -15,6 +15,7 @@ mod endings;
 mod enqueue;
 mod files;
 mod hosts;
+mod kept;
 mod known;
 mod new_urls;
 mod orders;
@@ -31,13 +32,14 @@ pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, Keys, enqueue};
 pub use files::{
-    FileAccount, NewFile, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress, receipts_written_tx,
-    register, reject, set_keys, unfinished, without_final_receipt,
+    Content, FileAccount, NewFile, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress,
+    receipts_written_tx, register, reject, set_keys, unfinished, without_final_receipt,
 };
 pub use hosts::{
     Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,
     set_standing_tx,
 };
+pub use kept::{KeptFile, kept, kept_as, reopen_tx};
 pub use known::{Known, known};
 pub use new_urls::NewUrls;
 pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};

@@ -99,16 +99,37 @@ impl Folders {
         NewFile { name, stored_name, owner_uid: meta.ok().map(|meta| meta.uid()) }
     }
 
-    /// Moves a file out of `work/`. Done already, if a crash came between the move and its note. The caller syncs the folders.
+    /// Moves a claimed file to where it belongs by now. Done already, if a crash came between the move and its note. The caller
+    /// syncs the folders.
     ///
     /// # Errors
     ///
     /// What the file system says.
     pub fn put_away(&self, stored: &str, to: &Path) -> io::Result<()> {
-        match rename(&self.work.join(stored), &to.join(stored)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && to.join(stored).exists() => {}
-            Err(error) => return Err(at(&self.work.join(stored), &error)),
+        let from = self.folder_of(stored);
+        if from == to {
+            return Ok(());
+        }
+        rename(&from.join(stored), &to.join(stored)).map_err(|error| at(&from.join(stored), &error))?;
+        // One that was read on may have changed its place, and its receipt with it.
+        match fs::remove_file(from.join(format!("{stored}{RECEIPT}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(from, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings the report of refused lines back to where it grows, if its file was put away and is read on.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn take_report_back(&self, stored: &str) -> io::Result<()> {
+        let growing = self.growing_report(stored);
+        for folder in [&self.done, &self.rejected] {
+            match rename(&folder.join(format!("{stored}{REFUSED}")), &growing) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&growing, &error)),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -123,16 +144,23 @@ impl Folders {
         rustix::fs::syncfs(&folder).map_err(|error| at(&self.done, &error.into()))
     }
 
-    /// Opens a file in `work/` for reading: no link is followed, nothing blocks.
+    /// Opens a claimed file for reading, wherever it lies by now.
     ///
     /// # Errors
     ///
     /// What the file system says; also when it is no regular file.
     pub fn open(&self, stored: &str) -> io::Result<File> {
-        let flags =
-            i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of open fit its argument");
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.work.join(stored))?;
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+        open_regular(&self.folder_of(stored).join(stored))
+    }
+
+    /// Where a claimed file lies: in `work/`, or in `done/` or `rejected/` when it was put away.
+    pub fn folder_of(&self, stored: &str) -> &Path {
+        let away = [&self.done, &self.rejected];
+        let is_there = |folder: &&&PathBuf| folder.join(stored).symlink_metadata().is_ok();
+        match self.work.join(stored).symlink_metadata() {
+            Ok(_) => &self.work,
+            Err(_) => away.iter().find(is_there).map_or(&self.work, |folder| folder),
+        }
     }
 
     /// Where the report of refused lines grows while its file is read. Names that begin with a dot are never claimed, so
@@ -184,6 +212,17 @@ pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Resu
 /// What the file system says, with the folder's name.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
+}
+
+/// Opens a regular file for reading: no link is followed, nothing blocks.
+///
+/// # Errors
+///
+/// What the file system says; also when it is no regular file.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of open fit its argument");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
 /// Renames and refuses to replace.

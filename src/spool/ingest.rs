@@ -11,26 +11,21 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use rustix::io::Errno;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::folders::{Folders, RECEIPT, REFUSED, rename, write_whole};
 use super::format::Format;
-use super::reading::{Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
+use super::incoming::SMALL_BYTES;
+use super::reading::{CHUNK_LINES_OF_PASSING, Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
 use super::receipt::receipt;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
 use crate::model::{FileId, Time, UrlRules};
 use crate::pulse::Pulse;
-use crate::queue::{self, FileAccount, Keys, OpenFile, Phase, Progress};
+use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress};
 use crate::store::{self, Store};
-
-/// Files that are put away together at most.
-const TOGETHER_MAX: usize = 200;
-
-/// A file of no more bytes is read in one go with others.
-const SMALL_BYTES: u64 = 32 * 1024;
 
 /// What stopped an ingest; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
@@ -73,58 +68,21 @@ impl Ingest {
         self.pulse.clone()
     }
 
-    /// Brings files that are in `work/` to their ends, from wherever each is. Small ones are put away together, so that the
-    /// folders are made durable once for many. Gives how many reached their end, and the first trouble with one of them.
+    /// Reads files that are small and whole in one go, and commits them together. What is not among its answer is read by
+    /// itself.
     ///
     /// # Errors
     ///
-    /// What the database says; the same call goes on from there later.
-    pub async fn bring_to_end(
-        &self,
-        files: &[OpenFile],
-        shutdown: &CancellationToken,
-    ) -> Result<(usize, Result<(), Error>), Error> {
-        let mut trouble = Ok(());
-        let mut finished = 0;
-        for files in files.chunks(TOGETHER_MAX) {
-            self.pulse.beat();
-            let mut small = self.read_small(files).await?;
-            let mut read: Vec<(&OpenFile, Phase)> = Vec::new();
-            for file in files {
-                let phase = match (small.remove(&file.id), file.phase) {
-                    (Some(phase), _) => phase,
-                    (None, Phase::Reading) => match self.read(file, shutdown).await {
-                        Ok(Some(phase)) => phase,
-                        Ok(None) => break,
-                        Err(Error::Store(error)) => return Err(error.into()),
-                        Err(error) => {
-                            trouble = trouble.and(Err(error));
-                            continue;
-                        }
-                    },
-                    (None, phase) => phase,
-                };
-                read.push((file, phase));
-            }
-            finished += self.put_away(&read, &mut trouble).await?;
-            if shutdown.is_cancelled() {
-                break;
-            }
-        }
-        Ok((finished, trouble))
-    }
-
-    /// Reads files that are small and whole in one go, and commits them together. What is not among its answer is read by
-    /// itself.
-    async fn read_small(&self, files: &[OpenFile]) -> Result<HashMap<FileId, Phase>, Error> {
+    /// What the database says.
+    pub(super) async fn read_small(&self, files: &[OpenFile]) -> Result<HashMap<FileId, Ended>, Error> {
         let mut readers = Vec::new();
         for file in files.iter().filter(|file| file.phase == Phase::Reading && file.read_bytes == 0) {
             let Ok(handle) = self.folders.open(&file.stored_name) else { continue };
             if handle.metadata().is_ok_and(|meta| meta.len() <= SMALL_BYTES) {
-                readers.push((file, self.reader(file, (0, file.refused_bytes)), handle));
+                readers.push((file, self.reader(file, How::default()), handle));
             }
         }
-        if readers.len() < 2 {
+        if readers.is_empty() {
             return Ok(HashMap::new());
         }
         let (files, readers): (Vec<&OpenFile>, Vec<_>) =
@@ -136,8 +94,7 @@ impl Ingest {
         // Anything but one chunk and a good end is another case.
         let whole = files.into_iter().zip(parts).filter_map(|(file, parts)| match <[Part; 2]>::try_from(parts) {
             Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen })]) => {
-                let unchanged = !self.has_changed(file, seen);
-                unchanged.then_some((file, keys, chunk, bytes, sha256))
+                Some((file, keys, chunk, Content { bytes, sha256, changed: seen.1.into() }, seen))
             }
             _ => None,
         });
@@ -145,101 +102,101 @@ impl Ingest {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let moved = tx.bulk(|conn| {
-            whole.iter().try_fold(true, |moved, (file, keys, chunk, bytes, sha256)| {
+            whole.iter().try_fold(true, |moved, (file, keys, chunk, content, _)| {
                 let moved = self.commit(conn, file, keys, chunk, now)? && moved;
-                queue::mark_read(conn, file.id, *bytes, sha256, now)?;
+                queue::mark_read(conn, file.id, content, now)?;
                 Ok(moved)
             })
         });
         check_mark(moved.await?, "a small file")?;
         tx.commit().await?;
-        Ok(whole.into_iter().map(|(file, ..)| (file.id, Phase::Read)).collect())
+        let ended = |(file, _, _, _, seen): &(&OpenFile, Keys, Chunk, Content, FileState)| {
+            (file.id, Ended { phase: Phase::Read, has_changed: self.has_changed(file, *seen) })
+        };
+        Ok(whole.iter().map(ended).collect())
     }
 
-    fn reader(&self, file: &OpenFile, mark: (u64, u64)) -> Reader {
+    fn reader(&self, file: &OpenFile, how: How) -> Reader {
         Reader {
             rules: self.rules.clone(),
             format: Format::of(&file.name),
             report: self.folders.growing_report(&file.stored_name),
-            mark: mark.0,
-            refused_bytes: mark.1,
+            mark: file.read_bytes,
+            refused_bytes: file.refused_bytes,
+            is_whole: how.is_whole,
+            chunk_lines_max: if how.passes { CHUNK_LINES_OF_PASSING } else { u64::MAX },
         }
     }
 
-    /// Whether the file in `work/` is not as it was when its end was read.
+    /// Whether the file is not as it was when its reading began.
     fn has_changed(&self, file: &OpenFile, seen: FileState) -> bool {
         self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen)
     }
 
-    /// Reads and commits what is left of the file; what was appended meanwhile is read too. None if the daemon stops.
-    async fn read(&self, file: &OpenFile, shutdown: &CancellationToken) -> Result<Option<Phase>, Error> {
-        let mut mark = (file.read_bytes, file.refused_bytes);
-        loop {
-            let handle = match self.folders.open(&file.stored_name) {
-                Ok(handle) => handle,
-                Err(error) => return self.refuse_unopened(file, &error).await.map(Some),
-            };
-            let (parts, mut received) = Parts::channel();
-            let reader = self.reader(file, mark);
-            let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
-            let ended = self.receive(file, &mut received, &mut mark, shutdown).await;
-            drop(received); // a reader that still has something to hand over ends
-            thread.await.expect("the reading side does not panic");
-            match ended? {
-                Stop::Ended(phase) => return Ok(Some(phase)),
-                Stop::Asked => return Ok(None),
-                Stop::Grew => {}
-            }
+    /// Begins to read what is left of a file; none if it cannot be opened, and is refused.
+    ///
+    /// # Errors
+    ///
+    /// What the file system or the database says.
+    pub(super) async fn begin(&self, file: &OpenFile, how: How) -> Result<Result<Reading, Phase>, Error> {
+        let handle = match self.folders.open(&file.stored_name) {
+            Ok(handle) => handle,
+            Err(error) => return self.refuse_unopened(file, &error).await.map(Err),
+        };
+        if file.refused_bytes > 0 {
+            self.folders.take_report_back(&file.stored_name)?;
         }
+        let (parts, received) = Parts::channel();
+        let reader = self.reader(file, how);
+        let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
+        Ok(Ok(Reading { file: file.clone(), received, keys: Keys::default(), may_grow: how.may_grow, thread }))
     }
 
-    /// Commits what the reading side hands over.
-    async fn receive(
-        &self,
-        file: &OpenFile,
-        received: &mut Received,
-        mark: &mut (u64, u64),
-        shutdown: &CancellationToken,
-    ) -> Result<Stop, Error> {
-        let mut keys = Keys::default();
-        while !shutdown.is_cancelled() {
+    /// Commits the next chunk that the reading side hands over; says how the reading ended, if it did.
+    ///
+    /// # Errors
+    ///
+    /// What the file system or the database says; the reading is to be closed then, and begun anew at its mark.
+    pub(super) async fn advance(&self, reading: &mut Reading) -> Result<Option<Ended>, Error> {
+        let Reading { file, received, keys, may_grow, .. } = reading;
+        let (chunk, ending) = loop {
             self.pulse.beat();
-            let part = received.parts.recv().await.expect("the reading side ends with a part of its own");
-            let (chunk, ending) = match part {
-                Part::Keys(asked) => {
-                    keys = asked;
-                    continue;
-                }
-                Part::Chunk(chunk) => (chunk, None),
-                Part::Last(chunk, ending) => (chunk, Some(ending)),
-            };
-            let grew = matches!(&ending, Some(Ending::Read { seen, .. }) if self.has_changed(file, *seen));
-            let now = self.clock.now();
-            let mut tx = self.store.write().await?;
-            let moved = tx.bulk(|conn| {
-                let moved = self.commit(conn, file, &keys, &chunk, now)?;
-                match &ending {
-                    Some(Ending::Read { bytes, sha256, .. }) if !grew => {
-                        queue::mark_read(conn, file.id, *bytes, sha256, now)?;
-                    }
-                    Some(Ending::NotUrls { bytes, why }) => queue::reject(conn, file.id, *bytes, why)?,
-                    _ => {}
-                }
-                Ok(moved)
-            });
-            check_mark(moved.await?, &file.stored_name)?;
-            tx.commit().await?;
-            *mark = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
-            received.give_back(chunk.urls);
-            match ending {
-                None => {}
-                Some(Ending::Read { .. }) if grew => return Ok(Stop::Grew),
-                Some(Ending::Read { .. }) => return Ok(Stop::Ended(Phase::Read)),
-                Some(Ending::NotUrls { .. }) => return Ok(Stop::Ended(Phase::Refused)),
-                Some(Ending::Failed(error)) => return Err(error.into()),
+            match received.parts.recv().await.expect("the reading side ends with a part of its own") {
+                Part::Keys(asked) => *keys = asked,
+                Part::Chunk(chunk) => break (chunk, None),
+                Part::Last(chunk, ending) => break (chunk, Some(ending)),
             }
+        };
+        let has_changed = matches!(&ending, Some(Ending::Read { seen, .. }) if self.has_changed(file, *seen));
+        let grew = has_changed && *may_grow;
+        self.store.give_way().await;
+        let now = self.clock.now();
+        let mut tx = self.store.write().await?;
+        let moved = tx.bulk(|conn| {
+            let moved = self.commit(conn, file, keys, &chunk, now)?;
+            match &ending {
+                Some(Ending::Read { bytes, sha256, seen }) if !grew => {
+                    let content = Content { bytes: *bytes, sha256: sha256.clone(), changed: seen.1.into() };
+                    queue::mark_read(conn, file.id, &content, now)?;
+                }
+                Some(Ending::NotUrls { bytes, why }) => queue::reject(conn, file.id, *bytes, why)?,
+                _ => {}
+            }
+            Ok(moved)
+        });
+        check_mark(moved.await?, &file.stored_name)?;
+        tx.commit().await?;
+        (file.read_bytes, file.refused_bytes) = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
+        received.give_back(chunk.urls);
+        let ended = |phase, has_changed| Ok(Some(Ended { phase, has_changed }));
+        match ending {
+            None => Ok(None),
+            Some(Ending::Read { .. }) if grew => ended(Phase::Reading, true),
+            Some(Ending::Read { .. }) => ended(Phase::Read, has_changed),
+            Some(Ending::NotUrls { .. }) => ended(Phase::Refused, false),
+            Some(Ending::Unfinished) => ended(Phase::Reading, false),
+            Some(Ending::Failed(error)) => Err(error.into()),
         }
-        Ok(Stop::Asked)
     }
 
     /// Queues a chunk and moves the file's mark; false if that was moved by somebody else.
@@ -267,6 +224,8 @@ impl Ingest {
     async fn refuse_unopened(&self, file: &OpenFile, error: &io::Error) -> Result<Phase, Error> {
         let why = match error.kind() {
             io::ErrorKind::PermissionDenied => "prefetchd may not read it: check its owner and mode",
+            // One that is read on has all its lines in the queue.
+            io::ErrorKind::NotFound if file.is_read_on => return Ok(Phase::Read),
             io::ErrorKind::NotFound => "it vanished from work/ before it was read to its end",
             io::ErrorKind::Other => "it is not a regular file",
             // Of a symbolic link, and of a socket.
@@ -310,23 +269,25 @@ impl Ingest {
     }
 
     /// Receipt, report, file, in this order; then the note that it is done. Each step may be repeated after a crash.
-    async fn put_away(&self, files: &[(&OpenFile, Phase)], trouble: &mut Result<(), Error>) -> Result<usize, Error> {
-        let mut away = Vec::new();
+    /// Gives the first trouble with one of them.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; the same call goes on from there later.
+    pub(super) async fn put_away(&self, files: &[(&OpenFile, Phase)]) -> Result<Result<(), Error>, Error> {
+        self.pulse.beat();
+        let (mut away, mut trouble) = (Vec::new(), Ok(()));
         let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id).collect();
         let mut accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, phase) in files {
             let Some(account) = accounts.remove(&file.id) else { continue };
             match self.put_one_away(file, *phase, &account) {
                 Ok(()) => away.push((*file, account)),
-                Err(error) => {
-                    if trouble.is_ok() {
-                        *trouble = Err(error.into());
-                    }
-                }
+                Err(error) => trouble = trouble.and(Err(error.into())),
             }
         }
         if away.is_empty() {
-            return Ok(0);
+            return Ok(trouble);
         }
         // Receipts and moves are made durable together: until that is noted, each step may be repeated.
         self.folders.sync_all()?;
@@ -340,7 +301,7 @@ impl Ingest {
                 Some(why) => warn!(file = file.name, why, "file rejected; it lies in rejected/ with its receipt"),
             }
         }
-        Ok(away.len())
+        Ok(trouble)
     }
 
     fn put_one_away(&self, file: &OpenFile, phase: Phase, account: &FileAccount) -> io::Result<()> {
@@ -351,9 +312,8 @@ impl Ingest {
             rename(&report, &to.join(format!("{}{REFUSED}", file.stored_name)))?;
         }
         // What was committed stands, whatever became of the file.
-        let vanished =
-            [&self.folders.work, to].iter().all(|folder| folder.join(&file.stored_name).symlink_metadata().is_err());
-        if vanished {
+        let place = self.folders.folder_of(&file.stored_name);
+        if place.join(&file.stored_name).symlink_metadata().is_err() {
             warn!(file = file.name, "the file vanished from work/; its receipt tells what was read of it");
             return Ok(());
         }
@@ -366,14 +326,50 @@ fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
     if moved { Ok(()) } else { Err(io::Error::other(format!("{name}: its mark was moved by somebody else")).into()) }
 }
 
-/// How receiving ended.
-enum Stop {
-    /// The file was read to its end.
-    Ended(Phase),
-    /// The daemon stops.
-    Asked,
-    /// The file has changed since its end was read: it is read on from the mark.
-    Grew,
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct How {
+    /// Its last line counts as whole, even without an end.
+    pub(super) is_whole: bool,
+    /// It passes another that is open.
+    pub(super) passes: bool,
+    /// If it has changed at its end, it is read on before it is put away.
+    pub(super) may_grow: bool,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self { is_whole: true, passes: false, may_grow: false }
+    }
+}
+
+/// How a reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// What is left to do with the file. `Reading`: it is read on at once if it has changed, and later if it is not written to its
+    /// end yet.
+    pub(super) phase: Phase,
+    /// It has changed since its reading began.
+    pub(super) has_changed: bool,
+}
+
+/// A file that is open for reading, at its mark. It may be left standing between two chunks.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) file: OpenFile,
+    received: Received,
+    keys: Keys,
+    may_grow: bool,
+    thread: JoinHandle<()>,
+}
+
+impl Reading {
+    /// Ends it; a reader that still has something to hand over ends too.
+    pub(super) async fn close(self) -> OpenFile {
+        drop(self.received);
+        self.thread.await.expect("the reading side does not panic");
+        self.file
+    }
 }
 
 fn fresh_for(config: &Config) -> TimeDelta {

@@ -7,14 +7,19 @@
 //!
 //! inotify says when to look; the periodic scan is the truth.
 
+mod claim;
 mod content;
 mod decode;
 mod directives;
 mod folders;
 mod format;
+mod grown;
+mod head;
+mod incoming;
 mod ingest;
 mod lines;
 mod name;
+mod order;
 mod readiness;
 mod reading;
 mod receipt;

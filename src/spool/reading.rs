@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::io::{self, BufRead, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -39,8 +39,8 @@ const SMALL_PARTS_MAX: usize = 2;
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
-/// A file that changed while it was read is read on when it has not changed for so long.
-const SETTLED: Duration = Duration::from_millis(500);
+/// Lines a chunk of a file that passed another, which keeps its memory.
+pub(super) const CHUNK_LINES_OF_PASSING: u64 = 20_000;
 
 /// What the reading side hands over, in this order: keys, chunks, the last chunk with how it ended.
 pub(super) enum Part {
@@ -51,8 +51,17 @@ pub(super) enum Part {
 
 /// How the reading of a file ended.
 pub(super) enum Ending {
-    Read { bytes: u64, sha256: String, seen: FileState },
-    NotUrls { bytes: Option<u64>, why: String },
+    Read {
+        bytes: u64,
+        sha256: String,
+        seen: FileState,
+    },
+    NotUrls {
+        bytes: Option<u64>,
+        why: String,
+    },
+    /// Its packed data has no end yet, and it is still being written.
+    Unfinished,
     Failed(io::Error),
 }
 
@@ -70,6 +79,7 @@ pub(super) struct Parts {
 }
 
 /// The committing side of [`Parts`].
+#[derive(Debug)]
 pub(super) struct Received {
     pub(super) parts: mpsc::Receiver<Part>,
     emptied: std::sync::mpsc::Sender<NewUrls>,
@@ -120,6 +130,10 @@ pub(super) struct Reader {
     pub(super) mark: u64,
     /// The report is good up to this byte.
     pub(super) refused_bytes: u64,
+    /// Its last line counts as whole, even without an end, as long as the file does not change under the reading.
+    pub(super) is_whole: bool,
+    /// Lines a chunk, at most.
+    pub(super) chunk_lines_max: u64,
 }
 
 impl Reader {
@@ -158,8 +172,13 @@ impl Reader {
             let why = format!("it has {size} bytes, more than the {FILE_BYTES_MAX} a file may have: split it");
             return Ok(Some(self.nothing_more(Ending::NotUrls { bytes: Some(size), why })));
         }
-        let identity = Arc::new(Identity::default());
-        let (text, packing) = match decode(Growing::new(handle, Arc::clone(&identity))?, Arc::clone(&identity.bytes)) {
+        let file = Arc::new(handle);
+        let identity = Arc::new(Identity::of(&file)?);
+        let growing = Growing { file: Arc::clone(&file), left: size, identity: Arc::clone(&identity) };
+        let (text, packing) = match decode(growing, Arc::clone(&identity.bytes)) {
+            Err(error) if error.raw_os_error().is_none() && identity.has_changed(&file) => {
+                return Ok(Some(self.nothing_more(Ending::Unfinished)));
+            }
             Err(error) if error.raw_os_error().is_none() => {
                 return Err(Unreadable::NotUrls(format!("its packed data is damaged: {error}")));
             }
@@ -174,7 +193,7 @@ impl Reader {
                 packing.name()
             )),
         };
-        let mut content = Content::open(text, self.format, self.rules.clone()).map_err(|error| match error {
+        let content = Content::open(text, self.format, self.rules.clone()).map_err(|error| match error {
             Unreadable::Io(error) => of_content(error, 0),
             other => other,
         })?;
@@ -184,20 +203,25 @@ impl Reader {
         let mut report = Report::resume(&self.report, self.refused_bytes)?;
         let Some(empty) = parts.empty() else { return Ok(None) };
         let mut chunk = ChunkBuilder::at(self.mark, empty);
+        let mut content = Ahead { content, next: None };
         let ending = loop {
-            let (item, ends_at) = match content.next_item() {
-                Ok(Some(item)) => item,
-                Ok(None) => break identity.end(),
-                Err(error) => match of_content(error, content.lines_read()) {
+            let (item, ends_at, is_last) = match content.take() {
+                Ok(Some(taken)) => taken,
+                Ok(None) => break identity.end(0),
+                Err(error) => match of_content(error, content.content.lines_read()) {
                     Unreadable::Io(error) => break Ending::Failed(error),
+                    Unreadable::NotUrls(_) if identity.has_changed(&file) => break Ending::Unfinished,
                     Unreadable::NotUrls(why) => break Ending::NotUrls { bytes: None, why },
                 },
             };
             if ends_at <= self.mark {
                 continue;
             }
+            if is_last && packing == Packing::Plain && self.leaves_tail(&identity, &file) {
+                break identity.end(ends_at - chunk.chunk.progress.read_bytes);
+            }
             chunk.add(item, ends_at, &mut report);
-            if chunk.is_full(content.lines_read(), &report) {
+            if chunk.is_full(content.content.lines_read(), self.chunk_lines_max, &report) {
                 let next = chunk.chunk.progress.read_bytes;
                 if !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
                     return Ok(None);
@@ -207,6 +231,30 @@ impl Reader {
             }
         };
         Ok(Some(Part::Last(chunk.finish(&mut report)?, ending)))
+    }
+
+    /// Whether the last line is left for a later reading.
+    fn leaves_tail(&self, identity: &Identity, file: &File) -> bool {
+        identity.has_open_tail() && (!self.is_whole || identity.has_changed(file))
+    }
+}
+
+/// A content of which one item more is known: the last one may be a line that is still being written.
+struct Ahead<R> {
+    content: Content<R>,
+    next: Option<io::Result<Option<(Item, u64)>>>,
+}
+
+impl<R: BufRead> Ahead<R> {
+    /// The next item, where it ends, and whether it is the last.
+    fn take(&mut self) -> io::Result<Option<(Item, u64, bool)>> {
+        let this = match self.next.take() {
+            Some(read) => read?,
+            None => self.content.next_item()?,
+        };
+        let Some((item, ends_at)) = this else { return Ok(None) };
+        let next = self.next.insert(self.content.next_item());
+        Ok(Some((item, ends_at, matches!(next, Ok(None)))))
     }
 }
 
@@ -226,8 +274,8 @@ impl ChunkBuilder {
         Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None }
     }
 
-    fn is_full(&self, read: u64, report: &Report) -> bool {
-        let lines_max = if read > LARGE_LINES { CHUNK_LINES_MAX_OF_LARGE } else { CHUNK_LINES_MAX };
+    fn is_full(&self, read: u64, lines_max: u64, report: &Report) -> bool {
+        let lines_max = lines_max.min(if read > LARGE_LINES { CHUNK_LINES_MAX_OF_LARGE } else { CHUNK_LINES_MAX });
         let bytes = (self.chunk.urls.text_bytes() + report.unwritten.len()) / LINE_BYTES;
         self.lines.max(bytes as u64) >= lines_max
     }
@@ -310,56 +358,58 @@ impl Report {
 pub(super) type FileState = (u64, SystemTime);
 
 /// What was read of a file, as its receipt names it.
-#[derive(Default)]
 struct Identity {
     hash: Mutex<Sha256>,
     bytes: Arc<AtomicU64>,
-    seen: Mutex<Option<FileState>>,
+    last_byte: AtomicU8,
+    /// As the file was when it was opened.
+    seen: FileState,
 }
 
 impl Identity {
-    fn end(&self) -> Ending {
+    fn of(file: &File) -> io::Result<Self> {
+        Ok(Self { hash: Mutex::default(), bytes: Arc::default(), last_byte: AtomicU8::new(b'\n'), seen: state(file)? })
+    }
+
+    /// The end, before which so many bytes were left for later.
+    fn end(&self, left: u64) -> Ending {
         let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
         Ending::Read {
-            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed).saturating_sub(left),
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            seen: self.seen.lock().expect("nobody panics with it").unwrap_or((0, SystemTime::UNIX_EPOCH)),
+            seen: self.seen,
         }
     }
-}
 
-/// A file that may still grow: its end is its end only when it has not changed since it was last looked at. Everything
-/// read goes into the hash, so that the receipt names the content that was read.
-struct Growing {
-    file: File,
-    seen: FileState,
-    identity: Arc<Identity>,
-}
-
-impl Growing {
-    fn new(file: File, identity: Arc<Identity>) -> io::Result<Self> {
-        let seen = state(&file)?;
-        Ok(Self { file, seen, identity })
+    fn has_changed(&self, file: &File) -> bool {
+        state(file).is_ok_and(|now| now != self.seen)
     }
+
+    /// Whether the last byte does not end a line; of UTF-16 it may be the second half of one.
+    fn has_open_tail(&self) -> bool {
+        !matches!(self.last_byte.load(Ordering::Relaxed), b'\n' | b'\r' | 0)
+    }
+}
+
+/// A file that may still grow: it is read as far as it went when it was opened, so that one that grows for ever has an end.
+/// Everything read goes into the hash, so that the receipt names the content that was read.
+struct Growing {
+    file: Arc<File>,
+    /// Bytes up to that end.
+    left: u64,
+    identity: Arc<Identity>,
 }
 
 impl Read for Growing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.file.read(buffer)?;
-            if read > 0 {
-                self.identity.hash.lock().expect("nobody panics with it").update(&buffer[..read]);
-                self.identity.bytes.fetch_add(read as u64, Ordering::Relaxed);
-                return Ok(read);
-            }
-            let now = state(&self.file)?;
-            if now == self.seen {
-                *self.identity.seen.lock().expect("nobody panics with it") = Some(now);
-                return Ok(0);
-            }
-            self.seen = now;
-            std::thread::sleep(SETTLED);
+        let read = (&*self.file).take(self.left).read(buffer)?;
+        self.left -= read as u64;
+        if let Some(last) = buffer[..read].last() {
+            self.identity.hash.lock().expect("nobody panics with it").update(&buffer[..read]);
+            self.identity.bytes.fetch_add(read as u64, Ordering::Relaxed);
+            self.identity.last_byte.store(*last, Ordering::Relaxed);
         }
+        Ok(read)
     }
 }
 

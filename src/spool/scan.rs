@@ -1,29 +1,28 @@
-//! The stage's loop: what is in `work/` is brought to its end, what has been handed over in `incoming/` is claimed.
+//! The stage's loop, a step at a time: what lies in `incoming/` and what has grown is looked at, then a chunk or a handful of small
+//! files of what comes first is committed. So a more urgent file waits for no more than one step, whatever else is read.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::folders::{Folders, sync_folder};
-use super::ingest::{Error, Ingest};
-use super::name::{is_left_alone, is_own, stored_name};
-use super::readiness::{Kind, Readiness, readiness};
+use super::claim::{Waiting, deadline, nanos};
+use super::folders::Folders;
+use super::grown::Grown;
+use super::incoming::{Incoming, SCAN_EVERY};
+use super::ingest::{Ended, Error, How, Ingest, Reading};
+use super::order::{Next, Rank, Turn, turn};
 use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters::{self, Stage};
-use crate::model::Time;
+use crate::model::{FileId, Priority, UrlRules};
 use crate::pulse::Pulse;
-use crate::queue::{self, NewFile, OpenFile, Phase};
+use crate::queue::{self, OpenFile, Phase};
 use crate::settings::{self, Live, Settings};
 use crate::status::Board;
 use crate::store::Store;
@@ -31,46 +30,50 @@ use crate::store::Store;
 /// As its sign of life names it.
 const STAGE: &str = "spool";
 
-/// The scan comes at least this often: inotify may lose events, or not be there at all.
-const SCAN_EVERY: Duration = Duration::from_secs(5);
-
 /// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = SCAN_EVERY;
 
-/// Why one of our own receipts or reports is no input.
-const OWN: &str =
-    "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of URLs";
+/// A packed file that is still being written is looked at again after so long.
+const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
 
-/// Files that are claimed together at most.
-const CLAIMED_TOGETHER: usize = 200;
+/// A pass lasts about so long at most, so that a reload and what is to be tidied up need not wait for a large file.
+const PASS_MAX: Duration = Duration::from_secs(1);
 
-/// A file larger than this waits for the small ones beside it.
-const LARGE_BYTES: u64 = 1024 * 1024;
+/// Files that are claimed, read and put away together at most. They take a tenth of a second or two.
+pub(super) const TOGETHER_MAX: usize = 200;
 
-/// A file that is ready to be taken, in the order in which it is.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    is_large: bool,
-    changed: SystemTime,
-    name: OsString,
+/// A file that is being read.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) reading: Reading,
+    rank: Rank,
+    began: Instant,
 }
 
 /// The spool stage.
 #[derive(Debug)]
 pub struct Spool {
-    store: Arc<Store>,
-    folders: Folders,
+    pub(super) store: Arc<Store>,
+    pub(super) folders: Folders,
     ingest: Ingest,
     watch: Watch,
+    pub(super) incoming: Incoming,
+    grown: Grown,
+    pub(super) rules: UrlRules,
     board: Board,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// Woken when URLs were queued.
     queued: Arc<Notify>,
-    /// Entries that were reported and left, so that each is reported once.
-    left: HashSet<(OsString, u64)>,
-    /// Whether `work/` may hold files that nobody is reading: at start, and after a failure.
-    resume: bool,
+    /// Claimed files that wait to be read, in their order.
+    pub(super) waiting: BTreeMap<(Rank, FileId), Waiting>,
+    /// Those that are being read; each was passed by the next.
+    pub(super) open: Vec<Open>,
+    /// When `work/` is looked through for files that nobody is reading: at start, and after a failure.
+    resume_at: Option<Instant>,
+    /// How often in a row that ended in a failure, and the last one.
+    failures: u32,
+    trouble: Option<String>,
     /// What was last said to be wrong.
     problem: Option<String>,
     /// Whether `status` knows it too.
@@ -91,19 +94,25 @@ impl Spool {
         config: &Config,
     ) -> Self {
         // Before anybody is told that the daemon is ready: who writes from then on is heard.
-        let mut watch = Watch::new(folders.incoming.clone());
+        let mut watch = Watch::new(&folders);
         watch.arm();
-        let pulse = ingest.pulse();
+        let (pulse, rules, now) = (ingest.pulse(), config.spool.url_rules(), Instant::now());
         Self {
             store,
+            incoming: Incoming::new(folders.incoming.clone(), rules.clone(), now),
             folders,
             ingest,
             watch,
+            grown: Grown::new(now),
+            rules,
             board,
             clock,
             queued,
-            left: HashSet::new(),
-            resume: true,
+            waiting: BTreeMap::new(),
+            open: Vec::new(),
+            resume_at: Some(now),
+            failures: 0,
+            trouble: None,
             problem: None,
             on_board: true,
             retention: Retention::new(config),
@@ -118,6 +127,8 @@ impl Spool {
 
     /// Takes over what was read afresh; the folders stay the same.
     fn apply(&mut self, settings: &Settings) {
+        self.rules = settings.config.spool.url_rules();
+        self.incoming.apply(self.rules.clone());
         self.ingest.apply(&settings.config);
         self.retention = Retention::new(&settings.config);
     }
@@ -135,19 +146,22 @@ impl Spool {
                 Ok(next) => {
                     failures = 0;
                     self.board.sign().well(STAGE, self.clock.now());
-                    self.say(None).await;
+                    self.say(self.trouble.clone()).await;
                     next
                 }
                 Err(error) => {
-                    self.resume = true; // what was begun is somewhere between the folders
                     if let Error::Store(error) = &error {
                         self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string());
                     }
                     self.say(Some(error.to_string())).await;
                     failures += 1;
-                    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures - 1)).min(RETRY_MAX)
+                    backoff(failures)
                 }
             };
+            if sleep.is_zero() {
+                tokio::task::yield_now().await;
+                continue;
+            }
             self.pulse.away(sleep);
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
@@ -156,136 +170,186 @@ impl Spool {
                 () = shutdown.cancelled() => {}
             }
         }
+        for open in self.open {
+            open.reading.close().await;
+        }
     }
 
-    /// Looks once through the folders and ingests what is there. Says how soon to look again.
+    /// Ingests what is there, for about a second at most. Says how soon to go on: at once, if something is left.
     ///
     /// # Errors
     ///
-    /// What stopped it; the next pass goes on there.
+    /// What the database says, or the file system of the folders; the next pass goes on there. One file's trouble is no reason
+    /// to leave the others: it is tried again later.
     pub async fn pass(&mut self, shutdown: &CancellationToken) -> Result<Duration, Error> {
+        let passed = self.try_pass(shutdown).await;
+        if passed.is_err() {
+            // What was begun is somewhere between the folders.
+            self.resume_at = Some(Instant::now());
+        }
+        passed
+    }
+
+    async fn try_pass(&mut self, shutdown: &CancellationToken) -> Result<Duration, Error> {
         self.folders.create()?;
         self.watch.arm();
-        // One file's trouble is no reason to leave the others.
+        let started = Instant::now();
+        if self.resume_at.is_some_and(|at| at <= started) {
+            self.resume_at = None;
+            self.resume().await?;
+            self.trouble = None;
+        }
         let mut trouble = Ok(());
-        if self.resume {
-            self.resume = false;
-            let files = self.left_in_work().await?;
-            let ended = self.bring_to_end(&files, shutdown).await;
-            self.resume |= ended.is_err();
-            trouble = aside(trouble, ended)?;
-        }
-        let (ready, next) = self.look()?;
-        for names in ready.chunks(CLAIMED_TOGETHER) {
+        let mut next = loop {
+            self.pulse.beat();
+            let next = self.look().await?;
             if shutdown.is_cancelled() {
-                break;
+                break Duration::ZERO;
             }
-            let ended = self.take(names, shutdown).await;
-            self.resume |= ended.is_err();
-            trouble = aside(trouble, ended)?;
-        }
+            let ranks: Vec<Rank> = self.open.iter().map(|open| open.rank).collect();
+            let worked = match turn(&ranks, self.next()) {
+                Turn::Rest => break next,
+                Turn::ReadOn => self.read_on().await,
+                Turn::Begin => self.begin().await,
+            };
+            trouble = aside(trouble, worked)?;
+            if started.elapsed() > PASS_MAX {
+                break Duration::ZERO;
+            }
+        };
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
         trouble = aside(trouble, self.retention.step(&self.store, &self.folders, self.clock.surely()).await)?;
-        trouble.map(|()| next)
+        if let Err(error) = trouble {
+            self.trouble = Some(error.to_string());
+            self.failures += 1;
+            self.resume_at = Some(Instant::now() + backoff(self.failures));
+        } else if self.trouble.is_none() {
+            self.failures = 0;
+        }
+        if let Some(at) = self.resume_at {
+            next = next.min(at.saturating_duration_since(Instant::now()).max(RETRY_MIN / 10));
+        }
+        Ok(next)
     }
 
-    /// Claims files and brings them to their ends.
-    async fn take(&mut self, names: &[Found], shutdown: &CancellationToken) -> Result<(), Error> {
-        self.pulse.beat();
-        let now = self.clock.now();
-        let mut trouble = Ok(());
-        let mut claimed = Vec::new();
-        for Found { name, .. } in names {
-            match self.folders.claim(name, now) {
-                Ok(None) => {}
-                Ok(Some(file)) => {
-                    self.watch.forget(name);
-                    claimed.push(file);
-                }
-                Err(error) => trouble = trouble.and(Err(error.into())),
+    /// Looks at `incoming/` and at what has grown. Gives how soon to look again.
+    async fn look(&mut self) -> Result<Duration, Error> {
+        let news = self.watch.news();
+        let now = Instant::now();
+        self.incoming.hear(news.incoming, news.is_lost, now);
+        self.grown.hear(news.kept);
+        let next = self.incoming.look(now)?;
+        let (changed, next_grown) = self.grown.look(&self.store, &self.folders, now).await?;
+        for changed in changed {
+            let mut tx = self.store.write().await?;
+            let file = queue::reopen_tx(&mut tx, changed.file).await?;
+            tx.commit().await?;
+            if let Some(file) = file {
+                info!(file = file.name, "the file has changed since it was read; it is read on from its mark");
+                let arrived = nanos(self.clock.now());
+                let rank = Rank { priority: file.priority, deadline: deadline(&file), arrived };
+                let waiting = Waiting { is_small: false, is_whole: changed.is_whole, may_grow: false, file };
+                self.waiting.insert((rank, waiting.file.id), waiting);
             }
         }
-        if claimed.is_empty() {
-            return trouble;
-        }
-        sync_folder(&self.folders.work)?;
-        sync_folder(&self.folders.incoming)?;
-        let files = self.register(&claimed, now).await?;
-        trouble.and(self.bring_to_end(&files, shutdown).await)
+        Ok(next.min(next_grown))
     }
 
-    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is no
-    /// wish for them.
-    async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
-        let mut tx = self.store.write().await?;
-        let files = tx.bulk(|conn| {
-            let mut files = queue::register(conn, files, now)?;
-            for file in files.iter_mut().filter(|file| is_own(&file.name)) {
-                queue::reject(conn, file.id, None, OWN)?;
-                file.phase = Phase::Refused;
+    /// The first of those that wait, claimed already or not.
+    fn next(&self) -> Option<Next> {
+        let waiting = self.waiting.first_key_value();
+        let waiting = waiting.map(|((rank, _), waiting)| Next { rank: *rank, is_small: waiting.is_small });
+        [waiting, self.incoming.next()].into_iter().flatten().min_by_key(|next| next.rank)
+    }
+
+    /// Begins with the first of those that wait: one large file, or a handful of small ones.
+    async fn begin(&mut self) -> Result<(), Error> {
+        let (mut files, trouble) = match (self.waiting.first_key_value(), self.incoming.next()) {
+            (Some(((rank, _), _)), next) if next.is_none_or(|next| *rank <= next.rank) => (self.take_waiting(), Ok(())),
+            _ => self.claim().await?,
+        };
+        let is_small = files.len() > 1 || files.first().is_some_and(|(_, waiting)| waiting.is_small);
+        let begun = match files.pop() {
+            None => Ok(()),
+            Some((rank, waiting)) if !is_small => self.open(rank, waiting).await,
+            Some(last) => {
+                files.push(last);
+                self.read_small(files).await
             }
-            Ok(files)
-        });
-        let files = files.await?;
-        tx.commit().await?;
-        Ok(files)
+        };
+        trouble.and(begun)
     }
 
-    async fn bring_to_end(&self, files: &[OpenFile], shutdown: &CancellationToken) -> Result<(), Error> {
-        let (finished, trouble) = self.ingest.bring_to_end(files, shutdown).await?;
-        if finished > 0 {
-            self.queued.notify_one();
+    /// Reads small files together, and puts them away. What is not read in one go waits for its turn.
+    async fn read_small(&mut self, files: Vec<(Rank, Waiting)>) -> Result<(), Error> {
+        let (ranks, files): (Vec<Rank>, Vec<OpenFile>) =
+            files.into_iter().map(|(rank, waiting)| (rank, waiting.file)).unzip();
+        let read = self.ingest.read_small(&files).await?;
+        if let Some(rank) = ranks.first().filter(|_| !read.is_empty()) {
+            self.tell_queued(rank.priority);
         }
-        trouble
-    }
-
-    /// Files in `work/` that a crash, a stop or a failure left there, on the books or not yet.
-    async fn left_in_work(&self) -> Result<Vec<OpenFile>, Error> {
-        let mut files = queue::unfinished(self.store.read()).await?;
-        let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
-        let mut unknown = Vec::new();
-        for entry in fs::read_dir(&self.folders.work)? {
-            // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
-            let stored = entry?.file_name().into_string().ok();
-            let unknown_name = stored.filter(|name| !name.starts_with('.') && !known.contains(name));
-            unknown.extend(unknown_name.map(|name| self.folders.found_in_work(name)));
-        }
-        files.extend(self.register(&unknown, self.clock.now()).await?);
-        Ok(files)
-    }
-
-    /// What is ready in `incoming/`, small files before large ones and each in order of arrival, and how soon something else
-    /// may be.
-    fn look(&mut self) -> io::Result<(Vec<Found>, Duration)> {
-        let (mut ready, mut next, mut left) = (Vec::new(), SCAN_EVERY, HashSet::new());
-        for entry in fs::read_dir(&self.folders.incoming)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if is_left_alone(&name) {
-                continue;
+        let mut ended = Vec::new();
+        for (file, rank) in files.iter().zip(ranks) {
+            let phase = read.get(&file.id).map_or(file.phase, |ended| ended.phase);
+            if read.get(&file.id).is_some_and(|ended| ended.has_changed) {
+                self.grown.suspect(&file.stored_name, Instant::now());
             }
-            // Not followed, if it is a link; gone by now, if there is none.
-            let Ok(meta) = entry.metadata() else { continue };
-            let now = SystemTime::now();
-            let changed = meta.modified().unwrap_or(now);
-            match readiness(kind(&meta), self.watch.heard(&name), now) {
-                Readiness::Take => ready.push(Found { is_large: meta.len() > LARGE_BYTES, changed, name }),
-                Readiness::Later(wait) => next = next.min(wait),
-                Readiness::Leave(what) => {
-                    let seen = (name, meta.ino());
-                    if !self.left.contains(&seen) {
-                        warn!(
-                            name = stored_name(&seen.0),
-                            "{what} in incoming/ is left alone; only regular files are read"
-                        );
-                    }
-                    left.insert(seen);
-                }
+            if phase == Phase::Reading {
+                let waiting = Waiting { file: file.clone(), is_small: false, is_whole: true, may_grow: true };
+                self.waiting.insert((rank, file.id), waiting);
+            } else {
+                ended.push((file, phase));
             }
         }
-        self.left = left;
-        ready.sort();
-        Ok((ready, next))
+        self.ingest.put_away(&ended).await?
+    }
+
+    /// Opens a large file for reading.
+    async fn open(&mut self, rank: Rank, waiting: Waiting) -> Result<(), Error> {
+        let how = How { is_whole: waiting.is_whole, passes: !self.open.is_empty(), may_grow: waiting.may_grow };
+        match self.ingest.begin(&waiting.file, how).await? {
+            Ok(reading) => self.open.push(Open { reading, rank, began: Instant::now() }),
+            Err(phase) => self.ingest.put_away(&[(&waiting.file, phase)]).await??,
+        }
+        Ok(())
+    }
+
+    /// Commits a chunk of the file that was opened last, and puts it away at its end.
+    async fn read_on(&mut self) -> Result<(), Error> {
+        let Some(last) = self.open.last_mut() else { return Ok(()) };
+        let priority = last.rank.priority;
+        let advanced = self.ingest.advance(&mut last.reading).await;
+        if matches!(advanced, Ok(None)) {
+            self.tell_queued(priority);
+            return Ok(());
+        }
+        let Some(Open { reading, began, rank }) = self.open.pop() else { return Ok(()) };
+        let file = reading.close().await;
+        let Some(Ended { phase, has_changed }) = advanced? else { return Ok(()) };
+        self.tell_queued(priority);
+        let now = Instant::now();
+        if phase == Phase::Reading {
+            if has_changed {
+                let waiting = Waiting { file, is_small: false, is_whole: true, may_grow: false };
+                self.waiting.insert((rank, waiting.file.id), waiting);
+            } else {
+                self.resume_at = Some(now + UNFINISHED_AGAIN);
+            }
+            return Ok(());
+        }
+        self.grown.was_read(&file.stored_name, began, now, &self.folders);
+        if has_changed {
+            self.grown.suspect(&file.stored_name, now);
+        }
+        self.ingest.put_away(&[(&file, phase)]).await?
+    }
+
+    /// Wakes the submitter. Large transactions let it go first where something is urgent.
+    fn tell_queued(&self, priority: Priority) {
+        if priority == Priority::Urgent {
+            self.store.ask_way();
+        }
+        self.queued.notify_one();
     }
 
     /// Puts a problem, or that there is none, into the log and on the board, once.
@@ -310,28 +374,14 @@ impl Spool {
     }
 }
 
+fn backoff(failures: u32) -> Duration {
+    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(RETRY_MAX)
+}
+
 /// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.
 fn aside(before: Result<(), Error>, now: Result<(), Error>) -> Result<Result<(), Error>, Error> {
     match now {
         Err(Error::Store(error)) => Err(error.into()),
         now => Ok(before.and(now)),
     }
-}
-
-fn kind(meta: &fs::Metadata) -> Kind {
-    let file_type = meta.file_type();
-    // Another name for it may be somebody else's, and the daemon may read what its user may not.
-    if file_type.is_file() && meta.nlink() > 1 {
-        return Kind::Other("a file with another hard link");
-    }
-    if file_type.is_file() {
-        return Kind::File(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
-    }
-    Kind::Other(match () {
-        () if file_type.is_dir() => "a directory",
-        () if file_type.is_symlink() => "a symbolic link",
-        () if file_type.is_fifo() => "a FIFO",
-        () if file_type.is_socket() => "a socket",
-        () => "a device",
-    })
 }

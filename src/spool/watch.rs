@@ -1,86 +1,123 @@
-//! inotify on `incoming/`: hints about which file was handed over, and a wake-up. Events may be lost; the scan is what
-//! finds files.
+//! inotify on the spool's folders: hints about which file was handed over or written to, and a wake-up. Events may be lost; the
+//! scan is what finds files.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tracing::warn;
 
+use super::folders::Folders;
+use super::name::is_own;
 use super::readiness::Heard;
 
-/// More hints than this are dropped, so that a flood of events costs no memory; the scan finds the files all the same.
-const HINTS_MAX: usize = 100_000;
+/// More names than this are not kept between two looks: then all of it is forgotten and the folders are looked through.
+const NAMES_MAX: usize = 100_000;
 
-type Hints = Arc<Mutex<HashMap<OsString, Heard>>>;
+/// What was heard of names since somebody last asked, and when last.
+pub(super) type Hints = HashMap<OsString, (Heard, Instant)>;
 
-/// Watches one folder.
+/// What was heard since somebody last asked.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Of files in `incoming/`.
+    pub(super) incoming: Hints,
+    /// Of files that were claimed, that somebody writes to them.
+    pub(super) kept: Hints,
+    /// Events were lost: what was heard before counts no more.
+    pub(super) is_lost: bool,
+}
+
+impl News {
+    fn add(&mut self, incoming: bool, name: &OsStr, heard: Heard, at: Instant) {
+        let hints = if incoming { &mut self.incoming } else { &mut self.kept };
+        if hints.len() >= NAMES_MAX {
+            hints.clear();
+            self.is_lost = true;
+        }
+        let before = hints.get(name).map(|(heard, _)| *heard);
+        hints.insert(name.to_owned(), (Heard::then(before, heard), at));
+    }
+}
+
+/// Watches the folders.
 #[derive(Debug)]
 pub(super) struct Watch {
-    folder: PathBuf,
-    hints: Hints,
+    /// `incoming/` first.
+    folders: [PathBuf; 4],
+    news: Arc<Mutex<News>>,
     woken: Arc<Notify>,
-    /// The watcher and the folder it was set up for: one that was removed and made again is another folder.
-    armed: Option<(RecommendedWatcher, (u64, u64))>,
+    /// The watcher and the folders it was set up for: one that was removed and made again is another folder.
+    armed: Option<(RecommendedWatcher, Vec<(u64, u64)>)>,
     /// Whether it was said that it cannot be armed.
     said: bool,
 }
 
 impl Watch {
     /// A watch that is not armed yet.
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, hints: Hints::default(), woken: Arc::default(), armed: None, said: false }
+    pub(super) fn new(folders: &Folders) -> Self {
+        Self {
+            folders: folders.all().map(Path::to_path_buf),
+            news: Arc::default(),
+            woken: Arc::default(),
+            armed: None,
+            said: false,
+        }
     }
 
-    /// Arms the watch if it is not, or if the folder is another one by now. What goes wrong is logged once: the periodic
+    /// Arms the watch if it is not, or if a folder is another one by now. What goes wrong is logged once: the periodic
     /// scan does without.
     pub(super) fn arm(&mut self) {
         match self.try_arm() {
             Ok(()) => self.said = false,
             Err(_) if self.said => {}
             Err(error) => {
-                warn!(error, "inotify does not watch incoming/; files are found by the periodic scan");
+                warn!(error, "inotify does not watch the spool; files are found by the periodic scan");
                 self.said = true;
             }
         }
     }
 
     fn try_arm(&mut self) -> Result<(), String> {
-        let identity = identity(&self.folder).map_err(|error| error.to_string())?;
-        if self.armed.as_ref().is_some_and(|(_, armed)| *armed == identity) {
+        let identities = self.folders.iter().map(|folder| identity(folder)).collect::<std::io::Result<Vec<_>>>();
+        let identities = identities.map_err(|error| error.to_string())?;
+        if self.armed.as_ref().is_some_and(|(_, armed)| *armed == identities) {
             return Ok(());
         }
-        let (hints, woken) = (Arc::clone(&self.hints), Arc::clone(&self.woken));
+        let (news, woken, incoming) = (Arc::clone(&self.news), Arc::clone(&self.woken), self.folders[0].clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if note(&hints, event) {
+            if note(&mut lock(&news), event, &incoming, Instant::now()) {
                 woken.notify_one();
             }
         })
         .map_err(|error| error.to_string())?;
-        watcher.watch(&self.folder, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
-        self.armed = Some((watcher, identity));
+        for folder in &self.folders {
+            watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
+        }
+        lock(&self.news).is_lost = true;
+        self.armed = Some((watcher, identities));
         Ok(())
     }
 
-    /// Resolves when something happened in the folder since it was last asked.
+    /// Resolves when something happened in the folders since it was last asked.
     pub(super) async fn changed(&self) {
         self.woken.notified().await;
     }
 
-    /// What was heard of a file.
-    pub(super) fn heard(&self, name: &OsString) -> Option<Heard> {
-        self.hints.lock().expect("no holder of the hints panics").get(name).copied()
+    /// What was heard since this was last asked.
+    pub(super) fn news(&self) -> News {
+        std::mem::take(&mut lock(&self.news))
     }
+}
 
-    /// The file is gone from the folder.
-    pub(super) fn forget(&self, name: &OsString) {
-        self.hints.lock().expect("no holder of the hints panics").remove(name);
-    }
+fn lock(news: &Mutex<News>) -> MutexGuard<'_, News> {
+    news.lock().expect("no holder of the news panics")
 }
 
 fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
@@ -88,47 +125,73 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan opens the
-/// folder itself, and would wake itself for ever.
-fn note(hints: &Hints, event: notify::Result<Event>) -> bool {
+/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan opens
+/// folders and files itself, and would wake itself for ever. Nor are its own moves out of `incoming/` and its receipts.
+fn note(news: &mut News, event: notify::Result<Event>, incoming: &Path, at: Instant) -> bool {
     // Events were lost, or the watch is.
-    let Ok(event) = event else { return true };
-    if event.need_rescan() {
+    let lost = event.as_ref().map_or(true, Event::need_rescan);
+    let Some(event) = event.ok().filter(|_| !lost) else {
+        *news = News { is_lost: true, ..News::default() };
         return true;
-    }
-    let heard = match event.kind {
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Heard::MovedIn),
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed),
-        EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => Some(Heard::Open),
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => None,
-        EventKind::Access(_) => return false,
-        _ => return true,
     };
-    let mut hints = hints.lock().expect("no holder of the hints panics");
-    for name in event.paths.iter().filter_map(|path| path.file_name()) {
-        match heard {
-            Some(heard) if hints.len() < HINTS_MAX => drop(hints.insert(name.to_owned(), heard)),
-            // Gone: what was heard before no longer holds.
-            _ => drop(hints.remove(name)),
+    let heard = match event.kind {
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Heard::MovedIn,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Heard::Closed,
+        EventKind::Modify(ModifyKind::Data(_)) => Heard::Open,
+        EventKind::Create(_) => Heard::Made,
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Heard::Gone,
+        _ => return false,
+    };
+    let mut is_reason = false;
+    for path in &event.paths {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        let is_incoming = folder == incoming;
+        let is_written = matches!(heard, Heard::Open | Heard::Closed);
+        let is_theirs = name.to_str().is_some_and(|name| !name.starts_with('.') && !is_own(name));
+        if is_incoming || (is_written && is_theirs) {
+            news.add(is_incoming, name, heard, at);
+            is_reason |= heard != Heard::Gone;
         }
     }
-    true
+    is_reason
 }
 
 #[cfg(test)]
 mod tests {
-    use notify::event::CreateKind;
+    use notify::event::{CreateKind, DataChange, RemoveKind};
 
     use super::*;
 
+    fn tell(news: &mut News, kind: EventKind, path: &str) -> bool {
+        note(news, Ok(Event::new(kind).add_path(path.into())), Path::new("/spool/incoming"), Instant::now())
+    }
+
     #[test]
-    fn the_scans_own_opening_of_the_folder_wakes_nobody() {
-        let hints = Hints::default();
-        let event = |kind| Ok(Event::new(kind).add_path(PathBuf::from("/spool/incoming/a.txt")));
-        assert!(!note(&hints, event(EventKind::Access(AccessKind::Open(AccessMode::Any)))));
-        assert!(note(&hints, event(EventKind::Create(CreateKind::File))));
-        assert!(note(&hints, event(EventKind::Access(AccessKind::Close(AccessMode::Write)))));
-        assert!(note(&hints, Err(notify::Error::generic("events were lost"))));
-        assert_eq!(hints.lock().unwrap().get(&OsString::from("a.txt")), Some(&Heard::Closed));
+    fn the_scans_own_doings_wake_nobody() {
+        let mut news = News::default();
+        let (a, done) = ("/spool/incoming/a.txt", "/spool/done/a.txt");
+        assert!(!tell(&mut news, EventKind::Access(AccessKind::Open(AccessMode::Any)), a));
+        assert!(!tell(&mut news, EventKind::Modify(ModifyKind::Name(RenameMode::From)), a));
+        assert!(!tell(&mut news, EventKind::Modify(ModifyKind::Name(RenameMode::To)), done));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for receipt in ["/spool/done/a.txt.receipt.json", "/spool/work/.a.txt.refused.tsv", "/spool/done/.a.tmp"] {
+            assert!(!tell(&mut news, closed, receipt), "{receipt}");
+        }
+        assert!(news.kept.is_empty());
+        assert!(tell(&mut news, EventKind::Create(CreateKind::File), a));
+        assert!(tell(&mut news, closed, a));
+        assert_eq!(news.incoming[OsStr::new("a.txt")].0, Heard::Closed);
+        assert!(tell(&mut news, EventKind::Modify(ModifyKind::Data(DataChange::Any)), done));
+        assert_eq!(news.kept[OsStr::new("a.txt")].0, Heard::Open);
+        assert!(!tell(&mut news, EventKind::Remove(RemoveKind::File), a));
+        assert_eq!(news.incoming[OsStr::new("a.txt")].0, Heard::Gone);
+    }
+
+    #[test]
+    fn after_lost_events_nothing_counts_that_was_heard_before() {
+        let mut news = News::default();
+        tell(&mut news, EventKind::Create(CreateKind::File), "/spool/incoming/a.txt");
+        assert!(note(&mut news, Err(notify::Error::generic("lost")), Path::new("/spool/incoming"), Instant::now()));
+        assert!(news.is_lost && news.incoming.is_empty());
     }
 }

@@ -82,6 +82,7 @@ impl Submitter {
         let now = self.now();
         let signed_at = now.trunc_subsecs(0);
         let mut tx = self.store.write().await?;
+        self.store.way_is_taken();
         let (batch, suspects) = match &plan.test {
             Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others).await?,
             None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?, 0),

@@ -16,6 +16,7 @@ mod errors;
 mod export;
 mod forecast;
 mod formats;
+mod handover;
 mod http;
 mod isolation;
 mod keys;

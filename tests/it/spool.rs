@@ -91,7 +91,9 @@ fn what_is_not_a_regular_file_is_reported_once_and_left() {
         ("a-hard-link", "a file with another hard link"),
         ("a-socket", "a socket"),
     ] {
-        assert_eq!(world.count_log(&format!("{what} in incoming/ is left alone")), 1, "{}", world.log());
+        let said = format!("{what} in incoming/ is left alone");
+        world.wait(&said, || world.count_log(&said) > 0);
+        assert_eq!(world.count_log(&said), 1, "{}", world.log());
         assert!(fs::symlink_metadata(incoming.join(name)).is_ok());
     }
     assert_eq!(world.number("select count(*) from v_urls where url like '%secret%'"), 0);

@@ -1,0 +1,139 @@
+//! Files on their way from `incoming/` to the reader: claimed into `work/`, taken on the books, and waiting for their turn.
+
+use std::collections::HashSet;
+use std::fs;
+use std::time::SystemTime;
+
+use super::folders::sync_folder;
+use super::head::{Head, head};
+use super::incoming::SMALL_BYTES;
+use super::ingest::Error;
+use super::name::is_own;
+use super::order::Rank;
+use super::scan::{Spool, TOGETHER_MAX};
+use crate::model::{Time, to_millis};
+use crate::queue::{self, NewFile, OpenFile, Phase};
+
+/// Why one of our own receipts or reports is no input.
+const OWN: &str =
+    "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of URLs";
+
+/// A claimed file that waits to be read.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) file: OpenFile,
+    pub(super) is_small: bool,
+    pub(super) is_whole: bool,
+    /// If it has changed at its end, it is read on before it is put away; once, so that one that grows for ever has a receipt.
+    pub(super) may_grow: bool,
+}
+
+impl Spool {
+    /// Moves the first of those that are ready into `work/` and takes them on the books. Gives also the first trouble with one.
+    pub(super) async fn claim(&mut self) -> Result<(Vec<(Rank, Waiting)>, Result<(), Error>), Error> {
+        let now = self.clock.now();
+        let (mut trouble, mut claimed, mut ranks) = (Ok(()), Vec::new(), Vec::new());
+        for (name, rank) in self.incoming.take(TOGETHER_MAX) {
+            match self.folders.claim(&name, now) {
+                Ok(None) => {}
+                Ok(Some(file)) => {
+                    claimed.push(file);
+                    ranks.push(rank);
+                }
+                Err(error) => trouble = trouble.and(Err(error.into())),
+            }
+        }
+        if claimed.is_empty() {
+            return Ok((Vec::new(), trouble));
+        }
+        sync_folder(&self.folders.work)?;
+        sync_folder(&self.folders.incoming)?;
+        let files = self.register(&claimed, now).await?;
+        let files = ranks.into_iter().zip(files.into_iter().map(|file| self.waiting(file)));
+        Ok((files.collect(), trouble))
+    }
+
+    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is no
+    /// wish for them.
+    async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
+        let mut tx = self.store.write().await?;
+        let files = tx.bulk(|conn| {
+            let mut files = queue::register(conn, files, now)?;
+            for file in files.iter_mut().filter(|file| is_own(&file.name)) {
+                queue::reject(conn, file.id, None, OWN)?;
+                file.phase = Phase::Refused;
+            }
+            Ok(files)
+        });
+        let files = files.await?;
+        tx.commit().await?;
+        Ok(files)
+    }
+
+    fn waiting(&self, file: OpenFile) -> Waiting {
+        let bytes = self.folders.folder_of(&file.stored_name).join(&file.stored_name).symlink_metadata();
+        let fits = file.read_bytes == 0 && bytes.is_ok_and(|meta| meta.len() <= SMALL_BYTES);
+        Waiting { is_small: file.phase != Phase::Reading || fits, is_whole: true, may_grow: true, file }
+    }
+
+    /// The first of those that were claimed before: a large one alone, or small ones of one priority.
+    pub(super) fn take_waiting(&mut self) -> Vec<(Rank, Waiting)> {
+        let mut taken: Vec<(Rank, Waiting)> = Vec::new();
+        while let Some(first) = self.waiting.first_entry() {
+            let (rank, is_small) = (first.key().0, first.get().is_small);
+            let fits = taken.first().is_none_or(|(other, _)| is_small && other.priority == rank.priority);
+            if !fits || taken.len() >= TOGETHER_MAX {
+                break;
+            }
+            taken.push((rank, first.remove()));
+            if !is_small {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Takes up files in `work/` that a crash, a stop or a failure left there, on the books or not yet.
+    pub(super) async fn resume(&mut self) -> Result<(), Error> {
+        let mut files = queue::unfinished(self.store.read()).await?;
+        let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
+        let mut unknown = Vec::new();
+        for entry in fs::read_dir(&self.folders.work)? {
+            // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
+            let stored = entry?.file_name().into_string().ok();
+            let unknown_name = stored.filter(|name| !name.starts_with('.') && !known.contains(name));
+            unknown.extend(unknown_name.map(|name| self.folders.found_in_work(name)));
+        }
+        files.extend(self.register(&unknown, self.clock.now()).await?);
+        self.waiting.clear();
+        for file in files {
+            if self.open.iter().all(|open| open.reading.file.id != file.id) {
+                let rank = self.rank(&file);
+                let waiting = self.waiting(file);
+                self.waiting.insert((rank, waiting.file.id), waiting);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rank of a claimed file: by its head, if nothing of it is on the books yet.
+    fn rank(&self, file: &OpenFile) -> Rank {
+        let arrived = nanos(file.dropped_at);
+        if file.read_bytes > 0 || file.phase != Phase::Reading {
+            return Rank { priority: file.priority, deadline: deadline(file), arrived };
+        }
+        let folder = self.folders.folder_of(&file.stored_name);
+        let Head { priority, deadline, .. } = head(folder, file.stored_name.as_ref(), 0, &self.rules);
+        Rank { priority, deadline, arrived }
+    }
+}
+
+/// In nanoseconds since 1970.
+pub(super) fn nanos(at: Time) -> i64 {
+    let since = SystemTime::from(at).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn deadline(file: &OpenFile) -> i64 {
+    file.deadline.map_or(i64::MAX, to_millis)
+}

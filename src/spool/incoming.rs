@@ -1,0 +1,342 @@
+//! What lies in `incoming/`: each entry is looked at when it is new, when something was heard of it and when it may have become
+//! ready, and the head of what is ready is read, so that the most urgent file is known whatever else lies there. Every look is
+//! bounded in time, however many files there are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata, ReadDir};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::warn;
+
+use super::head::{Head, head};
+use super::name::{left_alone_why, stored_name};
+use super::order::{Next, Rank};
+use super::readiness::{Heard, Kind, Readiness, Still, readiness, tail_readiness};
+use super::watch::Hints;
+use crate::model::UrlRules;
+
+/// The folder is looked through so often: inotify may lose events, or not be there at all.
+pub(super) const SCAN_EVERY: Duration = Duration::from_secs(5);
+
+/// A look lasts about so long at most; what it did not come to is the next one's.
+const LOOK_MAX: Duration = Duration::from_millis(200);
+
+/// What is left alone is looked at again after so long, unless something is heard of it.
+const LEFT_FOR: Duration = Duration::from_secs(60);
+
+/// A file of no more bytes is read in one go with others.
+pub(super) const SMALL_BYTES: u64 = 32 * 1024;
+
+/// A name that several collections share.
+type Name = Arc<OsStr>;
+
+/// The known entries.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    folder: PathBuf,
+    rules: UrlRules,
+    known: HashMap<Name, Entry>,
+    /// What is ready, in its order, and whether it is small.
+    ready: BTreeMap<(Rank, Name), bool>,
+    /// When what is not ready is looked at again.
+    due: BTreeSet<(Instant, Name)>,
+    /// What was heard of and not looked at yet.
+    heard: VecDeque<OsString>,
+    scan: Option<ReadDir>,
+    /// When the next scan begins.
+    scan_at: Instant,
+    /// Counts scans: what one of them did not see is gone.
+    scans: u64,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Entry {
+    looks: Option<Looks>,
+    first_seen: Instant,
+    /// When it was last seen to have changed.
+    changed_at: Instant,
+    heard: Option<(Heard, Instant)>,
+    /// It had a second name.
+    was_linked: bool,
+    stage: Stage,
+    /// Whether it was logged that it is left alone.
+    is_said: bool,
+    scan: u64,
+}
+
+/// How it looked: inode, size, time of change, links.
+type Looks = (u64, u64, Option<SystemTime>, u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waits { until: Instant, left: Option<&'static str> },
+    Ready(Rank),
+}
+
+impl Incoming {
+    /// Over this folder, of which nothing is known yet.
+    pub(super) fn new(folder: PathBuf, rules: UrlRules, now: Instant) -> Self {
+        Self {
+            folder,
+            rules,
+            known: HashMap::new(),
+            ready: BTreeMap::new(),
+            due: BTreeSet::new(),
+            heard: VecDeque::new(),
+            scan: None,
+            scan_at: now,
+            scans: 0,
+        }
+    }
+
+    /// Takes over what was read afresh.
+    pub(super) fn apply(&mut self, rules: UrlRules) {
+        self.rules = rules;
+    }
+
+    /// Takes over what was heard. When events were lost, what was heard before counts no more, and all is looked through.
+    pub(super) fn hear(&mut self, news: Hints, is_lost: bool, now: Instant) {
+        if is_lost {
+            self.known.values_mut().for_each(|entry| entry.heard = None);
+            (self.scan, self.scan_at) = (None, now);
+        }
+        for (name, (heard, at)) in news {
+            if heard == Heard::Gone {
+                self.forget(&name);
+                continue;
+            }
+            let entry = self.entry(&name, now);
+            let before = entry.heard.map(|(heard, _)| heard);
+            entry.heard = Some((Heard::then(before, heard), at));
+            self.heard.push_back(name);
+        }
+    }
+
+    /// Looks at what was heard of, at what may have become ready, and goes on looking through the folder. Gives how soon to look
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says of the folder.
+    pub(super) fn look(&mut self, now: Instant) -> io::Result<Duration> {
+        let stop = now + LOOK_MAX;
+        // The latest first: whoever is urgent has just come, and the others have waited before.
+        while let Some(name) = self.heard.pop_back() {
+            self.examine(&name, Instant::now());
+            if Instant::now() > stop {
+                return Ok(Duration::ZERO);
+            }
+        }
+        while let Some((_, name)) = self.due.first().filter(|(at, _)| *at <= now).cloned() {
+            self.examine(&name, Instant::now());
+            if Instant::now() > stop {
+                return Ok(Duration::ZERO);
+            }
+        }
+        if !self.scan_on(now, stop)? {
+            return Ok(Duration::ZERO);
+        }
+        let next = self.due.first().map_or(self.scan_at, |(at, _)| self.scan_at.min(*at));
+        Ok(next.saturating_duration_since(now))
+    }
+
+    /// Looks through the folder, as far as it comes; true if it came to the end.
+    fn scan_on(&mut self, now: Instant, stop: Instant) -> io::Result<bool> {
+        if self.scan.is_none() {
+            if now < self.scan_at {
+                return Ok(true);
+            }
+            self.scan = Some(fs::read_dir(&self.folder)?);
+            self.scans += 1;
+        }
+        while let Some(entry) = self.scan.as_mut().and_then(Iterator::next) {
+            let name = entry?.file_name();
+            let scan = self.scans;
+            match self.known.get_mut(name.as_os_str()) {
+                Some(known) => known.scan = scan,
+                None => self.examine(&name, Instant::now()),
+            }
+            if Instant::now() > stop {
+                return Ok(false);
+            }
+        }
+        self.scan = None;
+        self.scan_at = now + SCAN_EVERY;
+        let gone: Vec<Name> =
+            self.known.iter().filter(|(_, entry)| entry.scan < self.scans).map(|(name, _)| Arc::clone(name)).collect();
+        gone.iter().for_each(|name| self.forget(name));
+        Ok(true)
+    }
+
+    /// Looks at one entry and decides about it. What is ready stays ready.
+    fn examine(&mut self, name: &OsStr, now: Instant) {
+        // Not followed, if it is a link; gone by now, if there is none.
+        let Ok(meta) = self.folder.join(name).symlink_metadata() else { return self.forget(name) };
+        let entry = self.entry(name, now);
+        if matches!(entry.stage, Stage::Ready(_)) {
+            return;
+        }
+        let kind = kind(&meta);
+        entry.see(&meta, kind, now);
+        let still = entry.still(&meta, now);
+        // One that had a second name and has lost it was handed over.
+        let heard = if entry.was_linked { Some(Heard::MovedIn) } else { entry.heard.map(|(heard, _)| heard) };
+        let decided = match left_alone_why(name) {
+            Some(why) => Readiness::Leave(why),
+            None => readiness(kind, heard, still),
+        };
+        let (stage, is_small) = match decided {
+            Readiness::Take => {
+                let Head { priority, deadline, has_open_tail } = head(&self.folder, name, meta.len(), &self.rules);
+                match tail_readiness(still) {
+                    Readiness::Later(wait) if has_open_tail => (Stage::Waits { until: now + wait, left: None }, false),
+                    _ => {
+                        let rank = Rank { priority, deadline, arrived: arrived(&meta) };
+                        (Stage::Ready(rank), meta.len() <= SMALL_BYTES)
+                    }
+                }
+            }
+            Readiness::Later(wait) => (Stage::Waits { until: now + wait, left: None }, false),
+            Readiness::Leave(what) => {
+                self.say_left(name, what);
+                // That a second name is gone is heard nowhere.
+                let again = if entry_is_linked(kind) { SCAN_EVERY } else { LEFT_FOR };
+                (Stage::Waits { until: now + again, left: Some(what) }, false)
+            }
+        };
+        self.set_stage(name, stage, is_small);
+    }
+
+    /// Says once what is no regular file; names of unfinished files are usual.
+    fn say_left(&mut self, name: &OsStr, what: &'static str) {
+        let Some(entry) = self.known.get_mut(name) else { return };
+        if !std::mem::replace(&mut entry.is_said, true) && left_alone_why(name).is_none() {
+            warn!(name = stored_name(name), "{what} in incoming/ is left alone; only regular files are read");
+        }
+    }
+
+    fn entry(&mut self, name: &OsStr, now: Instant) -> &mut Entry {
+        let scan = self.scans;
+        if !self.known.contains_key(name) {
+            let name: Name = Arc::from(name);
+            self.due.insert((now, Arc::clone(&name)));
+            self.known.insert(name, Entry::new(now, scan));
+        }
+        let entry = self.known.get_mut(name).expect("it was just put there");
+        entry.scan = scan;
+        entry
+    }
+
+    fn set_stage(&mut self, name: &OsStr, stage: Stage, is_small: bool) {
+        let Some((name, _)) = self.known.get_key_value(name) else { return };
+        let name = Arc::clone(name);
+        let entry = self.known.get_mut(&name).expect("it was just found there");
+        match std::mem::replace(&mut entry.stage, stage) {
+            Stage::Waits { until, .. } => drop(self.due.remove(&(until, Arc::clone(&name)))),
+            Stage::Ready(rank) => drop(self.ready.remove(&(rank, Arc::clone(&name)))),
+        }
+        match stage {
+            Stage::Waits { until, .. } => drop(self.due.insert((until, name))),
+            Stage::Ready(rank) => drop(self.ready.insert((rank, name), is_small)),
+        }
+    }
+
+    /// It is gone from the folder.
+    fn forget(&mut self, name: &OsStr) {
+        let Some((name, entry)) = self.known.remove_entry(name) else { return };
+        match entry.stage {
+            Stage::Waits { until, .. } => drop(self.due.remove(&(until, name))),
+            Stage::Ready(rank) => drop(self.ready.remove(&(rank, name))),
+        }
+    }
+
+    /// The first of those that are ready.
+    pub(super) fn next(&self) -> Option<Next> {
+        self.ready.first_key_value().map(|((rank, _), is_small)| Next { rank: *rank, is_small: *is_small })
+    }
+
+    /// Gives the first of those that are ready, to be claimed: a large one alone, or small ones of one priority, `limit` at most.
+    pub(super) fn take(&mut self, limit: usize) -> Vec<(OsString, Rank)> {
+        let mut taken: Vec<(OsString, Rank)> = Vec::new();
+        while let Some(((rank, name), is_small)) =
+            self.ready.first_key_value().map(|(key, small)| (key.clone(), *small))
+        {
+            let fits = taken.first().is_none_or(|(_, first)| is_small && first.priority == rank.priority);
+            if taken.len() >= limit || !fits {
+                break;
+            }
+            self.forget(&name);
+            taken.push((name.to_os_string(), rank));
+            if !is_small {
+                break;
+            }
+        }
+        taken
+    }
+}
+
+impl Entry {
+    fn new(now: Instant, scan: u64) -> Self {
+        let stage = Stage::Waits { until: now, left: None };
+        Self {
+            looks: None,
+            first_seen: now,
+            changed_at: now,
+            heard: None,
+            was_linked: false,
+            stage,
+            is_said: false,
+            scan,
+        }
+    }
+
+    /// Keeps how it looks. Another file under the same name is another file.
+    fn see(&mut self, meta: &Metadata, kind: Kind, now: Instant) {
+        let looks = (meta.ino(), meta.len(), meta.modified().ok(), meta.nlink());
+        if self.looks.is_some_and(|before| before.0 != looks.0) {
+            (self.first_seen, self.was_linked, self.is_said) = (now, false, false);
+        }
+        if self.looks != Some(looks) {
+            (self.looks, self.changed_at) = (Some(looks), now);
+        }
+        self.was_linked |= entry_is_linked(kind);
+    }
+
+    fn still(&self, meta: &Metadata, now: Instant) -> Still {
+        let last = self.heard.map_or(self.changed_at, |(_, at)| at);
+        Still {
+            seen: now.saturating_duration_since(last),
+            age: meta.modified().ok().and_then(|changed| SystemTime::now().duration_since(changed).ok()),
+            known: now.saturating_duration_since(self.first_seen),
+        }
+    }
+}
+
+fn entry_is_linked(kind: Kind) -> bool {
+    matches!(kind, Kind::File { is_linked: true, .. })
+}
+
+fn kind(meta: &Metadata) -> Kind {
+    let file_type = meta.file_type();
+    if file_type.is_file() {
+        return Kind::File { bytes: meta.len(), is_linked: meta.nlink() > 1 };
+    }
+    Kind::Other(match () {
+        () if file_type.is_dir() => "a directory",
+        () if file_type.is_symlink() => "a symbolic link",
+        () if file_type.is_fifo() => "a FIFO",
+        () if file_type.is_socket() => "a socket",
+        () => "a device",
+    })
+}
+
+/// When it came: its inode changes when it is renamed or linked in, whatever its time of change says.
+fn arrived(meta: &Metadata) -> i64 {
+    meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec())
+}
