@@ -1,8 +1,8 @@
 //! What is kept for how long: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions. A little is
 //! pruned at each pass, so that no claim waits for it.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, DirEntry, ReadDir};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
@@ -15,11 +15,11 @@ use crate::model::Time;
 use crate::store::Store;
 use crate::{ledger, queue};
 
-/// The folders are looked through so often.
+/// The folders are looked through so often, and what was kept long enough is looked for.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
 
-/// Inputs that one look removes at most.
-const FILES_MAX: usize = 1_000;
+/// Entries of a folder that one step looks at, so that no file waits for it.
+const ENTRIES_MAX: usize = 2_000;
 
 /// What is kept, and when it was last seen to.
 #[derive(Debug)]
@@ -27,8 +27,17 @@ pub(super) struct Retention {
     keep_files: Duration,
     keep_rows: TimeDelta,
     look_at: Option<Time>,
-    /// Whether the last step left something to prune.
-    more: bool,
+    /// Folders that are still to be looked through; the first one has been begun.
+    folders: Vec<Walk>,
+    /// Whether the last step left rows to prune.
+    more_rows: bool,
+}
+
+/// A folder that is being looked through.
+#[derive(Debug)]
+struct Walk {
+    folder: PathBuf,
+    entries: Option<ReadDir>,
 }
 
 impl Retention {
@@ -37,54 +46,69 @@ impl Retention {
             keep_files: config.spool.keep.get(),
             keep_rows: TimeDelta::from_std(config.database.keep.get()).unwrap_or(TimeDelta::MAX),
             look_at: None,
-            more: false,
+            folders: Vec::new(),
+            more_rows: false,
         }
     }
 
-    /// Prunes a little.
-    pub(super) async fn step(&mut self, store: &Store, folders: &Folders, now: Time) -> Result<(), Error> {
-        if !self.more && self.look_at.is_some_and(|at| at > now) {
-            return Ok(());
+    /// Prunes a little, if there is something. Says whether there may be more.
+    pub(super) async fn step(&mut self, store: &Store, folders: &Folders, now: Time) -> Result<bool, Error> {
+        if self.look_at.is_none_or(|at| at <= now) {
+            self.look_at = Some(now + LOOK_AGAIN);
+            let walk = |folder: &PathBuf| Walk { folder: folder.clone(), entries: None };
+            self.folders = [&folders.done, &folders.rejected].map(walk).into();
+            self.more_rows = true;
         }
-        self.look_at = Some(now + LOOK_AGAIN);
-        let before = SystemTime::from(now) - self.keep_files;
-        let mut inputs = 0;
-        for folder in [&folders.done, &folders.rejected] {
-            inputs += prune_folder(folder, before)?;
+        let inputs = self.prune_inputs(SystemTime::from(now) - self.keep_files)?;
+        let mut rows = 0;
+        if self.more_rows {
+            store.give_way().await;
+            let mut tx = store.write().await?;
+            rows += queue::prune_tx(&mut tx, now - self.keep_rows).await?;
+            rows += ledger::prune_tx(&mut tx, now - self.keep_rows).await?;
+            tx.commit().await?;
+            self.more_rows = rows > 0;
         }
-        let mut tx = store.write().await?;
-        let mut rows = queue::prune_tx(&mut tx, now - self.keep_rows).await?;
-        rows += ledger::prune_tx(&mut tx, now - self.keep_rows).await?;
-        tx.commit().await?;
-        self.more = rows > 0 || inputs >= FILES_MAX;
         if rows > 0 || inputs > 0 {
             info!(inputs, rows, "pruned what was kept long enough ([spool] keep, [database] keep)");
         }
-        Ok(())
+        Ok(self.more_rows || !self.folders.is_empty())
+    }
+
+    /// Looks at the next entries, and removes inputs whose receipt was last written before `before`.
+    fn prune_inputs(&mut self, before: SystemTime) -> Result<usize, Error> {
+        let mut removed = 0;
+        let Some(walk) = self.folders.first_mut() else { return Ok(0) };
+        let entries = match &mut walk.entries {
+            Some(entries) => entries,
+            none => none.insert(fs::read_dir(&walk.folder)?),
+        };
+        for _ in 0..ENTRIES_MAX {
+            let Some(entry) = entries.next() else {
+                self.folders.remove(0);
+                break;
+            };
+            removed += usize::from(prune_input(&walk.folder, &entry?, before)?);
+        }
+        Ok(removed)
     }
 }
 
-/// Removes inputs whose receipt was last written before `before`, the input first, so that a crash leaves a receipt and not
-/// an input without one.
-fn prune_folder(folder: &Path, before: SystemTime) -> Result<usize, Error> {
-    let mut removed = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(stored) = name.to_str().and_then(|name| name.strip_suffix(RECEIPT)) else { continue };
-        if entry.metadata()?.modified()? >= before {
-            continue;
-        }
-        for ending in ["", REFUSED, RECEIPT] {
-            match fs::remove_file(folder.join(format!("{stored}{ending}"))) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
-        removed += 1;
-        if removed >= FILES_MAX {
-            break;
+/// Removes the input of a receipt that was last written before `before`; the input first, so that a crash leaves a receipt and
+/// not an input without one. True if it did.
+fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bool, Error> {
+    let name = entry.file_name();
+    let Some(stored) = name.to_str().and_then(|name| name.strip_suffix(RECEIPT)) else { return Ok(false) };
+    // One that is gone by now was pruned by somebody else.
+    let Ok(meta) = entry.metadata() else { return Ok(false) };
+    if meta.modified()? >= before {
+        return Ok(false);
+    }
+    for ending in ["", REFUSED, RECEIPT] {
+        match fs::remove_file(folder.join(format!("{stored}{ending}"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
     }
-    Ok(removed)
+    Ok(true)
 }

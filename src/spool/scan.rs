@@ -37,6 +37,9 @@ const RETRY_MAX: Duration = SCAN_EVERY;
 /// A packed file that is still being written is looked at again after so long.
 const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
 
+/// What was kept long enough is pruned a little so often, until nothing is left of it.
+const PRUNE_AGAIN: Duration = Duration::from_millis(250);
+
 /// A pass lasts about so long at most, so that a reload and what is to be tidied up need not wait for a large file.
 const PASS_MAX: Duration = Duration::from_secs(1);
 
@@ -218,7 +221,10 @@ impl Spool {
             }
         };
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
-        trouble = aside(trouble, self.retention.step(&self.store, &self.folders, self.clock.surely()).await)?;
+        match self.retention.step(&self.store, &self.folders, self.clock.surely()).await {
+            Ok(more) => next = if more { next.min(PRUNE_AGAIN) } else { next },
+            Err(error) => trouble = aside(trouble, Err(error))?,
+        }
         if let Err(error) = trouble {
             self.trouble = Some(error.to_string());
             self.failures += 1;
