@@ -40,6 +40,12 @@ alter table facts_new rename to facts;
 -- Files of the spool. Under which name one is stored is looked up when another of that name comes, or when it grows in done/.
 -- A file may be written to after its end was read: what it was then is kept.
 alter table files add column changed_at integer; -- its time of change when its end was read
+-- What has lain in incoming/ for an hour and is left alone; at most a hundred rows.
+create table left_alone (
+    name   text    primary key,
+    why    text    not null,
+    since  integer not null                        -- when it was last changed
+) strict, without rowid;
 create index files_stored on files (stored_name);
 insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '1000000 1');
 
@@ -288,3 +294,7 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') as at,
     who, command, what, rows
 from orders;
+
+create view v_left_alone as
+select name, why, strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since
+from left_alone;

@@ -11,7 +11,7 @@ use super::{failure, load, text};
 use crate::clock::Clock;
 use crate::exit;
 use crate::model::Priority;
-use crate::spool::{Folders, LINE_BYTES_MAX, is_left_alone, is_text, sync_folder};
+use crate::spool::{ADD_PREFIX, Folders, LINE_BYTES_MAX, is_left_alone, is_text, sync_folder};
 use crate::telemetry::one_line;
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     };
     // Names that begin with a dot are left alone by the spool until the rename.
     let mut copy = tempfile::Builder::new()
-        .prefix(".add-")
+        .prefix(ADD_PREFIX)
         .tempfile_in(&incoming)
         .with_context(|| format!("writing to {}", incoming.display()))?;
     let mut source = plain_after(&directives, source)?;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::credentials::{self, Credentials};
 use crate::daemon::{Held, Lock, lock_paths};
 use crate::schedule::PauseWhy;
-use crate::spool::Folders;
+use crate::spool::{APART, Folders};
 use crate::submit::still_paused;
 use crate::vod::{Client, Reply, SignedCall};
 use crate::{exit, store};
@@ -70,6 +70,9 @@ fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
         writable_ancestor(&config.spool.dir, "[spool] dir")?;
         said.push(format!("spool          ok: {dir} ({missing} folder(s) will be made)"));
     } else {
+        if let Some(folder) = folders.apart().context("looking at the spool's folders")? {
+            return Err(failure(exit::CONFIG, format!("[spool] dir: {}: {APART}", folder.display())));
+        }
         said.push(format!("spool          ok: {dir}"));
     }
     for path in lock_paths(config) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::folders::sync_folder;
 use super::head::{Head, head};
@@ -29,10 +29,11 @@ pub(super) struct Waiting {
 }
 
 impl Spool {
-    /// Moves the first of those that are ready into `work/` and takes them on the books. Gives also the first trouble with one.
-    pub(super) async fn claim(&mut self) -> Result<(Vec<(Rank, Waiting)>, Result<(), Error>), Error> {
+    /// Moves the first of those that are ready into `work/` and takes them on the books.
+    pub(super) async fn claim(&mut self) -> Result<Vec<(Rank, Waiting)>, Error> {
         let now = self.clock.now();
-        let (mut trouble, mut claimed, mut ranks) = (Ok(()), Vec::new(), Vec::new());
+        let (mut claimed, mut ranks) = (Vec::new(), Vec::new());
+        self.not_claimed = None;
         for (name, rank) in self.incoming.take(TOGETHER_MAX) {
             match self.folders.claim(&name, now) {
                 Ok(None) => {}
@@ -40,17 +41,18 @@ impl Spool {
                     claimed.push(file);
                     ranks.push(rank);
                 }
-                Err(error) => trouble = trouble.and(Err(error.into())),
+                // It is found again by a later scan.
+                Err(error) => self.not_claimed = Some((Instant::now(), Error::from(error).to_string())),
             }
         }
         if claimed.is_empty() {
-            return Ok((Vec::new(), trouble));
+            return Ok(Vec::new());
         }
         sync_folder(&self.folders.work)?;
         sync_folder(&self.folders.incoming)?;
         let files = self.register(&claimed, now).await?;
         let files = ranks.into_iter().zip(files.into_iter().map(|file| self.waiting(file)));
-        Ok((files.collect(), trouble))
+        Ok(files.collect())
     }
 
     /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is no

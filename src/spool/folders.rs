@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags, renameat_with, statx};
 
 use super::name::{kept_as, shown_as, stored_name, told_apart};
 use crate::model::Time;
@@ -18,6 +18,9 @@ pub(super) const RECEIPT: &str = ".receipt.json";
 
 /// Ending of the report of its refused lines.
 pub(super) const REFUSED: &str = ".refused.tsv";
+
+/// What is wrong with folders on different mounts, and what to do.
+pub const APART: &str = "it lies on another mount than work/, so that no file can be moved out of it at a stroke: mount the spool as a whole";
 
 /// The spool's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,21 @@ impl Folders {
         Ok(())
     }
 
+    /// The folder that lies on another mount than `work/`, if one does: no file can be moved over that border at a stroke.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn apart(&self) -> io::Result<Option<&Path>> {
+        let work = mount(&self.work)?;
+        for folder in self.all() {
+            if mount(folder)? != work {
+                return Ok(Some(folder));
+            }
+        }
+        Ok(None)
+    }
+
     /// Moves a file from `incoming/` into `work/` under a name that is free everywhere, and gives that name. None if it
     /// is gone by now. The caller syncs the folders.
     ///
@@ -84,6 +102,10 @@ impl Folders {
         match rename(&self.incoming.join(name), &self.work.join(&stored)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let why = format!("{}: {APART}", self.incoming.display());
+                return Err(io::Error::new(error.kind(), why));
+            }
             Err(error) => return Err(at(&self.incoming.join(name), &error)),
         }
         Ok(Some(self.new_file(shown, stored)))
@@ -212,6 +234,14 @@ pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Resu
 /// What the file system says, with the folder's name.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
+}
+
+/// The mount that a folder lies on; by its device where the kernel does not tell.
+fn mount(folder: &Path) -> io::Result<(u64, u64)> {
+    let meta = fs::metadata(folder).map_err(|error| at(folder, &error))?;
+    let id = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID).ok();
+    let id = id.filter(|told| StatxFlags::from_bits_retain(told.stx_mask).contains(StatxFlags::MNT_ID));
+    Ok((meta.dev(), id.map_or(0, |told| told.stx_mnt_id)))
 }
 
 /// Opens a regular file for reading: no link is followed, nothing blocks.

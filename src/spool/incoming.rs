@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata, ReadDir};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::head::{Head, head};
-use super::name::{left_alone_why, stored_name};
+use super::name::{ADD_PREFIX, left_alone_why, stored_name};
 use super::order::{Next, Rank};
 use super::readiness::{Heard, Kind, Readiness, Still, readiness, tail_readiness};
 use super::watch::Hints;
@@ -31,6 +32,16 @@ const LEFT_FOR: Duration = Duration::from_secs(60);
 
 /// A file of no more bytes is read in one go with others.
 pub(super) const SMALL_BYTES: u64 = 32 * 1024;
+
+/// What was left unchanged for so long is said in `status`, so many of them at most.
+const LEFT_SAID_AFTER: Duration = Duration::from_secs(3_600);
+const LEFT_SAID_MAX: usize = 100;
+
+/// What a killed `prefetchd add` left is removed when it has not changed for so long.
+const REMAINS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Why a file is left alone that is ready as soon as its writer closes it.
+const IS_OPEN: &str = "some process has it open for writing, as far as was heard";
 
 /// A name that several collections share.
 type Name = Arc<OsStr>;
@@ -202,7 +213,14 @@ impl Incoming {
                     }
                 }
             }
-            Readiness::Later(wait) => (Stage::Waits { until: now + wait, left: None }, false),
+            Readiness::Later(wait) => {
+                let left = matches!(heard, Some(Heard::Open | Heard::Made)).then_some(IS_OPEN);
+                (Stage::Waits { until: now + wait, left }, false)
+            }
+            Readiness::Leave(_) if is_remains(name, kind, still) => {
+                self.sweep(name);
+                return self.forget(name);
+            }
             Readiness::Leave(what) => {
                 self.say_left(name, what);
                 // That a second name is gone is heard nowhere.
@@ -219,6 +237,28 @@ impl Incoming {
         if !std::mem::replace(&mut entry.is_said, true) && left_alone_why(name).is_none() {
             warn!(name = stored_name(name), "{what} in incoming/ is left alone; only regular files are read");
         }
+    }
+
+    /// Removes what a killed `prefetchd add` left. What cannot be removed is no reason for trouble.
+    fn sweep(&self, name: &OsStr) {
+        if fs::remove_file(self.folder.join(name)).is_ok() {
+            info!(name = stored_name(name), "removed what a `prefetchd add` that was killed had left in incoming/");
+        }
+    }
+
+    /// What has been left alone for an hour, why, and since when; the oldest first.
+    pub(super) fn left(&self, now: SystemTime) -> Vec<(String, &'static str, SystemTime)> {
+        let mut left: Vec<(SystemTime, &Name, &'static str)> = Vec::new();
+        for (name, entry) in &self.known {
+            let Stage::Waits { left: Some(why), .. } = entry.stage else { continue };
+            let Some(changed) = entry.looks.and_then(|looks| looks.2) else { continue };
+            if now.duration_since(changed).is_ok_and(|age| age >= LEFT_SAID_AFTER) {
+                left.push((changed, name, why));
+            }
+        }
+        left.sort_unstable();
+        left.truncate(LEFT_SAID_MAX);
+        left.into_iter().map(|(changed, name, why)| (stored_name(name), why, changed)).collect()
     }
 
     fn entry(&mut self, name: &OsStr, now: Instant) -> &mut Entry {
@@ -316,6 +356,12 @@ impl Entry {
             known: now.saturating_duration_since(self.first_seen),
         }
     }
+}
+
+/// Whether a killed `prefetchd add` left it.
+fn is_remains(name: &OsStr, kind: Kind, still: Still) -> bool {
+    let is_copy = matches!(kind, Kind::File { .. }) && name.as_bytes().starts_with(ADD_PREFIX.as_bytes());
+    is_copy && still.age.is_some_and(|age| age >= REMAINS_KEPT)
 }
 
 fn entry_is_linked(kind: Kind) -> bool {

@@ -30,9 +30,9 @@ mod watch;
 
 pub use content::LINE_BYTES_MAX;
 pub use directives::check_directives;
-pub use folders::{Folders, sync_folder};
+pub use folders::{APART, Folders, sync_folder};
 pub use format::is_text;
 pub use ingest::Ingest;
-pub use name::{is_left_alone, stored_name};
+pub use name::{ADD_PREFIX, is_left_alone, stored_name};
 pub use scan::Spool;
 pub use survey::{Survey, SurveyError};

@@ -12,6 +12,9 @@ const STORED_BYTES_MAX: usize = 200;
 const UNFINISHED: [&[u8]; 8] =
     [b".tmp", b".part", b".partial", b".filepart", b".crdownload", b".download", b".swp", b"~"];
 
+/// Beginning of the names under which `prefetchd add` writes what it hands over by a rename.
+pub const ADD_PREFIX: &str = ".add-";
+
 /// Ending of the stored name of one of our own receipts or reports that was dropped: a stored name never ends like the
 /// receipt of another.
 const SET_ASIDE: &str = ".set-aside";

@@ -18,6 +18,9 @@ use crate::{ledger, queue};
 /// The folders are looked through so often, and what was kept long enough is looked for.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
 
+/// What a crash left of a receipt is removed when it is so old.
+const REMAINS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
 /// Entries of a folder that one step looks at, so that no file waits for it.
 const ENTRIES_MAX: usize = 2_000;
 
@@ -98,6 +101,10 @@ impl Retention {
 /// not an input without one. True if it did.
 fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bool, Error> {
     let name = entry.file_name();
+    if is_remains(entry) {
+        fs::remove_file(entry.path())?;
+        return Ok(false);
+    }
     let Some(stored) = name.to_str().and_then(|name| name.strip_suffix(RECEIPT)) else { return Ok(false) };
     // One that is gone by now was pruned by somebody else.
     let Ok(meta) = entry.metadata() else { return Ok(false) };
@@ -111,4 +118,12 @@ fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bo
         }
     }
     Ok(true)
+}
+
+/// Whether a crash left it while a receipt was written.
+fn is_remains(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let is_copy = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".tmp"));
+    let changed = || entry.metadata().and_then(|meta| meta.modified()).ok();
+    is_copy && changed().and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > REMAINS_KEPT)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters::{self, Stage};
-use crate::model::{FileId, Priority, UrlRules};
+use crate::model::{FileId, Priority, Time, UrlRules};
 use crate::pulse::Pulse;
 use crate::queue::{self, OpenFile, Phase};
 use crate::settings::{self, Live, Settings};
@@ -40,6 +40,9 @@ const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
 /// What was kept long enough is pruned a little so often, until nothing is left of it.
 const PRUNE_AGAIN: Duration = Duration::from_millis(250);
 
+/// A file that could not be claimed is found again, and tried again, before this is over.
+const NOT_CLAIMED_FOR: Duration = Duration::from_secs(20);
+
 /// A pass lasts about so long at most, so that a reload and what is to be tidied up need not wait for a large file.
 const PASS_MAX: Duration = Duration::from_secs(1);
 
@@ -53,6 +56,9 @@ pub(super) struct Open {
     rank: Rank,
     began: Instant,
 }
+
+/// What is left alone: names, why, since when.
+type Left = Vec<(String, &'static str, Time)>;
 
 /// The spool stage.
 #[derive(Debug)]
@@ -77,6 +83,11 @@ pub struct Spool {
     /// How often in a row that ended in a failure, and the last one.
     failures: u32,
     trouble: Option<String>,
+    /// Why files that were ready could not be claimed, and when that was tried.
+    pub(super) not_claimed: Option<(Instant, String)>,
+    /// When it is next looked at what is left alone, and what was last said of it.
+    left_at: Instant,
+    left: Option<Left>,
     /// What was last said to be wrong.
     problem: Option<String>,
     /// Whether `status` knows it too.
@@ -116,6 +127,9 @@ impl Spool {
             resume_at: Some(now),
             failures: 0,
             trouble: None,
+            not_claimed: None,
+            left_at: now,
+            left: None,
             problem: None,
             on_board: true,
             retention: Retention::new(config),
@@ -149,7 +163,7 @@ impl Spool {
                 Ok(next) => {
                     failures = 0;
                     self.board.sign().well(STAGE, self.clock.now());
-                    self.say(self.trouble.clone()).await;
+                    self.say(self.what_ails()).await;
                     next
                 }
                 Err(error) => {
@@ -176,6 +190,12 @@ impl Spool {
         for open in self.open {
             open.reading.close().await;
         }
+    }
+
+    /// What keeps some file from being taken.
+    fn what_ails(&self) -> Option<String> {
+        let lately = self.not_claimed.as_ref().filter(|(at, _)| at.elapsed() < NOT_CLAIMED_FOR);
+        self.trouble.clone().or_else(|| lately.map(|(_, why)| why.clone()))
     }
 
     /// Ingests what is there, for about a second at most. Says how soon to go on: at once, if something is left.
@@ -220,6 +240,7 @@ impl Spool {
                 break Duration::ZERO;
             }
         };
+        self.say_left().await?;
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
         match self.retention.step(&self.store, &self.folders, self.clock.surely()).await {
             Ok(more) => next = if more { next.min(PRUNE_AGAIN) } else { next },
@@ -236,6 +257,22 @@ impl Spool {
             next = next.min(at.saturating_duration_since(Instant::now()).max(RETRY_MIN / 10));
         }
         Ok(next)
+    }
+
+    /// Says what has been left alone for an hour, when that has changed.
+    async fn say_left(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.left_at > now {
+            return Ok(());
+        }
+        self.left_at = now + SCAN_EVERY;
+        let left = self.incoming.left(SystemTime::now());
+        let left: Left = left.into_iter().map(|(name, why, since)| (name, why, since.into())).collect();
+        if self.left.as_ref() != Some(&left) {
+            self.board.left_alone(&left).await?;
+            self.left = Some(left);
+        }
+        Ok(())
     }
 
     /// Looks at `incoming/` and at what has grown. Gives how soon to look again.
@@ -270,20 +307,19 @@ impl Spool {
 
     /// Begins with the first of those that wait: one large file, or a handful of small ones.
     async fn begin(&mut self) -> Result<(), Error> {
-        let (mut files, trouble) = match (self.waiting.first_key_value(), self.incoming.next()) {
-            (Some(((rank, _), _)), next) if next.is_none_or(|next| *rank <= next.rank) => (self.take_waiting(), Ok(())),
+        let mut files = match (self.waiting.first_key_value(), self.incoming.next()) {
+            (Some(((rank, _), _)), next) if next.is_none_or(|next| *rank <= next.rank) => self.take_waiting(),
             _ => self.claim().await?,
         };
         let is_small = files.len() > 1 || files.first().is_some_and(|(_, waiting)| waiting.is_small);
-        let begun = match files.pop() {
+        match files.pop() {
             None => Ok(()),
             Some((rank, waiting)) if !is_small => self.open(rank, waiting).await,
             Some(last) => {
                 files.push(last);
                 self.read_small(files).await
             }
-        };
-        trouble.and(begun)
+        }
     }
 
     /// Reads small files together, and puts them away. What is not read in one go waits for its turn.

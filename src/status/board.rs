@@ -23,6 +23,12 @@ const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?
 
 const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
 
+const FORGET_LEFT_ALONE: &str = "delete from left_alone";
+
+const SAY_LEFT_ALONE: &str = "
+    insert into left_alone (name, why, since) values (?1, ?2, ?3)
+    on conflict (name) do update set why = excluded.why, since = excluded.since";
+
 const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
 
 const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3";
@@ -173,6 +179,21 @@ impl Board {
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Says what lies in `incoming/` and is left alone, with a reason, and when it was last changed.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn left_alone(&self, entries: &[(String, &'static str, Time)]) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        sqlx::query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
+        for (name, why, since) in entries {
+            let query = sqlx::query(SAY_LEFT_ALONE).bind(name).bind(*why).bind(to_millis(*since));
+            query.execute(tx.conn()).await?;
+        }
+        tx.commit().await
     }
 
     /// Says what of the configuration, read afresh, is not in force; nothing when all of it is.

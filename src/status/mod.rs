@@ -16,6 +16,8 @@ pub use evidence::{Evidence, Export, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;
-pub use report::{BudgetReport, FileReport, OldestReport, PaceReport, StatusReport, WalReport, read_report};
+pub use report::{
+    BudgetReport, FileReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
+};
 pub use sign::{Sign, SignOfLife};
 pub use story::{Chapter, Moment, Story};

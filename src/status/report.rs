@@ -36,6 +36,8 @@ const FILES: &str = "
 
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
 
+const LEFT_ALONE: &str = "select name, why, since from v_left_alone order by since limit 20";
+
 const DATABASE_FILE: &str = "select file from pragma_database_list where name = 'main'";
 
 /// A WAL file this many times as large as it is cut back to is kept from being copied by somebody.
@@ -90,6 +92,8 @@ pub struct StatusReport {
     pub suspected: i64,
     /// Files that are being read: what is not queued yet is in no count.
     pub files_reading: i64,
+    /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
+    pub left_alone: Vec<LeftReport>,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
     /// Pending URLs by priority.
@@ -119,6 +123,17 @@ pub struct KeyReport {
     pub generation: i64,
     /// What the service says, if it refuses it.
     pub refused: Option<String>,
+}
+
+/// An entry of `incoming/` that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftReport {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+    /// When it was last changed, RFC 3339.
+    pub since: String,
 }
 
 /// The file that has waited longest.
@@ -230,6 +245,7 @@ pub struct FileReport {
 pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<StatusReport> {
     let row = sqlx::query(STATUS).fetch_one(&mut *conn).await?;
     let budget = sqlx::query(BUDGET).fetch_optional(&mut *conn).await?;
+    let left = sqlx::query(LEFT_ALONE).fetch_all(&mut *conn).await?;
     let oldest = sqlx::query(OLDEST).fetch_optional(&mut *conn).await?;
     let files = sqlx::query(FILES).bind(files).fetch_all(&mut *conn).await?;
     let database: Option<String> = sqlx::query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
@@ -262,6 +278,10 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
             refused: row.get("key_refused"),
         }),
         files_reading: row.get("files_reading"),
+        left_alone: left
+            .iter()
+            .map(|row| LeftReport { name: row.get(0), why: row.get(1), since: row.get(2) })
+            .collect(),
         pending: Priority::ALL.iter().map(|p| (p.to_string(), row.get(format!("pending_{p}").as_str()))).collect(),
         oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),
         pace: None,

@@ -1,8 +1,10 @@
 //! Names of dropped files: nothing is replaced, nothing jams, and what is not finished is left alone.
 
 use std::fs;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
-use crate::support::{World, read, urls};
+use crate::support::{World, read, said, urls};
 
 /// Everything that lies in the spool's folders under this part of a name, with its content.
 fn kept(world: &World, part: &str) -> Vec<(String, String)> {
@@ -136,5 +138,79 @@ fn uploads_in_progress_under_the_usual_names_are_left_alone() {
     world.wait_for("select submitted from v_status", 2);
     assert_eq!(world.number("select count(*) from v_files"), 1);
     assert_eq!(fs::read_dir(world.spool("incoming")).unwrap().count(), 10);
+    world.stop(daemon);
+}
+
+#[test]
+fn what_is_left_alone_for_an_hour_stands_in_status_with_the_reason_and_remains_of_add_are_swept() {
+    let world = World::new("", "");
+    let incoming = world.spool("incoming");
+    fs::create_dir_all(incoming.join("folder")).unwrap();
+    let aged = |name: &str, hours: u64| {
+        let path = incoming.join(name);
+        if !path.exists() {
+            fs::write(&path, urls("old", 1)).unwrap();
+        }
+        let changed = SystemTime::now() - Duration::from_secs(hours * 3600);
+        fs::File::open(&path).unwrap().set_modified(changed).unwrap();
+    };
+    aged("premiere.txt.filepart", 2);
+    aged("folder", 3);
+    aged(".add-x1Y2z3", 30);
+    aged(".add-young", 2);
+    aged("just.part", 0);
+    let daemon = world.ready_daemon();
+    world.wait("the remains to be swept", || !incoming.join(".add-x1Y2z3").exists());
+    world.wait_for("select count(*) from v_left_alone", 3);
+    let left = world.rows("select name, why from v_left_alone order by since, name");
+    let names: Vec<&str> = left.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names[0], "folder");
+    assert!(names.contains(&"premiere.txt.filepart") && names.contains(&".add-young"), "{left:?}");
+    assert_eq!(left[0][1], "a directory");
+    let output = world.run(&["status", "--json"]);
+    assert!(output.status.success(), "nothing is wrong: {}", said(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["left_alone"].as_array().unwrap().len(), 3);
+    let text = said(&world.run(&["status"]));
+    assert!(text.contains("premiere.txt.filepart in incoming/") && text.contains("unfinished upload"), "{text}");
+    fs::rename(incoming.join("premiere.txt.filepart"), incoming.join("premiere.txt")).unwrap();
+    world.wait_for("select submitted from v_status", 1);
+    world.wait_for("select count(*) from v_left_alone", 2);
+    world.stop(daemon);
+}
+
+/// A file system of its own, gone with the test.
+struct Mount(std::path::PathBuf);
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn incoming_on_a_mount_of_its_own_is_found_by_check_and_said_by_the_daemon() {
+    let world = World::new("", "");
+    world.stop(world.ready_daemon());
+    assert!(world.run(&["check"]).status.success());
+    let incoming = world.spool("incoming");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&incoming).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        println!("skipped: a tmpfs cannot be mounted here (it takes root)");
+        return;
+    }
+    let mount = Mount(incoming.clone());
+    let check = world.run(&["check"]);
+    assert_eq!(check.status.code(), Some(78), "{}", said(&check));
+    assert!(said(&check).contains("mount the spool as a whole"), "{}", said(&check));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 2));
+    let problem = "select count(*) from v_status where spool_problem like '%another mount than work/%'";
+    world.wait_for(problem, 1);
+    assert!(incoming.join("film.txt").exists());
+    drop(mount);
+    world.drop_file("film.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    world.wait_for(problem, 0);
     world.stop(daemon);
 }

@@ -139,6 +139,10 @@ fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
         let since = since.map(|at| format!(" since {} ({})", look.moment(at), span(look.now - at))).unwrap_or_default();
         page.row("oldest", Tone::Plain, &format!("{} waits{since}, {} pending", oldest.file, number(oldest.pending)));
     }
+    for left in &report.left_alone {
+        let since = time(&left.since).map(|at| format!(", unchanged for {}", span(look.now - at))).unwrap_or_default();
+        page.row("left alone", Tone::Warn, &format!("{} in incoming/{since}: {}", left.name, left.why));
+    }
     for (n, text) in [
         (report.files_reading, "file(s) being read; what is not queued yet is not counted"),
         (report.in_doubt, "submission(s) without an answer, being looked into"),

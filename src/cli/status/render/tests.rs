@@ -56,6 +56,7 @@ fn report() -> StatusReport {
         parked: 0,
         suspected: 0,
         files_reading: 1,
+        left_alone: Vec::new(),
         time_proved: true,
         service_ahead_ms: Some(0),
         urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0, 0]),
