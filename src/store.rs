@@ -7,8 +7,11 @@
 
 mod bulk;
 mod way;
+mod guard;
+mod origin;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -16,6 +19,11 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
+
+pub use guard::{Guard, Look};
+use origin::Origin;
+pub use origin::{Loss, Lost};
 
 /// The schema's steps, in order: number, name, text.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -38,6 +46,9 @@ const CHECKPOINT_PAGES: &str = "25000";
 /// The WAL file is cut back to so many bytes when it begins anew: those that the checkpoint waits for. So its size tells how
 /// much a reader keeps from being copied.
 pub const WAL_BYTES: u64 = 40_960_000;
+
+/// Symbolic links that are followed one after the other, as the kernel does.
+const LINKS_MAX: usize = 40;
 
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-24576";
@@ -69,6 +80,9 @@ pub enum Error {
     /// It has not been made yet.
     #[error("there is no database at {0} yet; `prefetchd run` makes it")]
     Missing(PathBuf),
+    /// It is not the file any more that was opened.
+    #[error("the database is lost: {0}")]
+    Lost(Loss),
     /// The SQLite library has a known bug.
     #[error("SQLite {0} corrupts databases; 3.51.3 or newer is needed")]
     OldLibrary(String),
@@ -112,6 +126,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
+    path: PathBuf,
+    origin: Arc<Origin>,
     options: SqliteConnectOptions,
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
@@ -161,10 +177,19 @@ impl Store {
         let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;
         check_library(&mut writer).await?;
         migrator().run(&mut writer).await?;
+        give_name(&mut writer).await?;
+        let origin = Arc::new(Origin::of(path));
+        let opened = Arc::clone(&origin);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .after_connect(move |_, _| {
+                let checked = opened.check().map_err(|error| sqlx::Error::Io(std::io::Error::other(error.to_string())));
+                Box::pin(async { checked })
+            })
             .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
         Ok(Self {
+            path: path.to_path_buf(),
+            origin,
             options,
             writer: Mutex::new(Some(writer)),
             readers,
@@ -185,6 +210,7 @@ impl Store {
 
     async fn begin(&self) -> Result<WriteTx<'_>> {
         let mut slot = self.writer.lock().await;
+        self.origin.check()?;
         self.stir.store(WRITTEN, Ordering::Relaxed);
         let mut connection = match slot.take() {
             Some(connection) => connection,
@@ -207,6 +233,7 @@ impl Store {
     /// start again.
     async fn reopen(&self) -> Result<SqliteConnection> {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
+        self.origin.check()?;
         sqlx::query("pragma wal_checkpoint(passive)").execute(&mut connection).await?;
         Ok(connection)
     }
@@ -214,6 +241,17 @@ impl Store {
     /// Why nothing can be written, as the last try said; none while writing works.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.0.lock().expect("no holder of the note panics").clone()
+    }
+
+    /// What became of the database, if it is not the file any more that was opened: then nothing is written, and it must not be opened
+    /// again.
+    pub fn lost(&self) -> Option<Lost> {
+        self.origin.lost()
+    }
+
+    /// Cancelled once the database is lost.
+    pub fn when_lost(&self) -> CancellationToken {
+        self.origin.told().clone()
     }
 
     /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the cache was
@@ -327,9 +365,35 @@ pub async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
 
 /// The write-ahead log beside a database file.
 pub fn wal_of(path: &Path) -> PathBuf {
+    beside(&real_path(path), "-wal")
+}
+
+/// The same path with something behind it.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(end);
     name.into()
+}
+
+/// The file that a path leads to, through symbolic links, also where that file has not been made yet.
+pub fn real_path(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return path };
+    std::fs::canonicalize(folder).map_or_else(|_| path.clone(), |folder| folder.join(name))
+}
+
+/// Gives the database a number of its own, by which it is told from another one that is copied over it.
+async fn give_name(connection: &mut SqliteConnection) -> Result<()> {
+    let name: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *connection).await?;
+    if name == 0 {
+        let name = rand::random_range(1..=i32::MAX);
+        sqlx::query(sqlx::AssertSqlSafe(format!("pragma application_id = {name}"))).execute(connection).await?;
+    }
+    Ok(())
 }
 
 fn base_options(path: &Path) -> SqliteConnectOptions {
@@ -379,67 +443,4 @@ async fn check_library(connection: &mut SqliteConnection) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn every_migration_of_the_folder_is_built_in_and_runs() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let files = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "sql"));
-        assert_eq!(files.count(), MIGRATIONS.len());
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
-        let mut tx = store.write().await.unwrap();
-        let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(tx.conn()).await.unwrap();
-        assert!(version.starts_with("3."), "{version}");
-        let full: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(tx.conn()).await.unwrap();
-        assert_eq!(full, 2);
-    }
-
-    #[tokio::test]
-    async fn a_dropped_transaction_is_undone_and_the_next_one_goes_on() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
-        let mut tx = store.write().await.unwrap();
-        sqlx::query("insert into hosts (host, since) values ('a.example.com', 0)").execute(tx.conn()).await.unwrap();
-        drop(tx);
-        let mut tx = store.write().await.unwrap();
-        let hosts: i64 = sqlx::query_scalar("select count(*) from hosts").fetch_one(tx.conn()).await.unwrap();
-        assert_eq!(hosts, 0);
-    }
-
-    #[tokio::test]
-    async fn why_nothing_can_be_written_is_known_until_something_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.db");
-        let store = Store::open(&path).await.unwrap();
-        let mut foreign = SqliteConnection::connect_with(&base_options(&path)).await.unwrap();
-        sqlx::query("begin immediate").execute(&mut foreign).await.unwrap();
-        assert_eq!(store.trouble(), None);
-        assert!(matches!(store.write().await, Err(Error::Busy(_))));
-        assert!(store.trouble().is_some_and(|why| why.contains("locked by another process")));
-        sqlx::query("rollback").execute(&mut foreign).await.unwrap();
-        let tx = store.write().await.unwrap();
-        assert!(store.trouble().is_some(), "nothing was made durable yet");
-        tx.commit().await.unwrap();
-        assert_eq!(store.trouble(), None);
-    }
-
-    #[tokio::test]
-    async fn a_newer_schema_is_refused_and_nothing_is_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.db");
-        let store = Store::open(&path).await.unwrap();
-        let mut tx = store.write().await.unwrap();
-        sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (99, 'later', 1, x'', 0)")
-            .execute(tx.conn())
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        store.close().await;
-        let before = std::fs::read(&path).unwrap();
-        assert!(matches!(Store::open(&path).await, Err(Error::Newer { found: 99, .. })));
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-    }
-}
+mod tests;

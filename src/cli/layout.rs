@@ -15,7 +15,7 @@ const WIDTH_MIN: usize = 70;
 const WIDTH_MAX: usize = 110;
 
 /// Where the text of a line begins, after its label.
-const INDENT: usize = 12;
+pub(super) const INDENT: usize = 12;
 
 /// How a page is to look, and the moment it is about.
 #[derive(Debug, Clone, Copy)]

@@ -152,7 +152,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
                 store::Error::Newer { .. } | store::Error::OldLibrary(_) => exit::CONFIG,
                 store::Error::Corrupt(_) => exit::DATA,
                 store::Error::Missing(_) => exit::UNAVAILABLE,
-                store::Error::Busy(_) | store::Error::Full(_) => exit::TEMPORARY,
+                store::Error::Busy(_) | store::Error::Full(_) | store::Error::Lost(_) => exit::TEMPORARY,
                 _ => exit::IO,
             };
         }

@@ -5,7 +5,7 @@
 //! are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which is
 //! safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
 
-mod changes;
+mod guardian;
 mod herald;
 mod keys;
 mod lock;
@@ -35,12 +35,13 @@ use crate::schedule::Policy;
 use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health, SignOfLife};
-use crate::store::Store;
+use crate::store::{self, Guard, Store};
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
 use crate::track::{Tracker, Verifier};
 use crate::vod::Client;
 
+use guardian::Guardian;
 use herald::Herald;
 use keys::KeyKeeper;
 use reload::Reloader;
@@ -89,8 +90,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let asked = Asked::default();
     let shutdown = asked.shutdown.clone();
     signals::listen(asked.clone()).context("listening for signals")?;
-    let sign = SignOfLife::in_file(&lock_paths(&config)[0]).context("writing a sign of life into the lock file")?;
-    let board = Board::new(Arc::clone(&store)).with_sign(sign);
+    let work = shutdown.child_token();
+    let sign = SignOfLife::in_files(&lock_paths(&config)).context("writing a sign of life into the lock files")?;
+    let board = Board::new(Arc::clone(&store)).with_sign(sign.clone());
     board.health(Health::Running, Some(clock.now())).await?;
     let queued = Arc::new(Notify::new());
     let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &config, clock.clone());
@@ -108,7 +110,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let verifier = Verifier::new(Arc::clone(&store), clock.clone(), &config)
         .context("setting up the HTTP client of [track] verify")?;
     let endpoint = config.api.endpoint.url().to_string();
-    let (database, listen) = (config.database.url.path().to_path_buf(), config.http.listen);
+    let (spool_dir, listen) = (config.spool.dir.clone(), config.http.listen);
     let (settings, live) = watch::channel(Arc::new(Settings { config, client }));
     let tracker =
         Tracker::new(Arc::clone(&store), clock.clone(), submitter.desk(), keys.clone(), Arc::clone(&live.borrow()));
@@ -120,31 +122,52 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         Reloader { path, settings, keys, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
     let tell = Arc::new(Notify::new());
     let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
+    let guardian = Guardian {
+        store: Arc::clone(&store),
+        guard: Guard::over(Arc::clone(&store)).await.context("guarding the database")?,
+        clock,
+        sign,
+        stages: wake,
+        work: work.clone(),
+        spool: spool_dir,
+    };
     let mut start = |name, stage: Stage| spawn(&mut stages, name, stage);
-    start("spool", Box::pin(spool.run(live.clone(), shutdown.clone())));
-    start("watch on the database", Box::pin(changes::watch(database, wake, shutdown.clone())));
-    start("submitter", Box::pin(submitter.run(queued, live.clone(), shutdown.clone())));
-    start("tracker", Box::pin(tracker.run(live.clone(), shutdown.clone())));
-    start("notifier", Box::pin(notifier.run(tell, live, shutdown.clone())));
+    start("guardian", Box::pin(guardian.run(shutdown.clone())));
+    // These end too when the database is lost.
+    start("spool", Box::pin(spool.run(live.clone(), work.clone())));
+    start("submitter", Box::pin(submitter.run(queued, live.clone(), work.clone())));
+    start("tracker", Box::pin(tracker.run(live.clone(), work.clone())));
+    start("notifier", Box::pin(notifier.run(tell, live, work.clone())));
+    if let Some(verifier) = verifier {
+        start("verifier", Box::pin(verifier.run(work.clone())));
+    }
     start("herald", Box::pin(herald.run(shutdown.clone())));
     start("keeper of the key", Box::pin(keeper.run(shutdown.clone())));
     start("reloader", Box::pin(reloader.run(shutdown.clone())));
-    if let Some(verifier) = verifier {
-        start("verifier", Box::pin(verifier.run(shutdown.clone())));
-    }
     if let Some(server) = http {
         start("http server", Box::pin(server.run(shutdown.clone())));
     }
     systemd::ready();
     info!(version = env!("CARGO_PKG_VERSION"), endpoint, "ready");
-    supervise(&mut stages, &shutdown, &board).await?;
-    // Every stage has ended, so that nobody else holds the store.
+    supervise(&mut stages, &shutdown, &work, &board).await?;
+    end(store, board).await?;
+    info!("stopped");
+    Ok(())
+}
+
+/// Closes the database once every stage has ended, so that nobody else holds it.
+async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
+    if let Some(lost) = store.lost() {
+        // SQLite would tidy up beside a file that is not its own any more.
+        std::mem::forget((store, board));
+        anyhow::ensure!(lost.copy.is_some(), "{lost}");
+        return Ok(());
+    }
     board.health(Health::Stopped, None).await?;
     drop(board);
     if let Some(store) = Arc::into_inner(store) {
         store.close().await;
     }
-    info!("stopped");
     Ok(())
 }
 
@@ -185,7 +208,7 @@ fn watch_over(
     pulses.push(("database", pulse.clone()));
     let prober = watchdog::try_database(Arc::clone(store), pulse, period, shutdown.clone());
     spawn(stages, "database", Box::pin(prober));
-    Ok(Some(watchdog::keep(period, pulses).context("starting the watchdog's thread")?))
+    Ok(Some(watchdog::keep(period, pulses, store.when_lost()).context("starting the watchdog's thread")?))
 }
 
 /// A stage's life.
@@ -202,20 +225,27 @@ fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: Stage) {
 async fn supervise(
     stages: &mut JoinSet<&'static str>,
     shutdown: &CancellationToken,
+    work: &CancellationToken,
     board: &Board,
 ) -> anyhow::Result<()> {
     let mut failed = None;
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        // A stage that ends because it was asked to may be seen before the asking is.
-        ended = stages.join_next() => {
-            failed = ended.filter(|ended| ended.is_err() || !shutdown.is_cancelled());
-            shutdown.cancel();
+    while !shutdown.is_cancelled() {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            // A stage that ends because it was asked to may be seen before the asking is.
+            ended = stages.join_next() => {
+                failed = ended.filter(|ended| ended.is_err() || !work.is_cancelled());
+                if failed.is_some() {
+                    shutdown.cancel();
+                }
+            }
         }
     }
     systemd::stopping();
     info!("stopping: what is in flight is finished first");
-    if let Err(error) = board.health(Health::Stopping, None).await {
+    if let Err(error) = board.health(Health::Stopping, None).await
+        && !matches!(error, store::Error::Lost(_))
+    {
         error!(%error, "the database could not be told of the stop");
     }
     while stages.join_next().await.is_some() {}

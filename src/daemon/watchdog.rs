@@ -24,14 +24,19 @@ pub(super) struct Keeper {
     _stop: mpsc::Sender<()>,
 }
 
-/// Starts to feed a watchdog of this period while these stages move.
-pub(super) fn keep(period: Duration, stages: Vec<(&'static str, Pulse)>) -> io::Result<Keeper> {
+/// Starts to feed a watchdog of this period while these stages move, and once the database is lost: the stages have ended then, and a
+/// restart would lose what it held.
+pub(super) fn keep(
+    period: Duration,
+    stages: Vec<(&'static str, Pulse)>,
+    lost: CancellationToken,
+) -> io::Result<Keeper> {
     let (stop, stopped) = mpsc::channel();
     std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         let mut hanging = None;
         while stopped.recv_timeout(period / FEEDS) == Err(RecvTimeoutError::Timeout) {
             let now = Instant::now();
-            let late = first_late(&stages, period, now);
+            let late = if lost.is_cancelled() { None } else { first_late(&stages, period, now) };
             if late.is_none() {
                 systemd::alive();
             } else if hanging != late {

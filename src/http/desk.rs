@@ -17,6 +17,7 @@ use crate::schedule::Policy;
 use crate::settings::Live;
 use crate::status::read_report;
 use crate::store::{self, Store, wal_of};
+use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
 
 /// How long a page is good.
@@ -82,8 +83,12 @@ impl Desk {
         Self { store, live, started: clock.now(), clock, made: Mutex::new(None) }
     }
 
-    /// Whether the process lives and its stages move. The database is not asked.
+    /// Whether the process lives and its stages move. The database is not asked; once it is lost the stages have ended, and a restart
+    /// would lose what it held.
     pub(super) fn health(&self) -> Page {
+        if self.store.lost().is_some() {
+            return Page::check("ok\n", &[]);
+        }
         let idle = Stage::ALL.map(|stage| (stage, meters::idle(stage)));
         let bounds = Bounds::new(self.live.borrow().config.api.timeout.get());
         Page::check("ok\n", &standing_still(&idle, &bounds))
@@ -107,7 +112,7 @@ impl Desk {
         let read = tokio::time::timeout(READ_MAX, self.read(&settings.config, &policy, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
-        let trouble = self.store.trouble();
+        let (trouble, lost) = (self.store.trouble(), self.store.lost());
         let bytes = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
         let facts = Facts {
             now,
@@ -116,12 +121,16 @@ impl Desk {
             policy: &policy,
             database_bytes: bytes(database),
             wal_bytes: bytes(&wal_of(database)),
-            writable: trouble.is_none(),
+            writable: trouble.is_none() && lost.is_none(),
+            lost: lost.is_some(),
             idle: Stage::ALL.map(|stage| (stage, meters::idle(stage))),
         };
         let seen = read.as_ref().map(|(seen, _)| seen);
         let pause = seen.ok().and_then(|seen| seen.standing.pause.as_ref());
-        let ails = not_ready(read.as_ref().err(), trouble.as_ref(), pause);
+        let ails = match &lost {
+            Some(lost) => vec![one_line(&lost.to_string())],
+            None => not_ready(read.as_ref().err(), trouble.as_ref(), pause),
+        };
         let metrics = metrics::page(&facts, seen.ok());
         Pages {
             metrics: Page { status: StatusCode::OK, kind: METRICS, body: metrics.into() },

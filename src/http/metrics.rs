@@ -33,6 +33,7 @@ pub(super) struct Facts<'a> {
     pub(super) database_bytes: u64,
     pub(super) wal_bytes: u64,
     pub(super) writable: bool,
+    pub(super) lost: bool,
     pub(super) idle: [(Stage, Duration); Stage::ALL.len()],
 }
 
@@ -68,6 +69,8 @@ fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
     sheet.family("prefetchd_stage_idle_seconds", help, ["stage"], idle);
     sheet.flag("prefetchd_database_readable", "1 if the database could be read for this page.", readable);
     sheet.flag("prefetchd_database_writable", "0 while the last write to the database failed.", facts.writable);
+    let help = "1 once the database file was deleted, moved or replaced under the daemon.";
+    sheet.flag("prefetchd_database_lost", help, facts.lost);
     sheet.gauge("prefetchd_database_bytes", "Size of the database file.", facts.database_bytes as f64);
     let help = "Size of the write-ahead log; it grows while a reader stays open.";
     sheet.gauge("prefetchd_database_wal_bytes", help, facts.wal_bytes as f64);
@@ -233,6 +236,7 @@ mod tests {
             database_bytes: 4096,
             wal_bytes: 0,
             writable: false,
+            lost: false,
             idle,
         }
     }

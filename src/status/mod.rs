@@ -5,6 +5,7 @@ mod concerns;
 mod evidence;
 mod forecast;
 mod lists;
+mod lost;
 mod needs;
 mod report;
 mod sign;
@@ -20,4 +21,6 @@ pub use report::{
     BudgetReport, FileReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };
 pub use sign::{Sign, SignOfLife};
+pub use report::{BudgetReport, FileReport, OldestReport, PaceReport, StatusReport, WalReport, read_report};
+pub use sign::{LostSince, Sign, SignOfLife};
 pub use story::{Chapter, Moment, Story};

@@ -47,12 +47,12 @@ const WAL_LONG: u64 = 4;
 const PACE: TimeDelta = TimeDelta::hours(1);
 
 /// Everything that `status` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
     /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so, `blocked` if it
-    /// cannot use its database, `silent` if it gives no sign of life.
+    /// cannot use its database, `silent` if it gives no sign of life, `database lost` if its file is not the one any more.
     pub health: String,
     /// Since when that is so, RFC 3339.
     pub health_since: Option<String>,

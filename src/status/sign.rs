@@ -1,8 +1,9 @@
 //! The daemon's sign of life outside the database: a few lines in its lock file, written in place by the stages' loops. So a daemon that
 //! lives but cannot use its database says so all the same, also on a full disk.
 //!
-//! The file has [`BYTES`] bytes: the pid, the time of the last sign, and the trouble that some stage has with the database,
-//! with the time since when; then blanks. It is overwritten whole, and never synced: it is worth nothing after a power cut.
+//! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database with the time
+//! since when, and what became of a database that was lost; then blanks. It is overwritten whole, and never synced: it is worth
+//! nothing after a power cut. The spool's lock file says the same: the one beside the database may be lost with it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,8 +13,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Time, rfc3339};
+use crate::store::Lost;
 use crate::telemetry::one_line;
 
 /// A sign is written this often, at most.
@@ -23,8 +26,8 @@ const BEAT_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// an answer or reads a file, and they do not all.
 const SILENT_AFTER: TimeDelta = TimeDelta::seconds(60);
 
-/// The file's size, well below a sector.
-const BYTES: usize = 512;
+/// The file's size: a page.
+const BYTES: usize = 4096;
 
 /// Where a daemon gives its sign; without a file it goes nowhere.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +35,7 @@ pub struct SignOfLife(Option<Arc<Writer>>);
 
 #[derive(Debug)]
 struct Writer {
-    file: File,
+    files: Vec<File>,
     state: Mutex<State>,
 }
 
@@ -40,6 +43,17 @@ struct Writer {
 struct State {
     written_at: Option<Time>,
     troubles: BTreeMap<&'static str, (Time, String)>,
+    lost: Option<LostSince>,
+}
+
+/// A database that was lost, and when that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostSince {
+    /// When it was found.
+    pub since: Time,
+    /// What became of it and of what it held.
+    #[serde(flatten)]
+    pub lost: Lost,
 }
 
 /// The last sign of a daemon.
@@ -49,19 +63,25 @@ pub struct Sign {
     pub at: Option<Time>,
     /// What keeps the daemon from using its database, and since when.
     pub trouble: Option<(Time, String)>,
+    /// That the database is not the one any more that the daemon has open.
+    pub lost: Option<LostSince>,
 }
 
 impl SignOfLife {
-    /// Gives signs in this file, which the daemon has locked.
+    /// Gives signs in these files, which the daemon has locked.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
-    pub fn in_file(path: &Path) -> io::Result<Self> {
-        let file = File::options().write(true).open(path)?;
-        // All of its room is there from now on, whatever becomes of the disk.
-        file.write_all_at(&[b' '; BYTES], 0)?;
-        let pulse = Self(Some(Arc::new(Writer { file, state: Mutex::default() })));
+    /// One cannot be written.
+    pub fn in_files(paths: &[impl AsRef<Path>]) -> io::Result<Self> {
+        let open = |path: &Path| {
+            let file = File::options().write(true).open(path)?;
+            // All of its room is there from now on, whatever becomes of the disk.
+            file.write_all_at(&[b' '; BYTES], 0)?;
+            Ok(file)
+        };
+        let files = paths.iter().map(|path| open(path.as_ref())).collect::<io::Result<_>>()?;
+        let pulse = Self(Some(Arc::new(Writer { files, state: Mutex::default() })));
         pulse.write(&State::default())?;
         Ok(pulse)
     }
@@ -77,6 +97,17 @@ impl SignOfLife {
             let since = troubles.get(stage).map_or(now, |(since, _)| *since);
             troubles.insert(stage, (since, one_line(why))).is_none()
         });
+    }
+
+    /// The daemon lives, and its database is lost.
+    pub fn lost(&self, now: Time, lost: &Lost) {
+        let Some(writer) = &self.0 else { return };
+        let mut state = writer.state.lock().expect("nobody panics with it");
+        let since = state.lost.as_ref().map_or(now, |lost| lost.since);
+        state.lost = Some(LostSince { since, lost: lost.clone() });
+        state.written_at = Some(now);
+        // A sign that cannot be given is missed by whoever looks for it.
+        let _ = self.write(&state);
     }
 
     fn beat(&self, now: Time, change: impl FnOnce(&mut BTreeMap<&'static str, (Time, String)>) -> bool) {
@@ -95,12 +126,16 @@ impl SignOfLife {
         let Some(writer) = &self.0 else { return Ok(()) };
         let at = state.written_at.map(rfc3339).unwrap_or_default();
         let trouble = state.troubles.values().min().map(|(since, why)| format!("{} {why}", rfc3339(*since)));
-        let mut text = format!("{}\n{at}\n{}", std::process::id(), trouble.unwrap_or_default());
+        let lost = state.lost.as_ref().map(|lost| serde_json::to_string(lost).expect("words and paths are JSON"));
+        let mut trouble = trouble.unwrap_or_default();
+        let room = BYTES / 2;
+        trouble.truncate(trouble.floor_char_boundary(room));
+        let mut text = format!("{}\n{at}\n{trouble}\n{}", std::process::id(), lost.unwrap_or_default());
         text.truncate(text.floor_char_boundary(BYTES - 1));
         text.push('\n');
         let mut bytes = [b' '; BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
-        writer.file.write_all_at(&bytes, 0)
+        writer.files.iter().map(|file| file.write_all_at(&bytes, 0)).fold(Ok(()), io::Result::and)
     }
 }
 
@@ -116,7 +151,8 @@ impl Sign {
         let mut lines = text.lines().skip(1);
         let at = lines.next().and_then(time);
         let trouble = lines.next().and_then(|line| line.trim().split_once(' '));
-        Self { at, trouble: trouble.and_then(|(since, why)| Some((time(since)?, why.to_owned()))) }
+        let lost = lines.next().and_then(|line| serde_json::from_str(line.trim()).ok());
+        Self { at, trouble: trouble.and_then(|(since, why)| Some((time(since)?, why.to_owned()))), lost }
     }
 
     /// Since when there was no sign, if that is too long.
@@ -128,6 +164,7 @@ impl Sign {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Loss;
 
     fn at(seconds: i64) -> Time {
         crate::model::from_millis(1_795_000_000_000 + seconds * 1_000)
@@ -137,7 +174,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         std::fs::write(&path, "1\n").unwrap();
-        let pulse = SignOfLife::in_file(&path).unwrap();
+        let pulse = SignOfLife::in_files(&[&path]).unwrap();
         (dir, path, pulse)
     }
 
@@ -150,9 +187,9 @@ mod tests {
         pulse.trouble("b", at(2), "locked\nby somebody");
         pulse.well("a", at(9));
         let trouble = Some((at(1), "locked\\nby somebody".to_owned()));
-        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(9)), trouble });
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(9)), trouble, lost: None });
         pulse.well("b", at(10));
-        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(10)), trouble: None });
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(10)), ..Sign::default() });
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(&format!("{}\n", std::process::id())));
     }
 
@@ -171,9 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_is_lost_is_told_beside_any_trouble() {
+        let (_dir, path, pulse) = sign();
+        let mut lost = Lost { loss: Loss::Gone, copy: None, problem: Some("no \"room\"\n".to_owned()) };
+        pulse.trouble("a", at(0), &"第".repeat(3_000));
+        pulse.lost(at(1), &lost);
+        lost.copy = Some("/a b".into());
+        pulse.lost(at(60), &lost);
+        let sign = Sign::read(&path).unwrap();
+        assert_eq!(sign.lost, Some(LostSince { since: at(1), lost }));
+        assert_eq!(sign.at, Some(at(60)));
+    }
+
+    #[test]
     fn a_long_trouble_is_cut_to_the_room_there_is() {
         let (_dir, path, pulse) = sign();
-        pulse.trouble("a", at(0), &"第".repeat(1_000));
+        pulse.trouble("a", at(0), &"第".repeat(2_000));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), BYTES as u64);
         assert!(Sign::read(&path).unwrap().trouble.unwrap().1.starts_with('第'));
     }

@@ -9,6 +9,7 @@ mod chaos;
 mod cli;
 mod clock;
 mod crash;
+mod database;
 mod demo;
 mod doubt;
 mod end_to_end;

@@ -5,8 +5,6 @@ mod watch;
 
 use std::path::Path;
 
-use sqlx::SqliteConnection;
-
 use super::layout::Look;
 use super::text::out;
 use super::{load, runtime};
@@ -36,10 +34,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     if args.watch {
         return watch::main(&runtime, &config, args.files);
     }
-    let report = runtime.block_on(async {
-        let mut conn = store::open_reader(config.database.url.path()).await?;
-        read(&mut conn, &config, args.files).await
-    })?;
+    let report = runtime.block_on(read(&config, args.files))?;
     if args.json {
         out(&super::text::json(&report)?);
     } else {
@@ -49,23 +44,37 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     Ok(code(&report))
 }
 
-/// Reads the whole report as of one moment.
-async fn read(conn: &mut SqliteConnection, config: &Config, files: u32) -> store::Result<StatusReport> {
-    let mut tx = sqlx::Connection::begin(conn).await?;
+/// Reads the whole report as of one moment. Where the daemon says that its database is lost, what stands in its place is not
+/// looked at.
+async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
+    let (holder, sign) = daemon(config);
+    let database = config.database.url.path();
+    if let (Held::By(pid), Some(lost)) = (&holder, sign.as_ref().and_then(|sign| sign.lost.as_ref())) {
+        return Ok(StatusReport::lost(lost, database, pid.parse().ok(), Clock::system().now()));
+    }
+    let is_running = match holder {
+        Held::By(_) => Some(true),
+        Held::Free => Some(false),
+        Held::Unknown => None,
+    };
+    let mut conn = store::open_reader(database).await?;
+    let mut tx = sqlx::Connection::begin(&mut conn).await?;
     let mut report = read_report(&mut tx, files).await?;
-    let lock = &lock_paths(config)[0];
     let now = Clock::told(report.service_ahead_ms).now();
-    report.complete(&mut tx, config, (is_running(lock), Sign::read(lock)), now).await?;
+    report.complete(&mut tx, config, (is_running, sign), now).await?;
     tx.rollback().await?;
     Ok(report)
 }
 
-/// Whether a daemon holds the database; none if that cannot be seen from here.
-fn is_running(lock: &Path) -> Option<bool> {
-    match Lock::held(lock) {
-        Held::By(_) => Some(true),
-        Held::Free => Some(false),
-        Held::Unknown => None,
+/// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the same daemon holds
+/// the spool's too.
+fn daemon(config: &Config) -> (Held, Option<Sign>) {
+    let [beside, spool] = lock_paths(config);
+    let found = Lock::held(&beside);
+    let other = Sign::read(&spool).filter(|sign| sign.lost.is_some());
+    match (&found, other) {
+        (Held::Free, Some(sign)) => (Lock::held(&spool), Some(sign)),
+        _ => (found, Sign::read(&beside)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta};
 
-use super::super::layout::{Look, Page, Tone, bytes, fit, right, span};
+use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit, right, span};
 use super::super::text::{bar, number};
 use crate::model::{Priority, Time, UrlState};
 use crate::status::{BudgetReport, FileReport, ForecastReport, StatusReport};
@@ -15,6 +15,10 @@ const BAR: usize = 24;
 pub(super) fn page(report: &StatusReport, look: &Look) -> Vec<String> {
     let mut page = Page::new(*look);
     daemon(&mut page, report, look);
+    if report.health == "database lost" {
+        needs(&mut page, report, look);
+        return page.finish();
+    }
     match &report.budget {
         Some(budget) => self::budget(&mut page, budget, look),
         None => page.row("budget", Tone::Plain, "nothing was charged yet"),
@@ -53,9 +57,13 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
     let words = match report.health.as_str() {
         "blocked" => "running, but cannot use its database",
         "silent" => "running, but without a sign of life",
+        "database lost" => "running, but its database is lost",
         health => health,
     };
     page.row("daemon", tone, &format!("{words}{since}{pid}"));
+    if report.health == "database lost" {
+        return;
+    }
     for problem in [&report.database_problem, &report.paused_why, &report.spool_problem].into_iter().flatten() {
         page.more(Tone::Bad, problem);
     }
@@ -236,7 +244,10 @@ fn needs(page: &mut Page, report: &StatusReport, look: &Look) {
     }
     for need in &report.needs {
         page.row("needs you", Tone::Warn, &need.what);
-        page.more(Tone::Plain, &format!("$ {}", need.command));
+        // Not broken: each is to be pasted as it stands.
+        for step in need.command.split(" && ") {
+            page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));
+        }
     }
 }
 

@@ -38,10 +38,7 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
     let mut last: store::Result<StatusReport>;
     loop {
         // Nothing stays open between two pages: a reader that does makes the WAL grow.
-        last = runtime.block_on(async {
-            let mut conn = store::open_reader(config.database.url.path()).await?;
-            read(&mut conn, config, files).await
-        });
+        last = runtime.block_on(read(config, files));
         let ahead_ms = last.as_ref().ok().and_then(|report| report.service_ahead_ms);
         let look = Look::of_stdout(Clock::told(ahead_ms).now(), config.budget.day_starts);
         let lines = match &last {

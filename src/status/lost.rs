@@ -1,0 +1,74 @@
+//! The report of a daemon whose database is lost: nothing can be read of it, and what is told is how to put back what it held.
+
+use std::path::{Path, PathBuf};
+
+use super::needs::{Need, quoted};
+use super::sign::LostSince;
+use super::StatusReport;
+use crate::model::{Time, rfc3339};
+use crate::store::beside;
+
+/// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
+impl StatusReport {
+    /// The report of a daemon, with its pid, that found its database at `database` to be lost.
+    pub fn lost(lost: &LostSince, database: &Path, pid: Option<i64>, now: Time) -> Self {
+        let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
+        let there = [database.to_path_buf(), beside(database, "-wal"), beside(database, "-shm")];
+        let there: Vec<PathBuf> = there.into_iter().filter(exists).collect();
+        Self {
+            at: Some(rfc3339(now)),
+            health: "database lost".to_owned(),
+            health_since: Some(rfc3339(lost.since)),
+            database_problem: Some(lost.lost.to_string()),
+            pid,
+            needs: vec![need(lost, database, &there)],
+            ..Self::default()
+        }
+    }
+}
+
+/// What the operator has to do, if these files stand in the way of the copy.
+fn need(lost: &LostSince, database: &Path, there: &[PathBuf]) -> Need {
+    let what = lost.lost.to_string();
+    let shown = |path: &Path| quoted(&path.to_string_lossy());
+    let Some(copy) = &lost.lost.copy else {
+        let folder = database.parent().unwrap_or(database);
+        return Need { what, command: format!("df -h {}", shown(folder)) };
+    };
+    let mut steps = vec!["systemctl stop prefetchd".to_owned()];
+    if !there.is_empty() {
+        let aside = beside(database, &format!(".aside-{}", lost.since.format("%Y%m%dT%H%M%SZ")));
+        let there: Vec<String> = there.iter().map(|path| shown(path)).collect();
+        steps.push(format!("mkdir {}", shown(&aside)));
+        steps.push(format!("mv {} {}", there.join(" "), shown(&aside)));
+    }
+    steps.push(format!("mv {} {}", shown(copy), shown(database)));
+    steps.push("systemctl start prefetchd".to_owned());
+    Need { what, command: steps.join(" && ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Loss, Lost};
+
+    #[test]
+    fn what_stands_in_the_way_of_the_copy_is_set_aside_and_never_deleted() {
+        let copy = Some(PathBuf::from("/d/a b.db.rescued-1"));
+        let since = crate::model::from_millis(1_795_000_000_000);
+        let mut lost = LostSince { since, lost: Lost { loss: Loss::Replaced, copy, problem: None } };
+        let database = Path::new("/d/a b.db");
+        assert_eq!(
+            need(&lost, database, &[database.to_path_buf(), "/d/a b.db-wal".into()]).command,
+            "systemctl stop prefetchd && mkdir '/d/a b.db.aside-20261118T110640Z' && mv '/d/a b.db' '/d/a b.db-wal' \
+             '/d/a b.db.aside-20261118T110640Z' && mv '/d/a b.db.rescued-1' '/d/a b.db' && systemctl start prefetchd"
+        );
+        let put_back = "systemctl stop prefetchd && mv '/d/a b.db.rescued-1' '/d/a b.db' && systemctl start prefetchd";
+        assert_eq!(need(&lost, database, &[]).command, put_back);
+        lost.lost.copy = None;
+        lost.lost.problem = Some("no room".to_owned());
+        let need = need(&lost, database, &[]);
+        assert_eq!(need.command, "df -h /d");
+        assert!(need.what.contains("must not be stopped: no room"), "{}", need.what);
+    }
+}

@@ -1,0 +1,193 @@
+//! What the daemon looks at each second: whether the database is still the one that was opened, and whether others have committed
+//! something. And the rescue of what a lost one held.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+use super::origin::{Content, Identity, Loss, identity};
+use super::{Error, Result, Store, base_options, beside, data_version, real_path};
+
+/// How long connections that read are waited for once the database is lost.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// Of the copy of a lost database, as of the database itself.
+const MODE: u32 = 0o640;
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing new.
+    Same,
+    /// Somebody has committed something, or it cannot be told.
+    Changed,
+    /// The database is lost.
+    Lost,
+}
+
+/// Guards the database. It holds a connection as long as it lives: SQLite keeps the files beside the database while one is open, so
+/// that another file there is somebody else's.
+#[derive(Debug)]
+pub struct Guard {
+    store: Arc<Store>,
+    holder: SqliteConnection,
+    version: Option<i64>,
+    content: Content,
+    /// The log and its index.
+    beside: [(PathBuf, Option<Identity>); 2],
+}
+
+impl Guard {
+    /// Begins to guard a database that was opened in this process.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub async fn over(store: Arc<Store>) -> Result<Self> {
+        let mut holder = hold(&store).await?;
+        let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;
+        let real = real_path(&store.path);
+        let content = Content::of(&real, (application & i64::from(u32::MAX)) as u32);
+        let content = content.map_err(|error| Error::Other(error.into()))?;
+        let beside = ["-wal", "-shm"].map(|end| {
+            let path = beside(&real, end);
+            let found = identity(&path).ok().flatten();
+            (path, found)
+        });
+        Ok(Self { store, holder, version: None, content, beside })
+    }
+
+    /// Looks.
+    pub async fn look(&mut self) -> Look {
+        if self.store.origin.check().is_ok() {
+            if let Some(loss) = self.find_loss() {
+                self.store.origin.lose(loss);
+            }
+        }
+        if self.store.lost().is_some() {
+            // Whoever reads from here on would read another file.
+            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.close()).await;
+            return Look::Lost;
+        }
+        let version = match data_version(&mut self.holder).await {
+            Ok(version) => Some(version),
+            Err(_) => {
+                if let Ok(holder) = hold(&self.store).await {
+                    self.holder = holder;
+                }
+                None
+            }
+        };
+        let moved = version.is_none() || version != self.version;
+        self.version = version;
+        if moved { Look::Changed } else { Look::Same }
+    }
+
+    /// Ends guarding a database that is whole.
+    pub async fn close(self) {
+        // Only housekeeping: nothing was written with it.
+        let _ = self.holder.close().await;
+    }
+
+    /// Ends guarding a database that is lost: SQLite would tidy up beside a file that is not its own any more.
+    pub fn leave_open(self) {
+        std::mem::forget(self.holder);
+    }
+
+    fn find_loss(&mut self) -> Option<Loss> {
+        let is_another = |(path, opened): &(PathBuf, Option<Identity>)| {
+            opened.is_some() && identity(path).is_ok_and(|found| found != *opened)
+        };
+        if self.beside.iter().any(is_another) {
+            return Some(Loss::Log);
+        }
+        (!self.content.is_ours()).then_some(Loss::Overwritten)
+    }
+
+    /// Ends when somebody has found that the database is lost.
+    pub async fn lost(&self) {
+        self.store.origin.told().cancelled().await;
+    }
+
+    /// Writes what the lost database held to a new file beside it, durably; where that cannot be, to one of the `other` folders. What
+    /// was committed is all there: nothing can be written any more.
+    ///
+    /// # Errors
+    ///
+    /// Why it could be written nowhere, in words.
+    pub async fn rescue(&mut self, stamp: &str, other: &[PathBuf]) -> std::result::Result<PathBuf, String> {
+        let name = self.store.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = format!("{name}.rescued-{stamp}");
+        let own = self.store.path.parent().map(Path::to_path_buf);
+        let mut problems = Vec::new();
+        for folder in own.iter().chain(other) {
+            let copy = folder.join(&name);
+            match self.copy_to(&copy).await {
+                Ok(()) => {
+                    self.store.origin.saved(Ok(copy.clone()));
+                    return Ok(copy);
+                }
+                Err(error) => problems.push(format!("{}: {error}", copy.display())),
+            }
+        }
+        let problem = problems.join("; ");
+        self.store.origin.saved(Err(problem.clone()));
+        Err(problem)
+    }
+
+    async fn copy_to(&mut self, copy: &Path) -> Result<()> {
+        let part = beside(copy, ".part");
+        let copied = self.vacuum_into(&part).await;
+        let ended = match copied {
+            Ok(()) => persist(&part, copy).map_err(|error| Error::Other(error.into())),
+            Err(error) => Err(error),
+        };
+        if ended.is_err() {
+            // Half a copy is worse than none.
+            let _ = std::fs::remove_file(&part);
+        }
+        ended
+    }
+
+    async fn vacuum_into(&mut self, part: &Path) -> Result<()> {
+        let _ = std::fs::remove_file(part);
+        // What is being committed comes to its end first.
+        let mut slot = self.store.writer.lock().await;
+        let conn = slot.as_mut().unwrap_or(&mut self.holder);
+        sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned()).execute(conn).await?;
+        if matches!(self.store.lost().map(|lost| lost.loss), Some(Loss::Overwritten | Loss::Log)) {
+            check(part).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What was read of files that somebody has written to may be a mixture.
+async fn check(part: &Path) -> Result<()> {
+    let mut conn = base_options(part).read_only(true).connect().await?;
+    let said: String = sqlx::query_scalar("pragma integrity_check(1)").fetch_one(&mut conn).await?;
+    conn.close().await?;
+    if said == "ok" { Ok(()) } else { Err(Error::Corrupt(said.into())) }
+}
+
+fn persist(part: &Path, copy: &Path) -> std::io::Result<()> {
+    let file = File::open(part)?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    file.sync_all()?;
+    std::fs::rename(part, copy)?;
+    let folder = copy.parent().unwrap_or(Path::new("/"));
+    File::open(folder)?.sync_all()
+}
+
+async fn hold(store: &Store) -> Result<SqliteConnection> {
+    store.origin.check()?;
+    let mut conn = base_options(&store.path).read_only(true).connect().await?;
+    // SQLite opens the log with the first statement that reads.
+    sqlx::query("select count(*) from sqlite_schema").execute(&mut conn).await?;
+    store.origin.check()?;
+    Ok(conn)
+}

@@ -1,0 +1,252 @@
+//! Whether the database is still the file that was opened.
+//!
+//! Looked at by `stat` alone: opening the file a second time and closing it would drop the locks that SQLite holds on it. What has been
+//! committed to a file that was deleted or replaced lives only as long as this process has it open.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Result};
+
+/// Bytes of SQLite's header (sqlite.org/fileformat2.html).
+const HEADER_BYTES: usize = 100;
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const CHANGE_COUNTER: usize = 24;
+const APPLICATION_ID: usize = 68;
+
+/// What became of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Nothing is there any more.
+    Gone,
+    /// Another file is there.
+    Replaced,
+    /// The file is the same one, with other content.
+    Overwritten,
+    /// The write-ahead log or its index beside it is gone or another one.
+    Log,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "its file was deleted or moved away",
+            Self::Replaced => "another file was put in its place",
+            Self::Overwritten => "its file was written over",
+            Self::Log => "its -wal or -shm file was deleted or replaced",
+        })
+    }
+}
+
+/// A database that was lost under the daemon, and what became of what it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// What happened to the file.
+    pub loss: Loss,
+    /// Where what it held was written to, once it was.
+    pub copy: Option<PathBuf>,
+    /// Why it could not be written yet.
+    pub problem: Option<String>,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database is lost: {}; nothing is taken and nothing is sent; ", self.loss)?;
+        match (&self.copy, &self.problem) {
+            (Some(copy), _) => write!(f, "what it held is in {}", copy.display()),
+            (None, Some(problem)) => write!(f, "what it held is only in the daemon, which must not be stopped: {problem}"),
+            (None, None) => f.write_str("what it held is being copied"),
+        }
+    }
+}
+
+/// A file, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// The file of this name: none if there is none.
+///
+/// # Errors
+///
+/// It cannot be told.
+pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
+    match std::fs::metadata(path) {
+        Ok(meta) => Ok(Some(Identity { device: meta.dev(), inode: meta.ino() })),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file that was opened.
+#[derive(Debug)]
+pub(super) struct Origin {
+    path: PathBuf,
+    opened: Option<Identity>,
+    lost: Mutex<Option<Lost>>,
+    told: CancellationToken,
+}
+
+impl Origin {
+    /// The file that was opened just now.
+    pub(super) fn of(path: &Path) -> Self {
+        let opened = identity(path).ok().flatten();
+        Self { path: path.to_path_buf(), opened, lost: Mutex::default(), told: CancellationToken::new() }
+    }
+
+    /// Whether the name still means the file that was opened. A loss is for good: what comes back later has missed something.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`]. A file that cannot be looked at counts as the one that was opened.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.held().is_none() {
+            match identity(&self.path) {
+                Ok(None) => self.lose(Loss::Gone),
+                Ok(found) if self.opened.is_some() && found != self.opened => self.lose(Loss::Replaced),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        self.held().as_ref().map_or(Ok(()), |lost| Err(Error::Lost(lost.loss)))
+    }
+
+    pub(super) fn lose(&self, loss: Loss) {
+        self.held().get_or_insert(Lost { loss, copy: None, problem: None });
+        self.told.cancel();
+    }
+
+    pub(super) fn lost(&self) -> Option<Lost> {
+        self.held().clone()
+    }
+
+    /// What became of what it held.
+    pub(super) fn saved(&self, copy: std::result::Result<PathBuf, String>) {
+        if let Some(lost) = self.held().as_mut() {
+            (lost.copy, lost.problem) = match copy {
+                Ok(copy) => (Some(copy), None),
+                Err(problem) => (None, Some(problem)),
+            };
+        }
+    }
+
+    /// Ends when it is lost.
+    pub(super) fn told(&self) -> &CancellationToken {
+        &self.told
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Lost>> {
+        self.lost.lock().expect("no holder of the note panics")
+    }
+}
+
+/// The content of the file beside what SQLite makes of it, so that one that is written over is noticed.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// Never closed: closing it would drop SQLite's locks.
+    file: ManuallyDrop<File>,
+    application: u32,
+    seen: Header,
+    odd: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    bytes: u64,
+    application: u32,
+    changes: u32,
+}
+
+impl Header {
+    fn parse(bytes: u64, head: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let number = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let is_sqlite = head.starts_with(MAGIC);
+        is_sqlite.then(|| Self { bytes, application: number(APPLICATION_ID), changes: number(CHANGE_COUNTER) })
+    }
+
+    /// Whether SQLite may have made this of `before` in the database that `application` names: its counter of changes never
+    /// falls, it shrinks by a change alone, and the name appears once it is copied back from the log.
+    fn follows(self, before: Self, application: u32) -> bool {
+        self.changes >= before.changes
+            && (self.bytes >= before.bytes || self.changes > before.changes)
+            && (self.application == before.application || self.application == application)
+    }
+}
+
+impl Content {
+    /// Looks at the file that SQLite has open in this process.
+    pub(super) fn of(path: &Path, application: u32) -> io::Result<Self> {
+        let file = ManuallyDrop::new(File::open(path)?);
+        let seen = read(&file)?.ok_or_else(|| io::Error::other("it does not begin as a database does"))?;
+        Ok(Self { file, application, seen, odd: false })
+    }
+
+    /// Whether it is what SQLite would make of it, as far as can be seen. What looks wrong once may have been seen in the middle of
+    /// a write.
+    pub(super) fn is_ours(&mut self) -> bool {
+        let Ok(head) = read(&self.file) else { return true };
+        match head.filter(|head| head.follows(self.seen, self.application)) {
+            Some(head) => {
+                self.seen = head;
+                self.odd = false;
+                true
+            }
+            None => !std::mem::replace(&mut self.odd, true),
+        }
+    }
+}
+
+fn read(file: &File) -> io::Result<Option<Header>> {
+    let mut head = [0; HEADER_BYTES];
+    let read = file.read_at(&mut head, 0)?;
+    Ok(if read < HEADER_BYTES { None } else { Header::parse(file.metadata()?.len(), &head) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_was_opened_is_told_from_any_other_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        std::fs::write(&path, "a").unwrap();
+        let origin = Origin::of(&path);
+        assert!(origin.check().is_ok());
+        std::fs::rename(&path, dir.path().join("b.db")).unwrap();
+        assert!(matches!(origin.check(), Err(Error::Lost(Loss::Gone))));
+        std::fs::rename(dir.path().join("b.db"), &path).unwrap();
+        assert!(origin.check().is_err() && origin.told().is_cancelled());
+
+        let origin = Origin::of(&path);
+        std::fs::write(dir.path().join("c.db"), "a").unwrap();
+        std::fs::rename(dir.path().join("c.db"), &path).unwrap();
+        assert!(matches!(origin.check(), Err(Error::Lost(Loss::Replaced))));
+    }
+
+    #[test]
+    fn a_file_that_shrinks_counts_back_or_changes_its_name_was_written_over() {
+        let before = Header { bytes: 8192, application: 0, changes: 7 };
+        assert!(before.follows(before, 5));
+        assert!(Header { bytes: 12_288, application: 5, changes: 8 }.follows(before, 5));
+        assert!(Header { bytes: 4096, application: 5, changes: 8 }.follows(before, 5), "somebody ran `vacuum`");
+        for after in [
+            Header { bytes: 4096, ..before },
+            Header { changes: 6, ..before },
+            Header { application: 6, ..before },
+        ] {
+            assert!(!after.follows(before, 5), "{after:?}");
+        }
+        assert_eq!(Header::parse(4096, &[0; HEADER_BYTES]), None);
+    }
+}
