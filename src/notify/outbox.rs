@@ -15,7 +15,9 @@ const ROWS_MAX: i64 = 100;
 const ADD: &str = "insert into notices (at, event) values (?1, ?2)";
 
 const NEXT: &str = "
-    select notice_id, event, tries from notices indexed by notices_unsent where sent_at is null order by notice_id limit 1";
+    select notice_id, event, tries from notices indexed by notices_unsent
+    where sent_at is null and notice_id not in (select value from json_each(?1))
+    order by notice_id limit 50";
 
 const TRY: &str = "update notices set tries = tries + 1 where notice_id = ?1";
 
@@ -149,10 +151,12 @@ pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, no
     Ok(())
 }
 
-/// The oldest notice that has not been told.
-pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Notice>> {
-    let row = sqlx::query(NEXT).fetch_optional(pool).await?;
-    Ok(row.map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) }))
+/// The next notice that has not been told, without those of these numbers. The one that was tried least goes first, so that one that
+/// fails holds up no other.
+pub(super) async fn next(pool: &SqlitePool, without: &[i64]) -> Result<Option<Notice>> {
+    let rows = sqlx::query(NEXT).bind(json!(without).to_string()).fetch_all(pool).await?;
+    let notices = rows.into_iter().map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) });
+    Ok(notices.min_by_key(|notice| notice.tries))
 }
 
 /// It is about to be told: tries are bounded across crashes too.

@@ -1,12 +1,15 @@
-//! Runs the command.
+//! Runs the command, for one notice at a time. One that fails waits by itself and holds up no other.
 
-use std::process::Stdio;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -19,6 +22,12 @@ use crate::store::{self, Store};
 
 /// How long the command may run.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long its processes may take to end when they are asked to, before they are killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they have.
+const GRACE_LOOK: Duration = Duration::from_millis(20);
 
 /// How often one notice is tried ...
 const TRIES_MAX: u32 = 3;
@@ -39,56 +48,65 @@ pub struct Notifier {
     clock: Clock,
     /// The program and its arguments; without it nobody is told.
     command: Option<Vec<String>>,
+    /// Notices that failed, and when each is tried again.
+    later: BTreeMap<i64, Instant>,
 }
 
 impl Notifier {
     /// A stage that tells by `command`, where one is configured.
     pub fn new(store: Arc<Store>, clock: Clock, command: Option<Vec<String>>) -> Self {
-        Self { store, clock, command: command.filter(|command| !command.is_empty()) }
+        Self { store, clock, command: command.filter(|command| !command.is_empty()), later: BTreeMap::new() }
     }
 
-    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended; its notice is told
-    /// after the next start.
+    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended, with its whole process
+    /// group; its notice is told after the next start.
     pub async fn run(mut self, wake: Arc<Notify>, mut live: Live, shutdown: CancellationToken) {
-        loop {
+        while !shutdown.is_cancelled() {
             if let Some(settings) = settings::news(&mut live) {
                 self.command = settings.config.notify.command.clone();
             }
-            let sleep = tokio::select! {
-                () = shutdown.cancelled() => return,
-                step = self.step() => match step {
-                    Ok(sleep) => sleep,
-                    Err(error) => {
-                        warn!(%error, "notices wait: the database cannot be used");
-                        TRY_AGAIN
-                    }
-                },
+            let sleep = match self.step(&shutdown).await {
+                Ok(sleep) => sleep,
+                Err(error) => {
+                    warn!(%error, "notices wait: the database cannot be used");
+                    TRY_AGAIN
+                }
             };
             tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = wake.notified(), if sleep == LOOK_AGAIN => {}
+                () = shutdown.cancelled() => {}
+                () = wake.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }
     }
 
-    /// Tells the oldest notice; gives how long to wait before the next step.
-    async fn step(&self) -> store::Result<Duration> {
-        let Some(notice) = outbox::next(self.store.read()).await? else { return Ok(LOOK_AGAIN) };
+    /// Tells the next notice; gives how long to wait before the next step.
+    async fn step(&mut self, shutdown: &CancellationToken) -> store::Result<Duration> {
+        let now = Instant::now();
+        self.later.retain(|_, at| *at > now);
+        let waiting: Vec<i64> = self.later.keys().copied().collect();
+        let Some(notice) = outbox::next(self.store.read(), &waiting).await? else {
+            let next = self.later.values().min();
+            return Ok(next.map_or(LOOK_AGAIN, |at| at.saturating_duration_since(now).min(LOOK_AGAIN)));
+        };
         let told = match &self.command {
             None => Ok(()),
             Some(command) => {
                 let mut tx = self.store.write().await?;
                 outbox::try_tx(&mut tx, notice.id).await?;
                 tx.commit().await?;
-                tell(command, &notice).await
+                let Some(told) = shutdown.run_until_cancelled(tell(command, &notice)).await else {
+                    return Ok(Duration::ZERO);
+                };
+                told
             }
         };
         if let Err(why) = &told {
             let gives_up = notice.tries + 1 >= TRIES_MAX;
             warn!(notice = notice.id, why, gives_up, "[notify] command failed");
             if !gives_up {
-                return Ok(TRY_AGAIN);
+                self.later.insert(notice.id, Instant::now() + TRY_AGAIN);
+                return Ok(Duration::ZERO);
             }
         }
         let now = self.clock.now();
@@ -100,7 +118,8 @@ impl Notifier {
     }
 }
 
-/// Runs the command once. It gets the notice on its standard input, and no credentials.
+/// Runs the command once, in a process group of its own that ends with it. It gets the notice on its standard input, and no
+/// credentials.
 async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("it is empty")?;
     let mut child = Command::new(program)
@@ -113,20 +132,62 @@ async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program}: {error}"))?;
-    let ended = async {
-        if let Some(mut stdin) = child.stdin.take() {
-            // A command that does not read what it is told is not at fault.
-            let _ = stdin.write_all(format!("{}\n", notice.event).as_bytes()).await;
-        }
-        child.wait().await
-    };
-    match tokio::time::timeout(TIMEOUT, ended).await {
+    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let ended = tokio::time::timeout(TIMEOUT, feed(&mut child, &notice.event)).await;
+    group.end(&mut child).await;
+    match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("{program}: {status}")),
         Ok(Err(error)) => Err(format!("{program}: {error}")),
         Err(_) => Err(format!("{program} ran for more than {} s and was ended", TIMEOUT.as_secs())),
+    }
+}
+
+/// Hands it what it is told, and waits for its end. Neither a command that does not read nor a child of it that keeps its input open is
+/// waited for.
+async fn feed(child: &mut Child, event: &str) -> std::io::Result<ExitStatus> {
+    let stdin = child.stdin.take();
+    let mut writing = pin!(async move {
+        if let Some(mut stdin) = stdin {
+            // A command that does not read what it is told is not at fault.
+            let _ = stdin.write_all(format!("{event}\n").as_bytes()).await;
+        }
+    });
+    tokio::select! {
+        ended = child.wait() => return ended,
+        () = &mut writing => {}
+    }
+    child.wait().await
+}
+
+/// The command's process group; killed when this is dropped, as when the daemon stops.
+#[derive(Debug)]
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Ends what is left of it: asks first, and kills what has not ended after a moment.
+    async fn end(self, child: &mut Child) {
+        let Some(group) = self.0 else { return };
+        let _ = kill_process_group(group, Signal::TERM);
+        let gone = async {
+            // Until its parent has looked, a process that has ended counts as one of the group.
+            let _ = child.wait().await;
+            while test_kill_process_group(group).is_ok() {
+                tokio::time::sleep(GRACE_LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, gone).await;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }

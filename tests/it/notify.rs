@@ -103,3 +103,60 @@ fn a_command_that_hangs_or_fails_is_in_nobodys_way() {
         world.stop(daemon);
     }
 }
+
+/// Whether a process of this world's group still runs: `sleep` with this many seconds.
+fn sleeps(seconds: u32) -> bool {
+    let is_it = |entry: fs::DirEntry| {
+        fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == format!("sleep\0{seconds}\0").as_bytes())
+    };
+    fs::read_dir("/proc").unwrap().flatten().any(is_it)
+}
+
+/// A world whose command is this script.
+fn scripted(script: &str) -> World {
+    let world = World::new("[tasks]\nspeed = 1e6", "");
+    let path = world.path("tell");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let told = world.path("told");
+    world.configure(&format!(
+        "[track]\nfirst_after = \"1s\"\n[notify]\ncommand = [\"{}\", \"{}\"]\n",
+        path.display(),
+        told.display()
+    ));
+    world
+}
+
+#[test]
+fn what_a_command_has_started_ends_with_it() {
+    let world = scripted("sleep 734001 & trap '' TERM; (trap '' TERM; sleep 734002) & echo >>$1");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select count(*) from notices where sent_at is not null", 1);
+    assert!(!sleeps(734_001) && !sleeps(734_002), "the group has ended, also what does not want to");
+    world.stop(daemon);
+}
+
+#[test]
+fn a_command_that_runs_when_the_daemon_stops_ends_with_all_that_it_has_started() {
+    let world = scripted("trap '' TERM; sleep 734003 & sleep 734004");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait("the command", || sleeps(734_003) && sleeps(734_004));
+    world.stop(daemon);
+    world.wait("the end of its processes", || !sleeps(734_003) && !sleeps(734_004));
+    assert_eq!(world.number("select count(*) from notices where sent_at is null"), 1, "it is told after the next start");
+}
+
+#[test]
+fn a_notice_that_fails_holds_up_no_other() {
+    let world = scripted("read -r line; case $line in *bad.txt*) exit 1;; esac; echo \"$line\" >>$1");
+    let daemon = world.ready_daemon();
+    world.drop_file("bad.txt", urls("a", 3));
+    world.wait_for("select tries from notices", 1);
+    world.drop_file("good.txt", urls("b", 3));
+    world.wait("the other to be told", || told(&world, "file_finished").len() == 1);
+    let open = "select count(*) from notices where sent_at is null and tries = 1";
+    assert_eq!(world.number(open), 1, "the first is tried again later, and not at once");
+    world.stop(daemon);
+}
