@@ -85,7 +85,10 @@ impl Guardian {
                 }
                 Err(why) if told != why => {
                     let why = one_line(&why);
-                    error!(why, "what the lost database held cannot be copied; do not stop the daemon: it has the last copy");
+                    error!(
+                        why,
+                        "what the lost database held cannot be copied; do not stop the daemon: it has the last copy"
+                    );
                     told = why;
                 }
                 Err(_) => {}

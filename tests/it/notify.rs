@@ -112,6 +112,11 @@ fn sleeps(seconds: u32) -> bool {
     fs::read_dir("/proc").unwrap().flatten().any(is_it)
 }
 
+/// Seconds that no other run of these tests sleeps.
+fn seconds(n: u32) -> u32 {
+    1_000_000_000 + 10 * std::process::id() + n
+}
+
 /// A world whose command is this script.
 fn scripted(script: &str) -> World {
     let world = World::new("[tasks]\nspeed = 1e6", "");
@@ -129,23 +134,29 @@ fn scripted(script: &str) -> World {
 
 #[test]
 fn what_a_command_has_started_ends_with_it() {
-    let world = scripted("sleep 734001 & trap '' TERM; (trap '' TERM; sleep 734002) & echo >>$1");
+    let [meek, stubborn] = [1, 2].map(seconds);
+    let world = scripted(&format!("sleep {meek} & (trap '' TERM; sleep {stubborn}) & echo >>$1"));
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 3));
     world.wait_for("select count(*) from notices where sent_at is not null", 1);
-    assert!(!sleeps(734_001) && !sleeps(734_002), "the group has ended, also what does not want to");
+    assert!(!sleeps(meek) && !sleeps(stubborn), "the group has ended, also what does not want to");
     world.stop(daemon);
 }
 
 #[test]
 fn a_command_that_runs_when_the_daemon_stops_ends_with_all_that_it_has_started() {
-    let world = scripted("trap '' TERM; sleep 734003 & sleep 734004");
+    let [first, second] = [3, 4].map(seconds);
+    let world = scripted(&format!("trap '' TERM; sleep {first} & sleep {second}"));
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 3));
-    world.wait("the command", || sleeps(734_003) && sleeps(734_004));
+    world.wait("the command", || sleeps(first) && sleeps(second));
     world.stop(daemon);
-    world.wait("the end of its processes", || !sleeps(734_003) && !sleeps(734_004));
-    assert_eq!(world.number("select count(*) from notices where sent_at is null"), 1, "it is told after the next start");
+    world.wait("the end of its processes", || !sleeps(first) && !sleeps(second));
+    assert_eq!(
+        world.number("select count(*) from notices where sent_at is null"),
+        1,
+        "it is told after the next start"
+    );
 }
 
 #[test]
