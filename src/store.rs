@@ -6,9 +6,12 @@
 //! connection is dropped, the next user opens a new one and reads what is true.
 
 mod bulk;
-mod way;
+mod file;
 mod guard;
 mod origin;
+mod reader;
+mod room;
+mod way;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,9 +24,15 @@ use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
+use file::give_name;
+pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{Guard, Look};
 use origin::Origin;
 pub use origin::{Loss, Lost};
+use reader::connect_reader;
+pub use reader::{data_version, open_reader};
+use room::LogLimits;
+pub use room::WAL_BYTES;
 
 /// The schema's steps, in order: number, name, text.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -37,18 +46,11 @@ const SQLITE_VERSION_MIN: i64 = 3_051_003;
 /// How long a statement waits for a lock that another process holds before it reports [`Error::Busy`].
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same, for a connection that did not wait for a moment.
+const BUSY_TIMEOUT_AGAIN: &str = "pragma busy_timeout = 5000";
+
 /// Connections for readers: one a stage.
 const READERS: u32 = 4;
-
-/// Pages (4 KiB) in the WAL before they are copied into the database file.
-const CHECKPOINT_PAGES: &str = "25000";
-
-/// The WAL file is cut back to so many bytes when it begins anew: those that the checkpoint waits for. So its size tells how
-/// much a reader keeps from being copied.
-pub const WAL_BYTES: u64 = 40_960_000;
-
-/// Symbolic links that are followed one after the other, as the kernel does.
-const LINKS_MAX: usize = 40;
 
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-24576";
@@ -83,6 +85,16 @@ pub enum Error {
     /// It is not the file any more that was opened.
     #[error("the database is lost: {0}")]
     Lost(Loss),
+    /// Its file has several names.
+    #[error(
+        "the database {path} has {names} names (hard links), and each would have a log and a lock of its own; remove the others"
+    )]
+    Linked {
+        /// The name that was opened.
+        path: PathBuf,
+        /// How many there are.
+        names: u64,
+    },
     /// The SQLite library has a known bug.
     #[error("SQLite {0} corrupts databases; 3.51.3 or newer is needed")]
     OldLibrary(String),
@@ -127,11 +139,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
+    /// The write-ahead log.
+    log: PathBuf,
     origin: Arc<Origin>,
     options: SqliteConnectOptions,
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
     trouble: Trouble,
+    /// What the log of the writing connection is held to; nothing for a new connection.
+    limits: std::sync::Mutex<Option<LogLimits>>,
     /// How lately it was written: see [`Store::rest`].
     stir: AtomicU8,
     way: way::Way,
@@ -170,14 +186,15 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-            .pragma("journal_size_limit", WAL_BYTES.to_string())
             .pragma("cache_size", CACHE_KIB);
+        refuse_linked(path)?;
         refuse_newer(path).await?;
         let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;
         check_library(&mut writer).await?;
         migrator().run(&mut writer).await?;
         give_name(&mut writer).await?;
+        // What was migrated is copied back at once: on a small disk there may be no room for both later.
+        sqlx::query("pragma wal_checkpoint(passive)").execute(&mut writer).await?;
         let origin = Arc::new(Origin::of(path));
         let opened = Arc::clone(&origin);
         let readers = SqlitePoolOptions::new()
@@ -189,11 +206,13 @@ impl Store {
             .connect_lazy_with(base_options(path).read_only(true).pragma("query_only", "on"));
         Ok(Self {
             path: path.to_path_buf(),
+            log: wal_of(path),
             origin,
             options,
             writer: Mutex::new(Some(writer)),
             readers,
             trouble: Trouble::default(),
+            limits: std::sync::Mutex::default(),
             stir: AtomicU8::new(WRITTEN),
             way: way::Way::default(),
         })
@@ -216,6 +235,7 @@ impl Store {
             Some(connection) => connection,
             None => self.reopen().await?,
         };
+        self.limit_log(&mut connection).await?;
         match sqlx::query("begin immediate").execute(&mut connection).await {
             Ok(_) => Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble }),
             Err(error) => {
@@ -229,13 +249,37 @@ impl Store {
         }
     }
 
-    /// A new connection after a failure. On a full disk the WAL may be what fills it: copied back, it is written from its
-    /// start again.
+    /// A new connection after a failure. On a full disk the log may be what fills it: it is copied back and cut to nothing, if there is
+    /// room for that.
     async fn reopen(&self) -> Result<SqliteConnection> {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         self.origin.check()?;
-        sqlx::query("pragma wal_checkpoint(passive)").execute(&mut connection).await?;
+        *self.limits() = None;
+        // Readers that are in the way are not waited for; what is tried next says whether there is room.
+        for statement in ["pragma busy_timeout = 0", "pragma wal_checkpoint(truncate)", BUSY_TIMEOUT_AGAIN] {
+            match sqlx::query(statement).execute(&mut connection).await.map_err(Error::from) {
+                Ok(_) | Err(Error::Full(_) | Error::Busy(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(connection)
+    }
+
+    /// Holds the log to a part of the room that is left.
+    async fn limit_log(&self, connection: &mut SqliteConnection) -> Result<()> {
+        let Some(limits) = LogLimits::now(&self.log) else { return Ok(()) };
+        if *self.limits() == Some(limits) {
+            return Ok(());
+        }
+        for pragma in limits.pragmas().split("; ") {
+            sqlx::query(sqlx::AssertSqlSafe(pragma.to_owned())).execute(&mut *connection).await?;
+        }
+        *self.limits() = Some(limits);
+        Ok(())
+    }
+
+    fn limits(&self) -> std::sync::MutexGuard<'_, Option<LogLimits>> {
+        self.limits.lock().expect("no holder of the limits panics")
     }
 
     /// Why nothing can be written, as the last try said; none while writing works.
@@ -327,73 +371,6 @@ impl WriteTx<'_> {
         *self.slot = Some(connection);
         Ok(())
     }
-}
-
-/// Opens the database for reading only, as `status` does. Works while the daemon runs and after it has stopped, also
-/// for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
-///
-/// # Errors
-///
-/// [`Error::Missing`] where there is none yet, [`Error::Newer`], or what the disk says.
-pub async fn open_reader(path: &Path) -> Result<SqliteConnection> {
-    if !path.exists() {
-        return Err(Error::Missing(path.to_path_buf()));
-    }
-    refuse_newer(path).await?;
-    Ok(connect_reader(path).await?)
-}
-
-async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {
-    let options = base_options(path).read_only(true);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
-    match sqlx::query("select count(*) from sqlite_schema").execute(&mut connection).await {
-        Ok(_) => Ok(connection),
-        // Without a WAL nobody has the database open, so that it cannot change under an immutable reader.
-        Err(_) if !wal_of(path).exists() => SqliteConnection::connect_with(&options.immutable(true)).await,
-        Err(error) => Err(error),
-    }
-}
-
-/// SQLite's counter of changes that others than this connection have committed.
-///
-/// # Errors
-///
-/// What the disk says.
-pub async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
-    Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
-}
-
-/// The write-ahead log beside a database file.
-pub fn wal_of(path: &Path) -> PathBuf {
-    beside(&real_path(path), "-wal")
-}
-
-/// The same path with something behind it.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
-/// The file that a path leads to, through symbolic links, also where that file has not been made yet.
-pub fn real_path(path: &Path) -> PathBuf {
-    let mut path = path.to_path_buf();
-    for _ in 0..LINKS_MAX {
-        let Ok(target) = std::fs::read_link(&path) else { break };
-        path = path.parent().unwrap_or(Path::new("/")).join(target);
-    }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return path };
-    std::fs::canonicalize(folder).map_or_else(|_| path.clone(), |folder| folder.join(name))
-}
-
-/// Gives the database a number of its own, by which it is told from another one that is copied over it.
-async fn give_name(connection: &mut SqliteConnection) -> Result<()> {
-    let name: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *connection).await?;
-    if name == 0 {
-        let name = rand::random_range(1..=i32::MAX);
-        sqlx::query(sqlx::AssertSqlSafe(format!("pragma application_id = {name}"))).execute(connection).await?;
-    }
-    Ok(())
 }
 
 fn base_options(path: &Path) -> SqliteConnectOptions {

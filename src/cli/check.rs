@@ -101,6 +101,7 @@ fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
 }
 
 async fn check_database(path: &Path) -> anyhow::Result<String> {
+    store::refuse_linked(path)?;
     match store::open_reader(path).await {
         Ok(_) => {
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| {

@@ -149,7 +149,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
         }
         if let Some(error) = cause.downcast_ref::<store::Error>() {
             return match error {
-                store::Error::Newer { .. } | store::Error::OldLibrary(_) => exit::CONFIG,
+                store::Error::Newer { .. } | store::Error::OldLibrary(_) | store::Error::Linked { .. } => exit::CONFIG,
                 store::Error::Corrupt(_) => exit::DATA,
                 store::Error::Missing(_) => exit::UNAVAILABLE,
                 store::Error::Busy(_) | store::Error::Full(_) | store::Error::Lost(_) => exit::TEMPORARY,

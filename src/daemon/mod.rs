@@ -62,11 +62,10 @@ pub struct Start {
     pub volume: Volume,
 }
 
-/// Where the daemon's locks lie: one beside the database, one in the spool.
+/// Where the daemon's locks lie: one beside the database, one in the spool, by whatever path they are reached.
 pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
-    let mut beside = config.database.url.path().as_os_str().to_owned();
-    beside.push(".lock");
-    [beside.into(), config.spool.dir.join(".lock")]
+    let database = store::real_path(config.database.url.path());
+    [store::beside(&database, ".lock"), store::real_path(&config.spool.dir).join(".lock")]
 }
 
 /// Runs the daemon until it is asked to stop.
@@ -142,7 +141,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         start("verifier", Box::pin(verifier.run(work.clone())));
     }
     start("herald", Box::pin(herald.run(shutdown.clone())));
-    start("keeper of the key", Box::pin(keeper.run(shutdown.clone())));
+    start("keeper of the key", Box::pin(keeper.run(work.clone())));
     start("reloader", Box::pin(reloader.run(shutdown.clone())));
     if let Some(server) = http {
         start("http server", Box::pin(server.run(shutdown.clone())));

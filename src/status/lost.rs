@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::StatusReport;
 use super::needs::{Need, quoted};
 use super::sign::LostSince;
-use super::StatusReport;
 use crate::model::{Time, rfc3339};
 use crate::store::beside;
 

@@ -63,7 +63,9 @@ impl fmt::Display for Lost {
         write!(f, "the database is lost: {}; nothing is taken and nothing is sent; ", self.loss)?;
         match (&self.copy, &self.problem) {
             (Some(copy), _) => write!(f, "what it held is in {}", copy.display()),
-            (None, Some(problem)) => write!(f, "what it held is only in the daemon, which must not be stopped: {problem}"),
+            (None, Some(problem)) => {
+                write!(f, "what it held is only in the daemon, which must not be stopped: {problem}")
+            }
             (None, None) => f.write_str("what it held is being copied"),
         }
     }
@@ -240,11 +242,9 @@ mod tests {
         assert!(before.follows(before, 5));
         assert!(Header { bytes: 12_288, application: 5, changes: 8 }.follows(before, 5));
         assert!(Header { bytes: 4096, application: 5, changes: 8 }.follows(before, 5), "somebody ran `vacuum`");
-        for after in [
-            Header { bytes: 4096, ..before },
-            Header { changes: 6, ..before },
-            Header { application: 6, ..before },
-        ] {
+        for after in
+            [Header { bytes: 4096, ..before }, Header { changes: 6, ..before }, Header { application: 6, ..before }]
+        {
             assert!(!after.follows(before, 5), "{after:?}");
         }
         assert_eq!(Header::parse(4096, &[0; HEADER_BYTES]), None);

@@ -1,11 +1,13 @@
 //! The database under attack: deleted, moved, replaced or written over while the daemon uses it, reached by two paths, on a small disk.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::http::{LISTEN, address, get};
+use crate::spool::Tmpfs;
 use crate::support::{Process, World, said, urls};
 
 /// URLs that are dropped before the database goes, and after.
@@ -32,7 +34,8 @@ fn rescued(world: &World) -> Option<PathBuf> {
 /// The commands that `status` names, without those that are systemd's, as an operator would paste them.
 fn remedy(world: &World) -> String {
     let shown = world.run(&["status", "--json"]);
-    let report: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| panic!("{}", said(&shown)));
+    let report: serde_json::Value =
+        serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| panic!("{}", said(&shown)));
     assert_eq!(shown.status.code(), Some(1), "{}", said(&shown));
     assert_eq!(report["health"], "database lost", "{report}");
     let command = report["needs"][0]["command"].as_str().unwrap();
@@ -84,7 +87,11 @@ fn another() -> PathBuf {
     let other = World::new("", "");
     let daemon = other.ready_daemon();
     other.stop(daemon);
-    let kept = std::env::temp_dir().join(format!("prefetchd-other-{}-{:?}.db", std::process::id(), std::thread::current().id()));
+    let kept = std::env::temp_dir().join(format!(
+        "prefetchd-other-{}-{:?}.db",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     fs::copy(other.database(), &kept).unwrap();
     kept
 }
@@ -115,4 +122,84 @@ fn a_database_that_is_written_over_is_noticed() {
 #[test]
 fn a_write_ahead_log_that_is_deleted_is_rescued_and_put_back() {
     nothing_is_lost(|database| fs::remove_file(database.with_extension("db-wal")).unwrap());
+}
+
+#[test]
+fn a_second_daemon_is_refused_whatever_path_it_comes_by() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    let spool = world.spool("");
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../prefetchd.db", world.path("elsewhere/link.db")).unwrap();
+    std::os::unix::fs::symlink(world.dir.path(), world.path("round")).unwrap();
+    std::os::unix::fs::symlink(&spool, world.path("spool-link")).unwrap();
+    let other = |database: &str, spool: &str| {
+        let [database, spool] = [database, spool].map(|name| world.path(name).display().to_string());
+        world.configure(&format!("[database]\nurl = \"sqlite:{database}\"\n[spool]\ndir = \"{spool}\"\n"));
+        let refused = world.run(&["run", "--allow-root"]);
+        assert_eq!(refused.status.code(), Some(75), "{database} {spool}: {}", said(&refused));
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains(&format!("pid {}", daemon.id())), "{told}");
+    };
+    for database in ["elsewhere/link.db", "round/prefetchd.db", "round/elsewhere/link.db", "elsewhere/../prefetchd.db"]
+    {
+        other(database, "other-spool");
+    }
+    other("other.db", "spool-link");
+    world.configure("");
+    world.stop(daemon);
+}
+
+#[test]
+fn a_database_with_two_names_is_refused() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    world.stop(daemon);
+    fs::hard_link(world.database(), world.path("second.db")).unwrap();
+    for command in [&["run", "--allow-root"][..], &["check"], &["pause"]] {
+        let refused = world.run(command);
+        assert_eq!(refused.status.code(), Some(78), "{command:?}: {}", said(&refused));
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains("2 names (hard links)") && told.contains("prefetchd.db"), "{told}");
+    }
+    fs::remove_file(world.path("second.db")).unwrap();
+    let daemon = world.daemon();
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select submitted from v_status", 3);
+    world.stop(daemon);
+}
+
+#[test]
+fn a_log_on_a_small_disk_is_copied_back_in_time_and_goes_on_when_there_is_room() {
+    let world = World::new("", "");
+    let Some(disk) = Tmpfs::mount(world.path("small"), "size=2m") else {
+        println!("skipped: a small tmpfs cannot be mounted here (it takes root)");
+        return;
+    };
+    let database = disk.0.join("prefetchd.db");
+    world.configure(&format!("[database]\nurl = \"sqlite:{}\"\n", database.display()));
+    // The harness looks for the database in its usual place.
+    std::os::unix::fs::symlink(&database, world.database()).unwrap();
+    let daemon = world.ready_daemon();
+    // More passes through the log than the disk holds.
+    for n in 1..=10 {
+        world.drop_file(&format!("film-{n}.txt"), urls(&format!("film-{n}"), 100));
+        world.wait_for("select submitted from v_status", 100 * n);
+    }
+    let log = || fs::metadata(disk.0.join("prefetchd.db-wal")).unwrap().len();
+    assert!(log() < 512 * 1024, "the log has {} bytes", log());
+    assert!(fs::metadata(&database).unwrap().len() > 4096, "it is copied back");
+    assert_eq!(world.count_log("full"), 0);
+    // Full all the same: it is said, nothing is lost, and freed space helps without a restart.
+    let ballast = disk.0.join("ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[0; 1024]).is_ok() {}
+    drop(file);
+    world.drop_file("late.txt", urls("late", 900));
+    world.wait("status to say so", || said(&world.run(&["status"])).contains("cannot use its database"));
+    fs::remove_file(&ballast).unwrap();
+    world.wait_for("select submitted from v_status", 1_900);
+    world.assert_all_accepted_once(1_900);
+    world.assert_books_agree();
+    world.stop(daemon);
 }

@@ -225,10 +225,10 @@ fn a_locked_database_delays_and_loses_nothing() {
 }
 
 /// A small file system of its own, gone with the test.
-struct Tmpfs(std::path::PathBuf);
+pub struct Tmpfs(pub std::path::PathBuf);
 
 impl Tmpfs {
-    fn mount(at: std::path::PathBuf, options: &str) -> Option<Self> {
+    pub fn mount(at: std::path::PathBuf, options: &str) -> Option<Self> {
         fs::create_dir_all(&at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&at).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(at))

@@ -1,0 +1,41 @@
+//! Reading what others write.
+
+use std::path::Path;
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::{Error, Result, base_options, refuse_newer, wal_of};
+
+/// Opens the database for reading only, as `status` does. Works while the daemon runs and after it has stopped, also
+/// for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
+///
+/// # Errors
+///
+/// [`Error::Missing`] where there is none yet, [`Error::Newer`], or what the disk says.
+pub async fn open_reader(path: &Path) -> Result<SqliteConnection> {
+    if !path.exists() {
+        return Err(Error::Missing(path.to_path_buf()));
+    }
+    refuse_newer(path).await?;
+    Ok(connect_reader(path).await?)
+}
+
+pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {
+    let options = base_options(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    match sqlx::query("select count(*) from sqlite_schema").execute(&mut connection).await {
+        Ok(_) => Ok(connection),
+        // Without a WAL nobody has the database open, so that it cannot change under an immutable reader.
+        Err(_) if !wal_of(path).exists() => SqliteConnection::connect_with(&options.immutable(true)).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// SQLite's counter of changes that others than this connection have committed.
+///
+/// # Errors
+///
+/// What the disk says.
+pub async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
+}
