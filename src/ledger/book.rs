@@ -1,5 +1,6 @@
 //! Submissions and what they cost.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
@@ -34,7 +35,8 @@ const CLOSE: &str = "
 const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null";
 
 const OPEN_SUBMISSIONS: &str = "
-    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects, request_sha256
+    select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects,
+           (select starts_at from budget_days as b where b.day = submissions.day) as day_starts_at, request_sha256
     from submissions where state = 0 order by submission_id";
 
 const DOUBT: &str = "
@@ -235,7 +237,7 @@ pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec
         .iter()
         .map(|row| OpenSubmission {
             id: SubmissionId(row.get(0)),
-            day: BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts),
+            day: day(row, starts),
             nonce: row.get(1),
             request_sha256: row.get("request_sha256"),
             urls: row.get(2),
@@ -248,6 +250,15 @@ pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec
             next_at: row.get::<Option<i64>, _>(8).map(from_millis),
         })
         .collect())
+}
+
+/// The day that a submission was charged to, which may have begun by another `day_starts`.
+fn day(row: &SqliteRow, starts: DayStart) -> BudgetDay {
+    let named = BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts);
+    match row.get::<Option<i64>, _>("day_starts_at").map(from_millis) {
+        Some(starts_at) => BudgetDay { starts_at, ..named }.under(starts),
+        None => named,
+    }
 }
 
 /// No answer came: the submission stays open and charged, its URLs leased, and the next step is due at `next_at`. `arrived`

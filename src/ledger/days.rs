@@ -7,6 +7,10 @@ use crate::schedule::{Observation, Policy, Spent, Unit, drift, learn};
 use crate::store::{Result, WriteTx};
 use crate::vod::SIGNATURE_VALID;
 
+/// The latest day on the books that has begun.
+const LAST: &str = "
+    select day, starts_at, ends_at from budget_days where starts_at <= ?1 order by day desc limit 1";
+
 const DAY: &str = "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
            quota, remain, observed_at, seen_requests, seen_urls, isolations
@@ -24,7 +28,8 @@ const FOLDED: &str = "update budget_days set folded = 1 where day > ?1 and folde
 
 const ENTER_DAY: &str = "
     insert into budget_days (day, starts_at, ends_at, requests_limit, urls_limit) values (?1, ?2, ?3, ?4, ?5)
-    on conflict (day) do update set requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit";
+    on conflict (day) do update set
+        requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit, ends_at = excluded.ends_at";
 
 const CHARGE: &str = "
     update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2, folded = 0
@@ -78,7 +83,7 @@ const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 ///
 /// What the database says.
 pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> Result<Spent> {
-    let today = BudgetDay::of(now, starts);
+    let today = today(conn, starts, now).await?;
     let row = sqlx::query(DAY).bind(today.to_string()).fetch_optional(&mut *conn).await?;
     let (late, ahead) = (late(conn, &today).await?, ahead(conn, &today).await?);
     let beside = Cost { requests: late.requests + ahead.requests, urls: late.urls + ahead.urls };
@@ -106,6 +111,20 @@ pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> 
         unsure: row.get(5),
         observed,
     })
+}
+
+/// The day that is charged at `now`: as `day_starts` says, once the day that was charged before has had its time.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn today(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> Result<BudgetDay> {
+    let row = sqlx::query(LAST).bind(to_millis(now)).fetch_optional(conn).await?;
+    let last = row.and_then(|row| {
+        let date = row.get::<String, _>(0).parse().ok()?;
+        Some(BudgetDay { date, starts_at: from_millis(row.get(1)), ends_at: from_millis(row.get(2)) })
+    });
+    Ok(BudgetDay::after(last, now, starts))
 }
 
 /// What counts on a day beside what is charged to it.

@@ -29,7 +29,7 @@ pub use book::{
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,
-    observe_tx, raise_tx, refuse_for_quota_tx, spent,
+    observe_tx, raise_tx, refuse_for_quota_tx, spent, today,
 };
 pub use marker::{Mark, Marker, reconcile};
 pub use prune::prune_tx;

@@ -97,6 +97,30 @@ impl BudgetDay {
         Self::on(date.unwrap_or_default(), starts)
     }
 
+    /// The day that `now` belongs to when `last` is the latest day on the books that has begun. A day on the books lasts until the first
+    /// start of a day that is at least 24 hours after its own start and has a later name: so a `day_starts` that is changed holds
+    /// from there on, days never overlap, and no change opens a second budget.
+    pub fn after(last: Option<Self>, now: Time, starts: DayStart) -> Self {
+        let Some(last) = last else { return Self::of(now, starts) };
+        let last = last.under(starts);
+        if now < last.ends_at { last } else { Self::of(now, starts) }
+    }
+
+    /// The same day with its end, as `starts` says it.
+    pub fn under(self, starts: DayStart) -> Self {
+        let full = self.starts_at + TimeDelta::days(1);
+        let mut next = Self::of(full, starts);
+        while next.starts_at < full || next.date <= self.date {
+            next = Self::of(next.ends_at, starts);
+        }
+        Self { ends_at: next.starts_at, ..self }
+    }
+
+    /// Whether it lasts longer than others, since `day_starts` was changed.
+    pub fn is_long(self) -> bool {
+        self.ends_at - self.starts_at > TimeDelta::days(1)
+    }
+
     /// The day of this name.
     pub fn on(date: NaiveDate, starts: DayStart) -> Self {
         let starts_at = starts.at(date, starts.time);
@@ -146,7 +170,59 @@ mod tests {
         assert!("日00:00".parse::<DayStart>().is_err());
     }
 
+    #[test]
+    fn a_changed_start_holds_once_the_day_that_is_charged_has_had_its_time() {
+        let day = BudgetDay::of(moment("2026-11-24T20:00:00Z"), DayStart::default());
+        for (starts, ends_at, next) in [
+            ("00:00+08:00", "2026-11-25T16:00:00Z", "2026-11-26"),
+            ("00:00+00:00", "2026-11-26T00:00:00Z", "2026-11-26"),
+            ("12:00+08:00", "2026-11-26T04:00:00Z", "2026-11-26"),
+            ("23:59+08:00", "2026-11-26T15:59:00Z", "2026-11-26"),
+            ("00:00-12:00", "2026-11-26T12:00:00Z", "2026-11-26"),
+        ] {
+            let starts = starts.parse().expect("a start");
+            let before = BudgetDay::after(Some(day), moment(ends_at) - TimeDelta::milliseconds(1), starts);
+            assert_eq!((before.date, before.starts_at, before.ends_at), (day.date, day.starts_at, moment(ends_at)));
+            assert_eq!(before.is_long(), starts != DayStart::default());
+            let after = BudgetDay::after(Some(before), moment(ends_at), starts);
+            assert_eq!((after.to_string().as_str(), after.starts_at), (next, moment(ends_at)));
+        }
+    }
+
     proptest! {
+        /// Whatever is configured when, no two budgets begin within 24 hours, and what is configured holds soon.
+        #[test]
+        fn no_history_of_changes_opens_a_second_budget(
+            steps in prop::collection::vec((0_i64..200_000, 0_u32..24, -12_i32..=14, any::<bool>()), 1..60),
+        ) {
+            let mut now = moment("2026-11-23T00:00:00Z");
+            let mut starts = DayStart::default();
+            let mut last: Option<BudgetDay> = None;
+            let mut changed_at = now;
+            for (seconds, hour, east, changes) in steps {
+                now += TimeDelta::seconds(seconds);
+                if changes {
+                    let sign = if east < 0 { '-' } else { '+' };
+                    starts = format!("{hour:02}:00{sign}{:02}:00", east.abs()).parse().expect("a start");
+                    changed_at = now;
+                }
+                let day = BudgetDay::after(last, now, starts);
+                prop_assert!(day.starts_at <= now && now < day.ends_at);
+                match last {
+                    Some(last) if day.date == last.date => prop_assert_eq!(day.starts_at, last.starts_at),
+                    Some(last) => {
+                        prop_assert!(day.date > last.date);
+                        prop_assert!(day.starts_at - last.starts_at >= TimeDelta::days(1));
+                    }
+                    None => {}
+                }
+                if now - changed_at > TimeDelta::days(3) {
+                    prop_assert_eq!(day, BudgetDay::of(now, starts));
+                }
+                last = Some(day);
+            }
+        }
+
         #[test]
         fn every_moment_is_in_exactly_one_day(seconds in 0_i64..4_000_000_000, hour in 0_u32..24, east in -12_i32..=14) {
             let starts: DayStart =

@@ -172,6 +172,8 @@ pub struct BudgetReport {
     pub day: String,
     /// When it ends, RFC 3339.
     pub day_ends_at: String,
+    /// When a `day_starts` that was changed begins to hold, RFC 3339; none if the one that is configured holds.
+    pub day_starts_from: Option<String>,
     /// Requests it may cost.
     pub requests_limit: i64,
     /// Requests charged.
@@ -291,6 +293,7 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         budget: budget.map(|row| BudgetReport {
             day: row.get(0),
             day_ends_at: row.get(1),
+            day_starts_from: None,
             requests_limit: row.get(2),
             requests_used: row.get(3),
             urls_limit: row.get(4),
@@ -346,6 +349,11 @@ impl StatusReport {
         self.at = Some(rfc3339(now));
         self.look_at_daemon(is_running, sign.unwrap_or_default(), now);
         if let Some(budget) = &mut self.budget {
+            let today = ledger::today(conn, config.budget.day_starts, now).await?;
+            if today.to_string() == budget.day {
+                budget.day_ends_at = rfc3339(today.ends_at);
+                budget.day_starts_from = today.is_long().then(|| rfc3339(today.ends_at));
+            }
             budget.is_over = DateTime::parse_from_rfc3339(&budget.day_ends_at).is_ok_and(|ends_at| ends_at <= now);
             budget.reserve = Some(config.budget.reserve.get()).filter(|reserve| *reserve > 0);
             budget.reserve_until = budget.reserve.map(|_| config.budget.reserve_until.to_string());

@@ -19,7 +19,7 @@ use crate::config::{Config, InDoubt};
 use crate::credentials::Provider;
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
-use crate::model::Time;
+use crate::model::{BudgetDay, Time, rfc3339};
 use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
@@ -84,6 +84,8 @@ pub struct Submitter {
     pub(super) pulse: Pulse,
     pub(super) desk: Arc<Desk>,
     pub(super) domains: Domains,
+    /// The day that was said to be longer than others.
+    long_day: Option<BudgetDay>,
     /// When deadlines are looked at again.
     tell_at: Option<Time>,
     /// Answers in a row that left the time unproved.
@@ -114,6 +116,7 @@ impl Submitter {
             pulse: Pulse::default(),
             domains: Domains::default(),
             desk: Arc::new(Desk::new(config.track.calls_per_second.get(), clock.clone())),
+            long_day: None,
             tell_at: None,
             clock,
             asked_in_vain: 0,
@@ -215,6 +218,7 @@ impl Submitter {
         };
         let today = if clock.proved { clock.earliest } else { now };
         let spent = ledger::spent(&mut *self.store.read().acquire().await?, self.policy.day_starts, today).await?;
+        self.tell_long_day(&spent.day);
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }
@@ -277,6 +281,14 @@ impl Submitter {
         tx.commit().await?;
         self.tell_at = Some(now + TELL_AGAIN);
         Ok(())
+    }
+
+    /// Says from when a `day_starts` that was changed holds.
+    fn tell_long_day(&mut self, day: &BudgetDay) {
+        if day.is_long() && self.long_day.replace(*day) != Some(*day) {
+            let from = rfc3339(day.ends_at);
+            warn!(day = %day, from, "day_starts was changed: it holds once the day that is being charged has ended, so that no day gets two budgets");
+        }
     }
 
     /// Says once a day that the budget ran out with urgent URLs waiting.

@@ -1,6 +1,6 @@
 //! Never overspent, to the last request spent.
 
-use crate::support::{World, urls};
+use crate::support::{World, said, urls};
 
 #[test]
 fn a_day_of_500_requests_is_spent_to_the_last_and_not_exceeded_across_restarts() {
@@ -104,4 +104,36 @@ fn the_services_word_that_the_quota_is_used_up_ends_the_day() {
     world.wait_for("select pending from v_status", 81);
     assert_eq!(world.preloads().len(), 3);
     world.assert_books_agree();
+}
+
+#[test]
+fn a_changed_start_of_the_day_opens_no_second_budget() {
+    let config = |starts: &str| {
+        format!("[budget]\nrequests_per_day = 1\nurls_per_day = \"unlimited\"\nday_starts = \"{starts}\"\n")
+    };
+    // A day that has a later name at any time of the day.
+    let (before, after) = ("00:00-12:00", "00:00+14:00");
+    let world = World::new("", &config(before));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select submitted from v_status", 3);
+    world.configure(&config(after));
+    let pid = rustix::process::Pid::from_raw(daemon.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    world.wait("the reload", || world.count_log("reloaded: ") == 1);
+    world.drop_file("next.txt", urls("b", 3));
+    world.wait("it to say from when it holds", || world.count_log("day_starts was changed") == 1);
+    let waits =
+        "select count(*) from v_status where pending = 3 and waiting_for like '%requests of this one are spent%'";
+    world.wait_for(waits, 1);
+    let shown = said(&world.run(&["status"]));
+    assert!(shown.contains("day_starts was changed and holds from"), "{shown}");
+    world.stop(daemon);
+    // A restart is no way round it.
+    let daemon = world.daemon();
+    world.wait("the second daemon to be ready", || world.count_log("ready version") == 2);
+    world.wait_for(waits, 1);
+    assert_eq!(world.preloads().len(), 1);
+    world.assert_books_agree();
+    world.stop(daemon);
 }

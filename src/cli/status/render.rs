@@ -94,6 +94,10 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
         }
         _ => page.more(Tone::Plain, &format!("{urls}; the last day that cost something is {}", budget.day)),
     }
+    if let Some(from) = budget.day_starts_from.as_deref().and_then(time) {
+        let text = format!("day_starts was changed and holds from {} on: no day gets two budgets", look.moment(from));
+        page.more(Tone::Warn, &text);
+    }
     if let (Some(reserve), Some(until)) = (budget.reserve, &budget.reserve_until) {
         page.more(Tone::Plain, &format!("{} requests are kept for urgent URLs until {until}", count(reserve.into())));
     }

@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
 
     /// Does the next thing; false if nothing will ever be done.
     fn step(&mut self) -> bool {
-        let today = BudgetDay::of(self.now, self.policy.day_starts);
+        let today = BudgetDay::after(Some(self.snapshot.spent.day), self.now, self.policy.day_starts);
         if today.date > self.snapshot.spent.day.date {
             self.snapshot.spent = Spent::nothing(today);
         }

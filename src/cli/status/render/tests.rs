@@ -71,6 +71,7 @@ fn report() -> StatusReport {
         budget: Some(BudgetReport {
             day: "2026-11-24".to_owned(),
             day_ends_at: "2026-11-24T16:00:00.000Z".to_owned(),
+            day_starts_from: None,
             requests_limit: 500,
             requests_used: 500,
             urls_limit: None,
