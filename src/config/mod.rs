@@ -139,6 +139,12 @@ impl Config {
             );
             return Err(("spool", "domains", what));
         }
+        if let Some(wrong) = self.http.hosts.iter().find(|name| !is_host(name) && !is_ipv6(name)) {
+            let what = format!(
+                "`{wrong}` is no host name or address; allowed are names like \"warm.example.com\", without port"
+            );
+            return Err(("http", "hosts", what));
+        }
         if let Some(listen) = self.http.listen.filter(|listen| !self.http.allow_remote && !listen.ip().is_loopback()) {
             let what = format!(
                 "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and counts;                  set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
@@ -157,6 +163,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether it is an IPv6 address in brackets, as URLs have it.
+fn is_ipv6(name: &str) -> bool {
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 /// The places that are looked at when no configuration is named, in order.

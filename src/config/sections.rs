@@ -243,6 +243,8 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// Whether `listen` may be an address that other machines reach.
     pub allow_remote: bool,
+    /// Names and addresses under which it is asked, beside those of this machine.
+    pub hosts: Vec<String>,
 }
 
 /// `[log]`

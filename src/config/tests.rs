@@ -67,6 +67,7 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "socket address"),
         // what only two keys together tell
         ("[http]\nlisten = \"0.0.0.0:9464\"\n", "line 2", "listen", "allow_remote = true"),
+        ("[http]\nhosts = [\"warm.example.com:80\"]\n", "line 2", "hosts", "without port"),
         ("[http]\nallow_remote = false\nlisten = \"[::]:9464\"\n", "line 3", "listen", "127.0.0.1:9464"),
         ("[budget]\nrequests_per_day = 10\nreserve = 11\n", "line 3", "reserve", "at most requests_per_day"),
         ("[retry]\nbackoff_min = \"10m\"\nbackoff_max = \"1m\"\n", "line 3", "backoff_max", "10m"),

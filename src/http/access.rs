@@ -26,27 +26,29 @@ pub(super) struct Door<'a> {
     pub(super) hosts: &'a [String],
 }
 
-/// Why a request is refused, with what to do; nothing if it is answered.
-pub(super) fn refusal(tells: Tells, headers: &HeaderMap, authority: Option<&str>, door: &Door<'_>) -> Option<String> {
+/// Why a request is refused, with what to do; nothing if it is answered. `authority` is the name in the request's own target, where it
+/// has one.
+pub(super) fn refusal(
+    tells: Tells,
+    headers: &HeaderMap,
+    authority: Option<&str>,
+    door: &Door<'_>,
+) -> Option<&'static str> {
     let mut names = headers.get_all(HOST).iter();
-    let (first, second) = (names.next(), names.next());
-    if second.is_some() {
-        return Some("this request has several Host headers\n".to_owned());
+    let (host, another) = (names.next(), names.next());
+    if another.is_some() {
+        return Some("this request has several Host headers\n");
     }
-    let first = match first.map(|name| name.to_str()) {
-        Some(Ok(name)) => Some(name),
-        Some(Err(_)) => return Some("the Host of this request is no name\n".to_owned()),
-        None => authority,
-    };
-    let Some(host) = first else {
+    if host.is_none() && authority.is_none() {
         // Old probes send none, and browsers always do.
-        let why = "this request names no Host, and this page answers to known ones only\n";
-        return (tells == Tells::Names).then(|| why.to_owned());
-    };
-    if is_known(tells, host, door) {
-        return None;
+        let why = "this request has no Host; this page answers to known ones alone ([http] hosts)\n";
+        return (tells == Tells::Names).then_some(why);
     }
-    Some("this page does not answer to the Host of this request; [http] hosts lists the names under which it does\n".to_owned())
+    let host = host.map(|host| host.to_str().unwrap_or_default());
+    let are_known = host.into_iter().chain(authority).all(|name| is_known(tells, name, door));
+    let why =
+        "this page does not answer to the Host of this request; [http] hosts lists the names under which it does\n";
+    (!are_known).then_some(why)
 }
 
 fn is_known(tells: Tells, host: &str, door: &Door<'_>) -> bool {
@@ -72,7 +74,8 @@ fn without_port(host: &str) -> Option<&str> {
         }
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    let is_port = rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let is_port =
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
     (is_port && !name.is_empty()).then_some(name)
 }
 
@@ -102,15 +105,39 @@ mod tests {
     #[test]
     fn what_names_files_answers_to_this_servers_names_alone() {
         for host in [
-            "localhost", "LOCALHOST:9464", "localhost.", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::1]:9464", "192.0.2.7:80",
-            "[::ffff:192.0.2.7]", "warm.example.net", "Warm.Example.NET:443", "203.0.113.9", "0.0.0.0:9464",
+            "localhost",
+            "LOCALHOST:9464",
+            "localhost.",
+            "127.0.0.1",
+            "127.9.9.9:1",
+            "[::1]",
+            "[::1]:9464",
+            "192.0.2.7:80",
+            "[::ffff:192.0.2.7]",
+            "warm.example.net",
+            "Warm.Example.NET:443",
+            "203.0.113.9",
+            "0.0.0.0:9464",
         ] {
             assert!(answers(Tells::Names, &[host]), "{host}");
             assert!(answers(Tells::Numbers, &[host]), "{host}");
         }
         for host in [
-            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:9464", "warm.example.net.evil",
-            "localhost:80:80", "localhost:x", "", ":80", "[::1", "::1", "0x7f000001", "2130706433", "localhost..", "local host",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil.example:9464",
+            "warm.example.net.evil",
+            "localhost:80:80",
+            "localhost:x",
+            "",
+            ":80",
+            "[::1",
+            "::1",
+            "0x7f000001",
+            "2130706433",
+            "localhost..",
+            "local host",
         ] {
             assert!(!answers(Tells::Names, &[host]), "{host}");
             assert!(!answers(Tells::Numbers, &[host]), "{host}");
@@ -118,6 +145,11 @@ mod tests {
         assert!(!answers(Tells::Names, &["198.51.100.1"]) && answers(Tells::Numbers, &["198.51.100.1:9464"]));
         assert!(!answers(Tells::Names, &["[2001:db8::1]"]) && answers(Tells::Numbers, &["[2001:db8::1]"]));
         assert!(!answers(Tells::Names, &[]) && answers(Tells::Numbers, &[]));
+        let door = Door { listen: IpAddr::from([127, 0, 0, 1]), local: None, hosts: &[] };
+        let mut headers = HeaderMap::new();
+        headers.append(HOST, "localhost".parse().expect("a header"));
+        assert!(refusal(Tells::Numbers, &headers, Some("localhost:1"), &door).is_none());
+        assert!(refusal(Tells::Numbers, &headers, Some("evil.example"), &door).is_some());
         for tells in [Tells::Names, Tells::Numbers] {
             assert!(!answers(tells, &["localhost", "localhost"]), "which of them would count is anybody's guess");
         }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::meters::{self, Stage};
 use crate::model::Time;
 use crate::schedule::Policy;
-use crate::settings::Live;
+use crate::settings::{Live, Settings};
 use crate::status::read_report;
 use crate::store::{self, Store, wal_of};
 use crate::telemetry::one_line;
@@ -83,6 +83,11 @@ impl Desk {
         Self { store, live, started: clock.now(), clock, made: Mutex::new(None) }
     }
 
+    /// What is in force.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.live.borrow())
+    }
+
     /// Whether the process lives and its stages move. The database is not asked; once it is lost the stages have ended, and a restart
     /// would lose what it held.
     pub(super) fn health(&self) -> Page {
@@ -107,7 +112,7 @@ impl Desk {
 
     async fn make(&self) -> Pages {
         let now = self.clock.now();
-        let settings = std::sync::Arc::clone(&self.live.borrow());
+        let settings = self.settings();
         let (policy, database) = (Policy::from(&settings.config), settings.config.database.url.path());
         let read = tokio::time::timeout(READ_MAX, self.read(&settings.config, &policy, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));

@@ -1,30 +1,31 @@
-//! The stage's loop: listens, takes a bounded number of connections, and gives each a bounded time.
+//! The stage's loop: listens, keeps a bounded number of connections, and gives each a bounded time.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::access::{Door, Tells, refusal};
 use super::desk::{Desk, Page};
+use super::guests::{ALL_MAX, Guest, Room, room};
 use crate::clock::Clock;
 use crate::settings::Live;
 use crate::status::Board;
 use crate::store::Store;
-
-/// Connections that are served at a time; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 32;
 
 /// How long a client may take for the head of its request ...
 const HEAD_MAX: Duration = Duration::from_secs(2);
@@ -59,23 +60,21 @@ impl Server {
     /// Serves until `shutdown`. An address that somebody else has stops nobody's main job: it is said, and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
         let Some((listener, was_told)) = self.listen(&shutdown).await else { return };
-        let mut connections = JoinSet::new();
+        let mut guests = Guests::default();
         if was_told {
-            connections.spawn(take_back(self.board.clone()));
+            guests.tasks.spawn(take_back(self.board.clone()));
         }
         loop {
             tokio::select! {
-                accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(serve(stream, Arc::clone(&self.desk)));
-                    }
+                accepted = listener.accept(), if guests.tasks.len() < ALL_MAX => match accepted {
+                    Ok((stream, peer)) => guests.take(stream, peer.ip(), self.listen.ip(), &self.desk),
                     Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
                 },
-                Some(_) = connections.join_next() => {}
+                Some(ended) = guests.tasks.join_next_with_id() => guests.forget(&ended),
                 () = shutdown.cancelled() => break,
             }
         }
-        connections.shutdown().await;
+        guests.tasks.shutdown().await;
     }
 
     /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops before.
@@ -111,11 +110,57 @@ async fn take_back(board: Board) {
     }
 }
 
+/// The connections, in the order in which they came.
+#[derive(Debug, Default)]
+struct Guests {
+    tasks: JoinSet<()>,
+    here: Vec<(AbortHandle, Guest, Arc<AtomicBool>)>,
+}
+
+impl Guests {
+    /// Lets somebody in, if there is room or can be made.
+    fn take(&mut self, stream: TcpStream, peer: IpAddr, listen: IpAddr, desk: &Arc<Desk>) {
+        let now = Instant::now();
+        let guests = self.here.iter().map(|(_, guest, asked)| Guest { asked: asked.load(Ordering::Relaxed), ..*guest });
+        match room(&guests.collect::<Vec<_>>(), peer, now) {
+            Room::Free => {}
+            Room::For(at) => self.here.remove(at).0.abort(),
+            Room::None => return,
+        }
+        let asked = Arc::new(AtomicBool::new(false));
+        let local = stream.local_addr().ok().map(|local| local.ip());
+        let visit = Visit { desk: Arc::clone(desk), asked: Arc::clone(&asked), listen, local };
+        let task = self.tasks.spawn(serve(stream, visit));
+        self.here.push((task, Guest { peer, since: now, asked: false }, asked));
+    }
+
+    fn forget(&mut self, ended: &Result<(tokio::task::Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.here.retain(|(task, ..)| task.id() != id);
+    }
+}
+
+/// What a connection's answer depends on.
+#[derive(Debug, Clone)]
+struct Visit {
+    desk: Arc<Desk>,
+    /// Set once its request has been read.
+    asked: Arc<AtomicBool>,
+    listen: IpAddr,
+    local: Option<IpAddr>,
+}
+
 /// One request, then the connection is closed.
-async fn serve(stream: TcpStream, desk: Arc<Desk>) {
+async fn serve(stream: TcpStream, visit: Visit) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(answer(request.method(), request.uri().path(), &desk).await) }
+        let visit = visit.clone();
+        async move {
+            visit.asked.store(true, Ordering::Relaxed);
+            Ok::<_, Infallible>(answer(&request, &visit).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -128,12 +173,20 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
     let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
 }
 
-async fn answer(method: &Method, path: &str, desk: &Desk) -> Response<Full<Bytes>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+async fn answer(request: &Request<Incoming>, visit: &Visit) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refusal =
             response(Page::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n"));
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
+    }
+    let (path, desk) = (request.uri().path(), &visit.desk);
+    let tells = if path == "/status" { Tells::Names } else { Tells::Numbers };
+    let settings = desk.settings();
+    let door = Door { listen: visit.listen, local: visit.local, hosts: &settings.config.http.hosts };
+    let authority = request.uri().authority().map(Authority::as_str);
+    if let Some(why) = refusal(tells, request.headers(), authority, &door) {
+        return response(Page::text(StatusCode::MISDIRECTED_REQUEST, why));
     }
     response(match path {
         "/healthz" => desk.health(),
