@@ -112,12 +112,20 @@ pub fn main(args: Args) -> i32 {
         Command::Demo(demo) => demo::main(&demo),
         Command::Generate(generate) => generate::main(&generate),
     };
-    result.unwrap_or_else(|error| {
+    text::settle(result.unwrap_or_else(|error| {
         for (at, line) in format!("{error:#}").lines().enumerate() {
             text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, one_line(line)));
         }
         code_of(&error)
-    })
+    }))
+}
+
+/// Prints what the parser of the command line has to say, and gives the exit code: help and version are asked for, anything else
+/// is wrong usage.
+pub fn print_usage(error: &clap::Error) -> i32 {
+    let code = if error.use_stderr() { exit::USAGE } else { 0 };
+    let printed = error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
+    text::code_of(printed.as_ref().err().filter(|_| !error.use_stderr()), code)
 }
 
 /// An error that brings its exit code.

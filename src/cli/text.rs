@@ -1,18 +1,53 @@
-//! What goes to the terminal. A pipe that closes early ends the output, not the program.
+//! What goes to the terminal: the one place that writes to standard output. What cannot be written is remembered and decides the exit
+//! code in the end.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::Mutex;
 
+use crate::exit;
 use crate::telemetry::is_unsafe;
+
+/// Why standard output could not be written.
+static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// A line on standard output.
 pub(super) fn out(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    write(&format!("{line}\n"));
+}
+
+/// A text on standard output, at once. False if it cannot be written; then nothing after it is.
+pub(super) fn write(text: &str) -> bool {
+    let mut unwritten = UNWRITTEN.lock().expect("no holder of the error panics");
+    if unwritten.is_none() {
+        let mut stdout = io::stdout().lock();
+        *unwritten = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err();
+    }
+    unwritten.is_none()
+}
+
+/// The exit code of a command that ended with `code`: whoever closed the pipe has had enough, and anything else that kept its output
+/// from being written is an error.
+pub(super) fn settle(code: i32) -> i32 {
+    let unwritten = UNWRITTEN.lock().expect("no holder of the error panics").take();
+    code_of(unwritten.as_ref(), code)
+}
+
+/// The exit code of what was written with this error.
+pub(super) fn code_of(unwritten: Option<&io::Error>, code: i32) -> i32 {
+    match unwritten {
+        None => code,
+        Some(error) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Some(error) => {
+            err(&format!("prefetchd: writing to standard output: {error}"));
+            exit::IO
+        }
+    }
 }
 
 /// A line on standard error.
 pub(super) fn err(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A value as JSON on several lines, safe to be shown: what drives a terminal and what turns the direction of writing is
@@ -32,7 +67,7 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
 
 /// Whether to colour standard output.
 pub(super) fn colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A bar for a share of a whole, such as `[#####---------------]`.

@@ -26,6 +26,7 @@ mod monitoring;
 mod names;
 mod notify;
 mod orders;
+mod output;
 mod quota;
 mod schema;
 mod service;

@@ -1,6 +1,6 @@
 //! `prefetchd status --watch`: the page again and again, on the terminal's second screen, which is left as it was found.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use tokio::runtime::Runtime;
 
 use super::super::layout::Look;
-use super::super::text::out;
+use super::super::text::{out, write};
 use super::{code, read, render};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -67,31 +67,26 @@ struct Screen {
 impl Screen {
     fn enter() -> Self {
         let screen = Self { is_terminal: std::io::stdout().is_terminal() };
-        screen.write(if screen.is_terminal { ENTER } else { "" });
+        write(if screen.is_terminal { ENTER } else { "" });
         screen
     }
 
     /// Draws a page, cut to the screen; in a pipe, pages follow each other. False if nobody reads any more.
     fn draw(&self, lines: &[String]) -> bool {
         if !self.is_terminal {
-            return self.write(&format!("{}\n\n", lines.join("\n")));
+            return write(&format!("{}\n\n", lines.join("\n")));
         }
         let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(2);
         let lines: String = lines.iter().take(rows - 1).map(|line| format!("{line}\x1b[K\r\n")).collect();
         // Over what was there, so that nothing flickers; then the rest is cleared.
-        self.write(&format!("\x1b[H{lines}\x1b[J"))
-    }
-
-    fn write(&self, text: &str) -> bool {
-        let mut stdout = std::io::stdout();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+        write(&format!("\x1b[H{lines}\x1b[J"))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         if self.is_terminal {
-            self.write(LEAVE);
+            write(LEAVE);
         }
     }
 }
