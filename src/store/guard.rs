@@ -63,10 +63,10 @@ impl Guard {
 
     /// Looks.
     pub async fn look(&mut self) -> Look {
-        if self.store.origin.check().is_ok() {
-            if let Some(loss) = self.find_loss() {
-                self.store.origin.lose(loss);
-            }
+        if self.store.origin.check().is_ok()
+            && let Some(loss) = self.find_loss()
+        {
+            self.store.origin.lose(loss);
         }
         if self.store.lost().is_some() {
             // Whoever reads from here on would read another file.
