@@ -20,7 +20,5 @@ pub use needs::Need;
 pub use report::{
     BudgetReport, FileReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };
-pub use sign::{Sign, SignOfLife};
-pub use report::{BudgetReport, FileReport, OldestReport, PaceReport, StatusReport, WalReport, read_report};
 pub use sign::{LostSince, Sign, SignOfLife};
 pub use story::{Chapter, Moment, Story};
