@@ -42,7 +42,7 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Vec<String>>
         said.push(format!("metrics        will be served at http://{listen}/metrics"));
     }
     check_paths(&config, &mut said)?;
-    let (credentials, source) = credentials::load(&config.credentials)?;
+    let (credentials, source) = credentials::load(&config)?;
     said.push(format!("credentials    ok: access key {} from {source}", credentials.access_key_id));
     let client = Client::new(&config.api)
         .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;

@@ -21,7 +21,7 @@ pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32>
     }
     let (config, path) = load(config)?;
     let volume = telemetry::init(&config.log);
-    let key = credentials::load(&config.credentials)?;
+    let key = credentials::load(&config)?;
     match &path {
         Some(path) => tracing::info!(path = %path.display(), credentials = %key.1, "configuration read"),
         None => tracing::info!(credentials = %key.1, "no configuration found; the built-in defaults hold"),

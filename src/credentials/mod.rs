@@ -9,18 +9,20 @@
 //! 3. the environment, by the official SDKs' names;
 //! 4. the current profile of the CLI, `~/.aliyun/config.json`.
 //!
-//! A file with a key that others than its owner may read is refused.
+//! A file that others than root and the service's user may read or change is refused; what systemd hands over is guarded by it.
 
 mod files;
 mod profile;
 mod provider;
+mod value;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::config::Keys;
+use crate::config::Config;
+use files::Owners;
 
 pub use provider::{Generation, Key, KeyState, Provider};
 
@@ -102,6 +104,38 @@ pub enum Error {
         /// Its mode.
         mode: u32,
     },
+    /// Somebody else owns the file.
+    #[error("the key file {path} belongs to uid {uid}, who may change it; `{remedy}`", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+        /// What to type.
+        remedy: String,
+    },
+    /// Others may put another file in its place.
+    #[error("the key file {path} lies in {folder}, which {why}; `{remedy}`", path = path.display(), folder = folder.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
+        /// Its owner or mode.
+        why: String,
+        /// What to type.
+        remedy: String,
+    },
+    /// What stands there cannot be a key.
+    #[error("in {place}, {name} {what}, which no key has; write it down again")]
+    Odd {
+        /// Where.
+        place: Source,
+        /// Of what.
+        name: &'static str,
+        /// What is odd, without a word of the value.
+        what: &'static str,
+    },
     /// The file cannot be read, or is not what it should be.
     #[error("the key file {path}: {what}")]
     Unusable {
@@ -117,21 +151,38 @@ pub enum Error {
 /// # Errors
 ///
 /// Says where it looked, or what is wrong there.
-pub fn load(config: &Keys) -> Result<(Credentials, Source), Error> {
+pub fn load(config: &Config) -> Result<(Credentials, Source), Error> {
+    load_from(&Places::of(config))
+}
+
+/// The places that are configured, and who may own what lies there.
+#[derive(Debug, Clone)]
+struct Places {
+    file: Option<PathBuf>,
+    owners: Owners,
+}
+
+impl Places {
+    fn of(config: &Config) -> Self {
+        Self { file: config.credentials.file.clone(), owners: Owners::of(config) }
+    }
+}
+
+fn load_from(places: &Places) -> Result<(Credentials, Source), Error> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(directory) = variable(DIRECTORY_VARIABLE)
         && let Some(found) = from_directory(Path::new(&directory), Path::new(CREDSTORE))?
     {
         return Ok((found, Source::Systemd));
     }
-    if let Some(path) = &config.file {
-        return Ok((files::key_file(path)?, Source::File(path.clone())));
+    if let Some(path) = &places.file {
+        return Ok((files::key_file(path, &places.owners)?, Source::File(path.clone())));
     }
-    if let Some(found) = from_variables(|name| std::env::var(name).ok())? {
+    if let Some(found) = from_variables(Source::Environment, |name| std::env::var(name).ok())? {
         return Ok((found, Source::Environment));
     }
     if let Some(home) = variable("HOME")
-        && let Some(found) = profile::read(&profile::path(Path::new(&home)))?
+        && let Some(found) = profile::read(&profile::path(Path::new(&home)), &places.owners)?
     {
         return Ok((found, Source::Profile(profile::path(Path::new(&home)))));
     }
@@ -141,29 +192,29 @@ pub fn load(config: &Keys) -> Result<(Credentials, Source), Error> {
 /// What systemd loaded, if it is a key. systemd guards what it hands over; what it was loaded from is looked at here.
 fn from_directory(directory: &Path, credstore: &Path) -> Result<Option<Credentials>, Error> {
     let names = ["access-key-id", "access-key-secret", "security-token"];
-    let found = [0, 1, 2].map(|at| files::optional(&directory.join(names[at])));
-    let [id, secret, token] = found;
-    let found = pair(Source::Systemd, [names[0], names[1]], [id?, secret?, token?])?;
+    let [id, secret, token] = names.map(|name| files::optional(&directory.join(name)));
+    let found = pair(Source::Systemd, names, [id?, secret?, token?])?;
     if found.is_some() {
         files::refuse_exposed_in(credstore)?;
     }
     Ok(found)
 }
 
-/// The credentials in variables, if there are any.
-fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
-    pair(
-        Source::Environment,
-        [ID_VARIABLE, SECRET_VARIABLE],
-        [get(ID_VARIABLE), get(SECRET_VARIABLE), get(TOKEN_VARIABLE)],
-    )
+/// The credentials in variables of this place, if there are any.
+fn from_variables(place: Source, get: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
+    let names = [ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE];
+    pair(place, names, names.map(get))
 }
 
 /// Name, secret and token, of which the first two are needed; an empty one counts as unset.
-fn pair(place: Source, names: [&'static str; 2], values: [Option<String>; 3]) -> Result<Option<Credentials>, Error> {
-    let [id, secret, token] =
-        values.map(|value| value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()));
-    let [id_name, secret_name] = names;
+fn pair(place: Source, names: [&'static str; 3], values: [Option<String>; 3]) -> Result<Option<Credentials>, Error> {
+    let values = values.map(|value| value.map(|text| value::bare(&text).to_owned()).filter(|text| !text.is_empty()));
+    for (name, text) in names.into_iter().zip(&values) {
+        if let Some(what) = text.as_deref().and_then(value::oddity) {
+            return Err(Error::Odd { place, name, what });
+        }
+    }
+    let ([id, secret, token], [id_name, secret_name, _]) = (values, names);
     match (id, secret) {
         (Some(access_key_id), Some(secret)) => Ok(Some(Credentials {
             access_key_id,

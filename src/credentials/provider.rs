@@ -9,8 +9,8 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
-use super::{Credentials, Error, Source, load};
-use crate::config::Keys;
+use super::{Credentials, Error, Places, Source, load_from};
+use crate::config::Config;
 
 /// While the sources have no other key than the refused one, they are read again after this, then after twice as long ...
 const READ_AGAIN_MIN: Duration = Duration::from_secs(5);
@@ -60,12 +60,12 @@ struct Now {
 }
 
 /// How the sources are read.
-type Load = fn(&Keys) -> Result<(Credentials, Source), Error>;
+type Load = fn(&Places) -> Result<(Credentials, Source), Error>;
 
 #[derive(Debug)]
 struct Sources {
     load: Load,
-    config: Keys,
+    places: Places,
     /// When they were last read because of a refusal.
     read_at: Option<Instant>,
     /// Readings in a row that found no other key.
@@ -83,15 +83,15 @@ enum Saying {
 }
 
 impl Provider {
-    /// A provider of the key that was found at the start, as [`load`] gives it; others are looked for in the same sources.
-    pub fn new(config: &Keys, found: (Credentials, Source)) -> Self {
-        Self::with_sources(config, found, load)
+    /// A provider of the key that was found at the start, as [`load`](super::load) gives it; others are looked for in the same sources.
+    pub fn new(config: &Config, found: (Credentials, Source)) -> Self {
+        Self::with_sources(config, found, load_from)
     }
 
-    fn with_sources(config: &Keys, (credentials, source): (Credentials, Source), load: Load) -> Self {
+    fn with_sources(config: &Config, (credentials, source): (Credentials, Source), load: Load) -> Self {
         let state = KeyState { generation: Generation(1), source, refused: None };
         let now = watch::Sender::new(Now { credentials: Arc::new(credentials), state });
-        let sources = Sources { load, config: config.clone(), read_at: None, in_vain: 0, saying: Saying::Nothing };
+        let sources = Sources { load, places: Places::of(config), read_at: None, in_vain: 0, saying: Saying::Nothing };
         Self(Arc::new(Shared { now, sources: Mutex::new(sources) }))
     }
 
@@ -144,9 +144,9 @@ impl Provider {
     }
 
     /// A reload read this key, and others are to be looked for in these sources from now on.
-    pub async fn replace(&self, config: &Keys, found: (Credentials, Source)) {
+    pub async fn replace(&self, config: &Config, found: (Credentials, Source)) {
         let mut sources = self.0.sources.lock().await;
-        config.clone_into(&mut sources.config);
+        sources.places = Places::of(config);
         (sources.read_at, sources.in_vain, sources.saying) = (None, 0, Saying::Nothing);
         self.put(found, "a reload read another one");
     }
@@ -167,9 +167,9 @@ impl Provider {
             return is_other(self);
         }
         sources.read_at = Some(now);
-        let (load, config) = (sources.load, sources.config.clone());
+        let (load, places) = (sources.load, sources.places.clone());
         // A file on a network file system may keep a reader waiting; the runtime's own threads have more to do.
-        let read = tokio::task::spawn_blocking(move || load(&config)).await;
+        let read = tokio::task::spawn_blocking(move || load(&places)).await;
         let refused = self.state().refused;
         match read {
             Ok(Ok(found)) => {
@@ -254,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn two_stages_that_are_refused_with_the_same_key_cause_one_reading() {
         static READINGS: AtomicU32 = AtomicU32::new(0);
-        let provider = Provider::with_sources(&Keys::default(), found("old"), |_| {
+        let provider = Provider::with_sources(&Config::default(), found("old"), |_| {
             READINGS.fetch_add(1, Ordering::Relaxed);
             Ok(found("new"))
         });
@@ -271,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn where_the_sources_have_the_same_key_they_are_not_read_again_before_a_backoff_is_over() {
         static READINGS: AtomicU32 = AtomicU32::new(0);
-        let provider = Provider::with_sources(&Keys::default(), found("old"), |_| {
+        let provider = Provider::with_sources(&Config::default(), found("old"), |_| {
             READINGS.fetch_add(1, Ordering::Relaxed);
             Ok(found("old"))
         });
@@ -288,14 +288,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_that_cannot_be_read_leaves_the_key_and_a_reload_brings_another_one() {
-        let provider = Provider::with_sources(&Keys::default(), found("old"), |_| Err(Error::None));
+        let provider = Provider::with_sources(&Config::default(), found("old"), |_| Err(Error::None));
         let before = provider.state();
         assert!(!provider.refuse(before.generation, "unknown").await);
         assert_eq!(id_of(&provider), "old");
         let refused = provider.state();
-        provider.replace(&Keys::default(), found("old")).await;
+        provider.replace(&Config::default(), found("old")).await;
         assert_eq!(provider.state(), refused, "the same key is no other one");
-        provider.replace(&Keys::default(), found("new")).await;
+        provider.replace(&Config::default(), found("new")).await;
         provider.changed_from(&refused).await;
         assert_eq!((id_of(&provider).as_str(), provider.state().generation), ("new", Generation(2)));
         assert!(!format!("{provider:?}").contains("s3cr3t"));

@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 
 fn from(set: &[(&str, &str)]) -> Result<Option<Credentials>, Error> {
-    from_variables(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    from_variables(Source::Environment, |name| {
+        set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    })
 }
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -56,7 +58,8 @@ fn a_key_file_is_read_by_its_owner_alone_and_its_mode_is_named_otherwise() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("key");
     let text = format!("# the key\n{ID_VARIABLE}=id\n{SECRET_VARIABLE}=\"s3cr3t\"\n");
-    let config = Keys { file: Some(path.clone()) };
+    let mut config = Config::default();
+    config.credentials.file = Some(path.clone());
     assert!(load(&config).is_err_and(|error| error.to_string().contains("No such file")));
     write(&path, &text, 0o600);
     let (found, source) = load(&config).expect("a key");
@@ -75,7 +78,7 @@ fn a_key_file_is_read_by_its_owner_alone_and_its_mode_is_named_otherwise() {
 fn the_current_profile_of_the_cli_is_read_where_it_carries_a_key() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("config.json");
-    assert!(profile::read(&path).is_ok_and(|found| found.is_none()));
+    assert!(profile::read(&path, &Owners::of(&Config::default())).is_ok_and(|found| found.is_none()));
     let text = |current: &str| {
         format!(
             r#"{{"current": "{current}", "meta_path": "", "profiles": [
@@ -84,7 +87,7 @@ fn the_current_profile_of_the_cli_is_read_where_it_carries_a_key() {
         )
     };
     write(&path, &text("default"), 0o600);
-    let found = profile::read(&path).expect("a key").expect("a key");
+    let found = profile::read(&path, &Owners::of(&Config::default())).expect("a key").expect("a key");
     assert!(found.access_key_id == "id" && found.security_token.is_none());
     for (text, mode, part) in [
         (text("role"), 0o600, "EcsRamRole"),
@@ -93,7 +96,7 @@ fn the_current_profile_of_the_cli_is_read_where_it_carries_a_key() {
         (text("default"), 0o644, "mode 0644"),
     ] {
         write(&path, &text, mode);
-        let error = profile::read(&path).expect_err(part);
+        let error = profile::read(&path, &Owners::of(&Config::default())).expect_err(part);
         assert!(error.to_string().contains(part) && !exposes("s3cr3t", &error), "{error}");
     }
 }

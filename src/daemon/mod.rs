@@ -75,7 +75,7 @@ pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
 /// What keeps it from starting, or the stage that ended on its own.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start { config, path, key, volume } = start;
-    let keys = Provider::new(&config.credentials, key);
+    let keys = Provider::new(&config, key);
     let clock = Clock::system();
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;

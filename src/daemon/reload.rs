@@ -66,7 +66,7 @@ impl Reloader {
 
     /// Reads afresh; gives what of it is not in force.
     async fn reload(&self) -> Option<String> {
-        let (settings, key, waiting) = match self.read() {
+        let (settings, key, waiting) = match self.read().await {
             Ok(read) => read,
             Err(error) => {
                 let why = one_line(&format!("{error:#}"));
@@ -75,7 +75,7 @@ impl Reloader {
             }
         };
         self.volume.set(settings.config.log.level);
-        self.keys.replace(&settings.config.credentials, key).await;
+        self.keys.replace(&settings.config, key).await;
         self.settings.send_replace(Arc::new(settings));
         info!("reloaded: the configuration and the credentials were read afresh");
         if let Err(error) = self.probe().await {
@@ -89,12 +89,14 @@ impl Reloader {
         Some(format!("changed, and in force only after a restart: {keys}"))
     }
 
-    fn read(&self) -> anyhow::Result<(Settings, (Credentials, Source), Vec<&'static str>)> {
+    async fn read(&self) -> anyhow::Result<(Settings, (Credentials, Source), Vec<&'static str>)> {
         let running = Arc::clone(&self.settings.borrow());
         // Where there was a file, its absence is a mistake and not a wish for the defaults.
         let (config, _) = Config::load(self.path.as_deref())?;
         let (config, waiting) = config.reloaded(&running.config);
-        let key = credentials::load(&config.credentials)?;
+        // A file that is being written, or lies on a slow disk, keeps whoever reads it waiting.
+        let of = config.clone();
+        let key = tokio::task::spawn_blocking(move || credentials::load(&of)).await.context("reading the key")??;
         let client = if config.api == running.config.api {
             running.client.clone()
         } else {

@@ -127,7 +127,7 @@ impl Chaos {
             access_key_secret: ACCESS_KEY_SECRET.to_owned().into(),
             security_token: None,
         };
-        let keys = Provider::new(&self.config.credentials, (credentials, Source::Environment));
+        let keys = Provider::new(&self.config, (credentials, Source::Environment));
         let client = Client::new(&self.config.api).unwrap();
         let submitter = Submitter::new(store, board, self.clock.clone(), client, keys, &self.config);
         Life { spool, submitter }

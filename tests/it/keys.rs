@@ -250,7 +250,8 @@ fn a_reload_that_changes_the_rate_keeps_the_throttling_that_was_learned() {
     let rotation = Rotation::new("[api]\nrequests_per_second = 8\n", move |call, _| {
         let is_batch = call.get("Action") == "PreloadVodObjectCaches";
         // The first batch of each file.
-        (is_batch && throttled.fetch_add(1, Ordering::Relaxed) % 2 == 0).then(|| Answer::error(400, "Throttling.User"))
+        (is_batch && throttled.fetch_add(1, Ordering::Relaxed).is_multiple_of(2))
+            .then(|| Answer::error(400, "Throttling.User"))
     });
     let Rotation { world, .. } = &rotation;
     let daemon = world.ready_daemon();

@@ -20,6 +20,7 @@ mod formats;
 mod handover;
 mod http;
 mod isolation;
+mod key_files;
 mod keys;
 mod lists;
 mod monitoring;
