@@ -1,11 +1,14 @@
-//! Yield: URLs warmed per request spent, over a seeded month against the pure core and the service's rules on a simulated
-//! clock; and the price of isolation alone, against the information-theoretic bound. Run: `cargo bench --bench yield`.
+//! Yield: URLs warmed per request spent, over a seeded month against the pure core and the service's rules on a
+//! simulated clock; the price of isolation alone, against the information-theoretic bound; and months on accounts whose
+//! service takes few URLs (`yields/limited.rs`). Run: `cargo bench --bench yield`.
 //!
 //! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
 
+#[path = "yields/limited.rs"]
+mod limited;
 #[path = "../tests/it/support/model.rs"]
 mod model;
 
@@ -290,8 +293,9 @@ impl Script {
     }
 }
 
-/// The fewest requests in which anybody can find `bad` of `urls`, accepted ones carrying `full` at most: as many accepted
-/// ones as the good URLs need, and as many refused ones that their order among the accepted ones can tell which are bad.
+/// The fewest requests in which anybody can find `bad` of `urls`, accepted ones carrying `full` at most: as many
+/// accepted ones as the good URLs need, and as many refused ones that their order among the accepted ones can tell
+/// which are bad.
 fn bound(urls: usize, bad: usize) -> f64 {
     let log2_choose = |n: f64, k: f64| -> f64 {
         let mut bits = 0.0;
@@ -383,8 +387,17 @@ fn main() {
     for (rate, urls) in [(1e-2, 100_000), (1e-3, 300_000), (1e-4, 1_000_000), (1e-6, 10_000_000)] {
         isolation(rate, urls, seed);
     }
+    println!("learning how many URLs the service's own queue takes (calls refused for it, of all)");
+    limited::learning(seed, "100", &[(100, 2_000)]);
+    limited::learning(seed, "7", &[(7, 200)]);
+    limited::learning(seed, "100, 7, 100, no end", &[(100, 1_000), (7, 200), (100, 3_000), (usize::MAX, 100_000)]);
     match number("PREFETCHD_BENCH_DAYS", 30) {
         0 => {}
-        days => month(seed, days as i64),
+        days => {
+            month(seed, days as i64);
+            limited::month(seed, days as i64, false, 100);
+            limited::month(seed, days as i64, true, usize::MAX);
+            limited::month(seed, days as i64, true, 100);
+        }
     }
 }

@@ -89,7 +89,14 @@ select
     d.time_proved,
     d.service_ahead_ms,
     d.key_source, d.key_generation, d.key_refused,
-    t.unconfirmed
+    t.unconfirmed,
+    (select coalesce(sum(max(min(k.urls, s.urls - k.complete - k.failed), 0)), 0)
+     from tracks as k indexed by tracks_accepted join submissions as s using (submission_id)
+     where k.look_at is not null
+       and k.accepted_at > unixepoch('now') * 1000
+           - iif((select value from facts where fact = 'tasks_readable') = 'false', 1800000, 7200000))
+    + (select coalesce(sum(urls), 0) from submissions where state = 0) as in_flight,
+    (select max(json_extract(value, '$.fits'), 1) from facts where fact = 'in_flight_size') as in_flight_limit
 from daemon as d, account as a,
     (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
             sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
@@ -119,7 +126,8 @@ select
      where s.opened_at >= budget_days.starts_at - 86400000 and s.opened_at < budget_days.ends_at
        and s.day < budget_days.day and s.cost > 0
        and (s.late = 1 or (s.state in (0, 4) and s.arrived = 0 and s.signed_at + 960000 > budget_days.starts_at))
-    ) as requests_late
+    ) as requests_late,
+    (select iif(value = 'true', 1, 0) from facts where fact = 'refusals_cost') as refusals_cost
 from budget_days;
 
 create view v_files as

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) spent: Spent,
     pub(super) standing: Standing,
     pub(super) last_accepted: Option<Time>,
+    /// URLs on their way, and how many of them the service's queue takes, where that is known.
+    pub(super) flight: (u32, Option<u32>),
     pub(super) concerns: Concerns,
 }
 
@@ -168,6 +170,12 @@ fn account(sheet: &Sheet, seen: &Seen) {
     let reasons = AccountFault::ALL.map(AccountFault::word).into_iter().chain([OTHER]);
     let paused = reasons.map(|word| ([word], f64::from(u8::from(reason == Some(word)))));
     sheet.family("prefetchd_paused", "1 while submitting is paused by a fault of the account.", ["reason"], paused);
+    let (in_flight, limit) = seen.flight;
+    let help = "URLs that were accepted, or may have been, and whose end was not seen.";
+    sheet.gauge("prefetchd_in_flight_urls", help, f64::from(in_flight));
+    let help =
+        "How many URLs the service's own queue takes, as far as that was learned; 0 where it has never been full.";
+    sheet.gauge("prefetchd_in_flight_limit_urls", help, f64::from(limit.unwrap_or(0)));
     let help = "Calls that failed in a row.";
     sheet.gauge("prefetchd_failures_in_a_row", help, f64::from(seen.standing.failures));
 }
@@ -254,6 +262,7 @@ mod tests {
             spent: Spent { requests: 7, observed: Some(observed), ..Spent::nothing(day) },
             standing: Standing { pause, unit: Some(Unit::Requests), ..Standing::default() },
             last_accepted: None,
+            flight: (70, Some(100)),
             concerns: Concerns { in_doubt: 2, ..Concerns::default() },
         }
     }
@@ -275,6 +284,8 @@ mod tests {
             ("prefetchd_oldest_pending_age_seconds", 600.0),
             ("prefetchd_stage_idle_seconds{stage=\"spool\"}", 1.5),
             ("prefetchd_submissions_in_doubt", 2.0),
+            ("prefetchd_in_flight_urls", 70.0),
+            ("prefetchd_in_flight_limit_urls", 100.0),
             ("prefetchd_database_writable", 0.0),
             ("prefetchd_database_readable", 1.0),
             ("prefetchd_submissions_total{outcome=\"throttled\"}", 0.0),

@@ -104,6 +104,8 @@ pub enum Fact {
     Unit(Unit),
     /// The daily quota.
     Quota(u64),
+    /// Whether calls that are refused count on it.
+    RefusalsCost(bool),
     /// Whether this key may ask for the quota.
     QuotaReadable(bool),
     /// Whether this key may ask for tasks.
@@ -119,6 +121,7 @@ impl Fact {
         match self {
             Self::Unit(unit) => ("unit", unit.word().to_owned()),
             Self::Quota(quota) => ("quota", quota.to_string()),
+            Self::RefusalsCost(cost) => ("refusals_cost", cost.to_string()),
             Self::QuotaReadable(readable) => ("quota_readable", readable.to_string()),
             Self::TasksReadable(readable) => ("tasks_readable", readable.to_string()),
             Self::DomainsReadable(readable) => ("domains_readable", readable.to_string()),
@@ -158,6 +161,7 @@ pub async fn standing(conn: &mut SqliteConnection, now: Time) -> Result<Standing
             "batch_urls_max" if now - from_millis(row.get(2)) < LIMIT_HOLDS => {
                 standing.batch_urls_max = value.parse().ok();
             }
+            "refusals_cost" => standing.refusals_cost = Some(value == "true"),
             "quota_readable" => standing.quota_readable = value == "true" || !holds,
             "domains_readable" => standing.domains_readable = value == "true" || !holds,
             "tasks_readable" => {

@@ -3,7 +3,7 @@
 use sqlx::{Row, SqliteConnection};
 
 use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
-use crate::schedule::{Observation, Policy, Spent, Unit, drift, learn};
+use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, refusals_cost};
 use crate::store::{Result, WriteTx};
 use crate::vod::SIGNATURE_VALID;
 
@@ -44,6 +44,12 @@ const LATE: &str = "
     from submissions indexed by submissions_sent
     where opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
       and (late = 1 or (state in (0, 4) and arrived = 0 and signed_at + ?3 > ?2))";
+
+/// Calls of a day that reached the operation and were refused since then.
+const REFUSED: &str = "
+    select count(*), coalesce(sum(urls), 0)
+    from submissions indexed by submissions_sent
+    where opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null";
 
 const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where day = ?1";
 
@@ -90,6 +96,7 @@ pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> 
     let Some(row) = row else {
         return Ok(Spent { requests: beside.requests, urls: beside.urls, ..Spent::nothing(today) });
     };
+    let refused = refused_since(conn, &today, row.get(8)).await?;
     let number = |at: usize| row.get::<Option<i64>, _>(at);
     let observed = match (number(6), number(7), number(8)) {
         (Some(quota), Some(remain), Some(at)) => Some(Observation {
@@ -108,6 +115,7 @@ pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> 
         urls: row.get::<u32, _>(2) + beside.urls,
         exhausted: row.get(3),
         refused_urls: row.get(4),
+        refused,
         unsure: row.get(5),
         observed,
     })
@@ -132,6 +140,13 @@ pub async fn today(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> 
 struct Cost {
     requests: u32,
     urls: u32,
+}
+
+/// What was refused since the service last said what is left; nothing where it never did.
+async fn refused_since(conn: &mut SqliteConnection, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
+    let Some(since) = observed_at else { return Ok(Refused::default()) };
+    let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).fetch_one(conn).await?;
+    Ok(Refused { requests: row.get(0), urls: row.get(1) })
 }
 
 async fn late(conn: &mut SqliteConnection, day: &BudgetDay) -> Result<Cost> {
@@ -228,6 +243,8 @@ pub struct Taught {
     pub unit: Option<Unit>,
     /// What others have spent, once the unit is known.
     pub drift: Option<u64>,
+    /// Whether a call that is refused counts.
+    pub refusals_cost: Option<bool>,
 }
 
 /// Writes down what the service says of the day, and what it teaches: the unit by the drop since its word before, or
@@ -265,7 +282,8 @@ pub async fn observe_tx(
         .bind(by_refusal.is_some())
         .execute(tx.conn())
         .await?;
-    Ok(Taught { unit: learned, drift })
+    let cost = before.observed.as_ref().and_then(|observed| refusals_cost(observed, &after, before.refused));
+    Ok(Taught { unit: learned, drift, refusals_cost: cost })
 }
 
 /// The day costs at least `requests`, even if this database does not know of all of them.

@@ -15,6 +15,7 @@
 mod account;
 mod book;
 mod days;
+mod flight;
 mod marker;
 mod prune;
 
@@ -31,5 +32,6 @@ pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,
     observe_tx, raise_tx, refuse_for_quota_tx, spent, today,
 };
+pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use marker::{Mark, Marker, reconcile};
 pub use prune::prune_tx;

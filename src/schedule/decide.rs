@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::isolate::{Supply, Test};
 use super::quota::{self, Left, Unit, should_ask, wait_for_more};
-use super::{PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
+use super::{Full, PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
 use crate::model::{Priority, Time};
 use crate::service::Reading;
 
@@ -48,7 +48,7 @@ pub struct Plan {
 
 /// Decides what the submitter does at a time that is known as `clock` says.
 pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision {
-    let Snapshot { ready, spent, standing, cases } = snapshot;
+    let Snapshot { ready, spent, standing, flight, .. } = snapshot;
     let now = clock.now;
     let wait = |until, why| Decision::Wait { until, why };
     if let Some(stopped) = &standing.stopped {
@@ -72,7 +72,9 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     if !clock.stays_before(spent.day.ends_at, policy.call_timeout) {
         return wait(Some(clock.surely_at(spent.day.ends_at)), WaitWhy::Reset);
     }
-    if should_ask(spent, standing, policy.auto, now) {
+    // A full queue and a quota that is used up have one code: what is left tells them apart.
+    let asks_why = policy.auto && standing.quota_readable && flight.as_ref().is_some_and(|flight| flight.unproved);
+    if asks_why || should_ask(spent, standing, policy.auto, now) {
         return Decision::Ask;
     }
     let left = match left(spent, standing, policy) {
@@ -84,10 +86,30 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
         Err(_) if ready.urgent > 0 || (may_isolate && ready.urgent_suspects > 0) => (Priority::Urgent, ready.urgent),
         Err((until, why)) => return wait(Some(until), why),
     };
+    batch(snapshot, policy, &Share { left, weakest, urls, may_isolate }, now)
+}
+
+/// What of the queue may go, and what it may cost.
+struct Share {
+    left: Left,
+    weakest: Priority,
+    /// Ordinary URLs that may go.
+    urls: u32,
+    may_isolate: bool,
+}
+
+/// The batch, as large as meters and limits let it be; or why it waits for more URLs or for room.
+fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, now: Time) -> Decision {
+    let Snapshot { ready, spent, standing, cases, flight } = snapshot;
+    let Share { left, weakest, urls, may_isolate } = *share;
+    let flying = match flight.as_ref().map_or(Ok(u32::MAX), |flight| flight.room(now)) {
+        Ok(room) => room,
+        Err(full) => return queue_full(snapshot, full),
+    };
     let learned = standing.batch_urls_max.unwrap_or(u32::MAX);
     let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
     let full = policy.batch_urls_max.min(learned).min(refused).max(1);
-    let room = full.min(left.urls).max(1);
+    let room = full.min(left.urls).min(flying).max(1);
     // What is urgent does not wait for what was refused, unless that is urgent too.
     let first = ready.urgent_suspects > 0 || (weakest == Priority::Low && ready.urgent == 0);
     if may_isolate && first {
@@ -101,12 +123,21 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     }
     let urls_max = room.min(standing.bad_rate.batch_worth_while());
     let plan = Plan { urls_max, weakest, test: None };
+    if let Some(flight) = flight.as_ref().filter(|_| flying == room) {
+        let (wanted, hurries) = if ready.urgent > 0 { (ready.urgent, true) } else { (urls, false) };
+        let scarce_until = plentiful_from(spent, policy);
+        if let Err(full) = flight.is_worth_a_call(room, wanted, hurries, scarce_until, now) {
+            return queue_full(snapshot, full);
+        }
+    }
     // Only requests are worth waiting for.
     if urls >= urls_max || ready.urgent > 0 || standing.unit == Some(Unit::Urls) {
         return Decision::Send(plan);
     }
     match linger_until(snapshot, policy) {
-        Some(until) if until > now => wait(Some(until), WaitWhy::Lingering { urls, linger: policy.linger }),
+        Some(until) if until > now => {
+            Decision::Wait { until: Some(until), why: WaitWhy::Lingering { urls, linger: policy.linger } }
+        }
         _ => Decision::Send(plan),
     }
 }
@@ -123,6 +154,12 @@ fn nothing_ready(snapshot: &Snapshot) -> Decision {
         _ => (None, WaitWhy::Idle),
     };
     Decision::Wait { until: [until, ready.next_at].into_iter().flatten().min(), why }
+}
+
+/// What is on its way fills the service's queue.
+fn queue_full(snapshot: &Snapshot, full: Full) -> Decision {
+    let in_flight = snapshot.flight.as_ref().map_or(0, |flight| flight.in_flight);
+    Decision::Wait { until: Some(full.until), why: WaitWhy::QueueFull { in_flight, limit: full.limit } }
 }
 
 /// What is left of the day, or until when nothing is, and why.
@@ -146,7 +183,7 @@ fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Ti
         }
     }
     if let Some(observed) = spent.observed.as_ref().filter(|_| policy.auto) {
-        let remains = quota::left(observed, standing.unit, spent);
+        let remains = quota::left(observed, standing, spent);
         left = Left { requests: left.requests.min(remains.requests), urls: left.urls.min(remains.urls) };
         if left.requests == 0 || left.urls == 0 {
             return Err(wait_for_more(observed, spent));

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod decide;
+mod flight;
 mod forecast;
 mod isolate;
 mod quota;
@@ -12,9 +13,10 @@ mod reasons;
 
 pub use backoff::{ASKED_TO_WAIT_MAX, Backoff};
 pub use decide::{Decision, Plan, decide};
+pub use flight::{Flight, Full, QueueSize, flies_at_most};
 pub use forecast::{Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Outlook, WarmTime, forecast};
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
-pub use quota::{Observation, Unit, drift, learn};
+pub use quota::{Observation, Refused, Unit, drift, learn, refusals_cost};
 pub use reasons::{PauseWhy, WaitWhy};
 
 use std::time::Duration;
@@ -85,6 +87,8 @@ pub struct Snapshot {
     pub standing: Standing,
     /// What batches were refused for and is not found yet.
     pub cases: Cases,
+    /// URLs on their way; none where the service's queue has never been full.
+    pub flight: Option<Flight>,
 }
 
 /// What a budget day has cost.
@@ -105,6 +109,8 @@ pub struct Spent {
     pub observed: Option<Observation>,
     /// A batch of so many URLs was refused for the day's quota.
     pub refused_urls: Option<u32>,
+    /// Calls that were refused since the service last said what is left.
+    pub refused: Refused,
     /// What was charged is not known for certain: the database is older than the marker in the spool.
     pub unsure: bool,
 }
@@ -120,6 +126,7 @@ impl Spent {
             exhausted: None,
             observed: None,
             refused_urls: None,
+            refused: Refused::default(),
             unsure: false,
         }
     }
@@ -144,6 +151,8 @@ pub struct Standing {
     pub probes: u32,
     /// What the daily quota counts, once that is known.
     pub unit: Option<Unit>,
+    /// Whether calls that are refused count on the daily quota, once that is known.
+    pub refusals_cost: Option<bool>,
     /// Whether this key may ask for the quota, as far as is known.
     pub quota_readable: bool,
     /// Whether this key may ask for tasks, as far as is known.
@@ -167,6 +176,7 @@ impl Default for Standing {
             paused_told: false,
             probes: 0,
             unit: None,
+            refusals_cost: None,
             quota_readable: true,
             tasks_readable: true,
             tasks_refused: false,

@@ -46,6 +46,15 @@ pub struct Observation {
     pub urls: u32,
 }
 
+/// Calls that reached the operation and were refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub requests: u32,
+    /// URLs in them.
+    pub urls: u32,
+}
+
 /// What is left of a day, for one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Left {
@@ -55,13 +64,19 @@ pub(super) struct Left {
     pub urls: u32,
 }
 
-/// What the last word leaves, after what was charged since; both meters while the unit is unknown.
-pub(super) fn left(observed: &Observation, unit: Option<Unit>, spent: &Spent) -> Left {
-    let since = |now: u32, then: u32| u64::from(now.saturating_sub(then));
-    let remain = |used: u64| u32::try_from(observed.remain.saturating_sub(used)).unwrap_or(u32::MAX);
-    let requests = remain(since(spent.requests, observed.requests));
-    let urls = remain(since(spent.urls, observed.urls));
-    match unit {
+/// What the last word leaves, after what was charged since; both meters while the unit is unknown. A call that was refused
+/// counts, too, unless it is known to cost nothing.
+pub(super) fn left(observed: &Observation, standing: &Standing, spent: &Spent) -> Left {
+    let remain = |used: u32| u32::try_from(observed.remain.saturating_sub(u64::from(used))).unwrap_or(u32::MAX);
+    let refused = spent.refused;
+    let (requests_free, urls_lost) = match standing.refusals_cost {
+        Some(false) => (refused.requests, 0),
+        Some(true) => (0, refused.urls),
+        None => (0, 0),
+    };
+    let requests = remain(spent.requests.saturating_sub(observed.requests).saturating_sub(requests_free));
+    let urls = remain(spent.urls.saturating_sub(observed.urls).saturating_add(urls_lost));
+    match standing.unit {
         Some(Unit::Requests) => Left { requests, urls: u32::MAX },
         Some(Unit::Urls) => Left { requests: u32::MAX, urls },
         None => Left { requests, urls },
@@ -82,6 +97,21 @@ pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
     match drop {
         drop if drop == urls => Some(Unit::Urls),
         drop if drop == requests || (requests == 1 && 0 < drop && drop < urls) => Some(Unit::Requests),
+        _ => None,
+    }
+}
+
+/// What the drop between two words of one day tells of what a refused call costs; none if it tells nothing for certain. It
+/// does only where that call, of several URLs, is all that was charged in between.
+pub fn refusals_cost(before: &Observation, after: &Observation, refused: Refused) -> Option<bool> {
+    let drop = before.remain.checked_sub(after.remain)?;
+    let is_all = after.requests.checked_sub(before.requests)? == 1 && after.urls == before.urls;
+    if before.quota != after.quota || !is_all || refused.requests != 1 {
+        return None;
+    }
+    match drop {
+        0 => Some(false),
+        drop if drop == 1 || drop == u64::from(refused.urls) => Some(true),
         _ => None,
     }
 }
@@ -156,7 +186,7 @@ mod tests {
         let (mut used, mut learned) = (0, None);
         let mut observed = seen(quota, quota, 0, 0);
         for (wanted, others, ask) in steps {
-            let left = left(&observed, learned, &spent);
+            let left = left(&observed, &Standing { unit: learned, ..Standing::default() }, &spent);
             let batch = (*wanted).min(left.urls);
             // What others spend between the word and the batch nobody can know.
             if left.requests > 0 && batch > 0 {

@@ -62,6 +62,13 @@ pub enum WaitWhy {
         /// Its URLs.
         urls: u64,
     },
+    /// The service's own queue of prefetches has no room, or too little for a call to be worth it.
+    QueueFull {
+        /// URLs on their way.
+        in_flight: u32,
+        /// As many as fit, as far as that was learned.
+        limit: u32,
+    },
     /// No window is open.
     OutsideWindow,
     /// A batch that is not full waits for more URLs.
@@ -128,6 +135,11 @@ impl fmt::Display for WaitWhy {
                 f,
                 "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` lists \
                  them, and they go on by themselves"
+            ),
+            Self::QueueFull { in_flight, limit } => write!(
+                f,
+                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; tasks are looked at, \
+                 and it goes on when some of them have ended"
             ),
             Self::OutsideWindow => write!(f, "the next window of [schedule] windows"),
             Self::Lingering { urls, linger } => {

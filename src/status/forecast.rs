@@ -104,10 +104,12 @@ pub async fn prospect(
     now: Time,
 ) -> Result<Prospect> {
     let pending = queue::pending(conn, bounds, now).await?;
+    let standing = ledger::standing(&mut *conn, now).await?;
     let outlook = Outlook {
+        flight: ledger::flight(&mut *conn, &standing, now).await?,
         groups: pending.groups,
         spent: ledger::spent(&mut *conn, config.budget.day_starts, now).await?,
-        standing: ledger::standing(&mut *conn, now).await?,
+        standing,
         quota: ledger::known_quota(conn).await?,
         pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
         steps_max,

@@ -18,7 +18,7 @@ pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;
 pub use report::{
-    BudgetReport, FileReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
+    BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };
 pub use sign::{LostSince, Sign, SignOfLife};
 pub use story::{Chapter, Moment, Story};

@@ -20,7 +20,8 @@ const STATUS: &str = "
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
            in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
-           config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused
+           config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused,
+           in_flight, in_flight_limit
     from v_status";
 
 const BUDGET: &str = "
@@ -94,6 +95,10 @@ pub struct StatusReport {
     pub files_reading: i64,
     /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
     pub left_alone: Vec<LeftReport>,
+    /// URLs that were accepted, or may have been, and have not ended: what takes room in the service's own queue.
+    pub in_flight: i64,
+    /// How many fit there, as far as that was learned; none where it has never been full.
+    pub in_flight_limit: Option<i64>,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
     /// Pending URLs by priority.
@@ -272,6 +277,8 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         suspected: row.get("suspected"),
         config_problem: row.get("config_problem"),
         http_problem: row.get("http_problem"),
+        in_flight: row.get("in_flight"),
+        in_flight_limit: row.get("in_flight_limit"),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
         key: row.get::<Option<String>, _>("key_source").map(|source| KeyReport {

@@ -84,6 +84,10 @@ impl Submitter {
         if let Some(unit) = taught.unit {
             ledger::note_fact_tx(&mut tx, Fact::Unit(unit), now).await?;
         }
+        if let Some(cost) = taught.refusals_cost {
+            ledger::note_fact_tx(&mut tx, Fact::RefusalsCost(cost), now).await?;
+        }
+        ledger::queue_is_judged_tx(&mut tx, quota.1 > 0, now).await?;
         let drift = match taught.drift {
             Some(drift) if drift > 0 => ledger::say_drift_tx(&mut tx, &spent.day).await?.then_some(drift),
             _ => None,
@@ -91,6 +95,10 @@ impl Submitter {
         tx.commit().await?;
         if let Some(unit) = taught.unit {
             info!(unit = unit.word(), "learned what the daily quota counts");
+        }
+        if let Some(refusals_cost) = taught.refusals_cost.filter(|cost| snapshot.standing.refusals_cost != Some(*cost))
+        {
+            info!(refusals_cost, "learned whether a refused call counts on the daily quota");
         }
         if let Some(drift) = drift {
             let unit = taught.unit.or(snapshot.standing.unit).map_or("", Unit::word);

@@ -13,6 +13,7 @@ mod doubt;
 mod keys;
 mod outcome;
 mod pause;
+mod queue_size;
 mod reaction;
 mod resolve;
 mod send;

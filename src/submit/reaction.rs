@@ -1,8 +1,6 @@
 //! What is done about an outcome, as values: how the submission is closed, where its URLs go, and what is learned of
 //! the account. Pure; the worker only writes it down.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 
 use super::outcome::{Deferral, Outcome, Refusal};
@@ -13,12 +11,6 @@ use crate::model::{TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
 use crate::schedule::{ASKED_TO_WAIT_MAX, Backoff, Blame, PauseWhy};
 use crate::vod::Reply;
-
-/// Bound of the wait while the service's queue of prefetches is full: it drains in minutes (VOD-API.md).
-const QUEUE_FULL_WAIT: Duration = Duration::from_secs(300);
-
-/// It is not asked again sooner than after this.
-const QUEUE_FULL_WAIT_MIN: Duration = Duration::from_secs(60);
 
 /// That a batch is too large is not believed of so few URLs.
 const SMALL_BATCH: usize = 10;
@@ -113,6 +105,9 @@ pub enum Lesson {
     },
     /// No batch may be larger.
     BatchLimit(u32),
+    /// With what is in flight the batch was more than the service's queue takes; or nothing is left of the day, which the service
+    /// is asked for.
+    QueueFull,
 }
 
 impl Reaction {
@@ -293,10 +288,7 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: String, not_before: Time, a
         Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
         Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),
         Deferral::Account(fault) => Lesson::Pause { why: pause_why(*fault), probe_at: probe_at(at.probes, at.now) },
-        Deferral::QueueFull => {
-            let wait = QUEUE_FULL_WAIT.mul_f64(at.jitter.clamp(0.0, 1.0)) + QUEUE_FULL_WAIT_MIN;
-            Lesson::AskFirst { until: at.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX), why }
-        }
+        Deferral::QueueFull => Lesson::QueueFull,
         Deferral::Unreachable
         | Deferral::InDoubt
         | Deferral::NonceUsed

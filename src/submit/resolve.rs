@@ -50,8 +50,8 @@ impl Submitter {
         let (call, key) = self.sign(&batch, &open.nonce, signed_at);
         let copyable = open.request_sha256.as_deref() == Some(call.sha256().as_str());
         let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, copyable, arrived, absent_at };
-        let opened =
-            Opened { submission: open.id, day: open.day, signed_at, suspects: open.suspects, batch, call, key };
+        let (submission, suspects) = (open.id, open.suspects);
+        let opened = Opened { submission, day: open.day, signed_at, suspects, batch, call, key, in_flight: None };
         if !copyable && absent_at.is_none() && !arrived {
             info!(
                 submission.id = open.id.0,

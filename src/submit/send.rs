@@ -36,6 +36,8 @@ pub(super) struct Opened {
     /// The call, and the key that it is signed with.
     pub(super) call: SignedCall,
     pub(super) key: Key,
+    /// URLs in flight when it was decided; none where that was not counted.
+    pub(super) in_flight: Option<u32>,
 }
 
 impl Submitter {
@@ -70,6 +72,7 @@ impl Submitter {
         reaction.closing.late = !matches!(reply, Reply::NotSent(_)) && self.may_be_late(&opened);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
         self.close(&opened, &reaction, learned).await?;
+
         tell(&opened, &outcome, &reaction);
         Ok(Step::Sent(outcome))
     }
@@ -106,7 +109,8 @@ impl Submitter {
         }
         // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found open.
         tx.commit().await?;
-        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, key }, charged)))
+        let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
+        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, key, in_flight }, charged)))
     }
 
     /// Sends the call. True if the service refused the key and there is another
@@ -201,12 +205,13 @@ impl Submitter {
             }
         }
         self.count_isolation_tx(&mut tx, opened, reaction, finding.as_ref()).await?;
+        self.learn_queue_tx(&mut tx, opened, reaction, now).await?;
         match &reaction.lesson {
             Lesson::Well => {
                 ledger::proven_well_tx(&mut tx).await?;
                 self.account_is_well_tx(&mut tx, now).await?;
             }
-            Lesson::Nothing => {}
+            Lesson::Nothing | Lesson::QueueFull => {}
             Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
             Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, why, now, *probe_at).await?,
             Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, day, code).await?,

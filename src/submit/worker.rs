@@ -166,6 +166,7 @@ impl Submitter {
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 () = wake.notified() => {}
+                () = self.desk.room().made() => {}
                 Ok(()) = live.changed() => live.mark_changed(),
                 () = shutdown.cancelled() => {}
             }
@@ -223,8 +224,11 @@ impl Submitter {
             return Ok(step);
         }
         let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
-        let snapshot = Snapshot { ready, spent, standing, cases };
-        match decide(&snapshot, &self.policy, &self.clock.reading()) {
+        let flight = ledger::flight(&mut *self.store.read().acquire().await?, &standing, now).await?;
+        let snapshot = Snapshot { ready, spent, standing, cases, flight };
+        let decision = decide(&snapshot, &self.policy, &self.clock.reading());
+        self.desk.room().want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
+        match decision {
             Decision::Send(plan) => self.send(plan, &snapshot).await,
             Decision::Ask => self.ask(&snapshot).await,
             Decision::Wait { why, .. } if seems_due && why.is_about_the_queue() => self.ask(&snapshot).await,

@@ -26,6 +26,12 @@ const OVERDUE: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
     from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at limit 1";
 
+/// For whoever waits for the room that they take.
+const UNDER_WAY: &str = "
+    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
+    from tracks indexed by tracks_accepted where look_at is not null and accepted_at > ?1
+    order by coalesce(seen_at, accepted_at) limit 50";
+
 const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by task_id";
 
 const LOOK_AT: &str = "update tracks set look_at = ?2 where submission_id = ?1 and look_at is not null";
@@ -120,6 +126,12 @@ pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Track>> {
 /// The submission that was accepted first, and not after `before`, of those that are still followed.
 pub(super) async fn overdue(pool: &SqlitePool, before: Time) -> Result<Option<Track>> {
     Ok(sqlx::query(OVERDUE).bind(to_millis(before)).fetch_optional(pool).await?.as_ref().map(track))
+}
+
+/// Batches accepted since then that have not ended, those first that were looked at longest ago.
+pub(super) async fn under_way(pool: &SqlitePool, since: Time) -> Result<Vec<Track>> {
+    let rows = sqlx::query(UNDER_WAY).bind(to_millis(since)).fetch_all(pool).await?;
+    Ok(rows.iter().map(track).collect())
 }
 
 fn track(row: &SqliteRow) -> Track {

@@ -3,6 +3,7 @@
 use tokio::sync::Mutex;
 use tracing::info;
 
+use super::room::Room;
 use crate::clock::Clock;
 use crate::credentials::Provider;
 use crate::submit::heed;
@@ -13,12 +14,18 @@ use crate::vod::{Client, Pace, Reply, SignedCall, TaskQuery};
 pub struct Desk {
     pace: Mutex<Pace>,
     clock: Clock,
+    room: Room,
 }
 
 impl Desk {
     /// At so many calls a second (`[track] calls_per_second`).
     pub fn new(calls_per_second: u32, clock: Clock) -> Self {
-        Self { pace: Mutex::new(Pace::new(f64::from(calls_per_second))), clock }
+        Self { pace: Mutex::new(Pace::new(f64::from(calls_per_second))), clock, room: Room::default() }
+    }
+
+    /// Who waits for URLs to end.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Takes over another pace.

@@ -21,6 +21,15 @@ const PART_MAX: i32 = 2;
 /// ... and at least for so large a part: 25 calls have to last for half an hour, at two or three a look.
 const PART_MIN: i32 = 12;
 
+/// While others wait for room, the first look comes so long after the acceptance, and two looks are no closer ...
+const ROOM_WAIT_MIN: TimeDelta = TimeDelta::seconds(1);
+
+/// ... and no further apart than this, ...
+const ROOM_WAIT_MAX: TimeDelta = TimeDelta::seconds(60);
+
+/// ... and in between a look waits for so large a part of the batch's age.
+const ROOM_PART: i32 = 16;
+
 /// What a look saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
@@ -84,6 +93,13 @@ pub fn progress(course: &Course, seen: &Seen) -> Progress {
 /// When a batch is looked at for the first time (`[track] first_after`).
 pub fn first_look(accepted_at: Time, first_after: Duration) -> Time {
     accepted_at + TimeDelta::from_std(first_after).unwrap_or(WAIT_MAX)
+}
+
+/// When a batch is looked at while others wait for the room it takes in the service's queue: soon after its acceptance,
+/// then ever more seldom, since every look takes its turn at `[track] calls_per_second`.
+pub(super) fn look_for_room(accepted_at: Time, seen_at: Option<Time>) -> Time {
+    let Some(seen_at) = seen_at else { return accepted_at + ROOM_WAIT_MIN };
+    seen_at + ((seen_at - accepted_at) / ROOM_PART).clamp(ROOM_WAIT_MIN, ROOM_WAIT_MAX)
 }
 
 /// When to look again after a look that left something open: when it will have ended at the pace of the last two looks, but
@@ -173,6 +189,20 @@ mod tests {
         let next = next_look(&course(None), &seen(3 * day - 10, 10, 0, None), FIRST_AFTER).unwrap();
         assert_eq!(next, from_millis(3 * day * 60_000));
         assert_eq!(next_look(&course(None), &seen(3 * day, 10, 0, None), FIRST_AFTER), None);
+    }
+
+    #[test]
+    fn whoever_waits_for_room_has_it_looked_for_a_second_after_the_acceptance_and_then_less_often() {
+        let at = |seconds: i64| from_millis(seconds * 1000);
+        assert_eq!(look_for_room(at(0), None), at(1));
+        let waits = [1, 16, 160, 600, 3600].map(|age| (look_for_room(at(0), Some(at(age))) - at(age)).num_seconds());
+        assert_eq!(waits, [1, 1, 10, 37, 60]);
+        // Within half an hour some ninety looks, of two or three calls each.
+        let (mut seen, mut looks) = (at(1), 0);
+        while seen < at(1800) {
+            (seen, looks) = (look_for_room(at(0), Some(seen)), looks + 1);
+        }
+        assert!(looks < 100, "{looks} looks");
     }
 
     proptest! {

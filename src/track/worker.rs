@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::book::{self, TaskSeen, Track};
 use super::desk::Desk;
 use super::matching::{Fate, fates};
-use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, next_look, progress, wants_total};
+use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, look_for_room, next_look, progress, wants_total};
 use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::credentials::Provider;
 use crate::ledger::{self, Fact};
 use crate::model::{TaskId, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
-use crate::schedule::Backoff;
+use crate::schedule::{Backoff, flies_at_most};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
 use crate::submit::{AccountFault, Deferral, Outcome, pause_for_tx};
@@ -125,6 +125,7 @@ impl Tracker {
             };
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
+                () = self.desk.room().wanted() => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -157,7 +158,7 @@ impl Tracker {
         if let Some(until) = self.quiet_until.filter(|until| *until > now) {
             return Ok(Step::Waiting(Some(until)));
         }
-        let Some(track) = book::next(self.store.read()).await? else { return Ok(Step::Waiting(None)) };
+        let Some(track) = self.next(now).await? else { return Ok(Step::Waiting(None)) };
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
@@ -166,7 +167,7 @@ impl Tracker {
             return Ok(Step::Waiting(None));
         }
         let first = first_look(track.accepted_at, self.config().track.first_after.get());
-        if track.seen.is_none() && first > now {
+        if track.seen.is_none() && first > now && !self.desk.room().is_wanted() {
             let mut tx = self.store.write().await?;
             book::look_at_tx(&mut tx, track.submission, first).await?;
             tx.commit().await?;
@@ -183,6 +184,7 @@ impl Tracker {
                     info!("tasks can be asked for again");
                 }
                 (self.failures, self.quiet_until) = (0, None);
+                self.desk.room().make();
                 Ok(Step::Done)
             }
             Err(Ailing::Store(error)) => Err(error),
@@ -191,6 +193,20 @@ impl Tracker {
                 Ok(Step::Done)
             }
         }
+    }
+
+    /// The batch that is looked at next; while others wait for room in the service's queue, one that takes room there.
+    async fn next(&self, now: Time) -> store::Result<Option<Track>> {
+        let next = book::next(self.store.read()).await?;
+        if !self.desk.room().is_wanted() {
+            return Ok(next);
+        }
+        let under_way = book::under_way(self.store.read(), now - flies_at_most(true)).await?;
+        let for_room = under_way.into_iter().map(|track| {
+            let look_at = look_for_room(track.accepted_at, track.seen.map(|seen| seen.at));
+            Track { look_at: if track.seen.is_some() { look_at.min(track.look_at) } else { look_at }, ..track }
+        });
+        Ok(for_room.chain(next.filter(|next| next.seen.is_some())).min_by_key(|track| track.look_at))
     }
 
     /// One look: counts first, rows only where something failed or the counts do not fit.

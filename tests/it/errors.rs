@@ -55,7 +55,6 @@ fn a_deferred_batch_goes_again() {
 #[test]
 fn what_only_time_can_mend_waits_with_its_reason() {
     for (code, outcome, why) in [
-        ("PreloadQueueFull", "queue_full", "queue of prefetches is full"),
         ("InvalidDomain.Configure_failed", "domain_not_configured", "the 4 URLs left are of domains"),
         ("SomethingNew", "unknown_answer", "none of it may be sent yet"),
         ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up"),

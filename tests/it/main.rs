@@ -15,6 +15,7 @@ mod doubt;
 mod end_to_end;
 mod errors;
 mod export;
+mod flight;
 mod forecast;
 mod formats;
 mod handover;

@@ -184,6 +184,9 @@ fn in_words(assumption: Assumption) -> &'static str {
         Assumption::QuotaIsBudget => {
             "the service's quota is as large as [budget] requests_per_day; it was not asked yet"
         }
+        Assumption::QueueStaysSmall => {
+            "the service's queue takes no more than now, and a URL stays in it for the median time to be warm"
+        }
         Assumption::WarmInHalfAnHour => {
             "warm half an hour after it was sent: the service's documents say 5 to 30 minutes, nothing was measured yet"
         }

@@ -146,6 +146,10 @@ fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
         .map(|(state, n)| format!("{} {state}", number(n)))
         .collect();
     page.more(Tone::Plain, &states.join(", "));
+    if let Some(limit) = report.in_flight_limit {
+        let text = format!("{} URLs; the service's queue takes about {}", number(report.in_flight), number(limit));
+        page.row("in flight", Tone::Plain, &text);
+    }
     if let Some(oldest) = report.oldest.as_ref() {
         let since = time(&oldest.dropped_at);
         let since = since.map(|at| format!(" since {} ({})", look.moment(at), span(look.now - at))).unwrap_or_default();

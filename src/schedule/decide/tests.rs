@@ -36,6 +36,7 @@ fn snapshot(urls: u32, requests: u32) -> Snapshot {
         spent: Spent { requests, ..Spent::nothing(BudgetDay::of(now(), policy().day_starts)) },
         standing: Standing::default(),
         cases: Cases::default(),
+        flight: None,
     }
 }
 
@@ -312,6 +313,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
                 spent: spent.clone(),
                 standing: Standing { unit: learned, ..Standing::default() },
                 cases: Cases::default(),
+                flight: None,
             };
             match decided(&snapshot, &policy, at) {
                 Decision::Ask => {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::{Policy, Spent, Standing};
+use super::{Flight, Policy, Spent, Standing};
 use crate::model::{FileId, Priority, Time};
 use crate::queue::Group;
 
@@ -39,6 +39,8 @@ pub struct Outlook {
     pub spent: Spent,
     /// What has been learned of the account.
     pub standing: Standing,
+    /// URLs on their way, where the service's queue is known to take only so many.
+    pub flight: Option<Flight>,
     /// The service's last word on the daily quota, of whatever day.
     pub quota: Option<u64>,
     /// From one call to the next at least.
@@ -137,6 +139,8 @@ pub enum Assumption {
     UnitIsRequests,
     /// The quota is as large as the configured budget; the service has not been asked yet.
     QuotaIsBudget,
+    /// The service's queue takes no more than it does now, and a URL stays in it for as long as half of them take to be warm.
+    QueueStaysSmall,
     /// Half an hour from submission to warm, as the service's documents say; nothing was measured yet.
     WarmInHalfAnHour,
 }
@@ -156,6 +160,11 @@ pub fn forecast(outlook: Outlook, policy: &Policy, now: Time) -> Forecast {
 /// How long a submitted URL takes until it should be warm.
 fn warm_after(warm: Option<WarmTime>) -> TimeDelta {
     warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.p95_seconds))
+}
+
+/// How long a submitted URL takes room in the service's queue.
+fn flies_for(warm: Option<WarmTime>) -> TimeDelta {
+    warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.median_seconds.max(1)))
 }
 
 /// What is added up for a file while the forecast runs.

@@ -1,10 +1,10 @@
 //! The loop: what the submitter does step by step, on sums instead of rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
-use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, warm_after};
+use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, flies_for, warm_after};
 use crate::model::{BudgetDay, FileId, Priority, Time};
 use crate::queue::Ready;
 use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Snapshot, Spent, Unit, WaitWhy, decide, learn};
@@ -28,6 +28,9 @@ pub(super) struct Run<'a> {
     steps_max: u32,
     quota: Option<u64>,
     warm_after: TimeDelta,
+    flies_for: TimeDelta,
+    /// URLs on their way and when they leave the service's queue, where that is known to be full at times.
+    flying: VecDeque<(Time, u32)>,
     snapshot: Snapshot,
     ready: BTreeMap<Place, Group>,
     waiting: BTreeMap<(Time, Place), Group>,
@@ -48,6 +51,9 @@ impl<'a> Run<'a> {
             assumed.extend(outlook.quota.is_none().then_some(Assumption::QuotaIsBudget));
         }
         assumed.extend(outlook.warm.is_none().then_some(Assumption::WarmInHalfAnHour));
+        assumed.extend(outlook.flight.as_ref().map(|_| Assumption::QueueStaysSmall));
+        let flies_for = flies_for(outlook.warm);
+        let flying = outlook.flight.iter().map(|flight| (now + flies_for, flight.in_flight)).collect();
         let mut run = Self {
             policy,
             now,
@@ -56,11 +62,14 @@ impl<'a> Run<'a> {
             steps_max: outlook.steps_max,
             quota: outlook.quota,
             warm_after: warm_after(outlook.warm),
+            flies_for,
+            flying,
             snapshot: Snapshot {
                 ready: Ready::default(),
                 spent: outlook.spent,
                 standing: outlook.standing,
                 cases: Cases::default(),
+                flight: outlook.flight,
             },
             ready: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -100,6 +109,7 @@ impl<'a> Run<'a> {
         }
         self.expire();
         self.wake();
+        self.land();
         self.snapshot.ready = self.head();
         match decide(&self.snapshot, self.policy, &Reading::certain(self.now)) {
             Decision::Send(plan) => self.send(&plan),
@@ -139,6 +149,17 @@ impl<'a> Run<'a> {
                 file.deadline(deadline).missed += group.urls;
             }
         }
+    }
+
+    /// URLs leave the service's queue.
+    fn land(&mut self) {
+        let Some(flight) = &mut self.snapshot.flight else { return };
+        while self.flying.front().is_some_and(|(at, _)| *at <= self.now) {
+            self.flying.pop_front();
+        }
+        flight.in_flight = self.flying.iter().map(|(_, urls)| urls).sum();
+        flight.leaves_at = self.flying.front().map(|(at, _)| *at);
+        flight.unproved = false;
     }
 
     fn wake(&mut self) {
@@ -193,6 +214,9 @@ impl<'a> Run<'a> {
                 entry.remove();
                 deadline.map(|deadline| self.deadlines.remove(&(deadline, place)));
             }
+        }
+        if self.snapshot.flight.is_some() {
+            self.flying.push_back((now + self.flies_for, u32::try_from(sent).unwrap_or(u32::MAX)));
         }
         let spent = &mut self.snapshot.spent;
         spent.requests = spent.requests.saturating_add(1);

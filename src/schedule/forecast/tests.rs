@@ -38,6 +38,7 @@ fn outlook(groups: Vec<Group>) -> Outlook {
         groups,
         spent: Spent::nothing(BudgetDay::of(now(), policy().day_starts)),
         standing: Standing::default(),
+        flight: None,
         quota: None,
         pace: TimeDelta::milliseconds(100),
         steps_max: 1_000_000,
@@ -268,6 +269,7 @@ proptest! {
             })).collect(),
             snapshot: Snapshot {
                 ready: Ready::default(), spent: start.spent.clone(), standing: start.standing.clone(), cases: Cases::default(),
+        flight: None,
             },
             account: (unit.unwrap_or(Unit::Requests), quota, BTreeMap::new()),
             sent: BTreeMap::new(),

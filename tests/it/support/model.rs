@@ -9,7 +9,8 @@ use prefetchd::config::Config;
 use prefetchd::model::{BudgetDay, HostId, SubmissionId, Time, UrlId};
 use prefetchd::queue::{HostStanding, Ready};
 use prefetchd::schedule::{
-    BackingOff, Cases, Decision, Found, Observation, Pause, Plan, Policy, Snapshot, Spent, Standing, Suspect, decide,
+    BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
+    Suspect, WaitWhy, decide,
 };
 use prefetchd::service::Reading;
 use prefetchd::submit::{
@@ -25,15 +26,23 @@ pub(crate) trait Service {
     fn quota(&mut self, now: Time) -> Reply;
     /// `DescribeVodUserDomains`, for one domain; none where that may not be asked.
     fn is_online(&mut self, host: HostId, now: Time) -> Option<bool>;
+    /// URLs whose prefetch has not ended, as looks at their tasks would tell.
+    fn unfinished(&mut self, _now: Time) -> u32 {
+        0
+    }
     /// Whether the call with this nonce was accepted: `DescribeVodRefreshTasks`.
     fn has_task(&mut self, nonce: u64) -> bool;
 }
+
+/// While batches wait for room in the service's queue, tasks are looked at so often.
+const LOOK_FOR_ROOM: TimeDelta = TimeDelta::seconds(30);
 
 /// A call whose answer never came.
 struct Doubt {
     nonce: u64,
     batch: Vec<(UrlId, HostId)>,
     suspects: u32,
+    in_flight: u32,
 }
 
 /// The submitter and its queue.
@@ -51,6 +60,9 @@ pub(crate) struct Model {
     held_suspects: HashSet<UrlId>,
     spent: Spent,
     standing: Standing,
+    size: Option<QueueSize>,
+    /// What was believed of the queue before the last refusal, until what is left was asked for.
+    size_before: Option<Option<QueueSize>>,
     doubt: Option<Doubt>,
     domains_at: Option<Time>,
     nonce: u64,
@@ -81,6 +93,8 @@ impl Model {
             held_suspects: HashSet::new(),
             spent,
             standing: Standing::default(),
+            size: None,
+            size_before: None,
             doubt: None,
             domains_at: None,
             nonce: 0,
@@ -146,10 +160,19 @@ impl Model {
         for member in cases.open.iter_mut().flat_map(|case| &mut case.members) {
             member.away = !self.ready.contains(&member.url);
         }
-        let snapshot = Snapshot { ready, spent: self.spent.clone(), standing: self.standing.clone(), cases };
+        let snapshot = Snapshot {
+            ready,
+            spent: self.spent.clone(),
+            standing: self.standing.clone(),
+            cases,
+            flight: self.flight(service),
+        };
         match decide(&snapshot, &self.policy, &Reading::certain(self.now)) {
             Decision::Send(plan) => self.send(&plan, &suspected, service),
             Decision::Ask => self.ask(service),
+            Decision::Wait { until, why: WaitWhy::QueueFull { .. } } => {
+                return Some(until.map(|until| until.min(self.now + LOOK_FOR_ROOM)));
+            }
             Decision::Wait { until, .. } => return Some(until),
             Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
             Decision::Pause { why, .. } => {
@@ -161,6 +184,12 @@ impl Model {
             }
         }
         None
+    }
+
+    fn flight(&self, service: &mut impl Service) -> Option<Flight> {
+        let size = self.size.clone()?;
+        let unproved = self.size_before.is_some();
+        Some(Flight { in_flight: service.unfinished(self.now), leaves_at: None, size, unproved })
     }
 
     fn review_domains(&mut self, service: &mut impl Service) {
@@ -201,6 +230,8 @@ impl Model {
             _ => None,
         };
         if let Some((quota, remain)) = said {
+            let before = self.size_before.take().filter(|_| remain == 0);
+            self.size = before.unwrap_or(self.size.take());
             let Spent { requests, urls, .. } = self.spent;
             let seen = Observation { quota, remain, at: self.now, requests, urls };
             if let Some(before) = &self.spent.observed {
@@ -263,9 +294,10 @@ impl Model {
         self.spent.requests += 1;
         self.spent.urls += u32::try_from(batch.len()).unwrap();
         self.spent.isolations += u32::from(suspects > 0);
+        let in_flight = service.unfinished(self.now);
         let reply = service.preload(self.nonce, &batch, self.now);
         let outcome = Outcome::of(&reply);
-        let doubt = Doubt { nonce: self.nonce, batch, suspects };
+        let doubt = Doubt { nonce: self.nonce, batch, suspects, in_flight };
         if outcome.is_in_doubt() {
             self.doubt = Some(doubt);
             return self.back_off("no answer");
@@ -295,6 +327,13 @@ impl Model {
         let Doubt { batch, suspects, .. } = sent;
         let urls = u32::try_from(batch.len()).unwrap();
         let accepted = reaction.release.is_none();
+        if reaction.lesson == Lesson::QueueFull {
+            let size = QueueSize::after_refusal(self.size.as_ref(), sent.in_flight, urls, self.now);
+            let before = self.size.replace(size);
+            self.size_before.get_or_insert(before);
+        } else if accepted {
+            self.size = self.size.take().and_then(|size| size.after_acceptance(sent.in_flight, urls, self.now));
+        }
         if !reaction.closing.charged {
             self.charged -= 1;
             self.spent.requests -= 1;
@@ -366,7 +405,7 @@ impl Model {
                 self.standing.backing_off = None;
                 self.standing.pause = None;
             }
-            Lesson::Nothing => {}
+            Lesson::Nothing | Lesson::QueueFull => {}
             Lesson::BackOff { until, why } | Lesson::AskFirst { until, why } => {
                 self.standing.failures += 1;
                 self.standing.backing_off = Some(BackingOff { until: *until, why: why.clone() });

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::super::super::layout::{fields, listed};
 use super::*;
 use crate::model::DayStart;
-use crate::status::{Need, OldestReport, PaceReport, Risk, WalReport};
+use crate::status::{KeyReport, Need, OldestReport, PaceReport, Risk, WalReport};
 
 fn look() -> Look {
     Look { width: 80, colour: false, now: "2026-11-24T12:48:00Z".parse().unwrap(), day_starts: DayStart::default() }
@@ -48,7 +48,7 @@ fn report() -> StatusReport {
         spool_problem: None,
         config_problem: None,
         http_problem: None,
-        key: None,
+        key: Some(KeyReport { source: "the environment".into(), generation: 1, refused: None }),
         waiting_for: Some("the next budget day: all 500 requests of this one are spent".to_owned()),
         waiting_until: Some("2026-11-24T16:00:00.000Z".to_owned()),
         in_doubt: 0,
@@ -57,6 +57,8 @@ fn report() -> StatusReport {
         suspected: 0,
         files_reading: 1,
         left_alone: Vec::new(),
+        in_flight: 0,
+        in_flight_limit: None,
         time_proved: true,
         service_ahead_ms: Some(0),
         urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0, 0]),

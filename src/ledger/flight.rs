@@ -1,0 +1,140 @@
+//! URLs on their way, and what was learned of the service's own queue of prefetches (`schedule::Flight`): two facts,
+//! the size as JSON and, until it is proved, what was believed before the last refusal.
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::model::{Time, from_millis, to_millis};
+use crate::schedule::{Flight, QueueSize, Standing, flies_at_most};
+use crate::store::{Result, WriteTx};
+
+/// URLs of batches that are followed, but for those whose end was seen, and for what a wrong clock wrote down.
+const FOLLOWED: &str = "
+    select coalesce(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)), 0), min(t.accepted_at)
+    from tracks as t indexed by tracks_accepted join submissions as s using (submission_id)
+    where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2";
+
+const OPEN: &str = "select coalesce(sum(urls), 0) from submissions where state = 0";
+
+const KNOWN: &str = "select fact, value from facts where fact in ('in_flight_size', 'in_flight_before')";
+
+const NOTE: &str = "
+    insert into facts (fact, value, observed_at) values (?1, ?2, ?3)
+    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+
+const FORGET: &str = "delete from facts where fact = ?1";
+
+const SIZE: &str = "in_flight_size";
+
+const BEFORE: &str = "in_flight_before";
+
+/// What the facts say.
+#[derive(Debug, Default)]
+struct Known {
+    size: Option<QueueSize>,
+    /// What was believed before the last refusal, while it is not proved that this was about the queue.
+    before: Option<Option<QueueSize>>,
+}
+
+async fn known(conn: &mut SqliteConnection) -> Result<Known> {
+    let mut known = Known::default();
+    for row in sqlx::query(KNOWN).fetch_all(conn).await? {
+        let (fact, value): (String, String) = (row.get(0), row.get(1));
+        // What a newer program wrote and this one does not understand is learned anew.
+        match fact.as_str() {
+            SIZE => known.size = serde_json::from_str(&value).ok(),
+            _ => known.before = serde_json::from_str(&value).ok(),
+        }
+    }
+    Ok(known)
+}
+
+/// URLs in flight, and when the first of them was accepted.
+async fn on_their_way(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
+    let flies = flies_at_most(!standing.tasks_refused);
+    let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies));
+    let followed = query.fetch_one(&mut *conn).await?;
+    let open: i64 = sqlx::query_scalar(OPEN).fetch_one(conn).await?;
+    let urls = u32::try_from(followed.get::<i64, _>(0).saturating_add(open)).unwrap_or(u32::MAX);
+    Ok((urls, followed.get::<Option<i64>, _>(1).map(from_millis)))
+}
+
+/// How many URLs are on their way.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn in_flight(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<u32> {
+    Ok(on_their_way(conn, standing, now).await?.0)
+}
+
+/// What is on its way and how much of that the service's queue takes; none where it has never been full.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn flight(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<Option<Flight>> {
+    let known = known(conn).await?;
+    let Some(size) = known.size else { return Ok(None) };
+    let (in_flight, first_at) = on_their_way(conn, standing, now).await?;
+    let leaves_at = first_at.map(|at| at + flies_at_most(!standing.tasks_refused));
+    Ok(Some(Flight { in_flight, leaves_at, size, unproved: known.before.is_some() }))
+}
+
+/// A batch of `urls` was refused because the service's queue was full, with `in_flight` on their way. What was believed
+/// before is kept until it is proved that the day's quota was not meant. Gives what is believed now.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn queue_was_full_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, now: Time) -> Result<QueueSize> {
+    let known = known(tx.conn()).await?;
+    let size = QueueSize::after_refusal(known.size.as_ref(), in_flight, urls, now);
+    note_tx(tx, BEFORE, &known.before.unwrap_or(known.size), now).await?;
+    note_tx(tx, SIZE, &size, now).await?;
+    Ok(size)
+}
+
+/// A batch of `urls` was accepted with `in_flight` on their way. True if no limit is left to mind by that.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, now: Time) -> Result<bool> {
+    let Some(size) = known(tx.conn()).await?.size else { return Ok(false) };
+    match size.after_acceptance(in_flight, urls, now) {
+        Some(after) if after == size => return Ok(false),
+        Some(after) => note_tx(tx, SIZE, &after, now).await?,
+        None => {
+            forget_tx(tx, SIZE).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The service said whether anything is left of the day. If nothing is, the last refusal was about that, and taught
+/// nothing of the queue.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn queue_is_judged_tx(tx: &mut WriteTx<'_>, is_left: bool, now: Time) -> Result<()> {
+    let Some(before) = known(tx.conn()).await?.before else { return Ok(()) };
+    match before {
+        _ if is_left => {}
+        Some(size) => note_tx(tx, SIZE, &size, now).await?,
+        None => forget_tx(tx, SIZE).await?,
+    }
+    forget_tx(tx, BEFORE).await
+}
+
+async fn note_tx(tx: &mut WriteTx<'_>, fact: &str, value: &impl serde::Serialize, now: Time) -> Result<()> {
+    let value = serde_json::to_string(value).expect("numbers are JSON");
+    sqlx::query(NOTE).bind(fact).bind(value).bind(to_millis(now)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+async fn forget_tx(tx: &mut WriteTx<'_>, fact: &str) -> Result<()> {
+    sqlx::query(FORGET).bind(fact).execute(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! What an answer teaches of the service's own queue of prefetches.
+
+use tracing::info;
+
+use super::reaction::{Lesson, Reaction};
+use super::send::Opened;
+use super::worker::Submitter;
+use crate::ledger;
+use crate::model::Time;
+use crate::store::{self, WriteTx};
+
+impl Submitter {
+    /// Learns from a batch that was refused because the queue was full, and from those that were accepted once it has
+    /// been.
+    pub(super) async fn learn_queue_tx(
+        &self,
+        tx: &mut WriteTx<'_>,
+        opened: &Opened,
+        reaction: &Reaction,
+        now: Time,
+    ) -> store::Result<()> {
+        let urls = u32::try_from(opened.batch.urls.len()).unwrap_or(u32::MAX);
+        if reaction.lesson == Lesson::QueueFull {
+            let in_flight = match opened.in_flight {
+                Some(in_flight) => in_flight,
+                None => {
+                    let standing = ledger::standing(tx.conn(), now).await?;
+                    ledger::in_flight(tx.conn(), &standing, now).await?
+                }
+            };
+            let size = ledger::queue_was_full_tx(tx, in_flight, urls, now).await?;
+            let next = size.aim(now);
+            info!(in_flight, urls, next, "the service's queue of prefetches was full: fewer URLs go at once");
+        } else if let (None, Some(in_flight)) = (&reaction.release, opened.in_flight)
+            && ledger::queue_had_room_tx(tx, in_flight, urls, now).await?
+        {
+            info!("the service's queue of prefetches takes as many as are sent: no limit is minded any more");
+        }
+        Ok(())
+    }
+}

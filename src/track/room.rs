@@ -1,0 +1,45 @@
+//! Between a batch that waits for room in the service's queue and the tracker, which sees room come: two bells and
+//! whether anybody waits. Nothing of it is kept: after a restart the submitter waits again, and says so.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+/// Who waits for room, and who makes it.
+#[derive(Debug, Default)]
+pub struct Room {
+    is_wanted: AtomicBool,
+    wanted: Notify,
+    made: Notify,
+}
+
+impl Room {
+    /// Whether a batch waits for room from now on.
+    pub fn want(&self, is_wanted: bool) {
+        if !self.is_wanted.swap(is_wanted, Ordering::Relaxed) && is_wanted {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Whether a batch waits for room.
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Ends when a batch begins to wait.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// URLs were seen to end: whoever waits for room looks again.
+    pub fn make(&self) {
+        if self.is_wanted() {
+            self.made.notify_one();
+        }
+    }
+
+    /// Ends when there may be room.
+    pub async fn made(&self) {
+        self.made.notified().await;
+    }
+}
