@@ -67,6 +67,22 @@ insert into sqlite_stat1 (tbl, idx, stat) values
     ('tracks', 'tracks_accepted', '500 1');
 analyze sqlite_schema;
 
+-- Reasons are codes from here on; what was counted before by sentences has the code `text`.
+alter table file_refusals add column code text not null default 'text';
+alter table files add column rejected_code text;              -- the word of rejected_why
+alter table files add column rejected_zh text;                -- rejected_why in Chinese
+alter table files add column encoding text;                   -- how its bytes mean text; null while all of them are ASCII
+
+-- What is odd about a file that was taken: a few rows a file, whatever it says.
+create table file_warnings (
+    file_id  integer not null references files,
+    code     text    not null,
+    found    text    not null,                     -- the piece of the line that shows it; empty where there is none
+    line     integer not null,                     -- the first line of which it is true; 0: of the file
+    lines    integer not null,                     -- of how many lines it is true
+    primary key (file_id, code, found)
+) strict, without rowid;
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
@@ -147,7 +163,9 @@ select
     (select min(seconds) from (select seconds, sum(urls) over (order by seconds) as so_far, sum(urls) over () as urls
                                from file_warm as w where w.file_id = files.file_id)
      where so_far * 20 >= urls * 19) as warm_seconds_p95,
-    unconfirmed
+    unconfirmed,
+    (select coalesce(sum(w.lines), 0) from file_warnings as w where w.file_id = files.file_id) as warnings,
+    rejected_code, encoding
 from files;
 
 -- What stands in v_urls of a url in whatever state; for v_urls alone.

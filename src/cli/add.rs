@@ -1,7 +1,8 @@
 //! `prefetchd add`: into the spool, atomically.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,15 +11,30 @@ use anyhow::Context as _;
 use super::{failure, load, text};
 use crate::clock::Clock;
 use crate::exit;
-use crate::model::Priority;
-use crate::spool::{ADD_PREFIX, Folders, LINE_BYTES_MAX, is_left_alone, is_text, sync_folder};
+use crate::model::{Fault, Priority, Warned};
+use crate::spool::{
+    ADD_PREFIX, Folders, ReadRules, Survey, SurveyError, check_options, is_left_alone, options_line, stored_name,
+    sync_folder,
+};
 use crate::telemetry::one_line;
+use crate::words;
+
+/// Lines that are looked through before a file is handed over, at most; of a larger one the rest is left to the spool.
+const LOOKED_THROUGH_MAX: usize = 1_000_000;
+
+/// URLs that are looked through at once.
+const CHUNK: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: prefetchd add premiere.txt\n         find-urls | prefetchd add - --name nightly.txt")]
+#[command(
+    after_help = "Example: prefetchd add premiere.txt\n         find-urls | prefetchd add - --name nightly.txt\n\n\
+                        Prints the name under which each file is found from then on. Nothing is added where one of the files \n\
+                        would be rejected."
+)]
 pub(super) struct AddArgs {
-    /// The file, or - for standard input
-    file: PathBuf,
+    /// The files, or - for standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
     /// What it is called in the spool [default: its own name]
     #[arg(long)]
     name: Option<String>,
@@ -26,7 +42,7 @@ pub(super) struct AddArgs {
     keys: KeyArgs,
 }
 
-/// Directives that outrank the file's own; only for text.
+/// Keys that outrank the files' own directives; those of a line of CSV or JSON outrank them.
 #[derive(Debug, clap::Args)]
 struct KeyArgs {
     /// urgent, high, normal or low
@@ -47,125 +63,176 @@ struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// As directives.
-    fn directives(&self) -> String {
-        let force = self.force.then(|| "true".to_owned());
+    /// Each that was given, with its value.
+    fn options(&self) -> BTreeMap<String, String> {
         let priority = self.priority.map(|priority| priority.to_string());
-        [
-            ("priority", &priority),
-            ("label", &self.label),
-            ("not_before", &self.not_before),
-            ("deadline", &self.deadline),
-            ("force", &force),
-        ]
-        .iter()
-        .filter_map(|(key, value)| Some(format!("#: {key} = {}\n", value.as_ref()?)))
-        .collect()
+        let force = self.force.then(|| "true".to_owned());
+        let keys = [
+            ("priority", priority),
+            ("label", self.label.clone()),
+            ("not_before", self.not_before.clone()),
+            ("deadline", self.deadline.clone()),
+            ("force", force),
+        ];
+        keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
+}
+
+/// A file that waits in `incoming/` under a name that is left alone.
+struct Waiting {
+    copy: tempfile::NamedTempFile,
+    name: String,
 }
 
 pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
-    let incoming = Folders::under(&config.spool.dir).incoming;
-    if !incoming.is_dir() {
-        let message = format!("there is no spool at {}; start the daemon once, or see [spool] dir", incoming.display());
+    let folders = Folders::under(&config.spool.dir);
+    if !folders.incoming.is_dir() {
+        let message =
+            format!("there is no spool at {}; start the daemon once, or see [spool] dir", folders.incoming.display());
         return Err(failure(exit::UNAVAILABLE, message));
     }
-    let name = name_for(args)?;
-    let directives = args.keys.directives();
-    check_directives(&directives, &name)?;
-    let source: Box<dyn io::Read> = if args.file == Path::new("-") {
+    if args.name.is_some() && args.files.len() > 1 {
+        return Err(failure(exit::USAGE, "--name is for one file"));
+    }
+    let rules = ReadRules::of(&config, Clock::system().now());
+    let options = args.keys.options();
+    check_options(&options, rules.offset)
+        .map_err(|fault| failure(exit::USAGE, words::input_fault(&fault).en.into_owned()))?;
+    // All of them are looked through before the first is handed over.
+    let waiting: Vec<Waiting> = args
+        .files
+        .iter()
+        .map(|file| copy(file, args.name.as_deref(), &folders, &options_line(&options)))
+        .collect::<anyhow::Result<_>>()?;
+    for file in &waiting {
+        look_through(file, &rules)?;
+    }
+    for file in waiting {
+        text::out(&one_line(&hand_over(file, &folders)?));
+    }
+    sync_folder(&folders.incoming)?;
+    Ok(0)
+}
+
+/// Copies a file into `incoming/`, behind what was asked for it.
+fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> anyhow::Result<Waiting> {
+    let incoming = &folders.incoming;
+    let name = name_for(file, name)?;
+    let mut source: Box<dyn io::Read> = if file == Path::new("-") {
         Box::new(io::stdin())
     } else {
         let open = |path: &Path| match File::open(path) {
             Ok(file) if file.metadata().is_ok_and(|meta| meta.is_dir()) => Err("it is a directory".to_owned()),
             opened => opened.map_err(|error| error.to_string()),
         };
-        let opened = open(&args.file);
-        Box::new(opened.map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", args.file.display())))?)
+        Box::new(open(file).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", file.display())))?)
     };
     // Names that begin with a dot are left alone by the spool until the rename.
     let mut copy = tempfile::Builder::new()
         .prefix(ADD_PREFIX)
-        .tempfile_in(&incoming)
+        .tempfile_in(incoming)
         .with_context(|| format!("writing to {}", incoming.display()))?;
-    let mut source = plain_after(&directives, source)?;
+    copy.write_all(options)?;
     io::copy(&mut source, &mut copy).with_context(|| format!("copying into {}", incoming.display()))?;
     copy.flush()?;
     // Set, not asked for: a umask must not keep the daemon from reading it.
     copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o640))?;
     copy.as_file().sync_all()?;
-    let name = hand_over(copy, &incoming, &name)?;
-    sync_folder(&incoming)?;
-    text::out(&one_line(&name));
-    Ok(0)
+    Ok(Waiting { copy, name })
 }
 
-/// What would be rejected in the spool is refused here.
-fn check_directives(directives: &str, name: &str) -> anyhow::Result<()> {
-    if directives.is_empty() {
-        return Ok(());
-    }
-    if !is_text(name) {
-        let message = format!("`{name}` has its keys in its lines: --priority and the like are for text files");
-        return Err(failure(exit::USAGE, message));
-    }
-    crate::spool::check_directives(directives).map_err(|why| failure(exit::USAGE, why))
-}
-
-/// The source with the directives at the end of its head, where they outrank its own. It has to be UTF-8 text that is not
-/// packed.
-fn plain_after(directives: &str, source: Box<dyn io::Read>) -> anyhow::Result<Box<dyn io::Read>> {
-    if directives.is_empty() {
-        return Ok(source);
-    }
-    let mut source = io::BufReader::new(source);
-    let start = source.fill_buf().context("reading the file")?;
-    if [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| start.starts_with(mark)) {
-        let message = "--priority and the like are for plain UTF-8 text: this file is packed or UTF-16";
-        return Err(failure(exit::USAGE, message));
-    }
-    let mut head = Vec::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        source.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).context("reading the file")?;
-        let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
-        if line.is_empty() || !(text.is_empty() || text.starts_with(b"#")) {
-            break;
-        }
-        head.extend_from_slice(&line);
-    }
-    Ok(Box::new(io::Cursor::new([&head, directives.as_bytes(), &line].concat()).chain(source)))
-}
-
-fn name_for(args: &AddArgs) -> anyhow::Result<String> {
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None if args.file == Path::new("-") => {
-            format!("stdin-{}.txt", Clock::system().now().format("%Y%m%dT%H%M%S%3f"))
-        }
-        None => args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+/// Reads a file as the spool will, and says what is odd about it.
+///
+/// # Errors
+///
+/// Why the spool would reject it.
+fn look_through(file: &Waiting, rules: &ReadRules) -> anyhow::Result<()> {
+    let rejected = |why: &str| failure(exit::DATA, format!("{}: nothing was added: {why}", one_line(&file.name)));
+    let of_survey = |error: SurveyError| match error {
+        SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", file.name)),
+        SurveyError::NotUrls(fault) => rejected(&words::input_fault(&fault).en),
     };
-    if name.is_empty() || name.contains('/') || is_left_alone(name.as_ref()) {
+    let mut survey = Survey::open(file.copy.reopen()?, &file.name, rules.clone()).map_err(of_survey)?;
+    let mut urls = 0;
+    while urls < LOOKED_THROUGH_MAX {
+        match survey.next_urls(CHUNK) {
+            Ok(next) => {
+                urls += next.len();
+                if next.len() < CHUNK {
+                    break;
+                }
+            }
+            // What was read before the damage is queued.
+            Err(SurveyError::NotUrls(fault)) if urls + survey.urls_before_failure() > 0 => {
+                urls += survey.urls_before_failure();
+                say(file, &words::input_fault(&fault).en);
+                break;
+            }
+            Err(error) => return Err(of_survey(error)),
+        }
+    }
+    if urls == 0 {
+        return Err(rejected(&words::input_fault(&survey.no_urls()).en));
+    }
+    survey.take_warnings().iter().for_each(|warned| say_warning(file, warned));
+    if let Some((line, fault)) = survey.first_refused() {
+        say_refused(file, survey.refused(), *line, fault);
+    }
+    Ok(())
+}
+
+fn say(file: &Waiting, what: &str) {
+    text::err(&one_line(&format!("warning: {}: {what}", file.name)));
+}
+
+fn say_warning(file: &Waiting, warned: &Warned) {
+    let words = words::warning(warned);
+    match (warned.line, warned.lines) {
+        (0, _) => say(file, &words.en),
+        (line, 1) => say(file, &format!("line {line}: {}", words.en)),
+        (line, lines) => say(file, &format!("line {line} and {} more: {}", lines - 1, words.en)),
+    }
+}
+
+fn say_refused(file: &Waiting, refused: u64, line: u64, fault: &Fault) {
+    let words = words::line_fault_with(fault);
+    let others = if refused > 1 { format!(" and {} more", refused - 1) } else { String::new() };
+    say(file, &format!("line {line}{others} will be refused: {}", words.en));
+}
+
+fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
+    let name = match given {
+        Some(name) => name.into(),
+        None if file == Path::new("-") => {
+            format!("stdin-{}.txt", Clock::system().now().format("%Y%m%dT%H%M%S%3f")).into()
+        }
+        None => file.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default(),
+    };
+    // As the spool stores it: short, and without what drives a terminal.
+    let stored = stored_name(&name);
+    if stored.is_empty() || stored.contains('/') || is_left_alone(stored.as_ref()) {
         let message = format!(
-            "`{name}` is no name for the spool: it may not begin with `.`, end in .tmp .part .swp ~, or hold `/`; give --name"
+            "`{}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, .part), or hold `/`; \
+             give --name",
+            one_line(&stored)
         );
         return Err(failure(exit::USAGE, message));
     }
-    Ok(name)
+    Ok(stored)
 }
 
-/// Renames the copy to its name; where a file of that name still waits there, to one told apart by the time.
-fn hand_over(copy: tempfile::NamedTempFile, incoming: &Path, name: &str) -> anyhow::Result<String> {
-    let copy = match copy.persist_noclobber(incoming.join(name)) {
-        Ok(_) => return Ok(name.to_owned()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => error.file,
-        Err(error) => return Err(error.error).with_context(|| format!("renaming into {}", incoming.display())),
-    };
-    let apart = format!("{}-{name}", Clock::system().now().format("%Y%m%dT%H%M%S%3f"));
-    copy.persist_noclobber(incoming.join(&apart))
-        .map_err(|error| error.error)
-        .with_context(|| format!("renaming into {}", incoming.display()))?;
-    Ok(apart)
+/// Renames the copy to its name; where a file of that name waits there or lay in the spool before, to one told apart by the
+/// time, so that each is found by its own.
+fn hand_over(file: Waiting, folders: &Folders) -> anyhow::Result<String> {
+    let incoming = &folders.incoming;
+    let mut copy = file.copy;
+    loop {
+        let name = folders.name_for_new(&file.name, Clock::system().now());
+        copy = match copy.persist_noclobber(incoming.join(&name)) {
+            Ok(_) => return Ok(name),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => error.file,
+            Err(error) => return Err(error.error).with_context(|| format!("renaming into {}", incoming.display())),
+        };
+    }
 }

@@ -160,7 +160,7 @@ fn give(config: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -
 }
 
 fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
-    let url = which.url.as_deref().map(|text| why::parse(text).map_err(|refusal| why::cannot(text, refusal)));
+    let url = which.url.as_deref().map(|text| why::parse(text).map_err(|refusal| why::cannot(text, &refusal)));
     Ok(Selection {
         url: url.transpose()?,
         file: which.file.clone(),

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::text::{json, out};
 use super::{failure, load, runtime};
-use crate::model::{ObjectUrl, Refusal, UrlRules, UrlState};
+use crate::model::{Fault, ObjectUrl, UrlRules, UrlState};
 use crate::queue::Selection;
 use crate::status::Story;
 use crate::telemetry::one_line;
-use crate::{exit, store};
+use crate::{exit, store, words};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -26,7 +26,7 @@ pub(super) struct WhyArgs {
 
 pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
-    let url = parse(&args.url).map_err(|refusal| cannot(&args.url, refusal))?;
+    let url = parse(&args.url).map_err(|refusal| cannot(&args.url, &refusal))?;
     let (story, other) = runtime()?.block_on(async {
         let mut conn = store::open_reader(config.database.url.path()).await?;
         let selection = Selection { url: Some(url.clone()), ..Selection::default() };
@@ -55,12 +55,12 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
 }
 
 /// The URL in its normal spelling, whatever domains are configured now.
-pub(super) fn parse(text: &str) -> Result<ObjectUrl, Refusal> {
+pub(super) fn parse(text: &str) -> Result<ObjectUrl, Fault> {
     ObjectUrl::parse(text, &UrlRules { url_bytes_max: usize::MAX, domains: Vec::new() })
 }
 
-pub(super) fn cannot(text: &str, refusal: Refusal) -> anyhow::Error {
-    failure(exit::DATA, format!("{text}: no such line is ever queued: {refusal}"))
+pub(super) fn cannot(text: &str, fault: &Fault) -> anyhow::Error {
+    failure(exit::DATA, format!("{text}: no such line is ever queued: {}", words::line_fault_with(fault).en))
 }
 
 /// The same with another scheme or none, if that was queued.

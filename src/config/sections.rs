@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
-use crate::model::{DayStart, TimeOfDay, UrlRules};
+use crate::model::{DayStart, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -56,6 +56,8 @@ pub struct Spool {
     pub url_bytes_max: Number<16, 8192>,
     /// If given, URLs of other hosts are refused at once.
     pub domains: Vec<String>,
+    /// How the bytes of files mean text, where they do not say so themselves.
+    pub encoding: TextEncoding,
     /// How long `done/` and `rejected/` are kept.
     pub keep: Span<3_600, { 3650 * DAY }>,
 }
@@ -66,6 +68,7 @@ impl Default for Spool {
             dir: PathBuf::from("/var/spool/prefetchd"),
             url_bytes_max: Number::fixed(1024),
             domains: Vec::new(),
+            encoding: TextEncoding::Auto,
             keep: Span::seconds(30 * DAY),
         }
     }

@@ -36,6 +36,11 @@ pub struct DayStart {
 }
 
 impl DayStart {
+    /// The offset at which times without one are meant.
+    pub fn offset(self) -> FixedOffset {
+        self.offset
+    }
+
     /// The date and time at the offset of `day_starts`.
     pub fn local(self, now: Time) -> DateTime<FixedOffset> {
         now.with_timezone(&self.offset)

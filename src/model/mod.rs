@@ -3,16 +3,24 @@
 
 mod day;
 mod ids;
+mod input_fault;
+mod invisible;
+mod line_fault;
 mod object_url;
 mod priority;
 mod state;
 mod task_id;
+mod text_encoding;
 mod time;
 
 pub use day::{BudgetDay, DayStart, TimeOfDay};
 pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
-pub use object_url::{ObjectUrl, Refusal, UrlRules};
+pub use input_fault::{InputFault, KeyFault, Warned, Warning};
+pub use invisible::trim_unseen;
+pub use line_fault::{Fault, LineFault};
+pub use object_url::{Notes, ObjectUrl, UrlRules};
 pub use priority::Priority;
 pub use state::UrlState;
 pub use task_id::{TaskId, parse_task_ids};
+pub use text_encoding::TextEncoding;
 pub use time::{Time, from_millis, rfc3339, to_millis};

@@ -7,7 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use super::enqueue::{Enqueued, Keys};
-use crate::model::{FileId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::model::{
+    FileId, LineFault, Priority, TextEncoding, Time, UrlState, Warned, Warning, from_millis, to_millis,
+};
 use crate::store::{Result, WriteTx};
 
 const REGISTER: &str = "
@@ -15,7 +17,7 @@ const REGISTER: &str = "
 
 const UNFINISHED: &str = "
     select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-           read_at is not null
+           read_at is not null, encoding
     from files where phase in (0, 1, 3)";
 
 const SET_KEYS: &str = "
@@ -24,17 +26,28 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7, fresh = fresh + ?9, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
+        refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "
-    insert into file_refusals (file_id, reason, lines) values (?1, ?2, ?3)
+    insert into file_refusals (file_id, reason, lines, code) values (?1, ?2, ?3, ?2)
     on conflict (file_id, reason) do update set lines = lines + excluded.lines";
+
+/// What stands at the head of a file is warned of each time that it is read from its start.
+const NO_WARNINGS: &str = "delete from file_warnings where file_id = ?1";
+
+const WARNINGS: &str = "
+    insert into file_warnings (file_id, code, found, line, lines) values (?1, ?2, ?3, ?4, ?5)
+    on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)";
+
+const HAS_URLS: &str = "select queued + merged + fresh > 0, refused from files where file_id = ?1";
 
 const MARK_READ: &str =
     "update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4, changed_at = ?5 where file_id = ?1";
 
-const REJECT: &str = "update files set phase = 3, bytes = ?2, rejected_why = ?3 where file_id = ?1";
+const REJECT: &str = "
+    update files set phase = 3, bytes = coalesce(?2, bytes), rejected_why = ?3, rejected_code = ?4, rejected_zh = ?5
+    where file_id = ?1";
 
 const FINISH: &str = "
     update files set phase = phase + 1
@@ -43,7 +56,8 @@ const FINISH: &str = "
 const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
            lines, queued, merged, fresh, refused, rejected_why, finished_at,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id
+           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id,
+           rejected_code, rejected_zh, encoding
     from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
@@ -59,8 +73,12 @@ const RECEIPTS_WRITTEN: &str = "
     where files.file_id = j.id and files.submitted = j.submitted and files.finished_at is not null";
 
 const ACCOUNT_REFUSALS: &str = "
-    select reason, lines, file_id from file_refusals
-    where file_id in (select value from json_each(?1)) order by file_id, reason";
+    select code, sum(lines), file_id from file_refusals
+    where file_id in (select value from json_each(?1)) group by file_id, code";
+
+const ACCOUNT_WARNINGS: &str = "
+    select code, found, line, lines, file_id from file_warnings
+    where file_id in (select value from json_each(?1)) order by file_id, line, code, found";
 
 /// What has still to be done with a file that is in `work/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +118,19 @@ pub struct OpenFile {
     pub dropped_at: Time,
     /// It was read to its end before, and has changed since.
     pub is_read_on: bool,
+    /// How its bytes were found to mean text.
+    pub encoding: Option<TextEncoding>,
+}
+
+/// Why a file is refused as a whole: a code, and words for whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection<'w> {
+    /// The word of its kind.
+    pub code: &'static str,
+    /// English.
+    pub en: &'w str,
+    /// Chinese.
+    pub zh: &'w str,
 }
 
 /// What a file was when its end was read.
@@ -127,7 +158,11 @@ pub struct Progress {
     /// What became of the good ones.
     pub enqueued: Enqueued,
     /// How many were refused, by reason.
-    pub refused: Vec<(String, u64)>,
+    pub refused: Vec<(LineFault, u64)>,
+    /// What was odd about them; of the first chunk also what is odd about the file.
+    pub warnings: Vec<Warned>,
+    /// How the file's bytes were found to mean text so far.
+    pub encoding: Option<TextEncoding>,
 }
 
 /// What became of a file's lines, for its receipt.
@@ -158,9 +193,17 @@ pub struct FileAccount {
     /// Lines refused.
     pub refused: u64,
     /// The same by reason.
-    pub refusals: Vec<(String, u64)>,
+    pub refusals: Vec<(LineFault, u64)>,
+    /// What was odd about it.
+    pub warnings: Vec<Warned>,
     /// Why the file as a whole was refused.
     pub rejected_why: Option<String>,
+    /// The word of that reason; none of a program of before.
+    pub rejected_code: Option<String>,
+    /// The reason in Chinese.
+    pub rejected_zh: Option<String>,
+    /// How its bytes mean text; none if all of them are ASCII.
+    pub encoding: Option<String>,
     /// When nothing was left to do for it.
     pub finished_at: Option<Time>,
     /// Where its URLs are, in the order of [`UrlState::ALL`].
@@ -201,6 +244,7 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
             deadline: None,
             dropped_at: now,
             is_read_on: false,
+            encoding: None,
         })
     };
     files.iter().map(open).collect()
@@ -236,6 +280,7 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
         deadline: row.get::<Option<i64>, _>(9).map(from_millis),
         dropped_at: from_millis(row.get(10)),
         is_read_on: row.get(11),
+        encoding: row.get::<Option<&str>, _>(12).and_then(|word| word.parse().ok()),
     }
 }
 
@@ -284,12 +329,21 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
     let Progress { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
     let counts =
         [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
-    let row = std::iter::once(file.0).chain(counts.into_iter().map(stored));
-    if conn.prepare_cached(PROGRESS)?.execute(rusqlite::params_from_iter(row))? == 0 {
+    let [read, refused_to, lines, queued, merged, refused, from, fresh] = counts.map(stored);
+    let encoding = progress.encoding.map(TextEncoding::word);
+    let row = params![file.0, read, refused_to, lines, queued, merged, refused, from, fresh, encoding];
+    if conn.prepare_cached(PROGRESS)?.execute(row)? == 0 {
         return Ok(false);
     }
     for (reason, lines) in &progress.refused {
-        conn.prepare_cached(REFUSALS)?.execute(params![file.0, reason, stored(*lines)])?;
+        conn.prepare_cached(REFUSALS)?.execute(params![file.0, reason.code(), stored(*lines)])?;
+    }
+    if *from_bytes == 0 {
+        conn.prepare_cached(NO_WARNINGS)?.execute([file.0])?;
+    }
+    for Warned { warning, line, lines, found } in &progress.warnings {
+        let row = params![file.0, warning.code(), found, stored(*line), stored(*lines)];
+        conn.prepare_cached(WARNINGS)?.execute(row)?;
     }
     Ok(true)
 }
@@ -304,13 +358,26 @@ pub fn mark_read(conn: &Connection, file: FileId, content: &Content, now: Time) 
     conn.prepare_cached(MARK_READ)?.execute(row).map(|_| ())
 }
 
-/// The file cannot be read as a URL file; what is left is to move it.
+/// The file cannot be read as a URL file; what is left is to move it. Its size stays as it is known where `bytes` is none.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(REJECT)?.execute(params![file.0, bytes.map(stored), why]).map(|_| ())
+pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: Rejection<'_>) -> rusqlite::Result<()> {
+    let Rejection { code, en, zh } = why;
+    conn.prepare_cached(REJECT)?.execute(params![file.0, bytes.map(stored), en, code, zh]).map(|_| ())
+}
+
+/// How many of a file's lines were refused, if no other line of it is a URL; none if one is.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn refused_if_all(conn: &Connection, file: FileId) -> rusqlite::Result<Option<u64>> {
+    conn.prepare_cached(HAS_URLS)?.query_row([file.0], |row| {
+        let refused: i64 = row.get(1)?;
+        Ok((!row.get::<_, bool>(0)?).then_some(refused.unsigned_abs()))
+    })
 }
 
 /// The files have been moved out of `work/`.
@@ -336,7 +403,14 @@ pub async fn accounts(pool: &SqlitePool, files: &[FileId]) -> Result<HashMap<Fil
         rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
     for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
         if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
-            account.refusals.push((row.get(0), count(&row, 1)));
+            account.refusals.push((LineFault::of_code(row.get(0)), count(&row, 1)));
+        }
+    }
+    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut *conn).await? {
+        let warning = Warning::of_code(row.get(0));
+        if let Some((account, warning)) = accounts.get_mut(&FileId(row.get(4))).zip(warning) {
+            let (line, lines) = (count(&row, 2), count(&row, 3));
+            account.warnings.push(Warned { warning, line, lines, found: row.get(1) });
         }
     }
     Ok(accounts)
@@ -363,7 +437,11 @@ fn account(row: &SqliteRow) -> FileAccount {
         fresh: count(row, 14),
         refused: count(row, 15),
         refusals: Vec::new(),
+        warnings: Vec::new(),
         rejected_why: row.get(16),
+        rejected_code: row.get(28),
+        rejected_zh: row.get(29),
+        encoding: row.get(30),
         finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
         urls: std::array::from_fn(|at| count(row, 18 + at)),
     }

@@ -17,9 +17,9 @@ const KEPT_AS: &str = "
 
 /// Of a name there is one that is being read.
 const REOPEN: &str = "
-    update files set phase = 0, rejected_why = null where file_id = ?1 and phase in (2, 4)
+    update files set phase = 0, rejected_why = null, rejected_code = null, rejected_zh = null where file_id = ?1 and phase in (2, 4)
     returning file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-              read_at is not null";
+              read_at is not null, encoding";
 
 /// A file that was put away, as it was when its end was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

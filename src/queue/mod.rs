@@ -1,4 +1,4 @@
-//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warm`, `hosts`, `urls`, `url_keys`, `tally`,
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warnings`, `file_warm`, `hosts`, `urls`, `url_keys`, `tally`,
 //! `cases`, `case_members` and `orders`.
 //!
 //! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
@@ -32,8 +32,8 @@ pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, Keys, enqueue};
 pub use files::{
-    Content, FileAccount, NewFile, OpenFile, Phase, Progress, accounts, finish_tx, mark_read, progress,
-    receipts_written_tx, register, reject, set_keys, unfinished, without_final_receipt,
+    Content, FileAccount, NewFile, OpenFile, Phase, Progress, Rejection, accounts, finish_tx, mark_read, progress,
+    receipts_written_tx, refused_if_all, register, reject, set_keys, unfinished, without_final_receipt,
 };
 pub use hosts::{
     Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,

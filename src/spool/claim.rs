@@ -7,16 +7,12 @@ use std::time::{Instant, SystemTime};
 use super::folders::sync_folder;
 use super::head::{Head, head};
 use super::incoming::SMALL_BYTES;
-use super::ingest::Error;
+use super::ingest::{Error, reject};
 use super::name::is_own;
 use super::order::Rank;
 use super::scan::{Spool, TOGETHER_MAX};
-use crate::model::{Time, to_millis};
+use crate::model::{InputFault, Time, to_millis};
 use crate::queue::{self, NewFile, OpenFile, Phase};
-
-/// Why one of our own receipts or reports is no input.
-const OWN: &str =
-    "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of URLs";
 
 /// A claimed file that waits to be read.
 #[derive(Debug)]
@@ -62,7 +58,7 @@ impl Spool {
         let files = tx.bulk(|conn| {
             let mut files = queue::register(conn, files, now)?;
             for file in files.iter_mut().filter(|file| is_own(&file.name)) {
-                queue::reject(conn, file.id, None, OWN)?;
+                reject(conn, file, None, &InputFault::OwnReceipt)?;
                 file.phase = Phase::Refused;
             }
             Ok(files)

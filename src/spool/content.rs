@@ -3,78 +3,100 @@
 use std::io::{self, BufRead};
 
 use super::decode::HEAD_BYTES;
-use super::directives;
-use super::format::{Columns, Format, Item, item};
-use super::lines::Lines;
-use crate::model::UrlRules;
+use super::directives::{self, Head, PREFIX};
+use super::encoding::Decoder;
+use super::envelope::Options;
+use super::format::{Columns, Format, Item, Said, of_csv, of_json};
+use super::kind::other_kind;
+use super::lines::{Line, Lines};
+use super::records::Record;
+use super::rules::ReadRules;
+use super::unreadable::Unreadable;
+use super::warnings::Warnings;
+use crate::model::{Fault, InputFault, LineFault, ObjectUrl, TextEncoding, Warned, Warning, trim_unseen};
 use crate::queue::Keys;
 use crate::telemetry::one_line;
+use crate::words;
 
 /// Longest line, in bytes. A longer one is refused and passed over.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
-
-/// Why reading ended early.
-#[derive(Debug)]
-pub(super) enum Unreadable {
-    /// The disk's word; it may do better later.
-    Io(io::Error),
-    /// The file is no file of URLs, and never will be.
-    NotUrls(String),
-}
-
-impl From<io::Error> for Unreadable {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
+const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// A file being read.
 #[derive(Debug)]
 pub(super) struct Content<R> {
     lines: Lines<R>,
     format: Format,
-    rules: UrlRules,
-    keys: Keys,
+    rules: ReadRules,
+    head: Head,
+    decoder: Decoder,
     columns: Option<Columns>,
+    record: Record,
+    warnings: Warnings,
+    /// Whether it was warned of the encoding.
+    said_gb18030: bool,
     /// Whether the line that was read last is the first one after the head, and was not given yet.
     first: bool,
 }
 
 impl<R: BufRead> Content<R> {
-    /// Reads the head of a file's text: what kind it is, its directives, its header.
+    /// Reads the head of a file's text: what kind it is, its directives, its header. `options` are what `prefetchd add` was given,
+    /// `decided` is how its bytes were found to mean text when it was read before.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::NotUrls`] for what is no text, and for an unknown or bad directive with its line.
-    pub(super) fn open(mut reader: R, format: Format, rules: UrlRules) -> Result<Self, Unreadable> {
+    /// [`Unreadable::NotUrls`] for what is no list of URLs, and for an unknown or bad directive with its line.
+    pub(super) fn open(
+        mut reader: R,
+        format: Format,
+        rules: ReadRules,
+        options: &Options,
+        decided: Option<TextEncoding>,
+    ) -> Result<Self, Unreadable> {
         let start = reader.fill_buf()?;
-        if start.starts_with(b"PK\x03\x04") {
-            return Err(Unreadable::NotUrls("it is a zip archive: drop the unpacked file".to_owned()));
+        if let Some(fault) = other_kind(&start[..start.len().min(HEAD_BYTES as usize)], format) {
+            return Err(fault.into());
         }
-        if start[..start.len().min(HEAD_BYTES as usize)].contains(&0) {
-            return Err(Unreadable::NotUrls(
-                "it is a binary file: a URL file is text, plain or packed with gzip or zstd".to_owned(),
-            ));
-        }
-        let lines = Lines::new(reader, LINE_BYTES_MAX);
-        let mut content = Self { lines, format, rules, keys: Keys::default(), columns: None, first: false };
+        let mut content = Self {
+            lines: Lines::new(reader, LINE_BYTES_MAX),
+            format,
+            decoder: Decoder::new(decided.unwrap_or(rules.encoding)),
+            rules,
+            head: Head::default(),
+            columns: None,
+            record: Record::new(b','),
+            warnings: Warnings::default(),
+            said_gb18030: false,
+            first: false,
+        };
         match format {
             Format::Text => content.read_directives()?,
             Format::Csv => content.read_header()?,
             Format::JsonLines => {}
         }
+        content.head.apply_options(options, content.rules.offset)?;
+        let keys = content.head.keys.clone();
+        content.warn_of_times(&keys, 0);
         Ok(content)
     }
 
     fn read_directives(&mut self) -> Result<(), Unreadable> {
         while self.lines.advance()? {
             let line = self.lines.line();
-            let text = String::from_utf8_lossy(line.bytes);
-            let text = text.trim();
-            if let Some(directive) = text.strip_prefix(directives::PREFIX) {
-                directives::apply(&mut self.keys, directive)
-                    .map_err(|why| Unreadable::NotUrls(format!("line {}: {why}", line.number)))?;
-            } else if !(text.is_empty() || text.starts_with('#')) {
+            let Ok(text) = self.decoder.text(line.bytes) else {
+                self.first = true;
+                return Ok(());
+            };
+            let text = trim_unseen(&text);
+            if let Some(directive) = text.strip_prefix(PREFIX) {
+                self.head
+                    .apply(directive, self.rules.offset)
+                    .map_err(|fault| InputFault::Directive { line: line.number, fault })?;
+                if let Some(encoding) = self.head.encoding {
+                    self.decoder.set(encoding);
+                }
+            } else if text.starts_with('#') {
+                warn_of_comment(&mut self.warnings, text, line.number);
+            } else if !text.is_empty() {
                 self.first = true;
                 return Ok(());
             }
@@ -83,24 +105,65 @@ impl<R: BufRead> Content<R> {
     }
 
     fn read_header(&mut self) -> Result<(), Unreadable> {
-        while self.lines.advance()? {
-            let line = self.lines.line();
-            if !line.bytes.trim_ascii().is_empty() {
-                self.columns = Some(Columns::of(line.bytes).map_err(Unreadable::NotUrls)?);
+        let mut separator = None;
+        while self.next_record()? {
+            let number = self.lines.number();
+            let Ok(text) = self.decoder.text(self.record.bytes()) else {
+                return Err(InputFault::NotUtf8 { line: number }.into());
+            };
+            let text = trim_unseen(&text);
+            // Excel's own hint.
+            let hint = text.as_bytes().strip_prefix(b"sep=").or_else(|| text.as_bytes().strip_prefix(b"SEP="));
+            if let Some([hinted]) = hint {
+                separator = Some(*hinted);
+            } else if !text.is_empty() {
+                if self.record.is_too_long || !self.record.is_sound() {
+                    return Err(InputFault::CsvHeader.into());
+                }
+                let columns = Columns::of(text, number, separator, &mut self.warnings)?;
+                self.record = Record::new(columns.separator);
+                self.columns = Some(columns);
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// What the file's directives ask for.
+    /// Puts the lines of the next record together; false at the end of the file.
+    fn next_record(&mut self) -> io::Result<bool> {
+        self.record.clear();
+        let mut is_begun = false;
+        while self.lines.advance()? {
+            is_begun = true;
+            let line = self.lines.line();
+            if self.record.add(line.bytes, line.too_long, line.quotes) {
+                break;
+            }
+        }
+        Ok(is_begun)
+    }
+
+    /// What the file's directives, and who added it, ask for.
     pub(super) fn keys(&self) -> &Keys {
-        &self.keys
+        &self.head.keys
     }
 
     /// How many lines were read.
     pub(super) fn lines_read(&self) -> u64 {
         self.lines.number()
+    }
+
+    /// How the bytes were found to mean text; none as long as that makes no difference.
+    pub(super) fn encoding(&self) -> Option<TextEncoding> {
+        self.decoder.decided()
+    }
+
+    /// The warnings of what was read since they were last taken.
+    pub(super) fn take_warnings(&mut self) -> Vec<Warned> {
+        if self.decoder.found_gb18030() && !std::mem::replace(&mut self.said_gb18030, true) {
+            self.warnings.add(Warning::Gb18030, 0, "");
+        }
+        self.warnings.take()
     }
 
     /// The next line's item and the offset at which the line ends; none at the end of the file.
@@ -109,152 +172,139 @@ impl<R: BufRead> Content<R> {
     ///
     /// What reading says.
     pub(super) fn next_item(&mut self) -> io::Result<Option<(Item, u64)>> {
+        if self.format == Format::Csv {
+            let number = self.lines.number() + 1;
+            return Ok(if self.next_record()? {
+                Some((self.record_item(number), self.lines.line().ends_at))
+            } else {
+                None
+            });
+        }
         if !std::mem::take(&mut self.first) && !self.lines.advance()? {
             return Ok(None);
         }
+        Ok(Some((self.line_item(), self.lines.line().ends_at)))
+    }
+
+    /// What the line that was read last says.
+    fn line_item(&mut self) -> Item {
         let line = self.lines.line();
-        Ok(Some((item(&line, self.columns.as_ref(), self.format, &self.rules, &self.keys), line.ends_at)))
+        let refused = |fault: Fault| Item::Refused { line: line.number, fault, bytes: line.bytes.to_vec() };
+        if line.too_long {
+            return refused(LineFault::LineTooLong.into());
+        }
+        let text = match self.decoder.text(line.bytes) {
+            Ok(text) => text,
+            Err(fault) => return refused(fault.into()),
+        };
+        let trimmed = trim_unseen(&text);
+        if trimmed.is_empty() {
+            return Item::Nothing;
+        }
+        let said = match self.format {
+            Format::Text if trimmed.starts_with(PREFIX) => Err(LineFault::LateDirective.into()),
+            Format::Text if trimmed.starts_with('#') => {
+                warn_of_comment(&mut self.warnings, trimmed, line.number);
+                return Item::Nothing;
+            }
+            Format::Text => return url_item(trimmed, None, &line, &self.rules, &mut self.warnings),
+            _ => of_json(trimmed, line.number, &self.head.keys, self.rules.offset, &mut self.warnings),
+        };
+        match said {
+            Ok(Said { url, keys }) => url_item(&url, keys, &line, &self.rules, &mut self.warnings),
+            Err(fault) => refused(fault),
+        }
+    }
+
+    /// What the record says that begins at this line.
+    fn record_item(&mut self, number: u64) -> Item {
+        let bytes = self.record.bytes();
+        let refused = |fault: Fault| Item::Refused { line: number, fault, bytes: bytes.to_vec() };
+        if self.record.is_too_long {
+            return refused(LineFault::LineTooLong.into());
+        }
+        if !self.record.is_sound() {
+            return refused(LineFault::CsvQuote.into());
+        }
+        let text = match self.decoder.text(bytes) {
+            Ok(text) => text,
+            Err(fault) => return refused(fault.into()),
+        };
+        // The header is read before any record.
+        let Some(columns) = &self.columns else { return Item::Nothing };
+        if trim_unseen(&text).is_empty() {
+            return Item::Nothing;
+        }
+        match of_csv(text.trim_start_matches('\u{feff}'), columns, &self.head.keys, self.rules.offset) {
+            Ok(None) => Item::Nothing,
+            Ok(Some(Said { url, keys })) => {
+                let line = Line { number, ends_at: 0, bytes, too_long: false, quotes: 0 };
+                url_item(&url, keys, &line, &self.rules, &mut self.warnings)
+            }
+            Err(fault) => refused(fault),
+        }
+    }
+
+    /// Warns of times of the file that leave no moment to send.
+    fn warn_of_times(&mut self, keys: &Keys, line: u64) {
+        warn_of_times(&mut self.warnings, keys, &self.rules, line);
     }
 }
 
-/// A refused line for its report: number, reason and the line, between tabs, with everything escaped that could break
-/// the report or drive a terminal.
-pub(super) fn report_line(line: u64, reason: &str, bytes: &[u8]) -> String {
-    let mut report = format!("{line}\t{}\t", one_line(reason));
+/// The item of a line that names this URL.
+fn url_item(url: &str, keys: Option<Keys>, line: &Line<'_>, rules: &ReadRules, warnings: &mut Warnings) -> Item {
+    match ObjectUrl::read(url, &rules.urls) {
+        Ok((url, notes)) => {
+            if notes.blank_encoded {
+                warnings.add(Warning::BlankEncoded, line.number, "");
+            }
+            if notes.fragment_dropped {
+                warnings.add(Warning::FragmentDropped, line.number, "");
+            }
+            if let Some(keys) = &keys {
+                warn_of_times(warnings, keys, rules, line.number);
+            }
+            Item::Url { line: line.number, url, keys }
+        }
+        Err(fault) => Item::Refused { line: line.number, fault, bytes: line.bytes.to_vec() },
+    }
+}
+
+fn warn_of_times(warnings: &mut Warnings, keys: &Keys, rules: &ReadRules, line: u64) {
+    let Some(deadline) = keys.deadline else { return };
+    if deadline < rules.now {
+        warnings.add(Warning::DeadlineOver, line, "");
+    }
+    if keys.not_before.is_some_and(|not_before| not_before > deadline) {
+        warnings.add(Warning::NeverReady, line, "");
+    }
+}
+
+fn warn_of_comment(warnings: &mut Warnings, comment: &str, line: u64) {
+    if directives::looks_like_one(comment) {
+        warnings.add(Warning::LooksLikeDirective, line, comment);
+    }
+}
+
+/// The first line of a report of refused lines.
+pub(super) const REPORT_HEADER: &str = "line\treason\ttext\tcode\n";
+
+/// A refused line for its report: number, reason, the line and the code, between tabs, with everything escaped that could break
+/// the report, drive a terminal or not be seen.
+pub(super) fn report_line(line: u64, fault: &Fault, bytes: &[u8]) -> String {
+    let mut report = format!("{line}\t{}\t", one_line(&words::line_fault_with(fault).both()));
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() || c == '\\' { report.extend(c.escape_default()) } else { report.push(c) }
+            let is_hidden = c != ' ' && trim_unseen(c.encode_utf8(&mut [0; 4])).is_empty();
+            if c.is_control() || c == '\\' || is_hidden { report.extend(c.escape_default()) } else { report.push(c) }
         }
         report.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
+    report.push('\t');
+    report.push_str(fault.kind.code());
     report.push('\n');
     report
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::model::Priority;
-    use crate::spool::decode::decode;
-
-    fn read_as(name: &str, bytes: &[u8]) -> Result<(Keys, Vec<String>), Unreadable> {
-        let (text, _) = decode(io::Cursor::new(bytes.to_vec()), Arc::default())?;
-        let rules = UrlRules { url_bytes_max: 100, domains: vec![] };
-        let mut content = Content::open(text, Format::of(name), rules)?;
-        let mut items = Vec::new();
-        while let Some((item, _)) = content.next_item()? {
-            match item {
-                Item::Url { line, url, keys } => {
-                    let own = keys.map(|keys| format!(" {} {:?}", keys.priority, keys.label)).unwrap_or_default();
-                    items.push(format!("{line} {url}{own}"));
-                }
-                Item::Refused { line, reason, bytes } => {
-                    items.push(report_line(line, &reason, &bytes).trim_end().to_owned());
-                }
-                Item::Nothing => {}
-            }
-        }
-        Ok((content.keys().clone(), items))
-    }
-
-    fn read(bytes: &[u8]) -> Result<(Keys, Vec<String>), Unreadable> {
-        read_as("a.txt", bytes)
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        use std::io::Write as _;
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn packed_and_utf_16_text_reads_like_plain_text() {
-        let text = "#: label = 第一集\r\na.example.com/1\ra.example.com/第\na.example.com/3";
-        let plain = read(text.as_bytes()).unwrap();
-        assert_eq!(plain.1.len(), 3);
-        let utf16 = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-            mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect()
-        };
-        for bytes in [
-            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
-            utf16([0xff, 0xfe], u16::to_le_bytes),
-            utf16([0xfe, 0xff], u16::to_be_bytes),
-            gzip(text.as_bytes()),
-            [gzip(&text.as_bytes()[..20]), gzip(&text.as_bytes()[20..])].concat(),
-            gzip(&utf16([0xff, 0xfe], u16::to_le_bytes)),
-            zstd::encode_all(text.as_bytes(), 3).unwrap(),
-        ] {
-            assert_eq!(read(&bytes).unwrap(), plain, "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn json_lines_and_csv_have_keys_of_their_own() {
-        let json = br#"{"url":"a.example.com/1"}
-{"url":"a.example.com/2","priority":"urgent","label":"x"}
-
-{"url":"a.example.com/3","prio":"urgent"}
-{"url":"a.example.com/4","deadline":"tomorrow"}
-a.example.com/5"#;
-        let (_, items) = read_as("a.JSONL.gz", &gzip(json)).unwrap();
-        assert_eq!(items[..2], ["1 a.example.com/1", "2 a.example.com/2 urgent Some(\"x\")"]);
-        assert!(items[2].starts_with("4\tnot an object with a url: unknown field `prio`"), "{}", items[2]);
-        assert!(items[3].starts_with("5\tdeadline is a time like"), "{}", items[3]);
-        assert!(items[4].starts_with("6\tnot an object with a url"), "{}", items[4]);
-
-        let csv = b"Title,URL,Priority\n\"Part 1, cut\",a.example.com/1,\nb,\"a.example.com/2\",high\nc\n\"d,a.example.com/4,low\n";
-        let (_, items) = read_as("a.csv", csv).unwrap();
-        assert_eq!(items[..2], ["2 a.example.com/1", "3 a.example.com/2 high None"]);
-        assert!(items[2].starts_with("4\tthe column `url` is missing"), "{}", items[2]);
-        assert!(items[3].starts_with("5\tnot a record"), "{}", items[3]);
-        let Err(Unreadable::NotUrls(why)) = read_as("a.csv", b"link\nx") else { panic!("refused") };
-        assert!(why.contains("no column `url`"), "{why}");
-    }
-
-    #[test]
-    fn what_unpacks_to_too_much_is_stopped() {
-        let bomb = gzip(&[&[b'#'; 1023][..], b"\n"].concat().repeat(80 * 1024));
-        let Err(Unreadable::Io(error)) = read(&bomb) else { panic!("stopped") };
-        assert!(error.to_string().contains("200 times"), "{error}");
-    }
-
-    #[test]
-    fn a_file_is_directives_comments_and_lines() {
-        let text = "\u{feff}# film 1\r\n#: priority = high\r\n\r\nhttps://a.example.com/1\r\n  # later\n a.example.com/2 \n#: force = true\nb.example.com/\n";
-        let (keys, items) = read(text.as_bytes()).unwrap();
-        assert_eq!(keys.priority, Priority::High);
-        assert_eq!(
-            items,
-            [
-                "4 https://a.example.com/1",
-                "6 a.example.com/2",
-                "7\ta directive after the first URL\t#: force = true",
-                "8\ta directory cannot be prefetched\tb.example.com/",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_bad_line_never_stops_its_file() {
-        let (_, items) = read(b"a.example.com/1\n\xff\xfe\nx\x1by.example.com/1\t\\\na.example.com/2").unwrap();
-        assert_eq!(items[1], "2\tnot UTF-8\t\\xff\\xfe");
-        assert_eq!(items[2], "3\tcontrol character\tx\\u{1b}y.example.com/1\\t\\\\");
-        assert_eq!(items[3], "4 a.example.com/2");
-    }
-
-    #[test]
-    fn what_is_no_url_file_is_refused_as_a_whole() {
-        for (bytes, part) in [
-            (&b"ELF\0"[..], "binary"),
-            (b"PK\x03\x04", "zip"),
-            (b"# x\n#: speed = 9\n", "line 2: there is no directive `speed`"),
-        ] {
-            let Err(Unreadable::NotUrls(why)) = read(bytes) else { panic!("{part}") };
-            assert!(why.contains(part), "{why}");
-        }
-        assert!(read(b"").unwrap().1.is_empty());
-    }
-}
+mod tests;

@@ -1,11 +1,17 @@
-//! From the bytes of a file to UTF-8 text: gzip and zstd are unpacked, UTF-16 with a mark is decoded, a mark is dropped.
-//! What a file unpacks to is bounded, so that a small one cannot keep the daemon busy for ever.
+//! From the bytes of a file to text: what `prefetchd add` was given is taken off, gzip and zstd are unpacked, UTF-16 with a mark
+//! is decoded, a mark is dropped. What a file unpacks to is bounded, so that a small one cannot keep the daemon busy for ever.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use super::envelope::{self, Options};
+use super::gzip::Members;
+use super::unreadable::Unreadable;
+use super::zstd_window::window_mib;
+use crate::model::InputFault;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -19,7 +25,8 @@ const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 /// ... and beyond that to so many times its own size.
 const UNPACKED_FOLD_MAX: u64 = 200;
 
-/// The largest window of zstd that is unpacked, as a power of two: what `zstd -19` uses, and four times that.
+/// The largest window of zstd that is unpacked, as a power of two: what `zstd -19` uses, and four times that. A larger one would
+/// take more memory than the daemon may have (`--long` asks for 128 MiB).
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 
 /// What a file is packed with.
@@ -29,7 +36,7 @@ pub(super) enum Packing {
     Plain,
     /// gzip, perhaps several members.
     Gzip,
-    /// Zstandard, perhaps several frames.
+    /// Zstandard, perhaps several frames, skippable ones among them.
     Zstd,
 }
 
@@ -37,13 +44,12 @@ impl Packing {
     fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::Plain,
         }
     }
 
-    /// Its name.
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Gzip => "gzip",
@@ -52,37 +58,114 @@ impl Packing {
     }
 }
 
+/// Whether a file that begins so is packed.
+pub(super) fn is_packed(start: &[u8]) -> bool {
+    Packing::of(start) != Packing::Plain
+}
+
 /// Text that comes out of a file.
 pub(super) type Text = BufReader<Box<dyn Read + Send>>;
 
-/// Opens the text of a file whose bytes `file` gives, and says what it is packed with. `bytes_read` counts what was read of
-/// the file itself.
+/// The text of a file, and what is known of it before a line is read.
+pub(super) struct Decoded {
+    pub(super) text: Text,
+    /// What `prefetchd add` was given for it.
+    pub(super) options: Options,
+    pub(super) source: Source,
+}
+
+/// What a file's text comes out of.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    packing: Packing,
+    /// Of the first frame, if it is zstd.
+    window_mib: Option<u64>,
+    /// Whether something that is no gzip follows the packed data; known at its end.
+    trailing: Arc<AtomicBool>,
+}
+
+impl Source {
+    /// Whether its bytes are its text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.packing == Packing::Plain
+    }
+
+    /// Whether something that is no gzip was found behind the packed data.
+    pub(super) fn has_trailing(&self) -> bool {
+        self.trailing.load(Ordering::Relaxed)
+    }
+
+    /// What an error of reading means, `line` lines of the text being whole. Of a packed file, one that is not the disk's is one of
+    /// its content.
+    pub(super) fn fault(&self, error: io::Error, line: u64) -> Unreadable {
+        if self.is_plain() || error.raw_os_error().is_some() {
+            return Unreadable::Io(error);
+        }
+        let is_bomb = error.get_ref().is_some_and(|inner| inner.is::<UnpacksTooFar>());
+        Unreadable::NotUrls(if is_bomb {
+            InputFault::Bomb { fold: UNPACKED_FOLD_MAX }
+        } else if self.packing == Packing::Zstd && error.to_string().contains("too much memory") {
+            let most = 1 << (ZSTD_WINDOW_LOG_MAX - 20);
+            InputFault::Window { mib: self.window_mib.filter(|mib| *mib > most) }
+        } else {
+            InputFault::Damaged { packing: self.packing.name(), line, why: error.to_string() }
+        })
+    }
+}
+
+/// Opens the text of a file whose bytes `file` gives. `bytes_read` counts what was read of the file itself. Data that is damaged
+/// further on is an error of the text where the damage is.
 ///
 /// # Errors
 ///
-/// What reading says.
-pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64>) -> io::Result<(Text, Packing)> {
+/// What reading says; options that nobody can have given.
+pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64>) -> Result<Decoded, Unreadable> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, file);
-    let packing = Packing::of(raw.fill_buf()?);
-    let bounded = |reader| Bounded { reader, given: 0, bytes_read };
+    let options = envelope::take(&mut raw)?;
+    let start = raw.fill_buf()?;
+    let packing = Packing::of(start);
+    let window_mib = window_mib(start).filter(|_| packing == Packing::Zstd);
+    let source = Source { packing, window_mib, trailing: Arc::default() };
+    let bounded = |reader: Box<dyn Read + Send>| Bounded { reader, given: 0, bytes_read };
     let unpacked: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(raw),
-        Packing::Gzip => Box::new(bounded(Box::new(flate2::bufread::MultiGzDecoder::new(raw)) as Box<dyn Read + Send>)),
+        Packing::Gzip => Box::new(bounded(Box::new(Members::new(raw, Arc::clone(&source.trailing))))),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(bounded(Box::new(decoder) as Box<dyn Read + Send>))
+            Box::new(bounded(Box::new(decoder)))
         }
     };
     // UTF-8 passes as it is, good or bad: a bad line is refused by itself.
     let mut text =
         DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).bom_override(true).build(unpacked);
-    // So much of it is seen at the first look.
+    // So much of it is seen at the first look. What is damaged behind it is an error behind it.
     let mut head = Vec::new();
-    text.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
-    let text: Box<dyn Read + Send> = Box::new(io::Cursor::new(head).chain(text));
-    Ok((BufReader::with_capacity(BUFFER_BYTES, text), packing))
+    let failed = match text.by_ref().take(HEAD_BYTES).read_to_end(&mut head) {
+        Ok(_) => None,
+        Err(error) if error.raw_os_error().is_some() => return Err(error.into()),
+        Err(error) => Some(error),
+    };
+    let text: Box<dyn Read + Send> = match failed {
+        None => Box::new(io::Cursor::new(head).chain(text)),
+        Some(error) => Box::new(io::Cursor::new(head).chain(Fails(Some(error)))),
+    };
+    Ok(Decoded { text: BufReader::with_capacity(BUFFER_BYTES, text), options, source })
 }
+
+/// Fails once.
+struct Fails(Option<io::Error>);
+
+impl Read for Fails {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// It unpacks to more than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("it unpacks to more than {UNPACKED_FOLD_MAX} times its size")]
+struct UnpacksTooFar;
 
 /// Stops what unpacks to too much.
 struct Bounded<R> {
@@ -97,8 +180,7 @@ impl<R: Read> Read for Bounded<R> {
         self.given += read as u64;
         let most = self.bytes_read.load(Ordering::Relaxed).saturating_mul(UNPACKED_FOLD_MAX).max(UNPACKED_BYTES_FREE);
         if self.given > most {
-            let why = format!("it unpacks to more than {UNPACKED_FOLD_MAX} times its size");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, UnpacksTooFar));
         }
         Ok(read)
     }

@@ -1,6 +1,9 @@
-//! Directives at the head of a text file: `#: priority = urgent`.
+//! Keys: of directives at the head of a text file (`#: priority = urgent`), of the columns of a CSV file, of JSON objects.
 
-use crate::model::Time;
+use chrono::{FixedOffset, NaiveDateTime};
+
+use super::envelope::Options;
+use crate::model::{InputFault, KeyFault, Priority, TextEncoding, Time};
 use crate::queue::Keys;
 
 /// What a directive begins with.
@@ -9,86 +12,189 @@ pub(super) const PREFIX: &str = "#:";
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 200;
 
-/// Reads one directive (the text after [`PREFIX`]) into the file's keys.
-///
-/// # Errors
-///
-/// A message that names the key and what is allowed.
-pub(super) fn apply(keys: &mut Keys, directive: &str) -> Result<(), String> {
-    let (key, value) = directive
-        .split_once('=')
-        .ok_or_else(|| format!("`#:{directive}` is no directive; it is written `#: key = value`"))?;
-    set(keys, key.trim(), value.trim())
+/// Keys of a line, and of a file.
+pub(super) const KEYS: [&str; 5] = ["priority", "label", "not_before", "deadline", "force"];
+
+/// Chinese headings, each with the key that it means.
+const CHINESE: [(&str, &str); 6] = [
+    ("网址", "url"),
+    ("链接", "url"),
+    ("优先级", "priority"),
+    ("标签", "label"),
+    ("截止时间", "deadline"),
+    ("最早时间", "not_before"),
+];
+
+/// How times without an offset may be written.
+const LOCAL_TIMES: [&str; 6] = [
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+];
+
+/// What the head of a file asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// For its lines.
+    pub(super) keys: Keys,
+    /// For its bytes.
+    pub(super) encoding: Option<TextEncoding>,
 }
 
-/// Checks directives, one a line, as the spool would read them.
+impl Head {
+    /// Reads one directive: the text after [`PREFIX`].
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn apply(&mut self, directive: &str, offset: FixedOffset) -> Result<(), KeyFault> {
+        let (key, value) = directive.split_once('=').ok_or_else(|| KeyFault::NoPair(directive.to_owned()))?;
+        let (key, value) = (key.trim(), value.trim());
+        if key == "encoding" {
+            self.encoding = Some(value.parse().map_err(|_| KeyFault::value("encoding", value))?);
+            return Ok(());
+        }
+        set(&mut self.keys, key, value, offset)
+    }
+
+    /// Puts what `prefetchd add` was given over what the file says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn apply_options(&mut self, options: &Options, offset: FixedOffset) -> Result<(), InputFault> {
+        let result = options.iter().try_for_each(|(key, value)| set(&mut self.keys, key, value, offset));
+        result.map_err(|fault| InputFault::Directive { line: 0, fault })
+    }
+}
+
+/// Checks what `prefetchd add` was given, as the spool will read it.
 ///
 /// # Errors
 ///
-/// A message that names the key and what is allowed.
-pub fn check_directives(text: &str) -> Result<(), String> {
-    let mut keys = Keys::default();
-    text.lines().filter_map(|line| line.strip_prefix(PREFIX)).try_for_each(|directive| apply(&mut keys, directive))
+/// What is wrong with it.
+pub fn check_options(options: &Options, offset: FixedOffset) -> Result<(), InputFault> {
+    Head::default().apply_options(options, offset)
+}
+
+/// A heading or a key in the spelling of the program: lower case, and English where it is one of the Chinese ones.
+pub(super) fn canonical(name: &str) -> String {
+    let name = crate::model::trim_unseen(name).to_lowercase();
+    CHINESE.iter().find(|(chinese, _)| *chinese == name).map_or(name, |(_, key)| (*key).to_owned())
 }
 
 /// Sets one key.
 ///
 /// # Errors
 ///
-/// A message that names the key and what is allowed.
-pub(super) fn set(keys: &mut Keys, key: &str, value: &str) -> Result<(), String> {
+/// What is wrong with it.
+pub(super) fn set(keys: &mut Keys, key: &str, value: &str, offset: FixedOffset) -> Result<(), KeyFault> {
     match key {
-        "priority" => keys.priority = value.parse()?,
+        "priority" => keys.priority = priority(value).ok_or_else(|| KeyFault::value("priority", value))?,
         "label" => keys.label = Some(label(value)?),
-        "not_before" => keys.not_before = Some(time(key, value)?),
-        "deadline" => keys.deadline = Some(time(key, value)?),
-        "force" => {
-            keys.force = value.parse().map_err(|_| format!("force is true or false, not `{value}`"))?;
-        }
-        _ => {
-            return Err(format!(
-                "there is no directive `{key}`; there are priority, label, not_before, deadline and force"
-            ));
-        }
+        "not_before" => keys.not_before = Some(time("not_before", value, offset)?),
+        "deadline" => keys.deadline = Some(time("deadline", value, offset)?),
+        "force" => keys.force = truth(value).ok_or_else(|| KeyFault::value("force", value))?,
+        _ => return Err(KeyFault::Unknown(key.chars().take(60).collect())),
     }
     Ok(())
 }
 
-fn label(value: &str) -> Result<String, String> {
+fn priority(value: &str) -> Option<Priority> {
+    match value {
+        "紧急" => Some(Priority::Urgent),
+        "高" => Some(Priority::High),
+        "普通" => Some(Priority::Normal),
+        "低" => Some(Priority::Low),
+        _ => value.to_ascii_lowercase().parse().ok(),
+    }
+}
+
+/// As programs and Excel write it.
+fn truth(value: &str) -> Option<bool> {
+    match value {
+        "是" => Some(true),
+        "否" => Some(false),
+        _ => value.to_ascii_lowercase().parse().ok(),
+    }
+}
+
+fn label(value: &str) -> Result<String, KeyFault> {
     if value.is_empty() || value.chars().count() > LABEL_CHARS_MAX || value.chars().any(char::is_control) {
-        return Err(format!("a label has 1 to {LABEL_CHARS_MAX} characters, none of them a control character"));
+        return Err(KeyFault::value("label", value));
     }
     Ok(value.to_owned())
 }
 
-fn time(key: &str, value: &str) -> Result<Time, String> {
-    chrono::DateTime::parse_from_rfc3339(value)
-        .map(|time| time.to_utc())
-        .map_err(|_| format!("{key} is a time like 2026-11-23T20:00:00+08:00, not `{value}`"))
+fn time(key: &'static str, value: &str, offset: FixedOffset) -> Result<Time, KeyFault> {
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(value) {
+        return Ok(time.to_utc());
+    }
+    let local = LOCAL_TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(value, format).ok());
+    let time = local.and_then(|time| time.and_local_timezone(offset).single());
+    time.map(|time| time.to_utc()).ok_or_else(|| KeyFault::value(key, value))
+}
+
+/// Whether a comment looks like a directive and is none: `# priority = urgent`, `#：priority = urgent`.
+pub(super) fn looks_like_one(comment: &str) -> bool {
+    let text = comment.trim_start_matches(['#', ' ']);
+    if text.starts_with(['：', ':']) {
+        return true;
+    }
+    let ends = text.find(['=', '＝', ':', '：']).unwrap_or(text.len());
+    let name = canonical(text[..ends].trim());
+    let is_key = KEYS.contains(&name.as_str()) || matches!(name.as_str(), "encoding" | "expand" | "action");
+    is_key && ends < text.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Priority;
+    use crate::model::DayStart;
+    use crate::words::key_fault;
+
+    fn offset() -> FixedOffset {
+        DayStart::default().offset()
+    }
 
     #[test]
     fn every_key_is_read() {
-        let mut keys = Keys::default();
+        let mut head = Head::default();
         for directive in [
             " priority = urgent",
             "label=Premiere 第一集",
             " not_before = 2026-11-23T20:00:00+08:00 ",
             " deadline = 2026-11-23T21:00:00Z",
             " force = true",
+            " encoding = GBK",
         ] {
-            apply(&mut keys, directive).unwrap();
+            head.apply(directive, offset()).unwrap();
         }
-        assert_eq!(keys.priority, Priority::Urgent);
-        assert_eq!(keys.label.as_deref(), Some("Premiere 第一集"));
+        assert_eq!(head.keys.priority, Priority::Urgent);
+        assert_eq!(head.keys.label.as_deref(), Some("Premiere 第一集"));
+        assert_eq!(head.keys.not_before, Some("2026-11-23T12:00:00Z".parse().unwrap()));
+        assert_eq!(head.keys.deadline, Some("2026-11-23T21:00:00Z".parse().unwrap()));
+        assert!(head.keys.force);
+        assert_eq!(head.encoding, Some(TextEncoding::Gb18030));
+    }
+
+    #[test]
+    fn values_are_read_as_excel_and_chinese_editors_write_them() {
+        let mut keys = Keys::default();
+        for (key, value) in [("priority", "紧急"), ("force", "TRUE"), ("not_before", "2026-11-23 20:00")] {
+            set(&mut keys, key, value, offset()).unwrap();
+        }
+        assert_eq!((keys.priority, keys.force), (Priority::Urgent, true));
         assert_eq!(keys.not_before, Some("2026-11-23T12:00:00Z".parse().unwrap()));
-        assert_eq!(keys.deadline, Some("2026-11-23T21:00:00Z".parse().unwrap()));
-        assert!(keys.force);
+        for (key, value) in [("priority", "High"), ("force", "否"), ("not_before", "2026/11/23 20:00:30")] {
+            set(&mut keys, key, value, offset()).unwrap();
+        }
+        assert_eq!((keys.priority, keys.force), (Priority::High, false));
+        assert_eq!(canonical(" 网址\u{feff}"), "url");
+        assert_eq!(canonical("URL"), "url");
     }
 
     #[test]
@@ -97,12 +203,25 @@ mod tests {
             (" prio = high", "there are priority, label"),
             (" priority = highest", "urgent, high, normal or low"),
             (" deadline = tomorrow", "2026-11-23T20:00:00+08:00"),
+            (" deadline = 2026-11-23", "2026-11-23T20:00:00+08:00"),
             (" force = yes", "true or false"),
             (" urgent", "key = value"),
             (" label =", "1 to 200"),
         ] {
-            let error = apply(&mut Keys::default(), directive).unwrap_err();
-            assert!(error.contains(part), "{directive}: {error}");
+            let fault = Head::default().apply(directive, offset()).unwrap_err();
+            assert!(key_fault(&fault).en.contains(part), "{directive}: {}", key_fault(&fault).en);
+        }
+    }
+
+    #[test]
+    fn comments_that_look_like_directives_are_known() {
+        for comment in
+            ["# priority = urgent", "#：priority = urgent", "#priority: high", "# : label = x", "#优先级 = 高"]
+        {
+            assert!(looks_like_one(comment), "{comment}");
+        }
+        for comment in ["# film 1", "#", "# the priority of this", "# https://vod.example.com/a"] {
+            assert!(!looks_like_one(comment), "{comment}");
         }
     }
 }

@@ -191,11 +191,20 @@ impl Folders {
         self.work.join(format!(".{stored}{REFUSED}"))
     }
 
+    /// A name for a file that is put into `incoming/`: the given one if nothing in the spool has it, else one with the time in it.
+    pub fn name_for_new(&self, name: &str, now: Time) -> String {
+        self.free_name_beside(name, now, Some(&self.incoming))
+    }
+
     /// The name itself, if neither it nor what will stand beside it is taken, else one with the time in it.
     fn free_name(&self, name: &str, now: Time) -> String {
+        self.free_name_beside(name, now, None)
+    }
+
+    fn free_name_beside(&self, name: &str, now: Time, also: Option<&Path>) -> String {
         let taken = |name: &str| {
             let beside = [&self.done, &self.rejected];
-            self.work.join(name).exists()
+            [Some(self.work.as_path()), also].into_iter().flatten().any(|folder| folder.join(name).exists())
                 || beside.iter().any(|folder| {
                     ["", RECEIPT, REFUSED].iter().any(|ending| folder.join(format!("{name}{ending}")).exists())
                 })

@@ -1,16 +1,15 @@
 //! What a line says, by the file's format: text, JSON lines, or CSV.
 
-use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
+use chrono::FixedOffset;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
-use super::directives::{self, PREFIX};
-use super::lines::Line;
-use crate::model::{ObjectUrl, Refusal, UrlRules};
+use super::directives::{self, KEYS, canonical};
+use super::records::cells;
+use super::warnings::Warnings;
+use crate::model::{Fault, InputFault, KeyFault, LineFault, ObjectUrl, Warning};
 use crate::queue::Keys;
-
-/// The columns of a CSV file, and the keys of a JSON object.
-const KEYS: [&str; 5] = ["priority", "label", "not_before", "deadline", "force"];
 
 /// A file's format, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) enum Format {
     Text,
     /// One object a line, with `url` and any of the keys.
     JsonLines,
-    /// A header with a column `url`, then one record a line.
+    /// A header with a column `url`, then one record a line, or several where a cell has several.
     Csv,
 }
 
@@ -34,11 +33,6 @@ impl Format {
             _ => Self::Text,
         }
     }
-}
-
-/// Whether a file of this name is read as text, with directives at its head.
-pub fn is_text(name: &str) -> bool {
-    Format::of(name) == Format::Text
 }
 
 /// What a line came to.
@@ -58,7 +52,7 @@ pub(super) enum Item {
         /// Its number.
         line: u64,
         /// Why.
-        reason: String,
+        fault: Fault,
         /// Its bytes, or their beginning.
         bytes: Vec<u8>,
     },
@@ -71,94 +65,177 @@ pub(super) enum Item {
 pub(super) struct Columns {
     url: usize,
     keys: Vec<(usize, &'static str)>,
+    pub(super) separator: u8,
 }
 
 impl Columns {
-    /// Reads a header.
+    /// Reads a header. Columns that mean nothing, and a separator that is no comma, are said in `warnings`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words.
-    pub(super) fn of(header: &[u8]) -> Result<Self, String> {
-        let names = fields(header).ok_or("its first line is no header: quotes do not match")?;
-        let names: Vec<String> = names.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+    /// What is wrong with it.
+    pub(super) fn of(
+        header: &str,
+        line: u64,
+        separator: Option<u8>,
+        warnings: &mut Warnings,
+    ) -> Result<Self, InputFault> {
+        let split = |separator: u8| {
+            cells(header, separator).map(|names| names.iter().map(|name| canonical(name)).collect::<Vec<_>>())
+        };
+        let has_url = |separator: &u8| split(*separator).is_some_and(|names| names.iter().any(|name| name == "url"));
+        let candidates = separator.map_or_else(|| b",;\t".to_vec(), |given| vec![given]);
+        let separator = candidates.into_iter().find(has_url).ok_or_else(|| InputFault::no_url_column(header))?;
+        if separator != b',' {
+            warnings.add(Warning::Separator, line, &char::from(separator).to_string());
+        }
+        let names = split(separator).unwrap_or_default();
+        if names.iter().filter(|name| *name == "url").count() > 1 {
+            return Err(InputFault::two_url_columns(header));
+        }
         let at = |name: &str| names.iter().position(|column| column == name);
-        let url = at("url").ok_or("its first line, the header, has no column `url`")?;
-        Ok(Self { url, keys: KEYS.into_iter().filter_map(|key| Some((at(key)?, key))).collect() })
+        for name in &names {
+            warn_of(name, |key| at(key).is_some(), line, warnings);
+        }
+        Ok(Self {
+            url: at("url").unwrap_or_default(),
+            keys: KEYS.into_iter().filter_map(|key| Some((at(key)?, key))).collect(),
+            separator,
+        })
     }
 }
 
-/// The fields of one line; none if its quotes do not match.
-fn fields(line: &[u8]) -> Option<Vec<String>> {
-    let unbalanced = line.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(line.len().max(1))
-        .from_reader(line);
-    let mut record = csv::StringRecord::new();
-    let read = !unbalanced && reader.read_record(&mut record).ok()?;
-    read.then(|| record.iter().map(str::to_owned).collect())
-}
-
-/// One object of a `.jsonl` file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Object {
-    url: String,
-    priority: Option<String>,
-    label: Option<String>,
-    not_before: Option<String>,
-    deadline: Option<String>,
-    force: Option<bool>,
-}
-
-/// What a line says. `file` are the keys of the whole file, which a line's own replace one by one.
-pub(super) fn item(line: &Line<'_>, columns: Option<&Columns>, format: Format, rules: &UrlRules, file: &Keys) -> Item {
-    let refused = |reason: String| Item::Refused { line: line.number, reason, bytes: line.bytes.to_vec() };
-    if line.too_long {
-        return refused(Refusal::LineTooLong.to_string());
+/// Warns of a column that means nothing, the more so if it is one letter off one that is not there.
+fn warn_of(name: &str, is_there: impl Fn(&str) -> bool, line: u64, warnings: &mut Warnings) {
+    if name.is_empty() || name == "url" || KEYS.contains(&name) {
+        return;
     }
-    let Ok(text) = std::str::from_utf8(line.bytes) else { return refused(Refusal::NotUtf8.to_string()) };
-    let trimmed = text.trim_ascii();
-    if trimmed.is_empty() {
-        return Item::Nothing;
+    let near = KEYS.into_iter().find(|key| !is_there(key) && is_one_off(name, key));
+    match near {
+        Some(key) => warnings.add(Warning::ColumnNear, line, &format!("`{name}` for `{key}`")),
+        None => warnings.add(Warning::ColumnIgnored, line, name),
     }
-    let read = match format {
-        Format::Text if trimmed.starts_with(PREFIX) => Err(Refusal::LateDirective.to_string()),
-        Format::Text if trimmed.starts_with('#') => return Item::Nothing,
-        Format::Text => Ok((Cow::Borrowed(text), None)),
-        Format::JsonLines => of_json(trimmed, file).map(|(url, keys)| (url.into(), keys)),
-        Format::Csv => of_csv(line.bytes, columns, file).map(|(url, keys)| (url.into(), keys)),
-    };
-    let parsed = read.and_then(|(text, keys)| {
-        let url = ObjectUrl::parse(&text, rules).map_err(|reason| reason.to_string())?;
-        Ok(Item::Url { line: line.number, url, keys })
-    });
-    parsed.unwrap_or_else(refused)
 }
 
-fn of_json(text: &str, file: &Keys) -> Result<(String, Option<Keys>), String> {
-    let object: Object = serde_json::from_str(text).map_err(|error| format!("not an object with a url: {error}"))?;
-    let force = object.force.map(|force| force.to_string());
-    let values = [object.priority, object.label, object.not_before, object.deadline, force];
-    let given = KEYS.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
-    Ok((object.url, own_keys(given, file)?))
+/// Whether one letter too many, too few or wrong, or two neighbours exchanged, or a blank for `_`, make one word of the other.
+fn is_one_off(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    let rest = |text: &[char], from: usize| text.get(from..).map(<[char]>::to_vec);
+    rest(a, 1) == Some(b.to_vec())
+        || rest(b, 1) == Some(a.to_vec())
+        || (rest(a, 1).is_some() && rest(a, 1) == rest(b, 1))
+        || (a.len() > 1 && b.len() > 1 && (a[0], a[1]) == (b[1], b[0]) && a[2..] == b[2..])
 }
 
-fn of_csv(bytes: &[u8], columns: Option<&Columns>, file: &Keys) -> Result<(String, Option<Keys>), String> {
-    let columns = columns.ok_or("there was no header")?;
-    let record = fields(bytes).ok_or("not a record: quotes do not match, and a record is one line")?;
-    let url = record.get(columns.url).ok_or("the column `url` is missing")?.clone();
-    let given = columns.keys.iter().filter_map(|(at, key)| Some((*key, record.get(*at)?.trim().to_owned())));
-    Ok((url, own_keys(given.filter(|(_, value)| !value.is_empty()), file)?))
+/// URL and keys of one line.
+pub(super) struct Said {
+    pub(super) url: String,
+    /// None: those of the file.
+    pub(super) keys: Option<Keys>,
+}
+
+/// What a record of CSV says; none if all its cells are empty. `file` are the keys of the whole file, which a record's own replace
+/// one by one.
+pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: FixedOffset) -> Result<Option<Said>, Fault> {
+    let cells = cells(record, columns.separator).ok_or(LineFault::CsvQuote)?;
+    if cells.iter().all(|cell| crate::model::trim_unseen(cell).is_empty()) {
+        return Ok(None);
+    }
+    let url = cells.get(columns.url).filter(|url| !url.is_empty()).ok_or(LineFault::CsvNoUrl)?.clone();
+    let given = columns.keys.iter().filter_map(|(at, key)| Some((*key, crate::model::trim_unseen(cells.get(*at)?))));
+    let keys = own_keys(given.filter(|(_, value)| !value.is_empty()), file, offset)?;
+    Ok(Some(Said { url, keys }))
+}
+
+/// What an object of JSON lines says.
+pub(super) fn of_json(
+    text: &str,
+    line: u64,
+    file: &Keys,
+    offset: FixedOffset,
+    warnings: &mut Warnings,
+) -> Result<Said, Fault> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let object = reader.deserialize_map(ObjectVisitor).and_then(|object| reader.end().map(|()| object));
+    let object = object.map_err(|error| LineFault::Json.at(error.to_string()))?;
+    let is_there = |key: &str| object.given.iter().any(|(known, _)| *known == key);
+    object.foreign.iter().for_each(|name| warn_of(name, is_there, line, warnings));
+    let url = object.given.iter().find(|(key, _)| *key == "url").map(|(_, url)| url.clone());
+    let url = url.ok_or_else(|| LineFault::Json.at("no `url`"))?;
+    let given = object.given.iter().filter(|(key, _)| *key != "url").map(|(key, value)| (*key, value.as_str()));
+    Ok(Said { url, keys: own_keys(given, file, offset)? })
 }
 
 /// The file's keys with a line's own in their place; none if it has none.
-fn own_keys(given: impl Iterator<Item = (&'static str, String)>, file: &Keys) -> Result<Option<Keys>, String> {
+fn own_keys<'v>(
+    given: impl Iterator<Item = (&'static str, &'v str)>,
+    file: &Keys,
+    offset: FixedOffset,
+) -> Result<Option<Keys>, Fault> {
     let mut keys = None;
     for (key, value) in given {
-        directives::set(keys.get_or_insert_with(|| file.clone()), key, &value)?;
+        directives::set(keys.get_or_insert_with(|| file.clone()), key, value, offset).map_err(|fault| match fault {
+            KeyFault::Value { key, value } => LineFault::Key.at(format!("{key} = {value}")),
+            KeyFault::Unknown(text) | KeyFault::NoPair(text) => LineFault::Key.at(text),
+        })?;
     }
     Ok(keys)
+}
+
+/// An object of JSON lines: what it gives for `url` and the keys, and the names of the rest.
+struct Object {
+    given: Vec<(&'static str, String)>,
+    foreign: Vec<String>,
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a url")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        use serde::de::Error as _;
+        let mut object = Object { given: Vec::new(), foreign: Vec::new() };
+        while let Some(name) = map.next_key::<String>()? {
+            let name = canonical(&name);
+            let Some(key) = std::iter::once("url").chain(KEYS).find(|key| *key == name) else {
+                map.next_value::<IgnoredAny>()?;
+                object.foreign.push(name);
+                continue;
+            };
+            if object.given.iter().any(|(known, _)| *known == key) {
+                return Err(A::Error::custom(format_args!("`{key}` stands twice")));
+            }
+            match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(text) => object.given.push((key, text)),
+                value @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_)) if key != "url" => {
+                    object.given.push((key, value.to_string()));
+                }
+                _ => return Err(A::Error::custom(format_args!("`{key}` is no text"))),
+            }
+        }
+        Ok(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_letter_off_is_near_and_two_are_not() {
+        for near in ["priorty", "priorityy", "priorit", "prioritz", "prioirty"] {
+            assert!(is_one_off(near, "priority"), "{near}");
+        }
+        for far in ["prio", "title", "priority", "pirorty", ""] {
+            assert!(!is_one_off(far, "priority"), "{far}");
+        }
+    }
 }

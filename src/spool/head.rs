@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::decode::is_packed as is_packed_bytes;
+use super::envelope;
 use super::folders::open_regular;
 use super::format::Format;
 use super::survey::Survey;
@@ -69,7 +71,7 @@ fn keys(start: Vec<u8>, name: &str, rules: &UrlRules) -> Vec<Keys> {
 }
 
 fn is_packed(start: &[u8]) -> bool {
-    start.starts_with(b"\x1f\x8b") || start.starts_with(b"\x28\xb5\x2f\xfd") || start.starts_with(b"\x50\x2a\x4d\x18")
+    is_packed_bytes(envelope::behind(start))
 }
 
 /// Whether the last byte is one that ends a line; of UTF-16 it may be the second half of one.

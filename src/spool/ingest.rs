@@ -19,13 +19,15 @@ use super::format::Format;
 use super::incoming::SMALL_BYTES;
 use super::reading::{CHUNK_LINES_OF_PASSING, Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
 use super::receipt::receipt;
+use super::rules::ReadRules;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
-use crate::model::{FileId, Time, UrlRules};
+use crate::model::{Fault, FileId, InputFault, Time};
 use crate::pulse::Pulse;
-use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress};
+use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress, Rejection};
 use crate::store::{self, Store};
+use crate::words;
 
 /// What stopped an ingest; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +45,7 @@ pub enum Error {
 pub struct Ingest {
     store: Arc<Store>,
     folders: Folders,
-    rules: UrlRules,
+    rules: ReadRules,
     fresh_for: TimeDelta,
     clock: Clock,
     /// The spool's: it beats at each chunk, however long a file takes.
@@ -53,13 +55,13 @@ pub struct Ingest {
 impl Ingest {
     /// An ingest into this store from these folders, as it is configured.
     pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
-        let (rules, fresh_for) = (config.spool.url_rules(), fresh_for(config));
+        let (rules, fresh_for) = (ReadRules::of(config, clock.now()), fresh_for(config));
         Self { store, folders, rules, fresh_for, clock, pulse: Pulse::default() }
     }
 
     /// Takes over what was read afresh: lines that are read from now on are checked by it.
     pub(super) fn apply(&mut self, config: &Config) {
-        self.rules = config.spool.url_rules();
+        self.rules = ReadRules::of(config, self.clock.now());
         self.fresh_for = fresh_for(config);
     }
 
@@ -93,8 +95,8 @@ impl Ingest {
         let parts = tokio::task::spawn_blocking(read_all).await.expect("the reading side does not panic");
         // Anything but one chunk and a good end is another case.
         let whole = files.into_iter().zip(parts).filter_map(|(file, parts)| match <[Part; 2]>::try_from(parts) {
-            Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen })]) => {
-                Some((file, keys, chunk, Content { bytes, sha256, changed: seen.1.into() }, seen))
+            Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen, refused })]) => {
+                Some((file, (keys, refused), chunk, Content { bytes, sha256, changed: seen.1.into() }, seen))
             }
             _ => None,
         });
@@ -102,24 +104,28 @@ impl Ingest {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let moved = tx.bulk(|conn| {
-            whole.iter().try_fold(true, |moved, (file, keys, chunk, content, _)| {
-                let moved = self.commit(conn, file, keys, chunk, now)? && moved;
+            let (mut moved, mut phases) = (true, Vec::new());
+            for (file, (keys, refused), chunk, content, _) in &whole {
+                moved &= self.commit(conn, file, keys, chunk, now)?;
                 queue::mark_read(conn, file.id, content, now)?;
-                Ok(moved)
-            })
+                phases.push(phase_of_read(conn, file, refused.as_ref())?);
+            }
+            Ok((moved, phases))
         });
-        check_mark(moved.await?, "a small file")?;
+        let (moved, phases) = moved.await?;
+        check_mark(moved, "a small file")?;
         tx.commit().await?;
-        let ended = |(file, _, _, _, seen): &(&OpenFile, Keys, Chunk, Content, FileState)| {
-            (file.id, Ended { phase: Phase::Read, has_changed: self.has_changed(file, *seen) })
+        let ended = |((file, _, _, _, seen), phase): (&(&OpenFile, _, Chunk, Content, FileState), Phase)| {
+            (file.id, Ended { phase, has_changed: self.has_changed(file, *seen) })
         };
-        Ok(whole.iter().map(ended).collect())
+        Ok(whole.iter().zip(phases).map(ended).collect())
     }
 
     fn reader(&self, file: &OpenFile, how: How) -> Reader {
         Reader {
-            rules: self.rules.clone(),
+            rules: ReadRules { now: self.clock.now(), ..self.rules.clone() },
             format: Format::of(&file.name),
+            encoding: file.encoding,
             report: self.folders.growing_report(&file.stored_name),
             mark: file.read_bytes,
             refused_bytes: file.refused_bytes,
@@ -174,26 +180,32 @@ impl Ingest {
         let mut tx = self.store.write().await?;
         let moved = tx.bulk(|conn| {
             let moved = self.commit(conn, file, keys, &chunk, now)?;
-            match &ending {
-                Some(Ending::Read { bytes, sha256, seen }) if !grew => {
+            let phase = match &ending {
+                Some(Ending::Read { bytes, sha256, seen, refused }) if !grew => {
                     let content = Content { bytes: *bytes, sha256: sha256.clone(), changed: seen.1.into() };
                     queue::mark_read(conn, file.id, &content, now)?;
+                    phase_of_read(conn, file, refused.as_ref())?
                 }
-                Some(Ending::NotUrls { bytes, why }) => queue::reject(conn, file.id, *bytes, why)?,
-                _ => {}
-            }
-            Ok(moved)
+                Some(Ending::NotUrls { bytes, why }) => {
+                    reject(conn, file, *bytes, why)?;
+                    Phase::Refused
+                }
+                _ => Phase::Reading,
+            };
+            Ok((moved, phase))
         });
-        check_mark(moved.await?, &file.stored_name)?;
+        let (moved, phase) = moved.await?;
+        check_mark(moved, &file.stored_name)?;
         tx.commit().await?;
         (file.read_bytes, file.refused_bytes) = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
+        file.encoding = chunk.progress.encoding;
         received.give_back(chunk.urls);
         let ended = |phase, has_changed| Ok(Some(Ended { phase, has_changed }));
         match ending {
             None => Ok(None),
             Some(Ending::Read { .. }) if grew => ended(Phase::Reading, true),
-            Some(Ending::Read { .. }) => ended(Phase::Read, has_changed),
-            Some(Ending::NotUrls { .. }) => ended(Phase::Refused, false),
+            Some(Ending::Read { .. }) => ended(phase, has_changed),
+            Some(Ending::NotUrls { .. }) => ended(phase, false),
             Some(Ending::Unfinished) => ended(Phase::Reading, false),
             Some(Ending::Failed(error)) => Err(error.into()),
         }
@@ -223,22 +235,22 @@ impl Ingest {
     /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.
     async fn refuse_unopened(&self, file: &OpenFile, error: &io::Error) -> Result<Phase, Error> {
         let why = match error.kind() {
-            io::ErrorKind::PermissionDenied => "prefetchd may not read it: check its owner and mode",
+            io::ErrorKind::PermissionDenied => InputFault::Forbidden,
             // One that is read on has all its lines in the queue.
             io::ErrorKind::NotFound if file.is_read_on => return Ok(Phase::Read),
-            io::ErrorKind::NotFound => "it vanished from work/ before it was read to its end",
-            io::ErrorKind::Other => "it is not a regular file",
+            io::ErrorKind::NotFound => InputFault::Vanished,
+            io::ErrorKind::Other => InputFault::NotRegular,
             // Of a symbolic link, and of a socket.
-            _ if matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NXIO)) => "it is not a regular file",
+            _ if matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NXIO)) => InputFault::NotRegular,
             _ => return Err(io::Error::new(error.kind(), format!("{}: {error}", file.stored_name)).into()),
         };
-        self.refuse(file, None, why).await?;
+        self.refuse(file, &why).await?;
         Ok(Phase::Refused)
     }
 
-    async fn refuse(&self, file: &OpenFile, bytes: Option<u64>, why: &str) -> Result<(), Error> {
+    async fn refuse(&self, file: &OpenFile, why: &InputFault) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
-        tx.bulk(|conn| queue::reject(conn, file.id, bytes, why)).await?;
+        tx.bulk(|conn| reject(conn, file, None, why)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -324,6 +336,32 @@ impl Ingest {
 /// A mark that is not where the chunk starts was moved by somebody else.
 fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
     if moved { Ok(()) } else { Err(io::Error::other(format!("{name}: its mark was moved by somebody else")).into()) }
+}
+
+/// Notes that a file is refused as a whole, and why.
+pub(super) fn reject(
+    conn: &rusqlite::Connection,
+    file: &OpenFile,
+    bytes: Option<u64>,
+    why: &InputFault,
+) -> rusqlite::Result<()> {
+    let words = words::input_fault(why);
+    queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })
+}
+
+/// What is next for a file whose lines are committed: one of which no line is a URL is refused.
+fn phase_of_read(
+    conn: &rusqlite::Connection,
+    file: &OpenFile,
+    first_refused: Option<&(u64, Fault)>,
+) -> rusqlite::Result<Phase> {
+    let why = match queue::refused_if_all(conn, file.id)? {
+        None => return Ok(Phase::Read),
+        Some(0) => InputFault::Empty,
+        Some(lines) => InputFault::NoUrls { lines, first: first_refused.cloned() },
+    };
+    reject(conn, file, None, &why)?;
+    Ok(Phase::Refused)
 }
 
 /// How a file is read.

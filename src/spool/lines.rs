@@ -16,6 +16,8 @@ pub(super) struct Line<'a> {
     pub bytes: &'a [u8],
     /// Whether it is longer than a line may be.
     pub too_long: bool,
+    /// How many double quotes it has, if it is too long.
+    pub quotes: u64,
 }
 
 /// Reads lines that end in LF, CRLF or CR, the last one perhaps in nothing.
@@ -30,12 +32,13 @@ pub(super) struct Lines<R> {
     /// The current line.
     bytes: Vec<u8>,
     too_long: bool,
+    quotes: u64,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Lines of up to `bytes_max` bytes.
     pub(super) fn new(reader: R, bytes_max: usize) -> Self {
-        Self { reader, bytes_max, number: 0, offset: 0, after_cr: false, bytes: Vec::new(), too_long: false }
+        Self { reader, bytes_max, number: 0, offset: 0, after_cr: false, bytes: Vec::new(), too_long: false, quotes: 0 }
     }
 
     /// How many lines were read.
@@ -45,7 +48,13 @@ impl<R: BufRead> Lines<R> {
 
     /// The line that was read last.
     pub(super) fn line(&self) -> Line<'_> {
-        Line { number: self.number, ends_at: self.offset, bytes: &self.bytes, too_long: self.too_long }
+        Line {
+            number: self.number,
+            ends_at: self.offset,
+            bytes: &self.bytes,
+            too_long: self.too_long,
+            quotes: self.quotes,
+        }
     }
 
     /// Reads the next line; false at the end.
@@ -55,7 +64,7 @@ impl<R: BufRead> Lines<R> {
     /// What the reader says.
     pub(super) fn advance(&mut self) -> io::Result<bool> {
         self.bytes.clear();
-        self.too_long = false;
+        (self.too_long, self.quotes) = (false, 0);
         let mut is_begun = false;
         loop {
             let buffer = match self.reader.fill_buf() {
@@ -74,8 +83,12 @@ impl<R: BufRead> Lines<R> {
             is_begun = true;
             let end = memchr::memchr2(b'\n', b'\r', buffer);
             let part = &buffer[..end.unwrap_or(buffer.len())];
-            if self.bytes.len() + part.len() > self.bytes_max {
-                self.too_long = true;
+            if self.too_long || self.bytes.len() + part.len() > self.bytes_max {
+                let quotes = |bytes: &[u8]| memchr::memchr_iter(b'"', bytes).count() as u64;
+                if !std::mem::replace(&mut self.too_long, true) {
+                    self.quotes = quotes(&self.bytes);
+                }
+                self.quotes += quotes(part);
                 self.bytes.extend_from_slice(&part[..part.len().min(SHOWN_BYTES.saturating_sub(self.bytes.len()))]);
                 self.bytes.truncate(SHOWN_BYTES);
             } else if !self.too_long {
@@ -113,7 +126,7 @@ mod tests {
         let mut lines = Lines::new(BufReader::with_capacity(buffer, text), bytes_max);
         let mut all = Vec::new();
         while lines.advance().expect("memory does not fail") {
-            let Line { number, ends_at, bytes, too_long } = lines.line();
+            let Line { number, ends_at, bytes, too_long, .. } = lines.line();
             all.push(Read { number, ends_at, bytes: bytes.to_vec(), too_long });
         }
         all

@@ -13,10 +13,12 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::content::{Content, Unreadable, report_line};
-use super::decode::{Packing, decode};
+use super::content::{Content, REPORT_HEADER, report_line};
+use super::decode::{Decoded, decode};
 use super::format::{Format, Item};
-use crate::model::UrlRules;
+use super::rules::ReadRules;
+use super::unreadable::Unreadable;
+use crate::model::{Fault, InputFault, LineFault, TextEncoding, Warned, Warning};
 use crate::queue::{Keys, NewUrls, Progress};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written twice,
@@ -55,10 +57,12 @@ pub(super) enum Ending {
         bytes: u64,
         sha256: String,
         seen: FileState,
+        /// The first line that was refused, with its number.
+        refused: Option<(u64, Fault)>,
     },
     NotUrls {
         bytes: Option<u64>,
-        why: String,
+        why: InputFault,
     },
     /// Its packed data has no end yet, and it is still being written.
     Unfinished,
@@ -123,8 +127,10 @@ impl Received {
 
 /// The reading side.
 pub(super) struct Reader {
-    pub(super) rules: UrlRules,
+    pub(super) rules: ReadRules,
     pub(super) format: Format,
+    /// How its bytes were found to mean text.
+    pub(super) encoding: Option<TextEncoding>,
     pub(super) report: PathBuf,
     /// Lines up to this byte of the text are committed already.
     pub(super) mark: u64,
@@ -161,6 +167,7 @@ impl Reader {
             from_bytes: self.mark,
             read_bytes: self.mark,
             refused_bytes: self.refused_bytes,
+            encoding: self.encoding,
             ..Progress::default()
         };
         Part::Last(Chunk { urls: NewUrls::default(), progress }, ending)
@@ -169,68 +176,68 @@ impl Reader {
     fn read(&self, handle: File, parts: &Parts) -> Result<Option<Part>, Unreadable> {
         let size = handle.metadata()?.len();
         if size > FILE_BYTES_MAX {
-            let why = format!("it has {size} bytes, more than the {FILE_BYTES_MAX} a file may have: split it");
+            let why = InputFault::TooLarge { bytes: size, bytes_max: FILE_BYTES_MAX };
             return Ok(Some(self.nothing_more(Ending::NotUrls { bytes: Some(size), why })));
         }
         let file = Arc::new(handle);
         let identity = Arc::new(Identity::of(&file)?);
         let growing = Growing { file: Arc::clone(&file), left: size, identity: Arc::clone(&identity) };
-        let (text, packing) = match decode(growing, Arc::clone(&identity.bytes)) {
-            Err(error) if error.raw_os_error().is_none() && identity.has_changed(&file) => {
-                return Ok(Some(self.nothing_more(Ending::Unfinished)));
-            }
-            Err(error) if error.raw_os_error().is_none() => {
-                return Err(Unreadable::NotUrls(format!("its packed data is damaged: {error}")));
-            }
-            decoded => decoded?,
+        let Decoded { text, options, source } = decode(growing, Arc::clone(&identity.bytes))?;
+        let content = Content::open(text, self.format, self.rules.clone(), &options, self.encoding);
+        let content = match content {
+            Ok(content) => content,
+            Err(Unreadable::Io(error)) => match source.fault(error, 0) {
+                Unreadable::NotUrls(_) if identity.has_changed(&file) => {
+                    return Ok(Some(self.nothing_more(Ending::Unfinished)));
+                }
+                fault => return Err(fault),
+            },
+            Err(fault) => return Err(fault),
         };
-        // Of a packed file, an error that is not the disk's is one of its content.
-        let of_content = |error: io::Error, line: u64| match packing {
-            Packing::Plain => Unreadable::Io(error),
-            _ if error.raw_os_error().is_some() => Unreadable::Io(error),
-            packing => Unreadable::NotUrls(format!(
-                "its {} data is damaged after line {line} ({error}); the lines before are queued",
-                packing.name()
-            )),
-        };
-        let content = Content::open(text, self.format, self.rules.clone()).map_err(|error| match error {
-            Unreadable::Io(error) => of_content(error, 0),
-            other => other,
-        })?;
         if !parts.send(Part::Keys(content.keys().clone())) {
             return Ok(None);
         }
         let mut report = Report::resume(&self.report, self.refused_bytes)?;
         let Some(empty) = parts.empty() else { return Ok(None) };
-        let mut chunk = ChunkBuilder::at(self.mark, empty);
-        let mut content = Ahead { content, next: None };
+        let mut chunk = ChunkBuilder::at(self.mark, self.encoding, empty);
+        let mut content = Ahead { content, next: None, encoding: self.encoding };
+        let mut first_refused = None;
         let ending = loop {
             let (item, ends_at, is_last) = match content.take() {
                 Ok(Some(taken)) => taken,
-                Ok(None) => break identity.end(0),
-                Err(error) => match of_content(error, content.content.lines_read()) {
+                Ok(None) => break identity.end(0, first_refused),
+                Err(error) => match source.fault(error, content.content.lines_read()) {
                     Unreadable::Io(error) => break Ending::Failed(error),
                     Unreadable::NotUrls(_) if identity.has_changed(&file) => break Ending::Unfinished,
                     Unreadable::NotUrls(why) => break Ending::NotUrls { bytes: None, why },
                 },
             };
+            if let Item::Refused { line, fault, .. } = &item {
+                first_refused.get_or_insert_with(|| (*line, fault.clone()));
+            }
             if ends_at <= self.mark {
+                // Its warnings, and those of the item after it, were committed with its line.
+                content.content.take_warnings();
                 continue;
             }
-            if is_last && packing == Packing::Plain && self.leaves_tail(&identity, &file) {
-                break identity.end(ends_at - chunk.chunk.progress.read_bytes);
+            if is_last && source.is_plain() && self.leaves_tail(&identity, &file) {
+                break identity.end(ends_at - chunk.chunk.progress.read_bytes, first_refused);
             }
-            chunk.add(item, ends_at, &mut report);
+            chunk.add(item, ends_at, content.encoding, &mut report);
             if chunk.is_full(content.content.lines_read(), self.chunk_lines_max, &report) {
                 let next = chunk.chunk.progress.read_bytes;
-                if !parts.send(Part::Chunk(chunk.finish(&mut report)?)) {
+                if !parts.send(Part::Chunk(chunk.finish(&mut content.content, &mut report)?)) {
                     return Ok(None);
                 }
                 let Some(empty) = parts.empty() else { return Ok(None) };
-                chunk = ChunkBuilder::at(next, empty);
+                chunk = ChunkBuilder::at(next, content.encoding, empty);
             }
         };
-        Ok(Some(Part::Last(chunk.finish(&mut report)?, ending)))
+        let mut last = chunk.finish(&mut content.content, &mut report)?;
+        if source.has_trailing() {
+            last.progress.warnings.push(Warned::new(Warning::Trailing, 0, ""));
+        }
+        Ok(Some(Part::Last(last, ending)))
     }
 
     /// Whether the last line is left for a later reading.
@@ -239,29 +246,42 @@ impl Reader {
     }
 }
 
+/// An item and where it ends, and how the file's bytes were found to mean text with it.
+type Known = (io::Result<Option<(Item, u64)>>, Option<TextEncoding>);
+
 /// A content of which one item more is known: the last one may be a line that is still being written.
 struct Ahead<R> {
     content: Content<R>,
-    next: Option<io::Result<Option<(Item, u64)>>>,
+    next: Option<Known>,
+    /// What was found by the item that was taken last and those before it: a line that is still being written decides nothing.
+    encoding: Option<TextEncoding>,
 }
 
 impl<R: BufRead> Ahead<R> {
+    fn read(&mut self) -> Known {
+        let item = self.content.next_item();
+        (item, self.content.encoding())
+    }
+
     /// The next item, where it ends, and whether it is the last.
     fn take(&mut self) -> io::Result<Option<(Item, u64, bool)>> {
-        let this = match self.next.take() {
-            Some(read) => read?,
-            None => self.content.next_item()?,
+        let (this, encoding) = match self.next.take() {
+            Some(known) => known,
+            None => self.read(),
         };
-        let Some((item, ends_at)) = this else { return Ok(None) };
-        let next = self.next.insert(self.content.next_item());
-        Ok(Some((item, ends_at, matches!(next, Ok(None)))))
+        let Some((item, ends_at)) = this? else { return Ok(None) };
+        self.encoding = encoding;
+        let next = self.read();
+        let is_last = matches!(next.0, Ok(None));
+        self.next = Some(next);
+        Ok(Some((item, ends_at, is_last)))
     }
 }
 
 /// Collects the lines of a chunk.
 struct ChunkBuilder {
     chunk: Chunk,
-    reasons: HashMap<String, u64>,
+    reasons: HashMap<LineFault, u64>,
     /// All lines, also blank ones, so that a file of comments moves its mark too.
     lines: u64,
     /// The keys of the last line that had some: its neighbours often have the same.
@@ -269,8 +289,8 @@ struct ChunkBuilder {
 }
 
 impl ChunkBuilder {
-    fn at(mark: u64, empty: NewUrls) -> Self {
-        let progress = Progress { from_bytes: mark, read_bytes: mark, ..Progress::default() };
+    fn at(mark: u64, encoding: Option<TextEncoding>, empty: NewUrls) -> Self {
+        let progress = Progress { from_bytes: mark, read_bytes: mark, encoding, ..Progress::default() };
         Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None }
     }
 
@@ -280,20 +300,19 @@ impl ChunkBuilder {
         self.lines.max(bytes as u64) >= lines_max
     }
 
-    fn add(&mut self, item: Item, ends_at: u64, report: &mut Report) {
+    fn add(&mut self, item: Item, ends_at: u64, encoding: Option<TextEncoding>, report: &mut Report) {
         self.lines += 1;
         self.chunk.progress.read_bytes = ends_at;
+        self.chunk.progress.encoding = encoding;
         match item {
             Item::Nothing => return,
             Item::Url { line, url, keys } => {
                 let keys = keys.map(|keys| self.shared(keys));
                 self.chunk.urls.push(line, &url, keys);
             }
-            Item::Refused { line, reason, bytes } => {
-                report.add(&report_line(line, &reason, &bytes));
-                // Reasons that quote the line are many; they are counted by what stands before the colon.
-                let kind = reason.split(':').next().unwrap_or_default().to_owned();
-                *self.reasons.entry(kind).or_default() += 1;
+            Item::Refused { line, fault, bytes } => {
+                report.add(&report_line(line, &fault, &bytes));
+                *self.reasons.entry(fault.kind).or_default() += 1;
             }
         }
         self.chunk.progress.lines += 1;
@@ -307,9 +326,14 @@ impl ChunkBuilder {
     }
 
     /// The chunk, its refused lines durable in the report.
-    fn finish(mut self, report: &mut Report) -> io::Result<Chunk> {
-        self.chunk.progress.refused_bytes = report.sync()?;
-        self.chunk.progress.refused = self.reasons.into_iter().collect();
+    fn finish<R: BufRead>(mut self, content: &mut Content<R>, report: &mut Report) -> io::Result<Chunk> {
+        let progress = &mut self.chunk.progress;
+        progress.refused_bytes = report.sync()?;
+        progress.refused = self.reasons.into_iter().collect();
+        progress.warnings = content.take_warnings();
+        // A line that is left for later decides nothing.
+        let is_gb18030 = progress.encoding == Some(TextEncoding::Gb18030);
+        progress.warnings.retain(|warned| is_gb18030 || warned.warning != Warning::Gb18030);
         Ok(self.chunk)
     }
 }
@@ -335,6 +359,9 @@ impl Report {
     }
 
     fn add(&mut self, line: &str) {
+        if self.length == 0 && self.unwritten.is_empty() {
+            self.unwritten.extend_from_slice(REPORT_HEADER.as_bytes());
+        }
         self.unwritten.extend_from_slice(line.as_bytes());
     }
 
@@ -372,12 +399,13 @@ impl Identity {
     }
 
     /// The end, before which so many bytes were left for later.
-    fn end(&self, left: u64) -> Ending {
+    fn end(&self, left: u64, refused: Option<(u64, Fault)>) -> Ending {
         let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
         Ending::Read {
             bytes: self.bytes.load(Ordering::Relaxed).saturating_sub(left),
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             seen: self.seen,
+            refused,
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::folders::REFUSED;
-use crate::model::{UrlState, rfc3339};
+use crate::model::{LineFault, UrlState, rfc3339};
 use crate::queue::FileAccount;
+use crate::words::{self, line_fault};
 
 /// What became of a file, as JSON.
 #[derive(Debug, Serialize)]
@@ -17,6 +18,10 @@ pub(super) struct Receipt<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_zh: Option<&'a str>,
     bytes: Option<u64>,
     sha256: Option<&'a str>,
     dropped_at: String,
@@ -31,23 +36,79 @@ pub(super) struct Receipt<'a> {
     merged: u64,
     fresh: u64,
     refused: u64,
-    refused_by_reason: BTreeMap<&'a str, u64>,
+    /// How many lines were refused for which reason, by its English words ...
+    refused_by_reason: BTreeMap<String, u64>,
+    /// ... and in full, the most frequent first.
+    reasons: Vec<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_lines: Option<String>,
+    /// What is odd about it, in the order of its lines.
+    warnings: Vec<WarningWords<'a>>,
+    /// How its bytes were found to mean text; null if all of them are ASCII.
+    encoding: Option<&'a str>,
     /// When nothing was left to do for it; null while something is.
     finished_at: Option<String>,
     /// How many of its URLs are in which state; those at zero are left out.
     urls: BTreeMap<String, u64>,
 }
 
+/// A reason with how often it was one.
+#[derive(Debug, Serialize)]
+struct Reason {
+    code: &'static str,
+    lines: u64,
+    en: String,
+    zh: String,
+}
+
+/// A warning; `line` is the first of the `lines` of which it is true, null where it is true of the file.
+#[derive(Debug, Serialize)]
+struct WarningWords<'a> {
+    code: &'static str,
+    line: Option<u64>,
+    lines: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    found: &'a str,
+    en: String,
+    zh: String,
+}
+
+fn reasons(account: &FileAccount) -> Vec<Reason> {
+    let mut refusals = account.refusals.clone();
+    refusals.sort_by_key(|(reason, lines)| (std::cmp::Reverse(*lines), *reason));
+    let reason = |(reason, lines): (LineFault, u64)| {
+        let words = line_fault(reason);
+        Reason { code: reason.code(), lines, en: words.en.into_owned(), zh: words.zh.into_owned() }
+    };
+    refusals.into_iter().map(reason).collect()
+}
+
+fn warnings(account: &FileAccount) -> Vec<WarningWords<'_>> {
+    let with_words = |warned| {
+        let words = words::warning(warned);
+        WarningWords {
+            code: warned.warning.code(),
+            line: (warned.line > 0).then_some(warned.line),
+            lines: warned.lines,
+            found: &warned.found,
+            en: words.en.into_owned(),
+            zh: words.zh.into_owned(),
+        }
+    };
+    account.warnings.iter().map(with_words).collect()
+}
+
 /// The receipt's text.
 pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
+    let reasons = reasons(account);
     let receipt = Receipt {
         file: &account.name,
         stored_as: &account.stored_name,
         file_id,
         outcome: if account.rejected_why.is_some() { "rejected" } else { "queued" },
         why: account.rejected_why.as_deref(),
+        why_code: account.rejected_code.as_deref(),
+        why_zh: account.rejected_zh.as_deref(),
         bytes: account.bytes,
         sha256: account.sha256.as_deref(),
         dropped_at: rfc3339(account.dropped_at),
@@ -62,8 +123,11 @@ pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
         merged: account.merged,
         fresh: account.fresh,
         refused: account.refused,
-        refused_by_reason: account.refusals.iter().map(|(reason, lines)| (reason.as_str(), *lines)).collect(),
+        refused_by_reason: reasons.iter().map(|reason| (reason.en.clone(), reason.lines)).collect(),
+        reasons,
         refused_lines: (account.refused > 0).then(|| format!("{}{REFUSED}", account.stored_name)),
+        warnings: warnings(account),
+        encoding: account.encoding.as_deref(),
         finished_at: account.finished_at.map(rfc3339),
         urls: UrlState::ALL
             .iter()

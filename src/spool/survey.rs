@@ -3,11 +3,14 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::content::{Content, Unreadable};
-use super::decode::{Text, decode};
+use super::content::Content;
+use super::decode::{Decoded, Source, Text, decode};
 use super::format::{Format, Item};
-use crate::model::{ObjectUrl, UrlRules};
+use super::rules::ReadRules;
+use super::unreadable::Unreadable;
+use crate::model::{Fault, InputFault, ObjectUrl, Warned};
 use crate::queue::Keys;
+use crate::words;
 
 /// A file that cannot be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +19,8 @@ pub enum SurveyError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The spool would reject it.
-    #[error("the spool would reject it: {0}")]
-    NotUrls(String),
+    #[error("the spool would reject it: {}", words::input_fault(.0).en)]
+    NotUrls(InputFault),
 }
 
 impl From<Unreadable> for SurveyError {
@@ -32,7 +35,11 @@ impl From<Unreadable> for SurveyError {
 /// A file being looked through.
 pub struct Survey {
     content: Content<Text>,
+    source: Source,
     refused: u64,
+    first_refused: Option<(u64, Fault)>,
+    /// URLs that were read and not given, since reading failed behind them.
+    before_failure: usize,
 }
 
 impl Survey {
@@ -41,9 +48,18 @@ impl Survey {
     /// # Errors
     ///
     /// What reading says, or why the spool would reject it.
-    pub fn open(file: impl Read + Send + 'static, name: &str, rules: UrlRules) -> Result<Self, SurveyError> {
-        let (text, _) = decode(file, Arc::default())?;
-        Ok(Self { content: Content::open(text, Format::of(name), rules)?, refused: 0 })
+    pub fn open(
+        file: impl Read + Send + 'static,
+        name: &str,
+        rules: impl Into<ReadRules>,
+    ) -> Result<Self, SurveyError> {
+        let Decoded { text, options, source } = decode(file, Arc::default())?;
+        let content = Content::open(text, Format::of(name), rules.into(), &options, None);
+        let content = content.map_err(|error| match error {
+            Unreadable::Io(error) => source.fault(error, 0),
+            other @ Unreadable::NotUrls(_) => other,
+        })?;
+        Ok(Self { content, source, refused: 0, first_refused: None, before_failure: 0 })
     }
 
     /// What the file's directives ask for.
@@ -56,18 +72,48 @@ impl Survey {
         self.refused
     }
 
+    /// The first line that was refused, with its number.
+    pub fn first_refused(&self) -> Option<&(u64, Fault)> {
+        self.first_refused.as_ref()
+    }
+
+    /// How many URLs [`Self::next_urls`] had read when it failed.
+    pub fn urls_before_failure(&self) -> usize {
+        self.before_failure
+    }
+
+    /// What is odd about what was read since this was last asked.
+    pub fn take_warnings(&mut self) -> Vec<Warned> {
+        self.content.take_warnings()
+    }
+
+    /// Why a file of which no line was a URL would be rejected.
+    pub fn no_urls(&self) -> InputFault {
+        match self.refused {
+            0 => InputFault::Empty,
+            lines => InputFault::NoUrls { lines, first: self.first_refused.clone() },
+        }
+    }
+
     /// The next `limit` URLs, with their keys where those are not the file's; fewer only at the end.
     ///
     /// # Errors
     ///
-    /// What reading says.
-    pub fn next_urls(&mut self, limit: usize) -> io::Result<Vec<(ObjectUrl, Option<Keys>)>> {
+    /// What reading says; damage to packed data, which the lines before it outlive.
+    pub fn next_urls(&mut self, limit: usize) -> Result<Vec<(ObjectUrl, Option<Keys>)>, SurveyError> {
         let mut urls = Vec::new();
         while urls.len() < limit {
-            match self.content.next_item()? {
+            let item = self.content.next_item().map_err(|error| {
+                self.before_failure = urls.len();
+                self.source.fault(error, self.content.lines_read())
+            });
+            match item? {
                 None => break,
                 Some((Item::Url { url, keys, .. }, _)) => urls.push((url, keys)),
-                Some((Item::Refused { .. }, _)) => self.refused += 1,
+                Some((Item::Refused { line, fault, .. }, _)) => {
+                    self.refused += 1;
+                    self.first_refused.get_or_insert((line, fault));
+                }
                 Some((Item::Nothing, _)) => {}
             }
         }

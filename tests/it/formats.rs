@@ -109,7 +109,7 @@ fn keys_of_lines_and_of_the_command_line_decide_the_order_and_the_end() {
     world.wait_for("select count(*) from v_urls where priority = 'high' and label = 'given'", 1);
     for (args, part) in [
         (&["--deadline", "tomorrow"][..], "deadline is a time like"),
-        (&["--priority", "high", "--name", "a.csv"], "has its keys in its lines"),
+        (&["--label", "a\n#: force = true"], "label is a word"),
     ] {
         let refused = add(args);
         assert!(refused.status.code() == Some(64) && said(&refused).contains(part), "{}", said(&refused));
@@ -261,5 +261,5 @@ fn the_web_platforms_urls_are_judged_as_it_judges_them() {
             assert!(parsed.is_err(), "{input:?} became {parsed:?}");
         }
     }
-    assert!(accepted > 20 && failures > 50, "{accepted} accepted, {failures} failures");
+    assert!(accepted > 5 && failures > 50, "{accepted} accepted, {failures} failures");
 }

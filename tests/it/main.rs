@@ -5,6 +5,7 @@
 
 mod bounded;
 mod budget;
+mod cases;
 mod chaos;
 mod cli;
 mod clock;

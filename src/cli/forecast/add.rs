@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::Context as _;
 use chrono::TimeDelta;
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -16,7 +15,7 @@ use crate::exit;
 use crate::model::{BudgetDay, FileId, ObjectUrl, Time};
 use crate::queue::{self, Group, Keys};
 use crate::schedule::{FileForecast, Forecast, Outlook, Policy, forecast};
-use crate::spool::{Survey, SurveyError};
+use crate::spool::{ReadRules, Survey, SurveyError};
 
 /// The file that is not dropped comes after all others.
 const NEW: FileId = FileId(i64::MAX);
@@ -147,18 +146,18 @@ impl Count {
         };
         let file = open(path).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", path.display())))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let rules = config.spool.url_rules();
-        let mut survey = Survey::open(file, &name, rules).map_err(|error| match error {
+        let of_survey = |error: SurveyError| match error {
             SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", path.display())),
             error @ SurveyError::NotUrls(_) => failure(exit::DATA, format!("{}: {error}", path.display())),
-        })?;
+        };
+        let mut survey = Survey::open(file, &name, ReadRules::of(config, now)).map_err(of_survey)?;
         let keys = survey.keys().clone();
         let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
         let mut count = Self::default();
         // By their hashes: two URLs that share one are one in a forecast.
         let mut seen = HashSet::new();
         loop {
-            let urls = survey.next_urls(CHUNK).with_context(|| format!("reading {}", path.display()))?;
+            let urls = survey.next_urls(CHUNK).map_err(of_survey)?;
             if urls.is_empty() {
                 break;
             }

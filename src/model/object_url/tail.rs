@@ -1,0 +1,138 @@
+//! What a line may not carry: characters that no URL has, and what belongs to the text around a URL.
+
+use super::notes::Notes;
+use crate::model::invisible::{is_invisible, is_selector, is_space};
+use crate::model::line_fault::{Fault, LineFault};
+
+mod behind;
+mod fill;
+mod signs;
+
+use behind::ends_like_a_file;
+use signs::{BRACKETS, SENTENCE, around};
+
+/// Whether a byte says nothing by itself, anywhere behind the host. (`&` begins an entity only where there is a `;` too.)
+pub(super) fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=' | b'+' | b'~' | b'?' | b'&')
+}
+
+/// Refuses characters that no URL carries as they stand.
+pub(super) fn check_characters(line: &str) -> Result<(), Fault> {
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        let rest = &line[at..];
+        match c {
+            ' ' => {}
+            c if c.is_control() => return Err(LineFault::ControlCharacter.at(c.to_string())),
+            '\u{fffd}' => return Err(LineFault::Replacement.into()),
+            '>' if matches!(before, '-' | '=') => return Err(LineFault::Arrow.at(around(line, at))),
+            '→' | '⇒' | '➔' | '➜' | '➡' | '⟶' => return Err(LineFault::Arrow.at(around(line, at))),
+            '<' if fill::is_word_in(rest, '<', '>') => return Err(LineFault::Placeholder.at(around(line, at))),
+            '<' | '>' | '＜' | '＞' => return Err(LineFault::Tag.at(around(line, at))),
+            '\\' if rest.get(2..).is_some_and(fill::begins_url) => return Err(LineFault::TwoUrls.at(around(line, at))),
+            '\\' | '＼' => return Err(LineFault::BackSlash.at(around(line, at))),
+            '{' | '}' => return Err(LineFault::Placeholder.at(around(line, at))),
+            // An apostrophe inside a word; an escape may begin the rest of it.
+            '\'' if before.is_alphanumeric() && rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '%') => {}
+            c if is_quote(c) => return Err(LineFault::Quote.at(around(line, at))),
+            c if is_space(c) || is_invisible(c) || (is_selector(c) && before.is_ascii()) => {
+                return Err(LineFault::Invisible.at(format!("U+{:04X}", u32::from(c))));
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    Ok(())
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '\''
+            | '`'
+            | '\u{b4}'
+            | '‘'
+            | '’'
+            | '‚'
+            | '‛'
+            | '“'
+            | '”'
+            | '„'
+            | '‟'
+            | '«'
+            | '»'
+            | '‹'
+            | '›'
+            | '＂'
+            | '＇'
+            | '｀'
+            | '〝'
+            | '〞'
+            | '〟'
+            | '′'
+            | '″'
+    )
+}
+
+/// Checks path and query where they have more than plain bytes; gives them without a media fragment.
+pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
+    let mut notes = Notes::default();
+    behind::check_entities(tail)?;
+    let tail = match tail.split_once('#') {
+        None => tail,
+        Some((before, fragment)) if is_media_fragment(fragment) => {
+            notes.fragment_dropped = true;
+            before
+        }
+        Some((before, _)) if before.ends_with(' ') => return Err(LineFault::Comment.at(around(tail, before.len()))),
+        Some((before, _)) => return Err(LineFault::Fragment.at(around(tail, before.len()))),
+    };
+    behind::check(tail)?;
+    fill::check(tail)?;
+    notes.blank_encoded = tail.contains(' ');
+    Ok((tail, notes))
+}
+
+/// Checks path and query as everyone's are checked.
+pub(super) fn check(tail: &str) -> Result<(), Fault> {
+    behind::check_second_url(tail)?;
+    let path = tail.split('?').next().unwrap_or_default();
+    if path.is_empty() || path.ends_with('/') {
+        return Err(LineFault::Directory.at(tail));
+    }
+    let mut segments = path.split('/');
+    if let Some(dots) = segments.find(|segment| is_dot_segment(segment)) {
+        return Err(LineFault::DotSegment.at(format!("/{dots}/")));
+    }
+    fill::check_words(tail)?;
+    check_end(tail)
+}
+
+/// `.` and `..`, also encoded: whoever fetches the URL resolves them.
+fn is_dot_segment(segment: &str) -> bool {
+    let is_dots = |text: &str| matches!(text, "." | "..");
+    let may_be = segment.starts_with('.') || segment.starts_with('%');
+    may_be && (is_dots(segment) || is_dots(&segment.replace("%2e", ".").replace("%2E", ".")))
+}
+
+/// `t=10`, `t=npt:10,20.5`: a part of the media, not another resource.
+fn is_media_fragment(fragment: &str) -> bool {
+    let is_time = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b',');
+    fragment.strip_prefix("t=").is_some_and(|time| !time.is_empty() && time.bytes().all(is_time))
+}
+
+/// Refuses what belongs to the sentence in which a URL stood.
+fn check_end(tail: &str) -> Result<(), Fault> {
+    let Some(last) = tail.chars().next_back() else { return Ok(()) };
+    let body = &tail[..tail.len() - last.len_utf8()];
+    if SENTENCE.contains(&last) || (last == '!' && ends_like_a_file(body)) {
+        return Err(LineFault::Punctuation.at(last.to_string()));
+    }
+    let count = |wanted: char| tail.chars().filter(|c| *c == wanted).count();
+    let opens_or_strays =
+        |(open, close): &(char, char)| last == *open || (last == *close && count(*close) > count(*open));
+    if !last.is_alphanumeric() && BRACKETS.iter().any(opens_or_strays) {
+        return Err(LineFault::Bracket.at(last.to_string()));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What stands behind a URL on its line: another URL, a comment, a note, a status.
+
+use super::fill;
+use super::signs::{BRACKETS, SENTENCE, around};
+use crate::model::line_fault::{Fault, LineFault};
+
+/// Endings of files that a CDN serves. Only these are taken for the end of a name: other names have dots too.
+const ENDINGS: [&str; 76] = [
+    "3gp", "7z", "aac", "ac3", "aif", "apk", "ass", "avi", "avif", "bin", "bmp", "cmfa", "cmfv", "css", "csv", "dash",
+    "dmg", "exe", "f4v", "flac", "flv", "gif", "gz", "heic", "htm", "html", "ico", "init", "ipa", "iso", "jpeg", "jpg",
+    "js", "json", "key", "m2ts", "m3u", "m3u8", "m4a", "m4b", "m4s", "m4v", "mkv", "mov", "mp3", "mp4", "mpd", "mpeg",
+    "mpg", "mts", "ogg", "ogv", "opus", "pdf", "php", "pkg", "png", "rar", "rm", "rmvb", "srt", "svg", "tar", "ttf",
+    "ts", "txt", "vob", "vtt", "wasm", "wav", "webm", "webp", "wmv", "woff2", "xml", "zip",
+];
+
+/// Whether text ends in the name of a file, as one sees it.
+pub(super) fn ends_like_a_file(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(_, ending)| is_ending(ending))
+}
+
+fn is_ending(text: &str) -> bool {
+    text.len() <= 5 && ENDINGS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// `&amp;` in a URL was copied out of HTML or XML.
+pub(super) fn check_entities(tail: &str) -> Result<(), Fault> {
+    for (at, _) in tail.match_indices('&') {
+        let Some((name, _)) = tail[at + 1..].split_once(';') else { continue };
+        let is_number =
+            name.strip_prefix('#').is_some_and(|n| n.len() < 8 && n.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let is_name = ["amp", "lt", "gt", "quot", "apos", "nbsp"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        if is_number || is_name {
+            return Err(LineFault::Entity.at(&tail[at..at + name.len() + 2]));
+        }
+    }
+    Ok(())
+}
+
+/// A URL inside a URL is the value of a query's key, or a second one.
+pub(super) fn check_second_url(tail: &str) -> Result<(), Fault> {
+    let query = tail.find('?').unwrap_or(tail.len());
+    for (at, _) in tail.match_indices("://") {
+        let scheme = tail[..at].bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+        let starts = at - scheme;
+        let is_value = starts > query && tail[..starts].ends_with('=');
+        if scheme > 1 && !is_value {
+            return Err(LineFault::TwoUrls.at(around(tail, starts)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what follows the end of a file's name, and blanks that are not inside one.
+pub(super) fn check(tail: &str) -> Result<(), Fault> {
+    let path = tail.split('?').next().unwrap_or_default();
+    for (at, _) in tail.match_indices(' ') {
+        check_blank(tail, path, at)?;
+    }
+    for (dot, _) in path.match_indices('.') {
+        let name = &path[dot + 1..];
+        let ends = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+        if is_ending(&name[..ends]) {
+            check_behind(path, dot + 1 + ends)?;
+        }
+    }
+    Ok(())
+}
+
+/// A blank may stand inside the name of a file or a folder: with a letter or the like on both sides, and before a name that ends
+/// like a file.
+fn check_blank(tail: &str, path: &str, at: usize) -> Result<(), Fault> {
+    let rest = tail[at..].trim_start_matches(' ');
+    let fault = |kind: LineFault| Err(kind.at(around(tail, at)));
+    if ["#", "//", "/*", "--", ";"].iter().any(|mark| rest.starts_with(mark)) {
+        return fault(LineFault::Comment);
+    }
+    if fill::begins_url(rest) || fill::begins_host(rest) {
+        return fault(LineFault::TwoUrls);
+    }
+    if ends_like_a_file(&tail[..at]) {
+        return fault(LineFault::AfterFile);
+    }
+    let is_beside = |c: char| matches!(c, '/' | '|' | ',' | ':' | '=' | '?' | '&');
+    let stands_alone = tail[..at].ends_with(is_beside) || rest.starts_with(is_beside) || rest.is_empty();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if at >= path.len() || stands_alone || (last.contains(' ') && !ends_like_a_file(last)) {
+        return fault(LineFault::Blank);
+    }
+    Ok(())
+}
+
+/// What follows a name that ends like a file, at this byte of the path.
+fn check_behind(path: &str, at: usize) -> Result<(), Fault> {
+    let Some(next) = path[at..].chars().next() else { return Ok(()) };
+    let rest = &path[at + next.len_utf8()..];
+    let segment = path[at..].split('/').next().unwrap_or_default();
+    let is_noted = match next {
+        '|' | ',' | ';' if fill::begins_url(rest.trim_start()) => return Err(LineFault::TwoUrls.at(around(path, at))),
+        '|' => true,
+        // Several files in one name (`/a.mp4,b.mp4,.urlset/master.m3u8`) and `;v=1` are what servers have.
+        ',' | ';' if fill::begins_host(rest.trim_start()) => return Err(LineFault::TwoUrls.at(around(path, at))),
+        ',' | ';' => !rest.is_empty() && !rest.contains(['/', '=']),
+        '(' | '[' => !rest.is_empty() && !ends_like_a_file(segment),
+        '，' | '；' | '、' | '。' | '？' | '！' | '：' | '｜' | '…' => !rest.is_empty(),
+        next if !next.is_ascii() && !SENTENCE.contains(&next) => !ends_like_a_file(segment) && !closes(next),
+        _ => false,
+    };
+    if is_noted { Err(LineFault::AfterFile.at(around(path, at))) } else { Ok(()) }
+}
+
+/// A closing bracket: whether it has a partner is asked at the end of the line.
+fn closes(c: char) -> bool {
+    BRACKETS.iter().any(|(_, close)| *close == c)
+}

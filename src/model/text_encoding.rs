@@ -1,0 +1,33 @@
+//! How the bytes of a file mean text.
+
+use serde::{Deserialize, Serialize};
+use strum::EnumString;
+
+/// `[spool] encoding`, `#: encoding`, and what was decided of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum TextEncoding {
+    /// By the file: UTF-8, unless the first line that is none decodes as GB18030 and no line before it had a character of
+    /// several bytes.
+    #[default]
+    Auto,
+    /// UTF-8 (and UTF-16 with a mark).
+    #[serde(rename = "utf-8")]
+    #[strum(serialize = "utf-8", serialize = "utf8")]
+    Utf8,
+    /// GB18030, and so GBK and GB2312, as Chinese Excel writes "CSV".
+    #[strum(serialize = "gb18030", serialize = "gbk", serialize = "gb2312")]
+    Gb18030,
+}
+
+impl TextEncoding {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Utf8 => "utf-8",
+            Self::Gb18030 => "gb18030",
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What is odd about a file, collected while it is read: each once with how often, and few in number whatever the file says.
+
+use crate::model::{Warned, Warning};
+
+/// Different warnings of a file; others of the same kind are counted without what was found.
+const DISTINCT_MAX: usize = 32;
+
+/// Warnings of a file.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    /// Also those that were taken, with a count of zero: so that the number of different ones is bounded over the whole file.
+    all: Vec<Warned>,
+}
+
+impl Warnings {
+    /// Counts a warning of a line.
+    pub(super) fn add(&mut self, warning: Warning, line: u64, found: &str) {
+        self.count(Warned::new(warning, line, found));
+    }
+
+    fn count(&mut self, new: Warned) {
+        let is_same = |known: &Warned| known.warning == new.warning && known.found == new.found;
+        match self.all.iter().position(is_same) {
+            Some(at) => {
+                let known = &mut self.all[at];
+                if known.lines == 0 {
+                    known.line = new.line;
+                }
+                known.lines += 1;
+            }
+            None if self.all.len() < DISTINCT_MAX || new.found.is_empty() => self.all.push(new),
+            None => self.count(Warned { found: String::new(), ..new }),
+        }
+    }
+
+    /// What was counted since it was last taken.
+    pub(super) fn take(&mut self) -> Vec<Warned> {
+        let new = self.all.iter().filter(|warned| warned.lines > 0).cloned().collect();
+        self.all.iter_mut().for_each(|warned| warned.lines = 0);
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_odd_names_are_a_few_warnings() {
+        let mut warnings = Warnings::default();
+        for n in 0..1_000_000 {
+            warnings.add(Warning::ColumnIgnored, n + 1, &format!("column {}", n % 5_000));
+        }
+        let taken = warnings.take();
+        assert!(taken.len() <= DISTINCT_MAX + 1);
+        assert_eq!(taken.iter().map(|warned| warned.lines).sum::<u64>(), 1_000_000);
+        assert!(warnings.take().is_empty());
+    }
+}

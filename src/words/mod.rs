@@ -1,0 +1,40 @@
+//! The sentences that users read, in English and Chinese: one catalogue, a constant or a function a sentence, so that one whose
+//! translation is missing does not compile. Programs decide by the codes of [`crate::model`]; text is made of them here.
+//!
+//! Terms are those of the service's own documents (预热, 域名, 回执 …).
+
+mod inputs;
+mod lines;
+mod warnings;
+
+pub use inputs::{input_fault, key_fault};
+pub use lines::{line_fault, line_fault_with};
+pub use warnings::warning;
+
+use std::borrow::Cow;
+
+/// A sentence in both languages; lower case in English and without a full stop, as messages are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// English.
+    pub en: Cow<'static, str>,
+    /// Chinese.
+    pub zh: Cow<'static, str>,
+}
+
+impl Words {
+    /// A sentence that is always the same.
+    const fn fixed(en: &'static str, zh: &'static str) -> Self {
+        Self { en: Cow::Borrowed(en), zh: Cow::Borrowed(zh) }
+    }
+
+    /// A sentence made of parts.
+    fn made(en: String, zh: String) -> Self {
+        Self { en: Cow::Owned(en), zh: Cow::Owned(zh) }
+    }
+
+    /// Both on one line.
+    pub fn both(&self) -> String {
+        format!("{} / {}", self.en, self.zh)
+    }
+}

@@ -1,0 +1,56 @@
+//! What is odd about an input that was taken.
+
+use super::Words;
+use crate::model::{Warned, Warning};
+
+/// What is odd, and what was done about it.
+pub fn warning(warned: &Warned) -> Words {
+    let found = &warned.found;
+    match warned.warning {
+        Warning::DeadlineOver => Words::fixed(
+            "the deadline is over already: what is not sent by then expires",
+            "截止时间已过：未提交的 URL 将过期",
+        ),
+        Warning::NeverReady => Words::fixed(
+            "not_before is after the deadline: this can never be sent",
+            "最早时间晚于截止时间：永远不会提交",
+        ),
+        Warning::LooksLikeDirective => Words::made(
+            format!(
+                "a comment that looks like a directive and is none: `{found}`; a directive is written `#: key = value`"
+            ),
+            format!("注释看起来像指令，但不是：`{found}`；指令写作 `#: 键 = 值`"),
+        ),
+        Warning::ColumnIgnored => Words::made(
+            format!("the column `{found}` means nothing here and is ignored"),
+            format!("列 `{found}` 没有意义，已忽略"),
+        ),
+        Warning::ColumnNear => Words::made(
+            format!("the column {found}? It is ignored as it is written"),
+            format!("列 {found}？按现在的写法已忽略"),
+        ),
+        Warning::Separator => Words::made(
+            format!("the columns are separated by `{found}`, and were read so; CSV has commas"),
+            format!("各列以 `{found}` 分隔，已按此读取；CSV 应使用逗号"),
+        ),
+        Warning::BlankEncoded => {
+            Words::fixed("a blank inside the name of a file was encoded as `%20`", "文件名中的空格已编码为 `%20`")
+        }
+        Warning::FragmentDropped => Words::fixed(
+            "a media fragment (`#t=…`) was dropped: the file is the same without it",
+            "媒体片段（`#t=…`）已去掉：文件不变",
+        ),
+        Warning::Gb18030 => Words::fixed(
+            "the file is not UTF-8 and was read as GB18030; if that is wrong, say `#: encoding = utf-8`",
+            "文件不是 UTF-8，已按 GB18030 读取；如有误，请写 `#: encoding = utf-8`",
+        ),
+        Warning::Trailing => Words::fixed(
+            "bytes that are no gzip follow the packed data; they are ignored",
+            "压缩数据之后有不属于 gzip 的字节，已忽略",
+        ),
+        Warning::ForeignHost => Words::made(
+            format!("`{found}` is not among the account's domains, or not online: its URLs wait"),
+            format!("`{found}` 不在账号的加速域名中，或未上线：其 URL 等待中"),
+        ),
+    }
+}
