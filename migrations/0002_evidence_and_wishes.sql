@@ -83,6 +83,60 @@ create table file_warnings (
     primary key (file_id, code, found)
 ) strict, without rowid;
 
+-- What each line wants of a url that several lines named. The first merge writes what the line that came first wants, too; a url that one
+-- line named has no row here. While a url waits it goes by the strongest of its live wishes.
+create table wishes (
+    url_id      integer not null,                  -- of urls
+    file_id     integer not null,
+    line        integer not null,
+    kind        integer not null,                  -- 0 came first: the row of urls is its; 1 merged; 2 fresh: the url had completed lately, nothing is wanted
+    priority    integer not null,
+    not_before  integer,                           -- it counts from then on
+    deadline    integer,
+    force       integer not null,
+    label       text,                              -- where it differs from its file's
+    state       integer not null default 0,        -- 0 as its url; 4 expired, 5 cancelled: ended on its own
+    ended_at    integer,                           -- when it ended on its own
+    -- what time will do to it while its url waits
+    starts_at   integer,                           -- when it begins to count; null once it does
+    ends_at     integer,                           -- when it expires
+    primary key (url_id, file_id, line)
+) strict, without rowid;
+create index wishes_file on wishes (file_id);
+create index wishes_label on wishes (label) where label is not null;
+create index wishes_starts on wishes (starts_at) where starts_at is not null;
+create index wishes_ends on wishes (ends_at) where ends_at is not null;
+
+-- Where the wishes of a file's merged lines stand. Lines that were merged before are in `merged` alone.
+alter table files add column merged_pending integer not null default 0;
+alter table files add column merged_leased integer not null default 0;
+alter table files add column merged_submitted integer not null default 0;
+alter table files add column merged_complete integer not null default 0;
+alter table files add column merged_failed integer not null default 0;
+alter table files add column merged_expired integer not null default 0;
+alter table files add column merged_cancelled integer not null default 0;
+alter table files add column merged_held integer not null default 0;
+alter table files add column merged_unconfirmed integer not null default 0;
+
+-- A file has finished when its urls and its merged lines have ended.
+drop index files_finishing;
+create index files_finishing on files (file_id)
+    where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
+      and merged_pending + merged_leased + merged_submitted + merged_held = 0;
+drop index files_sent;
+create index files_sent on files (file_id)
+    where phase in (2, 4) and finished_at is null and pending + leased + held = 0
+      and merged_pending + merged_leased + merged_held = 0;
+insert into sqlite_stat1 (tbl, idx, stat) values
+    ('files', 'files_finishing', '100 1'),
+    ('files', 'files_sent', '100 1'),
+    ('wishes', 'wishes', '1000000 2 1 1'),
+    ('wishes', 'wishes_file', '1000000 1000 1 1 1'),
+    ('wishes', 'wishes_label', '10000 1000 1 1 1'),
+    ('wishes', 'wishes_starts', '10000 10 1 1 1'),
+    ('wishes', 'wishes_ends', '10000 10 1 1 1');
+analyze sqlite_schema;
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
@@ -165,7 +219,9 @@ select
      where so_far * 20 >= urls * 19) as warm_seconds_p95,
     unconfirmed,
     (select coalesce(sum(w.lines), 0) from file_warnings as w where w.file_id = files.file_id) as warnings,
-    rejected_code, encoding
+    rejected_code, encoding,
+    merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired, merged_cancelled,
+    merged_held, merged_unconfirmed
 from files;
 
 -- What stands in v_urls of a url in whatever state; for v_urls alone.
@@ -324,3 +380,25 @@ from orders;
 create view v_left_alone as
 select name, why, strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since
 from left_alone;
+
+-- A row a line whose url several lines want: the one that came first, those that were merged, and those that were fresh.
+create view v_wishes as
+select
+    w.url_id, u.url, f.name as file, w.line, coalesce(w.label, f.label) as label,
+    case w.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
+    case when w.state = 4 then 'expired' when w.state = 5 then 'cancelled'
+         when u.state = 0 then iif(u.suspect = 2, 'held', 'pending')
+         when u.state = 1 then case when s.state = 0 then 'leased' when s.ended_at is null then 'submitted' else 'complete' end
+         when u.state = 2 then 'complete' when u.state = 3 then 'failed' when u.state = 4 then 'expired'
+         when u.state = 5 then 'cancelled' when u.state = 6 then 'held' else 'unconfirmed' end as state,
+    case w.kind when 0 then 'first' when 1 then 'merged' else 'fresh' end as came,
+    strftime('%Y-%m-%dT%H:%M:%fZ', w.not_before / 1000.0, 'unixepoch') as not_before,
+    strftime('%Y-%m-%dT%H:%M:%fZ', w.deadline / 1000.0, 'unixepoch') as deadline,
+    w.force,
+    strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(w.ended_at, u.ended_at, s.ended_at) / 1000.0, 'unixepoch') as ended_at,
+    u.submission_id, w.file_id
+from wishes as w
+join files as f on f.file_id = w.file_id
+join urls as u on u.url_id = w.url_id
+left join submissions as s on s.submission_id = u.submission_id;

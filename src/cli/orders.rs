@@ -182,7 +182,7 @@ async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store
     let (ids, mut done) = look(&mut conn, order, selection).await?;
     done.dry_run = true;
     for ids in ids.chunks(ORDER_ROWS_MAX) {
-        done.urls += order.count(&mut conn, ids).await?;
+        done.urls += order.count(&mut conn, ids, selection).await?;
     }
     if let Some(host) = domain(order, selection) {
         done.domain_urls = queue::blocked_host(&mut conn, host).await?;
@@ -220,7 +220,7 @@ async fn perform(config: &Config, order: Order, selection: &Selection) -> store:
     for ids in ids.chunks(ORDER_ROWS_MAX) {
         let mut tx = patient(&store).await?;
         let start = Instant::now();
-        done.urls += order.perform_tx(&mut tx, row, ids, clock.now()).await?;
+        done.urls += order.perform_tx(&mut tx, row, ids, selection, clock.now()).await?;
         tx.commit().await?;
         // The daemon and other commands have their turn.
         tokio::time::sleep(start.elapsed().min(BREATH_MAX)).await;

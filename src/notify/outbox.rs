@@ -27,24 +27,28 @@ const PRUNE: &str = "delete from notices where sent_at < ?1";
 
 const HAS_FINISHED: &str = "
     select exists (select 1 from files indexed by files_finishing
-                   where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0)";
+                   where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
+                     and merged_pending + merged_leased + merged_submitted + merged_held = 0)";
 
 /// Where tasks may not be asked for, `submitted` is the last state.
 const HAS_SENT: &str = "
     select exists (select 1 from files indexed by files_sent
-                   where phase in (2, 4) and finished_at is null and pending + leased + held = 0)";
+                   where phase in (2, 4) and finished_at is null and pending + leased + held = 0
+                     and merged_pending + merged_leased + merged_held = 0)";
 
 const FINISH: &str = "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_finishing
-                      where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0 limit ?2)
+                      where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
+                        and merged_pending + merged_leased + merged_submitted + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed";
 
 const FINISH_SENT: &str = "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_sent
-                      where phase in (2, 4) and finished_at is null and pending + leased + held = 0 limit ?2)
+                      where phase in (2, 4) and finished_at is null and pending + leased + held = 0
+                        and merged_pending + merged_leased + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed";
 

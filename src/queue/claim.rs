@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{FileId, HostId, Priority, SubmissionId, UrlId, UrlState};
 use crate::store::{Result, WriteTx};
 
@@ -69,12 +70,14 @@ impl Batch {
         hosts.into_iter().collect()
     }
 
-    pub(super) fn shift(&self, from: UrlState, to: UrlState) -> Moves {
+    /// All of it goes from one state to another, and the lines that were merged into it, too.
+    pub(super) async fn shift_tx(&self, tx: &mut WriteTx<'_>, from: UrlState, to: UrlState) -> Result<Moves> {
         let mut moves = Moves::default();
         for url in &self.urls {
             moves.shift(url.file, url.host, url.priority, from, to);
         }
-        moves
+        tx.bulk(|conn| wishes::follow(conn, self.urls.iter().map(|url| url.id.0), from, to, &mut moves)).await?;
+        Ok(moves)
     }
 }
 
@@ -123,7 +126,7 @@ async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, weakest: Priority, 
 pub async fn lease_tx(tx: &mut WriteTx<'_>, batch: &Batch, submission: SubmissionId) -> Result<()> {
     let ids: Vec<i64> = batch.urls.iter().map(|url| url.id.0).collect();
     sqlx::query(LEASE).bind(submission.0).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
-    batch.shift(UrlState::Pending, UrlState::Leased).apply(tx.conn()).await
+    batch.shift_tx(tx, UrlState::Pending, UrlState::Leased).await?.apply(tx.conn()).await
 }
 
 /// The batch that an open submission carries, as it was leased.

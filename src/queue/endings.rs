@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{Row, SqlitePool};
 
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -99,6 +100,8 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
         files.insert(file.0);
         urls += n;
     }
+    tx.bulk(|conn| wishes::follow_batch(conn, submission.0, UrlState::Submitted, UrlState::Complete, &mut moves))
+        .await?;
     moves.apply(tx.conn()).await?;
     tell_again(tx, files).await?;
     Ok(urls)
@@ -112,6 +115,7 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
 pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now: Time) -> Result<()> {
     let mut moves = Moves::default();
     let mut files = BTreeSet::new();
+    let mut ended: Vec<(i64, UrlState)> = Vec::new();
     for (url, ending) in endings {
         let query = match ending {
             Ending::Complete => sqlx::query(END_ONE).bind(url.0).bind(2).bind(None::<&str>).bind(to_millis(now)),
@@ -128,11 +132,18 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
             Ending::Again { .. } => UrlState::Pending,
         };
         moves.shift(file, host, priority, UrlState::Submitted, to);
+        ended.push((url.0, to));
         files.insert(file.0);
         if *ending == Ending::Complete {
             add_warm(tx, file, from_millis(row.get(3)), 1, now).await?;
         }
     }
+    tx.bulk(|conn| {
+        ended.iter().try_for_each(|(url, to)| wishes::follow(conn, [*url], UrlState::Submitted, *to, &mut moves))?;
+        let again = ended.iter().filter(|(_, to)| *to == UrlState::Pending);
+        wishes::review_returned(conn, again.map(|(url, _)| *url), now, &mut moves)
+    })
+    .await?;
     moves.apply(tx.conn()).await?;
     tell_again(tx, files).await
 }

@@ -11,6 +11,7 @@ use rusqlite::{CachedStatement, Connection, Row, Statement, params};
 
 use super::new_urls::NewUrls;
 use super::tally::Moves;
+use super::wishes::{self, Kind, NewWish};
 use crate::model::{FileId, HostId, Priority, Time, UrlState, to_millis};
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
@@ -41,23 +42,16 @@ const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
-/// The last column is when it was accepted, where nobody may learn how it ended: this key may not ask for tasks.
+/// The last column but one is when it was accepted, where nobody may learn how it ended: this key may not ask for tasks.
 const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
                       when 2 then ended_at end,
            case when state in (1, 7) and exists (select 1 from facts where fact = 'tasks_readable' and value = 'false')
                 then (select s.closed_at from submissions as s
-                      where s.submission_id = urls.submission_id and s.state = 1) end
+                      where s.submission_id = urls.submission_id and s.state = 1) end,
+           case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end
     from urls where url_id = ?1";
-
-const STRENGTHEN: &str = "
-    update urls set
-        priority   = min(priority, ?2),
-        deadline   = coalesce(min(deadline, ?3), deadline, ?3),
-        wait_until = case when wait_until = not_before then min(not_before, ?4) else wait_until end,
-        not_before = min(not_before, ?4)
-    where url_id = ?1";
 
 /// Rows that one statement adds: opening the table and its indexes costs as much as a few rows.
 const ROWS_A_STATEMENT: usize = 100;
@@ -89,7 +83,7 @@ pub struct Enqueued {
 }
 
 /// Queues the URLs of a chunk that are not live already and did not complete after `fresh_since`; where one is live and
-/// still pending, the stronger priority, the earlier deadline and the earlier time win. Where this key may not ask for tasks,
+/// still pending, it goes by the strongest of the wishes for it. Where this key may not ask for tasks,
 /// nobody will say that a URL is complete: one that was accepted counts as live, or as fresh, by the time of that.
 ///
 /// # Errors
@@ -173,6 +167,10 @@ struct Enqueue<'c> {
     ready: Vec<Ready>,
     hosts: HashMap<&'c str, ChunkHost>,
     moves: Moves,
+    /// Of lines whose URL is known.
+    wishes: Vec<NewWish<'c>>,
+    /// Rows that may go by another wish now.
+    review: Vec<i64>,
     enqueued: Enqueued,
 }
 
@@ -186,18 +184,16 @@ struct Many<'c> {
 enum Known {
     /// Nothing that counts.
     Nothing,
-    /// It completed lately.
-    Fresh,
-    /// It is leased or submitted.
-    Sent,
+    /// It completed lately, as this row.
+    Fresh(i64),
+    /// It is leased or submitted, as this row.
+    Sent(i64, UrlState),
     /// It waits.
     Pending(PendingRow),
 }
 
 struct PendingRow {
     id: i64,
-    file: FileId,
-    host: HostId,
     priority: Priority,
     is_held: bool,
     deadline: Option<i64>,
@@ -231,6 +227,8 @@ impl<'c> Enqueue<'c> {
             ready: Vec::with_capacity(ROWS_A_STATEMENT),
             hosts: HashMap::new(),
             moves: Moves::default(),
+            wishes: Vec::new(),
+            review: Vec::new(),
             enqueued: Enqueued::default(),
         })
     }
@@ -279,34 +277,30 @@ impl<'c> Enqueue<'c> {
     fn merge(&mut self, at: usize, latest: i64) -> rusqlite::Result<bool> {
         let keys = self.keys_of(at);
         let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
-        match look_up(&mut self.known, latest, self.urls.url(&self.urls.rows[at]), fresh_since)? {
+        let (url, state) = match look_up(&mut self.known, latest, self.urls.url(&self.urls.rows[at]), fresh_since)? {
             Known::Nothing => return Ok(false),
-            Known::Fresh => self.enqueued.fresh += 1,
-            Known::Sent => self.enqueued.merged += 1,
-            Known::Pending(pending) => {
-                self.enqueued.merged += 1;
-                self.strengthen(&pending, keys)?;
+            Known::Fresh(url) => {
+                self.enqueued.fresh += 1;
+                self.wish(at, url, Kind::Fresh, UrlState::Complete);
+                return Ok(true);
             }
-        }
+            Known::Sent(url, state) => (url, state),
+            Known::Pending(row) => {
+                if row.may_change(keys) {
+                    self.review.push(row.id);
+                }
+                (row.id, if row.is_held { UrlState::Held } else { UrlState::Pending })
+            }
+        };
+        self.enqueued.merged += 1;
+        self.wish(at, url, Kind::Merged, state);
         Ok(true)
     }
 
-    /// Gives a pending row what is stronger in these keys.
-    fn strengthen(&mut self, row: &PendingRow, keys: &Keys) -> rusqlite::Result<()> {
-        let deadline = keys.deadline.map(to_millis);
-        // Without a time of its own the new line may go at once.
-        let not_before = keys.not_before.map_or_else(|| to_millis(self.now), to_millis);
-        let stronger = keys.priority < row.priority
-            || deadline.is_some_and(|new| row.deadline.is_none_or(|old| new < old))
-            || row.not_before.is_some_and(|old| old > not_before);
-        if !stronger {
-            return Ok(());
-        }
-        self.conn.execute(STRENGTHEN, params![row.id, keys.priority.rank(), deadline, not_before])?;
-        let state = if row.is_held { UrlState::Held } else { UrlState::Pending };
-        self.moves.add(row.file, row.host, row.priority, state, -1);
-        self.moves.add(row.file, row.host, row.priority.min(keys.priority), state, 1);
-        Ok(())
+    /// Writes down what the line at this position wants of a URL that is there; its row is added with the others of the chunk.
+    fn wish(&mut self, at: usize, url: i64, kind: Kind, state: UrlState) {
+        let (line, keys, file_label) = (self.urls.rows[at].line, self.keys_of(at), self.keys.label.as_deref());
+        self.wishes.push(NewWish { url, line, kind, keys, file_label, state });
     }
 
     /// Adds a row, together with those that are ready and have the same keys.
@@ -395,6 +389,8 @@ impl<'c> Enqueue<'c> {
                 self.moves.add(self.file, host.id, priority, UrlState::Pending, added);
             }
         }
+        wishes::record(self.conn, self.file, self.wishes, &mut self.moves)?;
+        wishes::review(self.conn, self.review, self.now, &mut self.moves)?;
         self.moves.apply_bulk(self.conn)?;
         Ok(self.enqueued)
     }
@@ -415,25 +411,38 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
         let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
         match (row.get::<_, i64>(1)?, completed_at, accepted_at) {
             (0, ..) => return Ok(Known::Pending(pending_row(id, row)?)),
-            (1, None, None) => return Ok(Known::Sent),
-            (1, None, Some(accepted_at)) if accepted_at > fresh_since => return Ok(Known::Sent),
-            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Known::Fresh,
+            (1, None, None) => return Ok(Known::Sent(id, sent_state(row)?)),
+            (1, None, Some(accepted_at)) if accepted_at > fresh_since => return Ok(Known::Sent(id, sent_state(row)?)),
+            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Known::Fresh(id),
             _ => {}
         }
     }
     Ok(found)
 }
 
+fn sent_state(row: &Row<'_>) -> rusqlite::Result<UrlState> {
+    Ok(if row.get::<_, Option<i64>>(11)? == Some(0) { UrlState::Leased } else { UrlState::Submitted })
+}
+
 fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
     Ok(PendingRow {
         id,
-        file: FileId(row.get(3)?),
-        host: HostId(row.get(4)?),
         priority: Priority::from_rank(row.get(5)?),
         is_held: row.get::<_, i64>(6)? == 2,
         deadline: row.get(7)?,
         not_before: row.get(8)?,
     })
+}
+
+impl PendingRow {
+    /// Whether it may go by another wish once one with these keys is added.
+    fn may_change(&self, keys: &Keys) -> bool {
+        let deadline = keys.deadline.map(to_millis);
+        let is_stronger =
+            (keys.priority, deadline.is_none(), deadline) < (self.priority, self.deadline.is_none(), self.deadline);
+        // One with a time of its own counts from then on, but may be the first of those that all have one.
+        self.not_before.is_some() || (keys.not_before.is_none() && is_stronger)
+    }
 }
 
 impl<'c> Many<'c> {

@@ -1,5 +1,5 @@
 //! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warnings`, `file_warm`, `hosts`, `urls`, `url_keys`, `tally`,
-//! `cases`, `case_members` and `orders`.
+//! `cases`, `case_members`, `orders` and `wishes`.
 //!
 //! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
 //! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
@@ -24,8 +24,11 @@ mod prune;
 mod ready;
 mod selection;
 mod settle;
+mod strongest;
 mod suspects;
 mod tally;
+mod wish_orders;
+mod wishes;
 
 pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};

@@ -1,13 +1,14 @@
 //! What operators ask for: URLs sent again, ended, or moved ahead, a bounded number in each transaction, so that nobody
 //! waits for the lock while a million of them change. Each order is written down in `orders`, with how far it got.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::selection::Selection;
 use super::tally::Moves;
+use super::wish_orders::{self, Scope};
 use crate::model::{FileId, HostId, ObjectUrl, OrderId, Priority, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -53,9 +54,21 @@ const WAITING: &str = "
     from urls as u
     where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
 
+/// The reason of a url that an operator ended.
+pub(super) const CANCELLED_WHY: &str = "cancelled by the operator";
+
+/// What lines want of those of these URLs that several lines want.
+const WISHED: &str = "
+    select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state
+    from json_each(?1) as j
+    cross join wishes as w on w.url_id = j.value
+    cross join urls as u on u.url_id = w.url_id
+    join files as f on f.file_id = w.file_id
+    where w.kind < 2";
+
 const CANCEL: &str = "
     update urls set
-        state = 5, reason = 'cancelled by the operator', ended_at = ?2, wait_until = null, parked = 0, suspect = 0
+        state = 5, reason = ?3, ended_at = ?2, wait_until = null, parked = 0, suspect = 0
     where url_id in (select value from json_each(?1))";
 
 const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select value from json_each(?1))";
@@ -87,6 +100,23 @@ struct OrderRow {
     url: String,
 }
 
+/// What an order changes.
+#[derive(Debug)]
+struct Targets {
+    /// Rows that one line wants.
+    rows: Vec<OrderRow>,
+    /// Rows that several lines want and that are in a state which the order takes.
+    taken: Vec<OrderRow>,
+    /// The rows that several lines want: those, and those for which a wish comes back to life.
+    wished: Vec<i64>,
+}
+
+impl Targets {
+    fn len(&self) -> u64 {
+        (self.rows.len() + self.wished.len()) as u64
+    }
+}
+
 impl Order {
     /// The command that gives it.
     pub fn command(self) -> &'static str {
@@ -110,13 +140,13 @@ impl Order {
         }
     }
 
-    /// How many of these URLs it would change now.
+    /// How many of these URLs it would change now: of those that several lines want, the wishes of the chosen files.
     ///
     /// # Errors
     ///
     /// What the database says.
-    pub async fn count(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<u64> {
-        Ok(self.rows(conn, urls).await?.len() as u64)
+    pub async fn count(self, conn: &mut SqliteConnection, urls: &[UrlId], chosen: &Selection) -> Result<u64> {
+        Ok(self.targets(conn, urls, &Scope::of(chosen)).await?.len())
     }
 
     /// Does it to those of these URLs that are still what it takes, and counts them in the order. Gives how many.
@@ -124,35 +154,89 @@ impl Order {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn perform_tx(self, tx: &mut WriteTx<'_>, order: OrderId, urls: &[UrlId], now: Time) -> Result<u64> {
-        let rows = self.rows(tx.conn(), urls).await?;
-        let ids = json(rows.iter().map(|row| row.id.0));
+    pub async fn perform_tx(
+        self,
+        tx: &mut WriteTx<'_>,
+        order: OrderId,
+        urls: &[UrlId],
+        chosen: &Selection,
+        now: Time,
+    ) -> Result<u64> {
+        let scope = Scope::of(chosen);
+        let targets = self.targets(tx.conn(), urls, &scope).await?;
         let mut moves = Moves::default();
-        for row in &rows {
+        self.change_rows_tx(tx, &targets.rows, now, &mut moves).await?;
+        let mut files: BTreeSet<i64> = targets.rows.iter().map(|row| row.file.0).collect();
+        let wished = &targets.wished;
+        match self {
+            Self::Retry | Self::RetryUnconfirmed => {
+                self.change_rows_tx(tx, &targets.taken, now, &mut moves).await?;
+                files.extend(targets.taken.iter().map(|row| row.file.0));
+                let ended: BTreeMap<i64, UrlState> = targets.taken.iter().map(|row| (row.id.0, row.state)).collect();
+                files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, &scope, now, &mut moves)).await?);
+            }
+            Self::Cancel => tx.bulk(|conn| wish_orders::cancel(conn, wished, &scope, now, &mut moves)).await?,
+            Self::Prioritize(to) => {
+                tx.bulk(|conn| wish_orders::prioritize(conn, wished, &scope, to, now, &mut moves)).await?;
+            }
+        }
+        moves.apply(tx.conn()).await?;
+        if self.is_retry() {
+            sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
+        }
+        count_order_tx(tx, order, targets.len()).await?;
+        Ok(targets.len())
+    }
+
+    /// Changes rows as a whole.
+    async fn change_rows_tx(self, tx: &mut WriteTx<'_>, rows: &[OrderRow], now: Time, moves: &mut Moves) -> Result<()> {
+        for row in rows {
             match self {
                 Self::Retry | Self::RetryUnconfirmed => {
                     moves.shift(row.file, row.host, row.priority, row.state, UrlState::Pending);
                 }
                 Self::Cancel => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Cancelled),
-                Self::Prioritize(priority) => {
-                    moves.add(row.file, row.host, row.priority, row.state, -1);
-                    moves.add(row.file, row.host, priority, row.state, 1);
-                }
+                Self::Prioritize(to) => moves.reorder(row.file, row.host, row.priority, to, row.state),
             }
         }
+        let ids = json(rows.iter().map(|row| row.id.0));
         let update = match self {
             Self::Retry | Self::RetryUnconfirmed => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
-            Self::Cancel => sqlx::query(CANCEL).bind(ids).bind(to_millis(now)),
+            Self::Cancel => sqlx::query(CANCEL).bind(ids).bind(to_millis(now)).bind(CANCELLED_WHY),
             Self::Prioritize(priority) => sqlx::query(PRIORITIZE).bind(ids).bind(priority.rank()),
         };
         update.execute(tx.conn()).await?;
-        moves.apply(tx.conn()).await?;
-        if self.is_retry() {
-            let files: BTreeSet<i64> = rows.iter().map(|row| row.file.0).collect();
-            sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    /// What of these URLs it changes: rows that one line wants as a whole, of others the wishes that are meant.
+    async fn targets(self, conn: &mut SqliteConnection, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
+        let found = sqlx::query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
+        let (mut shared, mut meant, mut revived) = (HashSet::new(), HashSet::new(), BTreeSet::new());
+        for row in &found {
+            let (url, wish_state, url_state): (i64, i64, i64) = (row.get(0), row.get(1), row.get(5));
+            let named =
+                |wanted: &Option<String>, at: usize| wanted.is_none() || *wanted == row.get::<Option<String>, _>(at);
+            shared.insert(url);
+            if !named(&scope.file, 3) || !named(&scope.label, 4) {
+                continue;
+            }
+            let is_other = !matches!(self, Self::Prioritize(to) if to.rank() == row.get::<i64, _>(2));
+            if self.is_retry() || (wish_state == 0 && is_other) {
+                meant.insert(url);
+            }
+            if self == Self::Retry && wish_state > 0 && url_state == 0 && !scope.is_all() {
+                revived.insert(url);
+            }
         }
-        count_order_tx(tx, order, rows.len() as u64).await?;
-        Ok(rows.len() as u64)
+        let (wished, mut rows): (Vec<OrderRow>, Vec<OrderRow>) =
+            self.rows(conn, urls).await?.into_iter().partition(|row| shared.contains(&row.id.0));
+        if let Self::Prioritize(to) = self {
+            rows.retain(|row| row.priority != to);
+        }
+        let taken: Vec<OrderRow> = wished.into_iter().filter(|row| meant.contains(&row.id.0)).collect();
+        revived.extend(taken.iter().map(|row| row.id.0));
+        Ok(Targets { rows, taken, wished: revived.into_iter().collect() })
     }
 
     async fn rows(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
@@ -173,8 +257,7 @@ impl Order {
                 let mut seen = HashSet::new();
                 rows.retain(|row| seen.insert(row.url.clone()));
             }
-            Self::Cancel => {}
-            Self::Prioritize(priority) => rows.retain(|row| row.priority != priority),
+            Self::Cancel | Self::Prioritize(_) => {}
         }
         Ok(rows)
     }

@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -36,14 +37,17 @@ pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
     let before = to_millis(before);
     let mut moves = Moves::default();
     let mut keys: Vec<(i64, i64)> = Vec::new();
+    let mut states: Vec<(i64, UrlState)> = Vec::new();
     for statement in [ENDED, SUBMITTED] {
         let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
         gone.iter().for_each(|row| leave(&mut moves, row));
+        states.extend(gone.iter().map(|row| (row.get(4), state(row))));
         keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(row.get(5)), row.get(4))));
     }
     tx.bulk(|conn| {
         let mut drop_key = conn.prepare(DROP_KEY)?;
-        keys.iter().try_for_each(|key| drop_key.execute(*key).map(|_| ()))
+        keys.iter().try_for_each(|key| drop_key.execute(*key).map(|_| ()))?;
+        wishes::prune(conn, &states, &mut moves)
     })
     .await?;
     moves.apply(tx.conn()).await?;
@@ -51,13 +55,16 @@ pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
 }
 
 fn leave(moves: &mut Moves, row: &SqliteRow) {
-    let state = match row.get::<i64, _>(3) {
+    moves.add(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), state(row), -1);
+}
+
+fn state(row: &SqliteRow) -> UrlState {
+    match row.get::<i64, _>(3) {
         1 => UrlState::Submitted,
         2 => UrlState::Complete,
         3 => UrlState::Failed,
         4 => UrlState::Expired,
         7 => UrlState::Unconfirmed,
         _ => UrlState::Cancelled,
-    };
-    moves.add(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), state, -1);
+    }
 }

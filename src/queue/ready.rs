@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use sqlx::{Row, SqlitePool};
 
 use super::tally::Moves;
+use super::wish_orders;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -39,9 +40,14 @@ const PARKED: &str = "
     select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
     from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
 
-const NEXT: &str = "select min(wait_until) from urls where wait_until is not null";
+/// Of a url, or of a wish that will be stronger than what its url goes by now.
+const NEXT: &str = "
+    select min(at) from (select min(wait_until) as at from urls where wait_until is not null
+                         union all select min(starts_at) from wishes where starts_at is not null)";
 
-const NEXT_DEADLINE: &str = "select min(deadline) from urls where state = 0 and deadline is not null";
+const NEXT_DEADLINE: &str = "
+    select min(at) from (select min(deadline) as at from urls where state = 0 and deadline is not null
+                         union all select min(ends_at) from wishes where ends_at is not null)";
 
 const WAKE: &str = "
     update urls set wait_until = null
@@ -58,9 +64,15 @@ const CLAMP: &str = "
 
 const CLAMP_HOSTS: &str = "update hosts set holds_until = ?1 where holds_until > ?1";
 
+/// The reason of a url that expired.
+pub(super) const EXPIRED_WHY: &str = "the deadline passed before it could be sent";
+
+/// Those that several lines want end with the last of their wishes.
 const EXPIRE: &str = "
-    update urls set state = 4, wait_until = null, reason = 'the deadline passed before it could be sent', ended_at = ?1
-    where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1 order by deadline limit ?2)
+    update urls set state = 4, wait_until = null, reason = ?3, ended_at = ?1
+    where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1
+                       and not exists (select 1 from wishes as w where w.url_id = urls.url_id and w.kind = 0)
+                     order by deadline limit ?2)
     returning file_id, host_id, priority, suspect";
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
@@ -163,10 +175,11 @@ pub struct Tidied {
 ///
 /// What the database says.
 pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
-    let conn = tx.conn();
-    let expired = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).fetch_all(&mut *conn).await?;
     let mut moves = Moves::default();
-    let mut by_file: BTreeMap<FileId, i64> = BTreeMap::new();
+    let mut by_file = tx.bulk(|conn| wish_orders::pass_time(conn, now, TIDY_ROWS_MAX, &mut moves)).await?;
+    let conn = tx.conn();
+    let expire = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(EXPIRED_WHY);
+    let expired = expire.fetch_all(&mut *conn).await?;
     for row in &expired {
         let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));
         *by_file.entry(file).or_default() += 1;

@@ -69,16 +69,40 @@ impl Selection {
             (None, None, None) => &[("urls as u", "true")],
         };
         let ways = conditions(state).iter();
-        ways.flat_map(|is| walks.iter().map(|(from, of)| self.statement(from, of, is))).collect()
+        let rows = ways.flat_map(|is| walks.iter().map(|(from, of)| self.statement(from, of, is, "u.label")));
+        rows.chain(self.statements_of_wishes(state)).collect()
     }
 
-    fn statement(&self, from: &str, of: &str, is: &str) -> (String, Vec<String>) {
+    /// Those that find the URLs that a line of the file, or one with the label, was merged into, by what became of its wish.
+    fn statements_of_wishes(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
+        let of_file = "files as f join wishes as w on w.file_id = f.file_id join urls as u on u.url_id = w.url_id";
+        let of_wish = "wishes as w join files as f on f.file_id = w.file_id join urls as u on u.url_id = w.url_id";
+        let of_url = "urls as u join wishes as w on w.url_id = u.url_id join files as f on f.file_id = w.file_id";
+        let walks: &[(&str, &str)] = match (&self.url, &self.file, &self.label) {
+            (_, None, None) => &[],
+            (Some(_), ..) => &[(of_url, SAME_URL)],
+            (None, Some(_), _) => &[(of_file, "true")],
+            (None, None, Some(_)) => {
+                &[(of_file, "f.label = :label and w.label is null"), (of_wish, "w.label = :label")]
+            }
+        };
+        let alive = conditions(state).iter().map(|is| format!("w.kind < 2 and w.state = 0 and {is}"));
+        let ended = match state {
+            UrlState::Expired => Some("w.state = 4".to_owned()),
+            UrlState::Cancelled => Some("w.state = 5".to_owned()),
+            _ => None,
+        };
+        let ways = alive.chain(ended);
+        ways.flat_map(|is| walks.iter().map(move |(from, of)| self.statement(from, of, &is, "w.label"))).collect()
+    }
+
+    fn statement(&self, from: &str, of: &str, is: &str, label: &str) -> (String, Vec<String>) {
         let mut text = format!("select u.url_id from {from} where {is} and {of}");
         if self.file.is_some() {
             text.push_str(" and f.name = :file");
         }
         if self.label.is_some() {
-            text.push_str(" and coalesce(u.label, f.label) = :label");
+            text.push_str(&format!(" and coalesce({label}, f.label) = :label"));
         }
         if self.host.is_some() {
             text.push_str(" and u.host_id = (select host_id from hosts where host = :host)");

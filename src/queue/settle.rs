@@ -6,6 +6,7 @@ use sqlx::Row;
 
 use super::claim::Batch;
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -54,7 +55,7 @@ pub struct Release {
 ///
 /// What the database says.
 pub async fn settle_submitted_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
-    batch.shift(UrlState::Leased, UrlState::Submitted).apply(tx.conn()).await
+    batch.shift_tx(tx, UrlState::Leased, UrlState::Submitted).await?.apply(tx.conn()).await
 }
 
 /// The batch was not accepted: its URLs go where `release` says.
@@ -69,7 +70,6 @@ pub async fn release_tx(
     release: &Release,
     now: Time,
 ) -> Result<()> {
-    let conn = tx.conn();
     let (state, code, wait_until) = match release.to {
         ReleaseTo::Pending { wait_until, .. } => (UrlState::Pending, 0, wait_until),
         ReleaseTo::Held => (UrlState::Held, 6, None),
@@ -80,9 +80,9 @@ pub async fn release_tx(
         .bind(i64::from(!release.counts))
         .bind(wait_until.map(to_millis))
         .bind(&release.reason)
-        .execute(&mut *conn)
+        .execute(tx.conn())
         .await?;
-    let mut moves = batch.shift(UrlState::Leased, state);
+    let mut moves = batch.shift_tx(tx, UrlState::Leased, state).await?;
     if let ReleaseTo::Pending { exhausted, .. } = release.to
         && release.counts
     {
@@ -91,11 +91,16 @@ pub async fn release_tx(
             .bind(if exhausted == UrlState::Held { 6 } else { 3 })
             .bind((exhausted == UrlState::Failed).then(|| to_millis(now)))
             .bind(release.attempts_max)
-            .fetch_all(&mut *conn)
+            .fetch_all(tx.conn())
             .await?;
-        shift_some(batch, rows.iter().map(|row| UrlId(row.get(0))), exhausted, &mut moves);
+        let ids: Vec<UrlId> = rows.iter().map(|row| UrlId(row.get(0))).collect();
+        shift_some(batch, ids.iter().copied(), exhausted, &mut moves);
+        let ids = ids.iter().map(|id| id.0);
+        tx.bulk(|conn| wishes::follow(conn, ids, UrlState::Pending, exhausted, &mut moves)).await?;
     }
-    moves.apply(conn).await
+    // Lines may have been merged, and wishes may have passed, while it was away.
+    tx.bulk(|conn| wishes::review_returned(conn, batch.urls.iter().map(|url| url.id.0), now, &mut moves)).await?;
+    moves.apply(tx.conn()).await
 }
 
 fn shift_some(batch: &Batch, ids: impl Iterator<Item = UrlId>, to: UrlState, moves: &mut Moves) {

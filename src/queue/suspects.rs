@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use super::claim::Batch;
 use super::hosts::{HostStanding, good_hosts_tx, set_standing_tx};
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::schedule::{Blame, Case, Cases, Found, Suspect};
 use crate::store::{Result, WriteTx};
@@ -36,7 +37,7 @@ const FLAG: &str =
     "update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))";
 
 const HELD_AMONG: &str = "
-    select file_id, host_id, priority from urls
+    select file_id, host_id, priority, url_id from urls
     where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
 
 const END: &str = "
@@ -46,10 +47,10 @@ const END: &str = "
 const ANY: &str = "select exists (select 1 from cases)";
 
 const HOLD: &str = "
-    update urls set suspect = 2, reason = ?1 where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority";
+    update urls set suspect = 2, reason = ?1 where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority, url_id";
 
 const RESUME: &str = "
-    update urls set suspect = 1, reason = null where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority";
+    update urls set suspect = 1, reason = null where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority, url_id";
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +198,7 @@ async fn shift_all(
     for row in rows {
         moves.shift(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), from, to);
     }
+    tx.bulk(|conn| wishes::follow(conn, rows.iter().map(|row| row.get(3)), from, to, &mut moves)).await?;
     moves.apply(tx.conn()).await?;
     Ok(!rows.is_empty())
 }
@@ -244,6 +246,7 @@ async fn convict(
             sqlx::query(END).bind(url.0).bind(code).bind(why).bind(ended).execute(tx.conn()).await?;
             let mut moves = Moves::default();
             moves.shift(member.file, member.host, member.priority, UrlState::Pending, state);
+            tx.bulk(|conn| wishes::follow(conn, [url.0], UrlState::Pending, state, &mut moves)).await?;
             moves.apply(tx.conn()).await?;
             Ok(Some(Finding::Url(member.url.clone())))
         }

@@ -20,6 +20,19 @@ const FILES: &str = "
           from json_each(?1)) as j
     where files.file_id = j.id";
 
+/// Lines of a file that were merged, by where their wishes stand.
+const MERGED: &str = "
+    update files set
+        merged_pending = merged_pending + j.d0, merged_leased = merged_leased + j.d1,
+        merged_submitted = merged_submitted + j.d2, merged_complete = merged_complete + j.d3,
+        merged_failed = merged_failed + j.d4, merged_expired = merged_expired + j.d5,
+        merged_cancelled = merged_cancelled + j.d6, merged_held = merged_held + j.d7,
+        merged_unconfirmed = merged_unconfirmed + j.d8
+    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+          from json_each(?1)) as j
+    where files.file_id = j.id";
+
 const TALLY: &str = "
     update tally set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
@@ -42,6 +55,8 @@ type Change = [i64; UrlState::ALL.len()];
 #[derive(Debug, Default)]
 pub(super) struct Moves {
     files: HashMap<FileId, Change>,
+    /// Of lines that were merged.
+    merged: HashMap<FileId, Change>,
     priorities: HashMap<Priority, Change>,
     hosts: HashMap<HostId, Change>,
 }
@@ -58,6 +73,23 @@ impl Moves {
     pub(super) fn shift(&mut self, file: FileId, host: HostId, priority: Priority, from: UrlState, to: UrlState) {
         self.add(file, host, priority, from, -1);
         self.add(file, host, priority, to, 1);
+    }
+
+    /// One URL gets another priority.
+    pub(super) fn reorder(&mut self, file: FileId, host: HostId, from: Priority, to: Priority, state: UrlState) {
+        self.add(file, host, from, state, -1);
+        self.add(file, host, to, state, 1);
+    }
+
+    /// `n` lines of a file, merged with URLs that were there, are new in a state.
+    pub(super) fn merge(&mut self, file: FileId, state: UrlState, n: i64) {
+        bump(&mut self.merged, file, state, n);
+    }
+
+    /// `n` merged lines of a file go from one state to another.
+    pub(super) fn merge_shift(&mut self, file: FileId, from: UrlState, to: UrlState, n: i64) {
+        self.merge(file, from, -n);
+        self.merge(file, to, n);
     }
 
     /// Writes the changes.
@@ -78,9 +110,10 @@ impl Moves {
     /// What changes, with its parameter.
     fn statements(self) -> Vec<(&'static str, String)> {
         let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
+        let merged = rows(self.merged.into_iter().map(|(id, change)| (id.0, change)));
         let priorities = rows(self.priorities.into_iter().map(|(priority, change)| (priority.rank(), change)));
         let hosts = rows(self.hosts.into_iter().map(|(id, change)| (id.0, change)));
-        let all = [(FILES, files), (TALLY, priorities), (HOSTS, hosts)];
+        let all = [(FILES, files), (MERGED, merged), (TALLY, priorities), (HOSTS, hosts)];
         all.into_iter().filter(|(_, rows)| rows != "[]").collect()
     }
 }

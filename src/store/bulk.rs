@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::{Result, WriteTx};
 
 /// Statements of one piece of work that are prepared once: all of an ingest's.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 64;
 
 impl WriteTx<'_> {
     /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful of files.

@@ -40,3 +40,5 @@ mod sweep;
 mod track;
 mod upgrade;
 mod warmth;
+mod wishes;
+mod wishes_model;

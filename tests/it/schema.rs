@@ -119,6 +119,16 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/orders WAITING", "USING INTEGER PRIMARY KEY"),
         ("queue/orders RETRY", "USING INTEGER PRIMARY KEY"),
         ("queue/orders CANCEL", "USING INTEGER PRIMARY KEY"),
+        ("queue/orders WISHED", "w USING PRIMARY KEY (url_id=?)"),
+        ("queue/wishes ADD_FIRST", "USING INTEGER PRIMARY KEY"),
+        ("queue/wishes LIVE", "USING PRIMARY KEY (url_id=?)"),
+        ("queue/wishes STOP_TIMES", "USING PRIMARY KEY (url_id=?)"),
+        ("queue/wishes FOLLOWERS", "w USING PRIMARY KEY (url_id=?)"),
+        ("queue/wishes FOLLOWERS_OF_BATCH", "w USING PRIMARY KEY (url_id=?)"),
+        ("queue/wishes WISHED", "w USING PRIMARY KEY (url_id=?)"),
+        ("queue/wish_orders STARTED", "USING COVERING INDEX wishes_starts"),
+        ("queue/wish_orders LAPSED", "wishes_ends (ends_at"),
+        ("queue/wish_orders OF_SCOPE", "w USING PRIMARY KEY (url_id=?)"),
         ("status/story URL", "u USING INTEGER PRIMARY KEY"),
         ("status/story CASES", "case_members_url (url_id=?)"),
     ] {
@@ -154,7 +164,8 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     .fetch_all(tx.conn())
     .await
     .unwrap();
-    let expected = "v_budget v_checks v_files v_hosts v_left_alone v_orders v_status v_submissions v_tasks v_urls";
+    let expected =
+        "v_budget v_checks v_files v_hosts v_left_alone v_orders v_status v_submissions v_tasks v_urls v_wishes";
     assert_eq!(views.join(" "), expected);
     for view in views {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
@@ -282,6 +293,9 @@ async fn urls_of_a_file_are_found_among_those_that_came_with_it() {
         ("select * from v_submissions where submission_id = 7", "INTEGER PRIMARY KEY (rowid=?)"),
         ("select * from v_tasks where submission_id = 7", "PRIMARY KEY (submission_id=?)"),
         ("select * from v_hosts where host = 'a'", "(host=?)"),
+        ("select * from v_wishes where file = 'a'", "wishes_file (file_id=?)"),
+        ("select * from v_wishes where file_id = 7", "wishes_file (file_id=?)"),
+        ("select * from v_wishes where url_id = 7", "w USING PRIMARY KEY (url_id=?)"),
     ] {
         let plan = plan(tx.conn(), query).await;
         assert!(plan.contains(index), "{query}: {plan}");

@@ -281,6 +281,9 @@ impl World {
             assert_eq!(self.number(&format!("select {state} from v_status")), counted, "{state} in v_status");
             let files = format!("select coalesce(sum({state}), 0) from v_files");
             assert_eq!(self.number(&files), counted, "{state} in v_files");
+            let merged = format!("select count(*) from v_wishes where came = 'merged' and state = '{state}'");
+            let kept = format!("select coalesce(sum(merged_{state}), 0) from v_files");
+            assert_eq!(self.number(&kept), self.number(&merged), "merged_{state} in v_files");
         }
         let pending = self.number("select coalesce(sum(pending), 0) from v_hosts");
         assert_eq!(pending, self.number("select pending from v_status"), "pending in v_hosts");

@@ -1,0 +1,216 @@
+//! What ends or changes single wishes: the passing of time, and orders that mean a file or a label. The URL goes by the strongest
+//! that is left ([`super::wishes::review`]), and ends with the last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, Row, params};
+
+use super::selection::Selection;
+use super::tally::Moves;
+use super::wishes::{ended, json, restore_times, review, url_state};
+use crate::model::{FileId, Priority, Time, UrlState, to_millis};
+
+const STARTED: &str = "
+    update wishes set starts_at = null
+    where (url_id, file_id, line) in (select url_id, file_id, line from wishes indexed by wishes_starts
+                                      where starts_at is not null and starts_at <= ?1 order by starts_at limit ?2)
+    returning url_id";
+
+/// What waits for the operator does not expire, as little as what is sent.
+const LAPSED: &str = "
+    select w.url_id, w.file_id, w.line, w.kind, iif(u.state = 6, 1, u.state), u.suspect
+    from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
+    where w.ends_at is not null and w.ends_at <= ?1 order by w.ends_at limit ?2";
+
+const END: &str = "
+    update wishes set state = ?4, ended_at = ?5, starts_at = null, ends_at = null
+    where url_id = ?1 and file_id = ?2 and line = ?3 and state = 0";
+
+const STOP_TIME: &str = "
+    update wishes set starts_at = null, ends_at = null where url_id = ?1 and file_id = ?2 and line = ?3";
+
+/// Files and labels whose wishes are meant: null stands for all.
+const OF_SCOPE: &str = "
+    select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.state
+    from json_each(?1) as j
+    cross join wishes as w on w.url_id = j.value
+    cross join urls as u on u.url_id = w.url_id
+    join files as f on f.file_id = w.file_id
+    where w.kind < 2 and (?2 is null or f.name = ?2) and (?3 is null or coalesce(w.label, f.label) = ?3)";
+
+const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3";
+
+/// A deadline that has passed is dropped, as everywhere in a retry.
+const REVIVE: &str = "
+    update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1 and file_id = ?2 and line = ?3";
+
+const DROP_DEADLINE: &str = "
+    update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2";
+
+/// Which wishes an order means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) file: Option<String>,
+    pub(super) label: Option<String>,
+}
+
+impl Scope {
+    /// Of an operator's choice: by file and label. By URL, domain or state alone, all wishes are meant.
+    pub(super) fn of(chosen: &Selection) -> Self {
+        Self { file: chosen.file.clone(), label: chosen.label.clone() }
+    }
+
+    /// Whether all wishes for a URL are meant.
+    pub(super) fn is_all(&self) -> bool {
+        self.file.is_none() && self.label.is_none()
+    }
+}
+
+/// A wish of the scope of an order.
+#[derive(Debug, Clone, Copy)]
+struct Scoped {
+    url: i64,
+    file: FileId,
+    line: i64,
+    is_merged: bool,
+    /// Where its URL stands; none while that is in a batch or accepted.
+    url_state: Option<UrlState>,
+    /// Expired or cancelled on its own.
+    ended: Option<UrlState>,
+}
+
+/// Time has passed: wishes whose deadline is over end, and URLs for which another wish counts now go by that. At most `limit` of
+/// each. Gives how many lines of which file expired, of URLs that waited.
+pub(super) fn pass_time(
+    conn: &Connection,
+    now: Time,
+    limit: i64,
+    moves: &mut Moves,
+) -> rusqlite::Result<BTreeMap<FileId, i64>> {
+    let at = to_millis(now);
+    let mut urls: BTreeSet<i64> =
+        conn.prepare_cached(STARTED)?.query_map([at, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let lapsed: Vec<Scoped> =
+        conn.prepare_cached(LAPSED)?.query_map([at, limit], scoped)?.collect::<rusqlite::Result<_>>()?;
+    let mut expired = BTreeMap::new();
+    for wish in &lapsed {
+        match wish.url_state {
+            Some(state @ (UrlState::Pending | UrlState::Held)) => {
+                end(conn, wish, state, UrlState::Expired, now, moves)?;
+                *expired.entry(wish.file).or_default() += 1;
+                urls.insert(wish.url);
+            }
+            _ => {
+                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.file.0, wish.line])?;
+            }
+        }
+    }
+    review(conn, urls, now, moves)?;
+    Ok(expired)
+}
+
+fn end(
+    conn: &Connection,
+    wish: &Scoped,
+    from: UrlState,
+    to: UrlState,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    let code = if to == UrlState::Expired { 4 } else { 5 };
+    conn.prepare_cached(END)?.execute(params![wish.url, wish.file.0, wish.line, code, to_millis(now)])?;
+    if wish.is_merged {
+        moves.merge_shift(wish.file, from, to, 1);
+    }
+    Ok(())
+}
+
+/// Ends the wishes of a scope for URLs that wait; a URL ends with its last.
+pub(super) fn cancel(
+    conn: &Connection,
+    urls: &[i64],
+    scope: &Scope,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
+        if let Some(state @ (UrlState::Pending | UrlState::Held)) = wish.url_state {
+            end(conn, wish, state, UrlState::Cancelled, now, moves)?;
+        }
+    }
+    review(conn, urls.iter().copied(), now, moves)
+}
+
+/// Gives the wishes of a scope another priority.
+pub(super) fn prioritize(
+    conn: &Connection,
+    urls: &[i64],
+    scope: &Scope,
+    priority: Priority,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    let mut set = conn.prepare_cached(PRIORITIZE)?;
+    for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
+        set.execute([wish.url, wish.file.0, wish.line, priority.rank()])?;
+    }
+    review(conn, urls.iter().copied(), now, moves)
+}
+
+/// URLs go back into the queue: `ended` are those that had ended, each with the state it was in; their rows are pending by now. Their
+/// wishes are live again, and of those that had ended on their own those of the scope. Gives the files whose lines are live again.
+pub(super) fn retry(
+    conn: &Connection,
+    urls: &[i64],
+    ended: &BTreeMap<i64, UrlState>,
+    scope: &Scope,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut files = BTreeSet::new();
+    let all = of_scope(conn, urls, &Scope::default())?;
+    let shared: BTreeSet<i64> = all.iter().filter(|wish| wish.ended.is_none()).map(|wish| wish.url).collect();
+    for wish in all.iter().filter(|wish| wish.ended.is_none()) {
+        if let Some(was) = ended.get(&wish.url) {
+            files.insert(wish.file.0);
+            if wish.is_merged {
+                moves.merge_shift(wish.file, *was, UrlState::Pending, 1);
+            }
+        }
+    }
+    for wish in of_scope(conn, urls, scope)? {
+        let Some(was) = wish.ended else { continue };
+        // Without a scope a wish that somebody ended stays so, unless the URL ended by that.
+        if scope.is_all() && shared.contains(&wish.url) {
+            continue;
+        }
+        let Some(to) = wish.url_state else { continue };
+        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.file.0, wish.line])?;
+        files.insert(wish.file.0);
+        if wish.is_merged {
+            moves.merge_shift(wish.file, was, to, 1);
+        }
+    }
+    restore_times(conn, ended.keys().copied())?;
+    let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
+    urls.iter().try_for_each(|url| drop_deadline.execute([*url, to_millis(now)]).map(|_| ()))?;
+    review(conn, urls.iter().copied(), now, moves)?;
+    Ok(files)
+}
+
+fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
+    Ok(Scoped {
+        url: row.get(0)?,
+        file: FileId(row.get(1)?),
+        line: row.get(2)?,
+        is_merged: row.get::<_, i64>(3)? == 1,
+        url_state: url_state(row.get(4)?, row.get(5)?),
+        ended: None,
+    })
+}
+
+fn of_scope(conn: &Connection, urls: &[i64], scope: &Scope) -> rusqlite::Result<Vec<Scoped>> {
+    let parameters = params![json(urls.iter().copied()), scope.file, scope.label];
+    let with_end = |row: &Row<'_>| Ok(Scoped { ended: ended(row.get(6)?), ..scoped(row)? });
+    conn.prepare_cached(OF_SCOPE)?.query_map(parameters, with_end)?.collect()
+}

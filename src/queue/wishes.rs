@@ -1,0 +1,306 @@
+//! What each file wants of a URL that several lines named. Owns the table `wishes`.
+//!
+//! Only URLs to which a line was merged have rows here, the line that came first among them, so that a file without duplicates pays
+//! nothing. Whoever changes the state of a URL says so with [`follow`], and brings it back under its wishes with [`review`] when it
+//! waits again; both are free for URLs without wishes.
+//!
+//! Invariant: while a URL waits, its priority, deadline and not-before are those of [`strongest`] of its live wishes. A crash keeps
+//! it, since both are written in one transaction.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::strongest::{Wish, strongest};
+use super::tally::Moves;
+use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+
+/// The line that came first, as its row has it until the first merge.
+const ADD_FIRST: &str = "
+    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at, ends_at)
+    select url_id, file_id, line, 0, priority, not_before, deadline,
+           coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
+           iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null)
+    from urls where url_id = ?1";
+
+const ADD: &str = "
+    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at, ends_at)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+const URL: &str = "
+    select state, suspect, file_id, host_id, priority, deadline, not_before, wait_until from urls where url_id = ?1";
+
+const LIVE: &str =
+    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2";
+
+/// Which wish ended last says how its URL ended.
+const LAST_ENDED: &str = "
+    select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1";
+
+const END_URL: &str = "
+    update urls set state = ?2, reason = ?3, ended_at = ?4, wait_until = null, parked = 0, suspect = 0 where url_id = ?1";
+
+const SET_URL: &str = "
+    update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1";
+
+/// Of a url that waits again. That their time has come is believed when the passing of time says so.
+const RESTORE_TIMES: &str = "
+    update wishes set starts_at = not_before, ends_at = deadline where url_id = ?1 and state = 0 and kind < 2";
+
+/// Of URLs that do not wait any more; nothing that time does changes their wishes.
+const STOP_TIMES: &str = "
+    update wishes set starts_at = null, ends_at = null
+    where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)";
+
+const FOLLOWERS: &str = "
+    select w.file_id, count(*) from json_each(?1) as j cross join wishes as w on w.url_id = j.value
+    where w.kind = 1 and w.state = 0
+    group by w.file_id";
+
+const FOLLOWERS_OF_BATCH: &str = "
+    select w.file_id, count(*) from urls as u indexed by urls_submission cross join wishes as w on w.url_id = u.url_id
+    where u.submission_id = ?1 and u.state = 1 and w.kind = 1 and w.state = 0
+    group by w.file_id";
+
+const WISHED: &str = "
+    select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0";
+
+const OF_PRUNED: &str = "select file_id, state from wishes where url_id = ?1 and kind = 1";
+
+const PRUNE: &str = "delete from wishes where url_id = ?1";
+
+/// How a line came to its URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It was merged into one that was there.
+    Merged,
+    /// Its URL had completed lately: nothing is wanted any more.
+    Fresh,
+}
+
+/// A line that named a URL which was there already.
+#[derive(Debug)]
+pub(super) struct NewWish<'k> {
+    pub(super) url: i64,
+    pub(super) line: u64,
+    pub(super) kind: Kind,
+    pub(super) keys: &'k super::Keys,
+    /// Of the file, where it differs from that of the keys.
+    pub(super) file_label: Option<&'k str>,
+    /// Where its URL stands.
+    pub(super) state: UrlState,
+}
+
+/// Writes down what merged lines want. Sorted by URL, so that each page is walked once.
+pub(super) fn record(
+    conn: &Connection,
+    file: FileId,
+    mut new: Vec<NewWish<'_>>,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    new.sort_unstable_by_key(|wish| (wish.url, wish.line));
+    let (mut add_first, mut add) = (conn.prepare_cached(ADD_FIRST)?, conn.prepare_cached(ADD)?);
+    let mut before = None;
+    for wish in &new {
+        if wish.kind == Kind::Merged {
+            if before != Some(wish.url) {
+                add_first.execute([wish.url])?;
+                before = Some(wish.url);
+            }
+            moves.merge(file, wish.state, 1);
+        }
+        let waits = wish.kind == Kind::Merged && matches!(wish.state, UrlState::Pending | UrlState::Held);
+        let (not_before, deadline) = (wish.keys.not_before.map(to_millis), wish.keys.deadline.map(to_millis));
+        add.raw_bind_parameter(1, wish.url)?;
+        add.raw_bind_parameter(2, file.0)?;
+        add.raw_bind_parameter(3, wish.line.cast_signed())?;
+        add.raw_bind_parameter(4, if wish.kind == Kind::Merged { 1 } else { 2 })?;
+        add.raw_bind_parameter(5, wish.keys.priority.rank())?;
+        add.raw_bind_parameter(6, not_before)?;
+        add.raw_bind_parameter(7, deadline)?;
+        add.raw_bind_parameter(8, wish.keys.force)?;
+        add.raw_bind_parameter(9, wish.keys.label.as_deref().filter(|label| Some(*label) != wish.file_label))?;
+        add.raw_bind_parameter(10, not_before.filter(|_| waits))?;
+        add.raw_bind_parameter(11, deadline.filter(|_| waits))?;
+        add.raw_execute()?;
+    }
+    Ok(())
+}
+
+/// Brings URLs that wait under the strongest of their wishes; one that has none left ends as its last wish did.
+pub(super) fn review(
+    conn: &Connection,
+    urls: impl IntoIterator<Item = i64>,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    for url in urls {
+        let found = conn.prepare_cached(URL)?.query_row([url], waiting).optional()?.flatten();
+        let Some(row) = found else { continue };
+        let mut live = conn.prepare_cached(LIVE)?;
+        let live: Vec<Wish> = live.query_map([url], wish)?.collect::<rusqlite::Result<_>>()?;
+        let Some(standing) = strongest(&live) else {
+            end_url(conn, url, &row, now, moves)?;
+            continue;
+        };
+        let wish = standing.wish;
+        let (deadline, not_before) = (wish.deadline.map(to_millis), wish.not_before.map(to_millis));
+        // A wait that is not for a wish's time is for something that went wrong: it stands.
+        let other_wait = row.wait_until.filter(|until| Some(*until) != row.not_before);
+        let wait_until = other_wait.max(standing.wait_until.map(to_millis));
+        let is = (wish.priority, deadline, not_before, wait_until);
+        if is != (row.priority, row.deadline, row.not_before, row.wait_until) {
+            let set = params![url, wish.priority.rank(), deadline, not_before, wait_until];
+            conn.prepare_cached(SET_URL)?.execute(set)?;
+            moves.reorder(row.file, row.host, row.priority, wish.priority, row.state);
+        }
+    }
+    Ok(())
+}
+
+fn end_url(conn: &Connection, url: i64, row: &Waiting, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
+    let last: Option<i64> = conn.prepare_cached(LAST_ENDED)?.query_row([url], |row| row.get(0)).optional()?;
+    let (state, code, reason) = match last {
+        None => return Ok(()),
+        Some(4) => (UrlState::Expired, 4, super::ready::EXPIRED_WHY),
+        Some(_) => (UrlState::Cancelled, 5, super::orders::CANCELLED_WHY),
+    };
+    conn.prepare_cached(END_URL)?.execute(params![url, code, reason, to_millis(now)])?;
+    moves.shift(row.file, row.host, row.priority, row.state, state);
+    Ok(())
+}
+
+/// URLs went from one state to another, and with them the lines that were merged into them.
+pub(super) fn follow(
+    conn: &Connection,
+    urls: impl IntoIterator<Item = i64>,
+    from: UrlState,
+    to: UrlState,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    let urls = json(urls);
+    let mut followers = conn.prepare_cached(FOLLOWERS)?;
+    let mut rows = followers.query([&urls])?;
+    while let Some(row) = rows.next()? {
+        moves.merge_shift(FileId(row.get(0)?), from, to, row.get(1)?);
+    }
+    if !matches!(to, UrlState::Pending | UrlState::Held) {
+        conn.prepare_cached(STOP_TIMES)?.execute([&urls])?;
+    }
+    Ok(())
+}
+
+/// A whole batch was accepted or has ended: its lines follow at a stroke.
+pub(super) fn follow_batch(
+    conn: &Connection,
+    submission: i64,
+    from: UrlState,
+    to: UrlState,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    let mut followers = conn.prepare_cached(FOLLOWERS_OF_BATCH)?;
+    let mut rows = followers.query([submission])?;
+    while let Some(row) = rows.next()? {
+        moves.merge_shift(FileId(row.get(0)?), from, to, row.get(1)?);
+    }
+    Ok(())
+}
+
+/// Those of some URLs that have wishes.
+fn wished(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<BTreeSet<i64>> {
+    conn.prepare_cached(WISHED)?.query_map([json(urls)], |row| row.get(0))?.collect()
+}
+
+/// [`review`] of those of some URLs that wait again and have wishes.
+pub(super) fn review_returned(
+    conn: &Connection,
+    urls: impl IntoIterator<Item = i64>,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
+    let urls = wished(conn, urls)?;
+    restore_times(conn, urls.iter().copied())?;
+    review(conn, urls, now, moves)
+}
+
+/// Time may do to the wishes of URLs again what it did before they were sent.
+pub(super) fn restore_times(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {
+    let mut restore = conn.prepare_cached(RESTORE_TIMES)?;
+    urls.into_iter().try_for_each(|url| restore.execute([url]).map(|_| ()))
+}
+
+/// Forgets the wishes of URLs that are forgotten; each stood in a state.
+pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Moves) -> rusqlite::Result<()> {
+    let (mut of, mut prune) = (conn.prepare_cached(OF_PRUNED)?, conn.prepare_cached(PRUNE)?);
+    for (url, state) in urls {
+        let mut rows = of.query([url])?;
+        while let Some(row) = rows.next()? {
+            moves.merge(FileId(row.get(0)?), ended(row.get(1)?).unwrap_or(*state), -1);
+        }
+        drop(rows);
+        prune.execute([url])?;
+    }
+    Ok(())
+}
+
+/// The row of a URL that waits.
+struct Waiting {
+    state: UrlState,
+    file: FileId,
+    host: HostId,
+    priority: Priority,
+    deadline: Option<i64>,
+    not_before: Option<i64>,
+    wait_until: Option<i64>,
+}
+
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<Waiting>> {
+    let Some(state @ (UrlState::Pending | UrlState::Held)) = url_state(row.get(0)?, row.get(1)?) else {
+        return Ok(None);
+    };
+    Ok(Some(Waiting {
+        state,
+        file: FileId(row.get(2)?),
+        host: HostId(row.get(3)?),
+        priority: Priority::from_rank(row.get(4)?),
+        deadline: row.get(5)?,
+        not_before: row.get(6)?,
+        wait_until: row.get(7)?,
+    }))
+}
+
+/// Where a URL stands by its row; none of one that is in a batch or was accepted.
+pub(super) fn url_state(state: i64, suspect: i64) -> Option<UrlState> {
+    match state {
+        0 if suspect == 2 => Some(UrlState::Held),
+        0 => Some(UrlState::Pending),
+        3 => Some(UrlState::Failed),
+        4 => Some(UrlState::Expired),
+        5 => Some(UrlState::Cancelled),
+        6 => Some(UrlState::Held),
+        7 => Some(UrlState::Unconfirmed),
+        _ => None,
+    }
+}
+
+/// How a wish ended on its own.
+pub(super) fn ended(state: i64) -> Option<UrlState> {
+    match state {
+        4 => Some(UrlState::Expired),
+        5 => Some(UrlState::Cancelled),
+        _ => None,
+    }
+}
+
+fn wish(row: &Row<'_>) -> rusqlite::Result<Wish> {
+    Ok(Wish {
+        priority: Priority::from_rank(row.get(0)?),
+        not_before: row.get::<_, Option<i64>>(1)?.map(from_millis),
+        deadline: row.get::<_, Option<i64>>(2)?.map(from_millis),
+        counts: row.get::<_, Option<i64>>(3)?.is_none(),
+    })
+}
+
+pub(super) fn json(ids: impl IntoIterator<Item = i64>) -> String {
+    serde_json::json!(ids.into_iter().collect::<Vec<i64>>()).to_string()
+}

@@ -1,0 +1,157 @@
+//! What each file wants of a URL that several files name.
+
+use std::process::Output;
+
+use crate::support::{Process, World, said, urls};
+
+fn done(world: &World, args: &[&str]) -> String {
+    let output: Output = world.run(args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A daemon that was paused before it got these files, which are queued one after another.
+fn queued(world: &World, files: &[(&str, &str)]) -> Process {
+    let daemon = world.ready_daemon();
+    done(world, &["pause"]);
+    world.waits_for("prefetchd resume");
+    for (name, content) in files {
+        world.drop_file(name, content);
+        world.wait_for(&format!("select count(*) from v_files where name = '{name}' and progress = 'done'"), 1);
+    }
+    daemon
+}
+
+const ONE: &str = "https://vod.example.com/film/a.ts\n";
+
+fn with(directives: &str) -> String {
+    format!("{directives}{ONE}")
+}
+
+/// Priority and deadline that the one URL goes by, and its state.
+fn url(world: &World) -> Vec<String> {
+    world.rows("select priority, coalesce(deadline, ''), state from v_urls order by url_id desc limit 1").remove(0)
+}
+
+#[test]
+fn a_cancel_of_the_first_file_leaves_the_url_to_the_urgent_second_and_a_second_cancel_ends_it() {
+    let world = World::new("", "");
+    let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", &with("#: priority = urgent\n"))]);
+    assert_eq!(url(&world), ["urgent", "", "pending"]);
+    assert!(done(&world, &["cancel", "--file", "a.txt", "--dry-run"]).contains("1 URLs would"));
+    done(&world, &["cancel", "--file", "a.txt"]);
+    assert_eq!(url(&world), ["urgent", "", "pending"]);
+    let wishes = "select file, line, priority, state, came from v_wishes order by file";
+    assert_eq!(
+        world.rows(wishes),
+        [["a.txt", "1", "normal", "cancelled", "first"], ["b.txt", "2", "urgent", "pending", "merged"]]
+    );
+    world.assert_books_agree();
+    // Twice changes nothing.
+    assert_eq!(world.run(&["cancel", "--file", "a.txt"]).status.code(), Some(65));
+    done(&world, &["cancel", "--file", "b.txt"]);
+    assert_eq!(url(&world), ["urgent", "", "cancelled"]);
+    assert_eq!(world.number("select merged_cancelled from v_files where name = 'b.txt'"), 1);
+    world.assert_books_agree();
+    // Whoever asks for it again gets their own wish back, and no other.
+    done(&world, &["retry", "--file", "a.txt"]);
+    assert_eq!(url(&world), ["normal", "", "pending"]);
+    done(&world, &["resume"]);
+    world.wait_for("select submitted from v_status", 1);
+    assert_eq!(world.rows(wishes)[1][3], "cancelled");
+    world.stop(daemon);
+    world.assert_books_agree();
+    world.assert_all_accepted(1);
+}
+
+#[test]
+fn a_cancel_of_the_second_file_leaves_the_url_to_the_first() {
+    let world = World::new("", "");
+    let _daemon = queued(&world, &[("a.txt", &with("#: priority = low\n")), ("b.txt", ONE)]);
+    assert_eq!(url(&world), ["normal", "", "pending"]);
+    done(&world, &["cancel", "--file", "b.txt"]);
+    assert_eq!(url(&world), ["low", "", "pending"]);
+    done(&world, &["cancel", "--file", "a.txt"]);
+    assert_eq!(url(&world), ["low", "", "cancelled"]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_deadline_ends_the_wish_of_its_file_alone() {
+    let world = World::new("", "");
+    // One has passed when it is read: nothing has to be waited for.
+    let over = with("#: deadline = 2020-01-01T00:00:00Z\n#: priority = urgent\n");
+    let _daemon = queued(&world, &[("a.txt", ONE), ("b.txt", &over)]);
+    world.wait_for("select merged_expired from v_files where name = 'b.txt'", 1);
+    assert_eq!(url(&world), ["normal", "", "pending"]);
+    world.assert_books_agree();
+    // An earlier deadline of equal priority counts, and a file with none is not bound by it.
+    world.drop_file("c.txt", with("#: deadline = 2098-01-01T00:00:00Z\n"));
+    world.wait_for("select merged_pending from v_files where name = 'c.txt'", 1);
+    assert_eq!(url(&world), ["normal", "2098-01-01T00:00:00.000Z", "pending"]);
+    done(&world, &["cancel", "--file", "c.txt"]);
+    assert_eq!(url(&world), ["normal", "", "pending"]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_wish_for_later_counts_only_then_and_one_for_now_does_not_wait_for_it() {
+    let world = World::new("", "");
+    let later = with("#: priority = urgent\n#: not_before = 2097-01-01T00:00:00Z\n");
+    let _daemon = queued(&world, &[("a.txt", &later), ("b.txt", &with("#: priority = low\n"))]);
+    assert_eq!(world.rows("select priority, not_before from v_urls"), [["low", ""]]);
+    done(&world, &["cancel", "--file", "b.txt"]);
+    assert_eq!(world.rows("select priority, not_before from v_urls"), [["urgent", "2097-01-01T00:00:00.000Z"]]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_file_is_prioritized_by_its_own_wishes() {
+    let world = World::new("", "");
+    let _daemon = queued(&world, &[("a.txt", ONE), ("b.txt", &with("#: priority = low\n"))]);
+    done(&world, &["prioritize", "--file", "b.txt", "--priority", "urgent"]);
+    assert_eq!(url(&world), ["urgent", "", "pending"]);
+    done(&world, &["prioritize", "--file", "b.txt", "--priority", "low"]);
+    assert_eq!(url(&world), ["normal", "", "pending"]);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_merged_url_that_failed_goes_again_with_all_its_lines() {
+    let world = World::new("[[fault]]\naction = \"error\"\ncode = \"InvalidObjectPath.Malformed\"\ntimes = 1", "");
+    let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", &with("#: priority = high\n"))]);
+    done(&world, &["resume"]);
+    world.wait_for("select failed from v_status", 1);
+    assert_eq!(world.number("select merged_failed from v_files where name = 'b.txt'"), 1);
+    world.wait_for("select count(*) from v_files where finished_at is not null", 2);
+    world.assert_books_agree();
+    assert!(done(&world, &["retry", "--file", "b.txt"]).contains("1 URLs go back"));
+    world.wait_for("select submitted from v_status", 1);
+    assert_eq!(world.number("select merged_submitted from v_files where name = 'b.txt'"), 1);
+    assert_eq!(world.number("select count(*) from v_files where finished_at is null"), 2);
+    world.stop(daemon);
+    world.assert_books_agree();
+}
+
+#[test]
+fn three_files_with_the_same_thousand_urls_send_each_once_and_all_three_finish() {
+    let world = World::new(
+        "[tasks]\nspeed = 600.0\n[quota]\nper_day = 5000",
+        "[track]\nfirst_after = \"1s\"\nretry_after = \"1s\"\ncalls_per_second = 100\n",
+    );
+    let list = urls("film", 1000);
+    let daemon = queued(&world, &[("a.txt", &list), ("b.txt", &list), ("c.txt", &list)]);
+    assert_eq!(world.number("select count(*) from v_wishes"), 3000);
+    assert_eq!(world.number("select sum(merged_pending) from v_files"), 2000);
+    done(&world, &["cancel", "--file", "a.txt"]);
+    assert_eq!(world.number("select pending from v_status"), 1000);
+    done(&world, &["resume"]);
+    world.wait_for("select count(*) from v_files where finished_at is not null", 3);
+    assert_eq!(
+        world.rows("select state, count(*) from v_wishes where came = 'merged' group by state"),
+        [["complete", "2000"]]
+    );
+    world.stop(daemon);
+    world.assert_books_agree();
+    world.assert_all_accepted(1000);
+}

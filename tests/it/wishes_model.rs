@@ -1,0 +1,310 @@
+//! Wishes against a naive model: whatever is dropped, merged, cancelled, prioritized, sent in vain and waited for, a URL goes by the
+//! strongest of its live wishes and ends with the last, and the counters say the same as the rows.
+
+use std::collections::BTreeMap;
+
+use prefetchd::model::{ObjectUrl, Priority, SubmissionId, Time, UrlRules, from_millis, to_millis};
+use prefetchd::queue::{self, Keys, NewUrls, Order, Release, ReleaseTo, Selection};
+use prefetchd::store::Store;
+use proptest::prelude::*;
+use sqlx::Row as _;
+
+/// Something that happens. Times are seconds from now.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A file of this name, each line of which names one of a few URLs.
+    Drop {
+        file: u8,
+        urls: Vec<u8>,
+        keys: (Priority, Option<i64>, Option<i64>),
+    },
+    Cancel {
+        file: u8,
+    },
+    Prioritize {
+        file: u8,
+        to: Priority,
+    },
+    /// What is ready goes into a batch.
+    Send,
+    /// The batch comes back, as if the service could not be reached.
+    Back,
+    Pass {
+        seconds: i64,
+    },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let file = 0..4_u8;
+    let priority = prop::sample::select(Priority::ALL.to_vec());
+    let keys = (priority.clone(), prop::option::of(-10..60_i64), prop::option::of(-5..90_i64));
+    prop_oneof![
+        4 => (file.clone(), prop::collection::vec(0..5_u8, 1..6), keys)
+            .prop_map(|(file, urls, keys)| Event::Drop { file, urls, keys }),
+        1 => file.clone().prop_map(|file| Event::Cancel { file }),
+        1 => (file, priority).prop_map(|(file, to)| Event::Prioritize { file, to }),
+        1 => Just(Event::Send),
+        1 => Just(Event::Back),
+        3 => (1..40_i64).prop_map(|seconds| Event::Pass { seconds }),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Wish {
+    file: u8,
+    priority: Priority,
+    not_before: Option<i64>,
+    deadline: Option<i64>,
+    counts: bool,
+}
+
+/// Each time that a URL was queued.
+#[derive(Debug, Clone)]
+struct Url {
+    name: u8,
+    state: &'static str,
+    /// More than one line named it.
+    is_shared: bool,
+    live: Vec<Wish>,
+    /// Priority, deadline and until when it waits, as last decided.
+    goes_by: (Priority, Option<i64>, Option<i64>),
+}
+
+impl Url {
+    fn decide(&mut self) {
+        let counting: Vec<&Wish> = self.live.iter().filter(|wish| wish.counts).collect();
+        let rank = |wish: &&Wish| (wish.priority, wish.deadline.unwrap_or(i64::MAX));
+        let first = self.live.iter().filter_map(|wish| wish.not_before).min();
+        self.goes_by = match counting.into_iter().min_by_key(rank) {
+            Some(wish) => (wish.priority, wish.deadline, None),
+            None => {
+                let wish = self.live.iter().filter(|wish| wish.not_before == first).min_by_key(rank).unwrap();
+                (wish.priority, wish.deadline, first)
+            }
+        };
+    }
+
+    fn end_some(&mut self, state: &'static str, ends: impl Fn(&Wish) -> bool) {
+        self.live.retain(|wish| !ends(wish));
+        if self.live.is_empty() {
+            self.state = state;
+        } else {
+            self.decide();
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    urls: Vec<Url>,
+    now: i64,
+}
+
+impl Model {
+    fn waiting(&mut self) -> impl Iterator<Item = &mut Url> {
+        self.urls.iter_mut().filter(|url| url.state == "pending")
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let now = self.now;
+        match event {
+            Event::Drop { file, urls, keys } => {
+                for name in urls {
+                    let (priority, not_before, deadline) =
+                        (keys.0, keys.1.map(|at| now + at * 1000), keys.2.map(|at| now + at * 1000));
+                    let wish = Wish { file: *file, priority, not_before, deadline, counts: not_before.is_none() };
+                    let there = |url: &&mut Url| url.name == *name && matches!(url.state, "pending" | "leased");
+                    match self.urls.iter_mut().find(there) {
+                        Some(url) => {
+                            url.live.push(wish);
+                            url.is_shared = true;
+                            url.decide();
+                        }
+                        None => {
+                            let goes_by = (priority, deadline, not_before);
+                            let mut url =
+                                Url { name: *name, state: "pending", is_shared: false, live: vec![wish], goes_by };
+                            url.decide();
+                            self.urls.push(url);
+                        }
+                    }
+                }
+            }
+            Event::Cancel { file } => {
+                self.waiting().for_each(|url| {
+                    if url.live.iter().any(|wish| wish.file == *file) {
+                        url.end_some("cancelled", |wish| wish.file == *file);
+                    }
+                });
+            }
+            Event::Prioritize { file, to } => self.waiting().for_each(|url| {
+                url.live.iter_mut().filter(|wish| wish.file == *file).for_each(|wish| wish.priority = *to);
+                url.decide();
+            }),
+            Event::Send => self.waiting().filter(|url| url.goes_by.2.is_none()).for_each(|url| url.state = "leased"),
+            Event::Back => self.urls.iter_mut().filter(|url| url.state == "leased").for_each(|url| {
+                url.state = "pending";
+                // That its time has come is believed when the time passes.
+                let is_shared = url.is_shared;
+                url.live.iter_mut().for_each(|wish| wish.counts &= !is_shared || wish.not_before.is_none());
+                url.decide();
+            }),
+            Event::Pass { seconds } => {
+                self.now += seconds * 1000;
+                let now = self.now;
+                self.waiting().for_each(|url| {
+                    url.live.iter_mut().for_each(|wish| wish.counts |= wish.not_before.is_some_and(|at| at <= now));
+                    url.end_some("expired", |wish| wish.deadline.is_some_and(|at| at <= now));
+                });
+            }
+        }
+    }
+}
+
+struct Queue {
+    store: Store,
+    _dir: tempfile::TempDir,
+    sent: i64,
+    files: u32,
+}
+
+impl Queue {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        let day = "insert into budget_days (day, starts_at, ends_at, requests_limit) values ('2026-11-23', 0, 1, 500)";
+        sqlx::query(day).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+        Self { store, _dir: dir, sent: 0, files: 0 }
+    }
+
+    async fn apply(&mut self, event: &Event, now: Time) {
+        let mut tx = self.store.write().await.unwrap();
+        match event {
+            Event::Drop { file, urls, keys } => {
+                self.files += 1;
+                let in_seconds = |seconds: i64| now + chrono::TimeDelta::seconds(seconds);
+                let keys = Keys {
+                    priority: keys.0,
+                    not_before: keys.1.map(in_seconds),
+                    deadline: keys.2.map(in_seconds),
+                    ..Keys::default()
+                };
+                let rules = UrlRules { url_bytes_max: 200, domains: vec![] };
+                let mut new = NewUrls::default();
+                for (line, url) in (1..).zip(urls) {
+                    new.push(line, &ObjectUrl::parse(&format!("https://a.example.com/{url}"), &rules).unwrap(), None);
+                }
+                let (name, stored_name) = (file.to_string(), self.files.to_string());
+                tx.bulk(|conn| {
+                    let file = queue::NewFile { name, stored_name, owner_uid: None };
+                    let file = queue::register(conn, &[file], now)?.remove(0).id;
+                    queue::set_keys(conn, file, &keys)?;
+                    let enqueued = queue::enqueue(conn, file, &keys, &new, now, now)?;
+                    let progress =
+                        queue::Progress { read_bytes: 1, lines: urls.len() as u64, enqueued, ..Default::default() };
+                    queue::progress(conn, file, &progress)
+                })
+                .await
+                .unwrap();
+            }
+            Event::Cancel { file } => order(&mut tx, Order::Cancel, *file, now).await,
+            Event::Prioritize { file, to } => order(&mut tx, Order::Prioritize(*to), *file, now).await,
+            Event::Send => {
+                let batch = queue::pick_tx(&mut tx, Priority::Low, 100).await.unwrap();
+                self.sent += 1;
+                let open =
+                    "insert into submissions (submission_id, day, nonce, signed_at, sent_at, urls, cost, opened_at)
+                            values (?1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
+                sqlx::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
+                queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
+            }
+            Event::Back => {
+                for submission in 1..=self.sent {
+                    let batch = queue::leased_tx(&mut tx, SubmissionId(submission)).await.unwrap();
+                    let to = ReleaseTo::Pending { wait_until: None, exhausted: prefetchd::model::UrlState::Failed };
+                    let release = Release { to, counts: false, attempts_max: 3, reason: String::new() };
+                    queue::release_tx(&mut tx, &batch, SubmissionId(submission), &release, now).await.unwrap();
+                }
+            }
+            Event::Pass { .. } => {
+                queue::tidy_tx(&mut tx, now).await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// By order of arrival: what it goes by while it waits, else its state alone.
+    async fn urls(&self) -> Vec<(String, String)> {
+        let rows = "select url, state, priority, deadline, wait_until from urls order by url_id";
+        let rows = sqlx::query(rows).fetch_all(self.store.read()).await.unwrap();
+        let said = |row: &sqlx::sqlite::SqliteRow| {
+            let url: String = row.get(0);
+            let name = url.rsplit('/').next().unwrap().to_owned();
+            let state: i64 = row.get(1);
+            let state = ["pending", "leased", "complete", "failed", "expired", "cancelled"][state as usize];
+            let goes_by = (Priority::from_rank(row.get(2)), row.get(3), row.get(4));
+            (name, shown(state, goes_by))
+        };
+        rows.iter().map(said).collect()
+    }
+
+    async fn assert_counters_agree(&self) {
+        for (view, columns) in [("v_urls", ""), ("v_wishes", "merged_")] {
+            let came = if columns.is_empty() { "" } else { "where came = 'merged'" };
+            let counted = format!("select state, count(*) from {view} {came} group by state");
+            let counted: BTreeMap<String, i64> = sqlx::query_as(sqlx::AssertSqlSafe(counted))
+                .fetch_all(self.store.read())
+                .await
+                .unwrap()
+                .into_iter()
+                .collect();
+            for state in prefetchd::model::UrlState::ALL.map(|state| state.to_string()) {
+                let kept = format!("select coalesce(sum({columns}{state}), 0) from v_files");
+                let kept: i64 =
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(kept)).fetch_one(self.store.read()).await.unwrap();
+                assert_eq!(kept, counted.get(&state).copied().unwrap_or(0), "{columns}{state}");
+            }
+        }
+        let merged = "select (select sum(merged) from files), (select count(*) from wishes where kind = 1)";
+        let merged = sqlx::query(merged).fetch_one(self.store.read()).await.unwrap();
+        assert_eq!(merged.get::<Option<i64>, _>(0).unwrap_or(0), merged.get::<i64, _>(1));
+    }
+}
+
+async fn order(tx: &mut prefetchd::store::WriteTx<'_>, order: Order, file: u8, now: Time) {
+    let chosen = Selection { file: Some(file.to_string()), ..Selection::default() };
+    let row = queue::record_order_tx(tx, "test", order.command(), "", now).await.unwrap();
+    let ids = chosen.ids(tx.conn(), order.takes()).await.unwrap();
+    order.perform_tx(tx, row, &ids, &chosen, now).await.unwrap();
+}
+
+fn shown(state: &str, goes_by: (Priority, Option<i64>, Option<i64>)) -> String {
+    if state == "pending" { format!("{state} {goes_by:?}") } else { state.to_owned() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_url_goes_by_the_strongest_of_its_live_wishes_and_ends_with_the_last(
+        events in prop::collection::vec(event(), 1..30),
+    ) {
+        let start = to_millis("2026-11-23T01:00:00Z".parse().unwrap());
+        let mut model = Model { now: start, ..Model::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut queue = Queue::new().await;
+            for event in &events {
+                model.apply(event);
+                queue.apply(event, from_millis(model.now)).await;
+                let expected: Vec<(String, String)> =
+                    model.urls.iter().map(|url| (url.name.to_string(), shown(url.state, url.goes_by))).collect();
+                // New URLs of one file are in the order of its lines.
+                assert_eq!(queue.urls().await, expected, "after {event:?}");
+                queue.assert_counters_agree().await;
+            }
+        });
+    }
+}
