@@ -60,6 +60,8 @@ alter table submissions add column request_sha256 text; -- of the signed form, i
 alter table files add column unconfirmed integer not null default 0;
 alter table tally add column unconfirmed integer not null default 0;
 create index urls_unconfirmed on urls (file_id) where state = 7;
+-- Tasks that listed urls of it while it was in doubt, and did not fit it.
+alter table submissions add column set_aside text;
 -- What is given up by its age, when nobody was told.
 create index tracks_accepted on tracks (accepted_at) where look_at is not null;
 insert into sqlite_stat1 (tbl, idx, stat) values
@@ -341,7 +343,8 @@ select
     coalesce(outcome, case when doubt_since is null then 'open' else 'in_doubt' end) as outcome,
     sends, double_urls,
     http_status, code, message, request_id,
-    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids,
+    set_aside
 from submissions as s;
 
 create view v_tasks as

@@ -46,6 +46,10 @@ const DOUBT: &str = "
 const SEND_AGAIN: &str = "
     update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0";
 
+/// Says what is news.
+const SET_ASIDE: &str = "
+    update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2";
+
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
 /// Among the latest: failures space themselves, so that a thousand of them in a row take days.
@@ -297,6 +301,17 @@ pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: 
 pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
     sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// These tasks list URLs of a submission in doubt and do not fit it. True if that is news.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks: &[TaskId]) -> Result<bool> {
+    let tasks = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
+    let tasks = Some(tasks).filter(|tasks| !tasks.is_empty());
+    Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// When a batch was last accepted, if one of the latest thousand was.

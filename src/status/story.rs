@@ -190,6 +190,10 @@ fn told(submission: &Map<String, Value>) -> Vec<Moment> {
         word(submission, "nonce").unwrap_or_default()
     );
     let mut moments = vec![moment(word(submission, "opened_at"), "sent", sent)];
+    if let Some(tasks) = word(submission, "set_aside") {
+        let text = format!("task {tasks} lists URLs of submission {id} and does not fit it: it proves nothing");
+        moments.push(moment(word(submission, "closed_at"), "set aside", text));
+    }
     if let Some(at) = word(submission, "closed_at") {
         let mut text = format!(
             "submission {id} {}, cost {}",

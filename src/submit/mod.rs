@@ -4,13 +4,15 @@
 //! transaction (the day charged, nonce and time written down, the URLs leased), sent, and closed in another. No
 //! transaction is open across the call. A call whose answer never came, or a crash between the two, leaves an open
 //! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other URLs
-//! go on meanwhile.
+//! go on meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`): somebody else's may list its URLs.
 
 mod apply;
 mod ask;
 mod domains;
 mod doubt;
+mod fit;
 mod keys;
+mod look;
 mod outcome;
 mod pause;
 mod queue_size;
@@ -21,6 +23,7 @@ mod store_wait;
 mod worker;
 
 pub use doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+pub use fit::{Fit, Listed, Span, first_missing, fits};
 pub use keys::heed;
 pub use outcome::{AccountFault, Deferral, Outcome, Refusal};
 pub use pause::{pause_for_tx, probe_at, still_paused};

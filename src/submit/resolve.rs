@@ -2,25 +2,21 @@
 
 use std::ops::ControlFlow;
 
-use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+use super::fit::{Fit, Span, fits};
 use super::outcome::{AccountFault, Deferral, Outcome};
 use super::pause::pause_account_tx;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, OpenSubmission};
-use crate::model::{TaskId, Time, parse_task_ids};
+use crate::model::{TaskId, Time};
 use crate::queue;
 use crate::schedule::Standing;
 use crate::store;
-use crate::track;
-use crate::vod::{Reply, TURN_MAX, TaskQuery};
-
-/// Tasks are looked for from so long before the call on: clocks differ.
-const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
+use crate::vod::Reply;
 
 impl Submitter {
     /// Takes the next step for a submission in doubt, if one is due; else says when the next one will be.
@@ -116,52 +112,53 @@ impl Submitter {
         self.doubt(opened, false, standing, &outcome.to_string()).await
     }
 
-    /// Asks for the task of the first and of the last URL: a batch may have several tasks.
+    /// Looks for the tasks of the batch: those that fit it end the doubt, others are set aside.
     async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
-        let urls = &opened.batch.urls;
-        let mut tasks: Vec<TaskId> = Vec::new();
-        // The service's word on when the call was performed, which may be after the reset.
-        let mut performed_at: Option<Time> = None;
-        let first = urls.first();
-        let last = urls.last().filter(|_| urls.len() > 1);
-        // The first one again, if the service began to list them after it was asked for.
-        let mut ends: Vec<_> = first.into_iter().chain(last).collect();
-        let mut at = 0;
-        while let Some(url) = ends.get(at).copied() {
-            at += 1;
-            let known = tasks.len();
-            let since = opened.signed_at - LOOK_BACK;
-            let query = TaskQuery { url: Some(&url.url), since: Some(since), ..TaskQuery::FIRST };
-            self.pulse.away(TURN_MAX + 2 * self.call_timeout);
-            let reply = self.desk.ask(&self.client, &self.keys, &query).await;
-            self.pulse.beat();
-            let listed = match &reply {
-                Reply::Answered(answer) if answer.is_success() => answer.tasks(),
-                _ => None,
-            };
-            let Some(listed) = listed else { return self.could_not_look(opened, &reply, standing).await };
-            for row in listed.rows.iter().filter(|row| row.creation_time.is_none_or(|at| at >= since)) {
-                performed_at = performed_at.max(row.creation_time);
-                for task in parse_task_ids(&row.task_id) {
-                    if !tasks.contains(&task) && !track::knows_task(self.store.read(), &task).await? {
-                        tasks.push(task);
-                    }
-                }
-            }
-            if at == 2 && known == 0 && !tasks.is_empty() {
-                ends.extend(first);
-            }
+        let span = Span::of(doubt.signed_at, doubt.sent_at, doubt.call_timeout);
+        let listed = match self.look_for_tasks(opened, span).await? {
+            Ok(listed) => listed,
+            Err(reply) => return self.could_not_look(opened, &reply, standing).await,
+        };
+        let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
+        let (foreign, listed) = match fits(&urls, &listed, span) {
+            Fit::Ours { tasks, performed_at } => return self.settle(opened, tasks, performed_at, standing).await,
+            Fit::Foreign { tasks, listed } => (tasks, listed),
+            Fit::NotYet => (Vec::new(), 0),
+        };
+        let now = self.now();
+        let mut tx = self.store.write().await?;
+        let is_news = ledger::set_aside_tx(&mut tx, opened.submission, &foreign).await?;
+        ledger::absent_tx(&mut tx, opened.submission, now, look_again_at(doubt, self.in_doubt_wait, now)).await?;
+        tx.commit().await?;
+        if is_news && !foreign.is_empty() {
+            warn!(
+                submission.id = opened.submission.0,
+                urls = urls.len(),
+                listed,
+                tasks = %join(&foreign),
+                "tasks that do not fit a batch in doubt are set aside: they are somebody else's, or not all is listed yet"
+            );
         }
-        if tasks.is_empty() {
-            let now = self.now();
-            let mut tx = self.store.write().await?;
-            ledger::absent_tx(&mut tx, opened.submission, now, look_again_at(doubt, self.in_doubt_wait, now)).await?;
-            return tx.commit().await;
-        }
+        Ok(())
+    }
+
+    /// The tasks of the batch were found: it was accepted.
+    async fn settle(
+        &mut self,
+        opened: &Opened,
+        tasks: Vec<TaskId>,
+        performed_at: Option<Time>,
+        standing: &Standing,
+    ) -> store::Result<()> {
         let outcome = Outcome::Accepted { tasks: tasks.clone() };
         let mut reaction = found(tasks, &self.circumstances(&opened.batch, standing));
+        // The service's word on when the call was performed, which may be after the reset.
         reaction.closing.performed_at = performed_at;
         reaction.closing.late = performed_at.is_none() && self.may_be_late(opened);
+        // What was set aside while it was listed in part is its own.
+        let mut tx = self.store.write().await?;
+        ledger::set_aside_tx(&mut tx, opened.submission, &[]).await?;
+        tx.commit().await?;
         self.close(opened, &reaction, None).await?;
         tell(opened, &outcome, &reaction);
         Ok(())
@@ -203,4 +200,8 @@ impl Submitter {
         );
         Ok(())
     }
+}
+
+fn join(tasks: &[TaskId]) -> String {
+    tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",")
 }

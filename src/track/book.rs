@@ -12,7 +12,9 @@ const FOLLOW: &str = "
 
 const ADD_TASK: &str = "insert into tasks (task_id, submission_id) values (?1, ?2) on conflict do nothing";
 
-const KNOWN_TASK: &str = "select count(*) from tasks where task_id = ?1";
+const URLS_OF_TASK: &str = "
+    select u.url from tasks as t join urls as u on u.submission_id = t.submission_id
+    where t.task_id = ?1 and t.submission_id <> ?2";
 
 const NEXT: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
@@ -50,7 +52,7 @@ const SAW_TASK: &str = "
 
 const END_TASKS: &str = "
     update tasks set
-        status = case when failed > 0 then 'Failed' when ?3 then 'Complete' else status end,
+        status = case when failed > 0 then 'Failed' when ?3 and complete >= coalesce(listed, complete) then 'Complete' else status end,
         ended_at = coalesce(ended_at, ?2)
     where submission_id = ?1";
 
@@ -108,14 +110,13 @@ pub async fn clamp_looks_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
     Ok(())
 }
 
-/// Whether a task is known as a submission's.
+/// The URLs for which submissions other than `except` were given a task.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn knows_task(pool: &SqlitePool, task: &TaskId) -> Result<bool> {
-    let known: i64 = sqlx::query_scalar(KNOWN_TASK).bind(task.as_str()).fetch_one(pool).await?;
-    Ok(known > 0)
+pub async fn urls_of_task(pool: &SqlitePool, task: &TaskId, except: SubmissionId) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(URLS_OF_TASK).bind(task.as_str()).bind(except.0).fetch_all(pool).await?)
 }
 
 /// The submission that is looked at next.
@@ -140,6 +141,7 @@ fn track(row: &SqliteRow) -> Track {
         complete: row.get(6),
         failed: row.get(7),
         listed: row.get(8),
+        running: None,
     });
     Track {
         submission: SubmissionId(row.get(0)),

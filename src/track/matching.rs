@@ -8,9 +8,13 @@ use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
+use super::untold::Untold;
 use crate::model::UrlId;
 use crate::queue::SentUrl;
 use crate::vod::{TaskRow, TaskStatus};
+
+/// Longest words of the service that are kept, in characters.
+const WORDS_CHARS_MAX: usize = 200;
 
 /// What became of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +23,33 @@ pub enum Fate {
     Complete,
     /// It failed, in the service's words.
     Failed(String),
+    /// Nobody will know.
+    Untold(Untold),
 }
 
-/// What the rows say of the URLs that have ended; of several rows of a URL the latest counts. If all rows but some of one kind
-/// are matched, and as many URLs are left, those are they.
-pub fn fates(urls: &[SentUrl], rows: &[TaskRow]) -> Vec<(UrlId, Fate)> {
+/// How much longer a row may still change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A state that nobody knows may be one on the way.
+    Wait,
+    /// After so many looks a state that nobody knows is an end.
+    WordsEnd,
+    /// This is the last look: so is a `Complete` of less than 100 %.
+    Last,
+}
+
+/// What the rows say of the URLs of a batch.
+#[derive(Debug, Default)]
+pub struct Fates {
+    /// Of those that have ended, in order.
+    pub ended: Vec<(UrlId, Fate)>,
+    /// Those that no row names.
+    pub unlisted: Vec<UrlId>,
+}
+
+/// What the rows say of the URLs; of several rows of a URL the latest counts. If all rows but some of one kind are matched, and as
+/// many URLs are left, those are they.
+pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
     let mut by_spelling: HashMap<String, Vec<&SentUrl>> = HashMap::with_capacity(urls.len());
     for url in urls {
         by_spelling.entry(bare(&url.url)).or_default().push(url);
@@ -48,9 +74,11 @@ pub fn fates(urls: &[SentUrl], rows: &[TaskRow]) -> Vec<(UrlId, Fate)> {
         }
     }
     let left: Vec<&SentUrl> = urls.iter().filter(|url| !latest.contains_key(&url.id)).collect();
-    let mut all: Vec<(UrlId, Fate)> = latest.into_iter().filter_map(|(id, row)| Some((id, fate(row)?))).collect();
+    let mut all: Vec<(UrlId, Fate)> =
+        latest.into_iter().filter_map(|(id, row)| Some((id, fate(row, patience)?))).collect();
+    let unlisted = left.iter().map(|url| url.id).collect();
     if left.len() == strangers.len() {
-        let kinds: Vec<Option<Fate>> = strangers.values().map(|row| fate(row)).collect();
+        let kinds: Vec<Option<Fate>> = strangers.values().map(|row| fate(row, patience)).collect();
         if let Some(Some(first)) = kinds.first()
             && kinds.iter().all(|kind| kind.as_ref() == Some(first))
         {
@@ -58,22 +86,38 @@ pub fn fates(urls: &[SentUrl], rows: &[TaskRow]) -> Vec<(UrlId, Fate)> {
         }
     }
     all.sort_by_key(|(id, _)| *id);
-    all
+    Fates { ended: all, unlisted }
 }
 
-fn fate(row: &TaskRow) -> Option<Fate> {
-    match row.status()? {
-        TaskStatus::Complete => Some(Fate::Complete),
-        TaskStatus::Failed => {
-            let said = row.description.as_deref().map(str::trim).filter(|said| !said.is_empty());
-            Some(Fate::Failed(said.unwrap_or("no description given").chars().take(200).collect()))
+/// How a row has ended, if it has.
+fn fate(row: &TaskRow, patience: Patience) -> Option<Fate> {
+    let said = |text: Option<&str>| {
+        let text = text.map(str::trim).filter(|text| !text.is_empty());
+        text.map(|text| text.chars().take(WORDS_CHARS_MAX).collect::<String>())
+    };
+    match row.status() {
+        Some(TaskStatus::Complete) if !row.is_partly() => Some(Fate::Complete),
+        Some(TaskStatus::Complete) => {
+            let process = said(row.process.as_deref()).unwrap_or_default();
+            (patience == Patience::Last).then_some(Fate::Untold(Untold::Partly(process)))
         }
-        TaskStatus::Pending | TaskStatus::Refreshing => None,
+        Some(TaskStatus::Failed) => {
+            let said = said(row.description.as_deref());
+            Some(Fate::Failed(said.unwrap_or_else(|| "no description given".to_owned())))
+        }
+        Some(TaskStatus::Pending | TaskStatus::Refreshing) => None,
+        Some(word @ (TaskStatus::Timeout | TaskStatus::Canceled)) => {
+            Some(Fate::Untold(Untold::Word(word.word().to_owned())))
+        }
+        None => {
+            let word = said(row.status.as_deref()).unwrap_or_else(|| "nothing of its state".to_owned());
+            (patience != Patience::Wait).then_some(Fate::Untold(Untold::Word(word)))
+        }
     }
 }
 
 /// A URL without what spellings differ in.
-fn bare(url: &str) -> String {
+pub fn bare(url: &str) -> String {
     let rest = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
     let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
     let host = host.to_ascii_lowercase();
@@ -96,8 +140,36 @@ mod tests {
             object_path: url.to_owned(),
             creation_time: Some(from_millis(minute * 60_000)),
             status: Some(status.to_owned()),
+            process: None,
             description: (status == "Failed").then(|| "Origin Timeout".to_owned()),
         }
+    }
+
+    fn ended(urls: &[SentUrl], rows: &[TaskRow]) -> Vec<(UrlId, Fate)> {
+        fates(urls, rows, Patience::Wait).ended
+    }
+
+    #[test]
+    fn what_is_neither_complete_nor_failed_ends_as_the_services_word_says() {
+        let urls = [url(1, "a/1"), url(2, "a/2"), url(3, "a/3"), url(4, "a/4"), url(5, "a/5")];
+        let mut rows = vec![
+            row("a/1", "Timeout", 1),
+            row("a/2", "canceled", 1),
+            row("a/3", "Mislaid", 1),
+            row("a/4", "Complete", 1),
+            row("a/5", "Refreshing", 1),
+        ];
+        rows[3].process = Some("60%".to_owned());
+        let word = |id, word: &str| (UrlId(id), Fate::Untold(Untold::Word(word.to_owned())));
+        let at_once = vec![word(1, "Timeout"), word(2, "Canceled")];
+        assert_eq!(fates(&urls, &rows, Patience::Wait).ended, at_once);
+        let later = [at_once, vec![word(3, "Mislaid")]].concat();
+        assert_eq!(fates(&urls, &rows, Patience::WordsEnd).ended, later);
+        let partly = (UrlId(4), Fate::Untold(Untold::Partly("60%".to_owned())));
+        assert_eq!(fates(&urls, &rows, Patience::Last).ended, [later, vec![partly]].concat());
+        assert_eq!(fates(&urls, &rows[1..], Patience::Last).unlisted, [UrlId(1)]);
+        rows[3].process = Some("100".to_owned());
+        assert!(fates(&urls, &rows, Patience::Wait).ended.contains(&(UrlId(4), Fate::Complete)));
     }
 
     #[test]
@@ -113,7 +185,7 @@ mod tests {
             row("b.example.com/3.ts", "Refreshing", 1),
         ];
         let failed = Fate::Failed("Origin Timeout".to_owned());
-        assert_eq!(fates(&urls, &rows), [(UrlId(1), Fate::Complete), (UrlId(2), failed)]);
+        assert_eq!(ended(&urls, &rows), [(UrlId(1), Fate::Complete), (UrlId(2), failed)]);
     }
 
     #[test]
@@ -125,18 +197,18 @@ mod tests {
             row("a.example.com/2", "Complete", 1),
             row("a.example.com/2", "Pending", 3),
         ];
-        assert_eq!(fates(&urls, &rows), [(UrlId(1), Fate::Complete)]);
+        assert_eq!(ended(&urls, &rows), [(UrlId(1), Fate::Complete)]);
     }
 
     #[test]
     fn what_is_left_over_on_both_sides_belongs_together_if_it_is_of_one_kind() {
         let urls = [url(1, "a.example.com/1"), url(2, "a.example.com/2"), url(3, "a.example.com/3")];
         let mut rows = vec![row("a.example.com/1", "Failed", 1), row("x/2", "Complete", 1), row("x/3", "Complete", 1)];
-        assert_eq!(fates(&urls, &rows).len(), 3);
+        assert_eq!(ended(&urls, &rows).len(), 3);
         rows[2].status = Some("Failed".to_owned());
-        assert_eq!(fates(&urls, &rows).len(), 1);
+        assert_eq!(ended(&urls, &rows).len(), 1);
         rows.pop();
-        assert_eq!(fates(&urls, &rows).len(), 1);
+        assert_eq!(ended(&urls, &rows).len(), 1);
     }
 
     #[test]
@@ -144,7 +216,7 @@ mod tests {
         let urls = [url(1, "a.example.com/x%2Fy"), url(2, "a.example.com/x/y")];
         let rows = [row("a.example.com/x%2Fy", "Failed", 1), row("a.example.com/x/y", "Complete", 1)];
         assert_eq!(
-            fates(&urls, &rows),
+            ended(&urls, &rows),
             [(UrlId(1), Fate::Failed("Origin Timeout".to_owned())), (UrlId(2), Fate::Complete)]
         );
     }

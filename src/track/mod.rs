@@ -6,7 +6,7 @@
 //! batch, nobody asks for single URLs but for those that failed. Where they do not (tasks that the service split, merged or
 //! miscounted), the rows are read page by page and matched with the URLs that were sent.
 //!
-//! `plan` decides what a look says and when the next one comes, `matching` which row is which URL: both pure. The calls go
+//! `look` makes the calls of a look. `plan` decides what a look says and when the next one comes, `matching` which row is which URL: both pure. The calls go
 //! through a [`Desk`] of their own pace, never at the submitter's expense; the lookup of a lost answer goes through it too.
 //!
 //! Absence of an answer is no answer: what the service never tells within the three days for which it lists tasks ends as
@@ -22,6 +22,7 @@ mod ask;
 mod book;
 mod checks;
 mod desk;
+mod look;
 mod matching;
 mod plan;
 mod room;
@@ -30,9 +31,9 @@ mod verify;
 mod warmth;
 mod worker;
 
-pub use book::{clamp_looks_tx, follow_tx, forget_tx, knows_task};
+pub use book::{clamp_looks_tx, follow_tx, forget_tx, urls_of_task};
 pub use desk::Desk;
-pub use matching::{Fate, fates};
+pub use matching::{Fate, Fates, Patience, bare, fates};
 pub use plan::{Course, Progress, Seen, first_look, next_look, progress};
 pub use room::Room;
 pub use untold::Untold;

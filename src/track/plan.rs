@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::matching::Patience;
 use crate::model::Time;
 
 /// The API lists tasks of the last three days only (VOD-API.md, `DescribeVodRefreshTasks`).
@@ -41,6 +42,8 @@ pub struct Seen {
     pub failed: u32,
     /// URLs that the service lists at all; none if it was not asked.
     pub listed: Option<u32>,
+    /// URLs that wait or are being fetched; none if it was not asked.
+    pub running: Option<u32>,
 }
 
 impl Seen {
@@ -77,6 +80,38 @@ pub(super) fn wants_total(course: &Course, seen: &Seen) -> bool {
     seen.ended() >= course.urls || (seen.ended() > 0 && stands)
 }
 
+/// After so many looks a batch that stands still is asked for those that still run.
+const RUNNING_AFTER: u32 = 5;
+
+/// Whether a look should also ask how many still run: rows in a state that nobody asks for are in no count, and a batch of which
+/// nothing moves any more may have some. `looks` were made before.
+pub(super) fn wants_running(course: &Course, looks: u32, seen: &Seen, first_after: Duration) -> bool {
+    let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
+    stands && looks >= RUNNING_AFTER && is_late(course, seen.at, first_after) && seen.ended() < course.urls
+}
+
+/// A batch is late when it is so many times as old as it is before its first look: looks alone do not tell, since they come fast
+/// while others wait for room.
+const LATE: u32 = 5;
+
+fn is_late(course: &Course, now: Time, first_after: Duration) -> bool {
+    now - course.accepted_at >= TimeDelta::from_std(first_after * LATE).unwrap_or(TimeDelta::MAX)
+}
+
+/// After so many looks a state that nobody knows is an end.
+const WORDS_END_AFTER: u32 = 8;
+
+/// How much longer rows may change, at a look that comes after `looks` others.
+pub(super) fn patience(course: &Course, looks: u32, now: Time, first_after: Duration) -> Patience {
+    if now >= course.accepted_at + LISTED_FOR - LAST_LOOK_BEFORE {
+        Patience::Last
+    } else if looks >= WORDS_END_AFTER && is_late(course, now, first_after) {
+        Patience::WordsEnd
+    } else {
+        Patience::Wait
+    }
+}
+
 /// What a look says.
 pub fn progress(course: &Course, seen: &Seen) -> Progress {
     let Some(listed) = seen.listed else { return Progress::Open };
@@ -84,6 +119,10 @@ pub fn progress(course: &Course, seen: &Seen) -> Progress {
         return Progress::Ended;
     }
     let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
+    let still_known = seen.running.map(|running| seen.ended().saturating_add(running));
+    if still_known.is_some_and(|known| known < listed) {
+        return Progress::Odd;
+    }
     if seen.ended() > course.urls || (stands && seen.ended() > 0 && seen.ended() >= listed) {
         return Progress::Odd;
     }
@@ -137,7 +176,7 @@ mod tests {
     const FIRST_AFTER: Duration = Duration::from_secs(240);
 
     fn seen(minutes: i64, complete: u32, failed: u32, listed: Option<u32>) -> Seen {
-        Seen { at: from_millis(minutes * 60_000), complete, failed, listed }
+        Seen { at: from_millis(minutes * 60_000), complete, failed, listed, running: None }
     }
 
     fn course(before: Option<Seen>) -> Course {
@@ -158,6 +197,25 @@ mod tests {
         let stands = course(Some(seen(20, 600, 0, Some(600))));
         assert_eq!(progress(&stands, &seen(30, 600, 0, Some(600))), Progress::Odd);
         assert_eq!(progress(&stands, &seen(30, 700, 0, Some(700))), Progress::Open);
+    }
+
+    #[test]
+    fn rows_in_a_state_that_nobody_asks_for_are_missed_once_nothing_moves() {
+        let stands = course(Some(seen(40, 600, 0, None)));
+        let still = seen(60, 600, 0, Some(1000));
+        assert!(!wants_running(&stands, RUNNING_AFTER - 1, &still, FIRST_AFTER));
+        assert!(wants_running(&stands, RUNNING_AFTER, &still, FIRST_AFTER));
+        assert!(!wants_running(&stands, RUNNING_AFTER, &seen(60, 700, 0, None), FIRST_AFTER));
+        // Also where nothing has ended at all.
+        let still_none = seen(60, 0, 0, None);
+        assert!(wants_running(&course(Some(seen(40, 0, 0, None))), RUNNING_AFTER, &still_none, FIRST_AFTER));
+        // Looks that come fast prove nothing.
+        let young = course(Some(seen(2, 600, 0, None)));
+        assert!(!wants_running(&young, RUNNING_AFTER, &seen(3, 600, 0, None), FIRST_AFTER));
+        assert_eq!(patience(&young, 100, from_millis(3 * 60_000), FIRST_AFTER), Patience::Wait);
+        assert_eq!(patience(&young, 100, from_millis(60 * 60_000), FIRST_AFTER), Patience::WordsEnd);
+        assert_eq!(progress(&stands, &Seen { running: Some(400), ..still }), Progress::Open);
+        assert_eq!(progress(&stands, &Seen { running: Some(397), ..still }), Progress::Odd);
     }
 
     #[test]
@@ -216,7 +274,7 @@ mod tests {
             let (mut course, mut calls) = (course(None), 0);
             let mut at = first_look(course.accepted_at, FIRST_AFTER);
             for _ in 0..100 {
-                let mut seen = Seen { at, complete: done_at(at), failed: 0, listed: None };
+                let mut seen = Seen { at, complete: done_at(at), failed: 0, listed: None, running: None };
                 // One for what is complete, one for what failed where something ended.
                 calls += 1 + i32::from(seen.complete > 0 && seen.complete < 1000);
                 if wants_total(&course, &seen) {

@@ -1,29 +1,29 @@
 //! The stage: one look at a time, at the batch that has waited longest for one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::book::{self, TaskSeen, Track};
+use super::book::{self, Track};
 use super::desk::Desk;
-use super::matching::{Fate, fates};
-use super::plan::{Course, LISTED_FOR, Progress, Seen, first_look, look_for_room, next_look, progress, wants_total};
+use super::look::{Look, Proof};
+use super::matching::Fate;
+use super::plan::{Course, LISTED_FOR, Seen, first_look, look_for_room, next_look};
 use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Provider;
 use crate::ledger::{self, Fact};
-use crate::model::{TaskId, Time, UrlId};
+use crate::model::{Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, flies_at_most};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
 use crate::submit::{AccountFault, Deferral, Outcome, pause_for_tx};
-use crate::vod::{Reply, TASKS_A_PAGE, TaskPage, TaskQuery, TaskRow, TaskStatus};
+use crate::vod::{Reply, TaskPage, TaskQuery};
 
 /// How long a wait lasts at most before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -31,14 +31,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// No wait is shorter: nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 
-/// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
-const PAGES_MAX: u32 = 60;
-
-/// URLs that a look asks for by name at most.
-const SINGLES_MAX: usize = 20;
-
-/// Tasks are looked for from so long before the batch was accepted on: clocks differ.
-const LOOK_BACK: TimeDelta = TimeDelta::minutes(2);
+/// The same, for a batch whose three days are about over.
+const TRY_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +46,7 @@ pub enum Step {
 /// The tracker.
 #[derive(Debug)]
 pub struct Tracker {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     clock: Clock,
     desk: Arc<Desk>,
     keys: Provider,
@@ -60,10 +54,12 @@ pub struct Tracker {
     /// Nothing is asked before, and so many failures in a row are why.
     quiet_until: Option<Time>,
     failures: u32,
+    /// Whether the service was seen to call URLs complete that were not done to the end.
+    pub(super) says_complete_early: bool,
 }
 
 /// Why a look came to nothing.
-enum Ailing {
+pub(super) enum Ailing {
     Reply(Box<Reply>),
     Store(store::Error),
 }
@@ -74,34 +70,10 @@ impl From<store::Error> for Ailing {
     }
 }
 
-/// A look under way.
-#[derive(Debug, Default)]
-struct Look {
-    calls: u32,
-    tasks: HashMap<TaskId, TaskSeen>,
-    failed_rows: Vec<TaskRow>,
-}
-
-impl Look {
-    fn sum(&self, of: impl Fn(&TaskSeen) -> u32) -> u32 {
-        self.tasks.values().map(of).fold(0, u32::saturating_add)
-    }
-
-    fn seen(&self, at: Time) -> Seen {
-        let all_asked = !self.tasks.is_empty() && self.tasks.values().all(|task| task.listed.is_some());
-        Seen {
-            at,
-            complete: self.sum(|task| task.complete),
-            failed: self.sum(|task| task.failed),
-            listed: all_asked.then(|| self.sum(|task| task.listed.unwrap_or(0))),
-        }
-    }
-}
-
 impl Tracker {
     /// A tracker over this store that asks at this desk.
     pub fn new(store: Arc<Store>, clock: Clock, desk: Arc<Desk>, keys: Provider, settings: Arc<Settings>) -> Self {
-        Self { store, clock, desk, keys, settings, quiet_until: None, failures: 0 }
+        Self { store, clock, desk, keys, settings, quiet_until: None, failures: 0, says_complete_early: false }
     }
 
     /// Steps until `shutdown`; a step that has begun is dropped then, since a look changes nothing before its end.
@@ -136,7 +108,11 @@ impl Tracker {
         wait.unwrap_or(LOOK_AGAIN).clamp(WAIT_MIN, LOOK_AGAIN)
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn first_after(&self) -> Duration {
+        self.config().track.first_after.get()
+    }
+
+    pub(super) fn now(&self) -> Time {
         self.clock.now()
     }
 
@@ -209,108 +185,18 @@ impl Tracker {
         Ok(for_room.chain(next.filter(|next| next.seen.is_some())).min_by_key(|track| track.look_at))
     }
 
-    /// One look: counts first, rows only where something failed or the counts do not fit.
-    async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
-        let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
-        let mut look = Look::default();
-        let tasks = book::tasks(self.store.read(), track.submission).await?;
-        for task in &tasks {
-            let page = self.ask(&mut look, TaskQuery { status: Some(TaskStatus::Complete), ..count(task) }).await?;
-            look.tasks.entry(task.clone()).or_default().complete = narrow(page.total);
-        }
-        let complete = look.sum(|task| task.complete);
-        if complete < track.urls && (complete > 0 || track.looks >= 2) {
-            for task in &tasks {
-                self.ask_failed(&mut look, task).await?;
-            }
-        }
-        if wants_total(&course, &look.seen(self.now())) {
-            for task in &tasks {
-                let page = self.ask(&mut look, count(task)).await?;
-                look.tasks.entry(task.clone()).or_default().listed = Some(narrow(page.total));
-            }
-        }
-        let seen = look.seen(self.now());
-        let urls = queue::sent(self.store.read(), track.submission).await?;
-        let verdict = progress(&course, &seen);
-        debug!(submission.id = track.submission.0, ?seen, ?verdict, "tasks were asked for");
-        let ends = match verdict {
-            Progress::Open => Vec::new(),
-            Progress::Ended if seen.failed == 0 => Vec::new(),
-            Progress::Ended => {
-                let ends = fates(&urls, &look.failed_rows);
-                if ends.len() == seen.failed as usize {
-                    ends
-                } else {
-                    self.read_rows(&mut look, track, &tasks, &urls).await?
-                }
-            }
-            Progress::Odd => self.read_rows(&mut look, track, &tasks, &urls).await?,
-        };
-        let failed = ends.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_))).count();
-        let all_known = ends.len() == urls.len() || (verdict == Progress::Ended && failed == seen.failed as usize);
-        self.write_down(track, &course, (&look, &seen, &urls), &ends, all_known).await?;
-        Ok(())
-    }
-
-    /// The rows of a task that failed, all pages of them.
-    async fn ask_failed(&mut self, look: &mut Look, task: &TaskId) -> Result<(), Ailing> {
-        for number in 1..=PAGES_MAX {
-            let failed =
-                TaskQuery { task: Some(task), status: Some(TaskStatus::Failed), page: number, ..TaskQuery::FIRST };
-            let page = self.ask(look, failed).await?;
-            look.tasks.entry(task.clone()).or_default().failed = narrow(page.total);
-            let is_last = page.rows.is_empty() || page.total <= u64::from(number * TASKS_A_PAGE);
-            look.failed_rows.extend(page.rows);
-            if is_last {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the rows themselves, and asks by name for URLs that are not among them.
-    async fn read_rows(
-        &mut self,
-        look: &mut Look,
-        track: &Track,
-        tasks: &[TaskId],
-        urls: &[SentUrl],
-    ) -> Result<Vec<(UrlId, Fate)>, Ailing> {
-        let mut rows: Vec<TaskRow> = Vec::new();
-        for task in tasks {
-            for number in 1..=PAGES_MAX {
-                let page = self.ask(look, TaskQuery { task: Some(task), page: number, ..TaskQuery::FIRST }).await?;
-                let is_last = page.rows.len() < TASKS_A_PAGE as usize;
-                rows.extend(page.rows);
-                if is_last {
-                    break;
-                }
-            }
-        }
-        let ends = fates(urls, &rows);
-        let left = urls.iter().filter(|url| ends.binary_search_by_key(&url.id, |(id, _)| *id).is_err());
-        let since = Some(track.accepted_at - LOOK_BACK);
-        for url in left.take(SINGLES_MAX) {
-            let page = self.ask(look, TaskQuery { url: Some(&url.url), since, ..TaskQuery::FIRST }).await?;
-            rows.extend(page.rows);
-        }
-        Ok(fates(urls, &rows))
-    }
-
     /// Writes down what the look proved.
-    async fn write_down(
+    pub(super) async fn write_down(
         &self,
         track: &Track,
         course: &Course,
-        (look, seen, urls): (&Look, &Seen, &[SentUrl]),
-        ends: &[(UrlId, Fate)],
-        all_known: bool,
+        (look, urls): (&Look, &[SentUrl]),
+        Proof { seen, ends, all_known, counts_hold }: &Proof,
     ) -> store::Result<()> {
         let now = self.now();
         let endings: Vec<(UrlId, Ending)> = ends
             .iter()
-            .filter(|(_, fate)| !all_known || *fate != Fate::Complete)
+            .filter(|(_, fate)| !*all_known || *fate != Fate::Complete)
             .map(|(id, fate)| (*id, self.ending(fate, *id, urls, now)))
             .collect();
         let mut tx = self.store.write().await?;
@@ -319,7 +205,8 @@ impl Tracker {
         }
         queue::end_urls_tx(&mut tx, &endings, now).await?;
         let left = urls.len() - endings.len();
-        let is_over = all_known || left == 0 || (seen.listed == Some(track.urls) && seen.complete == track.urls);
+        let all_complete = seen.listed == Some(track.urls) && seen.complete == track.urls;
+        let is_over = *all_known || left == 0 || (*counts_hold && all_complete);
         if is_over {
             let complete = queue::complete_batch_tx(&mut tx, track.submission, now).await?;
             ledger::end_tx(&mut tx, track.submission, now).await?;
@@ -331,12 +218,13 @@ impl Tracker {
         }
         let next = next_look(course, seen, self.config().track.first_after.get());
         // Rows that ended one by one are counted no more; the numbers of the whole batch are compared with themselves.
-        let kept = if endings.is_empty() { track.urls } else { narrow(left as u64).max(1) };
+        let kept = if endings.is_empty() { track.urls } else { u32::try_from(left).unwrap_or(u32::MAX).max(1) };
         book::looked_tx(
             &mut tx,
             track.submission,
             (seen, look.calls, kept),
-            next.or(Some(track.accepted_at + LISTED_FOR)),
+            // Not at once: whether three days are over is for the clock to prove.
+            next.or_else(|| Some((track.accepted_at + LISTED_FOR).max(now + TRY_AGAIN))),
         )
         .await?;
         tx.commit().await
@@ -352,6 +240,7 @@ impl Tracker {
                 at: now + TimeDelta::from_std(track.retry_after.get()).unwrap_or(TimeDelta::MAX),
             },
             Fate::Failed(said) => Ending::Failed { why: format!("it failed at the origin: {said}") },
+            Fate::Untold(untold) => Ending::Unconfirmed { why: untold.to_string() },
         }
     }
 
@@ -366,7 +255,7 @@ impl Tracker {
         };
         let ending = Ending::Unconfirmed { why: untold.to_string() };
         let endings: Vec<(UrlId, Ending)> = urls.iter().map(|url| (url.id, ending.clone())).collect();
-        let seen = track.seen.unwrap_or(Seen { at: now, complete: 0, failed: 0, listed: None });
+        let seen = track.seen.unwrap_or(Seen { at: now, complete: 0, failed: 0, listed: None, running: None });
         let mut tx = self.store.write().await?;
         queue::end_urls_tx(&mut tx, &endings, now).await?;
         ledger::end_tx(&mut tx, track.submission, now).await?;
@@ -383,7 +272,7 @@ impl Tracker {
     }
 
     /// Asks, and learns the time by the answer.
-    async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
+    pub(super) async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
         let reply = self.desk.ask(&self.settings.client, &self.keys, &query).await;
         look.calls += 1;
         if let Reply::Answered(answer) = &reply
@@ -422,13 +311,4 @@ impl Tracker {
         self.quiet_until = Some(backoff.until(self.now(), self.failures, jitter));
         Ok(())
     }
-}
-
-/// How many rows of a task there are; of the rows themselves one, since none cannot be asked for.
-fn count(task: &TaskId) -> TaskQuery<'_> {
-    TaskQuery { task: Some(task), page_size: 1, ..TaskQuery::FIRST }
-}
-
-fn narrow(n: u64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
 use super::encode::signed_form;
-use super::reply::TaskStatus;
+use super::tasks::TaskStatus;
 use crate::config::Area;
 use crate::credentials::Credentials;
 use crate::model::{TaskId, Time};
@@ -50,6 +50,33 @@ impl Operation {
 /// Tasks a page of `DescribeVodRefreshTasks` (VOD-API.md: 50 at most).
 pub const TASKS_A_PAGE: u32 = 50;
 
+/// Tasks are listed for three days (VOD-API.md, `DescribeVodRefreshTasks`); what is asked for keeps so far inside of that.
+const LISTED_FOR: TimeDelta = TimeDelta::minutes(3 * 24 * 60 - 1);
+
+/// The end of a window lies so far ahead of our clock, which may be behind the service's.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
+
+/// Between which moments of the service's clock a task was made. Both are always sent: one without the other is an error
+/// (SIBLING-APIS.md, C).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    from: Time,
+    to: Time,
+}
+
+impl Window {
+    /// All that the service lists at `now`.
+    pub fn all(now: Time) -> Self {
+        Self { from: now - LISTED_FOR, to: now + AHEAD }
+    }
+
+    /// Of that, what was made since `from`.
+    pub fn since(from: Time, now: Time) -> Self {
+        let all = Self::all(now);
+        Self { from: from.clamp(all.from, now), ..all }
+    }
+}
+
 /// What `DescribeVodRefreshTasks` is asked; what is not given does not restrict.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskQuery<'a> {
@@ -59,8 +86,8 @@ pub struct TaskQuery<'a> {
     pub task: Option<&'a TaskId>,
     /// Those in this state.
     pub status: Option<TaskStatus>,
-    /// Those that were made since; the last three days at most.
-    pub since: Option<Time>,
+    /// Those that were made then.
+    pub made: Window,
     /// The page, from 1.
     pub page: u32,
     /// Rows a page, [`TASKS_A_PAGE`] at most.
@@ -68,8 +95,10 @@ pub struct TaskQuery<'a> {
 }
 
 impl TaskQuery<'_> {
-    /// The first page of everything.
-    pub const FIRST: Self = Self { url: None, task: None, status: None, since: None, page: 1, page_size: TASKS_A_PAGE };
+    /// The first page of everything that was made within a window.
+    pub const fn first(made: Window) -> Self {
+        Self { url: None, task: None, status: None, made, page: 1, page_size: TASKS_A_PAGE }
+    }
 }
 
 /// How URLs are to be prefetched.
@@ -112,13 +141,14 @@ impl SignedCall {
 
     /// Signs `DescribeVodRefreshTasks`.
     pub fn tasks(query: &TaskQuery<'_>, credentials: &Credentials, nonce: &str, now: Time) -> Self {
-        let since = query.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let time = |time: Time| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let (start, end) = (time(query.made.from), time(query.made.to));
         let (page, size) = (query.page.to_string(), query.page_size.min(TASKS_A_PAGE).to_string());
         let mut own = vec![("ObjectType", "preload"), ("PageNumber", page.as_str()), ("PageSize", size.as_str())];
         own.extend(query.url.map(|url| ("ObjectPath", url)));
         own.extend(query.task.map(|task| ("TaskId", task.as_str())));
         own.extend(query.status.map(|status| ("Status", status.word())));
-        own.extend(since.as_deref().map(|since| ("StartTime", since)));
+        own.extend([("StartTime", start.as_str()), ("EndTime", end.as_str())]);
         Self::sign(Operation::DescribeVodRefreshTasks, &own, credentials, nonce, now)
     }
 

@@ -6,8 +6,12 @@ mod client;
 mod encode;
 mod pace;
 mod reply;
+mod tasks;
 
-pub use call::{DOMAINS_A_PAGE, Operation, PreloadOptions, SIGNATURE_VALID, SignedCall, TASKS_A_PAGE, TaskQuery};
+pub use call::{
+    DOMAINS_A_PAGE, Operation, PreloadOptions, SIGNATURE_VALID, SignedCall, TASKS_A_PAGE, TaskQuery, Window,
+};
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
 pub use pace::{Pace, TURN_MAX};
-pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply, TaskPage, TaskRow, TaskStatus};
+pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply};
+pub use tasks::{TaskPage, TaskRow, TaskStatus};

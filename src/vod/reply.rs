@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::tasks::TaskPage;
 use crate::model::Time;
 
 /// What came back.
@@ -76,82 +77,6 @@ struct QuotaBody {
     preload_remain: String,
 }
 
-/// The body of `DescribeVodRefreshTasks`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TasksBody {
-    tasks: TaskList,
-    total_count: Option<u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TaskList {
-    #[serde(default)]
-    task: Vec<TaskRow>,
-}
-
-/// One task as the service lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TaskRow {
-    /// Its ID.
-    pub task_id: String,
-    /// Its URL.
-    pub object_path: String,
-    /// When it was made, by the service's clock.
-    pub creation_time: Option<Time>,
-    /// In the service's word; see [`TaskRow::status`].
-    pub status: Option<String>,
-    /// Why it failed.
-    pub description: Option<String>,
-}
-
-impl TaskRow {
-    /// Its state; none if the word is unknown.
-    pub fn status(&self) -> Option<TaskStatus> {
-        let word = self.status.as_deref()?;
-        TaskStatus::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
-    }
-}
-
-/// The state of a task (VOD-API.md, `DescribeVodRefreshTasks`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskStatus {
-    /// Warm.
-    Complete,
-    /// Being fetched.
-    Refreshing,
-    /// Not warm, and nobody tries any more.
-    Failed,
-    /// Waiting.
-    Pending,
-}
-
-impl TaskStatus {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Complete, Self::Refreshing, Self::Failed, Self::Pending];
-
-    /// The service's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "Complete",
-            Self::Refreshing => "Refreshing",
-            Self::Failed => "Failed",
-            Self::Pending => "Pending",
-        }
-    }
-}
-
-/// A page of tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskPage {
-    /// Its rows.
-    pub rows: Vec<TaskRow>,
-    /// How many rows there are in all, as the service says.
-    pub total: u64,
-}
-
 /// The body of `DescribeVodUserDomains`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -184,11 +109,9 @@ impl Answer {
         Some((body.preload_quota.trim().parse().ok()?, body.preload_remain.trim().parse().ok()?))
     }
 
-    /// A page of tasks, if the body is one; the list may be empty.
+    /// A page of tasks, if the body is one.
     pub fn tasks(&self) -> Option<TaskPage> {
-        let body: TasksBody = serde_json::from_slice(&self.body).ok()?;
-        let rows = body.tasks.task;
-        Some(TaskPage { total: body.total_count.unwrap_or(rows.len() as u64), rows })
+        TaskPage::read(&self.body)
     }
 
     /// A page of the account's domains and how many there are in all, if the body says so.

@@ -1,6 +1,6 @@
 //! Calls whose answer never came: charged, looked into, and hardly ever sent twice.
 
-use crate::support::{World, urls};
+use crate::support::{World, said, urls};
 
 const ONE_LOST: &str = "[[fault]]\ncalls = [1]\n";
 
@@ -63,6 +63,66 @@ fn what_is_not_listed_in_time_is_sent_anew_under_a_new_charge_and_counted() {
     );
     assert_eq!(world.number("select possible_doubles from v_status"), 5);
     assert_eq!(world.number("select requests_used from v_budget"), 2);
+    world.assert_books_agree();
+}
+
+/// The call is lost, also its copy, and somebody else prefetches these of its URLs.
+fn with_foreign_tasks(foreign: &str) -> World {
+    let scenario = format!(
+        "[[fault]]
+         calls = [1]
+         action = \"drop_before\"
+         [[fault]]
+         calls = [2]
+         action = \"error\"
+         code = \"SignatureNonceUsed\"
+         [[foreign]]
+         {foreign}"
+    );
+    let world = World::new(&scenario, "[budget]\nin_doubt_wait = \"3s\"");
+    world.drop_file("film.txt", urls("a", 100));
+    world
+}
+
+#[test]
+fn a_colleagues_prefetch_of_some_of_its_urls_does_not_settle_a_batch_in_doubt() {
+    let ends = "urls = [\"https://vod.example.com/a/seg-000000.ts\", \"https://vod.example.com/a/seg-000099.ts\"]";
+    for (foreign, listed) in [("first_url_of_call = 1\ncount = 1", 1), (ends, 2)] {
+        let world = with_foreign_tasks(foreign);
+        let _daemon = world.ready_daemon();
+        world.wait_for("select count(*) from v_submissions where outcome = 'in_doubt' and set_aside is not null", 1);
+        let story = world.run(&["why", "https://vod.example.com/a/seg-000000.ts"]);
+        assert!(String::from_utf8_lossy(&story.stdout).contains("does not fit it"), "{}", said(&story));
+        world.wait_for("select submitted from v_status", 100);
+        let closed = "select outcome, cost, double_urls from v_submissions order by submission_id";
+        assert_eq!(world.rows(closed), [["in_doubt", "1", "100"], ["accepted", "1", "0"]], "{listed} listed");
+        assert_eq!(world.count_log("tasks that do not fit a batch in doubt are set aside"), 1);
+        world.assert_all_accepted_once(100);
+        world.assert_books_agree();
+    }
+}
+
+#[test]
+fn a_batch_whose_tasks_are_split_and_shared_is_found_by_them() {
+    // Somebody else's task of its first URL is no obstacle.
+    let scenario = format!(
+        "{ONE_LOST}action = \"drop_after\"
+         [tasks]
+         ids_per_batch = 5
+         respelled = true
+         strict_times = true
+         [[foreign]]
+         first_url_of_call = 1
+         count = 3"
+    );
+    let world = World::new(&scenario, "[budget]\nin_doubt_wait = \"30s\"");
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 123));
+    world.wait_for("select submitted from v_status", 123);
+    assert_eq!(world.rows("select outcome, double_urls from v_submissions"), [["accepted", "0"]]);
+    let theirs = world.preloads()[0].task_ids.clone().unwrap();
+    assert_eq!(world.rows("select task_ids, set_aside is null from v_submissions"), [[theirs.as_str(), "1"]]);
+    world.assert_all_accepted_once(123);
     world.assert_books_agree();
 }
 

@@ -93,7 +93,7 @@ async fn the_hot_statements_walk_their_index() {
         ("notify/outbox HAS_SENT", "USING INDEX files_sent"),
         ("track/book NEXT", "USING INDEX tracks_due"),
         ("track/book OVERDUE", "USING INDEX tracks_accepted"),
-        ("track/book KNOWN_TASK", "USING COVERING INDEX tasks_id"),
+        ("track/book URLS_OF_TASK", "INDEX tasks_id"),
         ("queue/endings SENT", "USING INDEX urls_submission"),
         ("queue/endings GROUPS", "USING INDEX urls_submission"),
         ("queue/ready NEXT_DEADLINE", "USING COVERING INDEX urls_deadline"),

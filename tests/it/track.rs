@@ -89,6 +89,74 @@ fn a_wrong_total_makes_the_rows_be_read() {
 }
 
 #[test]
+fn what_ends_in_another_word_than_complete_or_failed_is_unconfirmed_with_that_word() {
+    let scenario = r#"
+        [tasks]
+        takes = "1s"
+        strict_times = true
+        [[task]]
+        url_contains = "seg-000001"
+        status = "Timeout"
+        [[task]]
+        url_contains = "seg-000002"
+        status = "Canceled"
+        [[task]]
+        url_contains = "seg-000003"
+        status = "Mislaid"
+        [[task]]
+        url_contains = "seg-000004"
+        status = "Failed""#;
+    let world = World::new(scenario, &format!("{FAST}retry_failed = 0\n").replace("1s", "100ms"));
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 20));
+    world.wait_for("select unconfirmed from v_files", 3);
+    world.wait_for("select complete from v_files", 16);
+    world.wait_for("select failed from v_files", 1);
+    let reasons = world.rows("select reason from v_urls where state = 'unconfirmed' order by line");
+    for (reason, word) in reasons.concat().iter().zip(["Timeout", "Canceled", "Mislaid"]) {
+        assert!(reason.ends_with(&format!("the service says {word}")), "{reason}");
+    }
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    world.assert_all_accepted(20);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_batch_of_which_nothing_ends_well_is_not_waited_for_for_three_days() {
+    let scenario = "[tasks]\ntakes = \"1s\"\n[[task]]\nstatus = \"Timeout\"";
+    let world = World::new(scenario, &FAST.replace("1s", "100ms"));
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 120));
+    world.wait_for("select unconfirmed from v_files", 120);
+    world.assert_books_agree();
+}
+
+#[test]
+fn complete_below_a_hundred_per_cent_is_submitted_and_in_the_end_unconfirmed() {
+    let scenario = r#"
+        [tasks]
+        takes = "1s"
+        [[task]]
+        url_contains = "seg-00000"
+        process = "99.37%""#;
+    let world = World::new(scenario, &FAST.replace("1s", "100ms"));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 60));
+    world.wait_for("select complete from v_files", 50);
+    assert_eq!(world.number("select submitted from v_files"), 10);
+    world.wait_for("select count(*) from tracks where looks > 6", 1);
+    assert_eq!(world.number("select submitted from v_files"), 10);
+    world.stop(daemon);
+    // The last look, before the service forgets.
+    sql(&world, "update tracks set accepted_at = accepted_at - 72 * 3600000 + 8 * 60000, look_at = 0");
+    let _daemon = world.daemon();
+    world.wait_for("select unconfirmed from v_files", 10);
+    let said = "select count(*) from v_urls where state = 'unconfirmed' and instr(reason, 'complete at 99.37%') > 0";
+    assert_eq!(world.number(said), 10);
+    world.assert_books_agree();
+}
+
+#[test]
 fn a_killed_daemon_goes_on_where_it_was() {
     let world = World::new("[tasks]\nspeed = 300.0\n[quota]\nper_day = 5000", FAST);
     let daemon = world.ready_daemon();

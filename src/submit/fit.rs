@@ -1,0 +1,164 @@
+//! Whether tasks that list URLs of a batch in doubt are the batch's. Pure.
+//!
+//! A call's answer never came, and the service lists tasks of its URLs. Somebody else with the same account (the console, a
+//! script) may have made them, and then our call may never have been performed: a batch that is closed by a foreign task is
+//! never sent. So a task settles a batch only if it fits it: it was created within the call's window by the service's clock,
+//! and its rows are the batch's. The cases:
+//!
+//! - *One task, the batch's.* It lists every URL of the batch.
+//! - *Split.* The service gives a batch several IDs, one every 500 URLs, or one a domain: together they list every URL.
+//! - *Merged.* One ID for several calls of a second and a domain: its rows are the batch's and others'. It lists every URL of
+//!   the batch, and what else it lists does not matter. Where the other call was ours as well, the ID is known as that
+//!   submission's; those of its rows that are the other submission's URLs prove nothing of this one.
+//! - *Listed late.* Some of the batch's rows are there, the others come: not yet. The doubt goes on, and the next look tells.
+//! - *Foreign.* It lists some of the URLs, or was made before the call: the doubt goes on. If it lists all of them, made within the window, they
+//!   are prefetched, whoever asked for that.
+//! - *Not all rows can be read* (a merged task of more rows than are read): both ends of the batch are listed, and as many
+//!   rows as the batch has URLs.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+
+use crate::model::{TaskId, Time};
+use crate::track::bare;
+use crate::vod::{SIGNATURE_VALID, TaskRow};
+
+/// The service's clock may differ so much from what was taken for it when the call was signed.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
+
+/// When the service can have performed a call, by its own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Not before.
+    pub from: Time,
+    /// Not after.
+    pub to: Time,
+}
+
+impl Span {
+    /// Of a call that was signed then, and of which the last copy was sent then: it is performed before it is stale.
+    pub fn of(signed_at: Time, sent_at: Time, call_timeout: std::time::Duration) -> Self {
+        let answered = sent_at + TimeDelta::from_std(call_timeout).unwrap_or(SIGNATURE_VALID);
+        Self { from: signed_at - CLOCKS_DIFFER, to: answered.max(signed_at + SIGNATURE_VALID) + CLOCKS_DIFFER }
+    }
+
+    /// Whether a row was made within it. One that does not say when was asked for by the time.
+    fn holds(self, row: &TaskRow) -> bool {
+        row.creation_time.is_none_or(|at| self.from <= at && at <= self.to)
+    }
+}
+
+/// A task as the service lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its ID.
+    pub id: TaskId,
+    /// Rows that it has, as the service counts them.
+    pub total: u64,
+    /// Its rows, as far as they were read.
+    pub rows: Vec<TaskRow>,
+    /// URLs for which another submission was given this task.
+    pub others: Vec<String>,
+}
+
+/// What the tasks are to the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// These are its tasks. The latest of its rows was made then.
+    Ours {
+        /// Their IDs.
+        tasks: Vec<TaskId>,
+        /// When the call was performed, if the service says so.
+        performed_at: Option<Time>,
+    },
+    /// These list URLs of it, and do not fit it.
+    Foreign {
+        /// Their IDs.
+        tasks: Vec<TaskId>,
+        /// How many of its URLs they list.
+        listed: usize,
+    },
+    /// Nothing lists any of it.
+    NotYet,
+}
+
+/// What one task lists of a batch within its window.
+struct Part<'l> {
+    task: &'l Listed,
+    urls: HashSet<String>,
+    performed_at: Option<Time>,
+}
+
+/// What these tasks are to a batch of these URLs, whose call can have been performed within `span`.
+pub fn fits(batch: &[&str], listed: &[Listed], span: Span) -> Fit {
+    let spellings: Vec<String> = batch.iter().map(|url| bare(url)).collect();
+    let parts = parts(&spellings, listed, span);
+    if parts.is_empty() {
+        let early: Vec<TaskId> =
+            listed.iter().filter(|task| !task.rows.is_empty()).map(|task| task.id.clone()).collect();
+        return if early.is_empty() { Fit::NotYet } else { Fit::Foreign { tasks: early, listed: 0 } };
+    }
+    let covered = covered(&spellings, &parts);
+    if covered == batch.len() || ends_and_total_fit(&spellings, &parts) {
+        let needed = needed(parts);
+        let performed_at = needed.iter().filter_map(|part| part.performed_at).max();
+        return Fit::Ours { tasks: needed.iter().map(|part| part.task.id.clone()).collect(), performed_at };
+    }
+    Fit::Foreign { tasks: parts.iter().map(|part| part.task.id.clone()).collect(), listed: covered }
+}
+
+/// The first URL of a batch that none of these tasks lists within the window.
+pub fn first_missing<'u>(batch: &[&'u str], listed: &[Listed], span: Span) -> Option<&'u str> {
+    let spellings: Vec<String> = batch.iter().map(|url| bare(url)).collect();
+    let parts = parts(&spellings, listed, span);
+    let at = spellings.iter().position(|url| !parts.iter().any(|part| part.urls.contains(url)))?;
+    Some(batch[at])
+}
+
+/// What each task lists of the batch; those that list nothing of it are left out.
+fn parts<'l>(spellings: &[String], listed: &'l [Listed], span: Span) -> Vec<Part<'l>> {
+    let batch: HashSet<&String> = spellings.iter().collect();
+    let part = |task: &'l Listed| {
+        let others: HashSet<String> = task.others.iter().map(|url| bare(url)).collect();
+        let mut part = Part { task, urls: HashSet::new(), performed_at: None };
+        for row in task.rows.iter().filter(|row| span.holds(row)) {
+            let url = bare(&row.object_path);
+            if batch.contains(&url) && !others.contains(&url) {
+                part.performed_at = part.performed_at.max(row.creation_time);
+                part.urls.insert(url);
+            }
+        }
+        (!part.urls.is_empty()).then_some(part)
+    };
+    listed.iter().filter_map(part).collect()
+}
+
+fn covered(spellings: &[String], parts: &[Part<'_>]) -> usize {
+    spellings.iter().filter(|url| parts.iter().any(|part| part.urls.contains(*url))).count()
+}
+
+/// Without the tasks of which all is listed by larger ones, too: somebody else's, beside the batch's.
+fn needed(mut parts: Vec<Part<'_>>) -> Vec<Part<'_>> {
+    parts.sort_by_key(|part| Reverse(part.urls.len()));
+    let mut listed: HashSet<String> = HashSet::new();
+    parts.retain(|part| {
+        let adds = part.urls.iter().any(|url| !listed.contains(url));
+        listed.extend(part.urls.iter().cloned());
+        adds
+    });
+    parts.sort_by(|a, b| a.task.id.cmp(&b.task.id));
+    parts
+}
+
+/// Where not all rows were read: the first and the last URL are listed, and as many rows as there are URLs.
+fn ends_and_total_fit(spellings: &[String], parts: &[Part<'_>]) -> bool {
+    let is_listed = |url: Option<&String>| url.is_some_and(|url| parts.iter().any(|part| part.urls.contains(url)));
+    let total: u64 = parts.iter().map(|part| part.task.total.saturating_sub(part.task.others.len() as u64)).sum();
+    let read: u64 = parts.iter().map(|part| part.task.rows.len() as u64).sum();
+    is_listed(spellings.first()) && is_listed(spellings.last()) && read < total && total == spellings.len() as u64
+}
+
+#[cfg(test)]
+mod tests;

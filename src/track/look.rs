@@ -1,0 +1,203 @@
+//! One look at a batch: which calls it makes, and what they prove. Counts are asked for first, rows only where something failed, or
+//! where the counts do not fit the batch.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use tracing::debug;
+
+use super::book::{self, TaskSeen, Track};
+use super::matching::{Fate, Patience, fates};
+use super::plan::{Course, Progress, Seen, patience, progress, wants_running, wants_total};
+use super::worker::{Ailing, Tracker};
+use crate::model::{TaskId, Time, UrlId};
+use crate::queue::{self, SentUrl};
+use crate::vod::{TASKS_A_PAGE, TaskQuery, TaskRow, TaskStatus, Window};
+
+/// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
+const PAGES_MAX: u32 = 60;
+
+/// URLs that a look asks for by name at most.
+const SINGLES_MAX: usize = 20;
+
+/// Tasks are looked for from so long before the batch was accepted on: clocks differ.
+const LOOK_BACK: TimeDelta = TimeDelta::minutes(2);
+
+/// A look under way.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    pub(super) calls: u32,
+    pub(super) tasks: HashMap<TaskId, TaskSeen>,
+    failed_rows: Vec<TaskRow>,
+    /// Rows that wait or are being fetched, once that was asked.
+    running: Option<u32>,
+}
+
+/// What a look proved.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) seen: Seen,
+    /// URLs whose end it saw.
+    pub(super) ends: Vec<(UrlId, Fate)>,
+    /// Whether those that are not among them are complete.
+    pub(super) all_known: bool,
+    /// Whether what is counted as complete is.
+    pub(super) counts_hold: bool,
+}
+
+impl Look {
+    fn sum(&self, of: impl Fn(&TaskSeen) -> u32) -> u32 {
+        self.tasks.values().map(of).fold(0, u32::saturating_add)
+    }
+
+    fn seen(&self, at: Time) -> Seen {
+        let all_asked = !self.tasks.is_empty() && self.tasks.values().all(|task| task.listed.is_some());
+        Seen {
+            at,
+            complete: self.sum(|task| task.complete),
+            failed: self.sum(|task| task.failed),
+            listed: all_asked.then(|| self.sum(|task| task.listed.unwrap_or(0))),
+            running: self.running,
+        }
+    }
+}
+
+impl Tracker {
+    /// One look, and what it proved written down.
+    pub(super) async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
+        let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
+        let mut look = Look::default();
+        let tasks = book::tasks(self.store.read(), track.submission).await?;
+        self.count(&mut look, track, &course, &tasks).await?;
+        let seen = look.seen(self.now());
+        let urls = queue::sent(self.store.read(), track.submission).await?;
+        let verdict = progress(&course, &seen);
+        debug!(submission.id = track.submission.0, ?seen, ?verdict, "tasks were asked for");
+        let patience = patience(&course, track.looks, self.now(), self.first_after());
+        let counts_hold = verdict != Progress::Ended || self.counts_hold(&mut look, &tasks).await?;
+        let ends = match verdict {
+            Progress::Open => Vec::new(),
+            Progress::Ended if counts_hold && seen.failed == 0 => Vec::new(),
+            Progress::Ended if counts_hold => {
+                let ends = fates(&urls, &look.failed_rows, patience).ended;
+                if ends.len() == seen.failed as usize {
+                    ends
+                } else {
+                    self.read_rows(&mut look, track, (&tasks, &urls), patience).await?
+                }
+            }
+            Progress::Ended | Progress::Odd => self.read_rows(&mut look, track, (&tasks, &urls), patience).await?,
+        };
+        let failed = ends.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_))).count();
+        let by_counts = verdict == Progress::Ended && counts_hold && failed == seen.failed as usize;
+        let all_known = ends.len() == urls.len() || by_counts;
+        let proof = Proof { seen, ends, all_known, counts_hold };
+        Ok(self.write_down(track, &course, (&look, &urls), &proof).await?)
+    }
+
+    /// How many are complete, how many failed; where it decides, how many are listed and how many still run.
+    async fn count(&mut self, look: &mut Look, track: &Track, course: &Course, tasks: &[TaskId]) -> Result<(), Ailing> {
+        for task in tasks {
+            let complete = self.total(look, task, Some(TaskStatus::Complete)).await?;
+            look.tasks.entry(task.clone()).or_default().complete = complete;
+        }
+        let complete = look.sum(|task| task.complete);
+        if complete < track.urls && (complete > 0 || track.looks >= 2) {
+            for task in tasks {
+                self.ask_failed(look, task).await?;
+            }
+        }
+        let seen = look.seen(self.now());
+        let wants_running = wants_running(course, track.looks, &seen, self.first_after());
+        if wants_running || wants_total(course, &seen) {
+            for task in tasks {
+                let listed = self.total(look, task, None).await?;
+                look.tasks.entry(task.clone()).or_default().listed = Some(listed);
+            }
+        }
+        if wants_running {
+            let mut running = 0_u32;
+            for task in tasks {
+                for status in [TaskStatus::Refreshing, TaskStatus::Pending] {
+                    running = running.saturating_add(self.total(look, task, Some(status)).await?);
+                }
+            }
+            look.running = Some(running);
+        }
+        Ok(())
+    }
+
+    /// How many rows of a task there are; of the rows themselves one, since none cannot be asked for.
+    async fn total(&mut self, look: &mut Look, task: &TaskId, status: Option<TaskStatus>) -> Result<u32, Ailing> {
+        let page = self.ask(look, TaskQuery { status, page_size: 1, ..self.rows_of(task) }).await?;
+        Ok(u32::try_from(page.total).unwrap_or(u32::MAX))
+    }
+
+    /// The first page of a task's rows, whenever they were made: a task may have been merged with an older one.
+    fn rows_of<'t>(&self, task: &'t TaskId) -> TaskQuery<'t> {
+        TaskQuery { task: Some(task), ..TaskQuery::first(Window::all(self.now())) }
+    }
+
+    /// Whether all that is counted as complete is done to the end: `Complete` below 100 % means submitted (VOD-API.md, "Found since", 4).
+    /// The first, the middle and the last page of each task are looked at; where a service was seen to do so, that is not enough.
+    async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId]) -> Result<bool, Ailing> {
+        for task in tasks {
+            let complete = look.tasks.get(task).map_or(0, |task| task.complete);
+            let last = complete.div_ceil(TASKS_A_PAGE).clamp(1, PAGES_MAX);
+            let mut pages = vec![1, last.div_ceil(2), last];
+            pages.dedup();
+            for page in pages {
+                if self.says_complete_early {
+                    return Ok(false);
+                }
+                let query = TaskQuery { status: Some(TaskStatus::Complete), page, ..self.rows_of(task) };
+                let rows = self.ask(look, query).await?.rows;
+                self.says_complete_early |= rows.iter().any(TaskRow::is_partly);
+            }
+        }
+        Ok(!self.says_complete_early)
+    }
+
+    /// The rows of a task that failed, all pages of them.
+    async fn ask_failed(&mut self, look: &mut Look, task: &TaskId) -> Result<(), Ailing> {
+        for page in 1..=PAGES_MAX {
+            let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(task) };
+            let listed = self.ask(look, failed).await?;
+            look.tasks.entry(task.clone()).or_default().failed = u32::try_from(listed.total).unwrap_or(u32::MAX);
+            let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * TASKS_A_PAGE);
+            look.failed_rows.extend(listed.rows);
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the rows themselves, and asks by name for URLs that are not among them.
+    async fn read_rows(
+        &mut self,
+        look: &mut Look,
+        track: &Track,
+        (tasks, urls): (&[TaskId], &[SentUrl]),
+        patience: Patience,
+    ) -> Result<Vec<(UrlId, Fate)>, Ailing> {
+        let mut rows: Vec<TaskRow> = Vec::new();
+        for task in tasks {
+            for page in 1..=PAGES_MAX {
+                let listed = self.ask(look, TaskQuery { page, ..self.rows_of(task) }).await?.rows;
+                let is_last = listed.len() < TASKS_A_PAGE as usize;
+                rows.extend(listed);
+                if is_last {
+                    break;
+                }
+            }
+        }
+        let unlisted = fates(urls, &rows, patience).unlisted;
+        let made = Window::since(track.accepted_at - LOOK_BACK, self.now());
+        for url in urls.iter().filter(|url| unlisted.contains(&url.id)).take(SINGLES_MAX) {
+            let page = self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(made) }).await?;
+            rows.extend(page.rows);
+        }
+        Ok(fates(urls, &rows, patience).ended)
+    }
+}

@@ -1,0 +1,176 @@
+//! What `DescribeVodRefreshTasks` answers. The service's documents and its answers differ in how they spell it (VOD-API.md, "Found
+//! since", 9): numbers come as text or as numbers, keys in upper or lower case, and what there is none of may be left out.
+
+use serde_json::Value;
+
+use crate::model::Time;
+
+/// A page of tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPage {
+    /// Its rows.
+    pub rows: Vec<TaskRow>,
+    /// How many rows there are in all, as the service says.
+    pub total: u64,
+}
+
+/// One task as the service lists it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Its ID; empty where the row has none.
+    pub task_id: String,
+    /// Its URL.
+    pub object_path: String,
+    /// When it was made, by the service's clock.
+    pub creation_time: Option<Time>,
+    /// In the service's word; see [`TaskRow::status`].
+    pub status: Option<String>,
+    /// How far it is, as the service writes it: `99.37%` or `10`.
+    pub process: Option<String>,
+    /// Why it failed.
+    pub description: Option<String>,
+}
+
+/// The state of a task (VOD-API.md, `DescribeVodRefreshTasks`; SIBLING-APIS.md, C).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskStatus {
+    /// Warm.
+    Complete,
+    /// Being fetched.
+    Refreshing,
+    /// Not warm, and nobody tries any more.
+    Failed,
+    /// Waiting.
+    Pending,
+    /// Not carried out in time. The sibling products have it; VOD cannot be asked for tasks in it.
+    Timeout,
+    /// Called off; likewise.
+    Canceled,
+}
+
+impl TaskStatus {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Complete, Self::Refreshing, Self::Failed, Self::Pending, Self::Timeout, Self::Canceled];
+
+    /// The service's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "Complete",
+            Self::Refreshing => "Refreshing",
+            Self::Failed => "Failed",
+            Self::Pending => "Pending",
+            Self::Timeout => "Timeout",
+            Self::Canceled => "Canceled",
+        }
+    }
+}
+
+impl TaskRow {
+    /// Its state; none if the word is unknown.
+    pub fn status(&self) -> Option<TaskStatus> {
+        let word = self.status.as_deref()?;
+        TaskStatus::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether it says of itself that it is not done to the end: a `Complete` of less than 100 % is submitted, not fetched. A row that
+    /// does not say how far it is, is as far as its state.
+    pub fn is_partly(&self) -> bool {
+        let process = self.process.as_deref().map(|process| process.trim().trim_end_matches('%').trim());
+        process.and_then(|process| process.parse::<f64>().ok()).is_some_and(|percent| percent < 100.0)
+    }
+
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            task_id: text(row, "TaskId").unwrap_or_default(),
+            object_path: text(row, "ObjectPath")?,
+            creation_time: text(row, "CreationTime").as_deref().and_then(time),
+            status: text(row, "Status"),
+            process: text(row, "Process"),
+            description: text(row, "Description"),
+        })
+    }
+}
+
+impl TaskPage {
+    /// Reads a body; none if it is no page of tasks. A list that is left out is an empty one.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let list = field(&body, "Tasks").and_then(|tasks| field(tasks, "Task"));
+        let rows: Vec<TaskRow> =
+            list.and_then(Value::as_array).into_iter().flatten().filter_map(TaskRow::read).collect();
+        let total = text(&body, "TotalCount").and_then(|total| total.parse().ok());
+        if total.is_none() && field(&body, "Tasks").is_none() {
+            return None;
+        }
+        Some(Self { total: total.unwrap_or(rows.len() as u64), rows })
+    }
+}
+
+fn field<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
+    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// A value that is text or a number; none if it is neither, or empty.
+fn text(object: &Value, name: &str) -> Option<String> {
+    let text = match field(object, name)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A moment, with or without its seconds.
+fn time(text: &str) -> Option<Time> {
+    let with_seconds = text.strip_suffix('Z').map(|minute| format!("{minute}:00Z"));
+    text.parse().ok().or_else(|| with_seconds?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_however_the_service_spells_it() {
+        let plain = r#"{"RequestId":"R","TotalCount":2,"PageNumber":1,"PageSize":50,"Tasks":{"Task":[
+            {"TaskId":"71","ObjectPath":"a/1","Status":"Complete","Process":"99.37%","CreationTime":"2026-11-25T06:00:00Z"},
+            {"TaskId":"71","ObjectPath":"a/2","Status":"Timeout","Process":"10","CreationTime":"2026-11-25T06:00:00Z",
+             "Description":""}]}}"#;
+        let other = r#"{"requestId":"R","totalCount":"2","tasks":{"task":[
+            {"taskId":71,"objectPath":"a/1","status":"Complete","process":"99.37%","creationTime":"2026-11-25T06:00Z"},
+            {"taskId":71,"objectPath":"a/2","status":"Timeout","process":10,"creationTime":"2026-11-25T06:00Z"}]}}"#;
+        let page = TaskPage::read(plain.as_bytes()).unwrap();
+        assert_eq!(page, TaskPage::read(other.as_bytes()).unwrap());
+        assert_eq!((page.total, page.rows.len()), (2, 2));
+        assert!(page.rows.iter().all(TaskRow::is_partly));
+        assert_eq!(page.rows[1].status(), Some(TaskStatus::Timeout));
+    }
+
+    #[test]
+    fn what_there_is_none_of_may_be_left_out() {
+        let none = TaskPage { rows: Vec::new(), total: 0 };
+        for body in [
+            r#"{"RequestId":"R","TotalCount":0}"#,
+            r#"{"RequestId":"R","Tasks":{}}"#,
+            r#"{"RequestId":"R","TotalCount":"0","Tasks":null}"#,
+            r#"{"RequestId":"R","Tasks":{"Task":null}}"#,
+        ] {
+            assert_eq!(TaskPage::read(body.as_bytes()), Some(none.clone()), "{body}");
+        }
+        for body in [r#"{"RequestId":"R"}"#, "[]", "7", "<html>"] {
+            assert_eq!(TaskPage::read(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_does_not_say_how_far_it_is_is_as_far_as_its_state() {
+        let row = |process: Option<&str>| TaskRow { process: process.map(str::to_owned), ..TaskRow::default() };
+        for whole in [None, Some("100%"), Some("100"), Some(" 100.00 % "), Some("done")] {
+            assert!(!row(whole).is_partly(), "{whole:?}");
+        }
+        for part in ["0", "10", "99.37%", "99.99 %"] {
+            assert!(row(Some(part)).is_partly(), "{part}");
+        }
+    }
+}
