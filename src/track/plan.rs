@@ -99,7 +99,7 @@ fn is_late(course: &Course, now: Time, first_after: Duration) -> bool {
 }
 
 /// After so many looks a state that nobody knows is an end.
-const WORDS_END_AFTER: u32 = 8;
+const WORDS_END_AFTER: u32 = 6;
 
 /// How much longer rows may change, at a look that comes after `looks` others.
 pub(super) fn patience(course: &Course, looks: u32, now: Time, first_after: Duration) -> Patience {

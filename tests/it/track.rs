@@ -106,7 +106,7 @@ fn what_ends_in_another_word_than_complete_or_failed_is_unconfirmed_with_that_wo
         [[task]]
         url_contains = "seg-000004"
         status = "Failed""#;
-    let world = World::new(scenario, &format!("{FAST}retry_failed = 0\n").replace("1s", "100ms"));
+    let world = World::new(scenario, &format!("{FAST}retry_failed = 0\n"));
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 20));
     world.wait_for("select unconfirmed from v_files", 3);
@@ -124,7 +124,7 @@ fn what_ends_in_another_word_than_complete_or_failed_is_unconfirmed_with_that_wo
 #[test]
 fn a_batch_of_which_nothing_ends_well_is_not_waited_for_for_three_days() {
     let scenario = "[tasks]\ntakes = \"1s\"\n[[task]]\nstatus = \"Timeout\"";
-    let world = World::new(scenario, &FAST.replace("1s", "100ms"));
+    let world = World::new(scenario, FAST);
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 120));
     world.wait_for("select unconfirmed from v_files", 120);
@@ -139,7 +139,7 @@ fn complete_below_a_hundred_per_cent_is_submitted_and_in_the_end_unconfirmed() {
         [[task]]
         url_contains = "seg-00000"
         process = "99.37%""#;
-    let world = World::new(scenario, &FAST.replace("1s", "100ms"));
+    let world = World::new(scenario, FAST);
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 60));
     world.wait_for("select complete from v_files", 50);
@@ -315,7 +315,8 @@ fn twenty_thousand_open_batches_do_not_keep_a_new_one_from_being_sent() {
         &world,
         "with recursive n(n) as (select 1000 union all select n + 1 from n where n < 20999)
          insert into submissions (submission_id, day, nonce, state, outcome, signed_at, sent_at, urls, cost, opened_at, closed_at)
-             select n, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, 0, 0 from n;
+             select n, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, s.opened_at, s.closed_at
+             from n, submissions as s where s.submission_id = 1;
          insert into tracks (submission_id, accepted_at, urls, look_at, seen_at, looks)
              select submission_id, (select min(accepted_at) from tracks), 1, 0, 1, 1 from submissions where submission_id >= 1000;
          insert into tasks (task_id, submission_id) select 't' || submission_id, submission_id from submissions where submission_id >= 1000",
