@@ -2,7 +2,7 @@
 //! simulated clock; the price of isolation alone, against the information-theoretic bound; and months on accounts whose
 //! service takes few URLs (`yields/limited.rs`). Run: `cargo bench --bench yield`.
 //!
-//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month.
+//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part alone.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -383,21 +383,18 @@ fn isolation(rate: f64, urls: usize, seed: u64) {
 fn main() {
     let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     let seed = number("PREFETCHD_BENCH_SEED", 1);
+    if number("PREFETCHD_BENCH_LIMITED", 0) > 0 {
+        return limited::all(seed, number("PREFETCHD_BENCH_DAYS", 30) as i64);
+    }
     println!("isolation alone (an accepted test is not lost: it warmed its URLs)");
     for (rate, urls) in [(1e-2, 100_000), (1e-3, 300_000), (1e-4, 1_000_000), (1e-6, 10_000_000)] {
         isolation(rate, urls, seed);
     }
-    println!("learning how many URLs the service's own queue takes (calls refused for it, of all)");
-    limited::learning(seed, "100", &[(100, 2_000)]);
-    limited::learning(seed, "7", &[(7, 200)]);
-    limited::learning(seed, "100, 7, 100, no end", &[(100, 1_000), (7, 200), (100, 3_000), (usize::MAX, 100_000)]);
     match number("PREFETCHD_BENCH_DAYS", 30) {
         0 => {}
         days => {
             month(seed, days as i64);
-            limited::month(seed, days as i64, false, 100);
-            limited::month(seed, days as i64, true, usize::MAX);
-            limited::month(seed, days as i64, true, 100);
+            limited::all(seed, days as i64);
         }
     }
 }

@@ -107,8 +107,19 @@ impl Service for Narrow {
     }
 }
 
+/// All of it.
+pub(crate) fn all(seed: u64, days: i64) {
+    println!("learning how many URLs the service's own queue takes (calls refused for it, of all)");
+    learning(seed, "100", &[(100, 2_000)]);
+    learning(seed, "7", &[(7, 200)]);
+    learning(seed, "100, 7, 100, no end", &[(100, 1_000), (7, 200), (100, 3_000), (usize::MAX, 100_000)]);
+    month(seed, days, false, 100);
+    month(seed, days, true, usize::MAX);
+    month(seed, days, true, 100);
+}
+
 /// A month; the oracle spreads the day's calls evenly and fills with each exactly the room that there is.
-pub(crate) fn month(seed: u64, days: i64, counts_urls: bool, queue: usize) {
+fn month(seed: u64, days: i64, counts_urls: bool, queue: usize) {
     let start: Time = "2026-11-01T16:00:00Z".parse().unwrap();
     let mut service = Narrow::new(seed, counts_urls, queue);
     let mut model = Model::new(Config::from_toml("").unwrap(), start);
@@ -157,7 +168,7 @@ fn oracle(seed: u64, days: i64, counts_urls: bool, queue: usize) -> u64 {
 }
 
 /// Calls that are refused until the sizes are learned one after the other, each while so many URLs go through.
-pub(crate) fn learning(seed: u64, name: &str, sizes: &[(usize, i64)]) {
+fn learning(seed: u64, name: &str, sizes: &[(usize, i64)]) {
     let start: Time = "2026-11-01T16:00:00Z".parse().unwrap();
     let mut service = Narrow::new(seed, false, 0);
     let mut model = Model::new(Config::from_toml("").unwrap(), start);
