@@ -56,8 +56,11 @@ impl World {
     /// Ordinary URLs may cost a few calls; the rest of the day is kept for urgent ones.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let domain = |n| format!("[[domain]]\nname = \"h{n:02}.example.com\"\nstatus = \"online\"\n");
+        fs::write(dir.path().join("scenario.toml"), (0..20).map(domain).collect::<String>()).unwrap();
         let mut sandbox = Command::new(env!("CARGO_BIN_EXE_prefetchd"))
-            .args(["sandbox", "--listen", "127.0.0.1:0"])
+            .args(["sandbox", "--listen", "127.0.0.1:0", "--scenario"])
+            .arg(dir.path().join("scenario.toml"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use rustix::io::Errno;
@@ -28,6 +30,13 @@ use crate::pulse::Pulse;
 use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress, Rejection};
 use crate::store::{self, Store};
 use crate::words;
+
+/// Who is more urgent waits for the chunk that is being committed: it should take no longer than this, however slow the machine.
+const CHUNK_TIME: Duration = Duration::from_millis(350);
+
+/// Lines of the first chunks, before it is known what one takes, and of the smallest.
+const CHUNK_LINES_FIRST: u64 = 20_000;
+const CHUNK_LINES_MIN: u64 = 2_000;
 
 /// What stopped an ingest; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +59,23 @@ pub struct Ingest {
     clock: Clock,
     /// The spool's: it beats at each chunk, however long a file takes.
     pulse: Pulse,
+    /// Lines a chunk, as many as this machine commits in [`CHUNK_TIME`].
+    chunk_lines: Arc<AtomicU64>,
 }
 
 impl Ingest {
     /// An ingest into this store from these folders, as it is configured.
     pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
         let (rules, fresh_for) = (ReadRules::of(config, clock.now()), fresh_for(config));
-        Self { store, folders, rules, fresh_for, clock, pulse: Pulse::default() }
+        Self {
+            store,
+            folders,
+            rules,
+            fresh_for,
+            clock,
+            pulse: Pulse::default(),
+            chunk_lines: Arc::new(AtomicU64::new(CHUNK_LINES_FIRST)),
+        }
     }
 
     /// Takes over what was read afresh: lines that are read from now on are checked by it.
@@ -131,6 +150,7 @@ impl Ingest {
             refused_bytes: file.refused_bytes,
             is_whole: how.is_whole,
             chunk_lines_max: if how.passes { CHUNK_LINES_OF_PASSING } else { u64::MAX },
+            chunk_lines: Arc::clone(&self.chunk_lines),
         }
     }
 
@@ -178,6 +198,7 @@ impl Ingest {
         self.store.give_way().await;
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
+        let began = Instant::now();
         let moved = tx.bulk(|conn| {
             let moved = self.commit(conn, file, keys, &chunk, now)?;
             let phase = match &ending {
@@ -197,6 +218,9 @@ impl Ingest {
         let (moved, phase) = moved.await?;
         check_mark(moved, &file.stored_name)?;
         tx.commit().await?;
+        if let Some(lines) = chunk_lines(chunk.progress.lines, began.elapsed()) {
+            self.chunk_lines.store(lines, Ordering::Relaxed);
+        }
         (file.read_bytes, file.refused_bytes) = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
         file.encoding = chunk.progress.encoding;
         received.give_back(chunk.urls);
@@ -333,6 +357,12 @@ impl Ingest {
     }
 }
 
+/// How many lines the next chunks may have, by what this one took; nothing, if it was too small to tell.
+fn chunk_lines(lines: u64, took: Duration) -> Option<u64> {
+    let fits = u128::from(lines) * CHUNK_TIME.as_micros() / took.as_micros().max(1);
+    (lines >= CHUNK_LINES_MIN).then(|| u64::try_from(fits).unwrap_or(u64::MAX).max(CHUNK_LINES_MIN))
+}
+
 /// A mark that is not where the chunk starts was moved by somebody else.
 fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
     if moved { Ok(()) } else { Err(io::Error::other(format!("{name}: its mark was moved by somebody else")).into()) }
@@ -412,4 +442,18 @@ impl Reading {
 
 fn fresh_for(config: &Config) -> TimeDelta {
     TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_has_as_many_lines_as_are_committed_while_something_urgent_may_wait() {
+        let ms = Duration::from_millis;
+        assert_eq!(chunk_lines(20_000, ms(70)), Some(100_000));
+        assert_eq!(chunk_lines(50_000, ms(3_500)), Some(5_000));
+        assert_eq!(chunk_lines(5_000, ms(60_000)), Some(CHUNK_LINES_MIN));
+        assert_eq!(chunk_lines(100, ms(1)), None);
+    }
 }

@@ -140,6 +140,8 @@ pub(super) struct Reader {
     pub(super) is_whole: bool,
     /// Lines a chunk, at most.
     pub(super) chunk_lines_max: u64,
+    /// The same, by how fast they are committed.
+    pub(super) chunk_lines: Arc<AtomicU64>,
 }
 
 impl Reader {
@@ -224,7 +226,8 @@ impl Reader {
                 break identity.end(ends_at - chunk.chunk.progress.read_bytes, first_refused);
             }
             chunk.add(item, ends_at, content.encoding, &mut report);
-            if chunk.is_full(content.content.lines_read(), self.chunk_lines_max, &report) {
+            let lines_max = self.chunk_lines_max.min(self.chunk_lines.load(Ordering::Relaxed));
+            if chunk.is_full(content.content.lines_read(), lines_max, &report) {
                 let next = chunk.chunk.progress.read_bytes;
                 if !parts.send(Part::Chunk(chunk.finish(&mut content.content, &mut report)?)) {
                     return Ok(None);
