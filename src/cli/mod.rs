@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
-use crate::daemon::Locked;
+use crate::daemon::{LeftCopy, Locked};
 use crate::telemetry::one_line;
 use crate::{credentials, exit, store};
 
@@ -146,7 +146,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.code;
         }
-        if cause.is::<config::Error>() || cause.is::<credentials::Error>() {
+        if cause.is::<config::Error>() || cause.is::<credentials::Error>() || cause.is::<LeftCopy>() {
             return exit::CONFIG;
         }
         if let Some(locked) = cause.downcast_ref::<Locked>() {

@@ -34,7 +34,7 @@ use crate::pulse::Pulse;
 use crate::schedule::Policy;
 use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
-use crate::status::{Board, Health, SignOfLife};
+use crate::status::{Board, Health, Sign, SignOfLife};
 use crate::store::{self, Guard, Store};
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
@@ -80,6 +80,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;
     make_parent(config.database.url.path())?;
+    refuse_left_copy(&config)?;
     let locks = lock_paths(&config).map(|path| Lock::take(&path));
     let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
     let store = open_store(&config).await?;
@@ -168,6 +169,28 @@ async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
         store.close().await;
     }
     Ok(())
+}
+
+/// A daemon that lost its database and was killed has left a copy of what it held: nobody begins anew beside it.
+fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
+    // One that still runs has the locks, which say so.
+    let left = lock_paths(config).into_iter().filter(|path| Lock::held(path) == Held::Free);
+    let signs = left.filter_map(|path| Sign::read(&path));
+    match signs.filter_map(|sign| sign.lost?.lost.copy).find(|copy| copy.exists()) {
+        Some(copy) => Err(LeftCopy { copy, database: config.database.url.path().to_path_buf() }),
+        None => Ok(()),
+    }
+}
+
+/// What a lost database held has not been put back.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the database was lost under the daemon before this one, and what it held is in {copy}: move that to {database} (`prefetchd status` \
+     has the commands), or elsewhere to begin without it"
+)]
+pub struct LeftCopy {
+    copy: PathBuf,
+    database: PathBuf,
 }
 
 fn make_parent(database: &Path) -> anyhow::Result<()> {

@@ -125,6 +125,25 @@ fn a_write_ahead_log_that_is_deleted_is_rescued_and_put_back() {
 }
 
 #[test]
+fn a_daemon_does_not_begin_anew_while_the_copy_is_not_put_back() {
+    let (world, daemon) = spent_world();
+    fs::remove_file(world.database()).unwrap();
+    world.wait("status to know the copy", || said(&world.run(&["status"])).contains(".rescued-"));
+    daemon.kill();
+    let refused = world.run(&["run", "--allow-root"]);
+    assert_eq!(refused.status.code(), Some(78), "{}", said(&refused));
+    assert!(said(&refused).contains(".rescued-"), "{}", said(&refused));
+    assert!(!world.database().exists());
+    let remedy = remedy(&world);
+    let done = Command::new("sh").args(["-ec", &remedy]).output().unwrap();
+    assert!(done.status.success(), "{remedy}\n{}", said(&done));
+    let daemon = world.daemon();
+    world.wait_for("select pending from v_status", BEFORE as i64);
+    world.assert_books_agree();
+    world.stop(daemon);
+}
+
+#[test]
 fn a_second_daemon_is_refused_whatever_path_it_comes_by() {
     let world = World::new("", "");
     let daemon = world.ready_daemon();
@@ -200,6 +219,44 @@ fn a_log_on_a_small_disk_is_copied_back_in_time_and_goes_on_when_there_is_room()
     fs::remove_file(&ballast).unwrap();
     world.wait_for("select submitted from v_status", 1_900);
     world.assert_all_accepted_once(1_900);
+    world.assert_books_agree();
+    world.stop(daemon);
+}
+
+#[test]
+fn a_copy_that_finds_no_room_beside_the_database_goes_to_the_spool() {
+    let world = World::new("", "");
+    let Some(disk) = Tmpfs::mount(world.path("small"), "size=2m") else {
+        println!("skipped: a small tmpfs cannot be mounted here (it takes root)");
+        return;
+    };
+    let database = disk.0.join("prefetchd.db");
+    world.configure(&format!("[database]\nurl = \"sqlite:{}\"\n", database.display()));
+    // The harness looks for the database in its usual place.
+    std::os::unix::fs::symlink(&database, world.database()).unwrap();
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", BEFORE));
+    world.wait_for("select submitted from v_status", BEFORE as i64);
+    let ballast = disk.0.join("ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[0; 1024]).is_ok() {}
+    drop(file);
+    // Its room is free only when the daemon ends, and what it held with it.
+    fs::remove_file(&database).unwrap();
+    world.wait("the copy in the spool", || {
+        let names = fs::read_dir(world.spool("")).unwrap().flatten().map(|entry| entry.file_name());
+        names
+            .map(|name| name.to_string_lossy().into_owned())
+            .any(|name| name.starts_with("prefetchd.db.rescued-") && !name.ends_with(".part"))
+    });
+    world.wait("status to know the copy", || said(&world.run(&["status"])).contains(".rescued-"));
+    let remedy = remedy(&world);
+    world.stop(daemon);
+    fs::remove_file(&ballast).unwrap();
+    let done = Command::new("sh").args(["-ec", &remedy]).output().unwrap();
+    assert!(done.status.success(), "{remedy}\n{}", said(&done));
+    let daemon = world.daemon();
+    world.wait_for("select submitted from v_status", BEFORE as i64);
     world.assert_books_agree();
     world.stop(daemon);
 }

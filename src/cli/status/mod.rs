@@ -49,8 +49,16 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
 async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
     let (holder, sign) = daemon(config);
     let database = config.database.url.path();
-    if let (Held::By(pid), Some(lost)) = (&holder, sign.as_ref().and_then(|sign| sign.lost.as_ref())) {
-        return Ok(StatusReport::lost(lost, database, pid.parse().ok(), Clock::system().now()));
+    if let Some(lost) = sign.as_ref().and_then(|sign| sign.lost.as_ref()) {
+        let now = Clock::system().now();
+        match &holder {
+            Held::By(pid) => return Ok(StatusReport::lost(lost, database, pid.parse().ok(), now)),
+            // One that was killed has left its copy, and nobody has put it back yet.
+            Held::Free if lost.lost.copy.as_ref().is_some_and(|copy| copy.exists()) => {
+                return Ok(StatusReport::lost(lost, database, None, now));
+            }
+            Held::Free | Held::Unknown => {}
+        }
     }
     let is_running = match holder {
         Held::By(_) => Some(true),
