@@ -59,7 +59,7 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     }
     let may_isolate = ready.suspects > 0 && spent.isolations < policy.isolate_requests_max;
     if ready.urls == 0 && !may_isolate {
-        return nothing_ready(snapshot);
+        return nothing_ready(snapshot, clock);
     }
     if let Some(backing_off) = standing.backing_off.as_ref().filter(|backing_off| backing_off.until > now) {
         let why = WaitWhy::BackingOff { why: backing_off.why.clone(), failures: standing.failures };
@@ -119,7 +119,7 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, now: Time) -> Deci
         }
     }
     if urls == 0 {
-        return nothing_ready(snapshot);
+        return nothing_ready(snapshot, clock);
     }
     let urls_max = room.min(standing.bad_rate.batch_worth_while());
     let plan = Plan { urls_max, weakest, test: None };
@@ -143,8 +143,9 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, now: Time) -> Deci
 }
 
 /// Nothing may be sent as it is: until when, and what for.
-fn nothing_ready(snapshot: &Snapshot) -> Decision {
+fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
     let Snapshot { ready, spent, .. } = snapshot;
+    let next_at = ready.next_at.map(|at| clock.surely_at(at));
     let (until, why) = match ready {
         _ if ready.held_suspects > 0 => {
             (Some(spent.day.ends_at), WaitWhy::IsolationSpent { urls: ready.held_suspects })
@@ -153,7 +154,7 @@ fn nothing_ready(snapshot: &Snapshot) -> Decision {
         _ if ready.parked > 0 => (None, WaitWhy::Hosts { urls: ready.parked }),
         _ => (None, WaitWhy::Idle),
     };
-    Decision::Wait { until: [until, ready.next_at].into_iter().flatten().min(), why }
+    Decision::Wait { until: [until, next_at].into_iter().flatten().min(), why }
 }
 
 /// What is on its way fills the service's queue.
@@ -186,7 +187,7 @@ fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Ti
         let remains = quota::left(observed, standing, spent);
         left = Left { requests: left.requests.min(remains.requests), urls: left.urls.min(remains.urls) };
         if left.requests == 0 || left.urls == 0 {
-            return Err(wait_for_more(observed, spent));
+            return Err(wait_for_more(observed, spent, standing.quota_readable));
         }
     }
     Ok(left)

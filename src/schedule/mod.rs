@@ -186,6 +186,14 @@ impl Default for Standing {
     }
 }
 
+impl Standing {
+    /// Whether a wait that is written down lasts longer than until `at`: a clock was wrong when it was written, or is now.
+    pub fn waits_beyond(&self, at: Time) -> bool {
+        self.backing_off.as_ref().is_some_and(|wait| wait.until > at)
+            || self.pause.as_ref().is_some_and(|pause| pause.probe_at > at)
+    }
+}
+
 /// A pause by the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {

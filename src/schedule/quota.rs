@@ -137,8 +137,10 @@ pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Ti
 }
 
 /// Until when to wait where the service's word leaves nothing: it is asked again meanwhile, since a quota can be raised.
-pub(super) fn wait_for_more(observed: &Observation, spent: &Spent) -> (Time, WaitWhy) {
-    let until = (observed.at + ASK_AGAIN).min(spent.day.ends_at);
+/// Where it may not be asked now, nothing is due before the day's end.
+pub(super) fn wait_for_more(observed: &Observation, spent: &Spent, readable: bool) -> (Time, WaitWhy) {
+    let asked_again = if readable { observed.at + ASK_AGAIN } else { spent.day.ends_at };
+    let until = asked_again.min(spent.day.ends_at);
     (until, WaitWhy::NothingRemains { quota: observed.quota })
 }
 

@@ -201,6 +201,14 @@ impl Submitter {
         // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
+        // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
+        let longest = self.policy.backoff.longest();
+        if standing.waits_beyond(now + longest) {
+            let mut tx = self.store.write().await?;
+            ledger::clamp_waits_tx(&mut tx, now, longest).await?;
+            tx.commit().await?;
+            return Ok(Step::Tidied);
+        }
         if notify::has_finished_files(self.store.read(), standing.tasks_readable).await? {
             let mut tx = self.store.write().await?;
             notify::finish_files_tx(&mut tx, standing.tasks_readable, now).await?;
@@ -245,8 +253,9 @@ impl Submitter {
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why.to_string()), until).await?;
-                // What expires or is in doubt has to be put in order in the meantime.
-                let due = due.map(|at| clock.surely_at(at));
+                // What expires or is in doubt has to be put in order in the meantime. What only seems due is no reason to
+                // look again before the wait is over: until the time is proved nothing comes of it.
+                let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
             Decision::Pause { why, probe_at } if probe_at > now && !self.keys.look_again().await => {

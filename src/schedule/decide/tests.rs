@@ -256,6 +256,10 @@ fn what_others_spent_of_the_quota_is_not_spent_here_again() {
     // The quota may be raised: it is asked again, and not all the time.
     assert_eq!(until, now() + TimeDelta::minutes(10));
     assert_eq!(decided(&snapshot, &policy, until), Decision::Ask);
+    // If the quota cannot be read any more by then, the wait is not one that is over.
+    snapshot.standing.quota_readable = false;
+    let Decision::Wait { until: Some(later), .. } = decided(&snapshot, &policy, until) else { panic!("it waits") };
+    assert!(later > until, "{later}");
 }
 
 #[test]
