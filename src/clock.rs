@@ -17,8 +17,16 @@ use crate::vod::Reply;
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    standing: Option<Arc<Mutex<Time>>>,
+    standing: Option<Arc<Mutex<Standing>>>,
     service: Arc<Mutex<ServiceClock>>,
+}
+
+/// The clocks of a machine that only move when a test moves them.
+#[derive(Debug)]
+struct Standing {
+    moment: Moment,
+    /// Whether the wall clock is beyond doubt; if not, the service's answers have to prove it.
+    certain: bool,
 }
 
 impl Clock {
@@ -29,7 +37,23 @@ impl Clock {
 
     /// A clock that only moves by [`Clock::advance`], and is beyond doubt.
     pub fn standing_at(now: Time) -> Self {
-        Self { standing: Some(Arc::new(Mutex::new(now))), service: Arc::default() }
+        Self::standing(now, true)
+    }
+
+    /// The clocks of a machine whose wall clock shows `wall`, which may be wrong; they only move by [`Clock::advance`] and
+    /// [`Clock::set`]. Nothing is known of the service's time yet.
+    pub fn of_a_machine(wall: Time) -> Self {
+        Self::standing(wall, false)
+    }
+
+    fn standing(wall: Time, certain: bool) -> Self {
+        let moment = Moment { wall, boot: Duration::from_secs(1_000_000) };
+        Self { standing: Some(Arc::new(Mutex::new(Standing { moment, certain }))), service: Arc::default() }
+    }
+
+    /// The same clocks in a process that has just started: what the one before had learned is gone.
+    pub fn after_a_restart(&self) -> Self {
+        Self { standing: self.standing.clone(), service: Arc::default() }
     }
 
     /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this machine's, in
@@ -46,10 +70,7 @@ impl Clock {
 
     /// This machine's wall clock.
     pub fn wall(&self) -> Time {
-        match &self.standing {
-            None => Utc::now(),
-            Some(standing) => *standing.lock().expect("no holder of the clock panics"),
-        }
+        self.moment().wall
     }
 
     /// The best guess of the service's time.
@@ -64,15 +85,19 @@ impl Clock {
 
     /// What is known of the service's time.
     pub fn reading(&self) -> Reading {
-        match &self.standing {
-            None => self.service().reading(self.moment()),
-            Some(_) => Reading::certain(self.wall()),
+        let certain = |standing: &Arc<Mutex<Standing>>| standing.lock().is_ok_and(|standing| standing.certain);
+        if self.standing.as_ref().is_some_and(certain) {
+            return Reading::certain(self.wall());
         }
+        self.service().reading(self.moment())
     }
 
     /// Both clocks of this machine: to be taken before a call is sent, for [`Clock::heard`].
     pub fn moment(&self) -> Moment {
-        Moment { wall: self.wall(), boot: boot_time() }
+        match &self.standing {
+            None => Moment { wall: Utc::now(), boot: boot_time() },
+            Some(standing) => standing.lock().expect("no holder of the clock panics").moment,
+        }
     }
 
     /// Learns from what came back of a call that was sent at `sent`. Only an answer that is provably the service's counts.
@@ -104,10 +129,18 @@ impl Clock {
         }
     }
 
-    /// Moves a standing clock; the system's is left alone.
+    /// Lets time pass on standing clocks; the system's are left alone.
     pub fn advance(&self, by: TimeDelta) {
+        self.set(by);
         if let Some(standing) = &self.standing {
-            *standing.lock().expect("no holder of the clock panics") += by;
+            standing.lock().expect("no holder of the clock panics").moment.boot += by.to_std().unwrap_or_default();
+        }
+    }
+
+    /// Sets a standing wall clock ahead by so much, or back; the system's is left alone.
+    pub fn set(&self, by: TimeDelta) {
+        if let Some(standing) = &self.standing {
+            standing.lock().expect("no holder of the clock panics").moment.wall += by;
         }
     }
 

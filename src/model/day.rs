@@ -229,9 +229,9 @@ mod tests {
         }
 
         #[test]
-        fn every_moment_is_in_exactly_one_day(seconds in 0_i64..4_000_000_000, hour in 0_u32..24, east in -12_i32..=14) {
-            let starts: DayStart =
-                format!("{hour:02}:00{}{:02}:00", if east < 0 { '-' } else { '+' }, east.abs()).parse().expect("a start");
+        fn every_moment_is_in_one_day(seconds in 0_i64..4_000_000_000, hour in 0_u32..24, east in -12_i32..=14) {
+            let sign = if east < 0 { '-' } else { '+' };
+            let starts: DayStart = format!("{hour:02}:00{sign}{:02}:00", east.abs()).parse().expect("a start");
             let now = DateTime::from_timestamp(seconds, 0).expect("in range");
             let day = BudgetDay::of(now, starts);
             prop_assert!(day.starts_at <= now && now < day.ends_at);

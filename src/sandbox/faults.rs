@@ -7,6 +7,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::scenario::{Action, Fault};
 
+/// A fault of every operation.
+const ANY: &str = "*";
+
 /// The HTTP status that documents give for an error code (VOD-API.md, "Errors").
 pub(super) fn documented_status(code: &str) -> u16 {
     match code {
@@ -41,11 +44,14 @@ impl Faults {
 
     /// The fault that this call of `operation` meets, if any. Each call is asked about once.
     pub(super) fn next(&mut self, operation: &str, object_path: &str) -> Option<Fault> {
-        let call = self.calls.entry(operation.to_owned()).or_default();
-        *call += 1;
-        let call = *call;
+        let [of_operation, of_any] = [operation, ANY].map(|name| {
+            let calls = self.calls.entry(name.to_owned()).or_default();
+            *calls += 1;
+            *calls
+        });
         for (fault, played) in self.script.iter().zip(&mut self.played) {
-            let fits = (fault.operation == "*" || fault.operation == operation)
+            let call = if fault.operation == ANY { of_any } else { of_operation };
+            let fits = (fault.operation == ANY || fault.operation == operation)
                 && fault.calls.as_ref().is_none_or(|calls| calls.contains(&call))
                 && fault.every.is_none_or(|every| call.is_multiple_of(every))
                 && fault.url_contains.as_ref().is_none_or(|part| object_path.contains(part))

@@ -1,6 +1,6 @@
-//! A local stand-in for the API, for trying, for tests, and for the demo. It keeps the service's rules as VOD-API.md tells
-//! them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an accelerated clock; a scenario
-//! scripts faults and lies (docs/testing.md). What it saw stands at `GET /_sandbox/account`.
+//! A local stand-in for the API, for trying, for tests, and for the demo. It keeps the service's rules as VOD-API.md
+//! tells them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an accelerated clock; a
+//! scenario scripts faults and lies (docs/testing.md). What it saw stands at `GET /_sandbox/account`.
 //!
 //! It shares no signing code with the client: both are checked against the same vectors, which an official SDK made.
 

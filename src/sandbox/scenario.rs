@@ -1,5 +1,5 @@
-//! What the sandbox is to be: an account, its limits, and lies by script. Every key is optional, and every lie is off unless
-//! it is asked for.
+//! What the sandbox is to be: an account, its limits, and lies by script. Every key is optional, and every lie is off
+//! unless it is asked for.
 
 mod rules;
 mod script;

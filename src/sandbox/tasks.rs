@@ -1,5 +1,5 @@
-//! Tasks: each URL of an accepted batch, from `Pending` over `Refreshing` to `Complete` or `Failed` on a clock that runs
-//! faster than the service's.
+//! Tasks: each URL of an accepted batch, from `Pending` over `Refreshing` to `Complete` or `Failed` on a clock that
+//! runs faster than the service's.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

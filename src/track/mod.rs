@@ -39,4 +39,4 @@ pub use room::Room;
 pub use untold::Untold;
 pub use verify::Verifier;
 pub use warmth::{Headers, Verdict, Warmth, is_sampled};
-pub use worker::Tracker;
+pub use worker::{Step, Tracker};

@@ -24,6 +24,7 @@ mod http;
 mod isolation;
 mod key_files;
 mod keys;
+mod lies;
 mod lists;
 mod monitoring;
 mod names;

@@ -1,4 +1,4 @@
-//! What comes and what goes back: a call as it was read from the wire, and what a scenario makes of its answer on the way.
+//! What comes and what goes back: a call as it was read from the wire, and what a scenario makes of its answer.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub struct Fault {
     /// Calls of this operation, `*` for every one; `PreloadVodObjectCaches` unless given.
     #[serde(default = "preload")]
     pub operation: String,
-    /// Only these calls of the operation, counted from 1.
+    /// Only these calls of the operation, counted from 1; of `*`, these of all calls.
     pub calls: Option<Vec<u64>>,
     /// Only every so many-th call of the operation.
     pub every: Option<u64>,
@@ -68,8 +68,8 @@ pub enum Action {
     Html,
 }
 
-/// `[[foreign]]`: somebody else prefetches with this account, which makes tasks and uses the quota and the queue, but is
-/// no call of ours.
+/// `[[foreign]]`: somebody else prefetches with this account, which makes tasks and uses the quota and the queue, but
+/// is no call of ours.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Foreign {
