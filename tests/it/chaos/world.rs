@@ -1,0 +1,262 @@
+//! A world: a sandbox that lies, a spool, a database, and lives of the daemon's stages one after another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use chrono::TimeDelta;
+use prefetchd::clock::Clock;
+use prefetchd::config::Config;
+use prefetchd::credentials::{self, Provider};
+use prefetchd::ledger::{self, Marker};
+use prefetchd::model::Time;
+use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
+use prefetchd::schedule::Policy;
+use prefetchd::settings::Settings;
+use prefetchd::spool::{Folders, Ingest, Spool};
+use prefetchd::status::Board;
+use prefetchd::store::{Store, open_reader};
+use prefetchd::submit::{Step, Submitter};
+use prefetchd::track::{self, Tracker};
+use prefetchd::vod::{Client, http_builder};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::lies::{Lies, ODD, start};
+
+/// Calls a day.
+pub const BUDGET: u32 = 15;
+
+/// No wait that is decided on is longer: a day, a deadline or a `not_before` of half a day, and the clocks' difference.
+const WAIT_MAX: TimeDelta = TimeDelta::hours(26);
+
+/// What a file says of its URLs, by the service's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish {
+    pub not_before: Option<Time>,
+    pub deadline: Option<Time>,
+    /// Whether more than one file names it: then the strongest wish counts, and it may go again.
+    pub again: bool,
+}
+
+/// One life of the daemon's stages.
+pub struct Life {
+    spool: Spool,
+    submitter: Submitter,
+    tracker: Tracker,
+    clock: Clock,
+}
+
+pub struct Chaos {
+    dir: tempfile::TempDir,
+    pub config: Config,
+    endpoint: String,
+    lies: Lies,
+    /// The service's clock.
+    service: Clock,
+    /// The machine's clocks.
+    machine: Clock,
+    pub chance: StdRng,
+    pub dropped: BTreeMap<String, Wish>,
+    pub files: usize,
+    pub crashes: usize,
+    pub steps: usize,
+}
+
+impl Chaos {
+    pub async fn new(seed: u64, unit: &str) -> Self {
+        let lies = Lies::draw(seed, unit);
+        let service = Clock::standing_at(start());
+        let scenario: Scenario = toml::from_str(&lies.scenario).unwrap();
+        let sandbox = Sandbox::bind("127.0.0.1:0".parse().unwrap(), &scenario, service.clone()).await.unwrap();
+        let endpoint = format!("http://{}", sandbox.address().unwrap());
+        tokio::spawn(serve(sandbox, CancellationToken::new()));
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[api]\nendpoint = \"{endpoint}\"\nrequests_per_second = 100\ntimeout = \"1s\"\n\
+             [credentials]\nfile = \"{0}/key\"\n[track]\ncalls_per_second = 100\nretry_failed = 0\n\
+             [spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
+             [budget]\nrequests_per_day = {BUDGET}\n[schedule]\nbatch_urls_max = 25\nlinger = \"1m\"\nfresh_for = \"240h\"\n",
+            dir.path().display()
+        );
+        let world = Self {
+            config: Config::from_toml(&config).unwrap(),
+            dir,
+            endpoint,
+            machine: Clock::of_a_machine(start() + lies.skew),
+            service,
+            lies,
+            chance: StdRng::seed_from_u64(seed),
+            dropped: BTreeMap::new(),
+            files: 0,
+            crashes: 0,
+            steps: 0,
+        };
+        world.write_key();
+        world
+    }
+
+    pub fn database(&self) -> &Path {
+        self.config.database.url.path()
+    }
+
+    /// The operator writes down the key that the service takes, or will in a quarter of an hour.
+    fn write_key(&self) {
+        let secret = self.lies.secret(self.service.wall() - start() + TimeDelta::minutes(15));
+        let key = self.dir.path().join("key");
+        let text = format!("ALIBABA_CLOUD_ACCESS_KEY_ID={ACCESS_KEY_ID}\nALIBABA_CLOUD_ACCESS_KEY_SECRET={secret}\n");
+        if fs::read_to_string(&key).ok().as_ref() != Some(&text) {
+            let next = self.dir.path().join("key.next");
+            fs::write(&next, text).unwrap();
+            fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(next, key).unwrap();
+        }
+    }
+
+    /// Everything is opened anew, as after a crash.
+    pub async fn life(&self) -> Life {
+        let clock = self.machine.after_a_restart();
+        let store = Arc::new(Store::open(self.database()).await.unwrap());
+        let folders = Folders::under(&self.config.spool.dir);
+        folders.create().unwrap();
+        if let Some(mark) = Marker::in_spool(&self.config.spool.dir).read().unwrap() {
+            let lost = ledger::reconcile(&store, &Policy::from(&self.config), mark).await.unwrap();
+            assert!(!lost, "the database knows every charge that the marker knows");
+        }
+        let board = Board::new(Arc::clone(&store));
+        let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &self.config, clock.clone());
+        let queued = Arc::new(Notify::new());
+        let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), queued, &self.config);
+        let keys = &self.config.credentials;
+        let keys = Provider::new(keys, credentials::load(keys).unwrap());
+        let client = Client::new(&self.config.api).unwrap();
+        let settings = Settings { config: self.config.clone(), client: client.clone() };
+        let submitter = Submitter::new(Arc::clone(&store), board, clock.clone(), client, keys.clone(), &self.config);
+        let tracker = Tracker::new(store, clock.clone(), submitter.desk(), keys, Arc::new(settings));
+        Life { spool, submitter, tracker, clock }
+    }
+
+    /// Drops a file of new URLs, a few known ones, and some that are none; now and then with a time of its own.
+    pub fn drop_file(&mut self) {
+        self.files += 1;
+        let now = self.service.wall();
+        let wish = match self.chance.random_range(0..10) {
+            0 => Wish { not_before: Some(now + TimeDelta::hours(self.chance.random_range(1..13))), ..Wish::default() },
+            1 => Wish { deadline: Some(now + TimeDelta::hours(self.chance.random_range(1..13))), ..Wish::default() },
+            _ => Wish::default(),
+        };
+        let mut list = String::new();
+        for (key, time) in [("not_before", wish.not_before), ("deadline", wish.deadline)] {
+            if let Some(time) = time {
+                list.push_str(&format!("#: {key} = {}\n", prefetchd::model::rfc3339(time)));
+            }
+        }
+        for _ in 0..self.chance.random_range(1..80) {
+            let odd = if self.chance.random_bool(0.03) { ODD.choose(&mut self.chance).unwrap().0 } else { "/" };
+            let url = format!("https://vod.example.com{odd}{:06}.ts", self.chance.random_range(0..200_000));
+            list.push_str(&url);
+            list.push('\n');
+            self.dropped.entry(url).and_modify(|known| known.again = true).or_insert(wish);
+        }
+        list.push_str("no url at all\n");
+        let incoming = self.config.spool.dir.join("incoming");
+        fs::create_dir_all(&incoming).unwrap();
+        let hidden = incoming.join(".next");
+        fs::write(&hidden, list).unwrap();
+        // Long since settled, so that the scan takes it whether or not inotify was heard.
+        fs::File::options().append(true).open(&hidden).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        fs::rename(hidden, incoming.join(format!("file-{:05}.txt", self.files))).unwrap();
+    }
+
+    fn pass_time(&self, by: TimeDelta) {
+        self.machine.advance(by);
+        self.service.advance(by);
+        self.write_key();
+    }
+
+    /// Somebody sets the machine's clock.
+    fn set_clock(&mut self) {
+        let by = [-86_400, -300, -20, 20, 300, 86_400].choose(&mut self.chance).copied().unwrap();
+        self.machine.set(TimeDelta::seconds(by));
+    }
+
+    /// Some steps, some of which end in a crash. True if it is alive at the end.
+    pub async fn live(&mut self, life: &mut Life, steps: u32, crashes: bool) -> bool {
+        let mut look_at: Option<Time> = None;
+        for _ in 0..steps {
+            self.steps += 1;
+            if crashes && self.chance.random_range(0..50) == 0 {
+                self.set_clock();
+            }
+            let crash = crashes && self.chance.random_range(0..6) == 0;
+            let patience = Duration::from_micros(if crash { self.chance.random_range(0..30_000) } else { 60_000_000 });
+            if self.chance.random_range(0..4) == 0 {
+                let pass = tokio::time::timeout(patience, life.spool.pass(&CancellationToken::new())).await;
+                let Ok(passed) = pass else { return false };
+                passed.unwrap();
+            }
+            if self.chance.random_range(0..2) == 0 {
+                match tokio::time::timeout(patience, life.tracker.step()).await {
+                    Err(_) => return false,
+                    Ok(step) => match step.unwrap() {
+                        track::Step::Done => {}
+                        track::Step::Waiting(until) => look_at = until,
+                    },
+                }
+            }
+            match tokio::time::timeout(patience, life.submitter.step()).await {
+                Err(_) => return false,
+                Ok(Err(error)) => panic!("{error}"),
+                Ok(Ok(Step::Waiting { until })) => self.wait(&life.clock, until, look_at).await,
+                Ok(Ok(_)) => {
+                    let by = TimeDelta::milliseconds(self.chance.random_range(1..20_000));
+                    self.pass_time(by);
+                }
+            }
+        }
+        true
+    }
+
+    /// Time passes until something is due, as far as the stages know.
+    async fn wait(&self, clock: &Clock, until: Option<Time>, look_at: Option<Time>) {
+        let reading = clock.reading();
+        let wait = until.map_or(TimeDelta::minutes(10), |until| until - reading.now);
+        if wait < TimeDelta::zero() || (reading.proved && wait > WAIT_MAX) {
+            let mut conn = open_reader(self.database()).await.unwrap();
+            let why: String = sqlx::query_scalar("select coalesce(waiting_for, '') from v_status")
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+            panic!("it waits until {until:?} (a wait that is over spins, one too long stalls): {why:?}; {reading:?}");
+        }
+        let look = look_at.map_or(wait, |at| at - reading.now);
+        self.pass_time(wait.min(look).clamp(TimeDelta::milliseconds(1), TimeDelta::hours(2)));
+    }
+
+    /// The service's time.
+    pub fn service_time(&self) -> Time {
+        self.service.wall()
+    }
+
+    pub async fn account(&self) -> AccountView {
+        let client = http_builder(true).build().unwrap();
+        let response = client.get(format!("{}/_sandbox/account", self.endpoint)).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+    }
+
+    /// URLs that one file alone names.
+    pub fn dropped_once(&self) -> BTreeSet<&str> {
+        self.dropped.iter().filter(|(_, wish)| !wish.again).map(|(url, _)| url.as_str()).collect()
+    }
+
+    /// The spool reads what is there.
+    pub async fn read_all(&self, life: &mut Life) {
+        life.spool.pass(&CancellationToken::new()).await.unwrap();
+    }
+}
