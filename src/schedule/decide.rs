@@ -86,7 +86,7 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
         Err(_) if ready.urgent > 0 || (may_isolate && ready.urgent_suspects > 0) => (Priority::Urgent, ready.urgent),
         Err((until, why)) => return wait(Some(until), why),
     };
-    batch(snapshot, policy, &Share { left, weakest, urls, may_isolate }, now)
+    batch(snapshot, policy, &Share { left, weakest, urls, may_isolate }, clock)
 }
 
 /// What of the queue may go, and what it may cost.
@@ -99,7 +99,8 @@ struct Share {
 }
 
 /// The batch, as large as meters and limits let it be; or why it waits for more URLs or for room.
-fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, now: Time) -> Decision {
+fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -> Decision {
+    let now = clock.now;
     let Snapshot { ready, spent, standing, cases, flight } = snapshot;
     let Share { left, weakest, urls, may_isolate } = *share;
     let flying = match flight.as_ref().map_or(Ok(u32::MAX), |flight| flight.room(now)) {

@@ -26,6 +26,7 @@ mod key_files;
 mod keys;
 mod lies;
 mod lists;
+mod model;
 mod monitoring;
 mod names;
 mod notify;

@@ -133,8 +133,7 @@ impl Chaos {
         let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &self.config, clock.clone());
         let queued = Arc::new(Notify::new());
         let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), queued, &self.config);
-        let keys = &self.config.credentials;
-        let keys = Provider::new(keys, credentials::load(keys).unwrap());
+        let keys = Provider::new(&self.config, credentials::load(&self.config).unwrap());
         let client = Client::new(&self.config.api).unwrap();
         let settings = Settings { config: self.config.clone(), client: client.clone() };
         let submitter = Submitter::new(Arc::clone(&store), board, clock.clone(), client, keys.clone(), &self.config);
