@@ -75,6 +75,9 @@ alter table files add column rejected_code text;              -- the word of rej
 alter table files add column rejected_zh text;                -- rejected_why in Chinese
 alter table files add column encoding text;                   -- how its bytes mean text; null while all of them are ASCII
 
+-- How often its reading was begun since its mark moved: at the daemon's start, how often that died of it.
+alter table files add column starts integer not null default 0;
+
 -- What is odd about a file that was taken: a few rows a file, whatever it says.
 create table file_warnings (
     file_id  integer not null references files,

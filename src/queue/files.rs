@@ -26,7 +26,7 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
+        refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, starts = 0, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "

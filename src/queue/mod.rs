@@ -27,6 +27,7 @@ mod settle;
 mod strongest;
 mod suspects;
 mod tally;
+mod watched;
 mod wish_orders;
 mod wishes;
 
@@ -55,3 +56,4 @@ pub use suspects::{
     Evidence, Finding, batch_was_bad_tx, batch_was_good_tx, cases, explain_by_host_tx, hold_suspects_tx,
     resume_suspects_tx,
 };
+pub use watched::{begin_reading, deaths, last_url, not_died_tx, warn_of_foreign_hosts};

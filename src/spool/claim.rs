@@ -1,6 +1,6 @@
 //! Files on their way from `incoming/` to the reader: claimed into `work/`, taken on the books, and waiting for their turn.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::time::{Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use super::ingest::{Error, reject};
 use super::name::is_own;
 use super::order::Rank;
 use super::scan::{Spool, TOGETHER_MAX};
-use crate::model::{InputFault, Time, to_millis};
+use crate::model::{FileId, InputFault, Time, to_millis};
 use crate::queue::{self, NewFile, OpenFile, Phase};
 
 /// A claimed file that waits to be read.
@@ -23,6 +23,9 @@ pub(super) struct Waiting {
     /// If it has changed at its end, it is read on before it is put away; once, so that one that grows for ever has a receipt.
     pub(super) may_grow: bool,
 }
+
+/// A file at which the daemon died so often, without its mark having moved, is set aside.
+const DEATHS_MAX: u32 = 2;
 
 impl Spool {
     /// Moves the first of those that are ready into `work/` and takes them on the books.
@@ -103,15 +106,38 @@ impl Spool {
             unknown.extend(unknown_name.map(|name| self.folders.found_in_work(name)));
         }
         files.extend(self.register(&unknown, self.clock.now()).await?);
+        let is_start = self.deaths.is_none();
+        if is_start {
+            let deaths: HashMap<FileId, u32> = queue::deaths(self.store.read()).await?.into_iter().collect();
+            self.set_aside_deadly(&mut files, &deaths).await?;
+            self.deaths = Some(deaths);
+        }
         self.waiting.clear();
         for file in files {
             if self.open.iter().all(|open| open.reading.file.id != file.id) {
                 let rank = self.rank(&file);
-                let waiting = self.waiting(file);
+                let mut waiting = self.waiting(file);
+                // One of them may be what the daemon died of: each is read by itself.
+                waiting.is_small &= !is_start || waiting.file.phase != Phase::Reading;
                 self.waiting.insert((rank, waiting.file.id), waiting);
             }
         }
         Ok(())
+    }
+
+    /// Refuses files at which the daemon died so often that it would do so for ever.
+    async fn set_aside_deadly(&self, files: &mut [OpenFile], deaths: &HashMap<FileId, u32>) -> Result<(), Error> {
+        let is_deadly = |file: &OpenFile| deaths.get(&file.id).is_some_and(|deaths| *deaths >= DEATHS_MAX);
+        let mut tx = self.store.write().await?;
+        let refused = tx.bulk(|conn| {
+            for file in files.iter_mut().filter(|file| file.phase == Phase::Reading && is_deadly(file)) {
+                reject(conn, file, None, &InputFault::Deadly)?;
+                file.phase = Phase::Refused;
+            }
+            Ok(())
+        });
+        refused.await?;
+        Ok(tx.commit().await?)
     }
 
     /// The rank of a claimed file: by its head, if nothing of it is on the books yet.

@@ -19,7 +19,9 @@ use tracing::{info, warn};
 use super::folders::{Folders, RECEIPT, REFUSED, rename, write_whole};
 use super::format::Format;
 use super::incoming::SMALL_BYTES;
-use super::reading::{CHUNK_LINES_OF_PASSING, Chunk, Ending, FileState, Part, Parts, Reader, Received, state};
+use super::reading::{
+    CHUNK_LINES_OF_PASSING, Chunk, Ending, FileState, Part, Parts, Reader, Received, SMALL_LINES_MAX, state,
+};
 use super::receipt::receipt;
 use super::rules::ReadRules;
 use crate::clock::Clock;
@@ -100,7 +102,8 @@ impl Ingest {
         for file in files.iter().filter(|file| file.phase == Phase::Reading && file.read_bytes == 0) {
             let Ok(handle) = self.folders.open(&file.stored_name) else { continue };
             if handle.metadata().is_ok_and(|meta| meta.len() <= SMALL_BYTES) {
-                readers.push((file, self.reader(file, How::default()), handle));
+                let reader = Reader { chunk_lines_max: SMALL_LINES_MAX, ..self.reader(file, How::default()) };
+                readers.push((file, reader, handle));
             }
         }
         if readers.is_empty() {
@@ -172,6 +175,9 @@ impl Ingest {
         if file.refused_bytes > 0 {
             self.folders.take_report_back(&file.stored_name)?;
         }
+        let mut tx = self.store.write().await?;
+        tx.bulk(|conn| queue::begin_reading(conn, file.id, how.deaths)).await?;
+        tx.commit().await?;
         let (parts, received) = Parts::channel();
         let reader = self.reader(file, how);
         let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
@@ -250,10 +256,13 @@ impl Ingest {
         // What might be stale is sent again rather than not at all.
         let clock = self.clock.reading();
         let fresh_since = if clock.proved { clock.latest } else { now } - self.fresh_for;
+        let last = queue::last_url(conn)?;
         let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, fresh_since, now)?;
         let progress = Progress { enqueued, ..chunk.progress.clone() };
         meters::lines(&progress);
-        queue::progress(conn, file.id, &progress)
+        let moved = queue::progress(conn, file.id, &progress)?;
+        queue::warn_of_foreign_hosts(conn, file.id, last)?;
+        Ok(moved)
     }
 
     /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.
@@ -403,11 +412,13 @@ pub(super) struct How {
     pub(super) passes: bool,
     /// If it has changed at its end, it is read on before it is put away.
     pub(super) may_grow: bool,
+    /// How often the daemon died while it read this file from where it is.
+    pub(super) deaths: u32,
 }
 
 impl Default for How {
     fn default() -> Self {
-        Self { is_whole: true, passes: false, may_grow: false }
+        Self { is_whole: true, passes: false, may_grow: false, deaths: 0 }
     }
 }
 

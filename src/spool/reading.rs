@@ -32,6 +32,9 @@ const LARGE_LINES: u64 = 1_000_000;
 /// Bytes a line of a chunk, on the average, at most.
 const LINE_BYTES: usize = 120;
 
+/// Bytes that keys of a line's own take beside their label.
+const KEYS_BYTES: usize = 160;
+
 /// Chunks that there are at a time: one is read while another is committed. With their size this bounds the memory.
 const CHUNKS: usize = 2;
 
@@ -40,6 +43,9 @@ const SMALL_PARTS_MAX: usize = 2;
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
+/// Lines of a file that is read together with others, at most: a small one may unpack to many.
+pub(super) const SMALL_LINES_MAX: u64 = 2_500;
 
 /// Lines a chunk of a file that passed another, which keeps its memory.
 pub(super) const CHUNK_LINES_OF_PASSING: u64 = 20_000;
@@ -289,17 +295,19 @@ struct ChunkBuilder {
     lines: u64,
     /// The keys of the last line that had some: its neighbours often have the same.
     keys: Option<Arc<Keys>>,
+    /// Bytes that the chunk's different keys take.
+    keys_bytes: usize,
 }
 
 impl ChunkBuilder {
     fn at(mark: u64, encoding: Option<TextEncoding>, empty: NewUrls) -> Self {
         let progress = Progress { from_bytes: mark, read_bytes: mark, encoding, ..Progress::default() };
-        Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None }
+        Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None, keys_bytes: 0 }
     }
 
     fn is_full(&self, read: u64, lines_max: u64, report: &Report) -> bool {
         let lines_max = lines_max.min(if read > LARGE_LINES { CHUNK_LINES_MAX_OF_LARGE } else { CHUNK_LINES_MAX });
-        let bytes = (self.chunk.urls.text_bytes() + report.unwritten.len()) / LINE_BYTES;
+        let bytes = (self.chunk.urls.text_bytes() + report.unwritten.len() + self.keys_bytes) / LINE_BYTES;
         self.lines.max(bytes as u64) >= lines_max
     }
 
@@ -324,7 +332,10 @@ impl ChunkBuilder {
     fn shared(&mut self, keys: Keys) -> Arc<Keys> {
         match &self.keys {
             Some(shared) if **shared == keys => Arc::clone(shared),
-            _ => Arc::clone(self.keys.insert(Arc::new(keys))),
+            _ => {
+                self.keys_bytes += KEYS_BYTES + keys.label.as_ref().map_or(0, String::len);
+                Arc::clone(self.keys.insert(Arc::new(keys)))
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The stage's loop, a step at a time: what lies in `incoming/` and what has grown is looked at, then a chunk or a handful of small
 //! files of what comes first is committed. So a more urgent file waits for no more than one step, whatever else is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -78,6 +78,8 @@ pub struct Spool {
     pub(super) waiting: BTreeMap<(Rank, FileId), Waiting>,
     /// Those that are being read; each was passed by the next.
     pub(super) open: Vec<Open>,
+    /// How often the daemon died while it read each file; none before that was asked, once a process.
+    pub(super) deaths: Option<HashMap<FileId, u32>>,
     /// When `work/` is looked through for files that nobody is reading: at start, and after a failure.
     resume_at: Option<Instant>,
     /// How often in a row that ended in a failure, and the last one.
@@ -124,6 +126,7 @@ impl Spool {
             queued,
             waiting: BTreeMap::new(),
             open: Vec::new(),
+            deaths: None,
             resume_at: Some(now),
             failures: 0,
             trouble: None,
@@ -189,6 +192,12 @@ impl Spool {
         }
         for open in self.open {
             open.reading.close().await;
+        }
+        // What is left of it is a death too many, which a later start may count.
+        if let Ok(mut tx) = self.store.write().await
+            && queue::not_died_tx(&mut tx).await.is_ok()
+        {
+            let _ = tx.commit().await;
         }
     }
 
@@ -348,7 +357,8 @@ impl Spool {
 
     /// Opens a large file for reading.
     async fn open(&mut self, rank: Rank, waiting: Waiting) -> Result<(), Error> {
-        let how = How { is_whole: waiting.is_whole, passes: !self.open.is_empty(), may_grow: waiting.may_grow };
+        let deaths = self.deaths.as_ref().and_then(|deaths| deaths.get(&waiting.file.id).copied()).unwrap_or(0);
+        let how = How { is_whole: waiting.is_whole, passes: !self.open.is_empty(), may_grow: waiting.may_grow, deaths };
         match self.ingest.begin(&waiting.file, how).await? {
             Ok(reading) => self.open.push(Open { reading, rank, began: Instant::now() }),
             Err(phase) => self.ingest.put_away(&[(&waiting.file, phase)]).await??,

@@ -301,3 +301,19 @@ fn nothing_is_added_where_nothing_would_be_queued_or_an_option_is_more_than_one_
     assert_eq!(fs::read_dir(world.spool("incoming")).unwrap().count(), 0);
     assert_eq!(world.number("select count(*) from v_files"), 0);
 }
+
+#[test]
+fn a_host_that_is_not_the_accounts_is_warned_of_when_that_is_known() {
+    let world = World::new("[[domain]]\nname = \"vod.example.com\"\n", "");
+    let _daemon = world.ready_daemon();
+    world.drop_file("first.txt", "https://other.example.org/1.mp4\n");
+    world.wait_for("select count(*) from v_hosts where host = 'other.example.org' and standing = 'refused'", 1);
+    world.drop_file(
+        "second.txt",
+        "https://other.example.org/2.mp4\nhttps://vod.example.com/3.mp4\nhttps://other.example.org/4.mp4\n",
+    );
+    world.wait_for("select count(*) from v_files where name = 'second.txt' and progress = 'done'", 1);
+    let warning = &receipt(&world, "done", "second.txt")["warnings"][0];
+    assert_eq!((&warning["code"], &warning["line"], &warning["lines"]), (&"foreign_host".into(), &1.into(), &2.into()));
+    assert_eq!(warning["found"], "other.example.org");
+}

@@ -83,3 +83,25 @@ fn sigterm_finishes_the_call_in_flight() {
     assert_eq!(world.number("select submitted from v_status"), 5);
     world.assert_all_accepted_once(5);
 }
+
+#[test]
+fn a_file_at_whose_reading_the_daemon_died_twice_is_set_aside_and_said() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    // Its head alone takes longer to read than it takes to notice that it is being read.
+    let comments = "# a comment that moves no mark\n".repeat(1_500_000);
+    world.drop_settled("deadly.txt", format!("{comments}{}", crate::support::urls("d", 1)));
+    world.drop_file("good.txt", crate::support::urls("good", 1));
+    let starts = "select starts from files where name = 'deadly.txt'";
+    world.wait("its reading", || world.try_number(starts) == Some(1));
+    daemon.kill();
+    let daemon = world.daemon();
+    world.wait("its second reading", || world.try_number(starts) == Some(2));
+    daemon.kill();
+    let _daemon = world.daemon();
+    world.wait_for("select count(*) from v_files where name = 'deadly.txt' and progress = 'rejected'", 1);
+    world.wait_for("select count(*) from v_files where name = 'good.txt' and progress = 'done'", 1);
+    assert_eq!(world.rows("select rejected_code from v_files where name = 'deadly.txt'"), [["deadly"]]);
+    let receipt = read(&world.spool("rejected/deadly.txt.receipt.json"));
+    assert!(receipt.contains("died twice") && receipt.contains("两次"), "{receipt}");
+}
