@@ -227,9 +227,12 @@ fn server(answer: fn(&mut std::net::TcpStream) -> usize) -> (String, std::thread
             }
             let asked = String::from_utf8_lossy(&request[..read]).into_owned();
             let body = if asked.contains("DescribeVodRefreshQuota") {
-                r#"{"PreloadQuota":"500","PreloadRemain":"500"}"#
+                r#"{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"500"}"#
             } else if asked.contains("DescribeVodUserDomains") {
-                r#"{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#
+                concat!(
+                    r#"{"RequestId":"R","TotalCount":1,"Domains":{"PageData":["#,
+                    r#"{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#
+                )
             } else {
                 return answer(&mut stream);
             };
