@@ -19,7 +19,12 @@ use crate::vod::Reply;
 pub struct Clock {
     standing: Option<Arc<Mutex<Standing>>>,
     service: Arc<Mutex<ServiceClock>>,
+    /// What the service's clock was ahead of this machine's when that was last logged.
+    said: Arc<Mutex<TimeDelta>>,
 }
+
+/// How far this machine's clock is from the service's is logged anew when it has changed by so much.
+const DIFFERENCE_SAID: TimeDelta = TimeDelta::seconds(5);
 
 /// The clocks of a machine that only move when a test moves them.
 #[derive(Debug)]
@@ -48,12 +53,16 @@ impl Clock {
 
     fn standing(wall: Time, certain: bool) -> Self {
         let moment = Moment { wall, boot: Duration::from_secs(1_000_000) };
-        Self { standing: Some(Arc::new(Mutex::new(Standing { moment, certain }))), service: Arc::default() }
+        Self {
+            standing: Some(Arc::new(Mutex::new(Standing { moment, certain }))),
+            service: Arc::default(),
+            said: Arc::default(),
+        }
     }
 
     /// The same clocks in a process that has just started: what the one before had learned is gone.
     pub fn after_a_restart(&self) -> Self {
-        Self { standing: self.standing.clone(), service: Arc::default() }
+        Self { standing: self.standing.clone(), service: Arc::default(), said: Arc::default() }
     }
 
     /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this machine's, in
@@ -108,13 +117,7 @@ impl Clock {
         }
         let heard = self.service().hear(sent, self.moment(), answer.date);
         match heard {
-            Heard::Nothing => {}
-            Heard::Proved => {
-                let ahead = (self.now() - self.wall()).num_seconds();
-                if ahead != 0 {
-                    warn!(seconds = ahead, "this clock differs from the service's by so much; the service's counts");
-                }
-            }
+            Heard::Nothing | Heard::Proved => {}
             Heard::WallCounts => {
                 warn!("the service's answers do not tell the time: this machine's clock counts; keep it right (NTP)");
             }
@@ -124,8 +127,21 @@ impl Clock {
             ),
             Heard::Leapt(by) => warn!(
                 seconds = by.num_seconds(),
-                "this clock differs from the service's by so much more: two answers agree; the service's counts"
+                "the service's clock has leapt by so much: two answers agree on that, and it counts"
             ),
+        }
+        self.say_difference();
+    }
+
+    /// Says by how much this machine's clock is wrong, when that has changed.
+    fn say_difference(&self) {
+        let reading = self.reading();
+        let ahead = reading.now - self.wall();
+        let mut said = self.said.lock().expect("no holder of what was said panics");
+        if reading.proved && (ahead - *said).abs() >= DIFFERENCE_SAID {
+            *said = ahead;
+            let seconds = ahead.num_seconds();
+            warn!(seconds, "this clock differs from the service's by so much; the service's counts");
         }
     }
 

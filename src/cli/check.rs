@@ -94,8 +94,10 @@ fn writable_ancestor(path: &Path, key: &str) -> anyhow::Result<()> {
 
 fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
     rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|error| {
-        let message =
-            format!("{key}: {} is not writable for this user: {error}; docs/operate.md says whose it is to be", dir.display());
+        let message = format!(
+            "{key}: {} is not writable for this user: {error}; docs/operate.md says whose it is to be",
+            dir.display()
+        );
         failure(exit::CONFIG, message)
     })
 }

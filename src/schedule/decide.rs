@@ -146,7 +146,7 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -
 /// Nothing may be sent as it is: until when, and what for.
 fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
     let Snapshot { ready, spent, .. } = snapshot;
-    let next_at = ready.next_at.map(|at| clock.surely_at(at));
+    let next_at = ready.next_at.map(|at| if at > clock.now { at } else { clock.surely_at(at) });
     let (until, why) = match ready {
         _ if ready.held_suspects > 0 => {
             (Some(spent.day.ends_at), WaitWhy::IsolationSpent { urls: ready.held_suspects })

@@ -172,7 +172,7 @@ fn the_metrics_say_what_the_database_says() {
 fn the_status_is_the_one_that_the_command_shows() {
     let (world, _daemon, address) = served("", "");
     // Control bytes can stand in a name, quotes and backslashes in a label too.
-    world.drop_file("a\u{1b}[2J\"\\.txt", format!("#: label = say \"hi\" \\ {{x}} \u{202e}\n{}", urls("a", 5)));
+    world.drop_file("a\u{1b}[2J\"\\.txt", format!("#: label = say \"hi\" \\ \u{202e} {{x}}\n{}", urls("a", 5)));
     world.wait_for("select submitted from v_status", 5);
     let told: Cell<Option<(serde_json::Value, serde_json::Value)>> = Cell::new(None);
     world.wait("both to tell the same", || {
@@ -186,7 +186,7 @@ fn the_status_is_the_one_that_the_command_shows() {
         same
     });
     let (served, _) = told.take().unwrap();
-    assert_eq!(served["files"][0]["label"], "say \"hi\" \\ {x} \u{202e}");
+    assert_eq!(served["files"][0]["label"], "say \"hi\" \\ \u{202e} {x}");
     assert_eq!(served["urls"]["submitted"], 5);
 }
 

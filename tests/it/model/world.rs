@@ -225,13 +225,7 @@ impl World {
     }
 
     /// What becomes of a call.
-    fn fates(
-        &self,
-        at: usize,
-        left: &Bounds,
-        stepped: &Stepped<'_>,
-        out: &mut Vec<(&'static str, Self)>,
-    ) {
+    fn fates(&self, at: usize, left: &Bounds, stepped: &Stepped<'_>, out: &mut Vec<(&'static str, Self)>) {
         let zero = TimeDelta::zero();
         out.push(("a call is answered", stepped(&|world, _, _| world.exchange(at, false, zero, zero))));
         if left.full > 0 {

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::super::super::layout::{fields, listed};
 use super::*;
 use crate::model::DayStart;
-use crate::status::{KeyReport, Need, OldestReport, PaceReport, Risk, WalReport};
+use crate::status::{KeyReport, LeftReport, Need, OldestReport, PaceReport, Risk, WalReport};
 
 fn look() -> Look {
     Look { width: 80, colour: false, now: "2026-11-24T12:48:00Z".parse().unwrap(), day_starts: DayStart::default() }
@@ -217,5 +217,11 @@ fn colour_is_shown_only_where_it_is_wanted_and_any_width_is_kept() {
 
 #[test]
 fn the_page_of_the_json_lists_every_field_and_no_other() {
-    assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report()).unwrap()));
+    let mut report = report();
+    report.left_alone.push(LeftReport {
+        name: "half.part".to_owned(),
+        why: "an upload that has not ended".to_owned(),
+        since: "2026-11-24T03:00:00.000Z".to_owned(),
+    });
+    assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report).unwrap()));
 }
