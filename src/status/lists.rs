@@ -97,7 +97,7 @@ impl List {
         } else {
             (!by_state_alone && !by_host_alone).then_some("url_id")
         };
-        let list = Self {
+        let mut list = Self {
             view: "v_urls",
             shown: &["state", "url", "file", "line", "reason"],
             order,
@@ -105,6 +105,12 @@ impl List {
             limit,
             then: None,
         };
+        if let Some(at) = list.filters.iter().position(|(condition, _)| *condition == "file = ?") {
+            // Then those of other files that lines of this one want, too.
+            let mut merged = list.clone();
+            merged.filters[at].0 = "url_id in (select url_id from v_wishes where file = ?) and file <> ?";
+            list.then = Some(Box::new(merged));
+        }
         let Some(label) = label else { return list };
         // Those of files with that label first, then lines with one of their own: each way has its index.
         let with = |condition| {

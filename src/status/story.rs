@@ -16,6 +16,9 @@ const HOST: &str = "select * from v_hosts where host = ?1";
 
 const SUBMISSION: &str = "select * from v_submissions where submission_id = ?1";
 
+/// What each line wants of it, where several do.
+const WISHES: &str = "select * from v_wishes where url_id = ?1 order by file_id, line";
+
 const TASKS: &str = "select * from v_tasks where submission_id = ?1";
 
 /// Batches with it in which something is still to be found.
@@ -49,6 +52,8 @@ pub struct Chapter {
     pub tasks: Rows,
     /// What operators asked for that concerned it, of `v_orders`.
     pub orders: Rows,
+    /// What each line wants of it, of `v_wishes`; none where one line alone does.
+    pub wishes: Rows,
 }
 
 /// Something that happened.
@@ -105,12 +110,14 @@ impl Chapter {
         let since = word(&url, "queued_at").unwrap_or_default().to_owned();
         let orders = sqlx::query(ORDERS).bind(since).fetch_all(&mut *conn).await?;
         let orders = orders.iter().map(object).filter(|order| concerns(order, &url)).collect();
+        let wishes = sqlx::query(WISHES).bind(row.0).fetch_all(&mut *conn).await?;
         Ok(Some(Self {
             file: file.as_ref().map(object).unwrap_or_default(),
             host: host.as_ref().map(object).unwrap_or_default(),
             submissions,
             tasks: tasks.iter().map(object).collect(),
             orders,
+            wishes: wishes.iter().map(object).collect(),
             url,
         }))
     }
@@ -140,6 +147,7 @@ impl Chapter {
             );
             moments.push(moment(word(order, "at"), command(word(order, "command")), text));
         }
+        moments.extend(self.wishes.iter().map(wanted));
         let state = word(url, "state").unwrap_or_default();
         let reason = word(url, "reason").map(|reason| format!(": {reason}")).unwrap_or_default();
         let attempts = number(url, "attempts").unwrap_or(0);
@@ -222,6 +230,30 @@ fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
         _ => false,
     };
     matches!(word(order, "command"), Some("retry" | "cancel" | "prioritize")) && what.split(", ").all(matches)
+}
+
+/// What one of several lines wants of the URL.
+fn wanted(wish: &Map<String, Value>) -> Moment {
+    let mut text = format!(
+        "{} by {}, line {}, priority {}",
+        if word(wish, "came") == Some("fresh") { "named, while it was fresh," } else { "wanted" },
+        word(wish, "file").unwrap_or_default(),
+        number(wish, "line").unwrap_or(0),
+        word(wish, "priority").unwrap_or_default()
+    );
+    for (column, words) in [("not_before", "not before"), ("deadline", "not after")] {
+        if let Some(at) = word(wish, column) {
+            text.push_str(", ");
+            text.push_str(words);
+            text.push(' ');
+            text.push_str(at);
+        }
+    }
+    if let Some(state) = word(wish, "state").filter(|state| matches!(*state, "expired" | "cancelled")) {
+        text.push_str(": ");
+        text.push_str(state);
+    }
+    moment(word(wish, "queued_at"), "wanted", text)
 }
 
 fn command(word: Option<&str>) -> &'static str {

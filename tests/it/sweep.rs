@@ -56,8 +56,8 @@ fn sweep(calls: &str, fault: &str, points: std::ops::RangeInclusive<u32>) {
         world.assert_books_agree();
         assert_eq!(
             crate::support::read(&world.spool("done/film.txt.refused.tsv")).lines().count(),
-            1,
-            "{fault} at {n}"
+            2,
+            "{fault} at {n}: a heading and the line, once"
         );
         drop(daemon);
     }

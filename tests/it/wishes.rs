@@ -155,3 +155,20 @@ fn three_files_with_the_same_thousand_urls_send_each_once_and_all_three_finish()
     world.assert_books_agree();
     world.assert_all_accepted(1000);
 }
+
+#[test]
+fn merged_lines_are_found_by_their_file_and_told_of_their_url() {
+    let world = World::new("", "");
+    let _daemon = world.ready_daemon();
+    assert!(world.run(&["pause"]).status.success());
+    for (name, count) in [("a.txt", 3), ("b.txt", 2)] {
+        world.drop_file(name, urls("film", count));
+        world.wait_for(&format!("select count(*) from v_files where name = '{name}' and progress = 'done'"), 1);
+    }
+    let output = world.run(&["urls", "--file", "b.txt", "--json"]);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows.as_array().map(Vec::len), Some(2), "{}", said(&output));
+    let url = world.rows("select url from v_wishes where file = 'b.txt' and line = 2")[0][0].clone();
+    let why = said(&world.run(&["why", &url]));
+    assert!(why.contains("wanted by b.txt, line 2"), "{why}");
+}
