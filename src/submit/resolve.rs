@@ -18,6 +18,9 @@ use crate::schedule::Standing;
 use crate::store;
 use crate::vod::Reply;
 
+/// Failures in a row after which an answer about tasks that no document knows is taken for a refusal to tell.
+const UNKNOWN_ANSWERS_MAX: u32 = 4;
+
 impl Submitter {
     /// Takes the next step for a submission in doubt, if one is due; else says when the next one will be.
     pub(super) async fn resolve_next(
@@ -167,19 +170,26 @@ impl Submitter {
     /// The service did not say which tasks there are: not to this key, or not now.
     async fn could_not_look(&self, opened: &Opened, reply: &Reply, standing: &Standing) -> store::Result<()> {
         let outcome = Outcome::of(reply);
-        match &outcome {
+        let refuses = match &outcome {
             Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
                 warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
-                let mut tx = self.store.write().await?;
-                ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
-                tx.commit().await
+                true
             }
-            _ => {
-                let at = self.circumstances(&opened.batch, standing);
-                let lesson = react(&outcome, reply, &at).lesson;
-                self.postpone(opened, &outcome, lesson, standing).await
+            // What no document knows, and does not change, ends nothing: it would be asked without bound, and nothing be sent.
+            Outcome::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
+                warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
+                true
             }
+            _ => false,
+        };
+        if refuses {
+            let mut tx = self.store.write().await?;
+            ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
+            return tx.commit().await;
         }
+        let at = self.circumstances(&opened.batch, standing);
+        let lesson = react(&outcome, reply, &at).lesson;
+        self.postpone(opened, &outcome, lesson, standing).await
     }
 
     async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {

@@ -20,6 +20,9 @@ use self::world::Chaos;
 /// Cycles that one world lives; then another one, with other lies, begins.
 const WORLD_CYCLES: u32 = 50;
 
+/// What the suite draws from: worlds differ much in how long they take, and others are for the long run.
+const SEED: u64 = 100;
+
 /// Lives through some cycles: files, steps, crashes; and then until nothing waits any more.
 async fn world(seed: u64, unit: &str, cycles: u32) -> String {
     let mut chaos = Chaos::new(seed, unit).await;
@@ -59,7 +62,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 fn run_from_environment(unit: &str) {
     let cycles = u32::try_from(from_environment("PREFETCHD_CHAOS_CYCLES", 50)).unwrap();
-    run(from_environment("PREFETCHD_CHAOS_SEED", rand::random_range(0..1_000_000)), unit, cycles);
+    run(from_environment("PREFETCHD_CHAOS_SEED", SEED), unit, cycles);
 }
 
 #[test]
