@@ -1,8 +1,8 @@
 //! The one place where clocks are read. Stages hold a [`Clock`] and hand the time on as a parameter.
 //!
-//! All stages share what one `ServiceClock` has learned from the service's answers: [`Clock::reading`] is the service's time as
-//! far as it is known, and what budgets, deadlines and waits go by; [`Clock::now`] is its best guess; [`Clock::wall`] is this
-//! machine's clock alone, which is compared with times of files and of other processes.
+//! All stages share what one `ServiceClock` has learned from the service's answers: [`Clock::reading`] is the
+//! service's time as far as it is known, and what budgets, deadlines and waits go by; [`Clock::now`] is its best
+//! guess; [`Clock::wall`] is this machine's clock alone, which is compared with times of files and of other processes.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Clock {
         Self::standing(now, true)
     }
 
-    /// The clocks of a machine whose wall clock shows `wall`, which may be wrong; they only move by [`Clock::advance`] and
-    /// [`Clock::set`]. Nothing is known of the service's time yet.
+    /// The clocks of a machine whose wall clock shows `wall`, which may be wrong; they only move by [`Clock::advance`]
+    /// and [`Clock::set`]. Nothing is known of the service's time yet.
     pub fn of_a_machine(wall: Time) -> Self {
         Self::standing(wall, false)
     }
@@ -65,8 +65,8 @@ impl Clock {
         Self { standing: self.standing.clone(), service: Arc::default(), said: Arc::default() }
     }
 
-    /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this machine's, in
-    /// milliseconds; nothing where that is not known.
+    /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this
+    /// machine's, in milliseconds; nothing where that is not known.
     pub fn told(ahead_ms: Option<i64>) -> Self {
         let clock = Self::system();
         if let Some(ahead_ms) = ahead_ms {
@@ -109,7 +109,8 @@ impl Clock {
         }
     }
 
-    /// Learns from what came back of a call that was sent at `sent`. Only an answer that is provably the service's counts.
+    /// Learns from what came back of a call that was sent at `sent`. Only an answer that is provably the service's
+    /// counts.
     pub fn heard(&self, sent: Moment, reply: &Reply) {
         let Reply::Answered(answer) = reply else { return };
         if !answer.is_the_services() {

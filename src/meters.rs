@@ -1,5 +1,5 @@
-//! What is counted since the process started, and when each stage last moved. Like the log there is one a process, so that
-//! no stage has to be handed it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
+//! What is counted since the process started, and when each stage last moved. Like the log there is one a process, so
+//! that no stage has to be handed it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,7 +78,8 @@ pub fn submission(outcome: &str, urls: usize) {
     METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
 }
 
-/// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is repeated.
+/// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is
+/// repeated.
 pub fn lines(progress: &Progress) {
     moved(Stage::Spool);
     let refused = progress.refused.iter().map(|(_, lines)| lines).sum();

@@ -1,5 +1,5 @@
-//! A stage's sign of life. The stage says when it has moved, and for how long it will be busy with one thing at most; the
-//! watchdog is fed only while nobody is longer away than it said.
+//! A stage's sign of life. The stage says when it has moved, and for how long it will be busy with one thing at most;
+//! the watchdog is fed only while nobody is longer away than it said.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

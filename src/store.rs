@@ -249,8 +249,8 @@ impl Store {
         }
     }
 
-    /// A new connection after a failure. On a full disk the log may be what fills it: it is copied back and cut to nothing, if there is
-    /// room for that.
+    /// A new connection after a failure. On a full disk the log may be what fills it: it is copied back and cut to
+    /// nothing, if there is room for that.
     async fn reopen(&self) -> Result<SqliteConnection> {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         self.origin.check()?;
@@ -287,8 +287,8 @@ impl Store {
         self.trouble.0.lock().expect("no holder of the note panics").clone()
     }
 
-    /// What became of the database, if it is not the file any more that was opened: then nothing is written, and it must not be opened
-    /// again.
+    /// What became of the database, if it is not the file any more that was opened: then nothing is written, and it
+    /// must not be opened again.
     pub fn lost(&self) -> Option<Lost> {
         self.origin.lost()
     }
@@ -298,8 +298,8 @@ impl Store {
         self.origin.told().clone()
     }
 
-    /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the cache was
-    /// for is over. Called now and then by who waits.
+    /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the
+    /// cache was for is over. Called now and then by who waits.
     pub async fn rest(&self) {
         let was = self.stir.load(Ordering::Relaxed);
         self.stir.store(was.saturating_sub(1), Ordering::Relaxed);

@@ -1,6 +1,7 @@
-//! Logs: one event a line, fields instead of prose. Where standard error is the journal's, they go there with their fields
-//! (`journal`); else to standard error, as text or, by `[log] format`, as JSON. `[log] level` says how much, and a reload
-//! changes it; `PREFETCHD_LOG` overrides it (`debug`, or `tracing`'s filters such as `prefetchd::spool=trace`).
+//! Logs: one event a line, fields instead of prose. Where standard error is the journal's, they go there with their
+//! fields (`journal`); else to standard error, as text or, by `[log] format`, as JSON. `[log] level` says how much,
+//! and a reload changes it; `PREFETCHD_LOG` overrides it (`debug`, or `tracing`'s filters such as
+//! `prefetchd::spool=trace`).
 
 mod journal;
 
@@ -60,7 +61,8 @@ fn filter(level: Level) -> EnvFilter {
     }
 }
 
-/// Text from outside on one line: what [`is_unsafe`] is escaped, so that it can neither forge an event nor drive a terminal.
+/// Text from outside on one line: what [`is_unsafe`] is escaped, so that it can neither forge an event nor drive a
+/// terminal.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {

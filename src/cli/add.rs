@@ -222,8 +222,8 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     Ok(stored)
 }
 
-/// Renames the copy to its name; where a file of that name waits there or lay in the spool before, to one told apart by the
-/// time, so that each is found by its own.
+/// Renames the copy to its name; where a file of that name waits there or lay in the spool before, to one told apart
+/// by the time, so that each is found by its own.
 fn hand_over(file: Waiting, folders: &Folders) -> anyhow::Result<String> {
     let incoming = &folders.incoming;
     let mut copy = file.copy;

@@ -136,7 +136,8 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     line
 }
 
-/// How many bytes of a text fit into so many columns. Columns are those of the text, not the sum of its characters': some join.
+/// How many bytes of a text fit into so many columns. Columns are those of the text, not the sum of its characters':
+/// some join.
 fn prefix(text: &str, width: usize) -> usize {
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.take_while(|end| text[..*end].width() <= width).last().unwrap_or(0)

@@ -66,8 +66,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Tell one URL's whole story
     Why(why::WhyArgs),
-    /// Put what failed, expired, was cancelled or is held back into the queue, or what is unconfirmed when asked for by that
-    /// name; give a refused domain another chance
+    /// Put what failed, expired, was cancelled or is held back into the queue, or what is unconfirmed when asked for
+    /// by that name; give a refused domain another chance
     Retry(orders::RetryArgs),
     /// End URLs that wait
     Cancel(orders::CancelArgs),
@@ -120,8 +120,8 @@ pub fn main(args: Args) -> i32 {
     }))
 }
 
-/// Prints what the parser of the command line has to say, and gives the exit code: help and version are asked for, anything else
-/// is wrong usage.
+/// Prints what the parser of the command line has to say, and gives the exit code: help and version are asked for,
+/// anything else is wrong usage.
 pub fn print_usage(error: &clap::Error) -> i32 {
     let code = if error.use_stderr() { exit::USAGE } else { 0 };
     let printed = error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));

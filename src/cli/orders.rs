@@ -1,5 +1,5 @@
-//! `prefetchd retry`, `cancel`, `prioritize`: what an operator asks for, done through the database a bounded number of URLs
-//! at a time, with or without a daemon.
+//! `prefetchd retry`, `cancel`, `prioritize`: what an operator asks for, done through the database a bounded number of
+//! URLs at a time, with or without a daemon.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -202,7 +202,8 @@ async fn look(
     Ok((ids, Done { command: order.command(), what: selection.to_string(), leased, ..Done::default() }))
 }
 
-/// Does it: first the order is written down, then it is done by and by. Cut off in the middle, the order says how far it got.
+/// Does it: first the order is written down, then it is done by and by. Cut off in the middle, the order says how far
+/// it got.
 async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let store = open_existing(config).await?;
     let clock = status::told_clock(&mut *store.read().acquire().await.map_err(store::Error::from)?).await?;

@@ -1,5 +1,5 @@
-//! What goes to the terminal: the one place that writes to standard output. What cannot be written is remembered and decides the exit
-//! code in the end.
+//! What goes to the terminal: the one place that writes to standard output. What cannot be written is remembered and
+//! decides the exit code in the end.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -26,8 +26,8 @@ pub(super) fn write(text: &str) -> bool {
     unwritten.is_none()
 }
 
-/// The exit code of a command that ended with `code`: whoever closed the pipe has had enough, and anything else that kept its output
-/// from being written is an error.
+/// The exit code of a command that ended with `code`: whoever closed the pipe has had enough, and anything else that
+/// kept its output from being written is an error.
 pub(super) fn settle(code: i32) -> i32 {
     let unwritten = UNWRITTEN.lock().expect("no holder of the error panics").take();
     code_of(unwritten.as_ref(), code)
@@ -50,8 +50,8 @@ pub(super) fn err(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A value as JSON on several lines, safe to be shown: what drives a terminal and what turns the direction of writing is
-/// escaped. Such characters only occur inside of strings, where `\u` means the same.
+/// A value as JSON on several lines, safe to be shown: what drives a terminal and what turns the direction of writing
+/// is escaped. Such characters only occur inside of strings, where `\u` means the same.
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let mut safe = String::with_capacity(text.len());

@@ -1,5 +1,6 @@
-//! Keys in files. One is read only where nobody but root and the service's user can have written it or can read it, and only
-//! once it is whole: a file that is being written is waited for a moment, and what cannot be a key is never taken for one.
+//! Keys in files. One is read only where nobody but root and the service's user can have written it or can read it,
+//! and only once it is whole: a file that is being written is waited for a moment, and what cannot be a key is never
+//! taken for one.
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{ErrorKind, Read as _};
@@ -31,8 +32,8 @@ const READ_AGAIN: Duration = Duration::from_millis(200);
 /// ... so many times at most.
 const READINGS_MAX: u32 = 10;
 
-/// Who may own a key: root, the user that this process runs as, and, when root looks, whoever owns the spool or the database,
-/// which is the service's user.
+/// Who may own a key: root, the user that this process runs as, and, when root looks, whoever owns the spool or the
+/// database, which is the service's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owners(Vec<u32>);
 
@@ -78,8 +79,8 @@ pub(super) fn once_more<T>(read: impl Fn() -> Result<T, Error>) -> Result<T, Err
     })
 }
 
-/// The text of a file that only its owner may read, and that nobody is writing. A link is followed: what it leads to has to be as
-/// safe, and so have the folders of both.
+/// The text of a file that only its owner may read, and that nobody is writing. A link is followed: what it leads to
+/// has to be as safe, and so have the folders of both.
 pub(super) fn private(path: &Path, owners: &Owners) -> Result<String, Error> {
     let mut last = read_private(path, owners)?;
     for _ in 0..READINGS_MAX {
@@ -145,8 +146,8 @@ pub(super) fn optional(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Opens a regular file without waiting for anybody: opening a FIFO would, and opening a device may do anything. `target` is
-/// where `path` leads to, without links.
+/// Opens a regular file without waiting for anybody: opening a FIFO would, and opening a device may do anything.
+/// `target` is where `path` leads to, without links.
 fn open(path: &Path, target: &Path) -> Result<(File, Metadata), Error> {
     let regular = |meta: &Metadata| match kind(meta.file_type()) {
         None => Ok(()),
@@ -187,8 +188,8 @@ fn text(path: &Path, file: File) -> Result<String, Error> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Looks whether our keys lie open where systemd loads them from. A folder that only root may enter is as it should be, and
-/// nothing in it can be looked at.
+/// Looks whether our keys lie open where systemd loads them from. A folder that only root may enter is as it should
+/// be, and nothing in it can be looked at.
 pub(super) fn refuse_exposed_in(folder: &Path) -> Result<(), Error> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     // Root sees into a closed folder too, which guards what is in it whatever its mode.

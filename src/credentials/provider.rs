@@ -1,6 +1,6 @@
-//! The one key of the process. Every stage takes it from here at the moment of signing, so that one that is replaced is
-//! used by all of them at once. A stage whose key was refused says so, and the sources are read afresh: by one of them at a
-//! time, and not again before a backoff is over.
+//! The one key of the process. Every stage takes it from here at the moment of signing, so that one that is replaced
+//! is used by all of them at once. A stage whose key was refused says so, and the sources are read afresh: by one of
+//! them at a time, and not again before a backoff is over.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::{Credentials, Error, Places, Source, load_from};
 use crate::config::Config;
 
-/// While the sources have no other key than the refused one, they are read again after this, then after twice as long ...
+/// While the sources have no other key than the refused one, they are read again after this, then after twice as long
+/// ...
 const READ_AGAIN_MIN: Duration = Duration::from_secs(5);
 
 /// ... up to this.
@@ -83,7 +84,8 @@ enum Saying {
 }
 
 impl Provider {
-    /// A provider of the key that was found at the start, as [`load`](super::load) gives it; others are looked for in the same sources.
+    /// A provider of the key that was found at the start, as [`load`](super::load) gives it; others are looked for in
+    /// the same sources.
     pub fn new(config: &Config, found: (Credentials, Source)) -> Self {
         Self::with_sources(config, found, load_from)
     }
@@ -113,8 +115,8 @@ impl Provider {
         let _ = now.wait_for(|now| now.state != *known).await;
     }
 
-    /// The service refused the key of this generation, in these words. The sources are read afresh, unless that was done
-    /// already or a moment ago. True if there is another key by now: then [`Provider::current`] hands it out.
+    /// The service refused the key of this generation, in these words. The sources are read afresh, unless that was
+    /// done already or a moment ago. True if there is another key by now: then [`Provider::current`] hands it out.
     pub async fn refuse(&self, generation: Generation, fault: &str) -> bool {
         self.0.now.send_if_modified(|now| {
             let is_news = now.state.generation == generation && now.state.refused.is_none();
@@ -126,7 +128,8 @@ impl Provider {
         self.other_than(generation, false).await
     }
 
-    /// Looks for another key if the one in use is refused, and not more often than a backoff allows. True if there is one.
+    /// Looks for another key if the one in use is refused, and not more often than a backoff allows. True if there is
+    /// one.
     pub async fn look_again(&self) -> bool {
         let KeyState { generation, refused, .. } = self.state();
         refused.is_some() && self.other_than(generation, false).await
@@ -151,9 +154,9 @@ impl Provider {
         self.put(found, "a reload read another one");
     }
 
-    /// Looks for another key whatever the service says of the one in use, and whenever it is asked to: for the free calls that try
-    /// a paused account, which have a backoff of their own. The key of another account may be what mends it. True if there
-    /// is one.
+    /// Looks for another key whatever the service says of the one in use, and whenever it is asked to: for the free
+    /// calls that try a paused account, which have a backoff of their own. The key of another account may be what
+    /// mends it. True if there is one.
     pub async fn read_again(&self) -> bool {
         self.other_than(self.current().generation, true).await
     }

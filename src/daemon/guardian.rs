@@ -1,6 +1,7 @@
-//! Guards the database: each second it looks whether others have committed something, such as `prefetchd pause`, which wakes the
-//! stages; and whether the file is still the one that was opened. When it is not, the stages end, what the database held is written
-//! beside it, and the process stays until it is stopped: what was committed lives only as long as it has the file open.
+//! Guards the database: each second it looks whether others have committed something, such as `prefetchd pause`, which
+//! wakes the stages; and whether the file is still the one that was opened. When it is not, the stages end, what the
+//! database held is written beside it, and the process stays until it is stopped: what was committed lives only as
+//! long as it has the file open.
 //!
 //! The one thing that wakes an idle daemon up.
 

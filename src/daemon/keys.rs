@@ -1,5 +1,5 @@
-//! What is known of the key, on the notice board and in the metrics; and what another key means for what was learned with
-//! the last one.
+//! What is known of the key, on the notice board and in the metrics; and what another key means for what was learned
+//! with the last one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Starts, supervises and drains the stages.
 //!
 //! Start: configuration and credentials are checked, the locks taken, the database opened and migrated, the folders
-//! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step they
-//! are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which is
-//! safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
+//! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step
+//! they are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which
+//! is safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
 
 mod guardian;
 mod herald;

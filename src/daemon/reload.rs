@@ -1,5 +1,6 @@
-//! HUP: the configuration and the credentials are read afresh. What can change does so at once; what was opened at the start
-//! waits for a restart, and `status` says so. One that is wrong changes nothing, and `status` says why until it is mended.
+//! HUP: the configuration and the credentials are read afresh. What can change does so at once; what was opened at the
+//! start waits for a restart, and `status` says so. One that is wrong changes nothing, and `status` says why until it
+//! is mended.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The watchdog's keeper. It feeds only while every stage has moved within the time that it asked for and one period of the
-//! watchdog more; then systemd ends the daemon and starts it anew, and nothing is lost by that.
+//! The watchdog's keeper. It feeds only while every stage has moved within the time that it asked for and one period
+//! of the watchdog more; then systemd ends the daemon and starts it anew, and nothing is lost by that.
 //!
 //! It runs on a thread of its own, so that a runtime that hangs cannot keep it from seeing just that.
 
@@ -24,8 +24,8 @@ pub(super) struct Keeper {
     _stop: mpsc::Sender<()>,
 }
 
-/// Starts to feed a watchdog of this period while these stages move, and once the database is lost: the stages have ended then, and a
-/// restart would lose what it held.
+/// Starts to feed a watchdog of this period while these stages move, and once the database is lost: the stages have
+/// ended then, and a restart would lose what it held.
 pub(super) fn keep(
     period: Duration,
     stages: Vec<(&'static str, Pulse)>,
@@ -56,8 +56,8 @@ fn first_late(stages: &[(&'static str, Pulse)], grace: Duration, now: Instant) -
     stages.iter().find(|(_, pulse)| pulse.overdue(now) > grace).map(|(name, _)| *name)
 }
 
-/// Takes the write lock now and then, so that a database that hangs is noticed. One that answers that it is locked or full
-/// does not hang.
+/// Takes the write lock now and then, so that a database that hangs is noticed. One that answers that it is locked or
+/// full does not hang.
 pub(super) async fn try_database(store: Arc<Store>, pulse: Pulse, period: Duration, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         pulse.beat();

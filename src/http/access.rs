@@ -1,5 +1,6 @@
-//! Which names a page answers to: pure. A page of another site in the operator's browser reaches this port under that site's name (DNS
-//! rebinding), and would read what is served; so each page answers to the names alone that mean this server.
+//! Which names a page answers to: pure. A page of another site in the operator's browser reaches this port under that
+//! site's name (DNS rebinding), and would read what is served; so each page answers to the names alone that mean this
+//! server.
 
 use std::net::IpAddr;
 
@@ -26,8 +27,8 @@ pub(super) struct Door<'a> {
     pub(super) hosts: &'a [String],
 }
 
-/// Why a request is refused, with what to do; nothing if it is answered. `authority` is the name in the request's own target, where it
-/// has one.
+/// Why a request is refused, with what to do; nothing if it is answered. `authority` is the name in the request's own
+/// target, where it has one.
 pub(super) fn refusal(
     tells: Tells,
     headers: &HeaderMap,

@@ -1,5 +1,6 @@
-//! Who is connected, and who goes when somebody comes and there is no room: pure. What only holds a connection open has to make room for
-//! whoever asks something, nobody may take all of it, and this machine's own probes have room that others cannot take.
+//! Who is connected, and who goes when somebody comes and there is no room: pure. What only holds a connection open
+//! has to make room for whoever asks something, nobody may take all of it, and this machine's own probes have room
+//! that others cannot take.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

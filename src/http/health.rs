@@ -6,8 +6,8 @@ use crate::meters::Stage;
 use crate::schedule::Pause;
 use crate::telemetry::one_line;
 
-/// A stage may be busy for so long with one thing: a chunk of lines on a slow disk, writes that wait for a lock. The submitter
-/// has a call's deadline on top.
+/// A stage may be busy for so long with one thing: a chunk of lines on a slow disk, writes that wait for a lock. The
+/// submitter has a call's deadline on top.
 const BUSY_MAX: Duration = Duration::from_secs(120);
 
 /// How long each stage may stand still.

@@ -1,5 +1,5 @@
-//! The page of metrics: what the database says as gauges, what was counted since the start as counters. No label has a value
-//! from outside: hosts, files, labels and words of the service stay in the database.
+//! The page of metrics: what the database says as gauges, what was counted since the start as counters. No label has a
+//! value from outside: hosts, files, labels and words of the service stay in the database.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ pub(super) struct Facts<'a> {
     pub(super) idle: [(Stage, Duration); Stage::ALL.len()],
 }
 
-/// The page, in the text format of Prometheus. Where the database could not be read, what it would say is left out, and one
-/// metric says so.
+/// The page, in the text format of Prometheus. Where the database could not be read, what it would say is left out,
+/// and one metric says so.
 pub(super) fn page(facts: &Facts<'_>, seen: Option<&Seen>) -> String {
     let sheet = Sheet::default();
     process(&sheet, facts, seen.is_some());

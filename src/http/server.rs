@@ -77,7 +77,8 @@ impl Server {
         guests.tasks.shutdown().await;
     }
 
-    /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops before.
+    /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops
+    /// before.
     async fn listen(&self, shutdown: &CancellationToken) -> Option<(TcpListener, bool)> {
         let mut wait = LISTEN_RETRY_MIN;
         let mut told = None;

@@ -138,7 +138,8 @@ pub struct Closing {
     pub urls_charged: bool,
     /// URLs that are sent anew although this submission may have been accepted.
     pub double_urls: u32,
-    /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next one, too.
+    /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next one,
+    /// too.
     pub late: bool,
     /// When it was performed, where the service's tasks tell that.
     pub performed_at: Option<Time>,

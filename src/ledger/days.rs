@@ -37,8 +37,8 @@ const CHARGE: &str = "
       and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
     returning requests_used";
 
-/// Calls that were charged to the day before and may have been performed on this one: those whose answer came after the reset,
-/// and those in doubt whose signature is valid past it, unless the service has seen them before it.
+/// Calls that were charged to the day before and may have been performed on this one: those whose answer came after
+/// the reset, and those in doubt whose signature is valid past it, unless the service has seen them before it.
 const LATE: &str = "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent

@@ -1,16 +1,16 @@
-//! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `tasks`, `account` and `facts`, and
-//! the marker in the spool.
+//! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `tasks`, `account` and
+//! `facts`, and the marker in the spool.
 //!
 //! A submission is opened (the day charged, nonce and time written down) in one short transaction and closed (the
-//! answer, the tasks) in another; between them the call is on its way. A crash in between leaves it open: charged,
-//! and found at the next start by [`open_submissions`]. A cost is given back only where nothing can have reached the
+//! answer, the tasks) in another; between them the call is on its way. A crash in between leaves it open: charged, and
+//! found at the next start by [`open_submissions`]. A cost is given back only where nothing can have reached the
 //! operation.
 //!
 //! A submission whose answer never came stays open, charged, with its URLs leased, until its doubt is resolved
 //! (`submit::doubt`).
 //!
-//! Invariant: `budget_days.requests_used` is `unbooked` and the sum of the costs of that day's submissions; it never passes
-//! `requests_limit` as it stood when the last of them was opened.
+//! Invariant: `budget_days.requests_used` is `unbooked` and the sum of the costs of that day's submissions; it never
+//! passes `requests_limit` as it stood when the last of them was opened.
 
 mod account;
 mod book;

@@ -1,5 +1,5 @@
-//! Submissions whose retention has ended. The account book of their day stays whole: what they cost is still charged to it, as
-//! unbooked.
+//! Submissions whose retention has ended. The account book of their day stays whole: what they cost is still charged
+//! to it, as unbooked.
 
 use sqlx::Row;
 

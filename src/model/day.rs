@@ -102,9 +102,9 @@ impl BudgetDay {
         Self::on(date.unwrap_or_default(), starts)
     }
 
-    /// The day that `now` belongs to when `last` is the latest day on the books that has begun. A day on the books lasts until the first
-    /// start of a day that is at least 24 hours after its own start and has a later name: so a `day_starts` that is changed holds
-    /// from there on, days never overlap, and no change opens a second budget.
+    /// The day that `now` belongs to when `last` is the latest day on the books that has begun. A day on the books
+    /// lasts until the first start of a day that is at least 24 hours after its own start and has a later name: so a
+    /// `day_starts` that is changed holds from there on, days never overlap, and no change opens a second budget.
     pub fn after(last: Option<Self>, now: Time, starts: DayStart) -> Self {
         let Some(last) = last else { return Self::of(now, starts) };
         let last = last.under(starts);

@@ -1,4 +1,5 @@
-//! Why an input as a whole is refused, and what may be odd about one that is taken. The sentences are in [`crate::words`].
+//! Why an input as a whole is refused, and what may be odd about one that is taken. The sentences are in
+//! [`crate::words`].
 
 use strum::{EnumString, IntoStaticStr};
 

@@ -5,9 +5,9 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-/// Whether a character shows nothing and is no white space: zero-width ones, marks of direction, soft hyphens, fillers, byte
-/// order marks (Unicode's `Default_Ignorable_Code_Point` without the variation selectors, the interlinear marks, the blank of
-/// Braille).
+/// Whether a character shows nothing and is no white space: zero-width ones, marks of direction, soft hyphens,
+/// fillers, byte order marks (Unicode's `Default_Ignorable_Code_Point` without the variation selectors, the
+/// interlinear marks, the blank of Braille).
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

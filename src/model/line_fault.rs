@@ -1,5 +1,5 @@
-//! Why a line is refused: a code, which stands in the database and in receipts, and the little of the line that shows it. The
-//! sentences are in [`crate::words`].
+//! Why a line is refused: a code, which stands in the database and in receipts, and the little of the line that shows
+//! it. The sentences are in [`crate::words`].
 
 use std::fmt;
 

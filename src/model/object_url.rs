@@ -1,8 +1,8 @@
 //! A URL that can be prefetched: checked and brought into one spelling, so that equal URLs are equal text.
 //!
-//! What is submitted is the resource that the line's writer meant, byte for byte, or the line is refused: nothing is resolved,
-//! decoded or mended. Only the host is brought into one spelling (lower case, IDNA, no default port), blanks inside a file's
-//! name and characters beyond ASCII are percent-encoded, and a media fragment is dropped.
+//! What is submitted is the resource that the line's writer meant, byte for byte, or the line is refused: nothing is
+//! resolved, decoded or mended. Only the host is brought into one spelling (lower case, IDNA, no default port), blanks
+//! inside a file's name and characters beyond ASCII are percent-encoded, and a media fragment is dropped.
 
 mod authority;
 mod notes;
@@ -115,8 +115,9 @@ impl ObjectUrl {
         Self::key_of(&self.text)
     }
 
-    /// A 64-bit key for a URL in its normal spelling: half a hash of everything up to the last `/`, half one of the whole, so
-    /// that neighbours on the CDN are neighbours in the table of keys. Two URLs may share a key; the text decides.
+    /// A 64-bit key for a URL in its normal spelling: half a hash of everything up to the last `/`, half one of the
+    /// whole, so that neighbours on the CDN are neighbours in the table of keys. Two URLs may share a key; the text
+    /// decides.
     pub fn key_of(text: &str) -> i64 {
         let split = text.rfind('/').map_or(0, |slash| slash + 1);
         let high = xxh3_64(&text.as_bytes()[..split]) & 0xffff_ffff_0000_0000;

@@ -8,8 +8,8 @@ use strum::EnumString;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum TextEncoding {
-    /// By the file: UTF-8, unless the first line that is none decodes as GB18030 and no line before it had a character of
-    /// several bytes.
+    /// By the file: UTF-8, unless the first line that is none decodes as GB18030 and no line before it had a character
+    /// of several bytes.
     #[default]
     Auto,
     /// UTF-8 (and UTF-16 with a mark).

@@ -1,8 +1,8 @@
 //! Tells somebody: `[notify] command` gets one JSON object on its standard input for each thing that happens.
 //!
-//! Whoever makes something happen writes the notice in the same transaction ([`add_tx`]), so that a crash neither loses it
-//! nor invents it. This stage owns the table `notices`; it runs the command, one at a time and within a bounded time, on
-//! its own: nothing waits for it.
+//! Whoever makes something happen writes the notice in the same transaction ([`add_tx`]), so that a crash neither
+//! loses it nor invents it. This stage owns the table `notices`; it runs the command, one at a time and within a
+//! bounded time, on its own: nothing waits for it.
 
 mod event;
 mod outbox;

@@ -155,8 +155,8 @@ pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, no
     Ok(())
 }
 
-/// The next notice that has not been told, without those of these numbers. The one that was tried least goes first, so that one that
-/// fails holds up no other.
+/// The next notice that has not been told, without those of these numbers. The one that was tried least goes first, so
+/// that one that fails holds up no other.
 pub(super) async fn next(pool: &SqlitePool, without: &[i64]) -> Result<Option<Notice>> {
     let rows = sqlx::query(NEXT).bind(json!(without).to_string()).fetch_all(pool).await?;
     let notices = rows.into_iter().map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) });

@@ -58,8 +58,8 @@ impl Notifier {
         Self { store, clock, command: command.filter(|command| !command.is_empty()), later: BTreeMap::new() }
     }
 
-    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended, with its whole process
-    /// group; its notice is told after the next start.
+    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended, with its
+    /// whole process group; its notice is told after the next start.
     pub async fn run(mut self, wake: Arc<Notify>, mut live: Live, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             if let Some(settings) = settings::news(&mut live) {
@@ -118,8 +118,8 @@ impl Notifier {
     }
 }
 
-/// Runs the command once, in a process group of its own that ends with it. It gets the notice on its standard input, and no
-/// credentials.
+/// Runs the command once, in a process group of its own that ends with it. It gets the notice on its standard input,
+/// and no credentials.
 async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("it is empty")?;
     let mut child = Command::new(program)
@@ -147,8 +147,8 @@ async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     }
 }
 
-/// Hands it what it is told, and waits for its end. Neither a command that does not read nor a child of it that keeps its input open is
-/// waited for.
+/// Hands it what it is told, and waits for its end. Neither a command that does not read nor a child of it that keeps
+/// its input open is waited for.
 async fn feed(child: &mut Child, event: &str) -> std::io::Result<ExitStatus> {
     let stdin = child.stdin.take();
     let mut writing = pin!(async move {

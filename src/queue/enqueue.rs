@@ -1,8 +1,9 @@
-//! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's
-//! mark of what has been read: after a crash both are there or neither is.
+//! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's mark
+//! of what has been read: after a crash both are there or neither is.
 //!
-//! Two passes, each in the order in which its table is laid out: the keys of the chunk are added in key order, which tells what
-//! is known already, and the new rows in the file's order. So a chunk walks each page once, however large the queue is.
+//! Two passes, each in the order in which its table is laid out: the keys of the chunk are added in key order, which
+//! tells what is known already, and the new rows in the file's order. So a chunk walks each page once, however large
+//! the queue is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -42,7 +43,8 @@ const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
-/// The last column but one is when it was accepted, where nobody may learn how it ended: this key may not ask for tasks.
+/// The last column but one is when it was accepted, where nobody may learn how it ended: this key may not ask for
+/// tasks.
 const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
@@ -297,7 +299,8 @@ impl<'c> Enqueue<'c> {
         Ok(true)
     }
 
-    /// Writes down what the line at this position wants of a URL that is there; its row is added with the others of the chunk.
+    /// Writes down what the line at this position wants of a URL that is there; its row is added with the others of
+    /// the chunk.
     fn wish(&mut self, at: usize, url: i64, kind: Kind, state: UrlState) {
         let (line, keys, file_label) = (self.urls.rows[at].line, self.keys_of(at), self.keys.label.as_deref());
         self.wishes.push(NewWish { url, line, kind, keys, file_label, state });

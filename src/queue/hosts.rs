@@ -1,5 +1,5 @@
-//! Domains and their standing: what is refused or offline is not sent. Its URLs are parked, and go on by themselves when
-//! the standing changes.
+//! Domains and their standing: what is refused or offline is not sent. Its URLs are parked, and go on by themselves
+//! when the standing changes.
 
 use chrono::TimeDelta;
 use sqlx::{Row, SqliteConnection, SqlitePool};

@@ -30,7 +30,8 @@ pub struct KeptFile {
     pub stored_name: String,
     /// Its size then; unknown of one that was rejected unread.
     pub bytes: Option<u64>,
-    /// Its time of change then, in milliseconds since 1970; unknown of one that was rejected, or read before this was kept.
+    /// Its time of change then, in milliseconds since 1970; unknown of one that was rejected, or read before this was
+    /// kept.
     pub changed_at: Option<i64>,
 }
 

@@ -5,8 +5,8 @@ use sqlx::{Row, SqliteConnection};
 use crate::model::{ObjectUrl, Time, to_millis};
 use crate::store::Result;
 
-/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are fresh. Where tasks
-/// may not be asked for, what was accepted is live or fresh by the time of that.
+/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are
+/// fresh. Where tasks may not be asked for, what was accepted is live or fresh by the time of that.
 const KNOWN: &str = "
     with recursive same (at, url, url_id) as (
         select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0

@@ -1,9 +1,9 @@
-//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warnings`, `file_warm`, `hosts`, `urls`, `url_keys`, `tally`,
-//! `cases`, `case_members`, `orders` and `wishes`.
+//! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warnings`, `file_warm`, `hosts`, `urls`,
+//! `url_keys`, `tally`, `cases`, `case_members`, `orders` and `wishes`.
 //!
-//! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it
-//! opens a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work
-//! inside the caller's transaction, because they must be durable together with what the caller writes; those that take
+//! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it opens
+//! a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work inside
+//! the caller's transaction, because they must be durable together with what the caller writes; those that take
 //! SQLite's own handle do so too, through [`crate::store::WriteTx::bulk`].
 //!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because

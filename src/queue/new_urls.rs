@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::enqueue::Keys;
 use crate::model::ObjectUrl;
 
-/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them cost no more
-/// than their bytes and can be cleared and filled again.
+/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them
+/// cost no more than their bytes and can be cleared and filled again.
 #[derive(Debug, Default)]
 pub struct NewUrls {
     text: String,

@@ -1,10 +1,11 @@
-//! What is pending, in groups that go alike, as a forecast needs it: read from counters as far as they tell, and from rows where those are
-//! few. Nothing here walks a queue of millions.
+//! What is pending, in groups that go alike, as a forecast needs it: read from counters as far as they tell, and from
+//! rows where those are few. Nothing here walks a queue of millions.
 //!
 //! The queue falls into eight classes, by priority and by whether there is a deadline. A class with no more than
-//! [`Bounds::rows`] URLs is read row by row and exact. Of a larger one the files' counters tell how many URLs of which file it
-//! has, and each is taken to have its file's keys: exact, too, but for URLs with keys of their own (lines of `.jsonl` and `.csv`
-//! files, and lines that were merged). [`Pending::guessed`] says of how many URLs the place is not known.
+//! [`Bounds::rows`] URLs is read row by row and exact. Of a larger one the files' counters tell how many URLs of which
+//! file it has, and each is taken to have its file's keys: exact, too, but for URLs with keys of their own (lines of
+//! `.jsonl` and `.csv` files, and lines that were merged). [`Pending::guessed`] says of how many URLs the place is not
+//! known.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -111,8 +112,8 @@ pub struct Pending {
     pub groups: Vec<Group>,
     /// URLs of domains that may not be sent: nobody knows when they will.
     pub blocked: u64,
-    /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of domains that may not
-    /// be sent beyond what was read.
+    /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of domains
+    /// that may not be sent beyond what was read.
     pub guessed: u64,
     /// Files that are still being read: what is not queued yet is not among these.
     pub reading: u64,
@@ -188,8 +189,8 @@ impl Count {
         }
     }
 
-    /// Shares what is left among the files by their counters: first to where a file's own keys put it, then to where there is
-    /// room, and what no file accounts for to none.
+    /// Shares what is left among the files by their counters: first to where a file's own keys put it, then to where
+    /// there is room, and what no file accounts for to none.
     fn share_out(&mut self, files: &[SqliteRow], blocked: u64) {
         // The order of arrival is known only by file here, so that it has to be so for all.
         for group in &mut self.pending.groups {

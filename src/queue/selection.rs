@@ -53,8 +53,8 @@ impl Selection {
         Ok(ids)
     }
 
-    /// The statements that find them in one state, each with its parameters: a walk of the rows that may be meant, and what
-    /// must hold of them. Every walk has an index, or is by state.
+    /// The statements that find them in one state, each with its parameters: a walk of the rows that may be meant, and
+    /// what must hold of them. Every walk has an index, or is by state.
     pub(super) fn statements(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
         let of_file =
             "files as f join urls as u on u.file_id = f.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to";
@@ -73,7 +73,8 @@ impl Selection {
         rows.chain(self.statements_of_wishes(state)).collect()
     }
 
-    /// Those that find the URLs that a line of the file, or one with the label, was merged into, by what became of its wish.
+    /// Those that find the URLs that a line of the file, or one with the label, was merged into, by what became of its
+    /// wish.
     fn statements_of_wishes(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
         let of_file = "files as f join wishes as w on w.file_id = f.file_id join urls as u on u.url_id = w.url_id";
         let of_wish = "wishes as w join files as f on f.file_id = w.file_id join urls as u on u.url_id = w.url_id";

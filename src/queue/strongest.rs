@@ -24,8 +24,8 @@ pub(super) struct Standing {
     pub(super) wait_until: Option<Time>,
 }
 
-/// The strongest of the live wishes for a URL: of those that count, the one with the best priority, then with the earliest
-/// deadline; while none counts, the one that will first. None when there are no wishes left.
+/// The strongest of the live wishes for a URL: of those that count, the one with the best priority, then with the
+/// earliest deadline; while none counts, the one that will first. None when there are no wishes left.
 pub(super) fn strongest(live: &[Wish]) -> Option<Standing> {
     let rank = |wish: &Wish| (wish.priority, wish.deadline.is_none(), wish.deadline);
     let counting = live.iter().filter(|wish| wish.counts).min_by_key(|wish| rank(wish));

@@ -15,7 +15,8 @@ use crate::store::{Result, WriteTx};
 
 const CASES: &str = "select submission_id, blame, why, unsure from cases order by submission_id";
 
-/// State 0 is pending, perhaps held for the next day, 1 in a submission: what is anything else, or parked, left the queue.
+/// State 0 is pending, perhaps held for the next day, 1 in a submission: what is anything else, or parked, left the
+/// queue.
 const MEMBERS: &str = "
     select m.url_id, m.host_id, m.core, u.state <> 0 or u.suspect = 2 or u.wait_until is not null as away
     from case_members as m join urls as u on u.url_id = m.url_id
@@ -203,7 +204,8 @@ async fn shift_all(
     Ok(!rows.is_empty())
 }
 
-/// Writes down the cases that changed, and who is suspected now. `accepted` are URLs that left the queue by this answer.
+/// Writes down the cases that changed, and who is suspected now. `accepted` are URLs that left the queue by this
+/// answer.
 async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &HashSet<UrlId>) -> Result<()> {
     for case in before.open.iter().filter(|case| !after.open.contains(case)) {
         sqlx::query(DROP_MEMBERS).bind(case.id.0).execute(tx.conn()).await?;

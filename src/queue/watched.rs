@@ -1,4 +1,5 @@
-//! What is kept of a file while it is read: how often its reading was begun in vain, and hosts of its URLs that are not the account's.
+//! What is kept of a file while it is read: how often its reading was begun in vain, and hosts of its URLs that are
+//! not the account's.
 
 use rusqlite::{Connection, params};
 use sqlx::{Row, SqlitePool};

@@ -1,5 +1,5 @@
-//! What ends or changes single wishes: the passing of time, and orders that mean a file or a label. The URL goes by the strongest
-//! that is left ([`super::wishes::review`]), and ends with the last.
+//! What ends or changes single wishes: the passing of time, and orders that mean a file or a label. The URL goes by
+//! the strongest that is left ([`super::wishes::review`]), and ends with the last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,8 +79,8 @@ struct Scoped {
     ended: Option<UrlState>,
 }
 
-/// Time has passed: wishes whose deadline is over end, and URLs for which another wish counts now go by that. At most `limit` of
-/// each. Gives how many lines of which file expired, of URLs that waited.
+/// Time has passed: wishes whose deadline is over end, and URLs for which another wish counts now go by that. At most
+/// `limit` of each. Gives how many lines of which file expired, of URLs that waited.
 pub(super) fn pass_time(
     conn: &Connection,
     now: Time,
@@ -157,8 +157,9 @@ pub(super) fn prioritize(
     review(conn, urls.iter().copied(), now, moves)
 }
 
-/// URLs go back into the queue: `ended` are those that had ended, each with the state it was in; their rows are pending by now. Their
-/// wishes are live again, and of those that had ended on their own those of the scope. Gives the files whose lines are live again.
+/// URLs go back into the queue: `ended` are those that had ended, each with the state it was in; their rows are
+/// pending by now. Their wishes are live again, and of those that had ended on their own those of the scope. Gives the
+/// files whose lines are live again.
 pub(super) fn retry(
     conn: &Connection,
     urls: &[i64],

@@ -1,11 +1,11 @@
 //! What each file wants of a URL that several lines named. Owns the table `wishes`.
 //!
-//! Only URLs to which a line was merged have rows here, the line that came first among them, so that a file without duplicates pays
-//! nothing. Whoever changes the state of a URL says so with [`follow`], and brings it back under its wishes with [`review`] when it
-//! waits again; both are free for URLs without wishes.
+//! Only URLs to which a line was merged have rows here, the line that came first among them, so that a file without
+//! duplicates pays nothing. Whoever changes the state of a URL says so with [`follow`], and brings it back under its
+//! wishes with [`review`] when it waits again; both are free for URLs without wishes.
 //!
-//! Invariant: while a URL waits, its priority, deadline and not-before are those of [`strongest`] of its live wishes. A crash keeps
-//! it, since both are written in one transaction.
+//! Invariant: while a URL waits, its priority, deadline and not-before are those of [`strongest`] of its live wishes.
+//! A crash keeps it, since both are written in one transaction.
 
 use std::collections::BTreeSet;
 

@@ -63,8 +63,8 @@ pub struct CallView {
     pub urls: usize,
     /// HTTP status of the answer; 0 where none was given.
     pub status: u16,
-    /// `OK` or the error's code, as the operation had it, whatever then became of the answer; empty while the call waits
-    /// to be performed.
+    /// `OK` or the error's code, as the operation had it, whatever then became of the answer; empty while the call
+    /// waits to be performed.
     pub code: String,
     /// The fault that the scenario played on it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 //! The gateway in front of the operations: who calls, when, whether for the first time, and how fast.
 //!
-//! Nothing happens between two calls: what was to happen (a late call, a change of the account) is done at the next call
-//! or look, in the order of its moments and as of its own moment. So the sandbox needs no task that waits, and plays the
-//! same on a clock that a test moves.
+//! Nothing happens between two calls: what was to happen (a late call, a change of the account) is done at the next
+//! call or look, in the order of its moments and as of its own moment. So the sandbox needs no task that waits, and
+//! plays the same on a clock that a test moves.
 
 mod answer;
 

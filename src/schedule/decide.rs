@@ -68,7 +68,8 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     if clock.wants_word {
         return Decision::Ask;
     }
-    // A call may be performed at any moment from now until it times out: all of that has to lie on one side of the reset.
+    // A call may be performed at any moment from now until it times out: all of that has to lie on one side of the
+    // reset.
     if !clock.stays_before(spent.day.ends_at, policy.call_timeout) {
         return wait(Some(clock.surely_at(spent.day.ends_at)), WaitWhy::Reset);
     }

@@ -4,11 +4,11 @@
 //! accepted test is not lost, because it has warmed its URLs. So a test is filled up with ordinary URLs. If it is
 //! accepted, it was a batch like any other; only the refused ones are wasted.
 //!
-//! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members that are suspected;
-//! the others only travelled along. A test takes a part of the core: if it is accepted, the rest of the core is left; if it
-//! is refused, it becomes a case of its own, and the rest of the core goes back to ordinary work as soon as nothing is known
-//! of it any more.
-//! Nobody is convicted by elimination, only by a refusal of its own: answers may be wrong once.
+//! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members that are
+//! suspected; the others only travelled along. A test takes a part of the core: if it is accepted, the rest of the
+//! core is left; if it is refused, it becomes a case of its own, and the rest of the core goes back to ordinary work
+//! as soon as nothing is known of it any more. Nobody is convicted by elimination, only by a refusal of its own:
+//! answers may be wrong once.
 //!
 //! Everything here is a function of values; the tables behind it are the queue's.
 
@@ -16,8 +16,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::model::{HostId, SubmissionId, UrlId};
 
-/// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be to
-/// try suspects one by one over days.
+/// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be
+/// to try suspects one by one over days.
 const LATENCY_PRICE: f64 = 0.1;
 
 /// What a refusal was about.
@@ -162,8 +162,8 @@ fn test_hosts(core: &[&Suspect], urls_max: u32) -> Option<Test> {
 }
 
 impl Cases {
-    /// The next test; none if nothing is suspected or nothing of it can be tested now. The case that is nearest to its end
-    /// comes first; a URL that is suspected in several is tested in the latest of them, which is the smallest.
+    /// The next test; none if nothing is suspected or nothing of it can be tested now. The case that is nearest to its
+    /// end comes first; a URL that is suspected in several is tested in the latest of them, which is the smallest.
     pub fn next_test(&self, supply: &Supply) -> Option<Test> {
         let mut elsewhere = HashSet::new();
         let mut tests: Vec<(usize, Test)> = Vec::new();
@@ -179,8 +179,8 @@ impl Cases {
         self.open.iter().flat_map(Case::core).map(|suspect| suspect.url).collect()
     }
 
-    /// All members of open cases. Those that are not suspected do not travel along with another test: if one of them is bad
-    /// after all, it would spoil that too.
+    /// All members of open cases. Those that are not suspected do not travel along with another test: if one of them
+    /// is bad after all, it would spoil that too.
     pub fn involved(&self) -> HashSet<UrlId> {
         self.open.iter().flat_map(|case| &case.members).map(|member| member.url).collect()
     }
@@ -198,8 +198,8 @@ impl Cases {
         self.turn_to_the_rest();
     }
 
-    /// A batch was refused as `case` says, whose members are the batch. `known_good` are domains of which nothing bad is
-    /// known: others are suspected first. Gives who was found by that.
+    /// A batch was refused as `case` says, whose members are the batch. `known_good` are domains of which nothing bad
+    /// is known: others are suspected first. Gives who was found by that.
     pub fn refused(&mut self, mut case: Case, known_good: &HashSet<HostId>) -> Option<Found> {
         let found = case.found();
         if let Some(found) = &found {
@@ -217,8 +217,8 @@ impl Cases {
             let known: HashSet<UrlId> = tested.members.iter().map(|member| member.url).collect();
             let is_within = batch.is_subset(&known);
             case.members.iter_mut().for_each(|member| member.core = part.contains(&member.url));
-            // Then it was one of these, and nothing is known of the rest. If others travelled along, it may have been one of
-            // them, and the rest stays suspected until somebody is found.
+            // Then it was one of these, and nothing is known of the rest. If others travelled along, it may have been
+            // one of them, and the rest stays suspected until somebody is found.
             if is_within {
                 self.open.remove(at);
             }
@@ -261,7 +261,8 @@ const BELIEF_GOOD: f64 = 1_000.0;
 /// ... and so many bad ones.
 const BELIEF_BAD: f64 = 0.05;
 
-/// When more bad ones than this were seen, or more good ones than a few days bring, older ones count half: a bad file passes.
+/// When more bad ones than this were seen, or more good ones than a few days bring, older ones count half: a bad file
+/// passes.
 const MEMORY_BAD: f64 = 10.0;
 const MEMORY_GOOD: f64 = 1_000_000.0;
 
@@ -282,23 +283,24 @@ impl BadRate {
         (self.bad + BELIEF_BAD) / (self.good + self.bad + BELIEF_GOOD / (1.0 + self.bad / 2.0))
     }
 
-    /// The largest ordinary batch that is worth while: it is refused every second time at most (an answer tells the most
-    /// when both are equally likely).
+    /// The largest ordinary batch that is worth while: it is refused every second time at most (an answer tells the
+    /// most when both are equally likely).
     pub fn batch_worth_while(self) -> u32 {
         ((std::f64::consts::LN_2 / self.share()) as u32).max(1)
     }
 }
 
-/// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: those that
-/// waste the fewest requests for what they tell about the core.
+/// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: those
+/// that waste the fewest requests for what they tell about the core.
 fn split(core: usize, supply: &Supply) -> (usize, u32) {
     let rate = supply.bad_rate.share().clamp(1e-9, 0.5);
     let log_good = (-rate).ln_1p();
     let any_bad = |n: f64| -(n * log_good).exp_m1();
     let (all, full) = (core as f64, f64::from(supply.full.max(1)));
     let room = core.min(supply.urls_max as usize);
-    // Where there is too little ordinary work to fill batches, a test costs a request whatever it says. Then it may not leave
-    // more than the next power of two below: the bad one is found in as many tests as the suspects' number has digits.
+    // Where there is too little ordinary work to fill batches, a test costs a request whatever it says. Then it may
+    // not leave more than the next power of two below: the bad one is found in as many tests as the suspects' number
+    // has digits.
     let is_plenty = supply.others >= supply.full;
     let largest_rest = core.next_power_of_two() / 2;
     let parts = (1..=core.div_ceil(2)).filter(|part| *part <= room && (is_plenty || core - part <= largest_rest));

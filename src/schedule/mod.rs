@@ -96,8 +96,8 @@ pub struct Snapshot {
 pub struct Spent {
     /// The day that is charged: the greatest day seen, so that it never goes back.
     pub day: BudgetDay,
-    /// Calls charged, and those of the day before that may have been performed on this one: they count on both until it is
-    /// known.
+    /// Calls charged, and those of the day before that may have been performed on this one: they count on both until
+    /// it is known.
     pub requests: u32,
     /// Of them, those that were spent on finding what was wrong in refused batches.
     pub isolations: u32,
@@ -187,7 +187,8 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// Whether a wait that is written down lasts longer than until `at`: a clock was wrong when it was written, or is now.
+    /// Whether a wait that is written down lasts longer than until `at`: a clock was wrong when it was written, or is
+    /// now.
     pub fn waits_beyond(&self, at: Time) -> bool {
         self.backing_off.as_ref().is_some_and(|wait| wait.until > at)
             || self.pause.as_ref().is_some_and(|pause| pause.probe_at > at)

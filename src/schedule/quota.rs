@@ -1,8 +1,8 @@
 //! The second meter: what the service says is left of the day, in a unit that documents disagree about.
 //!
-//! Until the unit is known, no batch is larger than what is left, so that either reading is safe. The drop of what is left
-//! across a batch tells the unit. From then on what is left caps what is sent, so that what others spend of the same
-//! account counts too; how much that is shows as drift.
+//! Until the unit is known, no batch is larger than what is left, so that either reading is safe. The drop of what is
+//! left across a batch tells the unit. From then on what is left caps what is sent, so that what others spend of the
+//! same account counts too; how much that is shows as drift.
 
 use chrono::TimeDelta;
 
@@ -64,8 +64,8 @@ pub(super) struct Left {
     pub urls: u32,
 }
 
-/// What the last word leaves, after what was charged since; both meters while the unit is unknown. A call that was refused
-/// counts, too, unless it is known to cost nothing.
+/// What the last word leaves, after what was charged since; both meters while the unit is unknown. A call that was
+/// refused counts, too, unless it is known to cost nothing.
 pub(super) fn left(observed: &Observation, standing: &Standing, spent: &Spent) -> Left {
     let remain = |used: u32| u32::try_from(observed.remain.saturating_sub(u64::from(used))).unwrap_or(u32::MAX);
     let refused = spent.refused;
@@ -85,8 +85,8 @@ pub(super) fn left(observed: &Observation, standing: &Standing, spent: &Spent) -
 
 /// What the drop between two words of one day tells about the unit; none if it tells nothing for certain.
 ///
-/// With one batch of several URLs in between, any drop smaller than the batch means requests (and perhaps others), a drop
-/// of exactly the batch means URLs. With several in between only exact drops tell: the service may be late.
+/// With one batch of several URLs in between, any drop smaller than the batch means requests (and perhaps others), a
+/// drop of exactly the batch means URLs. With several in between only exact drops tell: the service may be late.
 pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
     let drop = before.remain.checked_sub(after.remain)?;
     let requests = u64::from(after.requests.checked_sub(before.requests)?);
@@ -101,8 +101,8 @@ pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
     }
 }
 
-/// What the drop between two words of one day tells of what a refused call costs; none if it tells nothing for certain. It
-/// does only where that call, of several URLs, is all that was charged in between.
+/// What the drop between two words of one day tells of what a refused call costs; none if it tells nothing for
+/// certain. It does only where that call, of several URLs, is all that was charged in between.
 pub fn refusals_cost(before: &Observation, after: &Observation, refused: Refused) -> Option<bool> {
     let drop = before.remain.checked_sub(after.remain)?;
     let is_all = after.requests.checked_sub(before.requests)? == 1 && after.urls == before.urls;
@@ -136,8 +136,8 @@ pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Ti
     auto && ((standing.unit.is_none() && changed) || now - observed.at >= ASK_AGAIN)
 }
 
-/// Until when to wait where the service's word leaves nothing: it is asked again meanwhile, since a quota can be raised.
-/// Where it may not be asked now, nothing is due before the day's end.
+/// Until when to wait where the service's word leaves nothing: it is asked again meanwhile, since a quota can be
+/// raised. Where it may not be asked now, nothing is due before the day's end.
 pub(super) fn wait_for_more(observed: &Observation, spent: &Spent, readable: bool) -> (Time, WaitWhy) {
     let asked_again = if readable { observed.at + ASK_AGAIN } else { spent.day.ends_at };
     let until = asked_again.min(spent.day.ends_at);
@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(drift(&seen(500, 480, 1, 20), Unit::Urls), 0);
     }
 
-    /// An account that others spend too, in either unit: whatever is sent within `left` never passes the quota, the unit is
-    /// learned, and never learned wrongly while the service is not late.
+    /// An account that others spend too, in either unit: whatever is sent within `left` never passes the quota, the
+    /// unit is learned, and never learned wrongly while the service is not late.
     fn history(unit: Unit, quota: u64, steps: &[(u32, u64, bool)]) -> Result<(), TestCaseError> {
         let day = BudgetDay::of(from_millis(0), DayStart::default());
         let mut spent = Spent { requests: 0, urls: 0, ..Spent::nothing(day) };

@@ -1,12 +1,13 @@
-//! What is known of the service's time, from its answers. Pure: the two clocks of this machine come in as a [`Moment`].
+//! What is known of the service's time, from its answers. Pure: the two clocks of this machine come in as a
+//! [`Moment`].
 //!
-//! An answer's `Date` was written between the sending and the receiving, and has whole seconds: so it bounds the service's
-//! time from both sides. Bounds are kept against the boot-time clock, which nobody sets; they are intersected with those of
-//! later answers and widened by the drift of that clock. An answer that contradicts what is known changes nothing until a
-//! second one agrees with it: a gateway's wrong `Date`, once, is only a word.
+//! An answer's `Date` was written between the sending and the receiving, and has whole seconds: so it bounds the
+//! service's time from both sides. Bounds are kept against the boot-time clock, which nobody sets; they are
+//! intersected with those of later answers and widened by the drift of that clock. An answer that contradicts what is
+//! known changes nothing until a second one agrees with it: a gateway's wrong `Date`, once, is only a word.
 //!
-//! The result is an interval, not a point. What charges, expires or releases is decided at the end of it that can do no harm
-//! (DESIGN.md, "What may be believed").
+//! The result is an interval, not a point. What charges, expires or releases is decided at the end of it that can do
+//! no harm (DESIGN.md, "What may be believed").
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ const MACHINES_DIFFER_MS: i64 = 1_000;
 /// `Date` has whole seconds, in milliseconds.
 const DATE_STEP_MS: i64 = 1_000;
 
-/// The first answer after a start needs no second one if this machine's clock agrees with it to so much, in milliseconds.
+/// The first answer after a start needs no second one if this machine's clock agrees with it to so much, in
+/// milliseconds.
 const WALL_AGREES_MS: i64 = 30_000;
 
 /// Where the service's answers bring no `Date`, so many of them make this machine's clock count.
@@ -90,8 +92,8 @@ impl Reading {
         self.latest.checked_add_signed(longest).is_some_and(|end| end < at)
     }
 
-    /// When, by this machine's best guess, `at` will surely have come: in whole seconds, so that it stays what it is while the
-    /// bounds widen.
+    /// When, by this machine's best guess, `at` will surely have come: in whole seconds, so that it stays what it is
+    /// while the bounds widen.
     pub fn surely_at(&self, at: Time) -> Time {
         let behind = if self.proved { self.now - self.earliest } else { TimeDelta::zero() };
         at + TimeDelta::milliseconds((behind.num_milliseconds() + 999) / 1000 * 1000)
@@ -163,8 +165,8 @@ pub struct ServiceClock {
     word: Option<Bounds>,
     contradictions: u32,
     timeless: u32,
-    /// What the wall clock was ahead of the boot-time clock when an answer was heard last: if it leaps, the boot-time clock may
-    /// have stood still (a machine that was frozen), and the service is asked.
+    /// What the wall clock was ahead of the boot-time clock when an answer was heard last: if it leaps, the boot-time
+    /// clock may have stood still (a machine that was frozen), and the service is asked.
     wall_ahead: Option<i64>,
 }
 

@@ -1,4 +1,5 @@
-//! Files on their way from `incoming/` to the reader: claimed into `work/`, taken on the books, and waiting for their turn.
+//! Files on their way from `incoming/` to the reader: claimed into `work/`, taken on the books, and waiting for their
+//! turn.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -20,7 +21,8 @@ pub(super) struct Waiting {
     pub(super) file: OpenFile,
     pub(super) is_small: bool,
     pub(super) is_whole: bool,
-    /// If it has changed at its end, it is read on before it is put away; once, so that one that grows for ever has a receipt.
+    /// If it has changed at its end, it is read on before it is put away; once, so that one that grows for ever has a
+    /// receipt.
     pub(super) may_grow: bool,
 }
 
@@ -54,8 +56,8 @@ impl Spool {
         Ok(files.collect())
     }
 
-    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is no
-    /// wish for them.
+    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is
+    /// no wish for them.
     async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
         let mut tx = self.store.write().await?;
         let files = tx.bulk(|conn| {

@@ -289,8 +289,8 @@ fn warn_of_comment(warnings: &mut Warnings, comment: &str, line: u64) {
 /// The first line of a report of refused lines.
 pub(super) const REPORT_HEADER: &str = "line\treason\ttext\tcode\n";
 
-/// A refused line for its report: number, reason, the line and the code, between tabs, with everything escaped that could break
-/// the report, drive a terminal or not be seen.
+/// A refused line for its report: number, reason, the line and the code, between tabs, with everything escaped that
+/// could break the report, drive a terminal or not be seen.
 pub(super) fn report_line(line: u64, fault: &Fault, bytes: &[u8]) -> String {
     let mut report = format!("{line}\t{}\t", one_line(&words::line_fault_with(fault).both()));
     for chunk in bytes.utf8_chunks() {

@@ -1,5 +1,6 @@
-//! From the bytes of a file to text: what `prefetchd add` was given is taken off, gzip and zstd are unpacked, UTF-16 with a mark
-//! is decoded, a mark is dropped. What a file unpacks to is bounded, so that a small one cannot keep the daemon busy for ever.
+//! From the bytes of a file to text: what `prefetchd add` was given is taken off, gzip and zstd are unpacked, UTF-16
+//! with a mark is decoded, a mark is dropped. What a file unpacks to is bounded, so that a small one cannot keep the
+//! daemon busy for ever.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::Arc;
@@ -25,8 +26,8 @@ const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 /// ... and beyond that to so many times its own size.
 const UNPACKED_FOLD_MAX: u64 = 200;
 
-/// The largest window of zstd that is unpacked, as a power of two: what `zstd -19` uses, and four times that. A larger one would
-/// take more memory than the daemon may have (`--long` asks for 128 MiB).
+/// The largest window of zstd that is unpacked, as a power of two: what `zstd -19` uses, and four times that. A larger
+/// one would take more memory than the daemon may have (`--long` asks for 128 MiB).
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 
 /// What a file is packed with.
@@ -95,8 +96,8 @@ impl Source {
         self.trailing.load(Ordering::Relaxed)
     }
 
-    /// What an error of reading means, `line` lines of the text being whole. Of a packed file, one that is not the disk's is one of
-    /// its content.
+    /// What an error of reading means, `line` lines of the text being whole. Of a packed file, one that is not the
+    /// disk's is one of its content.
     pub(super) fn fault(&self, error: io::Error, line: u64) -> Unreadable {
         if self.is_plain() || error.raw_os_error().is_some() {
             return Unreadable::Io(error);

@@ -1,4 +1,5 @@
-//! Keys: of directives at the head of a text file (`#: priority = urgent`), of the columns of a CSV file, of JSON objects.
+//! Keys: of directives at the head of a text file (`#: priority = urgent`), of the columns of a CSV file, of JSON
+//! objects.
 
 use chrono::{FixedOffset, NaiveDateTime};
 

@@ -1,6 +1,7 @@
 //! How a line's bytes mean text: UTF-8, or GB18030, which Chinese Excel and old editors write. Decided once a file.
 //!
-//! GB18030 never has the byte of a line's end, a quote or a comma inside a character, so lines and records are found in bytes.
+//! GB18030 never has the byte of a line's end, a quote or a comma inside a character, so lines and records are found
+//! in bytes.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What `prefetchd add` was given for a file, handed over with it: one line before its first byte. So it holds whatever the file is:
-//! packed, with a byte order mark, CSV. Nothing that the file says can end this line.
+//! What `prefetchd add` was given for a file, handed over with it: one line before its first byte. So it holds
+//! whatever the file is: packed, with a byte order mark, CSV. Nothing that the file says can end this line.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};

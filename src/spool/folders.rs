@@ -185,13 +185,14 @@ impl Folders {
         }
     }
 
-    /// Where the report of refused lines grows while its file is read. Names that begin with a dot are never claimed, so
-    /// that no dropped file can be in its way.
+    /// Where the report of refused lines grows while its file is read. Names that begin with a dot are never claimed,
+    /// so that no dropped file can be in its way.
     pub fn growing_report(&self, stored: &str) -> PathBuf {
         self.work.join(format!(".{stored}{REFUSED}"))
     }
 
-    /// A name for a file that is put into `incoming/`: the given one if nothing in the spool has it, else one with the time in it.
+    /// A name for a file that is put into `incoming/`: the given one if nothing in the spool has it, else one with the
+    /// time in it.
     pub fn name_for_new(&self, name: &str, now: Time) -> String {
         self.free_name_beside(name, now, Some(&self.incoming))
     }
@@ -271,7 +272,8 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
 /// What the file system says.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // File systems that cannot refuse (NFS among them) get the check beforehand; nobody else writes to these folders.
+        // File systems that cannot refuse (NFS among them) get the check beforehand; nobody else writes to these
+        // folders.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => fs::rename(from, to),
         other => other.map_err(io::Error::from),
     }

@@ -117,7 +117,8 @@ fn warn_of(name: &str, is_there: impl Fn(&str) -> bool, line: u64, warnings: &mu
     }
 }
 
-/// Whether one letter too many, too few or wrong, or two neighbours exchanged, or a blank for `_`, make one word of the other.
+/// Whether one letter too many, too few or wrong, or two neighbours exchanged, or a blank for `_`, make one word of
+/// the other.
 fn is_one_off(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
@@ -136,8 +137,8 @@ pub(super) struct Said {
     pub(super) keys: Option<Keys>,
 }
 
-/// What a record of CSV says; none if all its cells are empty. `file` are the keys of the whole file, which a record's own replace
-/// one by one.
+/// What a record of CSV says; none if all its cells are empty. `file` are the keys of the whole file, which a record's
+/// own replace one by one.
 pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: FixedOffset) -> Result<Option<Said>, Fault> {
     let cells = cells(record, columns.separator).ok_or(LineFault::CsvQuote)?;
     if cells.iter().all(|cell| crate::model::trim_unseen(cell).is_empty()) {

@@ -1,5 +1,6 @@
-//! What comes later: files that have changed after their end was read are read on from their marks, wherever they lie by then, for
-//! as long as they lie there. inotify says which; what it missed is found by looking at all of them by and by.
+//! What comes later: files that have changed after their end was read are read on from their marks, wherever they lie
+//! by then, for as long as they lie there. inotify says which; what it missed is found by looking at all of them by
+//! and by.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -23,7 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Files that are found to have changed in one look at most.
 const FOUND_MAX: usize = 100;
 
-/// One that is still open, and has not changed since it was read on last, is whole after so long: its closing may have been missed.
+/// One that is still open, and has not changed since it was read on last, is whole after so long: its closing may have
+/// been missed.
 const SETTLED_OPEN: Duration = Duration::from_secs(600);
 
 /// A file that has changed.
@@ -139,7 +141,8 @@ impl Grown {
         let seen = self.readings.get(name).and_then(|(.., seen)| *seen);
         let is_idle = !is_whole && seen == Some(state(&meta));
         let is_whole = is_whole || now.saturating_duration_since(suspect.at) >= SETTLED_OPEN;
-        // One that is being read is decided about when it was; one that is open and idle may get the rest of its last line.
+        // One that is being read is decided about when it was; one that is open and idle may get the rest of its last
+        // line.
         if !is_away || (is_idle && !is_whole) {
             suspect.not_before = now + if is_away { LOOK_EVERY } else { Duration::from_secs(1) };
             return Ok(None);
@@ -171,7 +174,8 @@ fn is_known(file: &KeptFile) -> bool {
     file.changed_at.is_some() || file.bytes.is_some()
 }
 
-/// Whether it is not what it was when its end was read. Of one of which that is not known, what was heard of it decides.
+/// Whether it is not what it was when its end was read. Of one of which that is not known, what was heard of it
+/// decides.
 fn differs(file: &KeptFile, meta: &Metadata) -> bool {
     let changed_at = meta.modified().ok().map(|at| to_millis(Time::from(at)));
     file.bytes.is_some_and(|bytes| bytes != meta.len())

@@ -1,5 +1,5 @@
-//! gzip of several members, as `cat a.gz b.gz` makes it. Zeros behind a member are padding (tapes, `tar`); anything else that is no
-//! gzip is passed over and said.
+//! gzip of several members, as `cat a.gz b.gz` makes it. Zeros behind a member are padding (tapes, `tar`); anything
+//! else that is no gzip is passed over and said.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The head of a file, of which a bounded part is read before it is taken: how urgent it is, and whether its last line has an end.
+//! The head of a file, of which a bounded part is read before it is taken: how urgent it is, and whether its last line
+//! has an end.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -30,7 +31,8 @@ pub(super) struct Head {
     pub(super) has_open_tail: bool,
 }
 
-/// Reads the head of a file of `bytes` bytes. What cannot be read is not urgent; the reading of it will say what is wrong.
+/// Reads the head of a file of `bytes` bytes. What cannot be read is not urgent; the reading of it will say what is
+/// wrong.
 pub(super) fn head(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> Head {
     let none = Head { priority: Priority::default(), deadline: i64::MAX, has_open_tail: false };
     read(folder, name, bytes, rules).unwrap_or(none)

@@ -1,6 +1,6 @@
-//! What lies in `incoming/`: each entry is looked at when it is new, when something was heard of it and when it may have become
-//! ready, and the head of what is ready is read, so that the most urgent file is known whatever else lies there. Every look is
-//! bounded in time, however many files there are.
+//! What lies in `incoming/`: each entry is looked at when it is new, when something was heard of it and when it may
+//! have become ready, and the head of what is ready is read, so that the most urgent file is known whatever else lies
+//! there. Every look is bounded in time, however many files there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -111,7 +111,8 @@ impl Incoming {
         self.rules = rules;
     }
 
-    /// Takes over what was heard. When events were lost, what was heard before counts no more, and all is looked through.
+    /// Takes over what was heard. When events were lost, what was heard before counts no more, and all is looked
+    /// through.
     pub(super) fn hear(&mut self, news: Hints, is_lost: bool, now: Instant) {
         if is_lost {
             self.known.values_mut().for_each(|entry| entry.heard = None);
@@ -301,7 +302,8 @@ impl Incoming {
         self.ready.first_key_value().map(|((rank, _), is_small)| Next { rank: *rank, is_small: *is_small })
     }
 
-    /// Gives the first of those that are ready, to be claimed: a large one alone, or small ones of one priority, `limit` at most.
+    /// Gives the first of those that are ready, to be claimed: a large one alone, or small ones of one priority,
+    /// `limit` at most.
     pub(super) fn take(&mut self, limit: usize) -> Vec<(OsString, Rank)> {
         let mut taken: Vec<(OsString, Rank)> = Vec::new();
         while let Some(((rank, name), is_small)) =

@@ -33,7 +33,8 @@ use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress, 
 use crate::store::{self, Store};
 use crate::words;
 
-/// Who is more urgent waits for the chunk that is being committed: it should take no longer than this, however slow the machine.
+/// Who is more urgent waits for the chunk that is being committed: it should take no longer than this, however slow
+/// the machine.
 const CHUNK_TIME: Duration = Duration::from_millis(350);
 
 /// Lines of the first chunks, before it is known what one takes, and of the smallest.
@@ -425,8 +426,8 @@ impl Default for How {
 /// How a reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// What is left to do with the file. `Reading`: it is read on at once if it has changed, and later if it is not written to its
-    /// end yet.
+    /// What is left to do with the file. `Reading`: it is read on at once if it has changed, and later if it is not
+    /// written to its end yet.
     pub(super) phase: Phase,
     /// It has changed since its reading began.
     pub(super) has_changed: bool,

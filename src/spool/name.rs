@@ -44,8 +44,8 @@ pub(super) fn is_own(name: &str) -> bool {
     name.ends_with(RECEIPT) || name.ends_with(REFUSED)
 }
 
-/// The name as it is shown: bytes that are no UTF-8 and control characters are percent-encoded. One that is too long is cut
-/// before its ending, which decides how the file is read.
+/// The name as it is shown: bytes that are no UTF-8 and control characters are percent-encoded. One that is too long
+/// is cut before its ending, which decides how the file is read.
 pub fn stored_name(name: &OsStr) -> String {
     let mut stored = String::new();
     for chunk in name.as_bytes().utf8_chunks() {

@@ -1,5 +1,5 @@
-//! Which file comes next: pure. Urgent files first, then by deadline, then in the order of their arrival; a more urgent one
-//! passes while another is read.
+//! Which file comes next: pure. Urgent files first, then by deadline, then in the order of their arrival; a more
+//! urgent one passes while another is read.
 
 use crate::model::Priority;
 

@@ -1,9 +1,9 @@
-//! Whether a file in `incoming/` has been handed over, and when one that has been read is read on: pure functions of what the
-//! file system and inotify say.
+//! Whether a file in `incoming/` has been handed over, and when one that has been read is read on: pure functions of
+//! what the file system and inotify say.
 //!
-//! inotify tells that a file is in use, never for certain that it is free: equal events are merged, and a second writer is not
-//! told from a first. So nothing is counted. A file is taken after a close and stillness, or when it was renamed or linked in;
-//! what comes later is read on (`grown`).
+//! inotify tells that a file is in use, never for certain that it is free: equal events are merged, and a second
+//! writer is not told from a first. So nothing is counted. A file is taken after a close and stillness, or when it was
+//! renamed or linked in; what comes later is read on (`grown`).
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ const SETTLED_CLOSED: Duration = Duration::from_secs(1);
 /// One of which nothing was heard (it was there at start, or lies on a file system without inotify), after so long.
 const SETTLED_UNHEARD: Duration = Duration::from_secs(5);
 
-/// One that is still open for writing, as far as was heard, when it has not changed for so long: the closing may have been
-/// missed.
+/// One that is still open for writing, as far as was heard, when it has not changed for so long: the closing may have
+/// been missed.
 const SETTLED_OPEN: Duration = Duration::from_secs(600);
 
 /// One that appeared with its content was linked in; the writing of one that is made would be heard within so long.
@@ -23,8 +23,8 @@ const SETTLED_MADE: Duration = Duration::from_millis(100);
 /// A file whose last line has no end may be in the middle of a line: it is taken when it has not changed for so long.
 const SETTLED_TAIL: Duration = Duration::from_millis(500);
 
-/// A file with a second name is about to lose it, if it is handed over by a link: it is looked at again after so long, and then
-/// ever more seldom, up to `LINKED_MAX`.
+/// A file with a second name is about to lose it, if it is handed over by a link: it is looked at again after so long,
+/// and then ever more seldom, up to `LINKED_MAX`.
 const LINKED_MIN: Duration = Duration::from_millis(20);
 const LINKED_MAX: Duration = Duration::from_secs(2);
 
@@ -130,8 +130,8 @@ pub(super) struct ReadOn {
     pub(super) is_whole: bool,
 }
 
-/// Decides about a file that has changed since its end was read: `heard` at, and what the last reading of it cost and when it
-/// ended, if there was one.
+/// Decides about a file that has changed since its end was read: `heard` at, and what the last reading of it cost and
+/// when it ended, if there was one.
 pub(super) fn read_on(heard: Option<Heard>, at: Instant, last: Option<(Instant, Duration)>) -> ReadOn {
     let (settled, is_whole) = match heard {
         Some(Heard::Open | Heard::Made) => (READ_ON_EVERY, false),

@@ -1,5 +1,5 @@
-//! The reading side of an ingest, on a thread of its own: a file's text, line by line, checked and handed over in chunks, with
-//! the report of what was refused and the hash of what was read.
+//! The reading side of an ingest, on a thread of its own: a file's text, line by line, checked and handed over in
+//! chunks, with the report of what was refused and the hash of what was read.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -21,8 +21,8 @@ use super::unreadable::Unreadable;
 use crate::model::{Fault, InputFault, LineFault, TextEncoding, Warned, Warning};
 use crate::queue::{Keys, NewUrls, Progress};
 
-/// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written twice,
-/// and the more memory it takes: a large file has a large queue before it, and is worth more.
+/// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written
+/// twice, and the more memory it takes: a large file has a large queue before it, and is worth more.
 const CHUNK_LINES_MAX: u64 = 50_000;
 const CHUNK_LINES_MAX_OF_LARGE: u64 = 110_000;
 
@@ -262,7 +262,8 @@ type Known = (io::Result<Option<(Item, u64)>>, Option<TextEncoding>);
 struct Ahead<R> {
     content: Content<R>,
     next: Option<Known>,
-    /// What was found by the item that was taken last and those before it: a line that is still being written decides nothing.
+    /// What was found by the item that was taken last and those before it: a line that is still being written decides
+    /// nothing.
     encoding: Option<TextEncoding>,
 }
 
@@ -433,8 +434,8 @@ impl Identity {
     }
 }
 
-/// A file that may still grow: it is read as far as it went when it was opened, so that one that grows for ever has an end.
-/// Everything read goes into the hash, so that the receipt names the content that was read.
+/// A file that may still grow: it is read as far as it went when it was opened, so that one that grows for ever has an
+/// end. Everything read goes into the hash, so that the receipt names the content that was read.
 struct Growing {
     file: Arc<File>,
     /// Bytes up to that end.

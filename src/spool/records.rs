@@ -1,6 +1,6 @@
-//! Where a record of CSV ends: at the end of a line that is not inside quotes. A cell of several lines is part of its record, and
-//! nothing inside it is a record (RFC 4180; the `csv` crate's notion). Stricter than that: behind a closing quote only a separator
-//! may come, so that a quote too many spoils its own record and not the next.
+//! Where a record of CSV ends: at the end of a line that is not inside quotes. A cell of several lines is part of its
+//! record, and nothing inside it is a record (RFC 4180; the `csv` crate's notion). Stricter than that: behind a
+//! closing quote only a separator may come, so that a quote too many spoils its own record and not the next.
 
 /// Longest record, in bytes. Of a longer one only the beginning is kept.
 pub(super) const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -42,8 +42,8 @@ impl Record {
         }
     }
 
-    /// Adds a line without its end; `is_cut` if `line` is only its beginning and `quotes` is how many quotes all of it has. True if the
-    /// record ends with it.
+    /// Adds a line without its end; `is_cut` if `line` is only its beginning and `quotes` is how many quotes all of it
+    /// has. True if the record ends with it.
     pub(super) fn add(&mut self, line: &[u8], is_cut: bool, quotes: u64) -> bool {
         if self.lines > 0 {
             self.push(b"\n");

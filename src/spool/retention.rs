@@ -1,5 +1,5 @@
-//! What is kept for how long: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions. A little is
-//! pruned at each pass, so that no claim waits for it.
+//! What is kept for how long: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions. A little
+//! is pruned at each pass, so that no claim waits for it.
 
 use std::fs::{self, DirEntry, ReadDir};
 use std::path::{Path, PathBuf};
@@ -97,8 +97,8 @@ impl Retention {
     }
 }
 
-/// Removes the input of a receipt that was last written before `before`; the input first, so that a crash leaves a receipt and
-/// not an input without one. True if it did.
+/// Removes the input of a receipt that was last written before `before`; the input first, so that a crash leaves a
+/// receipt and not an input without one. True if it did.
 fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bool, Error> {
     let name = entry.file_name();
     if is_remains(entry) {

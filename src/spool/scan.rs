@@ -1,5 +1,6 @@
-//! The stage's loop, a step at a time: what lies in `incoming/` and what has grown is looked at, then a chunk or a handful of small
-//! files of what comes first is committed. So a more urgent file waits for no more than one step, whatever else is read.
+//! The stage's loop, a step at a time: what lies in `incoming/` and what has grown is looked at, then a chunk or a
+//! handful of small files of what comes first is committed. So a more urgent file waits for no more than one step,
+//! whatever else is read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What is odd about a file, collected while it is read: each once with how often, and few in number whatever the file says.
+//! What is odd about a file, collected while it is read: each once with how often, and few in number whatever the file
+//! says.
 
 use crate::model::{Warned, Warning};
 
@@ -8,7 +9,8 @@ const DISTINCT_MAX: usize = 32;
 /// Warnings of a file.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
-    /// Also those that were taken, with a count of zero: so that the number of different ones is bounded over the whole file.
+    /// Also those that were taken, with a count of zero: so that the number of different ones is bounded over the
+    /// whole file.
     all: Vec<Warned>,
 }
 

@@ -1,5 +1,5 @@
-//! inotify on the spool's folders: hints about which file was handed over or written to, and a wake-up. Events may be lost; the
-//! scan is what finds files.
+//! inotify on the spool's folders: hints about which file was handed over or written to, and a wake-up. Events may be
+//! lost; the scan is what finds files.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -125,8 +125,9 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan opens
-/// folders and files itself, and would wake itself for ever. Nor are its own moves out of `incoming/` and its receipts.
+/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan
+/// opens folders and files itself, and would wake itself for ever. Nor are its own moves out of `incoming/` and its
+/// receipts.
 fn note(news: &mut News, event: notify::Result<Event>, incoming: &Path, at: Instant) -> bool {
     // Events were lost, or the watch is.
     let lost = event.as_ref().map_or(true, Event::need_rescan);

@@ -70,7 +70,8 @@ impl Health {
 /// What the submitter waits for, and until when.
 type Waiting = (Option<String>, Option<Time>);
 
-/// What is known of the time: whether it is proved, and what the service's clock is ahead of this machine's, in milliseconds.
+/// What is known of the time: whether it is proved, and what the service's clock is ahead of this machine's, in
+/// milliseconds.
 type TimeSaid = (bool, i64);
 
 /// What the service's clock is ahead by is said anew when it has changed by so much, in milliseconds.

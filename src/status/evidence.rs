@@ -1,9 +1,9 @@
 //! The chain of evidence of URLs, from the line to the end of the task, for [`Export`]: read a little at a time.
 //!
-//! An export of ten million rows takes minutes, and whoever reads it may take hours. A transaction that stayed open for as long would
-//! make the WAL grow; so each read is a transaction of its own, over a range of row numbers that is narrow however rare the rows that
-//! are asked for, and it has ended before anything is handed on. What a read gives is consistent in itself; the rows that exist when the
-//! export begins are its rows.
+//! An export of ten million rows takes minutes, and whoever reads it may take hours. A transaction that stayed open
+//! for as long would make the WAL grow; so each read is a transaction of its own, over a range of row numbers that is
+//! narrow however rare the rows that are asked for, and it has ended before anything is handed on. What a read gives
+//! is consistent in itself; the rows that exist when the export begins are its rows.
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! What will become of the queue, as the database stands: reads what a forecast starts from and makes the short form that `status`
-//! shows.
+//! What will become of the queue, as the database stands: reads what a forecast starts from and makes the short form
+//! that `status` shows.
 
 use std::collections::HashMap;
 

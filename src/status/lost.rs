@@ -1,4 +1,5 @@
-//! The report of a daemon whose database is lost: nothing can be read of it, and what is told is how to put back what it held.
+//! The report of a daemon whose database is lost: nothing can be read of it, and what is told is how to put back what
+//! it held.
 
 use std::path::{Path, PathBuf};
 

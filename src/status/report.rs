@@ -1,5 +1,6 @@
-//! The report that `prefetchd status` prints and `--json` writes: [`read_report`] reads what the public views say, [`StatusReport::complete`]
-//! adds what needs the configuration, the time, and a look at the daemon itself. `docs/status.json.md` lists every field.
+//! The report that `prefetchd status` prints and `--json` writes: [`read_report`] reads what the public views say,
+//! [`StatusReport::complete`] adds what needs the configuration, the time, and a look at the daemon itself.
+//! `docs/status.json.md` lists every field.
 
 use std::collections::BTreeMap;
 
@@ -52,8 +53,9 @@ const PACE: TimeDelta = TimeDelta::hours(1);
 pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
-    /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so, `blocked` if it
-    /// cannot use its database, `silent` if it gives no sign of life, `database lost` if its file is not the one any more.
+    /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so,
+    /// `blocked` if it cannot use its database, `silent` if it gives no sign of life, `database lost` if its file is
+    /// not the one any more.
     pub health: String,
     /// Since when that is so, RFC 3339.
     pub health_since: Option<String>,

@@ -1,9 +1,10 @@
-//! The daemon's sign of life outside the database: a few lines in its lock file, written in place by the stages' loops. So a daemon that
-//! lives but cannot use its database says so all the same, also on a full disk.
+//! The daemon's sign of life outside the database: a few lines in its lock file, written in place by the stages'
+//! loops. So a daemon that lives but cannot use its database says so all the same, also on a full disk.
 //!
-//! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database with the time
-//! since when, and what became of a database that was lost; then blanks. It is overwritten whole, and never synced: it is worth
-//! nothing after a power cut. The spool's lock file says the same: the one beside the database may be lost with it.
+//! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database
+//! with the time since when, and what became of a database that was lost; then blanks. It is overwritten whole, and
+//! never synced: it is worth nothing after a power cut. The spool's lock file says the same: the one beside the
+//! database may be lost with it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,8 +23,8 @@ use crate::telemetry::one_line;
 /// A sign is written this often, at most.
 const BEAT_EVERY: TimeDelta = TimeDelta::seconds(5);
 
-/// After so long without a sign something is wrong: every stage looks up at least every few seconds, unless it waits for
-/// an answer or reads a file, and they do not all.
+/// After so long without a sign something is wrong: every stage looks up at least every few seconds, unless it waits
+/// for an answer or reads a file, and they do not all.
 const SILENT_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// The file's size: a page.

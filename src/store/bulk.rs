@@ -1,7 +1,8 @@
 //! SQLite's own handle of the writing connection, for work of many rows.
 //!
 //! sqlx hands every statement to a thread and waits for its answer, which costs more than SQLite's insert of a row
-//! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction that sqlx began.
+//! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction
+//! that sqlx began.
 
 use rusqlite::Connection;
 use sqlx::sqlite::LockedSqliteHandle;
@@ -35,8 +36,9 @@ fn on_handle<T>(
     handle: &mut LockedSqliteHandle<'_>,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    // SAFETY: both crates link the same libsqlite3-sys. While `handle` is locked, sqlx's thread does not touch the connection, and
-    // it stays open: `connection` ends before the lock does, and does not close a handle that it does not own.
+    // SAFETY: both crates link the same libsqlite3-sys. While `handle` is locked, sqlx's thread does not touch the
+    // connection, and it stays open: `connection` ends before the lock does, and does not close a handle that it does
+    // not own.
     let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr())? };
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     work(&connection)

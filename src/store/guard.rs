@@ -1,5 +1,5 @@
-//! What the daemon looks at each second: whether the database is still the one that was opened, and whether others have committed
-//! something. And the rescue of what a lost one held.
+//! What the daemon looks at each second: whether the database is still the one that was opened, and whether others
+//! have committed something. And the rescue of what a lost one held.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,8 +29,8 @@ pub enum Look {
     Lost,
 }
 
-/// Guards the database. It holds a connection as long as it lives: SQLite keeps the files beside the database while one is open, so
-/// that another file there is somebody else's.
+/// Guards the database. It holds a connection as long as it lives: SQLite keeps the files beside the database while
+/// one is open, so that another file there is somebody else's.
 #[derive(Debug)]
 pub struct Guard {
     store: Arc<Store>,

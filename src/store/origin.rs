@@ -1,7 +1,7 @@
 //! Whether the database is still the file that was opened.
 //!
-//! Looked at by `stat` alone: opening the file a second time and closing it would drop the locks that SQLite holds on it. What has been
-//! committed to a file that was deleted or replaced lives only as long as this process has it open.
+//! Looked at by `stat` alone: opening the file a second time and closing it would drop the locks that SQLite holds on
+//! it. What has been committed to a file that was deleted or replaced lives only as long as this process has it open.
 
 use std::fmt;
 use std::fs::File;
@@ -176,8 +176,8 @@ impl Header {
         is_sqlite.then(|| Self { bytes, application: number(APPLICATION_ID), changes: number(CHANGE_COUNTER) })
     }
 
-    /// Whether SQLite may have made this of `before` in the database that `application` names: its counter of changes never
-    /// falls, it shrinks by a change alone, and the name appears once it is copied back from the log.
+    /// Whether SQLite may have made this of `before` in the database that `application` names: its counter of changes
+    /// never falls, it shrinks by a change alone, and the name appears once it is copied back from the log.
     fn follows(self, before: Self, application: u32) -> bool {
         self.changes >= before.changes
             && (self.bytes >= before.bytes || self.changes > before.changes)
@@ -193,8 +193,8 @@ impl Content {
         Ok(Self { file, application, seen, odd: false })
     }
 
-    /// Whether it is what SQLite would make of it, as far as can be seen. What looks wrong once may have been seen in the middle of
-    /// a write.
+    /// Whether it is what SQLite would make of it, as far as can be seen. What looks wrong once may have been seen in
+    /// the middle of a write.
     pub(super) fn is_ours(&mut self) -> bool {
         let Ok(head) = read(&self.file) else { return true };
         match head.filter(|head| head.follows(self.seen, self.application)) {

@@ -1,7 +1,7 @@
 //! How long the write-ahead log may become: by the room that is left on its disk.
 //!
-//! What stands in the log is copied back into the database file, which may have to grow for it: a log that fills the disk can neither be
-//! copied back nor go on.
+//! What stands in the log is copied back into the database file, which may have to grow for it: a log that fills the
+//! disk can neither be copied back nor go on.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ const SHARE: u64 = 64;
 
 const PAGE_BYTES: u64 = 4_096;
 
-/// The log file is cut back to so many bytes when it begins anew. So its size tells how much a reader keeps from being copied.
+/// The log file is cut back to so many bytes when it begins anew. So its size tells how much a reader keeps from being
+/// copied.
 pub const WAL_BYTES: u64 = 40_960_000;
 
 /// After how many pages the log is copied back, and to how many bytes its file is cut then.
@@ -24,7 +25,8 @@ pub(super) struct LogLimits {
 }
 
 impl LogLimits {
-    /// For a log of so many bytes on a disk with so many free. In steps of two, so that they do not change with every page.
+    /// For a log of so many bytes on a disk with so many free. In steps of two, so that they do not change with every
+    /// page.
     pub(super) fn by(free: u64, log: u64) -> Self {
         let pages = free.saturating_add(log) / SHARE / PAGE_BYTES;
         let step = pages.checked_ilog2().map_or(1, |log| 1 << log);

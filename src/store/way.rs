@@ -1,5 +1,6 @@
-//! Whoever writes much lets who has something urgent to write go first. The lock is fair already; but a caller that is still
-//! reading what to write has not asked for it, and would find a large transaction in front of each of its small ones.
+//! Whoever writes much lets who has something urgent to write go first. The lock is fair already; but a caller that is
+//! still reading what to write has not asked for it, and would find a large transaction in front of each of its small
+//! ones.
 
 use std::time::Duration;
 

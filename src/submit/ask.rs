@@ -15,8 +15,8 @@ use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
 use crate::store;
 use crate::vod::{Reply, SignedCall};
 
-/// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make this
-/// machine's clock count, and of three with one two agree, unless something on the way invents them.
+/// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make
+/// this machine's clock count, and of three with one two agree, unless something on the way invents them.
 const ASK_AT_ONCE: u32 = 4;
 
 impl Submitter {
@@ -124,8 +124,8 @@ impl Submitter {
 
     /// Tries with a free call whether a pause is over; its sources may have another key by now.
     ///
-    /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer free
-    /// calls only.
+    /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer
+    /// free calls only.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
         self.keys.read_again().await;
         let paused = still_paused(&self.ask_quota().await, why);
@@ -145,8 +145,8 @@ impl Submitter {
     }
 }
 
-/// Whether an answer that is no quota will be the same when asked again soon: this key may not ask, or the service does not
-/// know what it was asked. Anything that passes is worth another try.
+/// Whether an answer that is no quota will be the same when asked again soon: this key may not ask, or the service
+/// does not know what it was asked. Anything that passes is worth another try.
 fn is_final(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Accepted { .. } | Outcome::Refused(_) => true,

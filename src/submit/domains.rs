@@ -1,5 +1,5 @@
-//! The account's domains: asked for, for free, at start, every hour, after a domain error and when a new domain appears, so
-//! that what would be refused is not sent.
+//! The account's domains: asked for, for free, at start, every hour, after a domain error and when a new domain
+//! appears, so that what would be refused is not sent.
 
 use chrono::TimeDelta;
 use tracing::{info, warn};
@@ -53,8 +53,8 @@ impl Domains {
 }
 
 impl Submitter {
-    /// Asks for the account's domains when that is due, and gives each domain of the queue its standing. None if there was
-    /// nothing to do.
+    /// Asks for the account's domains when that is due, and gives each domain of the queue its standing. None if there
+    /// was nothing to do.
     pub(super) async fn review_domains(&mut self, standing: &Standing, now: Time) -> store::Result<Option<Step>> {
         let ails = self.domains.failed_until.is_some_and(|until| until > now)
             || standing.pause.is_some()

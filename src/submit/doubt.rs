@@ -1,9 +1,9 @@
 //! A call whose answer never came: what is tried next, as a pure function.
 //!
-//! While its timestamp is fresh, and the same bytes can be made, it is sent once more, with the same nonce, which the service performs at
-//! most once: an ordinary answer says that the first copy had not arrived, `SignatureNonceUsed` that it had. Then, or when
-//! the timestamp is stale, the task is looked for by a URL of the batch. What is not listed within a bounded time was
-//! not accepted, as far as anyone can know, and is sent anew under a new charge.
+//! While its timestamp is fresh, and the same bytes can be made, it is sent once more, with the same nonce, which the
+//! service performs at most once: an ordinary answer says that the first copy had not arrived, `SignatureNonceUsed`
+//! that it had. Then, or when the timestamp is stale, the task is looked for by a URL of the batch. What is not listed
+//! within a bounded time was not accepted, as far as anyone can know, and is sent anew under a new charge.
 
 use std::time::Duration;
 
@@ -100,8 +100,8 @@ pub enum AfterReplay {
     Open,
 }
 
-/// What the answer to a copy says. An answer of the operation itself means that the nonce was new to the service; what the
-/// gateway says before it looks at the nonce, and what may come from anywhere, means nothing.
+/// What the answer to a copy says. An answer of the operation itself means that the nonce was new to the service; what
+/// the gateway says before it looks at the nonce, and what may come from anywhere, means nothing.
 pub fn after_replay(outcome: &Outcome) -> AfterReplay {
     match outcome {
         Outcome::Accepted { .. } | Outcome::Refused(_) => AfterReplay::Settled,

@@ -7,8 +7,8 @@ use crate::model::Time;
 use crate::queue::Batch;
 use crate::vod::{Reply, SignedCall};
 
-/// Tells the provider what the service said to a call that was signed with `key`. True if the service refused the key and
-/// there is another one by now, with which the call may be signed anew.
+/// Tells the provider what the service said to a call that was signed with `key`. True if the service refused the key
+/// and there is another one by now, with which the call may be signed anew.
 pub async fn heed(keys: &Provider, key: &Key, reply: &Reply) -> bool {
     match (Outcome::of(reply), reply) {
         (Outcome::Deferred(Deferral::Account(fault)), _) if fault.is_of_the_key() => {

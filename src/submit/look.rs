@@ -1,5 +1,5 @@
-//! Looks for the tasks of a batch in doubt: asks for its ends, reads the rows of every task that lists one of them, and asks for what
-//! is still missing while that finds more. What it finds is judged by `fit`.
+//! Looks for the tasks of a batch in doubt: asks for its ends, reads the rows of every task that lists one of them,
+//! and asks for what is still missing while that finds more. What it finds is judged by `fit`.
 
 use super::fit::{Listed, Span, first_missing};
 use super::send::Opened;

@@ -3,8 +3,9 @@
 //! [`Submitter::step`] does one thing and says what; the loop around it only sleeps. A batch is opened in one short
 //! transaction (the day charged, nonce and time written down, the URLs leased), sent, and closed in another. No
 //! transaction is open across the call. A call whose answer never came, or a crash between the two, leaves an open
-//! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other URLs
-//! go on meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`): somebody else's may list its URLs.
+//! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other
+//! URLs go on meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`): somebody else's may list
+//! its URLs.
 
 mod apply;
 mod ask;

@@ -71,7 +71,8 @@ impl AccountFault {
     pub const ALL: [Self; 6] =
         [Self::NotActivated, Self::Suspended, Self::UnknownKey, Self::WrongSecret, Self::Forbidden, Self::BadToken];
 
-    /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the key.
+    /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the
+    /// key.
     pub fn is_of_the_key(self) -> bool {
         matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken)
     }

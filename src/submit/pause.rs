@@ -66,9 +66,9 @@ pub fn probe_at(probes: u32, now: Time) -> Time {
     now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)
 }
 
-/// What the free call says of a paused account: none if the pause is over, else why it is not. It is over when the service
-/// tells the quota, or says only that this key may not ask for it; that says nothing about prefetching, which is then tried.
-/// Whatever else is answered changes nothing.
+/// What the free call says of a paused account: none if the pause is over, else why it is not. It is over when the
+/// service tells the quota, or says only that this key may not ask for it; that says nothing about prefetching, which
+/// is then tried. Whatever else is answered changes nothing.
 pub fn still_paused(reply: &Reply, before: &PauseWhy) -> Option<PauseWhy> {
     match reply {
         Reply::Answered(answer) if answer.is_success() && answer.quota().is_some() => None,

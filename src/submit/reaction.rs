@@ -95,8 +95,8 @@ pub enum Lesson {
         /// URLs in the batch.
         urls: u32,
     },
-    /// Nothing goes before `until`, and then the service is first asked, for free, what is left: whether it works at all, and
-    /// whether there is anything left to wait for.
+    /// Nothing goes before `until`, and then the service is first asked, for free, what is left: whether it works at
+    /// all, and whether there is anything left to wait for.
     AskFirst {
         /// When the next call may go.
         until: Time,
@@ -105,8 +105,8 @@ pub enum Lesson {
     },
     /// No batch may be larger.
     BatchLimit(u32),
-    /// With what is in flight the batch was more than the service's queue takes; or nothing is left of the day, which the service
-    /// is asked for.
+    /// With what is in flight the batch was more than the service's queue takes; or nothing is left of the day, which
+    /// the service is asked for.
     QueueFull,
 }
 
@@ -138,8 +138,8 @@ pub fn react(outcome: &Outcome, reply: &Reply, at: &Circumstances) -> Reaction {
     Reaction { lesson: lesson(outcome, &closing, reason, not_before, at), closing, release, evidence, ask_domains }
 }
 
-/// What a refusal is about: one URL, or one domain, and not the rest of the batch. So is an answer that stays the same for as
-/// many attempts as a URL has, whatever it means.
+/// What a refusal is about: one URL, or one domain, and not the rest of the batch. So is an answer that stays the same
+/// for as many attempts as a URL has, whatever it means.
 fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evidence> {
     let spent = at.attempts + 1 >= at.attempts_max;
     let (blame, standing) = match outcome {
@@ -159,8 +159,8 @@ fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evide
     Some(Evidence { blame, why: reason.to_owned(), unsure, standing, holds })
 }
 
-/// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says, and
-/// those that are sent anew are counted as possible doubles.
+/// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says,
+/// and those that are sent anew are counted as possible doubles.
 pub fn give_up(why: &str, at: &Circumstances) -> Reaction {
     let reply = Reply::Lost(why.to_owned());
     let mut reaction = react(&Outcome::of(&reply), &reply, at);

@@ -175,7 +175,8 @@ impl Submitter {
                 warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
                 true
             }
-            // What no document knows, and does not change, ends nothing: it would be asked without bound, and nothing be sent.
+            // What no document knows, and does not change, ends nothing: it would be asked without bound, and nothing
+            // be sent.
             Outcome::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
                 warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
                 true

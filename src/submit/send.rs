@@ -20,8 +20,8 @@ use crate::telemetry::one_line;
 use crate::track;
 use crate::vod::{Reply, SignedCall};
 
-/// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved like
-/// any in doubt.
+/// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved
+/// like any in doubt.
 const CLOSE_TRIES: u32 = 4;
 
 /// A batch that is charged and leased.
@@ -53,7 +53,8 @@ impl Submitter {
             self.doubt(&opened, false, &snapshot.standing, "the spool's marker could not be written").await?;
             return Ok(Step::Tidied);
         }
-        // Writing all that down may have taken until the reset, and then it might be performed on a day that is not charged.
+        // Writing all that down may have taken until the reset, and then it might be performed on a day that is not
+        // charged.
         let (reply, is_replaced) = if self.clock.reading().stays_before(day.ends_at, self.call_timeout) {
             self.call(&opened).await
         } else {
@@ -107,7 +108,8 @@ impl Submitter {
         if suspects > 0 {
             ledger::isolate_tx(&mut tx, &day, 1).await?;
         }
-        // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found open.
+        // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found
+        // open.
         tx.commit().await?;
         let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
         Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, key, in_flight }, charged)))
@@ -140,8 +142,8 @@ impl Submitter {
         tx.commit().await
     }
 
-    /// Writes the answer down. It is known only here, and nothing else can be done without the database: it is tried until it
-    /// is done, or the daemon stops.
+    /// Writes the answer down. It is known only here, and nothing else can be done without the database: it is tried
+    /// until it is done, or the daemon stops.
     pub(super) async fn close(
         &mut self,
         opened: &Opened,
@@ -250,7 +252,8 @@ impl Submitter {
     ) -> store::Result<()> {
         let urls = u32::try_from(opened.batch.urls.len()).unwrap_or(u32::MAX);
         let accepted = reaction.release.is_none();
-        // A test that was mostly ordinary work and was accepted was ordinary work; one that was given back cost nothing.
+        // A test that was mostly ordinary work and was accepted was ordinary work; one that was given back cost
+        // nothing.
         let is_work = accepted && opened.suspects < urls.div_ceil(2);
         if opened.suspects > 0 && (is_work || !reaction.closing.charged) {
             ledger::isolate_tx(tx, &opened.day, -1).await?;

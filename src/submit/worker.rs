@@ -97,8 +97,8 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is one
-    /// whose answer nobody will bring.
+    /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is
+    /// one whose answer nobody will bring.
     pub fn new(store: Arc<Store>, board: Board, clock: Clock, client: Client, keys: Provider, config: &Config) -> Self {
         Self {
             store,
@@ -253,8 +253,8 @@ impl Submitter {
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why.to_string()), until).await?;
-                // What expires or is in doubt has to be put in order in the meantime. What only seems due is no reason to
-                // look again before the wait is over: until the time is proved nothing comes of it.
+                // What expires or is in doubt has to be put in order in the meantime. What only seems due is no reason
+                // to look again before the wait is over: until the time is proved nothing comes of it.
                 let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
@@ -266,8 +266,8 @@ impl Submitter {
         }
     }
 
-    /// Holds the waits that are written down against the time, once it is proved and when it has leapt: none is longer than its
-    /// bound, whatever clock wrote it. True if it has done so now.
+    /// Holds the waits that are written down against the time, once it is proved and when it has leapt: none is longer
+    /// than its bound, whatever clock wrote it. True if it has done so now.
     async fn hold_waits(&mut self, clock: &Reading) -> store::Result<bool> {
         let ahead = clock.now - self.clock.wall();
         if self.waits_held.is_some_and(|held| (held - ahead).abs() <= LEAP) {
@@ -387,8 +387,8 @@ impl Submitter {
         reply
     }
 
-    /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day that was
-    /// charged: the reset may be over, and the signature was valid past it.
+    /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day
+    /// that was charged: the reset may be over, and the signature was valid past it.
     pub(super) fn may_be_late(&self, opened: &Opened) -> bool {
         !self.clock.reading().stays_before(opened.day.ends_at, Duration::ZERO)
             && opened.signed_at + SIGNATURE_VALID > opened.day.ends_at

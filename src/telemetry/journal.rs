@@ -38,7 +38,8 @@ impl<S: Subscriber> Layer<S> for Journal {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let priority = priority(*event.metadata().level());
-        // By name, not by a connection: a journal that restarts is found again. What it does not take goes by the stream.
+        // By name, not by a connection: a journal that restarts is found again. What it does not take goes by the
+        // stream.
         if self.socket.send_to(fields.datagram(priority).as_bytes(), SOCKET).is_err() {
             let _ = io::Write::write_all(&mut io::stderr(), format!("<{priority}>{}\n", fields.line()).as_bytes());
         }

@@ -1,6 +1,7 @@
-//! Where a connection may lead. URLs come from files that anybody of the group may drop, and DNS is in the hands of whoever owns a
-//! domain: so it is the address that is judged, after the name was resolved and before anything is connected, on the very answer
-//! that is connected to. A name that is answered otherwise the next time (DNS rebinding) gains nothing.
+//! Where a connection may lead. URLs come from files that anybody of the group may drop, and DNS is in the hands of
+//! whoever owns a domain: so it is the address that is judged, after the name was resolved and before anything is
+//! connected, on the very answer that is connected to. A name that is answered otherwise the next time (DNS rebinding)
+//! gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

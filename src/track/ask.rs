@@ -1,4 +1,5 @@
-//! Asks the CDN for a URL: `HEAD`, no redirect followed, no body read, nothing sent twice, within a deadline, no connection kept.
+//! Asks the CDN for a URL: `HEAD`, no redirect followed, no body read, nothing sent twice, within a deadline, no
+//! connection kept.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -61,7 +62,8 @@ impl Asker {
         builder(false).or_else(|_| builder(true)).map(Self)
     }
 
-    /// Asks for a URL of the queue. One without a scheme is asked for by https, and by http where no connection comes about.
+    /// Asks for a URL of the queue. One without a scheme is asked for by https, and by http where no connection comes
+    /// about.
     pub(super) async fn ask(&self, object: &str) -> Asked {
         match tokio::time::timeout(TIMEOUT, self.ask_in_time(object)).await {
             Ok(asked) => asked,

@@ -165,7 +165,8 @@ pub(super) async fn look_at_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, a
     Ok(())
 }
 
-/// What a look saw and cost; `urls` are left whose end is not known. The next look is due at `look_at`; without it there is none.
+/// What a look saw and cost; `urls` are left whose end is not known. The next look is due at `look_at`; without it
+/// there is none.
 pub(super) async fn looked_tx(
     tx: &mut WriteTx<'_>,
     submission: SubmissionId,
@@ -206,8 +207,8 @@ pub(super) async fn saw_task_tx(
     Ok(())
 }
 
-/// Nothing more is asked of a submission's tasks: they have ended `well`, or the service lists them no longer. Then the last state
-/// that was seen stands.
+/// Nothing more is asked of a submission's tasks: they have ended `well`, or the service lists them no longer. Then
+/// the last state that was seen stands.
 pub(super) async fn end_tasks_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, well: bool, now: Time) -> Result<()> {
     sqlx::query(END_TASKS).bind(submission.0).bind(to_millis(now)).bind(well).execute(tx.conn()).await?;
     Ok(())

@@ -33,8 +33,8 @@ impl Desk {
         self.pace.lock().await.set_max(f64::from(calls_per_second));
     }
 
-    /// Asks for tasks, when it is this call's turn, and learns the time by the answer. A call whose key was refused goes once more
-    /// where there is another key.
+    /// Asks for tasks, when it is this call's turn, and learns the time by the answer. A call whose key was refused
+    /// goes once more where there is another key.
     pub async fn ask(&self, client: &Client, keys: &Provider, query: &TaskQuery<'_>) -> Reply {
         let (reply, is_replaced) = self.ask_once(client, keys, query).await;
         if is_replaced { self.ask_once(client, keys, query).await.0 } else { reply }

@@ -1,5 +1,5 @@
-//! One look at a batch: which calls it makes, and what they prove. Counts are asked for first, rows only where something failed, or
-//! where the counts do not fit the batch.
+//! One look at a batch: which calls it makes, and what they prove. Counts are asked for first, rows only where
+//! something failed, or where the counts do not fit the batch.
 
 use std::collections::HashMap;
 
@@ -138,8 +138,9 @@ impl Tracker {
         TaskQuery { task: Some(task), ..TaskQuery::first(Window::all(self.now())) }
     }
 
-    /// Whether all that is counted as complete is done to the end: `Complete` below 100 % means submitted (VOD-API.md, "Found since", 4).
-    /// The first, the middle and the last page of each task are looked at; where a service was seen to do so, that is not enough.
+    /// Whether all that is counted as complete is done to the end: `Complete` below 100 % means submitted (VOD-API.md,
+    /// "Found since", 4). The first, the middle and the last page of each task are looked at; where a service was seen
+    /// to do so, that is not enough.
     async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId]) -> Result<bool, Ailing> {
         for task in tasks {
             let complete = look.tasks.get(task).map_or(0, |task| task.complete);

@@ -1,8 +1,8 @@
 //! Which row of the service's list is which URL of a batch. Pure.
 //!
-//! A URL may come back in another spelling than it was sent in: with a scheme or without, other letters in its percent-encoding,
-//! encoded or not. Two spellings are the same URL here if they are equal once the scheme, the host's case and all
-//! percent-encoding are taken away.
+//! A URL may come back in another spelling than it was sent in: with a scheme or without, other letters in its
+//! percent-encoding, encoded or not. Two spellings are the same URL here if they are equal once the scheme, the host's
+//! case and all percent-encoding are taken away.
 
 use std::collections::HashMap;
 
@@ -47,8 +47,8 @@ pub struct Fates {
     pub unlisted: Vec<UrlId>,
 }
 
-/// What the rows say of the URLs; of several rows of a URL the latest counts. If all rows but some of one kind are matched, and as
-/// many URLs are left, those are they.
+/// What the rows say of the URLs; of several rows of a URL the latest counts. If all rows but some of one kind are
+/// matched, and as many URLs are left, those are they.
 pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
     let mut by_spelling: HashMap<String, Vec<&SentUrl>> = HashMap::with_capacity(urls.len());
     for url in urls {

@@ -83,15 +83,15 @@ pub(super) fn wants_total(course: &Course, seen: &Seen) -> bool {
 /// After so many looks a batch that stands still is asked for those that still run.
 const RUNNING_AFTER: u32 = 5;
 
-/// Whether a look should also ask how many still run: rows in a state that nobody asks for are in no count, and a batch of which
-/// nothing moves any more may have some. `looks` were made before.
+/// Whether a look should also ask how many still run: rows in a state that nobody asks for are in no count, and a
+/// batch of which nothing moves any more may have some. `looks` were made before.
 pub(super) fn wants_running(course: &Course, looks: u32, seen: &Seen, first_after: Duration) -> bool {
     let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
     stands && looks >= RUNNING_AFTER && is_late(course, seen.at, first_after) && seen.ended() < course.urls
 }
 
-/// A batch is late when it is so many times as old as it is before its first look: looks alone do not tell, since they come fast
-/// while others wait for room.
+/// A batch is late when it is so many times as old as it is before its first look: looks alone do not tell, since they
+/// come fast while others wait for room.
 const LATE: u32 = 5;
 
 fn is_late(course: &Course, now: Time, first_after: Duration) -> bool {
@@ -141,8 +141,8 @@ pub(super) fn look_for_room(accepted_at: Time, seen_at: Option<Time>) -> Time {
     seen_at + ((seen_at - accepted_at) / ROOM_PART).clamp(ROOM_WAIT_MIN, ROOM_WAIT_MAX)
 }
 
-/// When to look again after a look that left something open: when it will have ended at the pace of the last two looks, but
-/// within bounds that grow with its age. None once the service lists it no longer.
+/// When to look again after a look that left something open: when it will have ended at the pace of the last two
+/// looks, but within bounds that grow with its age. None once the service lists it no longer.
 pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<Time> {
     let forgotten_at = course.accepted_at + LISTED_FOR;
     if seen.at >= forgotten_at {
@@ -264,7 +264,8 @@ mod tests {
     }
 
     proptest! {
-        /// A batch that ends within half an hour, however its URLs are spread, costs at most 25 calls, and is seen soon.
+        /// A batch that ends within half an hour, however its URLs are spread, costs at most 25 calls, and is seen
+        /// soon.
         #[test]
         fn a_batch_that_ends_well_costs_few_calls(first in 1_i64..25, lasts in 1_i64..29) {
             let done_at = |at: Time| {

@@ -1,4 +1,5 @@
-//! Why nobody knows how an accepted URL ended. Absence of an answer is no answer: such a URL is `unconfirmed`, never failed.
+//! Why nobody knows how an accepted URL ended. Absence of an answer is no answer: such a URL is `unconfirmed`, never
+//! failed.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ pub enum Untold {
     NoEnd,
     /// Nobody could ask within these three days.
     NotAsked,
-    /// The service ended it with a word that is neither complete nor failed: `Timeout`, `Canceled`, or one that nobody knows.
+    /// The service ended it with a word that is neither complete nor failed: `Timeout`, `Canceled`, or one that nobody
+    /// knows.
     Word(String),
     /// The service called it complete at so many per cent, and never more.
     Partly(String),

@@ -1,8 +1,8 @@
 //! The stage that asks the CDN for a sample of what completed, one URL at a time and slowly.
 //!
-//! A submission that ended is sampled when nothing else is due, so that what waits is never more than one submission's URLs and
-//! those that are tried a second time. Cursor and checks are committed together, a try before its call: a crash or a stop
-//! repeats one call at most, and a URL that is asked for twice without an answer is `unknown`.
+//! A submission that ended is sampled when nothing else is due, so that what waits is never more than one submission's
+//! URLs and those that are tried a second time. Cursor and checks are committed together, a try before its call: a
+//! crash or a stop repeats one call at most, and a URL that is asked for twice without an answer is `unknown`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +157,8 @@ fn is_due(due_at: Time, now: Time) -> bool {
     due_at <= now || due_at > now + TRY_AGAIN
 }
 
-/// Where sampling goes on: at the cursor, unless that lies too far back, or in the future because the clock was set back.
+/// Where sampling goes on: at the cursor, unless that lies too far back, or in the future because the clock was set
+/// back.
 fn start(cursor: Cursor, now: Time) -> Cursor {
     let oldest = now - AGE_MAX;
     match cursor.ended_at {

@@ -1,9 +1,9 @@
 //! What an answer says of the cache, and which URLs are asked for. Pure.
 //!
-//! The headers, the strongest witness first: `X-Cache`, a word of the cache of itself (`HIT TCP_MEM_HIT …`, `Hit from …`); `Via`, in
-//! which the CDN's nodes mark in brackets whether they had it (`cache9.l2et15-1[0,0,200-0,H]`); `Age`, the seconds for
-//! which a cache had it; `X-Swift-CacheTime`, the seconds for which a node may keep it. A hit is a hit wherever it was: several
-//! nodes may speak, and the origin was spared.
+//! The headers, the strongest witness first: `X-Cache`, a word of the cache of itself (`HIT TCP_MEM_HIT …`, `Hit from
+//! …`); `Via`, in which the CDN's nodes mark in brackets whether they had it (`cache9.l2et15-1[0,0,200-0,H]`); `Age`,
+//! the seconds for which a cache had it; `X-Swift-CacheTime`, the seconds for which a node may keep it. A hit is a hit
+//! wherever it was: several nodes may speak, and the origin was spared.
 
 use std::fmt;
 
@@ -128,7 +128,8 @@ fn any_hit(all: impl Iterator<Item = Warmth>) -> Option<Warmth> {
     all.fold(None, |found, next| if found == Some(Warmth::Hit) { found } else { Some(next) })
 }
 
-/// What one cache says in `X-Cache`: its first word, such as `HIT`, `TCP_MEM_HIT`, `RefreshHit`. Others may be names of machines.
+/// What one cache says in `X-Cache`: its first word, such as `HIT`, `TCP_MEM_HIT`, `RefreshHit`. Others may be names
+/// of machines.
 fn says(element: &str) -> Option<Warmth> {
     let word = element.split_ascii_whitespace().next()?.to_ascii_uppercase();
     match word {

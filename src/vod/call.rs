@@ -15,8 +15,8 @@ use crate::model::{TaskId, Time};
 /// Product version (VOD-API.md, "Operations").
 const VERSION: &str = "2017-03-21";
 
-/// The service performs a call whose timestamp is no older than 15 minutes by its own clock (VOD-API.md, "Nonces"); a minute more
-/// is taken for granted.
+/// The service performs a call whose timestamp is no older than 15 minutes by its own clock (VOD-API.md, "Nonces"); a
+/// minute more is taken for granted.
 pub const SIGNATURE_VALID: TimeDelta = TimeDelta::minutes(16);
 
 /// Domains a page of `DescribeVodUserDomains` (VOD-API.md: 50 at most).
@@ -50,14 +50,15 @@ impl Operation {
 /// Tasks a page of `DescribeVodRefreshTasks` (VOD-API.md: 50 at most).
 pub const TASKS_A_PAGE: u32 = 50;
 
-/// Tasks are listed for three days (VOD-API.md, `DescribeVodRefreshTasks`); what is asked for keeps so far inside of that.
+/// Tasks are listed for three days (VOD-API.md, `DescribeVodRefreshTasks`); what is asked for keeps so far inside of
+/// that.
 const LISTED_FOR: TimeDelta = TimeDelta::minutes(3 * 24 * 60 - 1);
 
 /// The end of a window lies so far ahead of our clock, which may be behind the service's.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
-/// Between which moments of the service's clock a task was made. Both are always sent: one without the other is an error
-/// (SIBLING-APIS.md, C).
+/// Between which moments of the service's clock a task was made. Both are always sent: one without the other is an
+/// error (SIBLING-APIS.md, C).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     from: Time,
@@ -159,7 +160,8 @@ impl SignedCall {
         Self::sign(Operation::DescribeVodUserDomains, &own, credentials, nonce, now)
     }
 
-    /// SHA-256 of the bytes that go over the wire, in lower-case hex: what a copy has to match. It tells nothing of the key.
+    /// SHA-256 of the bytes that go over the wire, in lower-case hex: what a copy has to match. It tells nothing of
+    /// the key.
     pub fn sha256(&self) -> String {
         let digest = Sha256::digest(&self.body);
         digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -20,8 +20,8 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Who is calling, so that the service's people can see it.
 pub const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
 
-/// An HTTP client to be configured, with `ring` as its cryptography. One for plain HTTP to this machine uses neither a proxy
-/// nor root certificates, which a small system may not have.
+/// An HTTP client to be configured, with `ring` as its cryptography. One for plain HTTP to this machine uses neither a
+/// proxy nor root certificates, which a small system may not have.
 pub fn http_builder(plain: bool) -> reqwest::ClientBuilder {
     // A second installation is refused, and the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,5 +1,5 @@
-//! The API's client: what is signed, sent and read back, and how far a call got. It knows nothing of batches or budgets;
-//! what an answer means is decided by `submit::outcome`.
+//! The API's client: what is signed, sent and read back, and how far a call got. It knows nothing of batches or
+//! budgets; what an answer means is decided by `submit::outcome`.
 
 mod call;
 mod client;

@@ -1,5 +1,5 @@
-//! The pace of calls: governor holds the rate; throttling halves it, and each call that is not throttled brings a little of
-//! it back.
+//! The pace of calls: governor holds the rate; throttling halves it, and each call that is not throttled brings a
+//! little of it back.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

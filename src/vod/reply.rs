@@ -120,8 +120,8 @@ impl Answer {
         Some((body.domains.page_data, body.total_count))
     }
 
-    /// Whether the service itself answered, and no gateway or page on the way: every answer of its operations is JSON with a
-    /// `RequestId` (VOD-API.md, "Gateway errors").
+    /// Whether the service itself answered, and no gateway or page on the way: every answer of its operations is JSON
+    /// with a `RequestId` (VOD-API.md, "Gateway errors").
     pub fn is_the_services(&self) -> bool {
         serde_json::from_slice::<SignedBody>(&self.body).is_ok_and(|body| !body.request_id.is_empty())
     }

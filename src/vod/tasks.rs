@@ -1,5 +1,6 @@
-//! What `DescribeVodRefreshTasks` answers. The service's documents and its answers differ in how they spell it (VOD-API.md, "Found
-//! since", 9): numbers come as text or as numbers, keys in upper or lower case, and what there is none of may be left out.
+//! What `DescribeVodRefreshTasks` answers. The service's documents and its answers differ in how they spell it
+//! (VOD-API.md, "Found since", 9): numbers come as text or as numbers, keys in upper or lower case, and what there is
+//! none of may be left out.
 
 use serde_json::Value;
 
@@ -73,8 +74,8 @@ impl TaskRow {
         TaskStatus::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
     }
 
-    /// Whether it says of itself that it is not done to the end: a `Complete` of less than 100 % is submitted, not fetched. A row that
-    /// does not say how far it is, is as far as its state.
+    /// Whether it says of itself that it is not done to the end: a `Complete` of less than 100 % is submitted, not
+    /// fetched. A row that does not say how far it is, is as far as its state.
     pub fn is_partly(&self) -> bool {
         let process = self.process.as_deref().map(|process| process.trim().trim_end_matches('%').trim());
         process.and_then(|process| process.parse::<f64>().ok()).is_some_and(|percent| percent < 100.0)

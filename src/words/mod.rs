@@ -1,5 +1,6 @@
-//! The sentences that users read, in English and Chinese: one catalogue, a constant or a function a sentence, so that one whose
-//! translation is missing does not compile. Programs decide by the codes of [`crate::model`]; text is made of them here.
+//! The sentences that users read, in English and Chinese: one catalogue, a constant or a function a sentence, so that
+//! one whose translation is missing does not compile. Programs decide by the codes of [`crate::model`]; text is made
+//! of them here.
 //!
 //! Terms are those of the service's own documents (预热, 域名, 回执 …).
 

@@ -1,5 +1,5 @@
-//! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are processes of their own, the same that an
-//! operator runs; the demo only drops files, looks at the database, and compares it with the sandbox's account.
+//! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are processes of their own, the same that
+//! an operator runs; the demo only drops files, looks at the database, and compares it with the sandbox's account.
 
 mod stage;
 mod verdict;

@@ -44,8 +44,8 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     Ok(code(&report))
 }
 
-/// Reads the whole report as of one moment. Where the daemon says that its database is lost, what stands in its place is not
-/// looked at.
+/// Reads the whole report as of one moment. Where the daemon says that its database is lost, what stands in its place
+/// is not looked at.
 async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
     let (holder, sign) = daemon(config);
     let database = config.database.url.path();
@@ -74,8 +74,8 @@ async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
     Ok(report)
 }
 
-/// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the same daemon holds
-/// the spool's too.
+/// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the
+/// same daemon holds the spool's too.
 fn daemon(config: &Config) -> (Held, Option<Sign>) {
     let [beside, spool] = lock_paths(config);
     let found = Lock::held(&beside);

@@ -1,4 +1,5 @@
-//! `prefetchd status --watch`: the page again and again, on the terminal's second screen, which is left as it was found.
+//! `prefetchd status --watch`: the page again and again, on the terminal's second screen, which is left as it was
+//! found.
 
 use std::io::IsTerminal as _;
 use std::sync::mpsc::{self, RecvTimeoutError};

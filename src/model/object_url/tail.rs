@@ -11,7 +11,8 @@ mod signs;
 use behind::ends_like_a_file;
 use signs::{BRACKETS, SENTENCE, around};
 
-/// Whether a byte says nothing by itself, anywhere behind the host. (`&` begins an entity only where there is a `;` too.)
+/// Whether a byte says nothing by itself, anywhere behind the host. (`&` begins an entity only where there is a `;`
+/// too.)
 pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=' | b'+' | b'~' | b'?' | b'&')
 }

@@ -321,7 +321,8 @@ fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }
 
-/// What is left of a line when what may differ is set aside: scheme and host in lower case, IDNA, default port, media fragment.
+/// What is left of a line when what may differ is set aside: scheme and host in lower case, IDNA, default port, media
+/// fragment.
 fn essence(line: &str) -> (String, Vec<u8>) {
     let line = trim_unseen(line);
     let scheme = ["https://", "http://"]

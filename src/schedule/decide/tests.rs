@@ -284,8 +284,8 @@ fn a_batch_that_was_refused_for_the_quota_is_halved() {
     assert_eq!(sends(&snapshot, &policy()), Some(1));
 }
 
-/// A million steps of an account that is in use: URLs come, others spend, calls are accepted, refused, given back or lost,
-/// the service raises its quota, time passes over hundreds of days. The service's own count decides.
+/// A million steps of an account that is in use: URLs come, others spend, calls are accepted, refused, given back or
+/// lost, the service raises its quota, time passes over hundreds of days. The service's own count decides.
 #[test]
 fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
     for (seed, unit) in [(1, Unit::Requests), (2, Unit::Urls)] {

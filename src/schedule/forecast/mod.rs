@@ -1,9 +1,9 @@
-//! The forecast: the scheduler's own [`decide`](super::decide), run forward over the queue and the budget as if nothing went wrong and nothing
-//! more were dropped.
+//! The forecast: the scheduler's own [`decide`](super::decide), run forward over the queue and the budget as if
+//! nothing went wrong and nothing more were dropped.
 //!
-//! It works on groups of URLs that go alike, not on URLs, and takes a step a batch, so that ten million URLs are some ten
-//! thousand steps. Whatever the decision is, here it is obeyed at once: a batch is accepted, the service answers what its quota
-//! would be, a pause ends at its next try. Waits are jumped over.
+//! It works on groups of URLs that go alike, not on URLs, and takes a step a batch, so that ten million URLs are some
+//! ten thousand steps. Whatever the decision is, here it is obeyed at once: a batch is accepted, the service answers
+//! what its quota would be, a pause ends at its next try. Waits are jumped over.
 
 mod run;
 
@@ -139,7 +139,8 @@ pub enum Assumption {
     UnitIsRequests,
     /// The quota is as large as the configured budget; the service has not been asked yet.
     QuotaIsBudget,
-    /// The service's queue takes no more than it does now, and a URL stays in it for as long as half of them take to be warm.
+    /// The service's queue takes no more than it does now, and a URL stays in it for as long as half of them take to
+    /// be warm.
     QueueStaysSmall,
     /// Half an hour from submission to warm, as the service's documents say; nothing was measured yet.
     WarmInHalfAnHour,

@@ -131,9 +131,9 @@ struct Row {
     ready_at: Option<Time>,
 }
 
-/// What really happens when nothing goes wrong: the same decisions on rows, a step at a time, each wait slept through in
-/// pieces of a minute as the submitter looks again, and an account that counts for itself. By file the moments of its
-/// submissions, and by day requests and URLs.
+/// What really happens when nothing goes wrong: the same decisions on rows, a step at a time, each wait slept through
+/// in pieces of a minute as the submitter looks again, and an account that counts for itself. By file the moments of
+/// its submissions, and by day requests and URLs.
 struct Plain {
     policy: Policy,
     now: Time,
@@ -251,7 +251,8 @@ proptest! {
         unit in prop_oneof![Just(None), Just(Some(Unit::Requests)), Just(Some(Unit::Urls))], quota in 5_u64..300,
         spent in 0_u32..10,
     ) {
-        // A reserve of all there is leaves nothing to what is not urgent, for ever if the windows close before it is released.
+        // A reserve of all there is leaves nothing to what is not urgent, for ever if the windows close before it is
+        // released.
         let policy = Policy { reserve: policy.reserve.min(u32::try_from(quota).unwrap() - 1), ..policy };
         let groups: Vec<Group> =
             groups.into_iter().enumerate().map(|(n, group)| Group { order: n as i64 * 1_000, ..group }).collect();

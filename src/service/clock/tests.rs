@@ -138,8 +138,8 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 proptest! {
-    /// However this machine's clock is set and the boot-time clock drifts: while no two lies in a row agree, what is proved
-    /// holds the truth, and calls of the day and of signatures are decided within seconds of it.
+    /// However this machine's clock is set and the boot-time clock drifts: while no two lies in a row agree, what is
+    /// proved holds the truth, and calls of the day and of signatures are decided within seconds of it.
     #[test]
     fn what_is_proved_holds_the_truth(
         turns in proptest::collection::vec(turn(), 1..40),

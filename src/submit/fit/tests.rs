@@ -91,7 +91,8 @@ proptest! {
         prop_assert!(!is_ours(&fit(&batch, &listed)));
     }
 
-    /// A batch's own tasks settle it, however they are split, merged with others', spelled and ordered, if they were made in its window.
+    /// A batch's own tasks settle it, however they are split, merged with others', spelled and ordered, if they were
+    /// made in its window.
     #[test]
     fn a_batchs_own_tasks_settle_it(
         size in 1_usize..60, strangers in 0_usize..80, parts in 1_usize..5, seconds in -50_i64..900, reversed in any::<bool>(),

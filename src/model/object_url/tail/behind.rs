@@ -66,8 +66,8 @@ pub(super) fn check(tail: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A blank may stand inside the name of a file or a folder: with a letter or the like on both sides, and before a name that ends
-/// like a file.
+/// A blank may stand inside the name of a file or a folder: with a letter or the like on both sides, and before a name
+/// that ends like a file.
 fn check_blank(tail: &str, path: &str, at: usize) -> Result<(), Fault> {
     let rest = tail[at..].trim_start_matches(' ');
     let fault = |kind: LineFault| Err(kind.at(around(tail, at)));
