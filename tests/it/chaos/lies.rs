@@ -63,7 +63,7 @@ impl Lies {
             let _ =
                 writeln!(text, "[[foreign]]\nshare = 0.02\ncount = {}\nafter = \"{after}\"", chance.random_range(1..4));
         }
-        let secrets = changes(&mut text, &mut chance);
+        let secrets = changes(&mut text, &mut chance, if unit == "urls" { 25 } else { 1 });
         let skew = TimeDelta::seconds(*SKEWS.choose(&mut chance).unwrap());
         Self { scenario: text, skew, secrets }
     }
@@ -101,7 +101,7 @@ fn faults(text: &mut String, chance: &mut StdRng) {
 }
 
 /// What becomes of the account in the world's first days. A suspension ends; a key is replaced by another one.
-fn changes(text: &mut String, chance: &mut StdRng) -> Vec<(TimeDelta, String)> {
+fn changes(text: &mut String, chance: &mut StdRng, unit: u32) -> Vec<(TimeDelta, String)> {
     let mut secrets = Vec::new();
     for n in 0..chance.random_range(0..5) {
         let after = chance.random_range(1..60);
@@ -109,7 +109,7 @@ fn changes(text: &mut String, chance: &mut StdRng) -> Vec<(TimeDelta, String)> {
             let _ = writeln!(text, "[[change]]\nafter = \"{after}h\"\n{what}");
         };
         match chance.random_range(0..5) {
-            0 | 1 => change(after, format!("per_day = {}", chance.random_range(10..90))),
+            0 | 1 => change(after, format!("per_day = {}", unit * chance.random_range(10..90))),
             2 => {
                 change(after, "suspended = true".to_owned());
                 change(after + 2, "suspended = false".to_owned());
