@@ -19,7 +19,7 @@ use model::{Model, Service};
 use prefetchd::config::Config;
 use prefetchd::model::{HostId, ObjectUrl, SubmissionId, Time, UrlId, UrlRules};
 use prefetchd::schedule::{BadRate, Blame, Case, Cases, Found, Supply, Suspect};
-use prefetchd::vod::{Answer, Reply};
+use prefetchd::service::{Answer, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 

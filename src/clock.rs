@@ -11,8 +11,7 @@ use chrono::{TimeDelta, Utc};
 use tracing::warn;
 
 use crate::model::Time;
-use crate::service::{Heard, Moment, Reading, ServiceClock};
-use crate::vod::Reply;
+use crate::service::{Heard, Moment, Reading, Reply, ServiceClock};
 
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]

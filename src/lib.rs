@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`]. They hand each
-//! other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and [`credentials`] go in, [`vod`] is the API's client,
+//! other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and [`credentials`] go in, [`service`] is the API's client,
 //! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
 //! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`settings`] is what a reload hands to
 //! the stages, [`pulse`] their sign of life.
@@ -37,5 +37,4 @@ pub mod store;
 pub mod submit;
 pub mod telemetry;
 pub mod track;
-pub mod vod;
 pub mod words;

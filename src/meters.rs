@@ -9,8 +9,8 @@ use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::queue::Progress;
+use crate::service::Operation;
 use crate::submit::Outcome;
-use crate::vod::Operation;
 
 /// Upper bounds of the buckets of calls' durations, in seconds, up to the default of `[api] timeout`.
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

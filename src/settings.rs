@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::vod::Client;
+use crate::service::Client;
 
 /// What a stage works by.
 #[derive(Debug, Clone)]

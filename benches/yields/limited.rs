@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use chrono::TimeDelta;
 use prefetchd::config::Config;
 use prefetchd::model::{HostId, Time, UrlId};
-use prefetchd::vod::Reply;
+use prefetchd::service::Reply;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 

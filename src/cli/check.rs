@@ -9,9 +9,9 @@ use crate::config::Config;
 use crate::credentials::{self, Credentials};
 use crate::daemon::{Held, Lock, lock_paths};
 use crate::schedule::PauseWhy;
+use crate::service::{Client, Reply, SignedCall};
 use crate::spool::{APART, Folders};
 use crate::submit::still_paused;
-use crate::vod::{Client, Reply, SignedCall};
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]

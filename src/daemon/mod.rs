@@ -32,6 +32,7 @@ use crate::meters;
 use crate::notify::Notifier;
 use crate::pulse::Pulse;
 use crate::schedule::Policy;
+use crate::service::Client;
 use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health, Sign, SignOfLife};
@@ -39,7 +40,6 @@ use crate::store::{self, Guard, Store};
 use crate::submit::Submitter;
 use crate::telemetry::Volume;
 use crate::track::{Tracker, Verifier};
-use crate::vod::Client;
 
 use guardian::Guardian;
 use herald::Herald;

@@ -15,11 +15,11 @@ use super::systemd;
 use crate::config::Config;
 use crate::credentials::{self, Credentials, Provider, Source};
 use crate::ledger;
+use crate::service::Client;
 use crate::settings::Settings;
 use crate::status::Board;
 use crate::store::Store;
 use crate::telemetry::{Volume, one_line};
-use crate::vod::Client;
 
 /// When the database could not be told of a problem, it is tried again after this.
 const SAY_AGAIN: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, refusals_cost};
+use crate::service::SIGNATURE_VALID;
 use crate::store::{Result, WriteTx};
-use crate::vod::SIGNATURE_VALID;
 
 /// The latest day on the books that has begun.
 const LAST: &str = "

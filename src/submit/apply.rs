@@ -3,8 +3,8 @@
 use super::worker::Submitter;
 use crate::config::Config;
 use crate::schedule::Policy;
+use crate::service::PreloadOptions;
 use crate::settings::Settings;
-use crate::vod::PreloadOptions;
 
 impl Submitter {
     /// Takes over what was read afresh. What it has learned of the account stays.

@@ -12,8 +12,8 @@ use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact};
 use crate::queue::Batch;
 use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
+use crate::service::{Reply, SignedCall};
 use crate::store;
-use crate::vod::{Reply, SignedCall};
 
 /// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make
 /// this machine's clock count, and of three with one two agree, unless something on the way invents them.

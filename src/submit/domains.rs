@@ -12,9 +12,9 @@ use crate::ledger::{self, Fact};
 use crate::model::Time;
 use crate::queue::{self, Batch, Host, HostStanding};
 use crate::schedule::Standing;
+use crate::service::{DomainRow, Reply, SignedCall};
 use crate::store;
 use crate::telemetry::one_line;
-use crate::vod::{DomainRow, Reply, SignedCall};
 
 /// The list is asked for again after this.
 const ASK_AGAIN: TimeDelta = TimeDelta::hours(1);

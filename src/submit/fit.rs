@@ -22,8 +22,8 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 
 use crate::model::{TaskId, Time};
+use crate::service::{SIGNATURE_VALID, TaskRow};
 use crate::track::bare;
-use crate::vod::{SIGNATURE_VALID, TaskRow};
 
 /// The service's clock may differ so much from what was taken for it when the call was signed.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);

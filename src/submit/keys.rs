@@ -5,7 +5,7 @@ use super::worker::Submitter;
 use crate::credentials::{Credentials, Key, Provider};
 use crate::model::Time;
 use crate::queue::Batch;
-use crate::vod::{Reply, SignedCall};
+use crate::service::{Reply, SignedCall};
 
 /// Tells the provider what the service said to a call that was signed with `key`. True if the service refused the key
 /// and there is another one by now, with which the call may be signed anew.

@@ -5,9 +5,9 @@ use super::fit::{Listed, Span, first_missing};
 use super::send::Opened;
 use super::worker::Submitter;
 use crate::model::{TaskId, parse_task_ids};
+use crate::service::{Reply, TASKS_A_PAGE, TURN_MAX, TaskPage, TaskQuery, TaskRow, Window};
 use crate::store;
 use crate::track;
-use crate::vod::{Reply, TASKS_A_PAGE, TURN_MAX, TaskPage, TaskQuery, TaskRow, Window};
 
 /// URLs that one look asks for by name at most: the API gives a batch an ID every 500 URLs and domain.
 const URLS_ASKED_MAX: usize = 20;

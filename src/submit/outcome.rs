@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::model::{TaskId, UrlState, parse_task_ids};
-use crate::vod::{Answer, ErrorBody, Reply};
+use crate::service::{Answer, ErrorBody, Reply};
 
 /// What became of a call: three outcomes, as everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]

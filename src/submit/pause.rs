@@ -12,8 +12,8 @@ use crate::ledger;
 use crate::model::Time;
 use crate::notify::{self, Event};
 use crate::schedule::PauseWhy;
+use crate::service::Reply;
 use crate::store::{self, WriteTx};
-use crate::vod::Reply;
 
 /// The first free probe comes after this, each later one after twice as long ...
 const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);

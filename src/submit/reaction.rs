@@ -10,7 +10,7 @@ use crate::ledger::{Closing, End};
 use crate::model::{TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
 use crate::schedule::{ASKED_TO_WAIT_MAX, Backoff, Blame, PauseWhy};
-use crate::vod::Reply;
+use crate::service::Reply;
 
 /// That a batch is too large is not believed of so few URLs.
 const SMALL_BATCH: usize = 10;

@@ -15,8 +15,8 @@ use crate::ledger::{self, Fact, OpenSubmission};
 use crate::model::{TaskId, Time};
 use crate::queue;
 use crate::schedule::Standing;
+use crate::service::Reply;
 use crate::store;
-use crate::vod::Reply;
 
 /// Failures in a row after which an answer about tasks that no document knows is taken for a refusal to tell.
 const UNKNOWN_ANSWERS_MAX: u32 = 4;

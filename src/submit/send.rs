@@ -15,10 +15,10 @@ use crate::meters;
 use crate::model::{BudgetDay, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit};
+use crate::service::{Reply, SignedCall};
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
 use crate::track;
-use crate::vod::{Reply, SignedCall};
 
 /// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved
 /// like any in doubt.

@@ -24,13 +24,12 @@ use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
-use crate::service::Reading;
+use crate::service::{Client, Pace, PreloadOptions, Reading, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
 use crate::track::{self, Desk};
-use crate::vod::{Client, Pace, PreloadOptions, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
 
 /// As its sign of life names it.
 const STAGE: &str = "submitter";

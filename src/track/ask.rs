@@ -13,7 +13,7 @@ use url::{Host, Url};
 use super::address::{PublicOnly, System, Via};
 use super::warmth::{Headers, Verdict};
 use crate::config::Config;
-use crate::vod::{USER_AGENT, http_builder};
+use crate::service::{USER_AGENT, http_builder};
 
 /// Total deadline of asking for one URL: resolving, connecting, waiting for the headers.
 const TIMEOUT: Duration = Duration::from_secs(10);

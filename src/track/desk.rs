@@ -6,8 +6,8 @@ use tracing::info;
 use super::room::Room;
 use crate::clock::Clock;
 use crate::credentials::Provider;
+use crate::service::{Client, Pace, Reply, SignedCall, TaskQuery};
 use crate::submit::heed;
-use crate::vod::{Client, Pace, Reply, SignedCall, TaskQuery};
 
 /// The desk. Calls wait their turn.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::plan::{Course, Progress, Seen, patience, progress, wants_running, wan
 use super::worker::{Ailing, Tracker};
 use crate::model::{TaskId, Time, UrlId};
 use crate::queue::{self, SentUrl};
-use crate::vod::{TASKS_A_PAGE, TaskQuery, TaskRow, TaskStatus, Window};
+use crate::service::{TASKS_A_PAGE, TaskQuery, TaskRow, TaskStatus, Window};
 
 /// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
 const PAGES_MAX: u32 = 60;

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use super::untold::Untold;
 use crate::model::UrlId;
 use crate::queue::SentUrl;
-use crate::vod::{TaskRow, TaskStatus};
+use crate::service::{TaskRow, TaskStatus};
 
 /// Longest words of the service that are kept, in characters.
 const WORDS_CHARS_MAX: usize = 200;

@@ -20,10 +20,10 @@ use crate::ledger::{self, Fact};
 use crate::model::{Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, flies_at_most};
+use crate::service::{Reply, TaskPage, TaskQuery};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
 use crate::submit::{AccountFault, Deferral, Outcome, pause_for_tx};
-use crate::vod::{Reply, TaskPage, TaskQuery};
 
 /// How long a wait lasts at most before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use prefetchd::config::Config;
 use prefetchd::model::{HostId, Time, UrlId};
-use prefetchd::vod::{Answer, Reply};
+use prefetchd::service::{Answer, Reply};
 use proptest::prelude::*;
 
 use crate::support::model::{Model, Service};

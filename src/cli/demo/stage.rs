@@ -10,8 +10,8 @@ use tokio::process::{Child, Command};
 
 use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
 use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
+use crate::service::http_builder;
 use crate::store;
-use crate::vod::http_builder;
 
 /// A process that has not answered after this is not going to.
 const START_DEADLINE: Duration = Duration::from_secs(15);

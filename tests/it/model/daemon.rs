@@ -8,12 +8,12 @@ use prefetchd::config::{Config, InDoubt};
 use prefetchd::model::{BudgetDay, DayStart, Time};
 use prefetchd::queue::Ready;
 use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Snapshot, Spent, Standing, decide};
+use prefetchd::service::Reply;
 use prefetchd::service::{Moment, Reading, ServiceClock};
 use prefetchd::submit::{
     AccountFault, AfterReplay, Circumstances, Deferral, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at,
     next_step, react,
 };
-use prefetchd::vod::Reply;
 
 use super::service::{Said, Task};
 use super::world::Bounds;
@@ -160,7 +160,7 @@ impl Daemon {
                 None => false,
             };
             let in_doubt = (call.closed.is_none() || call.given_up) && !call.arrived;
-            let valid_past = call.signed_at + prefetchd::vod::SIGNATURE_VALID > day.starts_at;
+            let valid_past = call.signed_at + prefetchd::service::SIGNATURE_VALID > day.starts_at;
             let on_both = rules.both_days && call.day == day.starts_at && (is_late || (in_doubt && valid_past));
             call.day == day.ends_at || on_both
         };
@@ -339,7 +339,7 @@ impl Daemon {
         let reaction = react(outcome, &Reply::Lost(String::new()), &circumstances);
         let call = &mut self.calls[at];
         let late = !reading.stays_before(call.day, Duration::ZERO)
-            && call.signed_at + prefetchd::vod::SIGNATURE_VALID > call.day;
+            && call.signed_at + prefetchd::service::SIGNATURE_VALID > call.day;
         call.closed = Some((reaction.closing.charged, late));
         self.batches[call.batch] = if reaction.release.is_none() { Batch::Submitted } else { Batch::Pending };
         self.failures = 0;

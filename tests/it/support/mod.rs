@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, CallView};
+use prefetchd::service::http_builder;
 use prefetchd::store;
-use prefetchd::vod::http_builder;
 use sqlx::{AssertSqlSafe, Row};
 use tokio::runtime::Runtime;
 

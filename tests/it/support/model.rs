@@ -13,10 +13,10 @@ use prefetchd::schedule::{
     Suspect, WaitWhy, decide,
 };
 use prefetchd::service::Reading;
+use prefetchd::service::Reply;
 use prefetchd::submit::{
     AfterReplay, Circumstances, Deferral, Lesson, Outcome, Reaction, after_replay, found, probe_at, react, still_paused,
 };
-use prefetchd::vod::Reply;
 
 /// Somebody who answers.
 pub(crate) trait Service {
