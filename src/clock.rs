@@ -10,8 +10,8 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use tracing::warn;
 
-use crate::model::Time;
-use crate::service::{Heard, Moment, Reading, Reply, ServiceClock};
+use crate::model::{Reading, Time};
+use crate::service::{Heard, Moment, Reply, ServiceClock};
 
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]

@@ -8,10 +8,6 @@ use std::time::{Duration, Instant};
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::queue::Progress;
-use crate::service::Operation;
-use crate::submit::Outcome;
-
 /// Upper bounds of the buckets of calls' durations, in seconds, up to the default of `[api] timeout`.
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -53,10 +49,18 @@ struct Meters {
     moved: [AtomicU64; Stage::ALL.len()],
 }
 
-/// Starts the clocks of the stages.
-pub fn start() {
+/// Starts the clocks of the stages, and the counters at zero: those of submissions for each of these words of
+/// outcomes. A counter that is there from the start shows its first step as one.
+pub fn start(outcomes: &[&str]) {
     for stage in Stage::ALL {
         moved(stage);
+    }
+    let counters =
+        [(&METERS.submissions, outcomes), (&METERS.submitted_urls, outcomes), (&METERS.lines, &LINE_RESULTS)];
+    for (counters, words) in counters {
+        for word in words {
+            counters.with_label_values(&[word]).inc_by(0);
+        }
     }
 }
 
@@ -78,13 +82,25 @@ pub fn submission(outcome: &str, urls: usize) {
     METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
 }
 
+/// What became of the lines of a chunk, in their numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// New rows of the queue.
+    pub queued: u64,
+    /// Lines of URLs that were live already.
+    pub merged: u64,
+    /// Lines of URLs that completed lately.
+    pub fresh: u64,
+    /// Lines that are no URLs.
+    pub refused: u64,
+}
+
 /// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is
 /// repeated.
-pub fn lines(progress: &Progress) {
+pub fn lines(lines: Lines) {
     moved(Stage::Spool);
-    let refused = progress.refused.iter().map(|(_, lines)| lines).sum();
-    let enqueued = &progress.enqueued;
-    for (result, lines) in LINE_RESULTS.into_iter().zip([enqueued.queued, enqueued.merged, enqueued.fresh, refused]) {
+    let Lines { queued, merged, fresh, refused } = lines;
+    for (result, lines) in LINE_RESULTS.into_iter().zip([queued, merged, fresh, refused]) {
         METERS.lines.with_label_values(&[result]).inc_by(lines);
     }
 }
@@ -96,9 +112,9 @@ pub fn key(generation: u64, is_refused: bool) {
 }
 
 /// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
-pub fn call(operation: Operation, result: &str, took: Duration) {
+pub fn call(operation: &str, result: &str, took: Duration) {
     moved(Stage::Submitter);
-    METERS.calls.with_label_values(&[operation.as_str(), result]).observe(took.as_secs_f64());
+    METERS.calls.with_label_values(&[operation, result]).observe(took.as_secs_f64());
 }
 
 /// What was counted, for a page of metrics.
@@ -111,31 +127,23 @@ const LINE_RESULTS: [&str; 4] = ["queued", "merged", "fresh", "refused"];
 
 impl Meters {
     fn new() -> Self {
-        let counters = |name: &str, help: &str, label: &str, values: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect("name and label are valid");
-            // A counter that is there from the start shows its first step as one.
-            for value in values {
-                counters.with_label_values(&[value]).reset();
-            }
-            counters
+        let counters = |name: &str, help: &str, label: &str| {
+            IntCounterVec::new(Opts::new(name, help), &[label]).expect("name and label are valid")
         };
         let submissions = counters(
             "prefetchd_submissions_total",
             "Calls of PreloadVodObjectCaches that were closed since the start, by outcome (v_submissions).",
             "outcome",
-            &Outcome::WORDS,
         );
         let submitted_urls = counters(
             "prefetchd_submission_urls_total",
             "URLs in the submissions that were closed since the start, by the submission's outcome.",
             "outcome",
-            &Outcome::WORDS,
         );
         let lines = counters(
             "prefetchd_lines_total",
             "Lines of dropped files that were read since the start, by what became of them.",
             "result",
-            &LINE_RESULTS,
         );
         let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have been lost, or was surely not sent.";
         let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());

@@ -37,7 +37,7 @@ use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health, Sign, SignOfLife};
 use crate::store::{self, Guard, Store};
-use crate::submit::Submitter;
+use crate::submit::{Outcome, Submitter};
 use crate::telemetry::Volume;
 use crate::track::{Tracker, Verifier};
 
@@ -106,7 +106,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let mut stages = JoinSet::new();
     let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
     let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
-    meters::start();
+    meters::start(&Outcome::WORDS);
     let verifier = Verifier::new(Arc::clone(&store), clock.clone(), &config)
         .context("setting up the HTTP client of [track] verify")?;
     let endpoint = config.api.endpoint.url().to_string();

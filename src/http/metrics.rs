@@ -273,6 +273,7 @@ mod tests {
 
     #[test]
     fn the_page_says_what_the_database_said() {
+        meters::start(&["accepted", "throttled"]);
         let policy = Policy::from(&Config::default());
         let page = page(&facts(&policy), Some(&seen(None, &policy)));
         for (metric, expected) in [

@@ -34,4 +34,4 @@ pub use days::{
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use marker::{Mark, Marker, reconcile};
-pub use prune::prune_tx;
+pub use prune::{Outlived, forget_tx, outlived_tx};

@@ -13,7 +13,7 @@ use rusqlite::{CachedStatement, Connection, Row, Statement, params};
 use super::new_urls::NewUrls;
 use super::tally::Moves;
 use super::wishes::{self, Kind, NewWish};
-use crate::model::{FileId, HostId, Priority, Time, UrlState, to_millis};
+use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, to_millis};
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
@@ -57,21 +57,6 @@ const KNOWN: &str = "
 
 /// Rows that one statement adds: opening the table and its indexes costs as much as a few rows.
 const ROWS_A_STATEMENT: usize = 100;
-
-/// What the user asked of a URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Keys {
-    /// Urgent goes first.
-    pub priority: Priority,
-    /// A word to find it by.
-    pub label: Option<String>,
-    /// Not to be sent before.
-    pub not_before: Option<Time>,
-    /// Not to be sent after.
-    pub deadline: Option<Time>,
-    /// To be sent even if it is fresh.
-    pub force: bool,
-}
 
 /// What became of the lines of a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

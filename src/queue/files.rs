@@ -6,9 +6,9 @@ use rusqlite::{Connection, params};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
-use super::enqueue::{Enqueued, Keys};
+use super::enqueue::Enqueued;
 use crate::model::{
-    FileId, LineFault, Priority, TextEncoding, Time, UrlState, Warned, Warning, from_millis, to_millis,
+    FileId, Keys, LineFault, Priority, TextEncoding, Time, UrlState, Warned, Warning, from_millis, to_millis,
 };
 use crate::store::{Result, WriteTx};
 

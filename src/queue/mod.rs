@@ -34,7 +34,7 @@ mod wishes;
 pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
-pub use enqueue::{Enqueued, Keys, enqueue};
+pub use enqueue::{Enqueued, enqueue};
 pub use files::{
     Content, FileAccount, NewFile, OpenFile, Phase, Progress, Rejection, accounts, finish_tx, mark_read, progress,
     receipts_written_tx, refused_if_all, register, reject, set_keys, unfinished, without_final_receipt,
@@ -47,9 +47,9 @@ pub use kept::{KeptFile, kept, kept_as, reopen_tx};
 pub use known::{Known, known};
 pub use new_urls::NewUrls;
 pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
-pub use pending::{Bounds, Group, Pending, pending};
+pub use pending::{Bounds, Pending, pending};
 pub use prune::prune_tx;
-pub use ready::{Ready, Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};
+pub use ready::{Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};
 pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::enqueue::Keys;
-use crate::model::ObjectUrl;
+use crate::model::{Keys, ObjectUrl};
 
 /// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them
 /// cost no more than their bytes and can be cleared and filled again.

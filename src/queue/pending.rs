@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::model::{FileId, Priority, Time, from_millis};
+use crate::schedule::Group;
 use crate::store::Result;
 
 const TALLY: &str = "select priority, pending from tally order by priority";
@@ -76,25 +77,6 @@ const FILES: &str = "
     order by file_id limit ?1";
 
 const READING: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3) and phase = 0";
-
-/// URLs of one file that go alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Their file; none for files that are taken together.
-    pub file: Option<FileId>,
-    /// Their priority.
-    pub priority: Priority,
-    /// Not to be sent at it or after.
-    pub deadline: Option<Time>,
-    /// Not to be sent before; none if they may go.
-    pub ready_at: Option<Time>,
-    /// Grows in order of arrival.
-    pub order: i64,
-    /// When their file was claimed.
-    pub dropped_at: Time,
-    /// How many there are.
-    pub urls: u64,
-}
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

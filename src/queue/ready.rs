@@ -9,6 +9,7 @@ use sqlx::{Row, SqlitePool};
 use super::tally::Moves;
 use super::wish_orders;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::schedule::Ready;
 use crate::store::{Result, WriteTx};
 
 /// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
@@ -76,35 +77,6 @@ const EXPIRE: &str = "
     returning file_id, host_id, priority, suspect";
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
-
-/// The head of the queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// URLs ready now, counted up to the limit that was asked for.
-    pub urls: u32,
-    /// Urgent ones among them.
-    pub urgent: u32,
-    /// Of them, those whose host may not be sent: they are parked first.
-    pub blocked: u32,
-    /// Suspects that may be tested.
-    pub suspects: u32,
-    /// Urgent ones among them.
-    pub urgent_suspects: u32,
-    /// Suspects that are held, because the day's requests for isolation were spent.
-    pub held_suspects: u32,
-    /// Pending URLs of hosts that may not be sent.
-    pub parked: u64,
-    /// Whether there are parked URLs of hosts that may be sent again.
-    pub unparkable: bool,
-    /// When the one that has waited longest was dropped.
-    pub oldest_at: Option<Time>,
-    /// The earliest deadline among them.
-    pub deadline: Option<Time>,
-    /// When the next one that is not ready will be.
-    pub next_at: Option<Time>,
-    /// When the next pending one expires.
-    pub expires_at: Option<Time>,
-}
 
 /// Reads the head of the queue, counting up to `limit` URLs.
 ///

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::strongest::{Wish, strongest};
 use super::tally::Moves;
-use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, from_millis, to_millis};
 
 /// The line that came first, as its row has it until the first merge.
 const ADD_FIRST: &str = "
@@ -84,7 +84,7 @@ pub(super) struct NewWish<'k> {
     pub(super) url: i64,
     pub(super) line: u64,
     pub(super) kind: Kind,
-    pub(super) keys: &'k super::Keys,
+    pub(super) keys: &'k Keys,
     /// Of the file, where it differs from that of the keys.
     pub(super) file_label: Option<&'k str>,
     /// Where its URL stands.

@@ -9,21 +9,24 @@ mod flight;
 mod forecast;
 mod isolate;
 mod quota;
+mod ready;
 mod reasons;
 
 pub use backoff::{ASKED_TO_WAIT_MAX, Backoff};
 pub use decide::{Decision, Plan, decide};
 pub use flight::{Flight, Full, QueueSize, flies_at_most};
-pub use forecast::{Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Outlook, WarmTime, forecast};
+pub use forecast::{
+    Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Group, Outlook, WarmTime, forecast,
+};
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Refused, Unit, drift, learn, refusals_cost};
+pub use ready::Ready;
 pub use reasons::{PauseWhy, WaitWhy};
 
 use std::time::Duration;
 
 use crate::config::{Config, UrlsPerDay, Window};
 use crate::model::{BudgetDay, DayStart, Time, TimeOfDay};
-use crate::queue::Ready;
 
 /// What the operator configured, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq)]

@@ -56,7 +56,7 @@ impl Client {
     pub async fn send(&self, call: &SignedCall) -> Reply {
         let started = Instant::now();
         let reply = self.exchange(call).await;
-        meters::call(call.operation, reply.word(), started.elapsed());
+        meters::call(call.operation.as_str(), reply.word(), started.elapsed());
         reply
     }
 

@@ -13,7 +13,7 @@ pub use call::{
     DOMAINS_A_PAGE, Operation, PreloadOptions, SIGNATURE_VALID, SignedCall, TASKS_A_PAGE, TaskQuery, Window,
 };
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
-pub use clock::{Heard, Moment, Reading, ServiceClock};
+pub use clock::{Heard, Moment, ServiceClock};
 pub use pace::{Pace, TURN_MAX};
 pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply};
 pub use tasks::{TaskPage, TaskRow, TaskStatus};

@@ -13,8 +13,7 @@ use super::records::Record;
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
 use super::warnings::Warnings;
-use crate::model::{Fault, InputFault, LineFault, ObjectUrl, TextEncoding, Warned, Warning, trim_unseen};
-use crate::queue::Keys;
+use crate::model::{Fault, InputFault, Keys, LineFault, ObjectUrl, TextEncoding, Warned, Warning, trim_unseen};
 use crate::telemetry::one_line;
 use crate::words;
 

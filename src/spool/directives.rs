@@ -4,8 +4,7 @@
 use chrono::{FixedOffset, NaiveDateTime};
 
 use super::envelope::Options;
-use crate::model::{InputFault, KeyFault, Priority, TextEncoding, Time};
-use crate::queue::Keys;
+use crate::model::{InputFault, KeyFault, Keys, Priority, TextEncoding, Time};
 
 /// What a directive begins with.
 pub(super) const PREFIX: &str = "#:";

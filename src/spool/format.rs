@@ -8,8 +8,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use super::directives::{self, KEYS, canonical};
 use super::records::cells;
 use super::warnings::Warnings;
-use crate::model::{Fault, InputFault, KeyFault, LineFault, ObjectUrl, Warning};
-use crate::queue::Keys;
+use crate::model::{Fault, InputFault, KeyFault, Keys, LineFault, ObjectUrl, Warning};
 
 /// A file's format, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

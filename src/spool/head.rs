@@ -12,8 +12,7 @@ use super::envelope;
 use super::folders::open_regular;
 use super::format::Format;
 use super::survey::Survey;
-use crate::model::{Priority, UrlRules, to_millis};
-use crate::queue::Keys;
+use crate::model::{Keys, Priority, UrlRules, to_millis};
 
 /// Bytes that are read of it.
 const HEAD_BYTES: u64 = 16 * 1024;

@@ -27,9 +27,9 @@ use super::rules::ReadRules;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
-use crate::model::{Fault, FileId, InputFault, Time};
+use crate::model::{Fault, FileId, InputFault, Keys, Time};
 use crate::pulse::Pulse;
-use crate::queue::{self, Content, FileAccount, Keys, OpenFile, Phase, Progress, Rejection};
+use crate::queue::{self, Content, Enqueued, FileAccount, OpenFile, Phase, Progress, Rejection};
 use crate::store::{self, Store};
 use crate::words;
 
@@ -260,7 +260,9 @@ impl Ingest {
         let last = queue::last_url(conn)?;
         let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, fresh_since, now)?;
         let progress = Progress { enqueued, ..chunk.progress.clone() };
-        meters::lines(&progress);
+        let refused = progress.refused.iter().map(|(_, lines)| lines).sum();
+        let Enqueued { queued, merged, fresh } = enqueued;
+        meters::lines(meters::Lines { queued, merged, fresh, refused });
         let moved = queue::progress(conn, file.id, &progress)?;
         queue::warn_of_foreign_hosts(conn, file.id, last)?;
         Ok(moved)

@@ -18,8 +18,8 @@ use super::decode::{Decoded, decode};
 use super::format::{Format, Item};
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
-use crate::model::{Fault, InputFault, LineFault, TextEncoding, Warned, Warning};
-use crate::queue::{Keys, NewUrls, Progress};
+use crate::model::{Fault, InputFault, Keys, LineFault, TextEncoding, Warned, Warning};
+use crate::queue::{NewUrls, Progress};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written
 /// twice, and the more memory it takes: a large file has a large queue before it, and is worth more.

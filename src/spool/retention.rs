@@ -13,7 +13,7 @@ use super::ingest::Error;
 use crate::config::Config;
 use crate::model::Time;
 use crate::store::Store;
-use crate::{ledger, queue};
+use crate::{ledger, queue, track};
 
 /// The folders are looked through so often, and what was kept long enough is looked for.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
@@ -68,7 +68,11 @@ impl Retention {
             store.give_way().await;
             let mut tx = store.write().await?;
             rows += queue::prune_tx(&mut tx, now - self.keep_rows).await?;
-            rows += ledger::prune_tx(&mut tx, now - self.keep_rows).await?;
+            for submission in ledger::outlived_tx(&mut tx, now - self.keep_rows).await? {
+                track::forget_tx(&mut tx, submission.id).await?;
+                ledger::forget_tx(&mut tx, &submission).await?;
+                rows += 1;
+            }
             tx.commit().await?;
             self.more_rows = rows > 0;
         }

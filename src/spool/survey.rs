@@ -8,8 +8,7 @@ use super::decode::{Decoded, Source, Text, decode};
 use super::format::{Format, Item};
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
-use crate::model::{Fault, InputFault, ObjectUrl, Warned};
-use crate::queue::Keys;
+use crate::model::{Fault, InputFault, Keys, ObjectUrl, Warned};
 use crate::words;
 
 /// A file that cannot be looked through.

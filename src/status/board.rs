@@ -8,8 +8,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::sign::SignOfLife;
 use crate::clock::Clock;
-use crate::model::{Time, to_millis};
-use crate::service::Reading;
+use crate::model::{Reading, Time, to_millis};
 use crate::store::{Result, Store};
 
 const SAY_HEALTH: &str = "

@@ -10,8 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::outcome::{AccountFault, Deferral, Outcome};
-use crate::model::Time;
-use crate::service::Reading;
+use crate::model::{Reading, Time};
 
 /// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
 const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);

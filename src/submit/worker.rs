@@ -19,12 +19,12 @@ use crate::config::{Config, InDoubt};
 use crate::credentials::Provider;
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
-use crate::model::{BudgetDay, Time, rfc3339};
+use crate::model::{BudgetDay, Reading, Time, rfc3339};
 use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
-use crate::schedule::{Cases, Decision, Policy, Snapshot, Spent, Standing, WaitWhy, decide};
-use crate::service::{Client, Pace, PreloadOptions, Reading, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
+use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, WaitWhy, decide};
+use crate::service::{Client, Pace, PreloadOptions, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
@@ -341,7 +341,7 @@ impl Submitter {
     }
 
     /// Suspects wait visibly once the day's requests for isolation are spent, and go on when there are some again.
-    async fn hold_or_resume_suspects(&self, ready: &queue::Ready, spent: &Spent) -> store::Result<Option<Step>> {
+    async fn hold_or_resume_suspects(&self, ready: &Ready, spent: &Spent) -> store::Result<Option<Step>> {
         let may_isolate = spent.isolations < self.policy.isolate_requests_max;
         let changes = if may_isolate { ready.held_suspects > 0 } else { ready.suspects > 0 };
         if !changes {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use chrono::{TimeDelta, Utc};
-use prefetchd::model::{FileId, ObjectUrl, Priority, Time, UrlRules};
-use prefetchd::queue::{self, Bounds, Keys, NewUrls, Pending};
+use prefetchd::model::{FileId, Keys, ObjectUrl, Priority, Time, UrlRules};
+use prefetchd::queue::{self, Bounds, NewUrls, Pending};
 use prefetchd::store::{self, Store};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -177,7 +177,7 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
 
 type Sums<K> = BTreeMap<K, u64>;
 
-fn sum<K: Ord>(pending: &Pending, key: impl Fn(&queue::Group) -> K) -> Sums<K> {
+fn sum<K: Ord>(pending: &Pending, key: impl Fn(&prefetchd::schedule::Group) -> K) -> Sums<K> {
     let mut sums = BTreeMap::new();
     for group in &pending.groups {
         *sums.entry(key(group)).or_default() += group.urls;
@@ -211,7 +211,7 @@ proptest! {
             for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
                 counted.insert((row.get(0), row.get(1), row.get(2), row.get(3)), row.get::<i64, _>(4).unsigned_abs());
             }
-            let key = |group: &queue::Group| {
+            let key = |group: &prefetchd::schedule::Group| {
                 let millis = |at: Option<Time>| at.map(|at| at.timestamp_millis());
                 (group.file.unwrap_or(FileId(0)).0, group.priority.rank(), millis(group.deadline), millis(group.ready_at))
             };

@@ -37,6 +37,7 @@ mod schema;
 mod service;
 mod spool;
 mod status;
+mod structure;
 mod support;
 mod sweep;
 mod track;

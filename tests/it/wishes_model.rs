@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use prefetchd::model::{ObjectUrl, Priority, SubmissionId, Time, UrlRules, from_millis, to_millis};
-use prefetchd::queue::{self, Keys, NewUrls, Order, Release, ReleaseTo, Selection};
+use prefetchd::model::{Keys, ObjectUrl, Priority, SubmissionId, Time, UrlRules, from_millis, to_millis};
+use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Selection};
 use prefetchd::store::Store;
 use proptest::prelude::*;
 use sqlx::Row as _;

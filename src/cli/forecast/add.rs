@@ -12,9 +12,9 @@ use super::Names;
 use crate::cli::failure;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{BudgetDay, FileId, ObjectUrl, Time};
-use crate::queue::{self, Group, Keys};
-use crate::schedule::{FileForecast, Forecast, Outlook, Policy, forecast};
+use crate::model::{BudgetDay, FileId, Keys, ObjectUrl, Time};
+use crate::queue;
+use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
 use crate::spool::{ReadRules, Survey, SurveyError};
 
 /// The file that is not dropped comes after all others.

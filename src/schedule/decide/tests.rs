@@ -8,7 +8,7 @@ use super::*;
 use crate::config::Config;
 use crate::model::BudgetDay;
 use crate::model::{HostId, SubmissionId, UrlId};
-use crate::queue::Ready;
+use crate::schedule::Ready;
 use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Stopped, Suspect, learn};
 use crate::service::{Moment, ServiceClock};
 

@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::{Flight, Policy, Spent, Standing};
 use crate::model::{FileId, Priority, Time};
-use crate::queue::Group;
 
 /// The longest that a prefetch takes, by the service's documents (VOD-API.md: 5 to 30 minutes, by file size).
 const WARM_MINUTES_MAX: i64 = 30;
@@ -28,6 +27,25 @@ pub struct WarmTime {
     pub p95_seconds: i64,
     /// How many tasks that was measured on.
     pub tasks: i64,
+}
+
+/// URLs of one file that go alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Their file; none for files that are taken together.
+    pub file: Option<FileId>,
+    /// Their priority.
+    pub priority: Priority,
+    /// Not to be sent at it or after.
+    pub deadline: Option<Time>,
+    /// Not to be sent before; none if they may go.
+    pub ready_at: Option<Time>,
+    /// Grows in order of arrival.
+    pub order: i64,
+    /// When their file was claimed.
+    pub dropped_at: Time,
+    /// How many there are.
+    pub urls: u64,
 }
 
 /// What a forecast starts from.

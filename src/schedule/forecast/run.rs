@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::TimeDelta;
 
 use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, flies_for, warm_after};
-use crate::model::{BudgetDay, FileId, Priority, Time};
-use crate::queue::Ready;
-use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Snapshot, Spent, Unit, WaitWhy, decide, learn};
-use crate::service::Reading;
+use crate::model::{BudgetDay, FileId, Priority, Reading, Time};
+use crate::schedule::{
+    Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, WaitWhy, decide, learn,
+};
 
 /// So far ahead at most.
 const HORIZON: TimeDelta = TimeDelta::days(3_650);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{Config, Window};
 use crate::model::BudgetDay;
-use crate::queue::Ready;
+use crate::schedule::Ready;
 use crate::schedule::{Cases, Decision, Observation, Pause, PauseWhy, Snapshot, Unit, WaitWhy, decide, learn};
 
 fn at(text: &str) -> Time {
@@ -166,7 +166,7 @@ impl Plain {
             next_at: self.rows.iter().filter_map(|row| row.ready_at).filter(|at| *at > self.now).min(),
             ..Ready::default()
         };
-        match decide(&self.snapshot, &self.policy, &crate::service::Reading::certain(self.now)) {
+        match decide(&self.snapshot, &self.policy, &crate::model::Reading::certain(self.now)) {
             Decision::Send(plan) => {
                 let mut batch = ready;
                 batch.retain(|row| row.place.0 <= plan.weakest);

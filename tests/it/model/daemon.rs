@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use prefetchd::config::{Config, InDoubt};
-use prefetchd::model::{BudgetDay, DayStart, Time};
-use prefetchd::queue::Ready;
+use prefetchd::model::{BudgetDay, DayStart, Reading, Time};
+use prefetchd::schedule::Ready;
 use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Snapshot, Spent, Standing, decide};
-use prefetchd::service::Reply;
-use prefetchd::service::{Moment, Reading, ServiceClock};
+use prefetchd::service::{Moment, Reply, ServiceClock};
 use prefetchd::submit::{
     AccountFault, AfterReplay, Circumstances, Deferral, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at,
     next_step, react,

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use prefetchd::config::Config;
-use prefetchd::model::{BudgetDay, HostId, SubmissionId, Time, UrlId};
-use prefetchd::queue::{HostStanding, Ready};
+use prefetchd::model::{BudgetDay, HostId, Reading, SubmissionId, Time, UrlId};
+use prefetchd::queue::HostStanding;
+use prefetchd::schedule::Ready;
 use prefetchd::schedule::{
     BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
     Suspect, WaitWhy, decide,
 };
-use prefetchd::service::Reading;
 use prefetchd::service::Reply;
 use prefetchd::submit::{
     AfterReplay, Circumstances, Deferral, Lesson, Outcome, Reaction, after_replay, found, probe_at, react, still_paused,
