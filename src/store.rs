@@ -55,6 +55,15 @@ const READERS: u32 = 4;
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-24576";
 
+/// The word of [`Error::Busy`].
+pub const LOCKED: &str = "locked";
+
+/// The word of [`Error::Full`].
+pub const FULL: &str = "full";
+
+/// The word of [`Error::Lost`].
+pub const LOST: &str = "lost";
+
 /// What the driver said.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -107,6 +116,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// Its word, for programs: it never changes its meaning.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Busy(_) => LOCKED,
+            Self::Full(_) => FULL,
+            Self::Corrupt(_) => "corrupt",
+            Self::Newer { .. } => "newer",
+            Self::Missing(_) => "missing",
+            Self::Lost(_) => LOST,
+            Self::Linked { .. } => "linked",
+            Self::OldLibrary(_) => "old_library",
+            Self::Migrate(_) => "migrate",
+            Self::Other(_) => "other",
+        }
+    }
+
     /// By SQLite's result code, if it gave one.
     fn of(code: Option<i64>, cause: Cause) -> Self {
         match code.map(|code| code & 0xff) {

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
+use strum::VariantArray as _;
 
 use crate::meters::{self, Stage};
-use crate::model::{Time, UrlState};
+use crate::model::{AccountFault, Time, UrlState};
 use crate::queue::Census;
 use crate::schedule::{Observation, Pause, Policy, Spent, Standing, Unit, drift};
 use crate::status::Concerns;
-use crate::submit::AccountFault;
+use crate::words;
 
 /// What the database says.
 #[derive(Debug)]
@@ -167,7 +168,7 @@ fn quota(sheet: &Sheet, observed: Option<&Observation>, unit: Option<Unit>) {
 
 fn account(sheet: &Sheet, seen: &Seen) {
     let reason = seen.standing.pause.as_ref().map(pause_word);
-    let reasons = AccountFault::ALL.map(AccountFault::word).into_iter().chain([OTHER]);
+    let reasons = AccountFault::VARIANTS.iter().map(|fault| fault.word()).chain([OTHER]);
     let paused = reasons.map(|word| ([word], f64::from(u8::from(reason == Some(word)))));
     sheet.family("prefetchd_paused", "1 while submitting is paused by a fault of the account.", ["reason"], paused);
     let (in_flight, limit) = seen.flight;
@@ -185,7 +186,8 @@ const OTHER: &str = "other";
 
 fn pause_word(pause: &Pause) -> &'static str {
     let why = pause.why.to_string();
-    AccountFault::ALL.into_iter().find(|fault| fault.to_string() == why).map_or(OTHER, AccountFault::word)
+    let known = AccountFault::VARIANTS.iter().find(|fault| words::account_fault(**fault).en == why);
+    known.map_or(OTHER, |fault| fault.word())
 }
 
 /// Seconds since 1970, to the millisecond.
@@ -305,8 +307,9 @@ mod tests {
             lines.filter_map(|line| line.strip_suffix(" 1").map(str::to_owned)).collect()
         };
         assert_eq!(paused(None), Vec::<String>::new());
-        for fault in AccountFault::ALL {
-            assert_eq!(paused(Some(&fault.to_string())), [format!("prefetchd_paused{{reason=\"{}\"}}", fault.word())]);
+        for fault in AccountFault::VARIANTS {
+            let why = words::account_fault(*fault).en;
+            assert_eq!(paused(Some(&why)), [format!("prefetchd_paused{{reason=\"{}\"}}", fault.word())]);
         }
         assert_eq!(paused(Some("some\"thing\n")), ["prefetchd_paused{reason=\"other\"}"]);
     }

@@ -1,6 +1,7 @@
 //! The words that the stages hand to each other: parsed once at the edge, so that inside no bare string
 //! means a URL and no bare integer means a day.
 
+mod account_fault;
 mod day;
 mod ids;
 mod input_fault;
@@ -15,6 +16,7 @@ mod task_id;
 mod text_encoding;
 mod time;
 
+pub use account_fault::AccountFault;
 pub use day::{BudgetDay, DayStart, TimeOfDay};
 pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
 pub use input_fault::{InputFault, KeyFault, Warned, Warning};

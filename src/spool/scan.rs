@@ -172,7 +172,7 @@ impl Spool {
                 }
                 Err(error) => {
                     if let Error::Store(error) = &error {
-                        self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string());
+                        self.board.sign().trouble(STAGE, self.clock.now(), error);
                     }
                     self.say(Some(error.to_string())).await;
                     failures += 1;
@@ -421,7 +421,7 @@ impl Spool {
             self.on_board = told.is_ok();
             match told {
                 Ok(()) => self.board.sign().well(STAGE, self.clock.now()),
-                Err(error) => self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string()),
+                Err(error) => self.board.sign().trouble(STAGE, self.clock.now(), &error),
             }
         }
     }

@@ -7,7 +7,7 @@ use super::StatusReport;
 use super::needs::{Need, quoted};
 use super::sign::LostSince;
 use crate::model::{Time, rfc3339};
-use crate::store::beside;
+use crate::store::{self, beside};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
 impl StatusReport {
@@ -21,6 +21,7 @@ impl StatusReport {
             health: "database lost".to_owned(),
             health_since: Some(rfc3339(lost.since)),
             database_problem: Some(lost.lost.to_string()),
+            database_code: Some(store::LOST.to_owned()),
             pid,
             needs: vec![need(lost, database, &there)],
             ..Self::default()

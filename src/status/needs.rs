@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::StatusReport;
 use crate::config::Config;
 use crate::model::UrlState;
+use crate::store;
 
 /// A clock that is wrong by so much, in milliseconds, is worth setting; the program goes by the service's.
 const CLOCK_WRONG_MS: i64 = 10_000;
@@ -29,9 +30,9 @@ impl StatusReport {
             add("no daemon runs: nothing is taken and nothing is sent".to_owned(), "systemctl start prefetchd");
         }
         if let Some(why) = &self.database_problem {
-            let command = match why {
-                why if why.contains("locked") => format!("fuser -v {}", database.display()),
-                why if why.contains("full") => format!("df -h {}", database.display()),
+            let command = match self.database_code.as_deref() {
+                Some(store::LOCKED) => format!("fuser -v {}", database.display()),
+                Some(store::FULL) => format!("df -h {}", database.display()),
                 _ => "journalctl -u prefetchd -e".to_owned(),
             };
             add(format!("the daemon cannot use its database: {why}"), &command);
@@ -101,6 +102,23 @@ pub(super) fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_for_a_database_that_cannot_be_used_goes_by_the_word_of_its_trouble() {
+        let command = |code: Option<&str>, text: &str| {
+            let report = StatusReport {
+                health: "blocked".to_owned(),
+                database_problem: Some(text.to_owned()),
+                database_code: code.map(str::to_owned),
+                ..StatusReport::default()
+            };
+            report.list_needs(&Config::default()).remove(0).command
+        };
+        assert!(command(Some("locked"), "no disk is full").starts_with("fuser -v "));
+        assert!(command(Some("full"), "no file is locked").starts_with("df -h "));
+        assert!(command(Some("other"), "locked, full").starts_with("journalctl "));
+        assert!(command(None, "locked, full").starts_with("journalctl "));
+    }
 
     #[test]
     fn a_name_is_quoted_where_a_shell_would_read_it_otherwise() {

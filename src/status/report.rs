@@ -61,6 +61,8 @@ pub struct StatusReport {
     pub health_since: Option<String>,
     /// What keeps the daemon from using its database.
     pub database_problem: Option<String>,
+    /// Its word: `locked`, `full`, `lost` and others; none where a daemon of before said it.
+    pub database_code: Option<String>,
     /// The daemon's process, while it runs.
     pub pid: Option<i64>,
     /// Since when it runs, RFC 3339.
@@ -265,6 +267,7 @@ pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<Stat
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
         health,
         database_problem: None,
+        database_code: None,
         paused_why: row.get(1),
         paused_since,
         waiting_for: row.get(2),
@@ -385,10 +388,10 @@ impl StatusReport {
         } else if let Some(since) = sign.silent_since(now) {
             self.health = "silent".to_owned();
             self.health_since = Some(rfc3339(since));
-        } else if let Some((since, why)) = sign.trouble {
+        } else if let Some(trouble) = sign.trouble {
             self.health = "blocked".to_owned();
-            self.health_since = Some(rfc3339(since));
-            self.database_problem = Some(why);
+            self.health_since = Some(rfc3339(trouble.since));
+            (self.database_problem, self.database_code) = (Some(trouble.text), trouble.code);
         }
     }
 

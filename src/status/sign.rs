@@ -2,7 +2,7 @@
 //! loops. So a daemon that lives but cannot use its database says so all the same, also on a full disk.
 //!
 //! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database
-//! with the time since when, and what became of a database that was lost; then blanks. It is overwritten whole, and
+//! (since when, its word in brackets, and its text), and what became of a database that was lost; then blanks. It is overwritten whole, and
 //! never synced: it is worth nothing after a power cut. The spool's lock file says the same: the one beside the
 //! database may be lost with it.
 
@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Time, rfc3339};
-use crate::store::Lost;
+use crate::store::{self, Lost};
 use crate::telemetry::one_line;
 
 /// A sign is written this often, at most.
@@ -43,7 +43,7 @@ struct Writer {
 #[derive(Debug, Default)]
 struct State {
     written_at: Option<Time>,
-    troubles: BTreeMap<&'static str, (Time, String)>,
+    troubles: BTreeMap<&'static str, Trouble>,
     lost: Option<LostSince>,
 }
 
@@ -57,13 +57,24 @@ pub struct LostSince {
     pub lost: Lost,
 }
 
+/// What keeps the daemon from using its database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Time,
+    /// [`store::Error::word`]; none in the sign of a program of before.
+    pub code: Option<String>,
+    /// In words.
+    pub text: String,
+}
+
 /// The last sign of a daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sign {
     /// When it was given.
     pub at: Option<Time>,
-    /// What keeps the daemon from using its database, and since when.
-    pub trouble: Option<(Time, String)>,
+    /// What keeps the daemon from using its database.
+    pub trouble: Option<Trouble>,
     /// That the database is not the one any more that the daemon has open.
     pub lost: Option<LostSince>,
 }
@@ -93,10 +104,11 @@ impl SignOfLife {
     }
 
     /// A stage cannot use the database.
-    pub fn trouble(&self, stage: &'static str, now: Time, why: &str) {
+    pub fn trouble(&self, stage: &'static str, now: Time, error: &store::Error) {
         self.beat(now, |troubles| {
-            let since = troubles.get(stage).map_or(now, |(since, _)| *since);
-            troubles.insert(stage, (since, one_line(why))).is_none()
+            let since = troubles.get(stage).map_or(now, |trouble| trouble.since);
+            let trouble = Trouble { since, code: Some(error.word().to_owned()), text: one_line(&error.to_string()) };
+            troubles.insert(stage, trouble).is_none()
         });
     }
 
@@ -111,7 +123,7 @@ impl SignOfLife {
         let _ = self.write(&state);
     }
 
-    fn beat(&self, now: Time, change: impl FnOnce(&mut BTreeMap<&'static str, (Time, String)>) -> bool) {
+    fn beat(&self, now: Time, change: impl FnOnce(&mut BTreeMap<&'static str, Trouble>) -> bool) {
         let Some(writer) = &self.0 else { return };
         let mut state = writer.state.lock().expect("nobody panics with it");
         let changed = change(&mut state.troubles);
@@ -126,7 +138,7 @@ impl SignOfLife {
     fn write(&self, state: &State) -> io::Result<()> {
         let Some(writer) = &self.0 else { return Ok(()) };
         let at = state.written_at.map(rfc3339).unwrap_or_default();
-        let trouble = state.troubles.values().min().map(|(since, why)| format!("{} {why}", rfc3339(*since)));
+        let trouble = state.troubles.values().min().map(Trouble::line);
         let lost = state.lost.as_ref().map(|lost| serde_json::to_string(lost).expect("words and paths are JSON"));
         let mut trouble = trouble.unwrap_or_default();
         let room = BYTES / 2;
@@ -140,6 +152,26 @@ impl SignOfLife {
     }
 }
 
+impl Trouble {
+    fn line(&self) -> String {
+        let code = self.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
+        format!("{} {code}{}", rfc3339(self.since), self.text)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (since, text) = line.split_once(' ')?;
+        let (code, text) = match text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
+            Some((code, text)) => (Some(code.to_owned()), text),
+            None => (None, text),
+        };
+        Some(Self { since: time(since)?, code, text: text.to_owned() })
+    }
+}
+
+fn time(text: &str) -> Option<Time> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
 impl Sign {
     /// Reads the last sign; none if there is no such file or it may not be read.
     pub fn read(path: &Path) -> Option<Self> {
@@ -148,12 +180,11 @@ impl Sign {
     }
 
     fn parse(text: &str) -> Self {
-        let time = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
         let mut lines = text.lines().skip(1);
         let at = lines.next().and_then(time);
-        let trouble = lines.next().and_then(|line| line.trim().split_once(' '));
+        let trouble = lines.next().and_then(|line| Trouble::parse(line.trim()));
         let lost = lines.next().and_then(|line| serde_json::from_str(line.trim()).ok());
-        Self { at, trouble: trouble.and_then(|(since, why)| Some((time(since)?, why.to_owned()))), lost }
+        Self { at, trouble, lost }
     }
 
     /// Since when there was no sign, if that is too long.
@@ -171,6 +202,10 @@ mod tests {
         crate::model::from_millis(1_795_000_000_000 + seconds * 1_000)
     }
 
+    fn locked(said: &str) -> store::Error {
+        store::Error::Busy(said.into())
+    }
+
     fn sign() -> (tempfile::TempDir, std::path::PathBuf, SignOfLife) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
@@ -184,10 +219,11 @@ mod tests {
         let (_dir, path, pulse) = sign();
         assert_eq!(Sign::read(&path).unwrap(), Sign::default());
         pulse.well("a", at(0));
-        pulse.trouble("b", at(1), "locked\nby somebody");
-        pulse.trouble("b", at(2), "locked\nby somebody");
+        pulse.trouble("b", at(1), &locked("by\nsomebody"));
+        pulse.trouble("b", at(2), &locked("by\nsomebody"));
         pulse.well("a", at(9));
-        let trouble = Some((at(1), "locked\\nby somebody".to_owned()));
+        let text = "the database is locked by another process (by\\nsomebody)".to_owned();
+        let trouble = Some(Trouble { since: at(1), code: Some("locked".to_owned()), text });
         assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(9)), trouble, lost: None });
         pulse.well("b", at(10));
         assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(10)), ..Sign::default() });
@@ -212,7 +248,7 @@ mod tests {
     fn a_database_that_is_lost_is_told_beside_any_trouble() {
         let (_dir, path, pulse) = sign();
         let mut lost = Lost { loss: Loss::Gone, copy: None, problem: Some("no \"room\"\n".to_owned()) };
-        pulse.trouble("a", at(0), &"第".repeat(3_000));
+        pulse.trouble("a", at(0), &locked(&"第".repeat(3_000)));
         pulse.lost(at(1), &lost);
         lost.copy = Some("/a b".into());
         pulse.lost(at(60), &lost);
@@ -224,8 +260,15 @@ mod tests {
     #[test]
     fn a_long_trouble_is_cut_to_the_room_there_is() {
         let (_dir, path, pulse) = sign();
-        pulse.trouble("a", at(0), &"第".repeat(2_000));
+        pulse.trouble("a", at(0), &locked(&"第".repeat(2_000)));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), BYTES as u64);
-        assert!(Sign::read(&path).unwrap().trouble.unwrap().1.starts_with('第'));
+        assert!(Sign::read(&path).unwrap().trouble.unwrap().text.ends_with('第'));
+    }
+
+    #[test]
+    fn a_sign_of_a_program_of_before_has_a_trouble_without_a_word() {
+        let text = format!("1\n{}\n{} the disk is full\n", rfc3339(at(5)), rfc3339(at(1)));
+        let trouble = Sign::parse(&text).trouble.unwrap();
+        assert_eq!(trouble, Trouble { since: at(1), code: None, text: "the disk is full".to_owned() });
     }
 }

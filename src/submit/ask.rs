@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::outcome::{AccountFault, Deferral, Outcome};
+use super::outcome::{Deferral, Outcome};
 use super::pause::{pause_account_tx, probe_at, still_paused};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact};
+use crate::model::AccountFault;
 use crate::queue::Batch;
 use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
 use crate::service::{Reply, SignedCall};

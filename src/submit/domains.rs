@@ -4,12 +4,12 @@
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::outcome::{AccountFault, Deferral, Outcome};
+use super::outcome::{Deferral, Outcome};
 use super::pause::pause_account_tx;
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact};
-use crate::model::Time;
+use crate::model::{AccountFault, Time};
 use crate::queue::{self, Batch, Host, HostStanding};
 use crate::schedule::Standing;
 use crate::service::{DomainRow, Reply, SignedCall};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::outcome::{AccountFault, Deferral, Outcome};
-use crate::model::{Reading, Time};
+use super::outcome::{Deferral, Outcome};
+use crate::model::{AccountFault, Reading, Time};
 
 /// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
 const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);

@@ -6,13 +6,14 @@ use crate::credentials::{Credentials, Key, Provider};
 use crate::model::Time;
 use crate::queue::Batch;
 use crate::service::{Reply, SignedCall};
+use crate::words;
 
 /// Tells the provider what the service said to a call that was signed with `key`. True if the service refused the key
 /// and there is another one by now, with which the call may be signed anew.
 pub async fn heed(keys: &Provider, key: &Key, reply: &Reply) -> bool {
     match (Outcome::of(reply), reply) {
         (Outcome::Deferred(Deferral::Account(fault)), _) if fault.is_of_the_key() => {
-            keys.refuse(key.generation, &fault.to_string()).await
+            keys.refuse(key.generation, &words::account_fault(fault).en).await
         }
         (_, Reply::Answered(answer)) if answer.is_success() => {
             keys.taken(key.generation);

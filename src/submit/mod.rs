@@ -26,7 +26,7 @@ mod worker;
 pub use doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
 pub use fit::{Fit, Listed, Span, first_missing, fits};
 pub use keys::heed;
-pub use outcome::{AccountFault, Deferral, Outcome, Refusal};
+pub use outcome::{Deferral, Outcome, Refusal};
 pub use pause::{pause_for_tx, probe_at, still_paused};
 pub use reaction::{Circumstances, Lesson, Reaction, found, give_up, react};
 pub use worker::{Step, Submitter};

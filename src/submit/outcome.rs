@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use crate::model::{TaskId, UrlState, parse_task_ids};
+use crate::model::{AccountFault, TaskId, UrlState, parse_task_ids};
 use crate::service::{Answer, ErrorBody, Reply};
+use crate::words;
 
 /// What became of a call: three outcomes, as everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,47 +48,6 @@ pub enum Deferral {
     Account(AccountFault),
     /// An answer that no document knows.
     Unknown,
-}
-
-/// Faults of the whole account, which no other batch would fare better with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountFault {
-    /// `OperationDenied`
-    NotActivated,
-    /// `OperationDenied.Suspended`
-    Suspended,
-    /// `InvalidAccessKeyId.*`
-    UnknownKey,
-    /// `SignatureDoesNotMatch`
-    WrongSecret,
-    /// `Forbidden.RAM`, `NoPermission`
-    Forbidden,
-    /// `InvalidSecurityToken.*`
-    BadToken,
-}
-
-impl AccountFault {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::NotActivated, Self::Suspended, Self::UnknownKey, Self::WrongSecret, Self::Forbidden, Self::BadToken];
-
-    /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the
-    /// key.
-    pub fn is_of_the_key(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken)
-    }
-
-    /// As it stands in metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NotActivated => "not_activated",
-            Self::Suspended => "suspended",
-            Self::UnknownKey => "unknown_key",
-            Self::WrongSecret => "wrong_secret",
-            Self::Forbidden => "forbidden",
-            Self::BadToken => "bad_token",
-        }
-    }
 }
 
 /// Why a batch is refused.
@@ -283,21 +243,6 @@ fn of_status(status: u16) -> Deferral {
     }
 }
 
-impl fmt::Display for AccountFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotActivated => "ApsaraVideo VOD is not activated for this account; activate it in the console",
-            Self::Suspended => "the account is suspended for an overdue payment; settle it in the console",
-            Self::UnknownKey => "the access key does not exist or is disabled; set another one",
-            Self::WrongSecret => "the secret does not belong to the access key; correct it",
-            Self::Forbidden => {
-                "the access key's policy does not allow vod:PreloadVodObjectCaches; grant it in the RAM console"
-            }
-            Self::BadToken => "the security token is invalid or expired; renew the temporary credentials",
-        })
-    }
-}
-
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -315,7 +260,7 @@ impl fmt::Display for Outcome {
                     f.write_str("this machine's clock is off by more than the service accepts; set it")
                 }
                 Deferral::DomainNotConfigured => f.write_str("the service failed to configure a domain"),
-                Deferral::Account(fault) => fault.fmt(f),
+                Deferral::Account(fault) => f.write_str(&words::account_fault(*fault).en),
                 Deferral::Unknown => f.write_str("an answer that is not documented"),
             },
             Self::Refused(refusal) => f.write_str(match refusal {

@@ -6,14 +6,15 @@ use chrono::TimeDelta;
 
 use tracing::{info, warn};
 
-use super::outcome::{AccountFault, Deferral, Outcome};
+use super::outcome::{Deferral, Outcome};
 use super::worker::Submitter;
 use crate::ledger;
-use crate::model::Time;
+use crate::model::{AccountFault, Time};
 use crate::notify::{self, Event};
 use crate::schedule::PauseWhy;
 use crate::service::Reply;
 use crate::store::{self, WriteTx};
+use crate::words;
 
 /// The first free probe comes after this, each later one after twice as long ...
 const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl Submitter {
 }
 
 pub(super) fn pause_why(fault: AccountFault) -> PauseWhy {
-    PauseWhy(fault.to_string())
+    PauseWhy(words::account_fault(fault).en.into_owned())
 }
 
 /// When the next free call tries a paused account, after so many in vain: 1, 2, 4 … 60 minutes.

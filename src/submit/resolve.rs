@@ -6,13 +6,13 @@ use tracing::{info, warn};
 
 use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
 use super::fit::{Fit, Span, fits};
-use super::outcome::{AccountFault, Deferral, Outcome};
+use super::outcome::{Deferral, Outcome};
 use super::pause::pause_account_tx;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, OpenSubmission};
-use crate::model::{TaskId, Time};
+use crate::model::{AccountFault, TaskId, Time};
 use crate::queue;
 use crate::schedule::Standing;
 use crate::service::Reply;

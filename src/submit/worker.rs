@@ -174,7 +174,7 @@ impl Submitter {
 
     /// The database cannot be used, which cannot be written there.
     pub(super) fn say_trouble(&self, error: &store::Error) {
-        self.board.sign().trouble(STAGE, self.clock.now(), &error.to_string());
+        self.board.sign().trouble(STAGE, self.clock.now(), error);
     }
 
     /// Does the next thing there is to do.

@@ -17,13 +17,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Provider;
 use crate::ledger::{self, Fact};
-use crate::model::{Time, UrlId};
+use crate::model::{AccountFault, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, flies_at_most};
 use crate::service::{Reply, TaskPage, TaskQuery};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
-use crate::submit::{AccountFault, Deferral, Outcome, pause_for_tx};
+use crate::submit::{Deferral, Outcome, pause_for_tx};
 
 /// How long a wait lasts at most before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -6,10 +6,12 @@
 
 mod inputs;
 mod lines;
+mod reasons;
 mod warnings;
 
 pub use inputs::{input_fault, key_fault};
 pub use lines::{line_fault, line_fault_with};
+pub use reasons::account_fault;
 pub use warnings::warning;
 
 use std::borrow::Cow;

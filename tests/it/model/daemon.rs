@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use prefetchd::config::{Config, InDoubt};
-use prefetchd::model::{BudgetDay, DayStart, Reading, Time};
+use prefetchd::model::{AccountFault, BudgetDay, DayStart, Reading, Time};
 use prefetchd::schedule::Ready;
 use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Snapshot, Spent, Standing, decide};
 use prefetchd::service::{Moment, Reply, ServiceClock};
 use prefetchd::submit::{
-    AccountFault, AfterReplay, Circumstances, Deferral, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at,
-    next_step, react,
+    AfterReplay, Circumstances, Deferral, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at, next_step,
+    react,
 };
 
 use super::service::{Said, Task};

@@ -1,0 +1,35 @@
+//! Faults of the whole account: words that the service's client gives, that the scheduler pauses by, and that metrics show.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// Faults of the whole account, which no other batch would fare better with. The word of each is stored and never changes
+/// its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum AccountFault {
+    /// `OperationDenied`
+    NotActivated,
+    /// `OperationDenied.Suspended`
+    Suspended,
+    /// `InvalidAccessKeyId.*`
+    UnknownKey,
+    /// `SignatureDoesNotMatch`
+    WrongSecret,
+    /// `Forbidden.RAM`, `NoPermission`
+    Forbidden,
+    /// `InvalidSecurityToken.*`
+    BadToken,
+}
+
+impl AccountFault {
+    /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the
+    /// key.
+    pub fn is_of_the_key(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken)
+    }
+
+    /// Its word, as it is stored and stands in metrics.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+}
