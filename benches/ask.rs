@@ -1,6 +1,7 @@
 //! Asking: what `status`, the lists, `why`, the first page of every view, and a claim take on a database of ten million URLs in
 //! all states, whole process, medians of several runs. Run: `cargo bench --bench ask`; `PREFETCHD_BENCH_URLS` chooses
-//! another size, `PREFETCHD_BENCH_KEEP=DIR` keeps the database there, or uses the one that is there.
+//! another size, `PREFETCHD_BENCH_KEEP=DIR` keeps the database there, or uses the one that is there, `PREFETCHD_BENCH_SHORT=1`
+//! takes a small one.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -17,7 +18,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 
 /// Each is timed so often.
-const RUNS: usize = 11;
+fn runs() -> usize {
+    if short() { 1 } else { 11 }
+}
 
 /// Four fifths of the URLs come in so many large files, the rest in files of a hundred.
 const LARGE_FILES: u64 = 80;
@@ -135,7 +138,7 @@ async fn fill(database: &Path, urls: u64) {
 fn time(name: &str, mut command: impl FnMut() -> Output) {
     let mut times = Vec::new();
     let mut lines = 0;
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let start = Instant::now();
         let output = command();
         times.push(start.elapsed().as_secs_f64() * 1000.0);
@@ -144,7 +147,7 @@ fn time(name: &str, mut command: impl FnMut() -> Output) {
         lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
     }
     times.sort_by(f64::total_cmp);
-    println!("{:7.1} ms (slowest {:7.1}), {lines:>4} lines: {name}", times[RUNS / 2], times[RUNS - 1]);
+    println!("{:7.1} ms (slowest {:7.1}), {lines:>4} lines: {name}", times[runs() / 2], times[runs() - 1]);
 }
 
 fn shell(database: &Path, query: &str) {
@@ -160,7 +163,7 @@ fn program(config: &Path, args: &[&str]) {
 async fn claim(database: &Path) {
     let store = Store::open(database).await.unwrap();
     let mut claims = Vec::new();
-    for _ in 0..RUNS {
+    for _ in 0..runs() {
         let mut tx = store.write().await.unwrap();
         let start = Instant::now();
         let batch = queue::pick_tx(&mut tx, Priority::Low, 1000).await.unwrap();
@@ -169,12 +172,22 @@ async fn claim(database: &Path) {
         tx.roll_back().await.unwrap();
     }
     claims.sort_by(f64::total_cmp);
-    println!("{:7.1} ms (slowest {:7.1}): a claim picks 1,000 URLs, in the daemon", claims[RUNS / 2], claims[RUNS - 1]);
+    println!(
+        "{:7.1} ms (slowest {:7.1}): a claim picks 1,000 URLs, in the daemon",
+        claims[runs() / 2],
+        claims[runs() - 1]
+    );
     store.close().await;
 }
 
+/// Whether only a short form is run, which shows that the benchmark works; its figures say nothing.
+fn short() -> bool {
+    std::env::var_os("PREFETCHD_BENCH_SHORT").is_some()
+}
+
 fn main() {
-    let urls: u64 = std::env::var("PREFETCHD_BENCH_URLS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_000);
+    let size = if short() { 400_000 } else { 10_000_000 };
+    let urls: u64 = std::env::var("PREFETCHD_BENCH_URLS").ok().and_then(|n| n.parse().ok()).unwrap_or(size);
     let temporary = tempfile::tempdir().unwrap();
     let dir = std::env::var_os("PREFETCHD_BENCH_KEEP").map_or(temporary.path().to_path_buf(), PathBuf::from);
     fs::create_dir_all(&dir).unwrap();

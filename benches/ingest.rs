@@ -1,6 +1,7 @@
 //! Ingest: lines a second, peak memory and bytes a URL, through the built binary, beside `sqlite3`'s own import of the same
 //! file into a table with a unique URL; the cost of a claim at each size; many small files beside one large one.
-//! Run: `cargo bench --bench ingest`; `PREFETCHD_BENCH_URLS=10000000` adds a size.
+//! Run: `cargo bench --bench ingest`; `PREFETCHD_BENCH_URLS=10000000` adds a size, `PREFETCHD_BENCH_FILES`
+//! chooses how many small files, `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -182,20 +183,26 @@ async fn many_files(files: u64, rate_of_one: f64) {
     daemon.stop();
 }
 
+/// Whether only a short form is run, which shows that the benchmark works; its figures say nothing.
+fn short() -> bool {
+    std::env::var_os("PREFETCHD_BENCH_SHORT").is_some()
+}
+
 fn main() {
+    let share = if short() { 100 } else { 1 };
     let extra: Option<u64> = std::env::var("PREFETCHD_BENCH_URLS").ok().and_then(|n| n.parse().ok());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut rate = 0.0;
-        for urls in [100_000, 1_000_000].into_iter().chain(extra) {
+        for urls in [100_000 / share, 1_000_000 / share].into_iter().chain(extra) {
             for shape in ["scattered", "real"] {
                 let this = one_file(shape, urls).await;
-                if shape == "scattered" && urls == 1_000_000 {
+                if shape == "scattered" && urls == 1_000_000 / share {
                     rate = this;
                 }
             }
         }
-        let files = std::env::var("PREFETCHD_BENCH_FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+        let files = std::env::var("PREFETCHD_BENCH_FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000 / share);
         many_files(files, rate).await;
     });
 }

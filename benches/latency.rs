@@ -1,6 +1,6 @@
 //! Latency: from the rename of an urgent file of 100 URLs to the service's acceptance, through the built binary against the
 //! sandbox: idle, while millions of lines are read, behind many small files, beside a `cancel` of a million URLs, beside a prune.
-//! Run: `cargo bench --bench latency`; `PREFETCHD_BENCH_SHORT=1` takes a tenth of everything; a word chooses what runs
+//! Run: `cargo bench --bench latency`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything; a word chooses what runs
 //! (`cargo bench --bench latency -- idle lines files cancel prune`).
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
@@ -242,7 +242,7 @@ async fn beside_prune(urls: u64) {
 }
 
 fn main() {
-    let tenth = if std::env::var_os("PREFETCHD_BENCH_SHORT").is_some() { 10 } else { 1 };
+    let share = if std::env::var_os("PREFETCHD_BENCH_SHORT").is_some() { 100 } else { 1 };
     let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let runs = |word: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == word);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -251,17 +251,17 @@ fn main() {
             idle().await;
         }
         if runs("lines") {
-            behind_lines(3_000_000 / tenth).await;
-            behind_lines(10_000_000 / tenth).await;
+            behind_lines(3_000_000 / share).await;
+            behind_lines(10_000_000 / share).await;
         }
         if runs("files") {
-            behind_files(100_000 / tenth).await;
+            behind_files(100_000 / share).await;
         }
         if runs("cancel") {
-            beside_cancel(1_000_000 / tenth).await;
+            beside_cancel(1_000_000 / share).await;
         }
         if runs("prune") {
-            beside_prune(1_000_000 / tenth).await;
+            beside_prune(1_000_000 / share).await;
         }
     });
 }

@@ -1,6 +1,7 @@
 //! A day of 500 batches of 1,000 URLs, 1 in 100 of which fails at the origin, through the built binary against the sandbox on a clock
 //! that runs 30 times faster: calls a batch, how late an end is seen, and the processor time of following 500,000 URLs.
-//! Run: `cargo bench --bench track`; `PREFETCHD_BENCH_BATCHES=50` makes it shorter.
+//! Run: `cargo bench --bench track`; `PREFETCHD_BENCH_BATCHES=50` makes it shorter,
+//! `PREFETCHD_BENCH_SHORT=1` takes two batches on a clock that runs 600 times faster.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -17,6 +18,7 @@ use sqlx::AssertSqlSafe;
 
 /// How much faster than the service's: 5 to 30 minutes become 10 to 60 seconds.
 const SPEED: f64 = 30.0;
+const SPEED_SHORT: f64 = 600.0;
 
 /// Longer than it can take; then something is wrong.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -47,9 +49,9 @@ fn program() -> Command {
     command
 }
 
-fn sandbox(dir: &Path) -> (Process, String) {
+fn sandbox(dir: &Path, speed: f64) -> (Process, String) {
     let scenario = format!(
-        "[tasks]\nspeed = {SPEED:.1}\nfailing_share = 0.01\n[quota]\nper_day = 100000\n[limits]\ncalls_per_second = 1000\n"
+        "[tasks]\nspeed = {speed:.1}\nfailing_share = 0.01\n[quota]\nper_day = 100000\n[limits]\ncalls_per_second = 1000\n"
     );
     fs::write(dir.join("scenario.toml"), scenario).unwrap();
     let mut child = program()
@@ -80,10 +82,10 @@ async fn wait_for(database: &Path, query: &str, expected: f64) {
     waited.await.unwrap_or_else(|_| panic!("waited in vain for {expected} from {query}"));
 }
 
-async fn day(batches: u32) {
+async fn day(batches: u32, speed: f64) {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("prefetchd.db");
-    let (_sandbox, endpoint) = sandbox(dir.path());
+    let (_sandbox, endpoint) = sandbox(dir.path(), speed);
     // What are minutes there are two seconds here; so are the calls a second.
     let config = format!(
         "[api]\nendpoint = \"{endpoint}\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
@@ -122,7 +124,7 @@ async fn day(batches: u32) {
     );
     // A batch has a URL that takes all of the 30 minutes, as good as certainly.
     let late = |share: u32| {
-        format!("select (s.ended_at - t.accepted_at) / 60000.0 * {SPEED} - 30 from tracks as t join submissions as s using (submission_id)
+        format!("select (s.ended_at - t.accepted_at) / 60000.0 * {speed} - 30 from tracks as t join submissions as s using (submission_id)
                  where submission_id <= {batches} order by 1 limit 1 offset {}", batches * share / 100)
     };
     println!(
@@ -134,7 +136,12 @@ async fn day(batches: u32) {
 }
 
 fn main() {
-    let batches = std::env::var("PREFETCHD_BENCH_BATCHES").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
+    let short = std::env::var_os("PREFETCHD_BENCH_SHORT").is_some();
+    let batches = std::env::var("PREFETCHD_BENCH_BATCHES").ok().and_then(|n| n.parse().ok()).unwrap_or(if short {
+        2
+    } else {
+        500
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(day(batches));
+    runtime.block_on(day(batches, if short { SPEED_SHORT } else { SPEED }));
 }

@@ -2,7 +2,8 @@
 //! simulated clock; the price of isolation alone, against the information-theoretic bound; and months on accounts whose
 //! service takes few URLs (`yields/limited.rs`). Run: `cargo bench --bench yield`.
 //!
-//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part alone.
+//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part alone,
+//! `PREFETCHD_BENCH_SHORT=1` a day and small numbers.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -383,14 +384,16 @@ fn isolation(rate: f64, urls: usize, seed: u64) {
 fn main() {
     let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     let seed = number("PREFETCHD_BENCH_SEED", 1);
+    let short = std::env::var_os("PREFETCHD_BENCH_SHORT").is_some();
+    let (share, days) = if short { (100, 1) } else { (1, 30) };
     if number("PREFETCHD_BENCH_LIMITED", 0) > 0 {
-        return limited::all(seed, number("PREFETCHD_BENCH_DAYS", 30) as i64);
+        return limited::all(seed, number("PREFETCHD_BENCH_DAYS", days) as i64);
     }
     println!("isolation alone (an accepted test is not lost: it warmed its URLs)");
     for (rate, urls) in [(1e-2, 100_000), (1e-3, 300_000), (1e-4, 1_000_000), (1e-6, 10_000_000)] {
-        isolation(rate, urls, seed);
+        isolation(rate, urls / share, seed);
     }
-    match number("PREFETCHD_BENCH_DAYS", 30) {
+    match number("PREFETCHD_BENCH_DAYS", days) {
         0 => {}
         days => {
             month(seed, days as i64);

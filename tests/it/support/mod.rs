@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Row};
 use tokio::runtime::Runtime;
 
 /// Nothing here takes so long unless it never happens.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The built binary.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_prefetchd");
