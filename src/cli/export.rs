@@ -9,16 +9,21 @@ use anyhow::Context as _;
 use chrono::DateTime;
 use clap::ValueEnum;
 
-use super::text::{number, out};
+use super::text::{err, number, out};
 use super::{failure, load, runtime};
 use crate::model::Time;
-use crate::spool::sync_folder;
-use crate::status::{Evidence, Export, Wanted};
+use crate::spool::{self, Folders, RefusedLine, sync_folder};
+use crate::status::{Evidence, Export, RefusingFile, Wanted};
+use crate::telemetry::one_line;
 use crate::{exit, store};
 
+/// Bytes of refused lines that are written at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 const HELP: &str = "\
-A row a URL, in order of arrival: file, line, url, state, reason, priority, label, queued_at, submission_id, nonce, request_id, \
-task_ids, submitted_at, ended_at, warmth. Several of --file, --label and --since: what all of them apply to.
+A row a line: file, line, url, state, reason, priority, label, queued_at, submission_id, nonce, request_id, task_ids, \
+submitted_at, ended_at, warmth, came. First the lines that were queued, in order of arrival, then those that were merged into \
+URLs that were there, then those that were refused, as the reports beside their files have them. Several of --file, --label and --since: what all of them apply to.
 
 In CSV a text that begins with = + - @ or a control character has an apostrophe in front, so that no spreadsheet takes it for a \
 formula; JSON lines carry every text as it is.
@@ -68,7 +73,8 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
         let message = format!("no file of the name `{name}` was dropped; `prefetchd status` shows the latest");
         return Err(failure(exit::DATA, message));
     };
-    let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, args.format, sink));
+    let folders = Folders::under(&config.spool.dir);
+    let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, &folders, args.format, sink));
     match &args.output {
         Some(path) => {
             let rows = write_file(path, write)?;
@@ -84,7 +90,7 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
 }
 
 /// Writes all of it; gives how many rows. Nothing is being read while the sink makes it wait.
-async fn write(export: &mut Export, format: Format, sink: &mut dyn Write) -> anyhow::Result<i64> {
+async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mut dyn Write) -> anyhow::Result<i64> {
     let mut buffer = Vec::new();
     if format == Format::Csv {
         csv_record(&COLUMNS, &mut buffer);
@@ -102,8 +108,58 @@ async fn write(export: &mut Export, format: Format, sink: &mut dyn Write) -> any
         buffer.clear();
     }
     sink.write_all(&buffer)?;
+    for file in export.refusing().await? {
+        write_refused(&file, folders, &mut encode, sink)?;
+    }
     sink.flush()?;
     Ok(rows)
+}
+
+/// Writes the refused lines of a file, as its report has them; says how many stand in none any more.
+fn write_refused(
+    file: &RefusingFile,
+    folders: &Folders,
+    mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+    sink: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let (mut buffer, mut written) = (Vec::new(), 0);
+    for refused in spool::refused_lines(folders, &file.stored_name, file.report_bytes)?.into_iter().flatten() {
+        encode(&evidence_of_refused(file, &refused?), &mut buffer);
+        written += 1;
+        if buffer.len() >= BUFFER_BYTES {
+            sink.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    sink.write_all(&buffer)?;
+    if written < file.refused {
+        let (name, missing) = (one_line(&file.name), number(file.refused - written));
+        err(&format!(
+            "prefetchd: {missing} refused lines of {name} are left out: their report is not in the spool any more"
+        ));
+    }
+    Ok(())
+}
+
+fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> Evidence<'r> {
+    Evidence {
+        file: &file.name,
+        line: refused.line,
+        url: &refused.text,
+        state: "refused",
+        reason: Some(&refused.reason),
+        priority: &file.priority,
+        label: file.label.as_deref(),
+        queued_at: &file.queued_at,
+        submission_id: None,
+        nonce: None,
+        request_id: None,
+        task_ids: None,
+        submitted_at: None,
+        ended_at: None,
+        warmth: None,
+        came: "refused",
+    }
 }
 
 /// Writes beside the file and renames: whoever looks sees the old file or the whole new one.
@@ -127,7 +183,7 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<
     Ok(rows)
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "file",
     "line",
     "url",
@@ -143,6 +199,7 @@ const COLUMNS: [&str; 15] = [
     "submitted_at",
     "ended_at",
     "warmth",
+    "came",
 ];
 
 fn json_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
@@ -169,6 +226,7 @@ fn csv_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
         evidence.submitted_at,
         evidence.ended_at,
         evidence.warmth,
+        Some(evidence.came),
     ];
     csv_record(&texts.map(Option::unwrap_or_default), buffer);
 }
@@ -222,6 +280,7 @@ mod tests {
             submitted_at: None,
             ended_at: None,
             warmth: None,
+            came: "queued",
         }
     }
 

@@ -1,5 +1,7 @@
 //! What somebody is told.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// Something that happened. As JSON it is one object whose `event` is the name in `snake_case`, beside `at` (RFC 3339).
@@ -35,16 +37,20 @@ pub enum Event {
         unconfirmed: i64,
         /// URLs whose deadline passed unsent.
         expired: i64,
+        /// URLs that the operator ended.
+        cancelled: i64,
+        /// The same of the URLs that its lines were merged into: how many in which state.
+        merged_urls: BTreeMap<&'static str, i64>,
         /// Why it could not be read as a URL file at all.
         rejected_why: Option<String>,
     },
-    /// URLs of a file are still pending, and their deadline is near.
+    /// Lines of a file have URLs that are still pending, and their deadline is near.
     DeadlineNear {
         /// The file.
         file: String,
         /// The earliest of them, RFC 3339.
         deadline: String,
-        /// How many of the file's URLs are pending.
+        /// How many of the file's lines have URLs that are pending.
         pending: i64,
     },
     /// Deadlines passed before the URLs could be sent.

@@ -42,7 +42,8 @@ const FINISH: &str = "
                       where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
                         and merged_pending + merged_leased + merged_submitted + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
-        unconfirmed";
+        unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
+        merged_cancelled";
 
 const FINISH_SENT: &str = "
     update files set finished_at = ?1
@@ -50,16 +51,30 @@ const FINISH_SENT: &str = "
                       where phase in (2, 4) and finished_at is null and pending + leased + held = 0
                         and merged_pending + merged_leased + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
-        unconfirmed";
+        unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
+        merged_cancelled";
 
+/// Of URLs that one line wants, and of wishes for those that several want, each with the file of its line.
 const NEAR: &str = "
-    update files set deadline_said = 1
-    where deadline_said = 0
-      and file_id in (select u.file_id from urls as u join files as f on f.file_id = u.file_id
-                      where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and f.deadline_said = 0
-                      order by u.deadline limit 10000)
-    returning name, pending, (select min(u.deadline) from urls as u indexed by urls_deadline
-                              where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and u.file_id = files.file_id)";
+    select f.file_id, f.name, f.pending + f.merged_pending, min(near.deadline)
+    from (select * from (select u.file_id, u.deadline
+                         from urls as u indexed by urls_deadline join files as f on f.file_id = u.file_id
+                         where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and f.deadline_said = 0
+                           and not exists (select 1 from wishes as w where w.url_id = u.url_id and w.kind = 0)
+                         order by u.deadline limit 10000)
+          union all
+          select * from (select w.file_id, w.ends_at as deadline
+                         from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
+                         join files as f on f.file_id = w.file_id
+                         where w.ends_at is not null and w.ends_at <= ?1 and u.state = 0 and f.deadline_said = 0
+                         order by w.ends_at limit 10000)) as near
+    join files as f on f.file_id = near.file_id
+    group by f.file_id";
+
+const NEAR_SAID: &str = "update files set deadline_said = 1 where file_id = ?1";
+
+/// The states in which merged lines may be at the end, in the order of [`FINISH`].
+const MERGED_STATES: [&str; 6] = ["submitted", "complete", "failed", "unconfirmed", "expired", "cancelled"];
 
 const NAME: &str = "select name from files where file_id = ?1";
 
@@ -121,13 +136,20 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
             unconfirmed: row.get(10),
             expired: row.get(7),
             rejected_why: row.get(8),
+            cancelled: row.get(11),
+            merged_urls: MERGED_STATES
+                .iter()
+                .zip(12..)
+                .map(|(state, at)| (*state, row.get::<i64, _>(at)))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
         };
         add_tx(tx, &event, now).await?;
     }
     Ok(())
 }
 
-/// Says once of each file that has pending URLs whose deadline is not after `until`.
+/// Says once of each file that has lines whose URLs are pending and whose deadline is not after `until`.
 ///
 /// # Errors
 ///
@@ -135,8 +157,9 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
 pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> Result<()> {
     let rows = sqlx::query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
     for row in rows {
-        let deadline = row.get::<Option<i64>, _>(2).map_or(until, from_millis);
-        let event = Event::DeadlineNear { file: row.get(0), deadline: rfc3339(deadline), pending: row.get(1) };
+        sqlx::query(NEAR_SAID).bind(row.get::<i64, _>(0)).execute(tx.conn()).await?;
+        let deadline = rfc3339(from_millis(row.get(3)));
+        let event = Event::DeadlineNear { file: row.get(1), deadline, pending: row.get(2) };
         add_tx(tx, &event, now).await?;
     }
     Ok(())

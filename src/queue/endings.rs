@@ -89,7 +89,6 @@ pub async fn sent(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<Sen
 /// What the database says.
 pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<i64> {
     let mut moves = Moves::default();
-    let mut files = BTreeSet::new();
     let mut urls = 0;
     for row in sqlx::query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
         let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
@@ -97,11 +96,11 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
         moves.add(file, host, priority, UrlState::Submitted, -n);
         moves.add(file, host, priority, UrlState::Complete, n);
         add_warm(tx, file, from_millis(row.get(4)), n, now).await?;
-        files.insert(file.0);
         urls += n;
     }
     tx.bulk(|conn| wishes::follow_batch(conn, submission.0, UrlState::Submitted, UrlState::Complete, &mut moves))
         .await?;
+    let files = moves.changed_files();
     moves.apply(tx.conn()).await?;
     tell_again(tx, files).await?;
     Ok(urls)
@@ -114,7 +113,6 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
 /// What the database says.
 pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now: Time) -> Result<()> {
     let mut moves = Moves::default();
-    let mut files = BTreeSet::new();
     let mut ended: Vec<(i64, UrlState)> = Vec::new();
     for (url, ending) in endings {
         let query = match ending {
@@ -133,7 +131,6 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
         };
         moves.shift(file, host, priority, UrlState::Submitted, to);
         ended.push((url.0, to));
-        files.insert(file.0);
         if *ending == Ending::Complete {
             add_warm(tx, file, from_millis(row.get(3)), 1, now).await?;
         }
@@ -144,6 +141,7 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
         wishes::review_returned(conn, again.map(|(url, _)| *url), now, &mut moves)
     })
     .await?;
+    let files = moves.changed_files();
     moves.apply(tx.conn()).await?;
     tell_again(tx, files).await
 }

@@ -57,7 +57,9 @@ const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
            lines, queued, merged, fresh, refused, rejected_why, finished_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id,
-           rejected_code, rejected_zh, encoding
+           rejected_code, rejected_zh, encoding,
+           merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
+           merged_cancelled, merged_held, merged_unconfirmed
     from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
@@ -70,7 +72,7 @@ const FINAL_RECEIPTS: &str = "
 const RECEIPTS_WRITTEN: &str = "
     update files set receipt_final = 1
     from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
-    where files.file_id = j.id and files.submitted = j.submitted and files.finished_at is not null";
+    where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted and files.finished_at is not null";
 
 const ACCOUNT_REFUSALS: &str = "
     select code, sum(lines), file_id from file_refusals
@@ -208,6 +210,8 @@ pub struct FileAccount {
     pub finished_at: Option<Time>,
     /// Where its URLs are, in the order of [`UrlState::ALL`].
     pub urls: [u64; UrlState::ALL.len()],
+    /// The same of the URLs that its lines were merged into.
+    pub merged_urls: [u64; UrlState::ALL.len()],
 }
 
 /// A file that was moved into `work/`.
@@ -302,7 +306,8 @@ pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, Str
 /// What the database says.
 pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &HashMap<FileId, FileAccount>) -> Result<()> {
     let submitted = UrlState::Submitted as usize;
-    let said: Vec<(i64, u64)> = files.iter().map(|(file, account)| (file.0, account.urls[submitted])).collect();
+    let said = |account: &FileAccount| account.urls[submitted] + account.merged_urls[submitted];
+    let said: Vec<(i64, u64)> = files.iter().map(|(file, account)| (file.0, said(account))).collect();
     sqlx::query(RECEIPTS_WRITTEN).bind(serde_json::json!(said).to_string()).execute(tx.conn()).await?;
     Ok(())
 }
@@ -444,6 +449,7 @@ fn account(row: &SqliteRow) -> FileAccount {
         encoding: row.get(30),
         finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
         urls: std::array::from_fn(|at| count(row, 18 + at)),
+        merged_urls: std::array::from_fn(|at| count(row, 31 + at)),
     }
 }
 

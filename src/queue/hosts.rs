@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::tally::Moves;
+use super::wishes;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -213,6 +214,8 @@ async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     sqlx::query(PARK_SUSPECTS).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
+    let held = rows.iter().filter(|row| row.get::<i64, _>(4) == 2).map(|row| row.get(0));
+    tx.bulk(|conn| wishes::follow(conn, held, UrlState::Held, UrlState::Pending, &mut moves)).await?;
     moves.apply(tx.conn()).await?;
     Ok(rows.len() as u64)
 }

@@ -171,7 +171,6 @@ impl Order {
         match self {
             Self::Retry | Self::RetryUnconfirmed => {
                 self.change_rows_tx(tx, &targets.taken, now, &mut moves).await?;
-                files.extend(targets.taken.iter().map(|row| row.file.0));
                 let ended: BTreeMap<i64, UrlState> = targets.taken.iter().map(|row| (row.id.0, row.state)).collect();
                 files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, &scope, now, &mut moves)).await?);
             }

@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::model::{FileId, Priority, Time, from_millis};
-use crate::schedule::Group;
+use crate::schedule::{FileWish, Group};
 use crate::store::Result;
 
 const TALLY: &str = "select priority, pending from tally order by priority";
@@ -28,44 +28,52 @@ const CLASS_SIZE: &str = "
 
 const CLASS: &str = "
     select u.file_id, u.priority, u.deadline, null, h.standing in ('refused', 'offline') as blocked,
-           count(*), min(u.url_id), f.dropped_at
+           count(*), min(u.url_id), f.dropped_at,
+           (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
+            from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from urls as u indexed by urls_ready
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
     where u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
       and u.priority = ?1 and (u.deadline is null) = ?2
-    group by u.file_id, u.deadline, blocked";
+    group by u.file_id, u.deadline, blocked, wanted";
 
 const WAITING: &str = "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
-           count(*), min(u.url_id), f.dropped_at
+           count(*), min(u.url_id), f.dropped_at,
+           (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
+            from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from (select file_id, priority, deadline, wait_until, host_id, url_id
           from urls indexed by urls_waiting
           where wait_until is not null and state = 0 and parked = 0 and suspect = 0
           order by wait_until limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
 
 const PARKED: &str = "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
-           count(*), min(u.url_id), f.dropped_at
+           count(*), min(u.url_id), f.dropped_at,
+           (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
+            from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from (select file_id, priority, deadline, wait_until, host_id, url_id
           from urls indexed by urls_parked
           where parked = 1 and state = 0 and suspect = 0
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
 
 const SUSPECTS: &str = "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
-           count(*), min(u.url_id), f.dropped_at
+           count(*), min(u.url_id), f.dropped_at,
+           (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
+            from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from urls as u indexed by urls_suspect
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
     where u.suspect > 0 and u.suspect = 1 and u.state = 0
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
 
 const BLOCKED: &str = "
     select coalesce(sum(pending), 0) from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
@@ -152,7 +160,11 @@ impl Count {
     fn read(&mut self, rows: &[SqliteRow]) {
         for row in rows {
             let (file, priority, urls) = (FileId(row.get(0)), Priority::from_rank(row.get(1)), number(row, 5));
-            *self.counted.entry(file).or_default() += urls;
+            let wishes = wishes(row.get(8));
+            // The counters of a file whose own wish has ended do not have them.
+            if wishes.is_empty() || wishes.iter().any(|wish| wish.file == file) {
+                *self.counted.entry(file).or_default() += urls;
+            }
             let left = self.left.entry(priority).or_default();
             *left = left.saturating_sub(urls);
             if row.get::<bool, _>(4) {
@@ -167,6 +179,7 @@ impl Count {
                 order: row.get(6),
                 dropped_at: from_millis(row.get(7)),
                 urls,
+                wishes,
             });
         }
     }
@@ -197,6 +210,7 @@ impl Count {
                 order: file.0,
                 dropped_at: from_millis(row.get(4)),
                 urls,
+                wishes: Vec::new(),
             };
             let at_home = group.ready_at.is_some() || self.large.contains(&(priority, group.deadline.is_none()));
             let placed = if at_home { self.place(&group) } else { 0 };
@@ -223,6 +237,7 @@ impl Count {
                 order: i64::MAX,
                 dropped_at: self.now,
                 urls,
+                wishes: Vec::new(),
             };
             self.pending.groups.extend((urls > 0).then_some(group));
         }
@@ -241,6 +256,20 @@ impl Count {
         *left -= taken;
         taken
     }
+}
+
+/// The wishes as the database lists them, the strongest of each file.
+fn wishes(json: &str) -> Vec<FileWish> {
+    let rows: Vec<(i64, i64, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
+    let wish = |(file, priority, deadline): (i64, i64, Option<i64>)| FileWish {
+        file: FileId(file),
+        priority: Priority::from_rank(priority),
+        deadline: deadline.map(from_millis),
+    };
+    let mut wishes: Vec<FileWish> = rows.into_iter().map(wish).collect();
+    wishes.sort_by_key(|wish| (wish.file, wish.rank()));
+    wishes.dedup_by_key(|wish| wish.file);
+    wishes
 }
 
 fn number(row: &SqliteRow, at: usize) -> u64 {

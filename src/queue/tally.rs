@@ -1,7 +1,9 @@
-//! The counters: how many URLs of each file and priority are in which state, and how many of a host are pending.
+//! The counters: how many lines of each file and URLs of each priority are in which state, and how many of a host are
+//! pending. A file's line is where its URL is, unless its wish has ended on its own.
+//!
 //! Collected while a transaction changes URLs and applied once at its end, so that nobody ever counts the queue.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::hash::Hash;
 
@@ -51,6 +53,15 @@ const HOSTS: &str = "
 /// A change of each state's count, in the order of [`UrlState::ALL`].
 type Change = [i64; UrlState::ALL.len()];
 
+/// Which of its file's counters a line is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Of those that became rows of `urls`: it came first.
+    First,
+    /// Of those that were merged into rows that were there.
+    Merged,
+}
+
 /// The changes of a transaction.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
@@ -81,15 +92,22 @@ impl Moves {
         self.add(file, host, to, state, 1);
     }
 
-    /// `n` lines of a file, merged with URLs that were there, are new in a state.
-    pub(super) fn merge(&mut self, file: FileId, state: UrlState, n: i64) {
-        bump(&mut self.merged, file, state, n);
+    /// `n` lines of a file go from one state to another; no row of `urls` does.
+    pub(super) fn shift_lines(&mut self, file: FileId, line: Line, from: UrlState, to: UrlState, n: i64) {
+        self.add_lines(file, line, from, -n);
+        self.add_lines(file, line, to, n);
     }
 
-    /// `n` merged lines of a file go from one state to another.
-    pub(super) fn merge_shift(&mut self, file: FileId, from: UrlState, to: UrlState, n: i64) {
-        self.merge(file, from, -n);
-        self.merge(file, to, n);
+    /// `n` lines of a file more, or fewer, are in a state.
+    pub(super) fn add_lines(&mut self, file: FileId, line: Line, state: UrlState, n: i64) {
+        let counters = if line == Line::Merged { &mut self.merged } else { &mut self.files };
+        bump(counters, file, state, n);
+    }
+
+    /// The files whose lines have gone from one state to another.
+    pub(super) fn changed_files(&self) -> BTreeSet<i64> {
+        let changed = self.files.iter().chain(&self.merged).filter(|(_, change)| change.iter().any(|n| *n != 0));
+        changed.map(|(file, _)| file.0).collect()
     }
 
     /// Writes the changes.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Row, params};
 
 use super::selection::Selection;
-use super::tally::Moves;
-use super::wishes::{ended, json, restore_times, review, url_state};
+use super::tally::{Line, Moves};
+use super::wishes::{ended, json, line, restore_times, review, url_state};
 use crate::model::{FileId, Priority, Time, UrlState, to_millis};
 
 const STARTED: &str = "
@@ -71,8 +71,8 @@ impl Scope {
 struct Scoped {
     url: i64,
     file: FileId,
-    line: i64,
-    is_merged: bool,
+    number: i64,
+    line: Line,
     /// Where its URL stands; none while that is in a batch or accepted.
     url_state: Option<UrlState>,
     /// Expired or cancelled on its own.
@@ -101,7 +101,7 @@ pub(super) fn pass_time(
                 urls.insert(wish.url);
             }
             _ => {
-                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.file.0, wish.line])?;
+                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.file.0, wish.number])?;
             }
         }
     }
@@ -118,10 +118,8 @@ fn end(
     moves: &mut Moves,
 ) -> rusqlite::Result<()> {
     let code = if to == UrlState::Expired { 4 } else { 5 };
-    conn.prepare_cached(END)?.execute(params![wish.url, wish.file.0, wish.line, code, to_millis(now)])?;
-    if wish.is_merged {
-        moves.merge_shift(wish.file, from, to, 1);
-    }
+    conn.prepare_cached(END)?.execute(params![wish.url, wish.file.0, wish.number, code, to_millis(now)])?;
+    moves.shift_lines(wish.file, wish.line, from, to, 1);
     Ok(())
 }
 
@@ -152,7 +150,7 @@ pub(super) fn prioritize(
 ) -> rusqlite::Result<()> {
     let mut set = conn.prepare_cached(PRIORITIZE)?;
     for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
-        set.execute([wish.url, wish.file.0, wish.line, priority.rank()])?;
+        set.execute([wish.url, wish.file.0, wish.number, priority.rank()])?;
     }
     review(conn, urls.iter().copied(), now, moves)
 }
@@ -171,12 +169,14 @@ pub(super) fn retry(
     let mut files = BTreeSet::new();
     let all = of_scope(conn, urls, &Scope::default())?;
     let shared: BTreeSet<i64> = all.iter().filter(|wish| wish.ended.is_none()).map(|wish| wish.url).collect();
-    for wish in all.iter().filter(|wish| wish.ended.is_none()) {
-        if let Some(was) = ended.get(&wish.url) {
-            files.insert(wish.file.0);
-            if wish.is_merged {
-                moves.merge_shift(wish.file, *was, UrlState::Pending, 1);
-            }
+    for wish in &all {
+        let Some(was) = ended.get(&wish.url) else { continue };
+        files.extend(wish.ended.is_none().then_some(wish.file.0));
+        match (wish.line, wish.ended) {
+            (Line::Merged, None) => moves.shift_lines(wish.file, Line::Merged, *was, UrlState::Pending, 1),
+            // It was counted with its row, and has not gone with it.
+            (Line::First, Some(_)) => moves.shift_lines(wish.file, Line::First, UrlState::Pending, *was, 1),
+            _ => {}
         }
     }
     for wish in of_scope(conn, urls, scope)? {
@@ -186,11 +186,9 @@ pub(super) fn retry(
             continue;
         }
         let Some(to) = wish.url_state else { continue };
-        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.file.0, wish.line])?;
+        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.file.0, wish.number])?;
         files.insert(wish.file.0);
-        if wish.is_merged {
-            moves.merge_shift(wish.file, was, to, 1);
-        }
+        moves.shift_lines(wish.file, wish.line, was, to, 1);
     }
     restore_times(conn, ended.keys().copied())?;
     let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
@@ -203,8 +201,8 @@ fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
     Ok(Scoped {
         url: row.get(0)?,
         file: FileId(row.get(1)?),
-        line: row.get(2)?,
-        is_merged: row.get::<_, i64>(3)? == 1,
+        number: row.get(2)?,
+        line: line(row.get(3)?),
         url_state: url_state(row.get(4)?, row.get(5)?),
         ended: None,
     })

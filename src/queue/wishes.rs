@@ -4,6 +4,8 @@
 //! duplicates pays nothing. Whoever changes the state of a URL says so with [`follow`], and brings it back under its
 //! wishes with [`review`] when it waits again; both are free for URLs without wishes.
 //!
+//! A line is where its URL is, unless its wish ended on its own: so its file's counters say.
+//!
 //! Invariant: while a URL waits, its priority, deadline and not-before are those of [`strongest`] of its live wishes.
 //! A crash keeps it, since both are written in one transaction.
 
@@ -12,7 +14,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::strongest::{Wish, strongest};
-use super::tally::Moves;
+use super::tally::{Line, Moves};
 use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, from_millis, to_millis};
 
 /// The line that came first, as its row has it until the first merge.
@@ -52,20 +54,23 @@ const STOP_TIMES: &str = "
     update wishes set starts_at = null, ends_at = null
     where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)";
 
+/// Lines that go with URLs and are not counted with their rows, and those that are and do not go with them.
 const FOLLOWERS: &str = "
-    select w.file_id, count(*) from json_each(?1) as j cross join wishes as w on w.url_id = j.value
-    where w.kind = 1 and w.state = 0
-    group by w.file_id";
+    select w.file_id, w.kind, count(*) from json_each(?1) as j cross join wishes as w on w.url_id = j.value
+    where (w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0)
+    group by w.file_id, w.kind";
 
 const FOLLOWERS_OF_BATCH: &str = "
-    select w.file_id, count(*) from urls as u indexed by urls_submission cross join wishes as w on w.url_id = u.url_id
-    where u.submission_id = ?1 and u.state = 1 and w.kind = 1 and w.state = 0
-    group by w.file_id";
+    select w.file_id, w.kind, count(*)
+    from urls as u indexed by urls_submission cross join wishes as w on w.url_id = u.url_id
+    where u.submission_id = ?1 and u.state = 1 and ((w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0))
+    group by w.file_id, w.kind";
 
 const WISHED: &str = "
     select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0";
 
-const OF_PRUNED: &str = "select file_id, state from wishes where url_id = ?1 and kind = 1";
+const OF_PRUNED: &str =
+    "select file_id, kind, state from wishes where url_id = ?1 and (kind = 1 or (kind = 0 and state > 0))";
 
 const PRUNE: &str = "delete from wishes where url_id = ?1";
 
@@ -107,7 +112,7 @@ pub(super) fn record(
                 add_first.execute([wish.url])?;
                 before = Some(wish.url);
             }
-            moves.merge(file, wish.state, 1);
+            moves.add_lines(file, Line::Merged, wish.state, 1);
         }
         let waits = wish.kind == Kind::Merged && matches!(wish.state, UrlState::Pending | UrlState::Held);
         let (not_before, deadline) = (wish.keys.not_before.map(to_millis), wish.keys.deadline.map(to_millis));
@@ -167,10 +172,13 @@ fn end_url(conn: &Connection, url: i64, row: &Waiting, now: Time, moves: &mut Mo
     };
     conn.prepare_cached(END_URL)?.execute(params![url, code, reason, to_millis(now)])?;
     moves.shift(row.file, row.host, row.priority, row.state, state);
+    // Its first line has ended before, as all others have.
+    moves.shift_lines(row.file, Line::First, state, row.state, 1);
     Ok(())
 }
 
-/// URLs went from one state to another, and with them the lines that were merged into them.
+/// URLs went from one state to another, and with them the lines that were merged into them. Whoever says so has counted
+/// their rows in the files that queued them; where the wish of such a file has ended on its own, that is taken back.
 pub(super) fn follow(
     conn: &Connection,
     urls: impl IntoIterator<Item = i64>,
@@ -182,7 +190,7 @@ pub(super) fn follow(
     let mut followers = conn.prepare_cached(FOLLOWERS)?;
     let mut rows = followers.query([&urls])?;
     while let Some(row) = rows.next()? {
-        moves.merge_shift(FileId(row.get(0)?), from, to, row.get(1)?);
+        follow_rows(row, from, to, moves)?;
     }
     if !matches!(to, UrlState::Pending | UrlState::Held) {
         conn.prepare_cached(STOP_TIMES)?.execute([&urls])?;
@@ -201,7 +209,16 @@ pub(super) fn follow_batch(
     let mut followers = conn.prepare_cached(FOLLOWERS_OF_BATCH)?;
     let mut rows = followers.query([submission])?;
     while let Some(row) = rows.next()? {
-        moves.merge_shift(FileId(row.get(0)?), from, to, row.get(1)?);
+        follow_rows(row, from, to, moves)?;
+    }
+    Ok(())
+}
+
+fn follow_rows(row: &Row<'_>, from: UrlState, to: UrlState, moves: &mut Moves) -> rusqlite::Result<()> {
+    let (file, n) = (FileId(row.get(0)?), row.get(2)?);
+    match line(row.get(1)?) {
+        Line::Merged => moves.shift_lines(file, Line::Merged, from, to, n),
+        Line::First => moves.shift_lines(file, Line::First, to, from, n),
     }
     Ok(())
 }
@@ -235,7 +252,12 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
     for (url, state) in urls {
         let mut rows = of.query([url])?;
         while let Some(row) = rows.next()? {
-            moves.merge(FileId(row.get(0)?), ended(row.get(1)?).unwrap_or(*state), -1);
+            let (file, line, stood) = (FileId(row.get(0)?), line(row.get(1)?), ended(row.get(2)?).unwrap_or(*state));
+            moves.add_lines(file, line, stood, -1);
+            // Its row was counted as one that stood where the URL did.
+            if line == Line::First {
+                moves.add_lines(file, line, *state, 1);
+            }
         }
         drop(rows);
         prune.execute([url])?;
@@ -290,6 +312,11 @@ pub(super) fn ended(state: i64) -> Option<UrlState> {
         5 => Some(UrlState::Cancelled),
         _ => None,
     }
+}
+
+/// Which of its file's counters a line of this kind is in; not one that was fresh.
+pub(super) fn line(kind: i64) -> Line {
+    if kind == 0 { Line::First } else { Line::Merged }
 }
 
 fn wish(row: &Row<'_>) -> rusqlite::Result<Wish> {

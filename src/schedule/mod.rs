@@ -16,7 +16,7 @@ pub use backoff::{ASKED_TO_WAIT_MAX, Backoff};
 pub use decide::{Decision, Plan, decide};
 pub use flight::{Flight, Full, QueueSize, flies_at_most};
 pub use forecast::{
-    Assumption, DayForecast, DeadlineForecast, FileForecast, Forecast, Group, Outlook, WarmTime, forecast,
+    Assumption, DayForecast, DeadlineForecast, FileForecast, FileWish, Forecast, Group, Outlook, WarmTime, forecast,
 };
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Refused, Unit, drift, learn, refusals_cost};

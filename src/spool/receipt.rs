@@ -50,6 +50,8 @@ pub(super) struct Receipt<'a> {
     finished_at: Option<String>,
     /// How many of its URLs are in which state; those at zero are left out.
     urls: BTreeMap<String, u64>,
+    /// The same of the URLs that its lines were merged into, by what became of this file's wish for them.
+    merged_urls: BTreeMap<String, u64>,
 }
 
 /// A reason with how often it was one.
@@ -98,6 +100,11 @@ fn warnings(account: &FileAccount) -> Vec<WarningWords<'_>> {
     account.warnings.iter().map(with_words).collect()
 }
 
+fn by_state(counts: [u64; UrlState::ALL.len()]) -> BTreeMap<String, u64> {
+    let some = UrlState::ALL.iter().zip(counts).filter(|(_, n)| *n > 0);
+    some.map(|(state, n)| (state.to_string(), n)).collect()
+}
+
 /// The receipt's text.
 pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
     let reasons = reasons(account);
@@ -129,12 +136,8 @@ pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
         warnings: warnings(account),
         encoding: account.encoding.as_deref(),
         finished_at: account.finished_at.map(rfc3339),
-        urls: UrlState::ALL
-            .iter()
-            .zip(account.urls)
-            .filter(|(_, n)| *n > 0)
-            .map(|(state, n)| (state.to_string(), n))
-            .collect(),
+        urls: by_state(account.urls),
+        merged_urls: by_state(account.merged_urls),
     };
     serde_json::to_string_pretty(&receipt).expect("a receipt has only text keys") + "\n"
 }

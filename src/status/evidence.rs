@@ -1,4 +1,5 @@
-//! The chain of evidence of URLs, from the line to the end of the task, for [`Export`]: read a little at a time.
+//! The chain of evidence of lines, from the file to the end of the task, for [`Export`]: read a little at a time. First
+//! the lines that became rows of the queue, then those that were merged into one or were fresh.
 //!
 //! An export of ten million rows takes minutes, and whoever reads it may take hours. A transaction that stayed open
 //! for as long would make the WAL grow; so each read is a transaction of its own, over a range of row numbers that is
@@ -19,6 +20,9 @@ const ROWS_A_READ: i64 = 10_000;
 /// ... and the bytes after which it ends early.
 const BYTES_A_READ: usize = 4 * 1024 * 1024;
 
+/// Merged lines that one read spans.
+const LINES_A_READ: i64 = 2_000;
+
 /// Where the urls of files lie that have this name and were dropped since.
 const RANGES: &str = "
     select url_from, url_to from files
@@ -32,17 +36,65 @@ const LAST: &str = "select max(url_id) from urls";
 /// What was pruned is stepped over.
 const NEXT: &str = "select min(url_id) from urls where url_id >= ?1";
 
+/// Of a line whose wish ended on its own, while others kept its URL, that end is told and no submission.
 const ROWS: &str = "
-    select u.url_id, u.file, u.line, u.url, u.state, u.reason, u.priority, u.label, u.queued_at, u.submission_id,
-           s.nonce, s.request_id, u.task_ids, u.submitted_at, u.ended_at,
-           (select c.warmth from warmth_checks as c where c.url_id = u.url_id) as warmth
+    select u.url_id, u.file, u.line, u.url, case w.state when 4 then 'expired' when 5 then 'cancelled' else u.state end,
+           iif(w.state is null, u.reason, null), u.priority, u.label, u.queued_at,
+           iif(w.state is null, u.submission_id, null), s.nonce, s.request_id, iif(w.state is null, u.task_ids, null),
+           iif(w.state is null, u.submitted_at, null),
+           iif(w.state is null, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
+           iif(w.state is null, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null), 'queued'
     from v_urls as u
-    left join submissions as s on s.submission_id = u.submission_id
+    left join wishes as w on w.url_id = u.url_id and w.kind = 0 and w.state > 0
+    left join submissions as s on s.submission_id = u.submission_id and w.state is null
     where u.url_id in (select r.url_id from urls as r where r.url_id between ?1 and ?2)
       and (?3 is null or u.file = ?3) and (?4 is null or u.label = ?4) and u.queued_at >= ?5
     order by u.url_id";
 
-/// Which URLs are exported: those to which all of it applies.
+/// Files with lines that were merged or fresh, the last one first.
+const MERGING: &str = "
+    select file_id from files
+    where merged + fresh > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
+    order by file_id desc";
+
+/// Where the next page of such lines ends.
+const PAGE_END: &str = "
+    select url_id, line
+    from (select url_id, line from wishes indexed by wishes_file
+          where file_id = ?1 and (url_id, line) > (?2, ?3)
+          order by url_id, line limit ?4)
+    order by url_id desc, line desc limit 1";
+
+const MERGED: &str = "
+    select u.url_id, f.name, w.line, u.url, case w.state when 4 then 'expired' when 5 then 'cancelled' else u.state end,
+           iif(w.state = 0, u.reason, null),
+           case w.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end,
+           coalesce(w.label, f.label), strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch'),
+           iif(w.state = 0, u.submission_id, null), s.nonce, s.request_id, iif(w.state = 0, u.task_ids, null),
+           iif(w.state = 0, u.submitted_at, null),
+           iif(w.state = 0, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
+           iif(w.state = 0, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null),
+           iif(w.kind = 1, 'merged', 'fresh')
+    from v_urls as u
+    cross join wishes as w on w.url_id = u.url_id and w.file_id = ?1
+    join files as f on f.file_id = w.file_id
+    left join submissions as s on s.submission_id = u.submission_id and w.state = 0
+    where u.url_id in (select k.url_id from wishes as k indexed by wishes_file
+                       where k.file_id = ?1 and (k.url_id, k.line) > (?2, ?3) and (k.url_id, k.line) <= (?4, ?5))
+      and w.kind > 0 and (w.url_id, w.line) > (?2, ?3) and (w.url_id, w.line) <= (?4, ?5)
+      and (?6 is null or coalesce(w.label, f.label) = ?6)
+    order by u.url_id, w.line";
+
+/// Files with refused lines; of several that were stored under one name, one after the other, the last one.
+const REFUSING: &str = "
+    select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes
+    from files as f join v_files as v on v.file_id = f.file_id
+    where f.refused > 0 and (?1 is null or f.name = ?1) and (?2 is null or f.label = ?2) and f.dropped_at >= ?3
+      and not exists (select 1 from files as later
+                      where later.stored_name = f.stored_name and later.file_id > f.file_id)
+    order by f.file_id";
+
+/// Which lines are exported: those to which all of it applies.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Of files of this name.
@@ -53,7 +105,7 @@ pub struct Wanted {
     pub since: Option<Time>,
 }
 
-/// What is known of one URL; the columns of `v_urls` and `v_submissions` of the same names.
+/// What is known of one line and its URL; the columns of `v_urls` and `v_submissions` of the same names.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "migrations/README.md documents the columns")]
 pub struct Evidence<'r> {
@@ -72,6 +124,22 @@ pub struct Evidence<'r> {
     pub submitted_at: Option<&'r str>,
     pub ended_at: Option<&'r str>,
     pub warmth: Option<&'r str>,
+    pub came: &'r str,
+}
+
+/// A file of which lines were refused, which stand in its report alone.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the columns of `v_files`")]
+pub struct RefusingFile {
+    pub name: String,
+    /// As it is called in the spool.
+    pub stored_name: String,
+    pub priority: String,
+    pub label: Option<String>,
+    pub queued_at: String,
+    pub refused: i64,
+    /// Its report is good up to this byte.
+    pub report_bytes: u64,
 }
 
 impl<'r> Evidence<'r> {
@@ -92,6 +160,7 @@ impl<'r> Evidence<'r> {
             submitted_at: row.get(13),
             ended_at: row.get(14),
             warmth: row.get(15),
+            came: row.get(16),
         }
     }
 }
@@ -103,6 +172,8 @@ pub struct Export {
     wanted: Wanted,
     /// Ranges of row numbers that are still to be read, the first one last.
     ranges: Vec<(i64, i64)>,
+    /// Files whose merged lines are still to be read, the first one last, and after which of its lines to go on.
+    merging: Vec<(i64, (i64, i64))>,
 }
 
 impl Export {
@@ -126,7 +197,30 @@ impl Export {
         };
         ranges.iter_mut().for_each(|range| range.1 = range.1.min(last));
         ranges.reverse();
-        Ok(Some(Self { conn, wanted, ranges }))
+        let since = wanted.since.map_or(i64::MIN, to_millis);
+        let merging = sqlx::query_scalar(MERGING).bind(&wanted.file).bind(since).fetch_all(&mut conn).await?;
+        let merging = merging.into_iter().map(|file| (file, (0, 0))).collect();
+        Ok(Some(Self { conn, wanted, ranges, merging }))
+    }
+
+    /// The files whose refused lines belong to it, for whoever reads their reports.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn refusing(&mut self) -> Result<Vec<RefusingFile>> {
+        let query = sqlx::query(REFUSING).bind(&self.wanted.file).bind(&self.wanted.label);
+        let rows = query.bind(self.wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut self.conn).await?;
+        let file = |row: &SqliteRow| RefusingFile {
+            name: row.get(0),
+            stored_name: row.get(1),
+            priority: row.get(2),
+            label: row.get(3),
+            queued_at: row.get(4),
+            refused: row.get(5),
+            report_bytes: row.get::<i64, _>(6).unsigned_abs(),
+        };
+        Ok(rows.iter().map(file).collect())
     }
 
     /// Reads the next rows and hands each to `encode`, which appends it to `buffer`. The reading has ended when this returns.
@@ -140,7 +234,7 @@ impl Export {
         buffer: &mut Vec<u8>,
         mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
     ) -> Result<bool> {
-        let Some((from, to)) = self.ranges.pop() else { return Ok(false) };
+        let Some((from, to)) = self.ranges.pop() else { return self.read_merged(buffer, encode).await };
         let next: Option<i64> = sqlx::query_scalar(NEXT).bind(from).fetch_one(&mut self.conn).await?;
         let Some(first) = next.filter(|next| *next <= to) else { return Ok(true) };
         let mut read_to = to.min(first.saturating_add(ROWS_A_READ - 1));
@@ -158,6 +252,26 @@ impl Export {
         if read_to < to {
             self.ranges.push((read_to + 1, to));
         }
+        Ok(true)
+    }
+
+    /// The next lines that were merged or fresh.
+    async fn read_merged(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+    ) -> Result<bool> {
+        let Some((file, after)) = self.merging.pop() else { return Ok(false) };
+        let page = sqlx::query_as(PAGE_END).bind(file).bind(after.0).bind(after.1).bind(LINES_A_READ);
+        let Some(to) = page.fetch_optional(&mut self.conn).await? else { return Ok(true) };
+        let to: (i64, i64) = to;
+        let query = sqlx::query(MERGED).bind(file).bind(after.0).bind(after.1).bind(to.0).bind(to.1);
+        let mut rows = query.bind(&self.wanted.label).fetch(&mut self.conn);
+        while let Some(row) = rows.try_next().await? {
+            encode(&Evidence::of(&row), buffer);
+        }
+        drop(rows);
+        self.merging.push((file, to));
         Ok(true)
     }
 }

@@ -64,7 +64,7 @@ pub struct SubmissionFilter {
     pub outcome: Option<String>,
     /// Charged to this budget day.
     pub day: Option<String>,
-    /// That carried URLs of files of this name.
+    /// That carried URLs of files of this name, or that lines of them were merged into.
     pub file: Option<String>,
     /// That carried URLs of files with this label.
     pub label: Option<String>,
@@ -145,11 +145,20 @@ impl List {
         let mut filters = Vec::new();
         filters.extend(outcome.map(|outcome| ("outcome = ?", outcome)));
         filters.extend(day.map(|day| ("day = ?", day)));
-        filters.extend(file.map(|file| ("submission_id in (select submission_id from v_urls where file = ?)", file)));
+        filters.extend(file.map(|file| {
+            (
+                "submission_id in (select submission_id from v_urls where file = ?
+                                   union select submission_id from v_wishes where file = ? and came = 'merged')",
+                file,
+            )
+        }));
         filters.extend(label.map(|label| {
             (
                 "submission_id in (select submission_id from v_urls
-                                where file_id in (select file_id from v_files where label = ?) and label = ?)",
+                                   where file_id in (select file_id from v_files where label = ?) and label = ?
+                                   union select submission_id from v_wishes
+                                   where file_id in (select file_id from v_files where label = ?) and label = ?
+                                     and came = 'merged')",
                 label,
             )
         }));
@@ -210,18 +219,18 @@ impl List {
     }
 }
 
-/// A file has URLs in this state.
+/// A file has lines whose URLs are in this state.
 fn has_urls(state: UrlState) -> &'static str {
     match state {
-        UrlState::Pending => "pending > cast(? as integer)",
-        UrlState::Leased => "leased > cast(? as integer)",
-        UrlState::Submitted => "submitted > cast(? as integer)",
-        UrlState::Complete => "complete > cast(? as integer)",
-        UrlState::Failed => "failed > cast(? as integer)",
-        UrlState::Expired => "expired > cast(? as integer)",
-        UrlState::Cancelled => "cancelled > cast(? as integer)",
-        UrlState::Held => "held > cast(? as integer)",
-        UrlState::Unconfirmed => "unconfirmed > cast(? as integer)",
+        UrlState::Pending => "pending + merged_pending > cast(? as integer)",
+        UrlState::Leased => "leased + merged_leased > cast(? as integer)",
+        UrlState::Submitted => "submitted + merged_submitted > cast(? as integer)",
+        UrlState::Complete => "complete + merged_complete > cast(? as integer)",
+        UrlState::Failed => "failed + merged_failed > cast(? as integer)",
+        UrlState::Expired => "expired + merged_expired > cast(? as integer)",
+        UrlState::Cancelled => "cancelled + merged_cancelled > cast(? as integer)",
+        UrlState::Held => "held + merged_held > cast(? as integer)",
+        UrlState::Unconfirmed => "unconfirmed + merged_unconfirmed > cast(? as integer)",
     }
 }
 

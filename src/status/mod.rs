@@ -13,7 +13,7 @@ mod story;
 
 pub use board::{Board, Health, told_clock};
 pub use concerns::{Concerns, concerns};
-pub use evidence::{Evidence, Export, Wanted};
+pub use evidence::{Evidence, Export, RefusingFile, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;

@@ -49,11 +49,12 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
 
     let name = world.rows("select name from v_files order by file_id").remove(0).remove(0);
     let csv = exported(&world, &["--file", &name]);
-    let header = "file,line,url,state,reason,priority,label,queued_at,submission_id,nonce,request_id,task_ids,submitted_at,ended_at,warmth\r\n";
+    let header = "file,line,url,state,reason,priority,label,queued_at,submission_id,nonce,request_id,task_ids,submitted_at,ended_at,warmth,came\r\n";
     assert!(csv.starts_with(header) && csv.ends_with("\r\n"), "{csv}");
     let records = rows_of(&csv);
-    assert_eq!(records.len(), 30);
-    for (n, record) in records.iter().enumerate() {
+    assert_eq!(records.len(), 60);
+    assert!(records[30..].iter().all(|record| record[15] == *"merged" && record[3] == *"submitted"), "{csv}");
+    for (n, record) in records[..30].iter().enumerate() {
         assert_eq!((&record[0], &record[6]), (&*format!("'{name}"), "'+premiere"));
         assert_eq!(record[2], format!("https://vod.example.com/a/seg-{n:06}.ts"));
         assert_eq!((&record[1], &record[3]), (&*(n + 2).to_string(), "submitted"));
@@ -67,7 +68,7 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
         let keys = keys.split(", ").map(|key| text(&row[key.trim_start_matches("u.")]).replace("null", ""));
         assert_eq!(keys.collect::<Vec<_>>(), *expected);
     }
-    assert_eq!(json.len(), view.len());
+    assert_eq!((json.len(), view.len()), (60, 30));
 
     let films = |args: &[&str]| -> String {
         let films = rows_of(&exported(&world, args));
@@ -77,13 +78,13 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
             .collect()
     };
     assert_eq!(films(&["--file", "same.txt"]), format!("{}{}", "b".repeat(20), "d".repeat(10)));
-    assert_eq!(films(&["--label", "+premiere"]), format!("{}c", "a".repeat(30)));
+    assert_eq!(films(&["--label", "+premiere"]), format!("{}c{}", "a".repeat(30), "a".repeat(30)));
     assert_eq!(films(&["--label", "+premiere", "--file", "mixed.jsonl"]), "c");
     assert_eq!(films(&["--label", "nobody's"]), "");
-    assert_eq!(films(&["--file", "known.txt"]), "");
+    assert_eq!(films(&["--file", "known.txt"]), "aaaaa");
     let since = world.rows("select max(dropped_at) from v_files").remove(0).remove(0);
     assert_eq!(films(&["--since", &since]), "d".repeat(10));
-    assert_eq!(films(&["--since", "2026-01-01T00:00:00+08:00"]).len(), 61);
+    assert_eq!(films(&["--since", "2026-01-01T00:00:00+08:00"]).len(), 96);
     for (args, code) in [
         (&["--file", "nowhere.txt"][..], 65),
         (&["--since", "yesterday"], 64),
@@ -97,12 +98,64 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
     let path = world.path("proof.csv");
     fs::write(&path, "old").unwrap();
     let said = exported(&world, &["--file", &name, "--output", path.to_str().unwrap()]);
-    assert!(said.ends_with("proof.csv: 30 rows\n"), "{said}");
+    assert!(said.ends_with("proof.csv: 60 rows\n"), "{said}");
     assert_eq!(read(&path), csv);
     let left = fs::read_dir(world.dir.path())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".export-"));
     assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn an_export_of_a_file_has_a_row_for_each_of_its_lines_however_they_came() {
+    let world = World::new("[tasks]\nspeed = 1e6", "[track]\nfirst_after = \"1s\"\n");
+    let _daemon = world.ready_daemon();
+    world.drop_file("old.txt", urls("old", 2));
+    world.wait_for("select complete from v_status", 2);
+    assert!(world.run(&["pause"]).status.success());
+    world.waits_for("prefetchd resume");
+    world.drop_file("a.txt", urls("a", 3));
+    world.wait_for("select count(*) from v_files where name = 'a.txt' and progress = 'done'", 1);
+    let text = format!("#: label = 首播\n{}{}{}no url\thttps://\n", urls("b", 2), urls("a", 3), urls("old", 1));
+    world.drop_file("b.txt", text);
+    world.wait_for("select count(*) from v_files where name = 'b.txt' and progress = 'done'", 1);
+    assert!(
+        world.run(&["cancel", "--file", "b.txt", "--host", "vod.example.com", "--state", "pending"]).status.success()
+    );
+
+    let rows = json_of(&exported(&world, &["--file", "b.txt", "--format", "jsonl"]));
+    let said: Vec<(i64, &str, &str)> = rows
+        .iter()
+        .map(|row| (row["line"].as_i64().unwrap(), row["came"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (2, "queued", "cancelled"),
+        (3, "queued", "cancelled"),
+        (7, "fresh", "complete"),
+        (4, "merged", "cancelled"),
+        (5, "merged", "cancelled"),
+        (6, "merged", "cancelled"),
+        (8, "refused", "refused"),
+    ];
+    assert_eq!(said, expected);
+    assert!(rows.iter().all(|row| row["file"] == "b.txt" && row["label"] == "首播"), "{rows:?}");
+    assert_eq!(rows[6]["url"], "no url\\thttps://");
+    assert!(rows[6]["reason"].as_str().is_some_and(|reason| reason.contains(" / ")), "{rows:?}");
+    assert!(rows[2]["submission_id"].is_number() && rows[3]["submission_id"].is_null(), "{rows:?}");
+    // What the other file wants stands.
+    let rows = json_of(&exported(&world, &["--file", "a.txt", "--format", "jsonl"]));
+    assert!(rows.len() == 3 && rows.iter().all(|row| row["state"] == "pending"), "{rows:?}");
+    // The lines of every file, once each.
+    let rows = exported(&world, &["--since", "2026-01-01T00:00:00+08:00", "--format", "jsonl"]);
+    assert_eq!(rows.lines().count() as i64, world.number("select sum(lines) from v_files"));
+    // A report that was taken away is missed.
+    fs::remove_file(world.spool("done").join("b.txt.refused.tsv")).unwrap();
+    let output = world.run(&["export", "--file", "b.txt"]);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("1 refused lines of b.txt are left out"),
+        "{}",
+        crate::support::said(&output)
+    );
 }
 
 /// A database with so many urls, a thousand a submission, every third row pruned from the middle on.

@@ -90,6 +90,33 @@ fn a_deadline_that_is_near_is_told_before_it_is_missed() {
 }
 
 #[test]
+fn a_near_deadline_is_that_of_the_file_that_set_it_and_an_end_tells_of_merged_lines() {
+    let world = world("", "[budget]\nrequests_per_day = 1\nurls_per_day = \"unlimited\"\n");
+    let daemon = world.ready_daemon();
+    world.drop_file("first.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    world.drop_file("film.txt", urls("b", 5));
+    world.wait_for("select pending from v_status", 5);
+    let deadline = (chrono::Utc::now() + chrono::TimeDelta::minutes(20)).to_rfc3339();
+    world.drop_file("late.txt", format!("#: deadline = {deadline}\n{}", urls("b", 3)));
+    world.wait_for("select merged_pending from v_files where name = 'late.txt'", 3);
+    // It is looked at every minute, and at start.
+    drop(daemon);
+    let _daemon = world.daemon();
+    world.wait("the near deadline", || !told(&world, "deadline_near").is_empty());
+    let near = told(&world, "deadline_near");
+    assert_eq!((&near[0]["file"], &near[0]["pending"]), (&"late.txt".into(), &3.into()));
+    assert_eq!(world.number("select count(*) from notices where event like '%deadline_near%'"), 1);
+    assert!(world.run(&["cancel", "--file", "late.txt"]).status.success());
+    world.wait("its end", || !told(&world, "file_finished").is_empty());
+    let finished = told(&world, "file_finished");
+    assert_eq!(
+        (&finished[0]["file"], &finished[0]["merged_urls"]),
+        (&"late.txt".into(), &serde_json::json!({"cancelled": 3}))
+    );
+}
+
+#[test]
 fn a_command_that_hangs_or_fails_is_in_nobodys_way() {
     for command in ["[\"sleep\", \"1000\"]", "[\"/no/such/program\"]", "[\"false\"]"] {
         let config = format!("[track]\nfirst_after = \"1s\"\n[notify]\ncommand = {command}\n");

@@ -157,6 +157,79 @@ fn three_files_with_the_same_thousand_urls_send_each_once_and_all_three_finish()
 }
 
 #[test]
+fn after_its_cancel_a_file_is_finished_and_counts_its_lines_as_cancelled_whoever_keeps_their_urls() {
+    let world = World::new("", "");
+    let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", ONE)]);
+    done(&world, &["cancel", "--file", "a.txt"]);
+    let of = |name: &str| {
+        let columns =
+            "queued, pending, submitted, cancelled, merged_pending, merged_submitted, finished_at is not null";
+        world.rows(&format!("select {columns} from v_files where name = '{name}'")).remove(0)
+    };
+    world.wait_for("select count(*) from v_files where finished_at is not null", 1);
+    assert_eq!(of("a.txt"), ["1", "0", "0", "1", "0", "0", "1"]);
+    assert_eq!(of("b.txt"), ["0", "0", "0", "0", "1", "0", "0"]);
+    world.assert_books_agree();
+    done(&world, &["resume"]);
+    world.wait_for("select submitted from v_status", 1);
+    assert_eq!(of("a.txt"), ["1", "0", "0", "1", "0", "0", "1"]);
+    assert_eq!(of("b.txt")[4..6], ["0", "1"]);
+    let receipt = || std::fs::read_to_string(world.spool("done").join("a.txt.receipt.json")).unwrap();
+    world.wait("the last receipt", || receipt().contains("\"cancelled\": 1"));
+    world.stop(daemon);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_line_that_was_cancelled_and_is_asked_for_again_follows_its_url_again() {
+    let world = World::new("", "");
+    let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", ONE)]);
+    done(&world, &["cancel", "--file", "a.txt"]);
+    assert!(done(&world, &["retry", "--file", "a.txt"]).contains("1 URLs go back"));
+    assert_eq!(world.rows("select pending, cancelled from v_files where name = 'a.txt'"), [["1", "0"]]);
+    world.assert_books_agree();
+    // Both end; then only the second comes back, and the row with it.
+    done(&world, &["cancel", "--file", "a.txt"]);
+    done(&world, &["cancel", "--file", "b.txt"]);
+    world.assert_books_agree();
+    done(&world, &["retry", "--file", "b.txt"]);
+    assert_eq!(world.rows("select pending, cancelled from v_files where name = 'a.txt'"), [["0", "1"]]);
+    assert_eq!(world.rows("select merged_pending, merged_cancelled from v_files where name = 'b.txt'"), [["1", "0"]]);
+    world.assert_books_agree();
+    done(&world, &["resume"]);
+    world.wait_for("select submitted from v_status", 1);
+    world.stop(daemon);
+    world.assert_books_agree();
+}
+
+#[test]
+fn lists_forecast_and_receipts_know_merged_lines() {
+    let world = World::new("[tasks]\nspeed = 1e6", "[schedule]\nlinger = \"0s\"\n[track]\nfirst_after = \"1s\"\n");
+    let list = urls("film", 3);
+    let _daemon = queued(&world, &[("a.txt", &list), ("b.txt", &format!("#: label = second\n{list}"))]);
+    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&done(&world, args)).unwrap() };
+    for args in [["b.txt"].as_slice(), &["--label", "second"]] {
+        let forecast = json(&[&["forecast", "--json"], args].concat());
+        assert_eq!((&forecast["urls"], &forecast["files"][0]["name"]), (&3.into(), &"b.txt".into()), "{forecast}");
+        assert_eq!(forecast["files"][0]["urls"], 3);
+    }
+    let pending = json(&["files", "--state", "pending", "--json"]);
+    assert_eq!(pending.as_array().map(Vec::len), Some(2), "{pending}");
+    done(&world, &["resume"]);
+    world.wait_for("select count(*) from v_files where finished_at is not null", 2);
+    for args in [["--file", "a.txt"], ["--file", "b.txt"], ["--label", "second"]] {
+        let submissions = json(&[&["submissions", "--json"], args.as_slice()].concat());
+        assert_eq!(submissions.as_array().map(Vec::len), Some(1), "{args:?}: {submissions}");
+    }
+    assert!(done(&world, &["forecast", "b.txt"]).contains("nothing of b.txt waits to be sent: 3 complete"));
+    let receipt = || -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(world.spool("done").join("b.txt.receipt.json")).unwrap()).unwrap()
+    };
+    world.wait("the last receipt", || receipt()["merged_urls"]["complete"] == 3);
+    assert_eq!(receipt()["urls"], serde_json::json!({}));
+}
+
+#[test]
 fn merged_lines_are_found_by_their_file_and_told_of_their_url() {
     let world = World::new("", "");
     let _daemon = world.ready_daemon();

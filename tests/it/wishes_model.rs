@@ -32,6 +32,12 @@ enum Event {
     Pass {
         seconds: i64,
     },
+    /// What ended is asked for again. For the counters alone.
+    Retry {
+        file: u8,
+    },
+    /// What ended is forgotten. For the counters alone.
+    Prune,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -46,6 +52,15 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Send),
         1 => Just(Event::Back),
         3 => (1..40_i64).prop_map(|seconds| Event::Pass { seconds }),
+    ]
+}
+
+/// Those too of which the naive model knows nothing.
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => event(),
+        2 => (0..4_u8).prop_map(|file| Event::Retry { file }),
+        1 => Just(Event::Prune),
     ]
 }
 
@@ -157,6 +172,7 @@ impl Model {
                     url.end_some("expired", |wish| wish.deadline.is_some_and(|at| at <= now));
                 });
             }
+            Event::Retry { .. } | Event::Prune => unreachable!("not drawn for the model"),
         }
     }
 }
@@ -231,6 +247,10 @@ impl Queue {
             Event::Pass { .. } => {
                 queue::tidy_tx(&mut tx, now).await.unwrap();
             }
+            Event::Retry { file } => order(&mut tx, Order::Retry, *file, now).await,
+            Event::Prune => {
+                queue::prune_tx(&mut tx, now).await.unwrap();
+            }
         }
         tx.commit().await.unwrap();
     }
@@ -251,15 +271,12 @@ impl Queue {
     }
 
     async fn assert_counters_agree(&self) {
-        for (view, columns) in [("v_urls", ""), ("v_wishes", "merged_")] {
-            let came = if columns.is_empty() { "" } else { "where came = 'merged'" };
-            let counted = format!("select state, count(*) from {view} {came} group by state");
-            let counted: BTreeMap<String, i64> = sqlx::query_as(sqlx::AssertSqlSafe(counted))
-                .fetch_all(self.store.read())
-                .await
-                .unwrap()
-                .into_iter()
-                .collect();
+        let own = "select coalesce(w.state, u.state) as state, count(*) from v_urls as u
+                   left join v_wishes as w on w.url_id = u.url_id and w.came = 'first' group by 1";
+        let merged = "select state, count(*) from v_wishes where came = 'merged' group by state";
+        for (counted, columns) in [(own, ""), (merged, "merged_")] {
+            let counted: BTreeMap<String, i64> =
+                sqlx::query_as(counted).fetch_all(self.store.read()).await.unwrap().into_iter().collect();
             for state in prefetchd::model::UrlState::ALL.map(|state| state.to_string()) {
                 let kept = format!("select coalesce(sum({columns}{state}), 0) from v_files");
                 let kept: i64 =
@@ -267,6 +284,10 @@ impl Queue {
                 assert_eq!(kept, counted.get(&state).copied().unwrap_or(0), "{columns}{state}");
             }
         }
+    }
+
+    /// As long as nothing was forgotten.
+    async fn assert_merged_lines_have_wishes(&self) {
         let merged = "select (select sum(merged) from files), (select count(*) from wishes where kind = 1)";
         let merged = sqlx::query(merged).fetch_one(self.store.read()).await.unwrap();
         assert_eq!(merged.get::<Option<i64>, _>(0).unwrap_or(0), merged.get::<i64, _>(1));
@@ -303,6 +324,25 @@ proptest! {
                     model.urls.iter().map(|url| (url.name.to_string(), shown(url.state, url.goes_by))).collect();
                 // New URLs of one file are in the order of its lines.
                 assert_eq!(queue.urls().await, expected, "after {event:?}");
+                queue.assert_counters_agree().await;
+                queue.assert_merged_lines_have_wishes().await;
+            }
+        });
+    }
+
+    #[test]
+    fn the_counters_say_the_same_as_the_rows_whatever_is_asked_for_again_and_forgotten(
+        events in prop::collection::vec(any_event(), 1..40),
+    ) {
+        let mut now: Time = "2026-11-23T01:00:00Z".parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut queue = Queue::new().await;
+            for event in &events {
+                if let Event::Pass { seconds } = event {
+                    now += chrono::TimeDelta::seconds(*seconds);
+                }
+                queue.apply(event, now).await;
                 queue.assert_counters_agree().await;
             }
         });

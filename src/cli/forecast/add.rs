@@ -88,6 +88,7 @@ pub(super) async fn add(
         order: i64::MAX - 1_000_000 + i64::try_from(number).unwrap_or(0),
         dropped_at: now,
         urls: *urls,
+        wishes: Vec::new(),
     });
     outlook.groups.extend(groups);
     let after = forecast(outlook, &Policy::from(config), now);

@@ -89,7 +89,7 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
         };
         answer.files.retain(wanted);
         if answer.files.is_empty() && (args.file.is_some() || args.label.is_some()) {
-            return nothing_waits(&mut tx, args).await;
+            return nothing_waits(&mut tx, args, &answer, &look).await;
         }
         if args.json {
             out(&super::text::json(&answer)?);
@@ -126,8 +126,13 @@ fn named(file: &FileForecast, names: &Names) -> NamedFile {
     NamedFile { name, label: label.flatten(), forecast: file.clone() }
 }
 
-/// What was asked for has nothing pending: what became of it is said, if it is known at all.
-async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyhow::Result<i32> {
+/// What was asked for has nothing pending that could be told apart: what became of it is said, if it is known at all.
+async fn nothing_waits(
+    conn: &mut SqliteConnection,
+    args: &ForecastArgs,
+    answer: &Answer,
+    look: &Look,
+) -> anyhow::Result<i32> {
     let (filter, value) = match (&args.file, &args.label) {
         (Some(name), _) => ("name = ?", name),
         (_, label) => ("label = ?", label.as_ref().expect("one of them was given")),
@@ -154,12 +159,21 @@ async fn nothing_waits(conn: &mut SqliteConnection, args: &ForecastArgs) -> anyh
         out(&super::text::json(&serde_json::json!({ "files": [], "last": row }))?);
         return Ok(0);
     }
-    let states = shown[2..].iter().filter_map(|state| {
-        let n = row.get(*state).and_then(serde_json::Value::as_i64).filter(|n| *n > 0)?;
-        Some(format!("{} {state}", super::text::number(n)))
-    });
-    let states: Vec<String> = states.collect();
+    // With those that its lines were merged into.
+    let count = |state: &str| -> i64 {
+        let of = |column: &str| row.get(column).and_then(serde_json::Value::as_i64).unwrap_or(0);
+        of(state) + of(&format!("merged_{state}"))
+    };
+    let states = shown[2..].iter().map(|state| (state, count(state))).filter(|(_, n)| *n > 0);
+    let states: Vec<String> = states.map(|(state, n)| format!("{} {state}", super::text::number(n))).collect();
     let states = if states.is_empty() { "it has no URLs".to_owned() } else { states.join(", ") };
-    out(&format!("nothing of {} waits to be sent: {states}", crate::telemetry::one_line(value)));
+    let value = crate::telemetry::one_line(value);
+    match answer.whole.last_at.filter(|_| count("pending") > 0) {
+        Some(at) => out(&format!(
+            "{value}: {states}; what waits came by other files, of too many to tell when; all is sent by {}",
+            look.until(at)
+        )),
+        None => out(&format!("nothing of {value} waits to be sent: {states}")),
+    }
     Ok(0)
 }

@@ -46,6 +46,26 @@ pub struct Group {
     pub dropped_at: Time,
     /// How many there are.
     pub urls: u64,
+    /// The live wishes for them, one a file, where several lines named them; else none.
+    pub wishes: Vec<FileWish>,
+}
+
+/// What a file wants of URLs that several lines named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileWish {
+    /// The file.
+    pub file: FileId,
+    /// Its priority for them.
+    pub priority: Priority,
+    /// For it they are not to be sent at this time or after.
+    pub deadline: Option<Time>,
+}
+
+impl FileWish {
+    /// What decides which of several wishes is the strongest: the least.
+    pub fn rank(&self) -> (Priority, bool, Option<Time>) {
+        (self.priority, self.deadline.is_none(), self.deadline)
+    }
 }
 
 /// What a forecast starts from.
@@ -110,7 +130,7 @@ pub struct DayForecast {
     pub urls: u64,
 }
 
-/// What will become of the pending URLs of a file.
+/// What will become of the pending URLs of a file, also of those that came by another and that its lines want.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileForecast {
     /// Its row; none for files that are taken together.
@@ -202,22 +222,44 @@ impl FileSum {
     fn of(groups: &[Group]) -> BTreeMap<Option<FileId>, Self> {
         let mut files: BTreeMap<Option<FileId>, Self> = BTreeMap::new();
         for group in groups {
-            let file = files.entry(group.file).or_insert_with(|| Self {
-                urls: 0,
-                priority: group.priority,
-                first_at: None,
-                last_at: None,
-                submitted: 0,
-                missed: 0,
-                deadlines: BTreeMap::new(),
-            });
-            file.urls += group.urls;
-            file.priority = file.priority.min(group.priority);
-            if let Some(deadline) = group.deadline {
-                file.deadline(deadline).urls += group.urls;
+            for (file, deadline) in wanted_by(group) {
+                files.entry(file).or_insert_with(|| Self::new(group.priority)).add(group, deadline);
             }
         }
         files
+    }
+
+    fn new(priority: Priority) -> Self {
+        Self { urls: 0, priority, first_at: None, last_at: None, submitted: 0, missed: 0, deadlines: BTreeMap::new() }
+    }
+
+    fn add(&mut self, group: &Group, deadline: Option<Time>) {
+        self.urls += group.urls;
+        self.priority = self.priority.min(group.priority);
+        if let Some(deadline) = deadline {
+            self.deadline(deadline).urls += group.urls;
+        }
+    }
+
+    /// So many of its URLs are sent, unless its own deadline for them is over.
+    fn send(&mut self, urls: u64, deadline: Option<Time>, now: Time, warm_after: TimeDelta) {
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            self.miss(urls, deadline);
+            return;
+        }
+        self.first_at.get_or_insert(now);
+        self.last_at = Some(now);
+        self.submitted += urls;
+        if let Some(deadline) = deadline {
+            self.deadline(deadline).cold += if now + warm_after > deadline { urls } else { 0 };
+        }
+    }
+
+    fn miss(&mut self, urls: u64, deadline: Option<Time>) {
+        self.missed += urls;
+        if let Some(deadline) = deadline {
+            self.deadline(deadline).missed += urls;
+        }
     }
 
     fn deadline(&mut self, deadline: Time) -> &mut DeadlineForecast {
@@ -236,6 +278,15 @@ impl FileSum {
             beyond: self.urls - self.submitted - self.missed,
             deadlines: self.deadlines.into_values().collect(),
         }
+    }
+}
+
+/// The files that want a group, each with its deadline for it.
+fn wanted_by(group: &Group) -> Vec<(Option<FileId>, Option<Time>)> {
+    if group.wishes.is_empty() {
+        vec![(group.file, group.deadline)]
+    } else {
+        group.wishes.iter().map(|wish| (Some(wish.file), wish.deadline)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
-use super::{Assumption, DayForecast, FileSum, Forecast, Group, Outlook, flies_for, warm_after};
+use super::{Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, flies_for, wanted_by, warm_after};
 use crate::model::{BudgetDay, FileId, Priority, Reading, Time};
 use crate::schedule::{
     Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, WaitWhy, decide, learn,
@@ -37,6 +37,8 @@ pub(super) struct Run<'a> {
     /// Deadlines of all groups that are left, and since when each group may go, if it had to wait.
     deadlines: BTreeMap<(Time, Place), Option<Time>>,
     files: BTreeMap<Option<FileId>, FileSum>,
+    /// All of it: a URL that several files want is in the sum of each.
+    all: FileSum,
     days: Vec<(BudgetDay, DayForecast)>,
     last_at: Option<Time>,
     assumed: Vec<Assumption>,
@@ -75,19 +77,26 @@ impl<'a> Run<'a> {
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             files: FileSum::of(&outlook.groups),
+            all: FileSum::new(Priority::Low),
             days: Vec::new(),
             last_at: None,
             assumed,
         };
         for (number, group) in outlook.groups.into_iter().enumerate().filter(|(_, group)| group.urls > 0) {
-            let place = (group.priority, group.deadline.is_none(), group.deadline, group.order, number);
-            run.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), group.ready_at)));
-            match group.ready_at.filter(|at| *at > now) {
-                Some(at) => run.waiting.insert((at, place), group),
-                None => run.ready.insert(place, group),
-            };
+            run.all.add(&group, group.deadline);
+            run.put(group, number);
         }
         run
+    }
+
+    /// Puts a group where it stands in the queue.
+    fn put(&mut self, group: Group, number: usize) {
+        let place = (group.priority, group.deadline.is_none(), group.deadline, group.order, number);
+        self.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), group.ready_at)));
+        match group.ready_at.filter(|at| *at > self.now) {
+            Some(at) => self.waiting.insert((at, place), group),
+            None => self.ready.insert(place, group),
+        };
     }
 
     /// Steps until nothing is left, or as far as a forecast goes.
@@ -144,11 +153,29 @@ impl<'a> Run<'a> {
             let ((deadline, place), ready_at) = entry.remove_entry();
             let gone = self.ready.remove(&place).or_else(|| self.waiting.remove(&(ready_at?, place)));
             if let Some(group) = gone {
-                let file = self.files.get_mut(&group.file).expect("every group's file is summed up");
-                file.missed += group.urls;
-                file.deadline(deadline).missed += group.urls;
+                self.lapse(group, deadline, place.4);
             }
         }
+    }
+
+    /// The deadline of a group's strongest wish is over: it goes by the strongest that is left, or ends with the last.
+    fn lapse(&mut self, mut group: Group, deadline: Time, number: usize) {
+        let is_over = |at: Option<Time>| at.is_some_and(|at| at <= deadline);
+        for (file, own) in wanted_by(&group).into_iter().filter(|(_, own)| is_over(*own)) {
+            self.file(file).miss(group.urls, own);
+        }
+        group.wishes.retain(|wish| !is_over(wish.deadline));
+        match group.wishes.iter().copied().min_by_key(FileWish::rank) {
+            None => self.all.miss(group.urls, Some(deadline)),
+            Some(next) => {
+                (group.priority, group.deadline) = (next.priority, next.deadline);
+                self.put(group, number);
+            }
+        }
+    }
+
+    fn file(&mut self, file: Option<FileId>) -> &mut FileSum {
+        self.files.get_mut(&file).expect("every group's files are summed up")
     }
 
     /// URLs leave the service's queue.
@@ -193,7 +220,7 @@ impl<'a> Run<'a> {
 
     /// A batch goes and is accepted.
     fn send(&mut self, plan: &Plan) {
-        let now = self.now;
+        let (now, warm_after) = (self.now, self.warm_after);
         let mut sent = 0;
         while sent < u64::from(plan.urls_max) {
             let Some(mut entry) = self.ready.first_entry().filter(|entry| entry.key().0 <= plan.weakest) else { break };
@@ -202,18 +229,13 @@ impl<'a> Run<'a> {
             let urls = group.urls.min(u64::from(plan.urls_max) - sent);
             group.urls -= urls;
             sent += urls;
-            let file = self.files.get_mut(&group.file).expect("every group's file is summed up");
-            file.first_at.get_or_insert(now);
-            file.last_at = Some(now);
-            file.submitted += urls;
-            if let Some(deadline) = group.deadline {
-                file.deadline(deadline).cold += if now + self.warm_after > deadline { urls } else { 0 };
-            }
+            let (wanted, deadline) = (wanted_by(group), group.deadline);
             if group.urls == 0 {
-                let deadline = group.deadline;
                 entry.remove();
                 deadline.map(|deadline| self.deadlines.remove(&(deadline, place)));
             }
+            self.all.send(urls, deadline, now, warm_after);
+            wanted.into_iter().for_each(|(file, own)| self.file(file).send(urls, own, now, warm_after));
         }
         if self.snapshot.flight.is_some() {
             self.flying.push_back((now + self.flies_for, u32::try_from(sent).unwrap_or(u32::MAX)));
@@ -263,21 +285,21 @@ impl<'a> Run<'a> {
 
     fn finish(self) -> Forecast {
         let warm_after = self.warm_after;
+        let all = self.all.finish(None, warm_after);
         let mut files: Vec<_> = self.files.into_iter().map(|(id, file)| file.finish(id, warm_after)).collect();
         files.sort_by_key(|file| (file.beyond > 0, file.last_at.is_none(), file.last_at, file.file_id));
-        let deadlines = || files.iter().flat_map(|file| &file.deadlines);
         let days: Vec<DayForecast> = self.days.into_iter().map(|(_, day)| day).collect();
         let mut assumed = self.assumed;
         assumed.dedup();
         Forecast {
             at: self.started_at,
-            urls: files.iter().map(|file| file.urls).sum(),
+            urls: all.urls,
             last_at: self.last_at,
             requests: days.iter().map(|day| day.requests).sum(),
-            submitted: files.iter().map(|file| file.submitted).sum(),
-            missed: deadlines().map(|deadline| deadline.missed).sum(),
-            cold: deadlines().map(|deadline| deadline.cold).sum(),
-            beyond: files.iter().map(|file| file.beyond).sum(),
+            submitted: all.submitted,
+            missed: all.missed(),
+            cold: all.deadlines.iter().map(|deadline| deadline.cold).sum(),
+            beyond: all.beyond,
             ends_at: self.now,
             days,
             files,

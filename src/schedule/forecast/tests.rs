@@ -30,7 +30,35 @@ fn group(file: i64, urls: u64) -> Group {
         order: file,
         dropped_at: now(),
         urls,
+        wishes: Vec::new(),
     }
+}
+
+#[test]
+fn a_url_that_several_files_want_is_in_the_forecast_of_each_and_ends_with_the_last() {
+    let wish = |file, priority, deadline: Option<i64>| FileWish {
+        file: FileId(file),
+        priority,
+        deadline: deadline.map(|m| now() + minutes(m)),
+    };
+    let wishes = vec![wish(1, Priority::Urgent, Some(1)), wish(2, Priority::Low, None)];
+    let shared = |ready: i64| Group {
+        priority: Priority::Urgent,
+        deadline: Some(now() + minutes(1)),
+        ready_at: Some(now() + minutes(ready)),
+        wishes: wishes.clone(),
+        ..group(1, 10)
+    };
+    let policy = Policy { linger: Duration::ZERO, ..policy() };
+    let of = |forecast: &Forecast, file| forecast.files.iter().find(|it| it.file_id == Some(file)).cloned().unwrap();
+    // Sent in time, for both.
+    let sent = forecast(outlook(vec![shared(0), group(3, 5)]), &policy, now());
+    assert_eq!((sent.urls, sent.submitted, sent.missed), (15, 15, 0));
+    assert_eq!((of(&sent, 1).submitted, of(&sent, 2).submitted, of(&sent, 3).urls), (10, 10, 5));
+    // Too late for the first, which the second waits for no longer than it has to.
+    let late = forecast(outlook(vec![shared(5)]), &policy, now());
+    assert_eq!((late.urls, late.submitted, late.missed), (10, 10, 0));
+    assert_eq!((of(&late, 1).missed(), of(&late, 1).submitted, of(&late, 2).submitted), (10, 0, 10));
 }
 
 fn outlook(groups: Vec<Group>) -> Outlook {
