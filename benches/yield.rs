@@ -106,7 +106,7 @@ impl Service for World {
             return Reply::Lost("reset".into());
         }
         let reply = self.perform(urls, now);
-        let accepted = matches!(&reply, Reply::Answered(answer) if answer.is_success());
+        let accepted = reply.prefetch().is_ok();
         self.nonces.insert(nonce, accepted);
         if breaks { Reply::Lost("reset".into()) } else { reply }
     }

@@ -6,15 +6,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::service::Client;
 
 /// What a stage works by.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The configuration.
     pub config: Config,
-    /// The connection, with its deadline.
-    pub client: Client,
 }
 
 /// Where a stage hears of new ones.

@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::{failure, load, runtime, text};
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{self, Credentials};
+use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, lock_paths};
 use crate::schedule::PauseWhy;
-use crate::service::{Client, Reply, SignedCall};
+use crate::service::Service;
 use crate::spool::{APART, Folders};
 use crate::submit::still_paused;
 use crate::{exit, store};
@@ -44,12 +45,12 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Vec<String>>
     check_paths(&config, &mut said)?;
     let (credentials, source) = credentials::load(&config)?;
     said.push(format!("credentials    ok: access key {} from {source}", credentials.access_key_id));
-    let client = Client::new(&config.api)
+    let service = Service::new(&config, Clock::system(), Provider::new(&config, (credentials, source)))
         .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
     runtime()?.block_on(async {
         said.push(check_database(config.database.url.path()).await?);
         if args.online {
-            said.push(check_online(&config, &client, &credentials).await?);
+            said.push(check_online(&config, &service).await?);
         }
         Ok(said)
     })
@@ -122,19 +123,17 @@ async fn check_database(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-async fn check_online(config: &Config, client: &Client, credentials: &Credentials) -> anyhow::Result<String> {
-    let nonce = uuid::Uuid::new_v4().to_string();
-    let call = SignedCall::quota(credentials, &nonce, crate::clock::Clock::system().now());
-    let reply = client.send(&call).await;
+async fn check_online(config: &Config, service: &Service) -> anyhow::Result<String> {
+    let said = service.quota().await;
     let url = config.api.endpoint.url();
-    match &reply {
-        Reply::NotSent(why) | Reply::Lost(why) => {
-            return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
-        }
-        Reply::Answered(_) => {}
+    if let Err(fault) = &said
+        && fault.http_status.is_none()
+    {
+        let why = fault.message.as_deref().unwrap_or_default();
+        return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
     }
     let unlike = PauseWhy("it does not answer like the API; is [api] endpoint right?".to_owned());
-    match still_paused(&reply, &unlike) {
+    match still_paused(&said, &unlike) {
         Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {why}"))),
         Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {why}"))),
         None => Ok(format!("service        ok: {url} takes the credentials")),

@@ -32,7 +32,7 @@ use crate::meters;
 use crate::notify::Notifier;
 use crate::pulse::Pulse;
 use crate::schedule::Policy;
-use crate::service::Client;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::spool::{Folders, Ingest, Spool};
 use crate::status::{Board, Health, Sign, SignOfLife};
@@ -84,7 +84,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let locks = lock_paths(&config).map(|path| Lock::take(&path));
     let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
     let store = open_store(&config).await?;
-    let client = Client::new(&config.api)
+    let service = Service::new(&config, clock.clone(), keys.clone())
         .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
 
     let asked = Asked::default();
@@ -99,8 +99,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let spool =
         Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), &config);
     let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
-    let submitter =
-        Submitter::new(Arc::clone(&store), board.clone(), clock.clone(), client.clone(), keys.clone(), &config);
+    let service = service.observed_by(meters::call);
+    let submitter = Submitter::new(Arc::clone(&store), board.clone(), service.clone(), &config);
     let herald = Herald { store: Arc::clone(&store), board: board.clone(), asked: asked.state };
 
     let mut stages = JoinSet::new();
@@ -111,9 +111,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         .context("setting up the HTTP client of [track] verify")?;
     let endpoint = config.api.endpoint.url().to_string();
     let (spool_dir, listen) = (config.spool.dir.clone(), config.http.listen);
-    let (settings, live) = watch::channel(Arc::new(Settings { config, client }));
-    let tracker =
-        Tracker::new(Arc::clone(&store), clock.clone(), submitter.desk(), keys.clone(), Arc::clone(&live.borrow()));
+    let (settings, live) = watch::channel(Arc::new(Settings { config }));
+    let tracker = Tracker::new(Arc::clone(&store), service, submitter.room(), Arc::clone(&live.borrow()));
     let http =
         listen.map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), live.clone()));
     let keeper =

@@ -98,12 +98,11 @@ impl Reloader {
         // A file that is being written, or lies on a slow disk, keeps whoever reads it waiting.
         let of = config.clone();
         let key = tokio::task::spawn_blocking(move || credentials::load(&of)).await.context("reading the key")??;
-        let client = if config.api == running.config.api {
-            running.client.clone()
-        } else {
-            Client::new(&config.api).context("setting up TLS")?
-        };
-        Ok((Settings { config, client }, key, waiting))
+        if config.api != running.config.api {
+            // The stages do it once more for themselves, between two steps; here it can still be refused.
+            Client::new(&config.api).context("setting up TLS")?;
+        }
+        Ok((Settings { config }, key, waiting))
     }
 
     /// A paused account is tried at once: whoever mends it reloads.

@@ -200,7 +200,7 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &str) -> Result
 /// # Errors
 ///
 /// What the database says.
-pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<bool> {
+pub(super) async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<bool> {
     sqlx::query(PAUSE).bind(&why.0).bind(to_millis(now)).bind(to_millis(probe_at)).execute(tx.conn()).await?;
     Ok(sqlx::query(TELL_PAUSED).execute(tx.conn()).await?.rows_affected() > 0)
 }
@@ -210,7 +210,7 @@ pub async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at:
 /// # Errors
 ///
 /// What the database says.
-pub async fn well_again_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
+pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(sqlx::query(TELL_RESUMED).execute(tx.conn()).await?.rows_affected() > 0)
 }
 

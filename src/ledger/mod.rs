@@ -17,12 +17,13 @@ mod book;
 mod days;
 mod flight;
 mod marker;
+mod pause;
 mod prune;
 
 pub use account::{
     Fact, ask_at_once_tx, back_off_tx, clamp_waits_tx, forget_refusals_tx, go_on_tx, known_quota, note_accepted_tx,
-    note_bad_rate_tx, note_fact_tx, pause_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx,
-    standing, stop_tx, well_again_tx,
+    note_bad_rate_tx, note_fact_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx, standing,
+    stop_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, move_charge_tx,
@@ -34,4 +35,5 @@ pub use days::{
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use marker::{Mark, Marker, reconcile};
+pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
 pub use prune::{Outlived, forget_tx, outlived_tx};

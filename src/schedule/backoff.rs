@@ -19,6 +19,12 @@ pub struct Backoff {
     pub max: Duration,
 }
 
+/// Until when an answer asks to be left alone: for `retry_after`, of which no more is believed than an hour.
+pub fn asked_to_wait(retry_after: Option<Duration>, now: Time) -> Time {
+    let asked = TimeDelta::from_std(retry_after.unwrap_or_default()).unwrap_or(TimeDelta::MAX);
+    now + asked.min(ASKED_TO_WAIT_MAX)
+}
+
 impl Backoff {
     /// The longest wait after so many failures in a row.
     pub fn bound(&self, failures: u32) -> Duration {
@@ -50,6 +56,14 @@ mod tests {
     fn the_bound_doubles_up_to_the_longest() {
         let bounds: Vec<u64> = [1, 2, 3, 9, 10, 11, u32::MAX].map(|n| BACKOFF.bound(n).as_secs()).to_vec();
         assert_eq!(bounds, [2, 4, 8, 512, 900, 900, 900]);
+    }
+
+    #[test]
+    fn nobody_is_left_alone_for_longer_than_an_hour() {
+        let now = from_millis(0);
+        let asked = |seconds| (asked_to_wait(Some(Duration::from_secs(seconds)), now) - now).num_seconds();
+        assert_eq!([0, 7, 3_600, 3_601, u64::MAX].map(asked), [0, 7, 3_600, 3_600, 3_600]);
+        assert_eq!(asked_to_wait(None, now), now);
     }
 
     proptest! {

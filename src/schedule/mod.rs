@@ -12,7 +12,7 @@ mod quota;
 mod ready;
 mod reasons;
 
-pub use backoff::{ASKED_TO_WAIT_MAX, Backoff};
+pub use backoff::{ASKED_TO_WAIT_MAX, Backoff, asked_to_wait};
 pub use decide::{Decision, Plan, decide};
 pub use flight::{Flight, Full, QueueSize, flies_at_most};
 pub use forecast::{

@@ -3,16 +3,18 @@
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect;
 
 use super::call::SignedCall;
 use super::reply::{Answer, Reply};
 use crate::config::Api;
-use crate::meters;
 
-/// Longest answer that is read, in bytes. An accepted batch answers in a few hundred.
+/// Longest answer that is read, in bytes, unpacked. An accepted batch answers in a few hundred.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Milliseconds for which the service asks to be left alone; it comes with throttling (SIBLING-APIS.md, J).
+const ACS_RETRY_AFTER: HeaderName = HeaderName::from_static("x-acs-retry-after");
 
 /// How long an idle connection is kept; gateways drop theirs after about a minute.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -52,18 +54,18 @@ impl Client {
         Ok(Self { http: builder.build()?, endpoint: api.endpoint.url().clone() })
     }
 
-    /// Sends the call once and reads its answer.
-    pub async fn send(&self, call: &SignedCall) -> Reply {
+    /// Sends the call once and reads its answer; tells how long that took.
+    pub(super) async fn send(&self, call: &SignedCall) -> (Reply, Duration) {
         let started = Instant::now();
         let reply = self.exchange(call).await;
-        meters::call(call.operation.as_str(), reply.word(), started.elapsed());
-        reply
+        (reply, started.elapsed())
     }
 
     async fn exchange(&self, call: &SignedCall) -> Reply {
         let request = self
             .http
             .post(self.endpoint.clone())
+            .headers(call.headers.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(call.body.clone());
         match request.send().await {
@@ -76,9 +78,9 @@ impl Client {
 
 async fn read(mut response: reqwest::Response) -> Reply {
     let status = response.status().as_u16();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let date = header(DATE).and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
-    let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok());
+    let date = text(response.headers(), DATE).and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+    let date = date.map(|date| date.to_utc());
+    let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -90,6 +92,17 @@ async fn read(mut response: reqwest::Response) -> Reply {
             Err(error) => return Reply::Lost(format!("in the answer (HTTP {status}): {}", in_words(&error))),
         }
     }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// For how long an answer asks to be left alone: the longer of the two headers that say so.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name| text(headers, name)?.trim().parse().ok();
+    let seconds = number(RETRY_AFTER).map(Duration::from_secs);
+    seconds.max(number(ACS_RETRY_AFTER).map(Duration::from_millis))
 }
 
 /// The error and what caused it, without the URL: that is configured, and a proxy's may hold a password.
@@ -104,3 +117,6 @@ fn in_words(error: &reqwest::Error) -> String {
     causes.dedup();
     format!("the call {what}: {}", if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,25 @@
-//! The service as this program knows it: what is signed, sent and read back, how far a call got, and the service's clock.
-//! It knows nothing of batches or budgets; what an answer means is decided by `submit::outcome`.
+//! The service as this program knows it: typed calls ([`Service`]) that return what they brought or a [`Fault`].
+//!
+//! Here alone is known what products call their operations and how much they take (`limits`), how a call is signed and
+//! goes (`call`, `client`), at what pace (`pace`), how answers are spelled (`body`), and what an error code means
+//! (`fault`). What is done about a fault is decided by the stages.
 
+mod api;
+mod body;
 mod call;
 mod client;
-mod clock;
 mod encode;
+mod fault;
+mod limits;
 mod pace;
 mod reply;
 mod tasks;
 
-pub use call::{
-    DOMAINS_A_PAGE, Operation, PreloadOptions, SIGNATURE_VALID, SignedCall, TASKS_A_PAGE, TaskQuery, Window,
-};
+pub use api::{Observer, Service, SignedPrefetch};
+pub use call::{PrefetchOptions, SIGNATURE_VALID, TaskQuery, Window};
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
-pub use clock::{Heard, Moment, ServiceClock};
-pub use pace::{Pace, TURN_MAX};
-pub use reply::{Answer, DomainRow, ErrorBody, PreloadBody, Reply};
+pub use fault::{Class, Deferral, Fault, Refusal};
+pub use limits::{Listing, Product, Quotas, Submission, VOD};
+pub use pace::{TURN_MAX, Turn};
+pub use reply::{Accepted, Answer, DomainPage, DomainRow, Quota, Reply};
 pub use tasks::{TaskPage, TaskRow, TaskStatus};

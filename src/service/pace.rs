@@ -2,9 +2,13 @@
 //! little of it back.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::info;
 
 /// The slowest pace, in calls a second: what is slower is left to the backoff.
 const RATE_MIN: f64 = 0.1;
@@ -15,9 +19,50 @@ pub const TURN_MAX: Duration = Duration::from_secs(10);
 /// Of the configured rate, what a call that is not throttled brings back.
 const RECOVERED_A_CALL: f64 = 0.05;
 
+/// Where calls wait for their turn: one at a time, at one pace, whichever stage makes them.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pace: Arc<Mutex<Pace>>,
+    /// Calls a second, as configured.
+    rate_max: AtomicU32,
+}
+
+/// A call's turn. No other call of its gate goes while it is held.
+#[derive(Debug)]
+pub struct Turn(OwnedMutexGuard<Pace>);
+
+impl Gate {
+    pub(super) fn new(calls_per_second: u32) -> Self {
+        let pace = Pace::new(f64::from(calls_per_second));
+        Self { pace: Arc::new(Mutex::new(pace)), rate_max: AtomicU32::new(calls_per_second) }
+    }
+
+    /// Another fastest pace holds from the next turn on.
+    pub(super) fn set_rate(&self, calls_per_second: u32) {
+        self.rate_max.store(calls_per_second, Ordering::Relaxed);
+    }
+
+    /// Waits for the next turn.
+    pub(super) async fn turn(&self) -> Turn {
+        let mut pace = Arc::clone(&self.pace).lock_owned().await;
+        pace.set_max(f64::from(self.rate_max.load(Ordering::Relaxed)));
+        pace.until_ready().await;
+        Turn(pace)
+    }
+}
+
+impl Turn {
+    /// The call of this turn was answered, throttled or not.
+    pub(super) fn answered(mut self, throttled: bool) {
+        if self.0.answered(throttled) {
+            info!(calls_per_second = self.0.rate(), "throttled: calls go slower, and faster again by and by");
+        }
+    }
+}
+
 /// The pace.
 #[derive(Debug)]
-pub struct Pace {
+struct Pace {
     limiter: DefaultDirectRateLimiter,
     rate: f64,
     rate_max: f64,
@@ -25,17 +70,17 @@ pub struct Pace {
 
 impl Pace {
     /// At the configured calls a second, which is the fastest.
-    pub fn new(rate_max: f64) -> Self {
+    fn new(rate_max: f64) -> Self {
         Self { limiter: limiter(rate_max), rate: rate_max, rate_max }
     }
 
     /// Until the next call may go.
-    pub async fn until_ready(&self) {
+    async fn until_ready(&self) {
         self.limiter.until_ready().await;
     }
 
     /// A call was answered, throttled or not. True if the pace changed for the slower.
-    pub fn answered(&mut self, throttled: bool) -> bool {
+    fn answered(&mut self, throttled: bool) -> bool {
         let rate = next_rate(self.rate, self.rate_max, throttled);
         if rate.to_bits() == self.rate.to_bits() {
             return false;
@@ -48,7 +93,7 @@ impl Pace {
     }
 
     /// Takes over another fastest pace; one that was slowed down comes back from where it is.
-    pub fn set_max(&mut self, rate_max: f64) {
+    fn set_max(&mut self, rate_max: f64) {
         if rate_max.to_bits() == self.rate_max.to_bits() {
             return;
         }
@@ -57,7 +102,7 @@ impl Pace {
     }
 
     /// Calls a second now.
-    pub fn rate(&self) -> f64 {
+    fn rate(&self) -> f64 {
         self.rate
     }
 }

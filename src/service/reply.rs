@@ -1,9 +1,14 @@
-//! What came back of a call, and how far it got.
+//! What came back of a call, how far it got, and what each operation reads in it.
 
-use serde::Deserialize;
+use std::time::Duration;
 
+use serde_json::Value;
+
+use super::body::{Body, field, number, rows, text};
+use super::fault::Fault;
+use super::limits::VOD;
 use super::tasks::TaskPage;
-use crate::model::Time;
+use crate::model::{TaskId, Time, parse_task_ids};
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,57 @@ pub enum Reply {
     Answered(Answer),
 }
 
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The service's clock, from the header `Date`.
+    pub date: Option<Time>,
+    /// For how long the service asks to be left alone, from the headers `x-acs-retry-after` and `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// At most [`super::BODY_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+/// A batch was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its tasks, at least one.
+    pub tasks: Vec<TaskId>,
+    /// The service's name for the call; none where the task was found without an answer, or the answer has none.
+    pub request_id: Option<String>,
+    /// The answer's status; none where the task was found without one.
+    pub http_status: Option<u16>,
+}
+
+/// What is left of the day, in whatever unit the service counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// What a day has.
+    pub a_day: u64,
+    /// What is left of this one.
+    pub remains: u64,
+}
+
+/// A page of the account's domains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainPage {
+    /// Its rows.
+    pub rows: Vec<DomainRow>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// A domain of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainRow {
+    /// Its name; one that begins with a dot or with `*.` stands for all below it.
+    pub name: String,
+    /// `online`, `offline`, `configuring`, `configure_failed`, `checking` or `check_failed`.
+    pub status: String,
+}
+
 impl Reply {
     /// How far it got, as it stands in metrics.
     pub fn word(&self) -> &'static str {
@@ -25,119 +81,134 @@ impl Reply {
             Self::Answered(_) => "answered",
         }
     }
-}
 
-/// A whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The service's clock, from the header `Date`.
-    pub date: Option<Time>,
-    /// Seconds, from the header `Retry-After`.
-    pub retry_after: Option<u64>,
-    /// At most [`super::BODY_BYTES_MAX`].
-    pub body: Vec<u8>,
-}
-
-/// What all answers of the service have in common. Error bodies have been seen with keys in lower case.
-#[derive(Debug, Deserialize)]
-struct SignedBody {
-    #[serde(alias = "requestId", alias = "requestid", rename = "RequestId")]
-    request_id: String,
-}
-
-/// The body of an error (VOD-API.md, "Gateway errors").
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ErrorBody {
-    /// E.g. `Throttling.User`.
-    pub code: String,
-    /// In words.
-    pub message: Option<String>,
-    /// The service's name for the call.
-    pub request_id: Option<String>,
-}
-
-/// The body of an accepted `PreloadVodObjectCaches`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct PreloadBody {
-    /// One or several IDs, comma-separated.
-    pub preload_task_id: String,
-    /// The service's name for the call.
-    pub request_id: Option<String>,
-}
-
-/// The body of `DescribeVodRefreshQuota`, as far as prefetching goes. The service writes the numbers as text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct QuotaBody {
-    preload_quota: String,
-    preload_remain: String,
-}
-
-/// The body of `DescribeVodUserDomains`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DomainsBody {
-    domains: DomainList,
-    total_count: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DomainList {
-    #[serde(default)]
-    page_data: Vec<DomainRow>,
-}
-
-/// A domain of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct DomainRow {
-    /// Its name; one that begins with a dot or with `*.` stands for all below it.
-    pub domain_name: String,
-    /// `online`, `offline`, `configuring`, `configure_failed`, `checking` or `check_failed`.
-    pub domain_status: String,
-}
-
-impl Answer {
-    /// The day's prefetch quota and what is left of it, if the body says so.
-    pub fn quota(&self) -> Option<(u64, u64)> {
-        let body: QuotaBody = serde_json::from_slice(&self.body).ok()?;
-        Some((body.preload_quota.trim().parse().ok()?, body.preload_remain.trim().parse().ok()?))
+    /// The answer, if the service itself gave it: every answer of its operations is JSON with a `RequestId` (VOD-API.md,
+    /// "Gateway errors").
+    pub fn of_the_service(&self) -> Option<&Answer> {
+        match self {
+            Self::Answered(answer) => Body::read(&answer.body).filter(Body::is_the_services).map(|_| answer),
+            Self::NotSent(_) | Self::Lost(_) => None,
+        }
     }
 
-    /// A page of tasks, if the body is one.
-    pub fn tasks(&self) -> Option<TaskPage> {
-        TaskPage::read(&self.body)
+    /// Of a prefetch: a 2xx counts as accepted only with a task ID.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead. Anything else with a 2xx may have been accepted.
+    pub fn prefetch(&self) -> Result<Accepted, Fault> {
+        self.read(|body, status| {
+            let tasks = parse_task_ids(&text(body.value(), VOD.prefetch.task_ids)?);
+            let accepted = Accepted { tasks, request_id: body.request_id(), http_status: Some(status) };
+            (!accepted.tasks.is_empty()).then_some(accepted)
+        })
     }
 
-    /// A page of the account's domains and how many there are in all, if the body says so.
-    pub fn domains(&self) -> Option<(Vec<DomainRow>, u64)> {
-        let body: DomainsBody = serde_json::from_slice(&self.body).ok()?;
-        Some((body.domains.page_data, body.total_count))
+    /// Of the question what is left of the day.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead.
+    pub fn quota(&self) -> Result<Quota, Fault> {
+        let [a_day, remains] = VOD.quota.prefetch;
+        self.read(|body, _| {
+            Some(Quota { a_day: number(body.value(), a_day)?, remains: number(body.value(), remains)? })
+        })
     }
 
-    /// Whether the service itself answered, and no gateway or page on the way: every answer of its operations is JSON
-    /// with a `RequestId` (VOD-API.md, "Gateway errors").
-    pub fn is_the_services(&self) -> bool {
-        serde_json::from_slice::<SignedBody>(&self.body).is_ok_and(|body| !body.request_id.is_empty())
+    /// Of the question which tasks there are.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead.
+    pub fn tasks(&self) -> Result<TaskPage, Fault> {
+        self.read(|body, _| TaskPage::read(body.value()))
     }
 
-    /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+    /// Of the question which domains the account has.
+    ///
+    /// # Errors
+    ///
+    /// What it is instead.
+    pub fn domains(&self) -> Result<DomainPage, Fault> {
+        self.read(|body, _| {
+            field(body.value(), VOD.domains.rows[0])?;
+            let rows = rows(body.value(), VOD.domains.rows).map(DomainRow::read).collect::<Option<_>>()?;
+            Some(DomainPage { rows, total: number(body.value(), "TotalCount")? })
+        })
     }
 
-    /// The body as the JSON of an error, if it is one.
-    pub fn error(&self) -> Option<ErrorBody> {
-        serde_json::from_slice(&self.body).ok()
+    fn read<T>(&self, read: impl FnOnce(&Body, u16) -> Option<T>) -> Result<T, Fault> {
+        let told = match self {
+            Self::Answered(answer) if (200..300).contains(&answer.status) => {
+                Body::read(&answer.body).and_then(|body| read(&body, answer.status))
+            }
+            _ => None,
+        };
+        told.ok_or_else(|| Fault::of(self))
+    }
+}
+
+impl DomainRow {
+    fn read(row: &Value) -> Option<Self> {
+        Some(Self { name: text(row, "DomainName")?, status: text(row, "DomainStatus")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(body: &str) -> Reply {
+        Reply::Answered(Answer { status: 200, date: None, retry_after: None, body: body.into() })
     }
 
-    /// The body as the JSON of an accepted batch, if it is one.
-    pub fn preload(&self) -> Option<PreloadBody> {
-        serde_json::from_slice(&self.body).ok()
+    #[test]
+    fn an_accepted_batch_may_have_several_tasks_and_they_may_be_numbers() {
+        for (body, count) in [
+            (r#"{"RequestId":"R","PreloadTaskId":"1,2"}"#, 2),
+            (r#"{"requestId":"R","preloadTaskId":"1"}"#, 1),
+            (r#"{"RequestId":"R","PreloadTaskId":95248880}"#, 1),
+        ] {
+            let accepted = answered(body).prefetch().unwrap();
+            assert_eq!((accepted.tasks.len(), accepted.request_id.as_deref()), (count, Some("R")), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_what_it_is_however_it_is_spelled_and_never_a_fault() {
+        let quota = Quota { a_day: 500, remains: 17 };
+        for body in [
+            r#"{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"17"}"#,
+            r#"{"requestId":"R","preloadQuota":500,"preloadRemain":17}"#,
+        ] {
+            assert_eq!(answered(body).quota(), Ok(quota), "{body}");
+        }
+        let fault = answered(r#"{"RequestId":"R","PreloadQuota":"500"}"#).quota().unwrap_err();
+        assert!(fault.is_the_services && fault.code.is_none() && fault.http_status == Some(200));
+    }
+
+    #[test]
+    fn domains_are_read_however_they_are_spelled_and_half_a_row_is_none() {
+        let row = DomainRow { name: "vod.example.com".to_owned(), status: "online".to_owned() };
+        for body in [
+            r#"{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#,
+            r#"{"totalCount":"1","domains":{"pageData":[{"domainName":"vod.example.com","domainStatus":"online"}]}}"#,
+        ] {
+            assert_eq!(answered(body).domains(), Ok(DomainPage { rows: vec![row.clone()], total: 1 }), "{body}");
+        }
+        assert_eq!(answered(r#"{"TotalCount":0,"Domains":{}}"#).domains().unwrap().rows, []);
+        for body in [r#"{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"a"}]}}"#, r#"{"TotalCount":0}"#, "[]"] {
+            assert!(answered(body).domains().is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_json_with_a_request_id_is_provably_the_services() {
+        assert!(answered(r#"{"requestId":"R"}"#).of_the_service().is_some());
+        let xml = "<Error><RequestId>R</RequestId><Code>Throttling</Code></Error>";
+        for body in [r#"{"RequestId":""}"#, r#"{"Code":"Throttling"}"#, "<html>", xml] {
+            assert!(answered(body).of_the_service().is_none(), "{body}");
+        }
     }
 }

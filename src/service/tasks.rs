@@ -1,9 +1,9 @@
-//! What `DescribeVodRefreshTasks` answers. The service's documents and its answers differ in how they spell it
-//! (VOD-API.md, "Found since", 9): numbers come as text or as numbers, keys in upper or lower case, and what there is
-//! none of may be left out.
+//! Tasks as the service lists them. What there is none of may be left out (VOD-API.md, "Found since", 9).
 
 use serde_json::Value;
 
+use super::body::{field, number, rows, text};
+use super::limits::VOD;
 use crate::model::Time;
 
 /// A page of tasks.
@@ -95,31 +95,14 @@ impl TaskRow {
 
 impl TaskPage {
     /// Reads a body; none if it is no page of tasks. A list that is left out is an empty one.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let body: Value = serde_json::from_slice(body).ok()?;
-        let list = field(&body, "Tasks").and_then(|tasks| field(tasks, "Task"));
-        let rows: Vec<TaskRow> =
-            list.and_then(Value::as_array).into_iter().flatten().filter_map(TaskRow::read).collect();
-        let total = text(&body, "TotalCount").and_then(|total| total.parse().ok());
-        if total.is_none() && field(&body, "Tasks").is_none() {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        let rows: Vec<TaskRow> = rows(body, VOD.tasks.rows).filter_map(TaskRow::read).collect();
+        let total = number(body, "TotalCount");
+        if total.is_none() && field(body, VOD.tasks.rows[0]).is_none() {
             return None;
         }
         Some(Self { total: total.unwrap_or(rows.len() as u64), rows })
     }
-}
-
-fn field<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
-    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-/// A value that is text or a number; none if it is neither, or empty.
-fn text(object: &Value, name: &str) -> Option<String> {
-    let text = match field(object, name)? {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Some(text).filter(|text| !text.is_empty())
 }
 
 /// A moment, with or without its seconds.
@@ -132,6 +115,10 @@ fn time(text: &str) -> Option<Time> {
 mod tests {
     use super::*;
 
+    fn read(body: &str) -> Option<TaskPage> {
+        TaskPage::read(&serde_json::from_str(body).unwrap())
+    }
+
     #[test]
     fn a_page_is_read_however_the_service_spells_it() {
         let plain = r#"{"RequestId":"R","TotalCount":2,"PageNumber":1,"PageSize":50,"Tasks":{"Task":[
@@ -141,8 +128,8 @@ mod tests {
         let other = r#"{"requestId":"R","totalCount":"2","tasks":{"task":[
             {"taskId":71,"objectPath":"a/1","status":"Complete","process":"99.37%","creationTime":"2026-11-25T06:00Z"},
             {"taskId":71,"objectPath":"a/2","status":"Timeout","process":10,"creationTime":"2026-11-25T06:00Z"}]}}"#;
-        let page = TaskPage::read(plain.as_bytes()).unwrap();
-        assert_eq!(page, TaskPage::read(other.as_bytes()).unwrap());
+        let page = read(plain).unwrap();
+        assert_eq!(page, read(other).unwrap());
         assert_eq!((page.total, page.rows.len()), (2, 2));
         assert!(page.rows.iter().all(TaskRow::is_partly));
         assert_eq!(page.rows[1].status(), Some(TaskStatus::Timeout));
@@ -157,10 +144,10 @@ mod tests {
             r#"{"RequestId":"R","TotalCount":"0","Tasks":null}"#,
             r#"{"RequestId":"R","Tasks":{"Task":null}}"#,
         ] {
-            assert_eq!(TaskPage::read(body.as_bytes()), Some(none.clone()), "{body}");
+            assert_eq!(read(body), Some(none.clone()), "{body}");
         }
-        for body in [r#"{"RequestId":"R"}"#, "[]", "7", "<html>"] {
-            assert_eq!(TaskPage::read(body.as_bytes()), None, "{body}");
+        for body in [r#"{"RequestId":"R"}"#, "[]", "7"] {
+            assert_eq!(read(body), None, "{body}");
         }
     }
 

@@ -5,15 +5,13 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::outcome::{Deferral, Outcome};
-use super::pause::{pause_account_tx, probe_at, still_paused};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
-use crate::ledger::{self, Fact};
+use crate::ledger::{self, Fact, pause_account_tx, pause_why, probe_at};
 use crate::model::AccountFault;
 use crate::queue::Batch;
-use crate::schedule::{PauseWhy, Snapshot, Standing, Unit};
-use crate::service::{Reply, SignedCall};
+use crate::schedule::{PauseWhy, Snapshot, Standing, Unit, asked_to_wait};
+use crate::service::{Class, Deferral, Fault, Quota};
 use crate::store;
 
 /// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make
@@ -24,27 +22,26 @@ impl Submitter {
     /// Asks for the quota. The answer's `Date` tells, whatever else it says, what time it is.
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
         let sent = self.clock.moment();
-        let reply = self.ask_quota().await;
+        let said = self.free(self.service.quota()).await;
         let took = self.clock.moment().boot.saturating_sub(sent.boot);
-        let outcome = Outcome::of(&reply);
-        let said = match &reply {
-            Reply::Answered(answer) if answer.is_success() => answer.quota(),
-            _ => None,
-        };
-        if let Some(quota) = said {
-            self.observe(snapshot, quota, took).await?;
-        } else if matches!(reply, Reply::Answered(_)) && is_final(&outcome) {
-            if snapshot.standing.quota_readable {
-                warn!(%outcome, "the service does not tell what is left of the day; the ledger alone counts for an hour");
-            }
-            let mut tx = self.store.write().await?;
-            ledger::note_fact_tx(&mut tx, Fact::QuotaReadable(false), self.now()).await?;
-            tx.commit().await?;
-        } else {
-            return self.could_not_ask(&outcome, &reply, &snapshot.standing).await;
+        match said {
+            Ok(quota) => self.observe(snapshot, quota, took).await?,
+            Err(fault) if is_final(&fault) => self.cannot_be_asked(&fault, &snapshot.standing).await?,
+            Err(fault) => return self.could_not_ask(&fault, &snapshot.standing).await,
         }
         self.was_word_given().await?;
         Ok(Step::Tidied)
+    }
+
+    /// The service will not say what is left, however often it is asked.
+    async fn cannot_be_asked(&self, fault: &Fault, standing: &Standing) -> store::Result<()> {
+        if standing.quota_readable {
+            let outcome = fault.class;
+            warn!(%outcome, "the service does not tell what is left of the day; the ledger alone counts for an hour");
+        }
+        let mut tx = self.store.write().await?;
+        ledger::note_fact_tx(&mut tx, Fact::QuotaReadable(false), self.now()).await?;
+        tx.commit().await
     }
 
     /// Bounds how often the service is asked for the time in vain.
@@ -64,11 +61,7 @@ impl Submitter {
         tx.commit().await
     }
 
-    async fn ask_quota(&mut self) -> Reply {
-        self.ask_free(SignedCall::quota).await
-    }
-
-    async fn observe(&self, snapshot: &Snapshot, quota: (u64, u64), took: Duration) -> store::Result<()> {
+    async fn observe(&self, snapshot: &Snapshot, quota: Quota, took: Duration) -> store::Result<()> {
         let now = self.now();
         let spent = &snapshot.spent;
         // The word is about the day on which it was given: one that is not surely the day of the books says nothing.
@@ -79,8 +72,9 @@ impl Submitter {
         }
         let mut tx = self.store.write().await?;
         ledger::enter_day_tx(&mut tx, &spent.day, &self.policy).await?;
-        let taught = ledger::observe_tx(&mut tx, spent, snapshot.standing.unit, quota, now).await?;
-        ledger::note_fact_tx(&mut tx, Fact::Quota(quota.0), now).await?;
+        let taught =
+            ledger::observe_tx(&mut tx, spent, snapshot.standing.unit, (quota.a_day, quota.remains), now).await?;
+        ledger::note_fact_tx(&mut tx, Fact::Quota(quota.a_day), now).await?;
         ledger::note_fact_tx(&mut tx, Fact::QuotaReadable(true), now).await?;
         if let Some(unit) = taught.unit {
             ledger::note_fact_tx(&mut tx, Fact::Unit(unit), now).await?;
@@ -88,7 +82,7 @@ impl Submitter {
         if let Some(cost) = taught.refusals_cost {
             ledger::note_fact_tx(&mut tx, Fact::RefusalsCost(cost), now).await?;
         }
-        ledger::queue_is_judged_tx(&mut tx, quota.1 > 0, now).await?;
+        ledger::queue_is_judged_tx(&mut tx, quota.remains > 0, now).await?;
         let drift = match taught.drift {
             Some(drift) if drift > 0 => ledger::say_drift_tx(&mut tx, &spent.day).await?.then_some(drift),
             _ => None,
@@ -108,14 +102,15 @@ impl Submitter {
         Ok(())
     }
 
-    async fn could_not_ask(&self, outcome: &Outcome, reply: &Reply, standing: &Standing) -> store::Result<Step> {
+    async fn could_not_ask(&self, fault: &Fault, standing: &Standing) -> store::Result<Step> {
         let at = self.circumstances(&Batch::default(), standing);
         let mut tx = self.store.write().await?;
-        match react(outcome, reply, &at).lesson {
+        match react(Err(fault), &at).lesson {
             Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, &why, at.now, probe_at).await?,
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
-                let why = format!("asking what is left of the day: {outcome}");
+                let until = until.max(asked_to_wait(fault.retry_after, at.now));
+                let why = format!("asking what is left of the day: {fault}");
                 ledger::back_off_tx(&mut tx, until, &why).await?;
             }
         }
@@ -128,15 +123,15 @@ impl Submitter {
     /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer
     /// free calls only.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
-        self.keys.read_again().await;
-        let paused = still_paused(&self.ask_quota().await, why);
+        self.service.keys().read_again().await;
+        let paused = still_paused(&self.free(self.service.quota()).await, why);
         let now = self.now();
         let mut tx = self.store.write().await?;
         match &paused {
             None => {
                 ledger::resume_tx(&mut tx).await?;
                 if snapshot.ready.urls == 0 {
-                    self.account_is_well_tx(&mut tx, now).await?;
+                    ledger::account_is_well_tx(&mut tx, now).await?;
                 }
             }
             Some(why) => pause_account_tx(&mut tx, why, now, probe_at(snapshot.standing.probes, now)).await?,
@@ -146,13 +141,25 @@ impl Submitter {
     }
 }
 
+/// What the free call says of a paused account: none if the pause is over, else why it is not. It is over when the
+/// service tells the quota, or says only that this key may not ask for it; that says nothing about prefetching, which
+/// is then tried. Whatever else is answered changes nothing.
+pub fn still_paused(said: &Result<Quota, Fault>, before: &PauseWhy) -> Option<PauseWhy> {
+    match said.as_ref().err()?.of_the_account() {
+        Some(AccountFault::Forbidden) => None,
+        Some(fault) => Some(pause_why(fault)),
+        None => Some(before.clone()),
+    }
+}
+
 /// Whether an answer that is no quota will be the same when asked again soon: this key may not ask, or the service
 /// does not know what it was asked. Anything that passes is worth another try.
-fn is_final(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Accepted { .. } | Outcome::Refused(_) => true,
-        Outcome::Deferred(deferral) => match deferral {
-            Deferral::Account(fault) => *fault == AccountFault::Forbidden,
+fn is_final(fault: &Fault) -> bool {
+    match fault.class {
+        _ if fault.http_status.is_none() => false,
+        Class::Refused(_) => true,
+        Class::Deferred(deferral) => match deferral {
+            Deferral::Account(fault) => fault == AccountFault::Forbidden,
             Deferral::Unreachable
             | Deferral::Throttled
             | Deferral::Unavailable

@@ -4,15 +4,13 @@
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::outcome::{Deferral, Outcome};
-use super::pause::pause_account_tx;
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
-use crate::ledger::{self, Fact};
+use crate::ledger::{self, Fact, pause_account_tx};
 use crate::model::{AccountFault, Time};
 use crate::queue::{self, Batch, Host, HostStanding};
 use crate::schedule::Standing;
-use crate::service::{DomainRow, Reply, SignedCall};
+use crate::service::{DomainRow, Fault};
 use crate::store;
 use crate::telemetry::one_line;
 
@@ -72,9 +70,9 @@ impl Submitter {
                         self.domains = Domains { list: Some((list, now)), ask_at, failed_until: None };
                         self.note_domains_readable(true).await?;
                     }
-                    Err(reply) => {
+                    Err(fault) => {
                         self.domains.failed_until = Some(now + LIST_IS_FRESH);
-                        return self.could_not_ask_domains(&reply, standing).await.map(Some);
+                        return self.could_not_ask_domains(&fault, standing).await.map(Some);
                     }
                 }
             } else {
@@ -85,50 +83,44 @@ impl Submitter {
         Ok(Some(Step::Tidied))
     }
 
-    /// The whole list, or the answer that was none.
-    async fn ask_domains(&mut self) -> Result<Vec<DomainRow>, Reply> {
+    /// The whole list.
+    async fn ask_domains(&self) -> Result<Vec<DomainRow>, Fault> {
         let mut all: Vec<DomainRow> = Vec::new();
         for page in 1..=PAGES_MAX {
-            let reply = self.ask_free(|key, nonce, now| SignedCall::domains(page, key, nonce, now)).await;
-            let told = match &reply {
-                Reply::Answered(answer) if answer.is_success() => answer.domains(),
-                _ => None,
-            };
-            let Some((rows, total)) = told else { return Err(reply) };
-            let is_last = rows.is_empty();
+            let told = self.free(self.service.domains(page)).await?;
+            let is_last = told.rows.is_empty();
             // A domain that moves between two pages while they are read may come twice, and another one not at all.
-            all.extend(rows);
-            let names: std::collections::HashSet<&str> = all.iter().map(|row| row.domain_name.as_str()).collect();
-            if names.len() as u64 >= total {
+            all.extend(told.rows);
+            let names: std::collections::HashSet<&str> = all.iter().map(|row| row.name.as_str()).collect();
+            if names.len() as u64 >= told.total {
                 return Ok(all);
             }
             if is_last {
                 break;
             }
         }
-        Err(Reply::Lost("the list of domains was not whole".to_owned()))
+        Err(Fault::lost("the list of domains was not whole"))
     }
 
-    async fn could_not_ask_domains(&mut self, reply: &Reply, standing: &Standing) -> store::Result<Step> {
-        let outcome = Outcome::of(reply);
-        self.keep_pace(&outcome);
+    async fn could_not_ask_domains(&mut self, fault: &Fault, standing: &Standing) -> store::Result<Step> {
         let at = self.circumstances(&Batch::default(), standing);
-        match outcome {
-            Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
+        match fault.of_the_account() {
+            Some(AccountFault::Forbidden) => {
                 warn!(
                     "this key may not ask for the account's domains (vod:DescribeVodUserDomains); \
                      which of them are well is learned from answers"
                 );
                 self.note_domains_readable(false).await?;
             }
-            Outcome::Deferred(Deferral::Account(_)) => {
-                if let Lesson::Pause { why, probe_at } = react(&outcome, reply, &at).lesson {
+            Some(_) => {
+                if let Lesson::Pause { why, probe_at } = react(Err(fault), &at).lesson {
                     let mut tx = self.store.write().await?;
                     pause_account_tx(&mut tx, &why, at.now, probe_at).await?;
                     tx.commit().await?;
                 }
             }
-            outcome => {
+            None => {
+                let outcome = fault.class;
                 info!(%outcome, "the account's domains could not be asked for; they are asked for again in a minute");
             }
         }
@@ -187,17 +179,14 @@ fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(Ho
         };
         return over.then_some((HostStanding::Unknown, None));
     };
-    let exact = |row: &&DomainRow| (row.domain_name.eq_ignore_ascii_case(&host.name), row.domain_name.len());
-    match list.iter().filter(|row| covers(&row.domain_name, &host.name)).max_by_key(exact) {
-        Some(row) if row.domain_status.eq_ignore_ascii_case("online") => {
+    let exact = |row: &&DomainRow| (row.name.eq_ignore_ascii_case(&host.name), row.name.len());
+    match list.iter().filter(|row| covers(&row.name, &host.name)).max_by_key(exact) {
+        Some(row) if row.status.eq_ignore_ascii_case("online") => {
             let contradicted = !host.standing.may_go() && holds;
             (!contradicted).then_some((HostStanding::Good, None))
         }
         Some(row) => {
-            let why = format!(
-                "the domain is `{}` at the service; it goes on when it is online",
-                one_line(&row.domain_status)
-            );
+            let why = format!("the domain is `{}` at the service; it goes on when it is online", one_line(&row.status));
             Some((HostStanding::Offline, Some(why)))
         }
         None if host.standing == HostStanding::Good && host.accepted_at.is_some_and(|at| now - at < ACCEPTED_HOLDS) => {
@@ -235,7 +224,7 @@ mod tests {
     }
 
     fn row(name: &str, status: &str) -> DomainRow {
-        DomainRow { domain_name: name.to_owned(), domain_status: status.to_owned() }
+        DomainRow { name: name.to_owned(), status: status.to_owned() }
     }
 
     #[test]

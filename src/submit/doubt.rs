@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::outcome::{Deferral, Outcome};
+use super::outcome::Outcome;
 use crate::model::{AccountFault, Reading, Time};
+use crate::service::{Deferral, VOD};
 
 /// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
 const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);
@@ -23,9 +24,6 @@ const LOOK_AFTER_MIN: Duration = Duration::from_secs(2);
 
 /// ... up to this.
 const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
-
-/// The API lists tasks of the last three days only.
-const LISTED_FOR: TimeDelta = TimeDelta::days(3);
 
 /// What is known of a submission in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, c
     }
     let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
     if !tasks_readable
-        || clock.is_past(doubt.signed_at + LISTED_FOR)
+        || clock.is_past(doubt.signed_at + VOD.tasks_listed_for)
         || doubt.absent_at.is_some_and(|absent_at| absent_at >= listed_by)
     {
         return NextStep::GiveUp;

@@ -5,7 +5,7 @@ use super::fit::{Listed, Span, first_missing};
 use super::send::Opened;
 use super::worker::Submitter;
 use crate::model::{TaskId, parse_task_ids};
-use crate::service::{Reply, TASKS_A_PAGE, TURN_MAX, TaskPage, TaskQuery, TaskRow, Window};
+use crate::service::{Fault, TaskPage, TaskQuery, TaskRow, VOD, Window};
 use crate::store;
 use crate::track;
 
@@ -15,8 +15,8 @@ const URLS_ASKED_MAX: usize = 20;
 /// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
 const PAGES_MAX: u32 = 60;
 
-/// What a look found, or the reply that did not say.
-pub(super) type Found = Result<Vec<Listed>, Box<Reply>>;
+/// What a look found, or why the service did not say.
+pub(super) type Found = Result<Vec<Listed>, Fault>;
 
 impl Submitter {
     /// The tasks that list URLs of a batch in doubt.
@@ -25,15 +25,15 @@ impl Submitter {
         let mut found: Vec<Listed> = Vec::new();
         let ends = urls.first().into_iter().chain(urls.last().filter(|_| urls.len() > 1));
         for url in ends {
-            if let Err(reply) = self.add_tasks_of(url, span, opened, &mut found).await? {
-                return Ok(Err(reply));
+            if let Err(fault) = self.add_tasks_of(url, span, opened, &mut found).await? {
+                return Ok(Err(fault));
             }
         }
         for _ in 0..URLS_ASKED_MAX {
             let Some(url) = first_missing(&urls, &found, span).filter(|_| !found.is_empty()) else { break };
             let known = found.len();
-            if let Err(reply) = self.add_tasks_of(url, span, opened, &mut found).await? {
-                return Ok(Err(reply));
+            if let Err(fault) = self.add_tasks_of(url, span, opened, &mut found).await? {
+                return Ok(Err(fault));
             }
             if found.len() == known {
                 break;
@@ -49,11 +49,11 @@ impl Submitter {
         span: Span,
         opened: &Opened,
         found: &mut Vec<Listed>,
-    ) -> store::Result<Result<(), Box<Reply>>> {
+    ) -> store::Result<Result<(), Fault>> {
         let made = Window::since(span.from, self.now());
         let page = match self.ask_for_tasks(&TaskQuery { url: Some(url), ..TaskQuery::first(made) }).await {
             Ok(page) => page,
-            Err(reply) => return Ok(Err(reply)),
+            Err(fault) => return Ok(Err(fault)),
         };
         let ids: Vec<TaskId> = page.rows.iter().flat_map(|row| parse_task_ids(&row.task_id)).collect();
         for id in ids {
@@ -62,7 +62,7 @@ impl Submitter {
             }
             let (total, rows) = match self.rows_of(&id, made).await {
                 Ok(read) => read,
-                Err(reply) => return Ok(Err(reply)),
+                Err(fault) => return Ok(Err(fault)),
             };
             let others = track::urls_of_task(self.store.read(), &id, opened.submission).await?;
             found.push(Listed { id, total, rows, others });
@@ -71,11 +71,11 @@ impl Submitter {
     }
 
     /// How many rows a task has, and these, as far as they are read.
-    async fn rows_of(&mut self, task: &TaskId, made: Window) -> Result<(u64, Vec<TaskRow>), Box<Reply>> {
+    async fn rows_of(&mut self, task: &TaskId, made: Window) -> Result<(u64, Vec<TaskRow>), Fault> {
         let (mut total, mut rows) = (0, Vec::new());
         for page in 1..=PAGES_MAX {
             let listed = self.ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(made) }).await?;
-            let is_last = listed.rows.len() < TASKS_A_PAGE as usize;
+            let is_last = listed.rows.len() < VOD.tasks.rows_a_page as usize;
             total = total.max(listed.total);
             rows.extend(listed.rows);
             if is_last {
@@ -85,13 +85,7 @@ impl Submitter {
         Ok((total, rows))
     }
 
-    async fn ask_for_tasks(&mut self, query: &TaskQuery<'_>) -> Result<TaskPage, Box<Reply>> {
-        self.pulse.away(TURN_MAX + 2 * self.call_timeout);
-        let reply = self.desk.ask(&self.client, &self.keys, query).await;
-        self.pulse.beat();
-        match &reply {
-            Reply::Answered(answer) if answer.is_success() => answer.tasks().ok_or_else(|| Box::new(reply.clone())),
-            _ => Err(Box::new(reply)),
-        }
+    async fn ask_for_tasks(&self, query: &TaskQuery<'_>) -> Result<TaskPage, Fault> {
+        self.free(self.service.tasks(query)).await
     }
 }

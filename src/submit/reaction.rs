@@ -3,14 +3,13 @@
 
 use chrono::TimeDelta;
 
-use super::outcome::{Deferral, Outcome, Refusal};
-use super::pause::{pause_why, probe_at};
+use super::outcome::Outcome;
 use crate::config::InDoubt;
-use crate::ledger::{Closing, End};
+use crate::ledger::{Closing, End, pause_why, probe_at};
 use crate::model::{TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
-use crate::schedule::{ASKED_TO_WAIT_MAX, Backoff, Blame, PauseWhy};
-use crate::service::Reply;
+use crate::schedule::{Backoff, Blame, PauseWhy, asked_to_wait};
+use crate::service::{Accepted, Deferral, Fault, Refusal};
 
 /// That a batch is too large is not believed of so few URLs.
 const SMALL_BATCH: usize = 10;
@@ -20,9 +19,6 @@ const UNCONFIGURED_HOLDS: TimeDelta = TimeDelta::hours(1);
 
 /// ... and one that it refused or called offline after this, where nothing else is heard of it.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
-
-/// Longest message of an answer that is kept, in characters.
-const MESSAGE_CHARS_MAX: usize = 500;
 
 /// What a reaction depends on beside the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,11 +113,12 @@ impl Reaction {
     }
 }
 
-/// What to do about `outcome`, which is that of `reply`.
-pub fn react(outcome: &Outcome, reply: &Reply, at: &Circumstances) -> Reaction {
-    let closing = closing(outcome, reply);
+/// What to do about what the service said to a batch.
+pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
+    let outcome = &Outcome::of(said);
+    let closing = closing(outcome, said);
     let reason = reason(outcome, &closing);
-    let not_before = asked_to_wait(reply, at.now);
+    let not_before = asked_to_wait(said.err().and_then(|fault| fault.retry_after), at.now);
     let evidence = evidence(outcome, &reason, at);
     let release = match outcome {
         Outcome::Accepted { .. } => None,
@@ -162,8 +159,7 @@ fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evide
 /// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says,
 /// and those that are sent anew are counted as possible doubles.
 pub fn give_up(why: &str, at: &Circumstances) -> Reaction {
-    let reply = Reply::Lost(why.to_owned());
-    let mut reaction = react(&Outcome::of(&reply), &reply, at);
+    let mut reaction = react(Err(&Fault::lost(why)), at);
     if at.in_doubt == InDoubt::Resubmit {
         reaction.closing.double_urls = u32::try_from(at.urls).unwrap_or(u32::MAX);
     }
@@ -172,48 +168,38 @@ pub fn give_up(why: &str, at: &Circumstances) -> Reaction {
 
 /// What to do about a submission whose task was found: it was accepted.
 pub fn found(tasks: Vec<TaskId>, at: &Circumstances) -> Reaction {
-    let reply = Reply::Lost("the answer was lost; the service lists its task".to_owned());
-    react(&Outcome::Accepted { tasks }, &reply, at)
+    let mut reaction = react(Ok(&Accepted { tasks, request_id: None, http_status: None }), at);
+    reaction.closing.message = Some("the answer was lost; the service lists its task".to_owned());
+    reaction
 }
 
-fn closing(outcome: &Outcome, reply: &Reply) -> Closing {
+fn closing(outcome: &Outcome, said: Result<&Accepted, &Fault>) -> Closing {
     let end = match outcome {
         Outcome::Accepted { .. } => End::Accepted,
         Outcome::Deferred(Deferral::InDoubt | Deferral::NonceUsed) => End::InDoubt,
         Outcome::Deferred(_) => End::Deferred,
         Outcome::Refused(_) => End::Refused,
     };
-    let tasks = if let Outcome::Accepted { tasks } = outcome { tasks.clone() } else { Vec::new() };
-    let mut closing = Closing {
+    let (http_status, request_id) = match said {
+        Ok(accepted) => (accepted.http_status, accepted.request_id.clone()),
+        Err(fault) => (fault.http_status, fault.request_id.clone()),
+    };
+    let fault = said.err();
+    Closing {
         end,
         outcome: outcome.word().to_owned(),
-        charged: !outcome.gives_cost_back(),
-        http_status: None,
-        code: None,
-        message: None,
-        request_id: None,
-        tasks,
+        charged: !fault.is_some_and(Fault::is_surely_unperformed),
+        http_status,
+        code: fault.and_then(|fault| fault.code.clone()),
+        message: fault.and_then(|fault| fault.message.clone()),
+        request_id,
+        tasks: said.map(|accepted| accepted.tasks.clone()).unwrap_or_default(),
         urls_charged: matches!(outcome, Outcome::Accepted { .. } | Outcome::Deferred(Deferral::Unavailable))
             || outcome.is_in_doubt(),
         double_urls: 0,
         late: false,
         performed_at: None,
-    };
-    match reply {
-        Reply::NotSent(why) | Reply::Lost(why) => closing.message = Some(why.clone()),
-        Reply::Answered(answer) => {
-            closing.http_status = Some(answer.status);
-            if let Some(error) = answer.error() {
-                closing.code = Some(error.code);
-                closing.message = error.message;
-                closing.request_id = error.request_id;
-            } else if let Some(body) = answer.preload() {
-                closing.request_id = body.request_id;
-            }
-        }
     }
-    closing.message = closing.message.map(|message| message.chars().take(MESSAGE_CHARS_MAX).collect());
-    closing
 }
 
 /// One line for the operator: what it means and what was said.
@@ -250,18 +236,6 @@ fn is_small(urls: usize) -> bool {
 
 fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
     matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at.urls)
-}
-
-/// The moment that the header `Retry-After` names, if there is one; not later than an hour from now.
-fn asked_to_wait(reply: &Reply, now: Time) -> Time {
-    match reply {
-        Reply::Answered(answer) => {
-            // A longer one is not believed.
-            let asked = TimeDelta::try_seconds(answer.retry_after.unwrap_or(0).try_into().unwrap_or(i64::MAX));
-            now + asked.unwrap_or(ASKED_TO_WAIT_MAX).min(ASKED_TO_WAIT_MAX)
-        }
-        Reply::NotSent(_) | Reply::Lost(_) => now,
-    }
 }
 
 fn lesson(outcome: &Outcome, closing: &Closing, why: String, not_before: Time, at: &Circumstances) -> Lesson {

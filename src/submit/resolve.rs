@@ -6,16 +6,15 @@ use tracing::{info, warn};
 
 use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
 use super::fit::{Fit, Span, fits};
-use super::outcome::{Deferral, Outcome};
-use super::pause::pause_account_tx;
+use super::outcome::Outcome;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
-use crate::ledger::{self, Fact, OpenSubmission};
+use crate::ledger::{self, Fact, OpenSubmission, pause_account_tx};
 use crate::model::{AccountFault, TaskId, Time};
 use crate::queue;
-use crate::schedule::Standing;
-use crate::service::Reply;
+use crate::schedule::{Standing, asked_to_wait};
+use crate::service::{Class, Deferral, Fault};
 use crate::store;
 
 /// Failures in a row after which an answer about tasks that no document knows is taken for a refusal to tell.
@@ -42,15 +41,15 @@ impl Submitter {
         let due = open.iter().find(|open| open.next_at.is_none_or(|at| at <= now));
         let open = due.expect("the earliest of them is due");
         let OpenSubmission { signed_at, sent_at, sends, arrived, absent_at, .. } = *open;
-        let (charged_until, call_timeout) = (open.day.ends_at, self.call_timeout);
+        let (charged_until, call_timeout) = (open.day.ends_at, self.service.call_timeout());
         let mut tx = self.store.write().await?;
         let batch = queue::leased_tx(&mut tx, open.id).await?;
         tx.roll_back().await?;
-        let (call, key) = self.sign(&batch, &open.nonce, signed_at);
+        let call = self.sign(&batch, &open.nonce, signed_at);
         let copyable = open.request_sha256.as_deref() == Some(call.sha256().as_str());
         let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, copyable, arrived, absent_at };
         let (submission, suspects) = (open.id, open.suspects);
-        let opened = Opened { submission, day: open.day, signed_at, suspects, batch, call, key, in_flight: None };
+        let opened = Opened { submission, day: open.day, signed_at, suspects, batch, call, in_flight: None };
         if !copyable && absent_at.is_none() && !arrived {
             info!(
                 submission.id = open.id.0,
@@ -71,12 +70,11 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
         tx.commit().await?;
-        self.turn().await;
-        let (reply, is_replaced) = self.call(opened).await;
-        let outcome = Outcome::of(&reply);
-        self.keep_pace(&outcome);
+        let turn = self.turn().await;
+        let said = self.call(turn, opened).await;
+        let outcome = Outcome::of(said.as_ref());
         let at = self.circumstances(&opened.batch, standing);
-        let mut reaction = react(&outcome, &reply, &at).or_another_key(is_replaced);
+        let mut reaction = self.reaction(opened, said.as_ref(), &at);
         reaction.closing.late = self.may_be_late(opened);
         match after_replay(&outcome) {
             AfterReplay::Settled => {
@@ -92,19 +90,17 @@ impl Submitter {
                 ledger::doubt_tx(&mut tx, opened.submission, true, at.now, at.now).await?;
                 tx.commit().await?;
             }
-            AfterReplay::Open => self.postpone(opened, &outcome, reaction.lesson, standing).await?,
+            AfterReplay::Open => {
+                if let Err(fault) = &said {
+                    self.postpone(opened, fault, reaction.lesson, standing).await?;
+                }
+            }
         }
         Ok(())
     }
 
     /// The doubt stays; what ails is waited for.
-    async fn postpone(
-        &self,
-        opened: &Opened,
-        outcome: &Outcome,
-        lesson: Lesson,
-        standing: &Standing,
-    ) -> store::Result<()> {
+    async fn postpone(&self, opened: &Opened, fault: &Fault, lesson: Lesson, standing: &Standing) -> store::Result<()> {
         if let Lesson::Pause { why, probe_at } = lesson {
             let now = self.now();
             let mut tx = self.store.write().await?;
@@ -112,7 +108,7 @@ impl Submitter {
             pause_account_tx(&mut tx, &why, now, probe_at).await?;
             return tx.commit().await;
         }
-        self.doubt(opened, false, standing, &outcome.to_string()).await
+        self.doubt(opened, false, standing, &fault.to_string(), asked_to_wait(fault.retry_after, self.now())).await
     }
 
     /// Looks for the tasks of the batch: those that fit it end the doubt, others are set aside.
@@ -120,7 +116,7 @@ impl Submitter {
         let span = Span::of(doubt.signed_at, doubt.sent_at, doubt.call_timeout);
         let listed = match self.look_for_tasks(opened, span).await? {
             Ok(listed) => listed,
-            Err(reply) => return self.could_not_look(opened, &reply, standing).await,
+            Err(fault) => return self.could_not_look(opened, &fault, standing).await,
         };
         let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
         let (foreign, listed) = match fits(&urls, &listed, span) {
@@ -168,16 +164,16 @@ impl Submitter {
     }
 
     /// The service did not say which tasks there are: not to this key, or not now.
-    async fn could_not_look(&self, opened: &Opened, reply: &Reply, standing: &Standing) -> store::Result<()> {
-        let outcome = Outcome::of(reply);
-        let refuses = match &outcome {
-            Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
+    async fn could_not_look(&self, opened: &Opened, fault: &Fault, standing: &Standing) -> store::Result<()> {
+        let refuses = match fault.class {
+            Class::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
                 warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
                 true
             }
             // What no document knows, and does not change, ends nothing: it would be asked without bound, and nothing
             // be sent.
-            Outcome::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
+            Class::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
+                let outcome = fault.class;
                 warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
                 true
             }
@@ -189,8 +185,8 @@ impl Submitter {
             return tx.commit().await;
         }
         let at = self.circumstances(&opened.batch, standing);
-        let lesson = react(&outcome, reply, &at).lesson;
-        self.postpone(opened, &outcome, lesson, standing).await
+        let lesson = react(Err(fault), &at).lesson;
+        self.postpone(opened, fault, lesson, standing).await
     }
 
     async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {

@@ -3,19 +3,16 @@
 use chrono::SubsecRound as _;
 use tracing::{debug, info, warn};
 
-use super::keys::heed;
 use super::outcome::Outcome;
-use super::pause::pause_account_tx;
-use super::reaction::{Lesson, Reaction, react};
+use super::reaction::{Circumstances, Lesson, Reaction, react};
 use super::store_wait::StoreWait;
 use super::worker::{Step, Submitter};
-use crate::credentials::Key;
-use crate::ledger::{self, Closing, Fact, Mark};
+use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
 use crate::meters;
 use crate::model::{BudgetDay, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
-use crate::schedule::{Plan, Snapshot, Standing, Unit};
-use crate::service::{Reply, SignedCall};
+use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
+use crate::service::{Accepted, Class, Deferral, Fault, SignedPrefetch, Turn};
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
 use crate::track;
@@ -33,9 +30,7 @@ pub(super) struct Opened {
     /// Of the batch, those that are suspected.
     pub(super) suspects: u32,
     pub(super) batch: Batch,
-    /// The call, and the key that it is signed with.
-    pub(super) call: SignedCall,
-    pub(super) key: Key,
+    pub(super) call: SignedPrefetch,
     /// URLs in flight when it was decided; none where that was not counted.
     pub(super) in_flight: Option<u32>,
 }
@@ -44,33 +39,37 @@ impl Submitter {
     /// Opens the next batch, sends it, and writes down what became of it.
     pub(super) async fn send(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Step> {
         self.board.waiting(None, None).await?;
-        self.turn().await;
+        let turn = self.turn().await;
         let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
         let day = snapshot.spent.day;
         if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
             // The charge stands, and nothing was sent: the same call goes later, like one whose answer was lost.
             warn!(submission.id = opened.submission.0, %error, "the spool's marker could not be written; the call waits");
-            self.doubt(&opened, false, &snapshot.standing, "the spool's marker could not be written").await?;
+            let why = "the spool's marker could not be written";
+            self.doubt(&opened, false, &snapshot.standing, why, self.now()).await?;
             return Ok(Step::Tidied);
         }
         // Writing all that down may have taken until the reset, and then it might be performed on a day that is not
         // charged.
-        let (reply, is_replaced) = if self.clock.reading().stays_before(day.ends_at, self.call_timeout) {
-            self.call(&opened).await
+        let said = if self.clock.reading().stays_before(day.ends_at, self.service.call_timeout()) {
+            self.call(turn, &opened).await
         } else {
-            (Reply::NotSent("the budget day was about to end before the call could leave".to_owned()), false)
+            Err(Fault::not_sent("the budget day was about to end before the call could leave"))
         };
-        let outcome = Outcome::of(&reply);
-        if outcome.is_in_doubt() {
+        let outcome = Outcome::of(said.as_ref());
+        if let Err(fault) = &said
+            && outcome.is_in_doubt()
+        {
             let arrived = super::after_replay(&outcome) == super::AfterReplay::Arrived;
-            self.doubt(&opened, arrived, &snapshot.standing, &outcome.to_string()).await?;
-            tell_doubt(&opened, &reply);
+            let not_before = asked_to_wait(fault.retry_after, self.now());
+            self.doubt(&opened, arrived, &snapshot.standing, &outcome.to_string(), not_before).await?;
+            tell_doubt(&opened, fault);
             return Ok(Step::Sent(outcome));
         }
-        self.keep_pace(&outcome);
         let circumstances = self.circumstances(&opened.batch, &snapshot.standing);
-        let mut reaction = react(&outcome, &reply, &circumstances).or_another_key(is_replaced);
-        reaction.closing.late = !matches!(reply, Reply::NotSent(_)) && self.may_be_late(&opened);
+        let mut reaction = self.reaction(&opened, said.as_ref(), &circumstances);
+        let is_sent = said.err().is_none_or(|fault| fault.class != Class::Deferred(Deferral::Unreachable));
+        reaction.closing.late = is_sent && self.may_be_late(&opened);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
         self.close(&opened, &reaction, learned).await?;
 
@@ -93,14 +92,14 @@ impl Submitter {
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
         // Waiting for the pace or the lock may have taken it to the reset: then it is decided anew.
-        let fits = self.clock.reading().stays_before(day.ends_at, self.call_timeout);
+        let fits = self.clock.reading().stays_before(day.ends_at, self.service.call_timeout());
         let charged =
             if urls == 0 || !fits { None } else { ledger::charge_tx(&mut tx, &day, &self.policy, urls).await? };
         let Some(charged) = charged else {
             tx.roll_back().await?;
             return Ok(None);
         };
-        let (call, key) = self.sign(&batch, &nonce, signed_at);
+        let call = self.sign(&batch, &nonce, signed_at);
         let named = (nonce.as_str(), call.sha256());
         let submission =
             ledger::open_tx(&mut tx, &day, (named.0, &named.1), (urls, suspects), (now, signed_at)).await?;
@@ -112,18 +111,31 @@ impl Submitter {
         // open.
         tx.commit().await?;
         let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
-        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, key, in_flight }, charged)))
+        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, in_flight }, charged)))
     }
 
-    /// Sends the call. True if the service refused the key and there is another
-    /// one by now.
-    pub(super) async fn call(&self, opened: &Opened) -> (Reply, bool) {
+    /// Signs a batch with the key and the options that are in force.
+    pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedPrefetch {
+        let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
+        self.service.sign(&urls, &self.options, nonce, signed_at)
+    }
+
+    /// Sends the call, once.
+    pub(super) async fn call(&self, turn: Turn, opened: &Opened) -> Result<Accepted, Fault> {
         for url in &opened.batch.urls {
             debug!(submission.id = opened.submission.0, url = url.url.as_str(), "sending");
         }
-        let reply = self.deliver(&opened.call).await;
-        let is_replaced = heed(&self.keys, &opened.key, &reply).await;
-        (reply, is_replaced)
+        self.pulse.away(self.service.call_timeout());
+        let said = self.service.prefetch(turn, &opened.call).await;
+        self.pulse.beat();
+        said
+    }
+
+    /// What to do about what the service said. Where it refused the key and there is another one by now, the account has
+    /// no fault that is known.
+    pub(super) fn reaction(&self, opened: &Opened, said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
+        let is_replaced = said.is_err_and(|fault| self.service.has_other_key(&opened.call, fault));
+        react(said, at).or_another_key(is_replaced)
     }
 
     /// No answer came: the submission stays open, and everything waits a moment, since the network or the service ails.
@@ -133,9 +145,10 @@ impl Submitter {
         arrived: bool,
         standing: &Standing,
         why: &str,
+        not_before: Time,
     ) -> store::Result<()> {
         let at = self.circumstances(&opened.batch, standing);
-        let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
+        let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
         let mut tx = self.store.write().await?;
         ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
         ledger::back_off_tx(&mut tx, until, why).await?;
@@ -211,7 +224,7 @@ impl Submitter {
         match &reaction.lesson {
             Lesson::Well => {
                 ledger::proven_well_tx(&mut tx).await?;
-                self.account_is_well_tx(&mut tx, now).await?;
+                ledger::account_is_well_tx(&mut tx, now).await?;
             }
             Lesson::Nothing | Lesson::QueueFull => {}
             Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
@@ -301,10 +314,10 @@ fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
     }
 }
 
-fn tell_doubt(opened: &Opened, reply: &Reply) {
-    let why = match reply {
-        Reply::NotSent(why) | Reply::Lost(why) => one_line(why),
-        Reply::Answered(answer) => format!("HTTP {} without a usable answer", answer.status),
+fn tell_doubt(opened: &Opened, fault: &Fault) {
+    let why = match fault.http_status {
+        None => one_line(fault.message.as_deref().unwrap_or_default()),
+        Some(status) => format!("HTTP {status} without a usable answer"),
     };
     warn!(
         submission.id = opened.submission.0,

@@ -6,17 +6,16 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::Notify as Wake;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::apply::options;
 use super::domains::Domains;
-use super::outcome::{Deferral, Outcome};
+use super::outcome::Outcome;
 use super::reaction::Circumstances;
 use super::send::Opened;
 use super::store_wait::StoreWait;
 use crate::clock::Clock;
 use crate::config::{Config, InDoubt};
-use crate::credentials::Provider;
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
 use crate::model::{BudgetDay, Reading, Time, rfc3339};
@@ -24,12 +23,12 @@ use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, WaitWhy, decide};
-use crate::service::{Client, Pace, PreloadOptions, Reply, SIGNATURE_VALID, SignedCall, TURN_MAX};
+use crate::service::{PrefetchOptions, SIGNATURE_VALID, Service, TURN_MAX, Turn};
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
-use crate::track::{self, Desk};
+use crate::track::{self, Room};
 
 /// As its sign of life names it.
 const STAGE: &str = "submitter";
@@ -69,19 +68,15 @@ pub struct Submitter {
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
     pub(super) clock: Clock,
-    pub(super) client: Client,
-    pub(super) keys: Provider,
+    pub(super) service: Service,
     pub(super) policy: Policy,
-    pub(super) options: PreloadOptions,
+    pub(super) options: PrefetchOptions,
     pub(super) marker: Marker,
     pub(super) attempts_max: u32,
     pub(super) in_doubt: InDoubt,
     pub(super) in_doubt_wait: Duration,
-    pub(super) pace: Pace,
-    /// How long a call may take.
-    pub(super) call_timeout: Duration,
     pub(super) pulse: Pulse,
-    pub(super) desk: Arc<Desk>,
+    pub(super) room: Arc<Room>,
     pub(super) domains: Domains,
     /// The day that was said to be longer than others.
     long_day: Option<BudgetDay>,
@@ -98,26 +93,23 @@ pub struct Submitter {
 impl Submitter {
     /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is
     /// one whose answer nobody will bring.
-    pub fn new(store: Arc<Store>, board: Board, clock: Clock, client: Client, keys: Provider, config: &Config) -> Self {
+    pub fn new(store: Arc<Store>, board: Board, service: Service, config: &Config) -> Self {
         Self {
             store,
             board,
-            client,
-            keys,
+            clock: service.clock().clone(),
+            service,
             policy: Policy::from(config),
             options: options(config),
             marker: Marker::in_spool(&config.spool.dir),
             attempts_max: config.retry.attempts_max.get(),
             in_doubt: config.budget.in_doubt,
             in_doubt_wait: config.budget.in_doubt_wait.get(),
-            pace: Pace::new(f64::from(config.api.requests_per_second.get())),
-            call_timeout: config.api.timeout.get(),
             pulse: Pulse::default(),
             domains: Domains::default(),
-            desk: Arc::new(Desk::new(config.track.calls_per_second.get(), clock.clone())),
+            room: Arc::default(),
             long_day: None,
             tell_at: None,
-            clock,
             asked_in_vain: 0,
             waits_held: None,
             shutdown: CancellationToken::new(),
@@ -129,9 +121,9 @@ impl Submitter {
         self.pulse.clone()
     }
 
-    /// Where tasks are asked for.
-    pub fn desk(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
+    /// Where it waits for room in the service's queue, and the tracker says that there is some.
+    pub fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
     }
 
     /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
@@ -165,7 +157,7 @@ impl Submitter {
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 () = wake.notified() => {}
-                () = self.desk.room().made() => {}
+                () = self.room.made() => {}
                 Ok(()) = live.changed() => live.mark_changed(),
                 () = shutdown.cancelled() => {}
             }
@@ -234,7 +226,7 @@ impl Submitter {
         let flight = ledger::flight(&mut *self.store.read().acquire().await?, &standing, now).await?;
         let snapshot = Snapshot { ready, spent, standing, cases, flight };
         let decision = decide(&snapshot, &self.policy, &self.clock.reading());
-        self.desk.room().want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
+        self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
         match decision {
             Decision::Send(plan) => self.send(plan, &snapshot).await,
             Decision::Ask => self.ask(&snapshot).await,
@@ -248,7 +240,7 @@ impl Submitter {
                     && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. })
                 {
                     let mut tx = self.store.write().await?;
-                    self.account_is_well_tx(&mut tx, now).await?;
+                    ledger::account_is_well_tx(&mut tx, now).await?;
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why.to_string()), until).await?;
@@ -257,7 +249,7 @@ impl Submitter {
                 let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
-            Decision::Pause { why, probe_at } if probe_at > now && !self.keys.look_again().await => {
+            Decision::Pause { why, probe_at } if probe_at > now && !self.service.keys().look_again().await => {
                 self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
                 Ok(Step::Waiting { until: Some(probe_at) })
             }
@@ -370,20 +362,18 @@ impl Submitter {
         self.clock.now()
     }
 
-    /// Waits for the pace's next turn.
-    pub(super) async fn turn(&self) {
+    /// Waits for the turn of a prefetch.
+    pub(super) async fn turn(&self) -> Turn {
         self.pulse.away(TURN_MAX);
-        self.pace.until_ready().await;
+        self.service.turn().await
     }
 
-    /// Sends a call, once, and learns the time by its answer.
-    pub(super) async fn deliver(&self, call: &SignedCall) -> Reply {
-        self.pulse.away(self.call_timeout);
-        let sent = self.clock.moment();
-        let reply = self.client.send(call).await;
-        self.clock.heard(sent, &reply);
+    /// Makes a free call.
+    pub(super) async fn free<T>(&self, call: impl Future<Output = T>) -> T {
+        self.pulse.away(self.service.free_call_max());
+        let said = call.await;
         self.pulse.beat();
-        reply
+        said
     }
 
     /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day
@@ -391,13 +381,6 @@ impl Submitter {
     pub(super) fn may_be_late(&self, opened: &Opened) -> bool {
         !self.clock.reading().stays_before(opened.day.ends_at, Duration::ZERO)
             && opened.signed_at + SIGNATURE_VALID > opened.day.ends_at
-    }
-
-    /// The pace follows what the service says to it.
-    pub(super) fn keep_pace(&mut self, outcome: &Outcome) {
-        if self.pace.answered(matches!(outcome, Outcome::Deferred(Deferral::Throttled))) {
-            info!(calls_per_second = self.pace.rate(), "throttled: calls go slower, and faster again by and by");
-        }
     }
 
     pub(super) fn circumstances(&self, batch: &Batch, standing: &Standing) -> Circumstances {

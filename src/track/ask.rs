@@ -48,7 +48,11 @@ impl Asker {
         let builder = |plain| {
             // A proxy would resolve names itself, where nobody judges the address.
             let direct = http_builder(plain).no_proxy().dns_resolver(Arc::clone(resolver));
+            // What may be packed how is asked for as a prefetch asks for it.
             direct
+                .no_gzip()
+                .no_deflate()
+                .no_brotli()
                 .user_agent(USER_AGENT)
                 .default_headers(headers(config))
                 .redirect(redirect::Policy::none())

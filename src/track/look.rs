@@ -12,7 +12,7 @@ use super::plan::{Course, Progress, Seen, patience, progress, wants_running, wan
 use super::worker::{Ailing, Tracker};
 use crate::model::{TaskId, Time, UrlId};
 use crate::queue::{self, SentUrl};
-use crate::service::{TASKS_A_PAGE, TaskQuery, TaskRow, TaskStatus, Window};
+use crate::service::{TaskQuery, TaskRow, TaskStatus, VOD, Window};
 
 /// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
 const PAGES_MAX: u32 = 60;
@@ -144,7 +144,7 @@ impl Tracker {
     async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId]) -> Result<bool, Ailing> {
         for task in tasks {
             let complete = look.tasks.get(task).map_or(0, |task| task.complete);
-            let last = complete.div_ceil(TASKS_A_PAGE).clamp(1, PAGES_MAX);
+            let last = complete.div_ceil(VOD.tasks.rows_a_page).clamp(1, PAGES_MAX);
             let mut pages = vec![1, last.div_ceil(2), last];
             pages.dedup();
             for page in pages {
@@ -165,7 +165,7 @@ impl Tracker {
             let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(task) };
             let listed = self.ask(look, failed).await?;
             look.tasks.entry(task.clone()).or_default().failed = u32::try_from(listed.total).unwrap_or(u32::MAX);
-            let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * TASKS_A_PAGE);
+            let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * VOD.tasks.rows_a_page);
             look.failed_rows.extend(listed.rows);
             if is_last {
                 break;
@@ -186,7 +186,7 @@ impl Tracker {
         for task in tasks {
             for page in 1..=PAGES_MAX {
                 let listed = self.ask(look, TaskQuery { page, ..self.rows_of(task) }).await?.rows;
-                let is_last = listed.len() < TASKS_A_PAGE as usize;
+                let is_last = listed.len() < VOD.tasks.rows_a_page as usize;
                 rows.extend(listed);
                 if is_last {
                     break;

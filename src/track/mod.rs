@@ -7,8 +7,7 @@
 //! the service split, merged or miscounted), the rows are read page by page and matched with the URLs that were sent.
 //!
 //! `look` makes the calls of a look. `plan` decides what a look says and when the next one comes, `matching` which row
-//! is which URL: both pure. The calls go through a [`Desk`] of their own pace, never at the submitter's expense; the
-//! lookup of a lost answer goes through it too.
+//! is which URL: both pure. The calls have a pace of their own, never at the submitter's expense.
 //!
 //! Absence of an answer is no answer: what the service never tells within the three days for which it lists tasks ends
 //! as `unconfirmed`, with the reason ([`Untold`]); only the service's own word makes a URL `failed`.
@@ -22,7 +21,6 @@ mod address;
 mod ask;
 mod book;
 mod checks;
-mod desk;
 mod look;
 mod matching;
 mod plan;
@@ -33,7 +31,6 @@ mod warmth;
 mod worker;
 
 pub use book::{clamp_looks_tx, follow_tx, forget_tx, urls_of_task};
-pub use desk::Desk;
 pub use matching::{Fate, Fates, Patience, bare, fates};
 pub use plan::{Course, Progress, Seen, first_look, next_look, progress};
 pub use room::Room;

@@ -6,9 +6,7 @@ use chrono::TimeDelta;
 
 use super::matching::Patience;
 use crate::model::Time;
-
-/// The API lists tasks of the last three days only (VOD-API.md, `DescribeVodRefreshTasks`).
-pub(super) const LISTED_FOR: TimeDelta = TimeDelta::days(3);
+use crate::service::VOD;
 
 /// The last look comes so long before that.
 const LAST_LOOK_BEFORE: TimeDelta = TimeDelta::minutes(10);
@@ -103,7 +101,7 @@ const WORDS_END_AFTER: u32 = 6;
 
 /// How much longer rows may change, at a look that comes after `looks` others.
 pub(super) fn patience(course: &Course, looks: u32, now: Time, first_after: Duration) -> Patience {
-    if now >= course.accepted_at + LISTED_FOR - LAST_LOOK_BEFORE {
+    if now >= course.accepted_at + VOD.tasks_listed_for - LAST_LOOK_BEFORE {
         Patience::Last
     } else if looks >= WORDS_END_AFTER && is_late(course, now, first_after) {
         Patience::WordsEnd
@@ -144,7 +142,7 @@ pub(super) fn look_for_room(accepted_at: Time, seen_at: Option<Time>) -> Time {
 /// When to look again after a look that left something open: when it will have ended at the pace of the last two
 /// looks, but within bounds that grow with its age. None once the service lists it no longer.
 pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<Time> {
-    let forgotten_at = course.accepted_at + LISTED_FOR;
+    let forgotten_at = course.accepted_at + VOD.tasks_listed_for;
     if seen.at >= forgotten_at {
         return None;
     }

@@ -8,22 +8,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::book::{self, Track};
-use super::desk::Desk;
 use super::look::{Look, Proof};
 use super::matching::Fate;
-use super::plan::{Course, LISTED_FOR, Seen, first_look, look_for_room, next_look};
+use super::plan::{Course, Seen, first_look, look_for_room, next_look};
+use super::room::Room;
 use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::Provider;
 use crate::ledger::{self, Fact};
 use crate::model::{AccountFault, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
-use crate::schedule::{Backoff, flies_at_most};
-use crate::service::{Reply, TaskPage, TaskQuery};
+use crate::schedule::{Backoff, asked_to_wait, flies_at_most};
+use crate::service::{Fault, Service, TaskPage, TaskQuery, VOD};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
-use crate::submit::{Deferral, Outcome, pause_for_tx};
 
 /// How long a wait lasts at most before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -48,8 +46,8 @@ pub enum Step {
 pub struct Tracker {
     pub(super) store: Arc<Store>,
     clock: Clock,
-    desk: Arc<Desk>,
-    keys: Provider,
+    service: Service,
+    room: Arc<Room>,
     settings: Arc<Settings>,
     /// Nothing is asked before, and so many failures in a row are why.
     quiet_until: Option<Time>,
@@ -60,7 +58,7 @@ pub struct Tracker {
 
 /// Why a look came to nothing.
 pub(super) enum Ailing {
-    Reply(Box<Reply>),
+    Fault(Box<Fault>),
     Store(store::Error),
 }
 
@@ -71,16 +69,17 @@ impl From<store::Error> for Ailing {
 }
 
 impl Tracker {
-    /// A tracker over this store that asks at this desk.
-    pub fn new(store: Arc<Store>, clock: Clock, desk: Arc<Desk>, keys: Provider, settings: Arc<Settings>) -> Self {
-        Self { store, clock, desk, keys, settings, quiet_until: None, failures: 0, says_complete_early: false }
+    /// A tracker over this store; who waits for room in the service's queue waits at `room`.
+    pub fn new(store: Arc<Store>, service: Service, room: Arc<Room>, settings: Arc<Settings>) -> Self {
+        let clock = service.clock().clone();
+        Self { store, clock, service, room, settings, quiet_until: None, failures: 0, says_complete_early: false }
     }
 
     /// Steps until `shutdown`; a step that has begun is dropped then, since a look changes nothing before its end.
     pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
         loop {
             if let Some(settings) = settings::news(&mut live) {
-                self.desk.set_pace(settings.config.track.calls_per_second.get()).await;
+                self.service.apply(&settings.config);
                 self.settings = settings;
             }
             let step = tokio::select! {
@@ -97,7 +96,7 @@ impl Tracker {
             };
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
-                () = self.desk.room().wanted() => {}
+                () = self.room.wanted() => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -127,7 +126,9 @@ impl Tracker {
     /// What the database says; the look is made again.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
-        if let Some(track) = book::overdue(self.store.read(), self.clock.reading().earliest - LISTED_FOR).await? {
+        if let Some(track) =
+            book::overdue(self.store.read(), self.clock.reading().earliest - VOD.tasks_listed_for).await?
+        {
             self.give_up(&track, now).await?;
             return Ok(Step::Done);
         }
@@ -143,7 +144,7 @@ impl Tracker {
             return Ok(Step::Waiting(None));
         }
         let first = first_look(track.accepted_at, self.config().track.first_after.get());
-        if track.seen.is_none() && first > now && !self.desk.room().is_wanted() {
+        if track.seen.is_none() && first > now && !self.room.is_wanted() {
             let mut tx = self.store.write().await?;
             book::look_at_tx(&mut tx, track.submission, first).await?;
             tx.commit().await?;
@@ -160,12 +161,12 @@ impl Tracker {
                     info!("tasks can be asked for again");
                 }
                 (self.failures, self.quiet_until) = (0, None);
-                self.desk.room().make();
+                self.room.make();
                 Ok(Step::Done)
             }
             Err(Ailing::Store(error)) => Err(error),
-            Err(Ailing::Reply(reply)) => {
-                self.could_not_look(&reply, standing.probes).await?;
+            Err(Ailing::Fault(fault)) => {
+                self.could_not_look(&fault, standing.probes).await?;
                 Ok(Step::Done)
             }
         }
@@ -174,7 +175,7 @@ impl Tracker {
     /// The batch that is looked at next; while others wait for room in the service's queue, one that takes room there.
     async fn next(&self, now: Time) -> store::Result<Option<Track>> {
         let next = book::next(self.store.read()).await?;
-        if !self.desk.room().is_wanted() {
+        if !self.room.is_wanted() {
             return Ok(next);
         }
         let under_way = book::under_way(self.store.read(), now - flies_at_most(true)).await?;
@@ -224,7 +225,7 @@ impl Tracker {
             track.submission,
             (seen, look.calls, kept),
             // Not at once: whether three days are over is for the clock to prove.
-            next.or_else(|| Some((track.accepted_at + LISTED_FOR).max(now + TRY_AGAIN))),
+            next.or_else(|| Some((track.accepted_at + VOD.tasks_listed_for).max(now + TRY_AGAIN))),
         )
         .await?;
         tx.commit().await
@@ -273,20 +274,13 @@ impl Tracker {
 
     /// Asks, and learns the time by the answer.
     pub(super) async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
-        let reply = self.desk.ask(&self.settings.client, &self.keys, &query).await;
         look.calls += 1;
-        if let Reply::Answered(answer) = &reply
-            && let Some(page) = answer.tasks().filter(|_| answer.is_success())
-        {
-            return Ok(page);
-        }
-        Err(Ailing::Reply(Box::new(reply)))
+        self.service.tasks(&query).await.map_err(|fault| Ailing::Fault(Box::new(fault)))
     }
 
     /// The service did not say: not to this key, or not now.
-    async fn could_not_look(&mut self, reply: &Reply, probes: u32) -> store::Result<()> {
-        let outcome = Outcome::of(reply);
-        if outcome == Outcome::Deferred(Deferral::Account(AccountFault::Forbidden)) {
+    async fn could_not_look(&mut self, fault: &Fault, probes: u32) -> store::Result<()> {
+        if fault.of_the_account() == Some(AccountFault::Forbidden) {
             warn!(
                 "this key may not ask for tasks (vod:DescribeVodRefreshTasks): URLs stay submitted; allow it to see them become warm"
             );
@@ -295,12 +289,13 @@ impl Tracker {
             return tx.commit().await;
         }
         // A free call tries by and by whether it is mended; then tasks are asked for at once.
-        if let Outcome::Deferred(Deferral::Account(fault)) = outcome {
+        if let Some(fault) = fault.of_the_account() {
             let mut tx = self.store.write().await?;
-            pause_for_tx(&mut tx, fault, probes, self.now()).await?;
+            ledger::pause_for_tx(&mut tx, fault, probes, self.now()).await?;
             return tx.commit().await;
         }
         if self.failures == 0 {
+            let outcome = fault.class;
             warn!(%outcome, "tasks could not be asked for; it is tried again");
         }
         self.failures = self.failures.saturating_add(1);
@@ -308,7 +303,8 @@ impl Tracker {
         let backoff = Backoff { min: retry.backoff_min.get(), max: retry.backoff_max.get() };
         // Never at once: half of the bound, and a part of the other half by chance.
         let jitter = 0.5 + rand::random::<f64>() / 2.0;
-        self.quiet_until = Some(backoff.until(self.now(), self.failures, jitter));
+        let until = backoff.until(self.now(), self.failures, jitter);
+        self.quiet_until = Some(until.max(asked_to_wait(fault.retry_after, self.now())));
         Ok(())
     }
 }

@@ -5,12 +5,12 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::clock::{Moment, ServiceClock};
 use crate::config::Config;
 use crate::model::BudgetDay;
 use crate::model::{HostId, SubmissionId, UrlId};
 use crate::schedule::Ready;
 use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Stopped, Suspect, learn};
-use crate::service::{Moment, ServiceClock};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()

@@ -15,7 +15,7 @@ use prefetchd::ledger::{self, Marker};
 use prefetchd::model::Time;
 use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
 use prefetchd::schedule::Policy;
-use prefetchd::service::{Client, http_builder};
+use prefetchd::service::{Service, http_builder};
 use prefetchd::settings::Settings;
 use prefetchd::spool::{Folders, Ingest, Spool};
 use prefetchd::status::Board;
@@ -134,10 +134,10 @@ impl Chaos {
         let queued = Arc::new(Notify::new());
         let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), queued, &self.config);
         let keys = Provider::new(&self.config, credentials::load(&self.config).unwrap());
-        let client = Client::new(&self.config.api).unwrap();
-        let settings = Settings { config: self.config.clone(), client: client.clone() };
-        let submitter = Submitter::new(Arc::clone(&store), board, clock.clone(), client, keys.clone(), &self.config);
-        let tracker = Tracker::new(store, clock.clone(), submitter.desk(), keys, Arc::new(settings));
+        let service = Service::new(&self.config, clock.clone(), keys).unwrap();
+        let settings = Settings { config: self.config.clone() };
+        let submitter = Submitter::new(Arc::clone(&store), board, service.clone(), &self.config);
+        let tracker = Tracker::new(store, service, submitter.room(), Arc::new(settings));
         Life { spool, submitter, tracker, clock }
     }
 

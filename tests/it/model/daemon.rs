@@ -4,14 +4,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use prefetchd::clock::{Moment, ServiceClock};
 use prefetchd::config::{Config, InDoubt};
 use prefetchd::model::{AccountFault, BudgetDay, DayStart, Reading, Time};
-use prefetchd::schedule::Ready;
-use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Snapshot, Spent, Standing, decide};
-use prefetchd::service::{Moment, Reply, ServiceClock};
+use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
+use prefetchd::service::{Accepted, Class, Deferral, Fault};
 use prefetchd::submit::{
-    AfterReplay, Circumstances, Deferral, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at, next_step,
-    react,
+    AfterReplay, Circumstances, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at, next_step, react,
 };
 
 use super::service::{Said, Task};
@@ -296,13 +295,18 @@ impl Daemon {
 
     /// What the service answered to a call, or to a copy of it.
     pub fn answered(&mut self, at: usize, said: Said, moment: Moment) {
-        let outcome = match said {
-            Said::Accepted => Outcome::Accepted { tasks: Vec::new() },
-            Said::QueueFull => Outcome::Deferred(Deferral::QueueFull),
-            Said::NonceUsed => Outcome::Deferred(Deferral::NonceUsed),
-            Said::Stale => Outcome::Deferred(Deferral::ClockSkew),
-            Said::WrongKey => Outcome::Deferred(Deferral::Account(AccountFault::WrongSecret)),
+        let deferral = match said {
+            Said::Accepted => None,
+            Said::QueueFull => Some(Deferral::QueueFull),
+            Said::NonceUsed => Some(Deferral::NonceUsed),
+            Said::Stale => Some(Deferral::ClockSkew),
+            Said::WrongKey => Some(Deferral::Account(AccountFault::WrongSecret)),
         };
+        let answer = match deferral {
+            None => Ok(Accepted { tasks: Vec::new(), request_id: None, http_status: Some(200) }),
+            Some(deferral) => Err(Fault::of_class(Class::Deferred(deferral))),
+        };
+        let outcome = Outcome::of(answer.as_ref());
         if said == Said::WrongKey {
             self.key += 1;
         }
@@ -318,10 +322,10 @@ impl Daemon {
         } else if outcome.is_in_doubt() {
             return self.lost(at, moment);
         }
-        self.close(at, &outcome, moment);
+        self.close(at, answer.as_ref(), moment);
     }
 
-    fn close(&mut self, at: usize, outcome: &Outcome, moment: Moment) {
+    fn close(&mut self, at: usize, said: Result<&Accepted, &Fault>, moment: Moment) {
         let reading = self.reading(moment);
         let circumstances = Circumstances {
             now: reading.now,
@@ -335,7 +339,7 @@ impl Daemon {
             in_doubt: InDoubt::Resubmit,
             auto: false,
         };
-        let reaction = react(outcome, &Reply::Lost(String::new()), &circumstances);
+        let reaction = react(said, &circumstances);
         let call = &mut self.calls[at];
         let late = !reading.stays_before(call.day, Duration::ZERO)
             && call.signed_at + prefetchd::service::SIGNATURE_VALID > call.day;
@@ -344,7 +348,9 @@ impl Daemon {
         self.failures = 0;
         self.backoff = match reaction.lesson {
             Lesson::BackOff { until, .. } | Lesson::AskFirst { until, .. } => Some(until),
-            Lesson::Pause { probe_at, .. } if !matches!(outcome, Outcome::Deferred(Deferral::Account(_))) => {
+            Lesson::Pause { probe_at, .. }
+                if said.is_ok() || said.is_err_and(|fault| fault.of_the_account().is_none()) =>
+            {
                 Some(probe_at)
             }
             _ => None,

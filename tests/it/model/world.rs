@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use prefetchd::clock::Moment;
 use prefetchd::model::{BudgetDay, DayStart, Time};
-use prefetchd::service::Moment;
 
 use super::daemon::{BATCHES, BUDGET, Batch, Daemon, Rules, Step, TIMEOUT};
 use super::service::{Copy, Service, Task};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use prefetchd::config::Config;
+use prefetchd::ledger::probe_at;
 use prefetchd::model::{BudgetDay, HostId, Reading, SubmissionId, Time, UrlId};
 use prefetchd::queue::HostStanding;
 use prefetchd::schedule::Ready;
@@ -13,9 +14,9 @@ use prefetchd::schedule::{
     BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
     Suspect, WaitWhy, decide,
 };
-use prefetchd::service::Reply;
+use prefetchd::service::{Class, Deferral, Quota, Reply};
 use prefetchd::submit::{
-    AfterReplay, Circumstances, Deferral, Lesson, Outcome, Reaction, after_replay, found, probe_at, react, still_paused,
+    AfterReplay, Circumstances, Lesson, Outcome, Reaction, after_replay, found, react, still_paused,
 };
 
 /// Somebody who answers.
@@ -177,7 +178,7 @@ impl Model {
             Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
             Decision::Pause { why, .. } => {
                 self.free += 1;
-                self.standing.pause = still_paused(&service.quota(self.now), &why).map(|why| {
+                self.standing.pause = still_paused(&service.quota(self.now).quota(), &why).map(|why| {
                     self.standing.probes += 1;
                     Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
                 });
@@ -224,31 +225,29 @@ impl Model {
 
     fn ask(&mut self, service: &mut impl Service) {
         self.free += 1;
-        let reply = service.quota(self.now);
-        let said = match &reply {
-            Reply::Answered(answer) if answer.is_success() => answer.quota(),
-            _ => None,
+        let fault = match service.quota(self.now).quota() {
+            Ok(said) => return self.observe(said),
+            Err(fault) => fault,
         };
-        if let Some((quota, remain)) = said {
-            let before = self.size_before.take().filter(|_| remain == 0);
-            self.size = before.unwrap_or(self.size.take());
-            let Spent { requests, urls, .. } = self.spent;
-            let seen = Observation { quota, remain, at: self.now, requests, urls };
-            if let Some(before) = &self.spent.observed {
-                self.standing.unit = self.standing.unit.or(prefetchd::schedule::learn(before, &seen));
-            }
-            self.spent.observed = Some(seen);
-            return;
-        }
-        let outcome = Outcome::of(&reply);
-        let lesson = react(&outcome, &reply, &self.circumstances(&[])).lesson;
+        let lesson = react(Err(&fault), &self.circumstances(&[])).lesson;
         match lesson {
             Lesson::Pause { .. } => self.learn(&lesson),
-            _ if matches!(outcome, Outcome::Deferred(Deferral::Unknown) | Outcome::Refused(_)) => {
+            _ if matches!(fault.class, Class::Deferred(Deferral::Unknown) | Class::Refused(_)) => {
                 self.standing.quota_readable = false;
             }
             _ => self.back_off("asking"),
         }
+    }
+
+    fn observe(&mut self, Quota { a_day: quota, remains: remain }: Quota) {
+        let before = self.size_before.take().filter(|_| remain == 0);
+        self.size = before.unwrap_or(self.size.take());
+        let Spent { requests, urls, .. } = self.spent;
+        let seen = Observation { quota, remain, at: self.now, requests, urls };
+        if let Some(before) = &self.spent.observed {
+            self.standing.unit = self.standing.unit.or(prefetchd::schedule::learn(before, &seen));
+        }
+        self.spent.observed = Some(seen);
     }
 
     fn back_off(&mut self, why: &str) {
@@ -295,24 +294,24 @@ impl Model {
         self.spent.urls += u32::try_from(batch.len()).unwrap();
         self.spent.isolations += u32::from(suspects > 0);
         let in_flight = service.unfinished(self.now);
-        let reply = service.preload(self.nonce, &batch, self.now);
-        let outcome = Outcome::of(&reply);
+        let said = service.preload(self.nonce, &batch, self.now).prefetch();
+        let outcome = Outcome::of(said.as_ref());
         let doubt = Doubt { nonce: self.nonce, batch, suspects, in_flight };
         if outcome.is_in_doubt() {
             self.doubt = Some(doubt);
             return self.back_off("no answer");
         }
-        let reaction = react(&outcome, &reply, &self.circumstances(&doubt.batch));
+        let reaction = react(said.as_ref(), &self.circumstances(&doubt.batch));
         self.close(&doubt, &reaction);
     }
 
     fn replay(&mut self, doubt: Doubt, service: &mut impl Service) {
         self.free += 1;
-        let reply = service.preload(doubt.nonce, &doubt.batch, self.now);
-        let outcome = Outcome::of(&reply);
+        let said = service.preload(doubt.nonce, &doubt.batch, self.now).prefetch();
+        let outcome = Outcome::of(said.as_ref());
         let at = self.circumstances(&doubt.batch);
         match after_replay(&outcome) {
-            AfterReplay::Settled => self.close(&doubt, &react(&outcome, &reply, &at)),
+            AfterReplay::Settled => self.close(&doubt, &react(said.as_ref(), &at)),
             AfterReplay::Arrived if service.has_task(doubt.nonce) => {
                 self.close(&doubt, &found(Vec::new(), &at));
             }

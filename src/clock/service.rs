@@ -7,7 +7,7 @@
 //! known changes nothing until a second one agrees with it: a gateway's wrong `Date`, once, is only a word.
 //!
 //! The result is an interval, not a point. What charges, expires or releases is decided at the end of it that can do
-//! no harm (DESIGN.md, "What may be believed").
+//! no harm (DESIGN.md, "What may be believed"): [`Reading`].
 
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! service's time as far as it is known, and what budgets, deadlines and waits go by; [`Clock::now`] is its best
 //! guess; [`Clock::wall`] is this machine's clock alone, which is compared with times of files and of other processes.
 
+mod service;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,7 +13,8 @@ use chrono::{TimeDelta, Utc};
 use tracing::warn;
 
 use crate::model::{Reading, Time};
-use crate::service::{Heard, Moment, Reply, ServiceClock};
+
+pub use service::{Heard, Moment, ServiceClock};
 
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]
@@ -108,21 +111,17 @@ impl Clock {
         }
     }
 
-    /// Learns from what came back of a call that was sent at `sent`. Only an answer that is provably the service's
-    /// counts.
-    pub fn heard(&self, sent: Moment, reply: &Reply) {
-        let Reply::Answered(answer) = reply else { return };
-        if !answer.is_the_services() {
-            return;
-        }
-        let heard = self.service().hear(sent, self.moment(), answer.date);
+    /// Learns from an answer that is provably the service's, to a call that was sent at `sent`: from its `Date`, if it
+    /// has one.
+    pub fn heard(&self, sent: Moment, date: Option<Time>) {
+        let heard = self.service().hear(sent, self.moment(), date);
         match heard {
             Heard::Nothing | Heard::Proved => {}
             Heard::WallCounts => {
                 warn!("the service's answers do not tell the time: this machine's clock counts; keep it right (NTP)");
             }
             Heard::Contradicts => warn!(
-                date = answer.date.map(crate::model::rfc3339),
+                date = date.map(crate::model::rfc3339),
                 "an answer contradicts what is known of the service's time: it counts when a second one agrees"
             ),
             Heard::Leapt(by) => warn!(

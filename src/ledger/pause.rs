@@ -1,0 +1,66 @@
+//! A pause of the whole account, and when a free call tries whether it is over. Any stage that meets a fault of the
+//! account pauses all of them.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tracing::{info, warn};
+
+use super::account::{pause_tx, well_again_tx};
+use crate::model::{AccountFault, Time};
+use crate::notify::{self, Event};
+use crate::schedule::PauseWhy;
+use crate::store::{Result, WriteTx};
+use crate::words;
+
+/// The first free probe comes after this, each later one after twice as long ...
+const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);
+
+/// ... up to this.
+const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// Nothing goes until a free call, made at `probe_at`, succeeds; said once when it starts.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pause_account_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
+    if pause_tx(tx, why, now, probe_at).await? {
+        warn!(%why, "the account is refused: nothing is sent until this is mended; a free call tries by and by");
+        notify::add_tx(tx, &Event::Paused { why: why.to_string() }, now).await?;
+    }
+    Ok(())
+}
+
+/// The account has a fault: everything pauses. `probes` is how many free calls have tried the account in vain.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn pause_for_tx(tx: &mut WriteTx<'_>, fault: AccountFault, probes: u32, now: Time) -> Result<()> {
+    pause_account_tx(tx, &pause_why(fault), now, probe_at(probes, now)).await
+}
+
+/// The account works; said once when a pause ends.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
+    if well_again_tx(tx).await? {
+        info!("the account is answered again; submitting goes on");
+        notify::add_tx(tx, &Event::Resumed, now).await?;
+    }
+    Ok(())
+}
+
+/// What has to change before anything goes.
+pub fn pause_why(fault: AccountFault) -> PauseWhy {
+    PauseWhy(words::account_fault(fault).en.into_owned())
+}
+
+/// When the next free call tries a paused account, after so many in vain: 1, 2, 4 … 60 minutes.
+pub fn probe_at(probes: u32, now: Time) -> Time {
+    let wait = PROBE_AFTER_MIN.saturating_mul(2_u32.saturating_pow(probes)).min(PROBE_AFTER_MAX);
+    now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,234 @@
+//! The operations as typed calls: each waits for its turn, takes the key, signs with a new nonce, goes once, teaches the
+//! clock and the pace by its answer, tells the provider what the service says to the key, and returns what it brought or
+//! a [`Fault`]. A free call whose key was refused goes once more where there is another key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::call::{PrefetchOptions, SignedCall, Stamp, TaskQuery};
+use super::client::Client;
+use super::fault::Fault;
+use super::pace::{Gate, TURN_MAX, Turn};
+use super::reply::{Accepted, DomainPage, Quota, Reply};
+use super::tasks::TaskPage;
+use crate::clock::Clock;
+use crate::config::{Api, Config};
+use crate::credentials::{Generation, Provider};
+use crate::model::Time;
+use crate::words;
+
+/// Who counts calls: is told the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
+pub type Observer = fn(&'static str, &'static str, Duration);
+
+/// The service, as one stage calls it. Copies share the pace, the keys and the clock; what is configured is each one's
+/// own, so that a stage takes it over between two steps.
+#[derive(Debug, Clone)]
+pub struct Service {
+    client: Client,
+    api: Api,
+    keys: Provider,
+    clock: Clock,
+    gates: Arc<Gates>,
+    observer: Observer,
+}
+
+/// Calls that ask for tasks have a pace of their own, so that they never cost the submitter its turn.
+#[derive(Debug)]
+struct Gates {
+    submitter: Gate,
+    tasks: Gate,
+}
+
+/// A prefetch, signed: exactly the bytes that go, and go again as a copy.
+#[derive(Debug, Clone)]
+pub struct SignedPrefetch {
+    call: SignedCall,
+    key: Generation,
+}
+
+impl SignedPrefetch {
+    /// SHA-256 of the call, in lower-case hex: what a copy has to match. It tells nothing of the key.
+    pub fn sha256(&self) -> String {
+        self.call.sha256()
+    }
+}
+
+impl Service {
+    /// The configured service.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up, e.g. because the system has no root certificates.
+    pub fn new(config: &Config, clock: Clock, keys: Provider) -> Result<Self, reqwest::Error> {
+        let gates = Gates {
+            submitter: Gate::new(config.api.requests_per_second.get()),
+            tasks: Gate::new(config.track.calls_per_second.get()),
+        };
+        Ok(Self {
+            client: Client::new(&config.api)?,
+            api: config.api.clone(),
+            keys,
+            clock,
+            gates: Arc::new(gates),
+            observer: |_, _, _| {},
+        })
+    }
+
+    /// Tells somebody of each call.
+    pub fn observed_by(self, observer: Observer) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Takes over what was read afresh.
+    pub fn apply(&mut self, config: &Config) {
+        self.gates.submitter.set_rate(config.api.requests_per_second.get());
+        self.gates.tasks.set_rate(config.track.calls_per_second.get());
+        if config.api == self.api {
+            return;
+        }
+        match Client::new(&config.api) {
+            Ok(client) => (self.client, self.api) = (client, config.api.clone()),
+            // The reload has tried it a moment ago.
+            Err(error) => warn!(%error, "TLS could not be set up afresh; the connection stays as it was"),
+        }
+    }
+
+    /// The clock that its answers teach.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where its key comes from.
+    pub fn keys(&self) -> &Provider {
+        &self.keys
+    }
+
+    /// How long a prefetch may be on its way.
+    pub fn call_timeout(&self) -> Duration {
+        self.api.timeout.get()
+    }
+
+    /// How long a free call lasts at most, with its turn, and with going once more.
+    pub fn free_call_max(&self) -> Duration {
+        2 * (TURN_MAX + self.call_timeout())
+    }
+
+    /// Waits until a prefetch may go. Free calls of the submitter wait while the turn is held.
+    pub async fn turn(&self) -> Turn {
+        self.gates.submitter.turn().await
+    }
+
+    /// Signs a prefetch of these URLs with the key that is in force. The bytes are the same as long as key, options,
+    /// nonce and time are.
+    pub fn sign(&self, urls: &[&str], options: &PrefetchOptions, nonce: &str, signed_at: Time) -> SignedPrefetch {
+        let key = self.keys.current();
+        let stamp = Stamp { key: &key.credentials, nonce, at: signed_at };
+        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key: key.generation }
+    }
+
+    /// Submits URLs; costs budget.
+    ///
+    /// # Errors
+    ///
+    /// Why they were not taken, or that nobody knows.
+    pub async fn prefetch(&self, turn: Turn, prefetch: &SignedPrefetch) -> Result<Accepted, Fault> {
+        self.exchange(turn, &prefetch.call, prefetch.key, Reply::prefetch).await
+    }
+
+    /// Whether the fault is that of the key which the prefetch was signed with, and there is another one by now.
+    pub fn has_other_key(&self, prefetch: &SignedPrefetch, fault: &Fault) -> bool {
+        self.is_replaced(prefetch.key, Some(fault))
+    }
+
+    /// What is left of the day; free.
+    ///
+    /// # Errors
+    ///
+    /// Why the service does not say.
+    pub async fn quota(&self) -> Result<Quota, Fault> {
+        self.ask(&self.gates.submitter, SignedCall::quota, Reply::quota).await
+    }
+
+    /// A page of the account's domains, from 1; free.
+    ///
+    /// # Errors
+    ///
+    /// Why the service does not say.
+    pub async fn domains(&self, page: u32) -> Result<DomainPage, Fault> {
+        self.ask(&self.gates.submitter, |stamp| SignedCall::domains(page, stamp), Reply::domains).await
+    }
+
+    /// A page of tasks; free, and at the tasks' own pace.
+    ///
+    /// # Errors
+    ///
+    /// Why the service does not say.
+    pub async fn tasks(&self, query: &TaskQuery<'_>) -> Result<TaskPage, Fault> {
+        self.ask(&self.gates.tasks, |stamp| SignedCall::tasks(query, stamp), Reply::tasks).await
+    }
+
+    async fn ask<T>(
+        &self,
+        gate: &Gate,
+        sign: impl Fn(Stamp<'_>) -> SignedCall,
+        read: impl Fn(&Reply) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let (said, key) = self.ask_once(gate, &sign, &read).await;
+        if self.is_replaced(key, said.as_ref().err()) { self.ask_once(gate, &sign, &read).await.0 } else { said }
+    }
+
+    async fn ask_once<T>(
+        &self,
+        gate: &Gate,
+        sign: impl Fn(Stamp<'_>) -> SignedCall,
+        read: impl Fn(&Reply) -> Result<T, Fault>,
+    ) -> (Result<T, Fault>, Generation) {
+        let turn = gate.turn().await;
+        let key = self.keys.current();
+        let nonce = uuid::Uuid::new_v4().to_string();
+        let call = sign(Stamp { key: &key.credentials, nonce: &nonce, at: self.clock.now() });
+        (self.exchange(turn, &call, key.generation, read).await, key.generation)
+    }
+
+    /// Whether a fault is that of the key, and there is another one by now.
+    fn is_replaced(&self, key: Generation, fault: Option<&Fault>) -> bool {
+        fault.and_then(Fault::of_the_key).is_some() && self.keys.state().generation != key
+    }
+
+    async fn exchange<T>(
+        &self,
+        turn: Turn,
+        call: &SignedCall,
+        key: Generation,
+        read: impl FnOnce(&Reply) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let sent = self.clock.moment();
+        let (reply, took) = self.client.send(call).await;
+        (self.observer)(call.action, reply.word(), took);
+        if let Some(answer) = reply.of_the_service() {
+            self.clock.heard(sent, answer.date);
+        }
+        let said = read(&reply);
+        match &said {
+            // Whether it was too fast is not known.
+            Err(fault) if fault.http_status.is_none() => drop(turn),
+            said => turn.answered(said.as_ref().is_err_and(Fault::is_throttled)),
+        }
+        self.heed(key, said.as_ref().err()).await;
+        said
+    }
+
+    /// Tells the provider what the service said to a call that was signed with its key.
+    async fn heed(&self, key: Generation, fault: Option<&Fault>) {
+        let Some(fault) = fault else { return self.keys.taken(key) };
+        match fault.of_the_key() {
+            Some(refused) => {
+                self.keys.refuse(key, &words::account_fault(refused).en).await;
+            }
+            None if fault.is_the_services && fault.code.is_none() => self.keys.taken(key),
+            None => {}
+        }
+    }
+}

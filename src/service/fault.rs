@@ -1,0 +1,291 @@
+//! Why a call brought nothing, as a value: what it means, what was said, and how far the call got. The one reader of
+//! error codes: VOD-API.md's table, row by row.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::body::{Body, text};
+use super::reply::{Answer, Reply};
+use crate::model::AccountFault;
+use crate::words;
+
+/// Longest message of an answer that is kept, in characters.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// A call that did not bring what it was made for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{class}")]
+pub struct Fault {
+    /// What it means.
+    pub class: Class,
+    /// The answer's status; none if no whole answer came.
+    pub http_status: Option<u16>,
+    /// The service's code.
+    pub code: Option<String>,
+    /// In words: the service's, or what failed on the way. At most 500 characters.
+    pub message: Option<String>,
+    /// The service's name for the call.
+    pub request_id: Option<String>,
+    /// For how long the service asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Whether the service itself answered, and no gateway or page on the way.
+    pub is_the_services: bool,
+}
+
+/// What a fault means for what was asked: whether it may go again as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Later.
+    Deferred(Deferral),
+    /// Not as it is.
+    Refused(Refusal),
+}
+
+/// Why a call has to be made again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deferral {
+    /// Nothing was sent: no connection.
+    Unreachable,
+    /// It was sent and no whole answer came, or one that says neither yes nor no: it may have been performed.
+    InDoubt,
+    /// The service has seen this call's nonce before: another copy of it had arrived.
+    NonceUsed,
+    /// Too fast.
+    Throttled,
+    /// The service failed.
+    Unavailable,
+    /// Today's quota is used up.
+    QuotaUsedUp,
+    /// The service's queue of prefetches is full.
+    QueueFull,
+    /// More URLs than a call may carry.
+    BatchTooLarge,
+    /// The clocks differ by more than the service accepts.
+    ClockSkew,
+    /// The service failed to configure the domain.
+    DomainNotConfigured,
+    /// A fault of the whole account.
+    Account(AccountFault),
+    /// An answer that no document knows.
+    Unknown,
+}
+
+/// Why URLs are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A URL is malformed.
+    MalformedUrl,
+    /// A URL has a wildcard domain.
+    WildcardDomain,
+    /// A domain is not the account's.
+    ForeignDomain,
+    /// A domain is switched off.
+    OfflineDomain,
+    /// A domain may not be operated on.
+    IllegalDomain,
+    /// A parameter is missing: a bug here.
+    MissingParameter,
+}
+
+/// VOD-API.md's tables of errors. A pattern that ends in `*` matches by prefix; the first row that matches counts.
+const CODES: [(&str, Class); 25] = {
+    use AccountFault as A;
+    use Class::{Deferred, Refused};
+    use Deferral as D;
+    use Refusal as R;
+    [
+        ("Throttling*", Deferred(D::Throttled)),
+        ("IllegalOperation*", Refused(R::IllegalDomain)),
+        ("OperationDenied.Suspended", Deferred(D::Account(A::Suspended))),
+        ("OperationDenied*", Deferred(D::Account(A::NotActivated))),
+        ("InvalidDomain.NotFound", Refused(R::ForeignDomain)),
+        ("InvalidDomain.Offline", Refused(R::OfflineDomain)),
+        ("InvalidDomain.Configure_failed", Deferred(D::DomainNotConfigured)),
+        ("QuotaExceeded*", Deferred(D::QuotaUsedUp)),
+        ("PreloadQueueFull", Deferred(D::QueueFull)),
+        ("MissingParameter*", Refused(R::MissingParameter)),
+        ("InvalidObjectPath.Size.Malformed", Deferred(D::BatchTooLarge)),
+        ("InvalidObjectPath.ExceedsMaximum", Deferred(D::BatchTooLarge)),
+        ("SingleRequest.OverLimit*", Deferred(D::BatchTooLarge)),
+        ("InvalidObjectPath.Malformed", Refused(R::MalformedUrl)),
+        ("InvalidExtensiveDomain*", Refused(R::WildcardDomain)),
+        ("SignatureDoesNotMatch*", Deferred(D::Account(A::WrongSecret))),
+        ("InvalidAccessKeyId*", Deferred(D::Account(A::UnknownKey))),
+        ("Forbidden*", Deferred(D::Account(A::Forbidden))),
+        ("NoPermission*", Deferred(D::Account(A::Forbidden))),
+        ("InvalidSecurityToken*", Deferred(D::Account(A::BadToken))),
+        ("InvalidTimeStamp*", Deferred(D::ClockSkew)),
+        ("IllegalTimestamp*", Deferred(D::ClockSkew)),
+        ("SignatureNonceUsed*", Deferred(D::NonceUsed)),
+        ("ServiceUnavailable*", Deferred(D::Unavailable)),
+        ("InternalError*", Deferred(D::Unavailable)),
+    ]
+};
+
+impl Fault {
+    /// What is made of a reply that does not bring what was asked for.
+    pub(super) fn of(reply: &Reply) -> Self {
+        match reply {
+            Reply::NotSent(why) => Self::on_the_way(Deferral::Unreachable, why),
+            Reply::Lost(why) => Self::lost(why),
+            Reply::Answered(answer) => Self::of_answer(answer),
+        }
+    }
+
+    /// The call may have been performed, and nobody knows; `why` says in words what became of its answer.
+    pub fn lost(why: &str) -> Self {
+        Self::on_the_way(Deferral::InDoubt, why)
+    }
+
+    /// The call surely did not leave this machine.
+    pub fn not_sent(why: &str) -> Self {
+        Self::on_the_way(Deferral::Unreachable, why)
+    }
+
+    /// Nothing is known of a call but this.
+    pub fn of_class(class: Class) -> Self {
+        Self {
+            class,
+            http_status: None,
+            code: None,
+            message: None,
+            request_id: None,
+            retry_after: None,
+            is_the_services: false,
+        }
+    }
+
+    fn on_the_way(deferral: Deferral, why: &str) -> Self {
+        Self { message: Some(bounded(why)), ..Self::of_class(Class::Deferred(deferral)) }
+    }
+
+    fn of_answer(answer: &Answer) -> Self {
+        let body = Body::read(&answer.body);
+        let code = body.as_ref().and_then(Body::code);
+        let class = match &code {
+            Some(code) => class_of(code, answer.status),
+            None => Class::Deferred(without_code(answer.status)),
+        };
+        let message = body.as_ref().filter(|_| code.is_some()).and_then(|body| text(body.value(), "Message"));
+        Self {
+            class,
+            http_status: Some(answer.status),
+            code,
+            message: message.as_deref().map(bounded),
+            request_id: body.as_ref().and_then(Body::request_id),
+            retry_after: answer.retry_after,
+            is_the_services: body.as_ref().is_some_and(Body::is_the_services),
+        }
+    }
+
+    /// Whether the call surely never reached the operation, so that it cost nothing (DESIGN.md, "The budget": connection
+    /// refused, throttled, bad signature; any other may have).
+    pub fn is_surely_unperformed(&self) -> bool {
+        self.class.is_surely_unperformed()
+    }
+
+    /// The account's fault, if it is one.
+    pub fn of_the_account(&self) -> Option<AccountFault> {
+        match self.class {
+            Class::Deferred(Deferral::Account(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// The account's fault, if another key may fare better.
+    pub fn of_the_key(&self) -> Option<AccountFault> {
+        self.of_the_account().filter(|fault| fault.is_of_the_key())
+    }
+
+    /// Whether the service found the calls too fast.
+    pub fn is_throttled(&self) -> bool {
+        self.class == Class::Deferred(Deferral::Throttled)
+    }
+}
+
+impl Class {
+    /// See [`Fault::is_surely_unperformed`].
+    pub fn is_surely_unperformed(self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Deferred(deferral) => match deferral {
+                Deferral::Unreachable | Deferral::Throttled | Deferral::ClockSkew => true,
+                Deferral::Account(fault) => !matches!(fault, AccountFault::NotActivated | AccountFault::Suspended),
+                _ => false,
+            },
+        }
+    }
+}
+
+fn bounded(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+fn class_of(code: &str, status: u16) -> Class {
+    let is = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => code.starts_with(prefix),
+        None => code == pattern,
+    };
+    let row = CODES.iter().find(|(pattern, _)| is(pattern));
+    let unknown = if status >= 500 { Deferral::Unavailable } else { Deferral::Unknown };
+    row.map_or(Class::Deferred(unknown), |(_, class)| *class)
+}
+
+/// An answer without a code comes from something in between: a gateway, a proxy, a page of HTML. A 2xx without what was
+/// asked for says neither yes nor no.
+fn without_code(status: u16) -> Deferral {
+    match status {
+        200..300 => Deferral::InDoubt,
+        // The gateway did not pass on what was too long for it.
+        413 | 414 => Deferral::BatchTooLarge,
+        429 => Deferral::Throttled,
+        503 => Deferral::Unavailable,
+        // The gateway passed it on, or may have.
+        500.. => Deferral::InDoubt,
+        _ => Deferral::Unknown,
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deferred(deferral) => deferral.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Deferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the service could not be reached",
+            Self::InDoubt => "no whole answer came: it may have been accepted",
+            Self::NonceUsed => "it had arrived before: it may have been accepted",
+            Self::Throttled => "the service throttles this account",
+            Self::Unavailable => "the service failed",
+            Self::QuotaUsedUp => "the service says that today's quota is used up",
+            Self::QueueFull => "the service's queue of prefetches is full",
+            Self::BatchTooLarge => "the service takes fewer URLs a call",
+            Self::ClockSkew => "this machine's clock is off by more than the service accepts; set it",
+            Self::DomainNotConfigured => "the service failed to configure a domain",
+            Self::Account(fault) => return f.write_str(&words::account_fault(*fault).en),
+            Self::Unknown => "an answer that is not documented",
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MalformedUrl => "the service calls a URL of the batch malformed",
+            Self::WildcardDomain => "the service finds a wildcard domain in the batch",
+            Self::ForeignDomain => "a domain of the batch is not the account's",
+            Self::OfflineDomain => "a domain of the batch is switched off",
+            Self::IllegalDomain => "a domain of the batch may not be operated on",
+            Self::MissingParameter => "the service misses a parameter: a bug of prefetchd, please report it",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

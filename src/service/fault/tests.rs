@@ -1,0 +1,132 @@
+use super::*;
+
+fn answer(status: u16, body: &str) -> Fault {
+    Reply::Answered(Answer { status, date: None, retry_after: None, body: body.into() }).prefetch().unwrap_err()
+}
+
+fn error(status: u16, code: &str) -> Fault {
+    let body = format!(r#"{{"RequestId":"R","HostId":"h","Code":"{code}","Message":"m","Recommend":"r"}}"#);
+    answer(status, &body)
+}
+
+/// Each row of the two error lists of VOD-API.md, with the reaction that stands there.
+#[test]
+fn every_documented_code_has_its_class() {
+    use AccountFault as A;
+    use Deferral as D;
+    let deferred = Class::Deferred;
+    let account = |fault| Class::Deferred(D::Account(fault));
+    let refused = Class::Refused;
+    for (status, code, class) in [
+        (503, "Throttling", deferred(D::Throttled)),
+        (400, "Throttling.User", deferred(D::Throttled)),
+        (400, "Throttling.Api", deferred(D::Throttled)),
+        (403, "IllegalOperation", refused(Refusal::IllegalDomain)),
+        (403, "OperationDenied", account(A::NotActivated)),
+        (403, "OperationDenied.Suspended", account(A::Suspended)),
+        (404, "InvalidDomain.NotFound", refused(Refusal::ForeignDomain)),
+        (404, "InvalidDomain.Offline", refused(Refusal::OfflineDomain)),
+        (400, "QuotaExceeded.Refresh", deferred(D::QuotaUsedUp)),
+        (400, "QuotaExceeded.Preload", deferred(D::QuotaUsedUp)),
+        (403, "PreloadQueueFull", deferred(D::QueueFull)),
+        (500, "InvalidDomain.Configure_failed", deferred(D::DomainNotConfigured)),
+        (400, "MissingParameter", refused(Refusal::MissingParameter)),
+        (400, "InvalidObjectPath.Malformed", refused(Refusal::MalformedUrl)),
+        (400, "InvalidExtensiveDomain.ValueNotSupported", refused(Refusal::WildcardDomain)),
+        (400, "InvalidObjectPath.Size.Malformed", deferred(D::BatchTooLarge)),
+        (400, "SingleRequest.OverLimit", deferred(D::BatchTooLarge)),
+        (400, "InvalidObjectPath.ExceedsMaximum", deferred(D::BatchTooLarge)),
+        (400, "SignatureDoesNotMatch", account(A::WrongSecret)),
+        (404, "InvalidAccessKeyId.NotFound", account(A::UnknownKey)),
+        (403, "InvalidAccessKeyId.Inactive", account(A::UnknownKey)),
+        (403, "Forbidden.RAM", account(A::Forbidden)),
+        (403, "NoPermission", account(A::Forbidden)),
+        (400, "InvalidSecurityToken.Expired", account(A::BadToken)),
+        (400, "InvalidTimeStamp.Expired", deferred(D::ClockSkew)),
+        (400, "IllegalTimestamp", deferred(D::ClockSkew)),
+        (400, "SignatureNonceUsed", deferred(D::NonceUsed)),
+        (503, "ServiceUnavailable", deferred(D::Unavailable)),
+        (500, "InternalError", deferred(D::Unavailable)),
+        (500, "SomethingNew", deferred(D::Unavailable)),
+        (400, "SomethingNew", deferred(D::Unknown)),
+    ] {
+        assert_eq!(error(status, code).class, class, "{status} {code}");
+        // Some gateways answer an error with 200; the code decides all the same.
+        if status < 500 {
+            assert_eq!(error(200, code).class, class, "200 {code}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_a_code_is_judged_by_what_may_have_happened() {
+    use Deferral as D;
+    for (status, body, deferral) in [
+        (200, "", D::InDoubt),
+        (200, "{}", D::InDoubt),
+        (200, r#"{"RequestId":"R","PreloadTaskId":""}"#, D::InDoubt),
+        (200, r#"{"RequestId":"R","Preload"#, D::InDoubt),
+        (200, "<html>welcome to the hotel</html>", D::InDoubt),
+        (302, "", D::Unknown),
+        (404, "<html>", D::Unknown),
+        (413, "<html>", D::BatchTooLarge),
+        (414, "<html>Request-URI Too Large</html>", D::BatchTooLarge),
+        (429, "", D::Throttled),
+        (500, "<html>", D::InDoubt),
+        (502, "<html>", D::InDoubt),
+        (503, "<html>", D::Unavailable),
+        (504, "", D::InDoubt),
+    ] {
+        assert_eq!(answer(status, body).class, Class::Deferred(deferral), "{status} {body}");
+    }
+    assert_eq!(Fault::of(&Reply::NotSent("refused".into())).class, Class::Deferred(D::Unreachable));
+    assert_eq!(Fault::of(&Reply::Lost("reset".into())).class, Class::Deferred(D::InDoubt));
+}
+
+#[test]
+fn a_cost_is_given_back_only_where_nothing_reached_the_operation() {
+    for code in
+        ["Throttling", "SignatureDoesNotMatch", "InvalidAccessKeyId.NotFound", "Forbidden.RAM", "IllegalTimestamp"]
+    {
+        assert!(error(400, code).is_surely_unperformed(), "{code}");
+    }
+    assert!(Fault::not_sent("").is_surely_unperformed());
+    for code in [
+        "InternalError",
+        "InvalidObjectPath.Malformed",
+        "QuotaExceeded.Preload",
+        "OperationDenied",
+        "SignatureNonceUsed",
+        "New",
+    ] {
+        assert!(!error(400, code).is_surely_unperformed(), "{code}");
+    }
+    assert!(!Fault::lost("").is_surely_unperformed());
+    assert!(!answer(502, "<html>").is_surely_unperformed());
+}
+
+#[test]
+fn a_fault_says_what_was_said_whoever_said_it() {
+    let xml = "<Error><RequestId>R</RequestId><Code>PreloadQueueFull</Code><Message>full</Message></Error>";
+    for (body, is_the_services) in
+        [(r#"{"requestId":"R","code":"PreloadQueueFull","message":"full"}"#, true), (xml, false)]
+    {
+        let retry_after = Some(Duration::from_millis(1_500));
+        let reply = Reply::Answered(Answer { status: 403, date: None, retry_after, body: body.into() });
+        let class = Class::Deferred(Deferral::QueueFull);
+        let said = |text: &str| Some(text.to_owned());
+        let (code, message, request_id) = (said("PreloadQueueFull"), said("full"), said("R"));
+        let http_status = Some(403);
+        let fault = Fault { class, http_status, code, message, request_id, retry_after, is_the_services };
+        assert_eq!(reply.prefetch(), Err(fault.clone()), "{body}");
+        assert_eq!(reply.quota(), Err(fault), "{body}");
+    }
+}
+
+#[test]
+fn a_message_is_kept_only_as_far_as_anybody_reads_it() {
+    let long = "x".repeat(10_000);
+    let fault = answer(400, &format!(r#"{{"RequestId":"R","Code":"New","Message":"{long}"}}"#));
+    assert_eq!(fault.message.unwrap().len(), MESSAGE_CHARS_MAX);
+    assert_eq!(Fault::lost(&long).message.unwrap().len(), MESSAGE_CHARS_MAX);
+}
