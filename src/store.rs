@@ -6,6 +6,7 @@
 //! connection is dropped, the next user opens a new one and reads what is true.
 
 mod bulk;
+mod conn;
 mod file;
 mod guard;
 mod origin;
@@ -19,18 +20,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
+pub use bulk::Bulk;
+pub use conn::{Conn, Readers};
 use file::give_name;
 pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{Guard, Look};
 use origin::Origin;
 pub use origin::{Loss, Lost};
 use reader::connect_reader;
-pub use reader::{data_version, open_reader};
+use reader::data_version;
+pub use reader::open_reader;
 use room::LogLimits;
 pub use room::WAL_BYTES;
 
@@ -168,8 +172,8 @@ pub struct Store {
     log: PathBuf,
     origin: Arc<Origin>,
     options: SqliteConnectOptions,
-    writer: Mutex<Option<SqliteConnection>>,
-    readers: SqlitePool,
+    writer: Mutex<Option<Conn>>,
+    readers: Readers,
     trouble: Trouble,
     /// What the log of the writing connection is held to; nothing for a new connection.
     limits: std::sync::Mutex<Option<LogLimits>>,
@@ -234,8 +238,8 @@ impl Store {
             log: wal_of(path),
             origin,
             options,
-            writer: Mutex::new(Some(writer)),
-            readers,
+            writer: Mutex::new(Some(writer.into())),
+            readers: Readers(readers),
             trouble: Trouble::default(),
             limits: std::sync::Mutex::default(),
             stir: AtomicU8::new(WRITTEN),
@@ -258,9 +262,9 @@ impl Store {
         self.stir.store(WRITTEN, Ordering::Relaxed);
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => self.reopen().await?,
+            None => self.reopen().await?.into(),
         };
-        self.limit_log(&mut connection).await?;
+        self.limit_log(connection.sqlite()).await?;
         match sqlx::query("begin immediate").execute(&mut connection).await {
             Ok(_) => Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble }),
             Err(error) => {
@@ -338,13 +342,13 @@ impl Store {
     }
 
     /// Connections that only read; what they see is committed.
-    pub fn read(&self) -> &SqlitePool {
+    pub fn read(&self) -> &Readers {
         &self.readers
     }
 
     /// Closes every connection, so that the WAL is copied back into the database file.
     pub async fn close(self) {
-        self.readers.close().await;
+        self.readers.0.close().await;
         if let Some(writer) = self.writer.into_inner() {
             // The last copy of the WAL is only housekeeping: what was committed is in the WAL already.
             let _ = writer.close().await;
@@ -355,14 +359,14 @@ impl Store {
 /// The write transaction. Dropped without [`WriteTx::commit`] it takes its connection with it, which rolls back.
 #[derive(Debug)]
 pub struct WriteTx<'a> {
-    slot: MutexGuard<'a, Option<SqliteConnection>>,
-    connection: Option<SqliteConnection>,
+    slot: MutexGuard<'a, Option<Conn>>,
+    connection: Option<Conn>,
     trouble: &'a Trouble,
 }
 
 impl WriteTx<'_> {
     /// The connection, for statements inside this transaction.
-    pub fn conn(&mut self) -> &mut SqliteConnection {
+    pub fn conn(&mut self) -> &mut Conn {
         self.connection
             .as_mut()
             .expect("only commit and roll_back take the connection, and they consume the transaction")

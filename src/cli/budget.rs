@@ -34,7 +34,7 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
     let BudgetCommand::Confirm { requests_used } = args.command;
     let confirmed = runtime()?.block_on(async {
         let store = open_existing(&config).await?;
-        let clock = told_clock(&mut *store.read().acquire().await?).await?;
+        let clock = told_clock(&mut store.read().acquire().await?).await?;
         let mut tx = store.write().await?;
         let confirmed = ledger::confirm_tx(&mut tx, requests_used).await?;
         if let Some((day, requests)) = &confirmed {

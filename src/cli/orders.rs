@@ -14,7 +14,7 @@ use crate::exit;
 use crate::model::{OrderId, Priority, UrlId, UrlState};
 use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
 use crate::status;
-use crate::store::{self, Store, WriteTx};
+use crate::store::{self, Conn, Store, WriteTx};
 use crate::telemetry::one_line;
 
 /// A locked database is waited for so often, each time for as long as the store waits.
@@ -192,11 +192,7 @@ async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store
 }
 
 /// Which URLs are meant, and how many of them are in a batch now.
-async fn look(
-    conn: &mut sqlx::SqliteConnection,
-    order: Order,
-    selection: &Selection,
-) -> store::Result<(Vec<UrlId>, Done)> {
+async fn look(conn: &mut Conn, order: Order, selection: &Selection) -> store::Result<(Vec<UrlId>, Done)> {
     let ids = selection.ids(conn, order.takes()).await?;
     let leased = selection.ids(conn, &[UrlState::Leased]).await?.len() as u64;
     Ok((ids, Done { command: order.command(), what: selection.to_string(), leased, ..Done::default() }))
@@ -206,9 +202,8 @@ async fn look(
 /// it got.
 async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let store = open_existing(config).await?;
-    let clock = status::told_clock(&mut *store.read().acquire().await.map_err(store::Error::from)?).await?;
-    let (ids, mut done) =
-        look(&mut *store.read().acquire().await.map_err(store::Error::from)?, order, selection).await?;
+    let clock = status::told_clock(&mut store.read().acquire().await?).await?;
+    let (ids, mut done) = look(&mut store.read().acquire().await?, order, selection).await?;
     let mut tx = patient(&store).await?;
     let row = record(&mut tx, order, selection, &clock).await?;
     if let Some(host) = domain(order, selection) {

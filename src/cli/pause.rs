@@ -27,7 +27,7 @@ pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i
     let (config, _) = load(config)?;
     runtime()?.block_on(async {
         let store = open_existing(&config).await?;
-        let (who, now) = (who::asks(), told_clock(&mut *store.read().acquire().await?).await?.now());
+        let (who, now) = (who::asks(), told_clock(&mut store.read().acquire().await?).await?.now());
         let mut tx = patient(&store).await?;
         ledger::stop_tx(&mut tx, &args.reason, &who, now).await?;
         queue::record_order_tx(&mut tx, &who, "pause", &args.reason, now).await?;
@@ -43,7 +43,7 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
     let (config, _) = load(config)?;
     let (was_paused, account) = runtime()?.block_on(async {
         let store = open_existing(&config).await?;
-        let now = told_clock(&mut *store.read().acquire().await?).await?.now();
+        let now = told_clock(&mut store.read().acquire().await?).await?.now();
         let mut tx = patient(&store).await?;
         let was_paused = ledger::go_on_tx(&mut tx).await?;
         let account = ledger::standing(tx.conn(), now).await?.pause;

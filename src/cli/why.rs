@@ -7,6 +7,7 @@ use super::{failure, load, runtime};
 use crate::model::{Fault, ObjectUrl, UrlRules, UrlState};
 use crate::queue::Selection;
 use crate::status::Story;
+use crate::store::Conn;
 use crate::telemetry::one_line;
 use crate::{exit, store, words};
 
@@ -64,7 +65,7 @@ pub(super) fn cannot(text: &str, fault: &Fault) -> anyhow::Error {
 }
 
 /// The same with another scheme or none, if that was queued.
-async fn other_spelling(conn: &mut sqlx::SqliteConnection, url: &ObjectUrl) -> store::Result<Option<ObjectUrl>> {
+async fn other_spelling(conn: &mut Conn, url: &ObjectUrl) -> store::Result<Option<ObjectUrl>> {
     let bare = url.as_str().trim_start_matches("https://").trim_start_matches("http://");
     for scheme in ["https://", "http://", ""] {
         let Ok(other) = parse(&format!("{scheme}{bare}")) else { continue };

@@ -150,12 +150,12 @@ impl Desk {
     /// What the database says: numbers, and the report as JSON.
     async fn read(&self, config: &Config, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
         let pool = self.store.read();
-        let standing = ledger::standing(&mut *pool.acquire().await?, now).await?;
-        let in_flight = ledger::in_flight(&mut *pool.acquire().await?, &standing, now).await?;
-        let flight = ledger::flight(&mut *pool.acquire().await?, &standing, now).await?;
+        let standing = ledger::standing(&mut pool.acquire().await?, now).await?;
+        let in_flight = ledger::in_flight(&mut pool.acquire().await?, &standing, now).await?;
+        let flight = ledger::flight(&mut pool.acquire().await?, &standing, now).await?;
         let seen = Seen {
             census: queue::census(pool).await?,
-            spent: ledger::spent(&mut *pool.acquire().await?, policy.day_starts, now).await?,
+            spent: ledger::spent(&mut pool.acquire().await?, policy.day_starts, now).await?,
             standing,
             flight: (in_flight, flight.map(|flight| flight.size.limit())),
             last_accepted: ledger::last_accepted(pool).await?,

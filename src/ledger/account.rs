@@ -2,11 +2,11 @@
 //! neither forgets a backoff nor asks again what is known.
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::model::{BudgetDay, Time, from_millis, to_millis};
 use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Stopped, Unit};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Result, WriteTx};
 
 const STANDING: &str = "
     select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
@@ -135,7 +135,7 @@ impl Fact {
 /// # Errors
 ///
 /// What the database says.
-pub async fn standing(conn: &mut SqliteConnection, now: Time) -> Result<Standing> {
+pub async fn standing(conn: &mut Conn, now: Time) -> Result<Standing> {
     let row = sqlx::query(STANDING).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);
@@ -179,7 +179,7 @@ pub async fn standing(conn: &mut SqliteConnection, now: Time) -> Result<Standing
 /// # Errors
 ///
 /// What the database says.
-pub async fn known_quota(conn: &mut SqliteConnection) -> Result<Option<u64>> {
+pub async fn known_quota(conn: &mut Conn) -> Result<Option<u64>> {
     let quota: Option<String> = sqlx::query_scalar(QUOTA).fetch_optional(conn).await?;
     Ok(quota.and_then(|quota| quota.parse().ok()))
 }

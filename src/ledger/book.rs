@@ -1,10 +1,10 @@
 //! Submissions and what they cost.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Readers, Result, WriteTx};
 
 const GIVE_BACK: &str = "
     update budget_days set requests_used = requests_used - ?2, urls_used = urls_used - ?3
@@ -236,7 +236,7 @@ pub async fn end_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -
 /// # Errors
 ///
 /// What the database says.
-pub async fn open_submissions(pool: &SqlitePool, starts: DayStart) -> Result<Vec<OpenSubmission>> {
+pub async fn open_submissions(pool: &Readers, starts: DayStart) -> Result<Vec<OpenSubmission>> {
     let rows = sqlx::query(OPEN_SUBMISSIONS).fetch_all(pool).await?;
     Ok(rows
         .iter()
@@ -320,7 +320,7 @@ pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks:
 /// # Errors
 ///
 /// What the database says.
-pub async fn last_accepted(pool: &SqlitePool) -> Result<Option<Time>> {
+pub async fn last_accepted(pool: &Readers) -> Result<Option<Time>> {
     let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).fetch_one(pool).await?;
     Ok(at.map(from_millis))
 }
@@ -330,7 +330,7 @@ pub async fn last_accepted(pool: &SqlitePool) -> Result<Option<Time>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn sent_since(conn: &mut SqliteConnection, since: Time) -> Result<(u64, u64)> {
+pub async fn sent_since(conn: &mut Conn, since: Time) -> Result<(u64, u64)> {
     let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).fetch_one(conn).await?;
     let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok((number(0), number(1)))

@@ -1,11 +1,11 @@
 //! Budget days: what each has cost, and what the service said of it.
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, refusals_cost};
 use crate::service::SIGNATURE_VALID;
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Result, WriteTx};
 
 /// The latest day on the books that has begun.
 const LAST: &str = "
@@ -88,7 +88,7 @@ const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 /// # Errors
 ///
 /// What the database says.
-pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> Result<Spent> {
+pub async fn spent(conn: &mut Conn, starts: DayStart, now: Time) -> Result<Spent> {
     let today = today(conn, starts, now).await?;
     let row = sqlx::query(DAY).bind(today.to_string()).fetch_optional(&mut *conn).await?;
     let (late, ahead) = (late(conn, &today).await?, ahead(conn, &today).await?);
@@ -126,7 +126,7 @@ pub async fn spent(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> 
 /// # Errors
 ///
 /// What the database says.
-pub async fn today(conn: &mut SqliteConnection, starts: DayStart, now: Time) -> Result<BudgetDay> {
+pub async fn today(conn: &mut Conn, starts: DayStart, now: Time) -> Result<BudgetDay> {
     let row = sqlx::query(LAST).bind(to_millis(now)).fetch_optional(conn).await?;
     let last = row.and_then(|row| {
         let date = row.get::<String, _>(0).parse().ok()?;
@@ -143,20 +143,20 @@ struct Cost {
 }
 
 /// What was refused since the service last said what is left; nothing where it never did.
-async fn refused_since(conn: &mut SqliteConnection, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
+async fn refused_since(conn: &mut Conn, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
     let Some(since) = observed_at else { return Ok(Refused::default()) };
     let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).fetch_one(conn).await?;
     Ok(Refused { requests: row.get(0), urls: row.get(1) })
 }
 
-async fn late(conn: &mut SqliteConnection, day: &BudgetDay) -> Result<Cost> {
+async fn late(conn: &mut Conn, day: &BudgetDay) -> Result<Cost> {
     let valid_ms = SIGNATURE_VALID.num_milliseconds();
     let query = sqlx::query(LATE).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(valid_ms);
     let row = query.fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
-async fn ahead(conn: &mut SqliteConnection, day: &BudgetDay) -> Result<Cost> {
+async fn ahead(conn: &mut Conn, day: &BudgetDay) -> Result<Cost> {
     let row = sqlx::query(AHEAD).bind(day.to_string()).fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }

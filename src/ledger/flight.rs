@@ -1,11 +1,11 @@
 //! URLs on their way, and what was learned of the service's own queue of prefetches (`schedule::Flight`): two facts,
 //! the size as JSON and, until it is proved, what was believed before the last refusal.
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::model::{Time, from_millis, to_millis};
 use crate::schedule::{Flight, QueueSize, Standing, flies_at_most};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Result, WriteTx};
 
 /// URLs of batches that are followed, but for those whose end was seen, and for what a wrong clock wrote down.
 const FOLLOWED: &str = "
@@ -35,7 +35,7 @@ struct Known {
     before: Option<Option<QueueSize>>,
 }
 
-async fn known(conn: &mut SqliteConnection) -> Result<Known> {
+async fn known(conn: &mut Conn) -> Result<Known> {
     let mut known = Known::default();
     for row in sqlx::query(KNOWN).fetch_all(conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
@@ -49,7 +49,7 @@ async fn known(conn: &mut SqliteConnection) -> Result<Known> {
 }
 
 /// URLs in flight, and when the first of them was accepted.
-async fn on_their_way(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
+async fn on_their_way(conn: &mut Conn, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
     let flies = flies_at_most(!standing.tasks_refused);
     let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies));
     let followed = query.fetch_one(&mut *conn).await?;
@@ -63,7 +63,7 @@ async fn on_their_way(conn: &mut SqliteConnection, standing: &Standing, now: Tim
 /// # Errors
 ///
 /// What the database says.
-pub async fn in_flight(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<u32> {
+pub async fn in_flight(conn: &mut Conn, standing: &Standing, now: Time) -> Result<u32> {
     Ok(on_their_way(conn, standing, now).await?.0)
 }
 
@@ -72,7 +72,7 @@ pub async fn in_flight(conn: &mut SqliteConnection, standing: &Standing, now: Ti
 /// # Errors
 ///
 /// What the database says.
-pub async fn flight(conn: &mut SqliteConnection, standing: &Standing, now: Time) -> Result<Option<Flight>> {
+pub async fn flight(conn: &mut Conn, standing: &Standing, now: Time) -> Result<Option<Flight>> {
     let known = known(conn).await?;
     let Some(size) = known.size else { return Ok(None) };
     let (in_flight, first_at) = on_their_way(conn, standing, now).await?;

@@ -1,5 +1,5 @@
-//! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `tasks`, `account` and
-//! `facts`, and the marker in the spool.
+//! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `account` and `facts`,
+//! and the marker in the spool.
 //!
 //! A submission is opened (the day charged, nonce and time written down) in one short transaction and closed (the
 //! answer, the tasks) in another; between them the call is on its way. A crash in between leaves it open: charged, and

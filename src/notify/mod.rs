@@ -9,5 +9,5 @@ mod outbox;
 mod runner;
 
 pub use event::Event;
-pub use outbox::{add_tx, finish_files_tx, has_finished_files, missed_tx, near_deadlines_tx};
+pub use outbox::{add_tx, finish_files_tx, missed_tx, near_deadlines_tx};
 pub use runner::Notifier;

@@ -1,10 +1,10 @@
 //! How many URLs there are in which state, and how far the files have come: for whoever watches, and read from what is
 //! counted already.
 
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 use crate::model::{Priority, Time, UrlState, from_millis};
-use crate::store::Result;
+use crate::store::{Readers, Result};
 
 const URLS: &str = "
     select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
@@ -30,7 +30,7 @@ pub struct Census {
 /// # Errors
 ///
 /// What the database says.
-pub async fn census(pool: &SqlitePool) -> Result<Census> {
+pub async fn census(pool: &Readers) -> Result<Census> {
     let urls = sqlx::query(URLS).fetch_all(pool).await?;
     let files: i64 = sqlx::query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
     let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING).fetch_one(pool).await?;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 const SENT: &str = "
     select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id";
@@ -76,7 +76,7 @@ pub enum Ending {
 /// # Errors
 ///
 /// What the database says.
-pub async fn sent(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<SentUrl>> {
+pub async fn sent(pool: &Readers, submission: SubmissionId) -> Result<Vec<SentUrl>> {
     let rows = sqlx::query(SENT).bind(submission.0).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| SentUrl { id: UrlId(row.get(0)), url: row.get(1), origin_failures: row.get(2) }).collect())
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 
 use super::enqueue::Enqueued;
 use crate::model::{
     FileId, Keys, LineFault, Priority, TextEncoding, Time, UrlState, Warned, Warning, from_millis, to_millis,
 };
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 const REGISTER: &str = "
     insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id";
@@ -259,7 +259,7 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
 /// # Errors
 ///
 /// What the database says.
-pub async fn unfinished(pool: &SqlitePool) -> Result<Vec<OpenFile>> {
+pub async fn unfinished(pool: &Readers) -> Result<Vec<OpenFile>> {
     let rows = sqlx::query(UNFINISHED).fetch_all(pool).await?;
     let mut files: Vec<OpenFile> = rows.iter().map(open_file).collect();
     files.sort_by_key(|file| file.id);
@@ -294,7 +294,7 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
 /// # Errors
 ///
 /// What the database says.
-pub async fn without_final_receipt(pool: &SqlitePool) -> Result<Vec<(FileId, String, bool)>> {
+pub async fn without_final_receipt(pool: &Readers) -> Result<Vec<(FileId, String, bool)>> {
     let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
@@ -400,18 +400,18 @@ pub async fn finish_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn accounts(pool: &SqlitePool, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
+pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
     let files = ids(files);
     let mut conn = pool.acquire().await?;
-    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
+    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut conn).await?;
     let mut accounts: HashMap<FileId, FileAccount> =
         rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
-    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut conn).await? {
         if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
             account.refusals.push((LineFault::of_code(row.get(0)), count(&row, 1)));
         }
     }
-    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut conn).await? {
         let warning = Warning::of_code(row.get(0));
         if let Some((account, warning)) = accounts.get_mut(&FileId(row.get(4))).zip(warning) {
             let (line, lines) = (count(&row, 2), count(&row, 3));

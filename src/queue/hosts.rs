@@ -2,12 +2,12 @@
 //! when the standing changes.
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::Row;
 
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Readers, Result, WriteTx};
 
 /// Rows that one step parks or unparks at most, so that its transaction stays short.
 const PARK_ROWS_MAX: i64 = 10_000;
@@ -120,7 +120,7 @@ pub struct Host {
 /// # Errors
 ///
 /// What the database says.
-pub async fn hosts(pool: &SqlitePool) -> Result<Vec<Host>> {
+pub async fn hosts(pool: &Readers) -> Result<Vec<Host>> {
     let rows = sqlx::query(HOSTS).fetch_all(pool).await?;
     Ok(rows
         .iter()
@@ -139,7 +139,7 @@ pub async fn hosts(pool: &SqlitePool) -> Result<Vec<Host>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn has_unknown_hosts(pool: &SqlitePool) -> Result<bool> {
+pub async fn has_unknown_hosts(pool: &Readers) -> Result<bool> {
     Ok(sqlx::query_scalar(UNKNOWN).fetch_one(pool).await?)
 }
 
@@ -225,7 +225,7 @@ async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn blocked_host(conn: &mut SqliteConnection, host: &str) -> Result<Option<i64>> {
+pub async fn blocked_host(conn: &mut Conn, host: &str) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar(BLOCKED).bind(host).fetch_optional(conn).await?)
 }
 

@@ -1,11 +1,11 @@
 //! Files that were put away, and may be written to all the same.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 
 use super::files::{OpenFile, open_file};
 use crate::model::FileId;
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 /// Files that were put away, with what they had then.
 const KEPT: &str = "
@@ -40,7 +40,7 @@ pub struct KeptFile {
 /// # Errors
 ///
 /// What the database says.
-pub async fn kept(pool: &SqlitePool, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
+pub async fn kept(pool: &Readers, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
     let rows = sqlx::query(KEPT).bind(after.0).bind(limit).fetch_all(pool).await?;
     Ok(rows.iter().map(kept_file).collect())
 }
@@ -50,7 +50,7 @@ pub async fn kept(pool: &SqlitePool, after: FileId, limit: u32) -> Result<Vec<Ke
 /// # Errors
 ///
 /// What the database says.
-pub async fn kept_as(pool: &SqlitePool, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
+pub async fn kept_as(pool: &Readers, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
     let row = sqlx::query(KEPT_AS).bind(stored_name).fetch_optional(pool).await?;
     Ok(row.map(|row| (kept_file(&row), row.get(4))))
 }

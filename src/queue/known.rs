@@ -1,9 +1,9 @@
 //! Which URLs are in the queue already, for somebody who only asks.
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::model::{ObjectUrl, Time, to_millis};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 /// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are
 /// fresh. Where tasks may not be asked for, what was accepted is live or fresh by the time of that.
@@ -39,7 +39,7 @@ pub struct Known {
 /// # Errors
 ///
 /// What the database says.
-pub async fn known(conn: &mut SqliteConnection, urls: &[&ObjectUrl], fresh_since: Time) -> Result<Known> {
+pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<Known> {
     let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
     let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).fetch_one(conn).await?;

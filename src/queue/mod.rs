@@ -14,6 +14,7 @@ mod claim;
 mod endings;
 mod enqueue;
 mod files;
+mod finished;
 mod hosts;
 mod kept;
 mod known;
@@ -39,6 +40,7 @@ pub use files::{
     Content, FileAccount, NewFile, OpenFile, Phase, Progress, Rejection, accounts, finish_tx, mark_read, progress,
     receipts_written_tx, refused_if_all, register, reject, set_keys, unfinished, without_final_receipt,
 };
+pub use finished::{FinishedFile, NearDeadline, file_name_tx, finish_files_tx, has_finished_files, near_deadlines_tx};
 pub use hosts::{
     Host, HostStanding, blocked_host, has_unknown_hosts, hosts, hosts_are_well_tx, park_tx, retry_host_tx,
     set_standing_tx,

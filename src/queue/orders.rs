@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::selection::Selection;
 use super::tally::Moves;
 use super::wish_orders::{self, Scope};
 use crate::model::{FileId, HostId, ObjectUrl, OrderId, Priority, Time, UrlId, UrlState, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Result, WriteTx};
 
 /// URLs that one transaction changes at most: each may touch a page of its own of the index by key.
 pub const ORDER_ROWS_MAX: usize = 2_000;
@@ -145,7 +145,7 @@ impl Order {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn count(self, conn: &mut SqliteConnection, urls: &[UrlId], chosen: &Selection) -> Result<u64> {
+    pub async fn count(self, conn: &mut Conn, urls: &[UrlId], chosen: &Selection) -> Result<u64> {
         Ok(self.targets(conn, urls, &Scope::of(chosen)).await?.len())
     }
 
@@ -209,7 +209,7 @@ impl Order {
     }
 
     /// What of these URLs it changes: rows that one line wants as a whole, of others the wishes that are meant.
-    async fn targets(self, conn: &mut SqliteConnection, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
+    async fn targets(self, conn: &mut Conn, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
         let found = sqlx::query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
         let (mut shared, mut meant, mut revived) = (HashSet::new(), HashSet::new(), BTreeSet::new());
         for row in &found {
@@ -238,7 +238,7 @@ impl Order {
         Ok(Targets { rows, taken, wished: revived.into_iter().collect() })
     }
 
-    async fn rows(self, conn: &mut SqliteConnection, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
+    async fn rows(self, conn: &mut Conn, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
         let mut ids = json(urls.iter().map(|url| url.0));
         if self.is_retry() {
             let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;

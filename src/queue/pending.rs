@@ -9,12 +9,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::model::{FileId, Priority, Time, from_millis};
 use crate::schedule::{FileWish, Group};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 const TALLY: &str = "select priority, pending from tally order by priority";
 
@@ -114,7 +114,7 @@ pub struct Pending {
 /// # Errors
 ///
 /// What the database says.
-pub async fn pending(conn: &mut SqliteConnection, bounds: Bounds, now: Time) -> Result<Pending> {
+pub async fn pending(conn: &mut Conn, bounds: Bounds, now: Time) -> Result<Pending> {
     let mut count = Count { now, ..Count::default() };
     for row in sqlx::query(TALLY).fetch_all(&mut *conn).await? {
         count.left.insert(Priority::from_rank(row.get(0)), number(&row, 1));

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 use super::tally::Moves;
 use super::wish_orders;
 use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
 use crate::schedule::Ready;
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 /// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
 const TIDY_ROWS_MAX: i64 = 10_000;
@@ -83,18 +83,18 @@ const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 an
 /// # Errors
 ///
 /// What the database says.
-pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
+pub async fn ready(pool: &Readers, limit: u32) -> Result<Ready> {
     let mut conn = pool.acquire().await?;
-    let head = sqlx::query(READY).bind(limit).fetch_one(&mut *conn).await?;
+    let head = sqlx::query(READY).bind(limit).fetch_one(&mut conn).await?;
     let oldest: Option<i64> = head.get(2);
     let oldest_at: Option<i64> = match oldest {
-        Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut *conn).await?,
+        Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut conn).await?,
         None => None,
     };
-    let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut *conn).await?;
-    let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut *conn).await?;
-    let suspects = sqlx::query(SUSPECTS).fetch_one(&mut *conn).await?;
-    let parked = sqlx::query(PARKED).fetch_one(&mut *conn).await?;
+    let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut conn).await?;
+    let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut conn).await?;
+    let suspects = sqlx::query(SUSPECTS).fetch_one(&mut conn).await?;
+    let parked = sqlx::query(PARKED).fetch_one(&mut conn).await?;
     Ok(Ready {
         blocked: head.get::<u32, _>(4) + suspects.get::<u32, _>(3),
         suspects: suspects.get(0),
@@ -116,7 +116,7 @@ pub async fn ready(pool: &SqlitePool, limit: u32) -> Result<Ready> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn has_overlong_waits(pool: &SqlitePool, now: Time, longest: TimeDelta) -> Result<bool> {
+pub async fn has_overlong_waits(pool: &Readers, now: Time, longest: TimeDelta) -> Result<bool> {
     Ok(sqlx::query_scalar(OVERLONG).bind(to_millis(now + longest)).fetch_one(pool).await?)
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::model::{ObjectUrl, UrlId, UrlState};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 /// All rows of a URL, by its key.
 const SAME_URL: &str = "u.url_id in (
@@ -37,7 +37,7 @@ impl Selection {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn ids(&self, conn: &mut SqliteConnection, states: &[UrlState]) -> Result<Vec<UrlId>> {
+    pub async fn ids(&self, conn: &mut Conn, states: &[UrlState]) -> Result<Vec<UrlId>> {
         let mut ids = Vec::new();
         for state in states.iter().filter(|state| self.state.is_none_or(|wanted| wanted == **state)) {
             for (statement, values) in self.statements(*state) {
@@ -187,7 +187,7 @@ mod tests {
                 for value in &values {
                     query = query.bind(value);
                 }
-                let plan = query.fetch_all(&mut *conn).await.unwrap();
+                let plan = query.fetch_all(&mut conn).await.unwrap();
                 let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
                 let by_name = bit(0) || bit(1) || bit(2);
                 assert!(!by_name || !plan.iter().any(|step| step == "SCAN u"), "{statement}\n{plan:?}");

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::Row;
 
 use super::claim::Batch;
 use super::hosts::{HostStanding, good_hosts_tx, set_standing_tx};
@@ -11,7 +11,7 @@ use super::tally::Moves;
 use super::wishes;
 use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::schedule::{Blame, Case, Cases, Found, Suspect};
-use crate::store::{Result, WriteTx};
+use crate::store::{Conn, Readers, Result, WriteTx};
 
 const CASES: &str = "select submission_id, blame, why, unsure from cases order by submission_id";
 
@@ -82,12 +82,12 @@ pub enum Finding {
 /// # Errors
 ///
 /// What the database says.
-pub async fn cases(pool: &SqlitePool) -> Result<Cases> {
+pub async fn cases(pool: &Readers) -> Result<Cases> {
     let mut conn = pool.acquire().await?;
     cases_in(&mut conn).await
 }
 
-async fn cases_in(conn: &mut SqliteConnection) -> Result<Cases> {
+async fn cases_in(conn: &mut Conn) -> Result<Cases> {
     let mut cases = Cases::default();
     for row in sqlx::query(CASES).fetch_all(&mut *conn).await? {
         let id = SubmissionId(row.get(0));

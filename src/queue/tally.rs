@@ -7,10 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::hash::Hash;
 
-use sqlx::SqliteConnection;
-
 use crate::model::{FileId, HostId, Priority, UrlState};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 const FILES: &str = "
     update files set
@@ -111,7 +109,7 @@ impl Moves {
     }
 
     /// Writes the changes.
-    pub(super) async fn apply(self, conn: &mut SqliteConnection) -> Result<()> {
+    pub(super) async fn apply(self, conn: &mut Conn) -> Result<()> {
         for (statement, rows) in self.statements() {
             sqlx::query(statement).bind(rows).execute(&mut *conn).await?;
         }

@@ -2,10 +2,10 @@
 //! not the account's.
 
 use rusqlite::{Connection, params};
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 use crate::model::{FileId, UrlId, Warning};
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 /// In one process the reading may be begun again for other reasons than a death.
 const BEGIN: &str = "update files set starts = min(starts, ?2) + 1 where file_id = ?1";
@@ -45,7 +45,7 @@ pub fn begin_reading(conn: &Connection, file: FileId, deaths: u32) -> rusqlite::
 /// # Errors
 ///
 /// What the database says.
-pub async fn deaths(pool: &SqlitePool) -> Result<Vec<(FileId, u32)>> {
+pub async fn deaths(pool: &Readers) -> Result<Vec<(FileId, u32)>> {
     let rows = sqlx::query(DEATHS).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1))).collect())
 }

@@ -14,6 +14,7 @@ use super::order::Rank;
 use super::scan::{Spool, TOGETHER_MAX};
 use crate::model::{FileId, InputFault, Time, to_millis};
 use crate::queue::{self, NewFile, OpenFile, Phase};
+use crate::store;
 
 /// A claimed file that waits to be read.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Spool {
                 reject(conn, file, None, &InputFault::OwnReceipt)?;
                 file.phase = Phase::Refused;
             }
-            Ok(files)
+            Ok::<_, store::Error>(files)
         });
         let files = files.await?;
         tx.commit().await?;
@@ -136,7 +137,7 @@ impl Spool {
                 reject(conn, file, None, &InputFault::Deadly)?;
                 file.phase = Phase::Refused;
             }
-            Ok(())
+            Ok::<_, store::Error>(())
         });
         refused.await?;
         Ok(tx.commit().await?)

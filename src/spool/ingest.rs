@@ -30,7 +30,7 @@ use crate::meters;
 use crate::model::{Fault, FileId, InputFault, Keys, Time};
 use crate::pulse::Pulse;
 use crate::queue::{self, Content, Enqueued, FileAccount, OpenFile, Phase, Progress, Rejection};
-use crate::store::{self, Store};
+use crate::store::{self, Bulk, Store};
 use crate::words;
 
 /// Who is more urgent waits for the chunk that is being committed: it should take no longer than this, however slow
@@ -133,7 +133,7 @@ impl Ingest {
                 queue::mark_read(conn, file.id, content, now)?;
                 phases.push(phase_of_read(conn, file, refused.as_ref())?);
             }
-            Ok((moved, phases))
+            Ok::<_, store::Error>((moved, phases))
         });
         let (moved, phases) = moved.await?;
         check_mark(moved, "a small file")?;
@@ -220,7 +220,7 @@ impl Ingest {
                 }
                 _ => Phase::Reading,
             };
-            Ok((moved, phase))
+            Ok::<_, store::Error>((moved, phase))
         });
         let (moved, phase) = moved.await?;
         check_mark(moved, &file.stored_name)?;
@@ -243,14 +243,7 @@ impl Ingest {
     }
 
     /// Queues a chunk and moves the file's mark; false if that was moved by somebody else.
-    fn commit(
-        &self,
-        conn: &rusqlite::Connection,
-        file: &OpenFile,
-        keys: &Keys,
-        chunk: &Chunk,
-        now: Time,
-    ) -> rusqlite::Result<bool> {
+    fn commit(&self, conn: &Bulk, file: &OpenFile, keys: &Keys, chunk: &Chunk, now: Time) -> store::Result<bool> {
         if chunk.progress.from_bytes == 0 {
             queue::set_keys(conn, file.id, keys)?;
         }
@@ -381,22 +374,13 @@ fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
 }
 
 /// Notes that a file is refused as a whole, and why.
-pub(super) fn reject(
-    conn: &rusqlite::Connection,
-    file: &OpenFile,
-    bytes: Option<u64>,
-    why: &InputFault,
-) -> rusqlite::Result<()> {
+pub(super) fn reject(conn: &Bulk, file: &OpenFile, bytes: Option<u64>, why: &InputFault) -> store::Result<()> {
     let words = words::input_fault(why);
-    queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })
+    Ok(queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })?)
 }
 
 /// What is next for a file whose lines are committed: one of which no line is a URL is refused.
-fn phase_of_read(
-    conn: &rusqlite::Connection,
-    file: &OpenFile,
-    first_refused: Option<&(u64, Fault)>,
-) -> rusqlite::Result<Phase> {
+fn phase_of_read(conn: &Bulk, file: &OpenFile, first_refused: Option<&(u64, Fault)>) -> store::Result<Phase> {
     let why = match queue::refused_if_all(conn, file.id)? {
         None => return Ok(Phase::Read),
         Some(0) => InputFault::Empty,

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, Notify};
 
 use super::sign::SignOfLife;
 use crate::clock::Clock;
 use crate::model::{Reading, Time, to_millis};
-use crate::store::{Result, Store};
+use crate::store::{Conn, Result, Store};
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
@@ -41,7 +40,7 @@ const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
 /// # Errors
 ///
 /// What the database says.
-pub async fn told_clock(conn: &mut SqliteConnection) -> Result<Clock> {
+pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
     Ok(Clock::told(sqlx::query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
 }
 

@@ -1,8 +1,8 @@
 //! What an operator may have to look into, in numbers.
 
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
-use crate::store::Result;
+use crate::store::{Readers, Result};
 
 const CONCERNS: &str = "
     select in_doubt, possible_doubles, parked, suspected, spool_problem is not null from v_status";
@@ -27,7 +27,7 @@ pub struct Concerns {
 /// # Errors
 ///
 /// What the database says.
-pub async fn concerns(pool: &SqlitePool) -> Result<Concerns> {
+pub async fn concerns(pool: &Readers) -> Result<Concerns> {
     let row = sqlx::query(CONCERNS).fetch_one(pool).await?;
     let count = |at: usize| row.get::<i64, _>(at).unsigned_abs();
     Ok(Concerns {

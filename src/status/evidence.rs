@@ -8,11 +8,11 @@
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::model::{Time, to_millis};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 /// Row numbers that one read spans ...
 const ROWS_A_READ: i64 = 10_000;
@@ -168,7 +168,7 @@ impl<'r> Evidence<'r> {
 /// An export on its way.
 #[derive(Debug)]
 pub struct Export {
-    conn: SqliteConnection,
+    conn: Conn,
     wanted: Wanted,
     /// Ranges of row numbers that are still to be read, the first one last.
     ranges: Vec<(i64, i64)>,
@@ -182,7 +182,7 @@ impl Export {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn begin(mut conn: SqliteConnection, wanted: Wanted) -> Result<Option<Self>> {
+    pub async fn begin(mut conn: Conn, wanted: Wanted) -> Result<Option<Self>> {
         if let Some(name) = &wanted.file
             && !sqlx::query_scalar::<_, bool>(NAMED).bind(name).fetch_one(&mut conn).await?
         {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Time, rfc3339};
 use crate::queue::{self, Bounds};
 use crate::schedule::{DeadlineForecast, Outlook, Policy, WarmTime, forecast};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 /// Names of files.
 const NAMES: &str = "
@@ -96,13 +96,7 @@ pub struct Risk {
 /// # Errors
 ///
 /// What the database says.
-pub async fn prospect(
-    conn: &mut SqliteConnection,
-    config: &Config,
-    bounds: Bounds,
-    steps_max: u32,
-    now: Time,
-) -> Result<Prospect> {
+pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
     let pending = queue::pending(conn, bounds, now).await?;
     let standing = ledger::standing(&mut *conn, now).await?;
     let outlook = Outlook {
@@ -119,7 +113,7 @@ pub async fn prospect(
 }
 
 /// How long it usually takes from submission to warm; none before enough tasks have ended.
-async fn warm_time(conn: &mut SqliteConnection) -> Result<Option<WarmTime>> {
+async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
     let seconds: Vec<i64> = sqlx::query_scalar(WARM).fetch_all(conn).await?;
     let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
     Ok(at(50).zip(at(95)).filter(|_| seconds.len() >= WARM_TASKS_MIN).map(|(median_seconds, p95_seconds)| WarmTime {
@@ -134,14 +128,14 @@ async fn warm_time(conn: &mut SqliteConnection) -> Result<Option<WarmTime>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn names(conn: &mut SqliteConnection, files: &[i64]) -> Result<HashMap<i64, (String, Option<String>)>> {
+pub async fn names(conn: &mut Conn, files: &[i64]) -> Result<HashMap<i64, (String, Option<String>)>> {
     let rows = sqlx::query(NAMES).bind(serde_json::json!(files).to_string()).fetch_all(conn).await?;
     Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
 }
 
 impl ForecastReport {
     /// Makes a forecast, in bounded time.
-    pub(super) async fn read(conn: &mut SqliteConnection, config: &Config, now: Time) -> Result<Self> {
+    pub(super) async fn read(conn: &mut Conn, config: &Config, now: Time) -> Result<Self> {
         let Prospect { outlook, guessed, .. } = prospect(conn, config, SHORT, SHORT_STEPS, now).await?;
         let forecast = forecast(outlook, &Policy::from(config), now);
         let mut at_risk: Vec<(Option<i64>, &DeadlineForecast)> = forecast

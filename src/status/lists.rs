@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, TypeInfo as _, ValueRef as _};
+use sqlx::{AssertSqlSafe, Column as _, Row, TypeInfo as _, ValueRef as _};
 
 use crate::model::{Time, UrlState};
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 const COLUMNS: &str = "select name from pragma_table_info(?1)";
 
@@ -203,7 +203,7 @@ impl List {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn read(&self, conn: &mut SqliteConnection) -> Result<(Vec<String>, Rows)> {
+    pub async fn read(&self, conn: &mut Conn) -> Result<(Vec<String>, Rows)> {
         let columns = sqlx::query_scalar(COLUMNS).bind(self.view).fetch_all(&mut *conn).await?;
         let (mut rows, mut next) = (Rows::new(), Some(self));
         while let Some(list) = next.filter(|list| u32::try_from(rows.len()).is_ok_and(|rows| rows < list.limit)) {

@@ -1,6 +1,8 @@
-//! What the daemon says of itself, and what anyone is told who asks. Owns the table `daemon`; reads only views.
+//! What the daemon says of itself, and what anyone is told who asks. Owns the tables `daemon` and `left_alone`.
+//! Reads views, and where those would be too slow (an export of all rows, a refused batch of one URL) the tables below.
 
 mod board;
+mod books;
 mod concerns;
 mod evidence;
 mod forecast;
@@ -12,6 +14,7 @@ mod sign;
 mod story;
 
 pub use board::{Board, Health, told_clock};
+pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Evidence, Export, RefusingFile, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};

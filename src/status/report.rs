@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta};
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use super::forecast::ForecastReport;
 use super::needs::Need;
@@ -14,7 +14,7 @@ use super::sign::Sign;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Priority, Time, UrlState, rfc3339};
-use crate::store::{self, Result};
+use crate::store::{self, Conn, Result};
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
@@ -253,7 +253,7 @@ pub struct FileReport {
 /// # Errors
 ///
 /// What the database says.
-pub async fn read_report(conn: &mut SqliteConnection, files: u32) -> Result<StatusReport> {
+pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let row = sqlx::query(STATUS).fetch_one(&mut *conn).await?;
     let budget = sqlx::query(BUDGET).fetch_optional(&mut *conn).await?;
     let left = sqlx::query(LEFT_ALONE).fetch_all(&mut *conn).await?;
@@ -353,7 +353,7 @@ impl StatusReport {
     /// What the database says.
     pub async fn complete(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         config: &Config,
         (is_running, sign): (Option<bool>, Option<Sign>),
         now: Time,

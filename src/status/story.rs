@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 use super::lists::{Rows, object};
 use crate::model::UrlId;
-use crate::store::Result;
+use crate::store::{Conn, Result};
 
 const URL: &str = "select * from v_urls where url_id = ?1";
 
@@ -73,7 +73,7 @@ impl Story {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn read(conn: &mut SqliteConnection, url: &str, rows: &[UrlId]) -> Result<Self> {
+    pub async fn read(conn: &mut Conn, url: &str, rows: &[UrlId]) -> Result<Self> {
         let mut queued = Vec::new();
         for row in rows {
             queued.extend(Chapter::read(conn, *row).await?);
@@ -87,7 +87,7 @@ impl Story {
 }
 
 impl Chapter {
-    async fn read(conn: &mut SqliteConnection, row: UrlId) -> Result<Option<Self>> {
+    async fn read(conn: &mut Conn, row: UrlId) -> Result<Option<Self>> {
         let Some(url) = sqlx::query(URL).bind(row.0).fetch_optional(&mut *conn).await? else { return Ok(None) };
         let url = object(&url);
         let file = sqlx::query(FILE).bind(number(&url, "file_id")).fetch_optional(&mut *conn).await?;

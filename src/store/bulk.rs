@@ -8,38 +8,56 @@ use rusqlite::Connection;
 use sqlx::sqlite::LockedSqliteHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{Result, WriteTx};
+use super::{Error, Result, WriteTx};
 
 /// Statements of one piece of work that are prepared once: all of an ingest's.
 const STATEMENTS: usize = 64;
 
+/// SQLite's own handle. The modules that hold SQL run their statements on it; others hand it on.
+#[derive(Debug)]
+pub struct Bulk(Connection);
+
+impl std::ops::Deref for Bulk {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
 impl WriteTx<'_> {
-    /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful of files.
+    /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful
+    /// of files.
     ///
     /// # Errors
     ///
     /// What the database says; the transaction is to be dropped then.
-    pub async fn bulk<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let mut handle = self.conn().lock_handle().await?;
+    pub async fn bulk<T, E>(&mut self, work: impl FnOnce(&Bulk) -> std::result::Result<T, E>) -> Result<T>
+    where
+        Error: From<E>,
+    {
+        let mut handle = self.conn().sqlite().lock_handle().await?;
         let run = || on_handle(&mut handle, work);
         // Other tasks of this thread go on meanwhile, where there are other threads.
-        let done = match Handle::current().runtime_flavor() {
+        match Handle::current().runtime_flavor() {
             RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
             _ => run(),
-        };
-        Ok(done?)
+        }
     }
 }
 
 #[expect(unsafe_code, reason = "rusqlite cannot know whose handle it is given")]
-fn on_handle<T>(
+fn on_handle<T, E>(
     handle: &mut LockedSqliteHandle<'_>,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+    work: impl FnOnce(&Bulk) -> std::result::Result<T, E>,
+) -> Result<T>
+where
+    Error: From<E>,
+{
     // SAFETY: both crates link the same libsqlite3-sys. While `handle` is locked, sqlx's thread does not touch the
     // connection, and it stays open: `connection` ends before the lock does, and does not close a handle that it does
     // not own.
     let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr())? };
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    work(&connection)
+    Ok(work(&Bulk(connection))?)
 }

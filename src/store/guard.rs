@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::origin::{Content, Identity, Loss, identity};
-use super::{Error, Result, Store, base_options, beside, data_version, real_path};
+use super::{Conn, Error, Result, Store, base_options, beside, data_version, real_path};
 
 /// How long connections that read are waited for once the database is lost.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Guard {
         }
         if self.store.lost().is_some() {
             // Whoever reads from here on would read another file.
-            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.close()).await;
+            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.0.close()).await;
             return Look::Lost;
         }
         let version = match data_version(&mut self.holder).await {
@@ -157,7 +157,7 @@ impl Guard {
         let _ = std::fs::remove_file(part);
         // What is being committed comes to its end first.
         let mut slot = self.store.writer.lock().await;
-        let conn = slot.as_mut().unwrap_or(&mut self.holder);
+        let conn = slot.as_mut().map_or(&mut self.holder, Conn::sqlite);
         sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned()).execute(conn).await?;
         if matches!(self.store.lost().map(|lost| lost.loss), Some(Loss::Overwritten | Loss::Log)) {
             check(part).await?;

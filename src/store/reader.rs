@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{Error, Result, base_options, refuse_newer, wal_of};
+use super::{Conn, Error, Result, base_options, refuse_newer, wal_of};
 
 /// Opens the database for reading only, as `status` does. Works while the daemon runs and after it has stopped, also
 /// for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
@@ -12,12 +12,12 @@ use super::{Error, Result, base_options, refuse_newer, wal_of};
 /// # Errors
 ///
 /// [`Error::Missing`] where there is none yet, [`Error::Newer`], or what the disk says.
-pub async fn open_reader(path: &Path) -> Result<SqliteConnection> {
+pub async fn open_reader(path: &Path) -> Result<Conn> {
     if !path.exists() {
         return Err(Error::Missing(path.to_path_buf()));
     }
     refuse_newer(path).await?;
-    Ok(connect_reader(path).await?)
+    Ok(connect_reader(path).await?.into())
 }
 
 pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {
@@ -36,6 +36,6 @@ pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection
 /// # Errors
 ///
 /// What the disk says.
-pub async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
+pub(super) async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
 }

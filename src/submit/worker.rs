@@ -191,7 +191,7 @@ impl Submitter {
         }
         // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
-        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
         // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
         let longest = self.policy.backoff.longest();
         if standing.waits_beyond(now + longest) {
@@ -200,7 +200,7 @@ impl Submitter {
             tx.commit().await?;
             return Ok(Step::Tidied);
         }
-        if notify::has_finished_files(self.store.read(), standing.tasks_readable).await? {
+        if queue::has_finished_files(self.store.read(), standing.tasks_readable).await? {
             let mut tx = self.store.write().await?;
             notify::finish_files_tx(&mut tx, standing.tasks_readable, now).await?;
             tx.commit().await?;
@@ -217,13 +217,13 @@ impl Submitter {
             std::ops::ControlFlow::Continue(next_at) => next_at,
         };
         let today = if clock.proved { clock.earliest } else { now };
-        let spent = ledger::spent(&mut *self.store.read().acquire().await?, self.policy.day_starts, today).await?;
+        let spent = ledger::spent(&mut self.store.read().acquire().await?, self.policy.day_starts, today).await?;
         self.tell_long_day(&spent.day);
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }
         let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
-        let flight = ledger::flight(&mut *self.store.read().acquire().await?, &standing, now).await?;
+        let flight = ledger::flight(&mut self.store.read().acquire().await?, &standing, now).await?;
         let snapshot = Snapshot { ready, spent, standing, cases, flight };
         let decision = decide(&snapshot, &self.policy, &self.clock.reading());
         self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));

@@ -1,11 +1,11 @@
 //! The tables of the tracker.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 
 use super::plan::{Seen, WAIT_MAX};
 use crate::model::{SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 const FOLLOW: &str = "
     insert into tracks (submission_id, accepted_at, urls, look_at) values (?1, ?2, ?3, ?2) on conflict do nothing";
@@ -115,22 +115,22 @@ pub async fn clamp_looks_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn urls_of_task(pool: &SqlitePool, task: &TaskId, except: SubmissionId) -> Result<Vec<String>> {
+pub async fn urls_of_task(pool: &Readers, task: &TaskId, except: SubmissionId) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(URLS_OF_TASK).bind(task.as_str()).bind(except.0).fetch_all(pool).await?)
 }
 
 /// The submission that is looked at next.
-pub(super) async fn next(pool: &SqlitePool) -> Result<Option<Track>> {
+pub(super) async fn next(pool: &Readers) -> Result<Option<Track>> {
     Ok(sqlx::query(NEXT).fetch_optional(pool).await?.as_ref().map(track))
 }
 
 /// The submission that was accepted first, and not after `before`, of those that are still followed.
-pub(super) async fn overdue(pool: &SqlitePool, before: Time) -> Result<Option<Track>> {
+pub(super) async fn overdue(pool: &Readers, before: Time) -> Result<Option<Track>> {
     Ok(sqlx::query(OVERDUE).bind(to_millis(before)).fetch_optional(pool).await?.as_ref().map(track))
 }
 
 /// Batches accepted since then that have not ended, those first that were looked at longest ago.
-pub(super) async fn under_way(pool: &SqlitePool, since: Time) -> Result<Vec<Track>> {
+pub(super) async fn under_way(pool: &Readers, since: Time) -> Result<Vec<Track>> {
     let rows = sqlx::query(UNDER_WAY).bind(to_millis(since)).fetch_all(pool).await?;
     Ok(rows.iter().map(track).collect())
 }
@@ -154,7 +154,7 @@ fn track(row: &SqliteRow) -> Track {
 }
 
 /// The tasks that a submission was given.
-pub(super) async fn tasks(pool: &SqlitePool, submission: SubmissionId) -> Result<Vec<TaskId>> {
+pub(super) async fn tasks(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
     let ids: Vec<String> = sqlx::query_scalar(TASKS).bind(submission.0).fetch_all(pool).await?;
     Ok(ids.iter().flat_map(|id| parse_task_ids(id)).collect())
 }

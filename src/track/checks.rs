@@ -1,10 +1,10 @@
 //! The checks that are due, what came of the others, and how far submissions have been sampled.
 
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 use super::warmth::Verdict;
 use crate::model::{SubmissionId, Time, UrlId, from_millis, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Readers, Result, WriteTx};
 
 const CURSOR: &str = "select ended_at, submission_id, seed from warmth_cursor";
 
@@ -64,13 +64,13 @@ pub(super) struct Check {
     pub(super) host_is_good: bool,
 }
 
-pub(super) async fn cursor(pool: &SqlitePool) -> Result<Cursor> {
+pub(super) async fn cursor(pool: &Readers) -> Result<Cursor> {
     let row = sqlx::query(CURSOR).fetch_one(pool).await?;
     Ok(Cursor { ended_at: from_millis(row.get(0)), submission: SubmissionId(row.get(1)), seed: row.get(2) })
 }
 
 /// The first submission that ended after the cursor and not after `until`.
-pub(super) async fn next_ended(pool: &SqlitePool, cursor: Cursor, until: Time) -> Result<Option<Ended>> {
+pub(super) async fn next_ended(pool: &Readers, cursor: Cursor, until: Time) -> Result<Option<Ended>> {
     let query = sqlx::query(NEXT_ENDED).bind(to_millis(cursor.ended_at)).bind(cursor.submission.0);
     let row = query.bind(to_millis(until)).fetch_optional(pool).await?;
     Ok(row.map(|row| Ended { submission: SubmissionId(row.get(0)), at: from_millis(row.get(1)) }))
@@ -93,7 +93,7 @@ pub(super) async fn sample_tx(
 }
 
 /// The check that is due first.
-pub(super) async fn next_due(pool: &SqlitePool) -> Result<Option<Check>> {
+pub(super) async fn next_due(pool: &Readers) -> Result<Option<Check>> {
     let row = sqlx::query(NEXT_DUE).fetch_optional(pool).await?;
     Ok(row.map(|row| Check {
         id: UrlId(row.get(0)),

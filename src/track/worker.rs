@@ -139,7 +139,7 @@ impl Tracker {
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
-        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
         if standing.pause.is_some() || !standing.tasks_readable {
             return Ok(Step::Waiting(None));
         }
@@ -248,7 +248,7 @@ impl Tracker {
     /// The service lists the batch no longer: what was learned stands, and of the rest nobody will know.
     async fn give_up(&self, track: &Track, now: Time) -> store::Result<()> {
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let standing = ledger::standing(&mut *self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
         let untold = match track.seen {
             _ if standing.tasks_refused => Untold::Forbidden,
             Some(_) => Untold::NoEnd,

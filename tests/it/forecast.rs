@@ -154,7 +154,7 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
             let url = ObjectUrl::parse(&format!("https://h{}.example.com/{of}/{line}.ts", kind % 3), &rules).unwrap();
             urls.push(line as u64 + 1, &url, own.clone().map(std::sync::Arc::new));
         }
-        let queue_file = |conn: &rusqlite::Connection| {
+        let queue_file = |conn: &prefetchd::store::Bulk| {
             let new =
                 queue::NewFile { name: "a.txt".to_owned(), stored_name: format!("{number}.txt"), owner_uid: None };
             let files = queue::register(conn, &[new], day(0))?;

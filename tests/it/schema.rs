@@ -1,35 +1,21 @@
 //! The schema: every statement fits it, the hot ones use their index, and its page tells the truth.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use prefetchd::model::UrlState;
 use prefetchd::status::{FileFilter, List, SubmissionFilter, UrlFilter};
-use prefetchd::store::Store;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use prefetchd::store::{Conn, Store};
+use sqlx::{AssertSqlSafe, Row};
 
-/// Every constant of the storage modules that is a statement, by file and name.
+use crate::structure::tables;
+
+/// Every constant that is a statement, by file and name.
 fn statements() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for folder in ["queue", "ledger", "track", "notify", "status"] {
-        for file in std::fs::read_dir(src.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
-            let text = std::fs::read_to_string(&file).unwrap();
-            for part in text.split("\nconst ").skip(1) {
-                let Some((name, rest)) = part.split_once(": &str =") else { continue };
-                let Some(rest) = rest.trim_start().strip_prefix('"') else { continue };
-                let (statement, _) = rest.split_once("\";").unwrap();
-                // Other texts are constants too.
-                if !["select", "insert", "update", "delete", "with"]
-                    .iter()
-                    .any(|verb| statement.trim_start().starts_with(verb))
-                {
-                    continue;
-                }
-                let key = format!("{folder}/{} {name}", file.file_stem().unwrap().to_str().unwrap());
-                found.insert(key, statement.to_owned());
-            }
-        }
+    for statement in tables::statements() {
+        let before = found.insert(statement.name.clone(), statement.text);
+        assert!(before.is_none(), "there are two of {}", statement.name);
     }
     found
 }
@@ -40,7 +26,7 @@ async fn store() -> (tempfile::TempDir, Store) {
     (dir, store)
 }
 
-async fn plan(conn: &mut SqliteConnection, statement: &str) -> String {
+async fn plan(conn: &mut Conn, statement: &str) -> String {
     let query = format!("explain query plan {statement}");
     let rows =
         sqlx::query(AssertSqlSafe(query)).fetch_all(conn).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
@@ -89,8 +75,8 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/suspects HOLD", "USING INDEX urls_suspect"),
         ("queue/suspects RESUME", "USING INDEX urls_suspect"),
         ("notify/outbox NEXT", "USING INDEX notices_unsent"),
-        ("notify/outbox HAS_FINISHED", "USING INDEX files_finishing"),
-        ("notify/outbox HAS_SENT", "USING INDEX files_sent"),
+        ("queue/finished HAS_FINISHED", "USING INDEX files_finishing"),
+        ("queue/finished HAS_SENT", "USING INDEX files_sent"),
         ("track/book NEXT", "USING INDEX tracks_due"),
         ("track/book OVERDUE", "USING INDEX tracks_accepted"),
         ("track/book URLS_OF_TASK", "INDEX tasks_id"),
@@ -185,7 +171,7 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
 }
 
 /// What is planned for the part of `v_urls` that gives one state: the parts stand in the order of the view.
-async fn parts(conn: &mut SqliteConnection, query: &str) -> Vec<String> {
+async fn parts(conn: &mut Conn, query: &str) -> Vec<String> {
     let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {query}"))).fetch_all(conn).await.unwrap();
     let mut parts: Vec<String> = Vec::new();
     for row in rows {

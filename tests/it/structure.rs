@@ -6,7 +6,8 @@ use std::path::Path;
 use sources::Sources;
 
 mod sources;
-mod tokens;
+pub mod tables;
+pub mod tokens;
 
 /// Arrows that close a circle and are still to go. One that has gone has to be taken out of this list.
 const STILL_TO_GO: [(&str, &str); 0] = [];

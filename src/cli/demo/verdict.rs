@@ -1,15 +1,11 @@
 //! The demo's comparison of the daemon's books with the sandbox's.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeMap;
 
 use super::super::text::number;
 use crate::sandbox::AccountView;
-
-const URLS: &str = "select url, state, task_ids from v_urls";
-
-const CHARGED: &str = "select coalesce(sum(requests_used), 0) from v_budget";
+use crate::status::{BookedUrl, Books};
+use crate::store::Conn;
 
 /// What the comparison found.
 #[derive(Debug, Default)]
@@ -25,19 +21,17 @@ pub(super) struct Verdict {
 }
 
 /// Compares the database with the sandbox's account, URL by URL.
-pub(super) async fn compare(conn: &mut SqliteConnection, account: &AccountView) -> anyhow::Result<Verdict> {
-    let rows = sqlx::query(URLS).fetch_all(&mut *conn).await?;
-    let ours: BTreeMap<String, (String, Option<String>)> =
-        rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    let urls: BTreeSet<&String> = ours.keys().collect();
+pub(super) async fn compare(conn: &mut Conn, account: &AccountView) -> anyhow::Result<Verdict> {
+    let books = Books::read(conn).await?;
+    let ours: BTreeMap<&String, &BookedUrl> = books.urls.iter().map(|booked| (&booked.url, booked)).collect();
     Ok(Verdict {
-        urls: rows.len(),
-        without_task: ours.values().filter(|(_, tasks)| tasks.is_none()).count(),
-        not_submitted: ours.values().filter(|(state, _)| state != "submitted").count(),
-        not_accepted: urls.iter().filter(|url| !account.accepted.contains_key(**url)).count(),
+        urls: books.urls.len(),
+        without_task: ours.values().filter(|booked| booked.task_ids.is_none()).count(),
+        not_submitted: ours.values().filter(|booked| booked.state != "submitted").count(),
+        not_accepted: ours.keys().filter(|url| !account.accepted.contains_key(**url)).count(),
         doubles: account.accepted.values().filter(|times| **times > 1).count(),
-        unknown_here: account.accepted.keys().filter(|url| !urls.contains(url)).count(),
-        charged: sqlx::query_scalar(CHARGED).fetch_one(conn).await?,
+        unknown_here: account.accepted.keys().filter(|url| !ours.contains_key(url)).count(),
+        charged: books.charged,
         seen: account.days.values().map(|day| day.requests_seen).sum(),
     })
 }

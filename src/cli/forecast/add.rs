@@ -6,7 +6,6 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use sqlx::SqliteConnection;
 
 use super::Names;
 use crate::cli::failure;
@@ -16,6 +15,7 @@ use crate::model::{BudgetDay, FileId, Keys, ObjectUrl, Time};
 use crate::queue;
 use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
 use crate::spool::{ReadRules, Survey, SurveyError};
+use crate::store::Conn;
 
 /// The file that is not dropped comes after all others.
 const NEW: FileId = FileId(i64::MAX);
@@ -71,7 +71,7 @@ impl Added {
 
 /// Looks through the file and makes the forecast with it.
 pub(super) async fn add(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     config: &Config,
     path: &Path,
     mut outlook: Outlook,
@@ -140,7 +140,7 @@ struct Count {
 }
 
 impl Count {
-    async fn of(conn: &mut SqliteConnection, config: &Config, path: &Path, now: Time) -> anyhow::Result<Self> {
+    async fn of(conn: &mut Conn, config: &Config, path: &Path, now: Time) -> anyhow::Result<Self> {
         let open = |path: &Path| match File::open(path) {
             Ok(file) if file.metadata().is_ok_and(|meta| !meta.is_file()) => Err("it is no regular file".to_owned()),
             opened => opened.map_err(|error| error.to_string()),
@@ -170,7 +170,7 @@ impl Count {
 
     async fn add(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         keys: &Keys,
         urls: Vec<(ObjectUrl, Option<Keys>)>,
         seen: &mut HashSet<i64>,

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sqlx::SqliteConnection;
 
 use super::layout::Look;
 use super::text::out;
@@ -17,6 +16,7 @@ use crate::model::Time;
 use crate::queue::Bounds;
 use crate::schedule::{FileForecast, Forecast, Policy, WarmTime, forecast};
 use crate::status::{self, List, Prospect};
+use crate::store::Conn;
 use crate::{exit, store};
 
 /// What is read of the queue.
@@ -81,15 +81,15 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
         let now = status::told_clock(&mut conn).await?.now();
         let now = crate::model::from_millis(crate::model::to_millis(now));
         let look = Look::of_stdout(now, config.budget.day_starts);
-        let mut tx = sqlx::Connection::begin(&mut conn).await.map_err(store::Error::from)?;
-        let mut answer = ask(&mut tx, &config, args, now).await?;
+        conn.hold_still().await?;
+        let mut answer = ask(&mut conn, &config, args, now).await?;
         let wanted = |file: &NamedFile| {
             args.file.as_ref().is_none_or(|name| file.name.as_ref() == Some(name))
                 && args.label.as_ref().is_none_or(|label| file.label.as_ref() == Some(label))
         };
         answer.files.retain(wanted);
         if answer.files.is_empty() && (args.file.is_some() || args.label.is_some()) {
-            return nothing_waits(&mut tx, args, &answer, &look).await;
+            return nothing_waits(&mut conn, args, &answer, &look).await;
         }
         if args.json {
             out(&super::text::json(&answer)?);
@@ -102,7 +102,7 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
     })
 }
 
-async fn ask(conn: &mut SqliteConnection, config: &Config, args: &ForecastArgs, now: Time) -> anyhow::Result<Answer> {
+async fn ask(conn: &mut Conn, config: &Config, args: &ForecastArgs, now: Time) -> anyhow::Result<Answer> {
     let policy = Policy::from(config);
     let Prospect { outlook, blocked, guessed, reading } =
         status::prospect(conn, config, BOUNDS, STEPS_MAX, now).await?;
@@ -127,12 +127,7 @@ fn named(file: &FileForecast, names: &Names) -> NamedFile {
 }
 
 /// What was asked for has nothing pending that could be told apart: what became of it is said, if it is known at all.
-async fn nothing_waits(
-    conn: &mut SqliteConnection,
-    args: &ForecastArgs,
-    answer: &Answer,
-    look: &Look,
-) -> anyhow::Result<i32> {
+async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, look: &Look) -> anyhow::Result<i32> {
     let (filter, value) = match (&args.file, &args.label) {
         (Some(name), _) => ("name = ?", name),
         (_, label) => ("label = ?", label.as_ref().expect("one of them was given")),

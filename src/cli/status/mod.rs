@@ -66,11 +66,10 @@ async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
         Held::Unknown => None,
     };
     let mut conn = store::open_reader(database).await?;
-    let mut tx = sqlx::Connection::begin(&mut conn).await?;
-    let mut report = read_report(&mut tx, files).await?;
+    conn.hold_still().await?;
+    let mut report = read_report(&mut conn, files).await?;
     let now = Clock::told(report.service_ahead_ms).now();
-    report.complete(&mut tx, config, (is_running, sign), now).await?;
-    tx.rollback().await?;
+    report.complete(&mut conn, config, (is_running, sign), now).await?;
     Ok(report)
 }
 

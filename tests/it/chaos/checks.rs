@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use prefetchd::sandbox::AccountView;
-use prefetchd::store::open_reader;
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use prefetchd::store::{Conn, open_reader};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::lies::ODD;
 use super::world::{BUDGET, Chaos};
@@ -39,7 +39,7 @@ impl Chaos {
 
     /// Each URL is in exactly one state, accepted once unless that is counted, and nothing ended that the service or its
     /// deadline did not end.
-    async fn check_urls(&self, account: &AccountView, conn: &mut SqliteConnection) -> BTreeMap<String, UrlRow> {
+    async fn check_urls(&self, account: &AccountView, conn: &mut Conn) -> BTreeMap<String, UrlRow> {
         let rows = sqlx::query("select url, state, reason from v_urls").fetch_all(&mut *conn).await.unwrap();
         let mut urls: BTreeMap<String, UrlRow> = BTreeMap::new();
         for row in &rows {
@@ -99,7 +99,7 @@ impl Chaos {
         );
     }
 
-    async fn drained(&self, conn: &mut SqliteConnection) -> String {
+    async fn drained(&self, conn: &mut Conn) -> String {
         let account = self.account().await;
         let submitted: Vec<String> =
             sqlx::query_scalar("select url from v_urls where state = 'submitted'").fetch_all(&mut *conn).await.unwrap();
@@ -128,7 +128,7 @@ impl Chaos {
 
 /// On no day, by its own clock, did the service perform more calls than the budget has; all of them are charged; and the
 /// meter is the sum of what the submissions cost.
-async fn check_budget(account: &AccountView, conn: &mut SqliteConnection) {
+async fn check_budget(account: &AccountView, conn: &mut Conn) {
     let mut seen_in_all = 0;
     for (day, seen) in &account.days {
         assert!(seen.requests_seen <= u64::from(BUDGET), "{day}: the service performed {} calls", seen.requests_seen);
@@ -145,6 +145,6 @@ async fn check_budget(account: &AccountView, conn: &mut SqliteConnection) {
     assert_eq!(number(conn, sums).await, 0, "the meter is not what the submissions cost");
 }
 
-async fn number(conn: &mut SqliteConnection, query: &str) -> i64 {
+async fn number(conn: &mut Conn, query: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(conn).await.unwrap()
 }

@@ -1,5 +1,8 @@
 //! Splits Rust into words, signs and texts, without comments: as much of a lexer as reading imports and statements takes.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 /// A piece of a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
@@ -28,6 +31,20 @@ impl Token {
             _ => None,
         }
     }
+}
+
+/// Every file below a folder whose name ends so.
+pub fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            found.extend(files_below(&entry, ending));
+        } else if entry.to_str().unwrap().ends_with(ending) {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    found
 }
 
 /// The tokens of a source file.

@@ -1,0 +1,176 @@
+//! Files that come to their end, and those whose deadline comes near: what somebody may have to be told.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::model::{FileId, Time, from_millis, to_millis};
+use crate::store::{Readers, Result, WriteTx};
+
+const HAS_FINISHED: &str = "
+    select exists (select 1 from files indexed by files_finishing
+                   where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
+                     and merged_pending + merged_leased + merged_submitted + merged_held = 0)";
+
+/// Where tasks may not be asked for, `submitted` is the last state.
+const HAS_SENT: &str = "
+    select exists (select 1 from files indexed by files_sent
+                   where phase in (2, 4) and finished_at is null and pending + leased + held = 0
+                     and merged_pending + merged_leased + merged_held = 0)";
+
+const FINISH: &str = "
+    update files set finished_at = ?1
+    where file_id in (select file_id from files indexed by files_finishing
+                      where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
+                        and merged_pending + merged_leased + merged_submitted + merged_held = 0 limit ?2)
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
+        unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
+        merged_cancelled";
+
+const FINISH_SENT: &str = "
+    update files set finished_at = ?1
+    where file_id in (select file_id from files indexed by files_sent
+                      where phase in (2, 4) and finished_at is null and pending + leased + held = 0
+                        and merged_pending + merged_leased + merged_held = 0 limit ?2)
+    returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
+        unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
+        merged_cancelled";
+
+/// Of URLs that one line wants, and of wishes for those that several want, each with the file of its line.
+const NEAR: &str = "
+    select f.file_id, f.name, f.pending + f.merged_pending, min(near.deadline)
+    from (select * from (select u.file_id, u.deadline
+                         from urls as u indexed by urls_deadline join files as f on f.file_id = u.file_id
+                         where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and f.deadline_said = 0
+                           and not exists (select 1 from wishes as w where w.url_id = u.url_id and w.kind = 0)
+                         order by u.deadline limit 10000)
+          union all
+          select * from (select w.file_id, w.ends_at as deadline
+                         from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
+                         join files as f on f.file_id = w.file_id
+                         where w.ends_at is not null and w.ends_at <= ?1 and u.state = 0 and f.deadline_said = 0
+                         order by w.ends_at limit 10000)) as near
+    join files as f on f.file_id = near.file_id
+    group by f.file_id";
+
+const NEAR_SAID: &str = "update files set deadline_said = 1 where file_id = ?1";
+
+/// The states in which merged lines may be at the end, in the order of [`FINISH`].
+const MERGED_STATES: [&str; 6] = ["submitted", "complete", "failed", "unconfirmed", "expired", "cancelled"];
+
+const NAME: &str = "select name from files where file_id = ?1";
+
+/// A file with which nothing is left to do, in the numbers of its URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedFile {
+    /// The name under which it was dropped.
+    pub name: String,
+    /// Its label.
+    pub label: Option<String>,
+    /// Lines that became rows of the queue.
+    pub queued: i64,
+    /// Lines whose URL was live already.
+    pub merged: i64,
+    /// Lines that are no URLs.
+    pub refused: i64,
+    /// URLs that were accepted, and nobody may ask how they ended.
+    pub submitted: i64,
+    /// URLs that completed.
+    pub complete: i64,
+    /// URLs that failed.
+    pub failed: i64,
+    /// URLs whose end the service never told.
+    pub unconfirmed: i64,
+    /// URLs whose deadline passed first.
+    pub expired: i64,
+    /// Why the whole file was refused, if it was.
+    pub rejected_why: Option<String>,
+    /// URLs that the operator cancelled.
+    pub cancelled: i64,
+    /// Where the URLs of its merged lines are, by state; without states that none is in.
+    pub merged_urls: BTreeMap<&'static str, i64>,
+}
+
+/// A file with URLs that are pending shortly before their deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearDeadline {
+    /// The name under which it was dropped.
+    pub name: String,
+    /// The earliest of these deadlines.
+    pub deadline: Time,
+    /// Its pending URLs and merged lines, of whatever deadline.
+    pub pending: i64,
+}
+
+/// Whether there are files with which nothing is left to do, and nobody has said so. `tracked` is whether tasks are
+/// followed to their end.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn has_finished_files(readers: &Readers, tracked: bool) -> Result<bool> {
+    Ok(sqlx::query_scalar(if tracked { HAS_FINISHED } else { HAS_SENT }).fetch_one(readers).await?)
+}
+
+/// Notes of at most so many such files that they are finished, and gives them: each comes once.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn finish_files_tx(
+    tx: &mut WriteTx<'_>,
+    tracked: bool,
+    files_max: u32,
+    now: Time,
+) -> Result<Vec<FinishedFile>> {
+    let query = sqlx::query(if tracked { FINISH } else { FINISH_SENT }).bind(to_millis(now)).bind(files_max);
+    let rows = query.fetch_all(tx.conn()).await?;
+    Ok(rows
+        .iter()
+        .map(|row| FinishedFile {
+            name: row.get(0),
+            label: row.get(1),
+            queued: row.get(2),
+            merged: row.get(3),
+            refused: row.get(4),
+            submitted: row.get(5),
+            failed: row.get(6),
+            expired: row.get(7),
+            rejected_why: row.get(8),
+            complete: row.get(9),
+            unconfirmed: row.get(10),
+            cancelled: row.get(11),
+            merged_urls: MERGED_STATES
+                .iter()
+                .zip(12..)
+                .map(|(state, at)| (*state, row.get::<i64, _>(at)))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+        })
+        .collect())
+}
+
+/// The files that have pending URLs whose deadline is not after `until`; each comes once.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time) -> Result<Vec<NearDeadline>> {
+    let rows = sqlx::query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
+    for row in &rows {
+        sqlx::query(NEAR_SAID).bind(row.get::<i64, _>(0)).execute(tx.conn()).await?;
+    }
+    let near =
+        |row: &SqliteRow| NearDeadline { name: row.get(1), pending: row.get(2), deadline: from_millis(row.get(3)) };
+    Ok(rows.iter().map(near).collect())
+}
+
+/// The name under which a file was dropped.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn file_name_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<String> {
+    Ok(sqlx::query_scalar(NAME).bind(file.0).fetch_one(tx.conn()).await?)
+}

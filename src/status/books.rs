@@ -1,0 +1,42 @@
+//! What the books say of every URL and of all days, to be compared with the service's.
+
+use sqlx::Row;
+
+use crate::store::{Conn, Result};
+
+const URLS: &str = "select url, state, task_ids from v_urls";
+
+const CHARGED: &str = "select coalesce(sum(requests_used), 0) from v_budget";
+
+/// A URL as it stands in `v_urls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookedUrl {
+    /// The URL.
+    pub url: String,
+    /// Its state.
+    pub state: String,
+    /// The tasks that it is in, if there are any.
+    pub task_ids: Option<String>,
+}
+
+/// All URLs, and what all days cost. For a small database: it reads the whole of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Books {
+    /// The URLs.
+    pub urls: Vec<BookedUrl>,
+    /// Requests that were charged.
+    pub charged: i64,
+}
+
+impl Books {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn read(conn: &mut Conn) -> Result<Self> {
+        let rows = sqlx::query(URLS).fetch_all(&mut *conn).await?;
+        let urls = rows.iter().map(|row| BookedUrl { url: row.get(0), state: row.get(1), task_ids: row.get(2) });
+        Ok(Self { urls: urls.collect(), charged: sqlx::query_scalar(CHARGED).fetch_one(conn).await? })
+    }
+}
