@@ -330,7 +330,8 @@ fn isolation(rate: f64, urls: usize, seed: u64) {
     let (mut requests, mut refused, mut found) = (0_i64, 0_i64, 0_usize);
     loop {
         let suspected = cases.suspected();
-        let mut apart = cases.involved();
+        let members = cases.open.iter().flat_map(|case| &case.members);
+        let mut apart: HashSet<UrlId> = members.map(|member| member.url).collect();
         let others = u32::try_from(ordinary.len() - apart.len()).unwrap();
         let full = FULL as u32;
         let test = cases.next_test(&Supply { urls_max: full, full, others, bad_rate: seen });

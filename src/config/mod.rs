@@ -147,7 +147,8 @@ impl Config {
         }
         if let Some(listen) = self.http.listen.filter(|listen| !self.http.allow_remote && !listen.ip().is_loopback()) {
             let what = format!(
-                "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and counts;                  set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
+                "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and \
+                 counts; set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
                 listen.port()
             );
             return Err(("http", "listen", what));

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
 
-use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
+use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window, from_text};
 use crate::model::{DayStart, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
@@ -261,8 +262,9 @@ pub struct Log {
 }
 
 /// `[log] level`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// What keeps the daemon from working.
     Error,
@@ -280,13 +282,7 @@ pub enum Level {
 impl Level {
     /// The word in the configuration.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
+        self.into()
     }
 }
 
@@ -322,8 +318,9 @@ impl Area {
 }
 
 /// `[budget] in_doubt`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum InDoubt {
     /// Send the URLs anew under a new charge.
     Resubmit,
@@ -405,32 +402,17 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// Values that are one string in the file.
-macro_rules! as_text {
-    ($type:ty, $show:expr) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let show: fn(&Self) -> String = $show;
-                serializer.serialize_str(&show(self))
-            }
-        }
-    };
-}
-
-as_text!(Endpoint, |endpoint| endpoint.0.as_str().trim_end_matches('/').to_owned());
-as_text!(DatabaseUrl, |url| format!("sqlite:{}", url.0.display()));
-
-impl fmt::Display for InDoubt {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Resubmit => "resubmit",
-            Self::Hold => "hold",
-        })
+        f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sqlite:{}", self.0.display())
+    }
+}
+
+from_text!(Endpoint);
+from_text!(DatabaseUrl);

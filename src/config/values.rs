@@ -95,22 +95,24 @@ pub fn in_words(span: Duration) -> String {
     }
 }
 
-/// Reads a value from its text by `FromStr`, whose error says what is allowed.
+/// Reads a value from its text by `FromStr`, whose error says what is allowed, and writes it by `Display`.
 macro_rules! from_text {
     ($type:ty) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
 
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
     };
 }
+
+pub(super) use from_text;
 
 from_text!(DayStart);
 from_text!(TimeOfDay);

@@ -1,10 +1,10 @@
 //! How much a URL matters beside others.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumCount, EnumString};
 
 /// Urgent goes first, ignores `windows` and may use the `reserve`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Display, EnumCount, EnumString)]
+#[strum(serialize_all = "snake_case", parse_err_ty = String, parse_err_fn = no_priority)]
 pub enum Priority {
     /// Before everything else.
     Urgent,
@@ -19,7 +19,7 @@ pub enum Priority {
 
 impl Priority {
     /// All of them, the strongest first.
-    pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+    pub const ALL: [Self; Self::COUNT] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
 
     /// The number that stands in the tables: 0 is the strongest.
     pub fn rank(self) -> i64 {
@@ -32,24 +32,6 @@ impl Priority {
     }
 }
 
-impl fmt::Display for Priority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Urgent => "urgent",
-            Self::High => "high",
-            Self::Normal => "normal",
-            Self::Low => "low",
-        })
-    }
-}
-
-impl FromStr for Priority {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|priority| priority.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is no priority (urgent, high, normal or low)"))
-    }
+fn no_priority(text: &str) -> String {
+    format!("`{text}` is no priority (urgent, high, normal or low)")
 }

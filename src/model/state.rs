@@ -1,10 +1,10 @@
 //! The life of a URL.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr};
 
 /// Where a URL stands. Only `retry` takes one out of an end state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", parse_err_ty = String, parse_err_fn = no_state)]
 pub enum UrlState {
     /// Waits for a batch.
     Pending,
@@ -28,7 +28,7 @@ pub enum UrlState {
 
 impl UrlState {
     /// In the order of the counting columns of `files` and `tally`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Pending,
         Self::Leased,
         Self::Submitted,
@@ -41,29 +41,7 @@ impl UrlState {
     ];
 }
 
-impl FromStr for UrlState {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.to_string() == text).ok_or_else(|| {
-            let words = Self::ALL.map(|state| state.to_string()).join(", ");
-            format!("`{text}` is no state ({words})")
-        })
-    }
-}
-
-impl fmt::Display for UrlState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pending => "pending",
-            Self::Leased => "leased",
-            Self::Submitted => "submitted",
-            Self::Complete => "complete",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Held => "held",
-            Self::Unconfirmed => "unconfirmed",
-        })
-    }
+fn no_state(text: &str) -> String {
+    let words = UrlState::ALL.map(<&str>::from).join(", ");
+    format!("`{text}` is no state ({words})")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::Row;
 
 use super::tally::Moves;
-use super::wishes;
+use super::{row_state, wishes};
 use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
 use crate::store::{Readers, Result, WriteTx};
 
@@ -116,9 +116,21 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
     let mut ended: Vec<(i64, UrlState)> = Vec::new();
     for (url, ending) in endings {
         let query = match ending {
-            Ending::Complete => sqlx::query(END_ONE).bind(url.0).bind(2).bind(None::<&str>).bind(to_millis(now)),
-            Ending::Failed { why } => sqlx::query(END_ONE).bind(url.0).bind(3).bind(why).bind(to_millis(now)),
-            Ending::Unconfirmed { why } => sqlx::query(END_ONE).bind(url.0).bind(7).bind(why).bind(to_millis(now)),
+            Ending::Complete => sqlx::query(END_ONE)
+                .bind(url.0)
+                .bind(row_state::number(UrlState::Complete))
+                .bind(None::<&str>)
+                .bind(to_millis(now)),
+            Ending::Failed { why } => sqlx::query(END_ONE)
+                .bind(url.0)
+                .bind(row_state::number(UrlState::Failed))
+                .bind(why)
+                .bind(to_millis(now)),
+            Ending::Unconfirmed { why } => sqlx::query(END_ONE)
+                .bind(url.0)
+                .bind(row_state::number(UrlState::Unconfirmed))
+                .bind(why)
+                .bind(to_millis(now)),
             Ending::Again { why, at } => sqlx::query(AGAIN).bind(url.0).bind(why).bind(to_millis(*at)),
         };
         let Some(row) = query.fetch_optional(tx.conn()).await? else { continue };

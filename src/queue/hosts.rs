@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use sqlx::Row;
+use strum::{EnumString, IntoStaticStr};
 
 use super::tally::Moves;
 use super::wishes;
@@ -67,7 +68,8 @@ const FORGET: &str = "
     returning pending";
 
 /// Whether a domain's URLs may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum HostStanding {
     /// Nothing is known of it.
     Unknown,
@@ -82,16 +84,11 @@ pub enum HostStanding {
 impl HostStanding {
     /// As it stands in `v_hosts`.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Good => "good",
-            Self::Refused => "refused",
-            Self::Offline => "offline",
-        }
+        self.into()
     }
 
     fn from_word(word: &str) -> Self {
-        [Self::Good, Self::Refused, Self::Offline].into_iter().find(|s| s.word() == word).unwrap_or(Self::Unknown)
+        word.parse().unwrap_or(Self::Unknown)
     }
 
     /// Whether its URLs may be sent.

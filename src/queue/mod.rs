@@ -23,6 +23,7 @@ mod orders;
 mod pending;
 mod prune;
 mod ready;
+mod row_state;
 mod selection;
 mod settle;
 mod strongest;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::row_state;
 use super::selection::Selection;
 use super::tally::Moves;
 use super::wish_orders::{self, Scope};
@@ -298,21 +299,12 @@ pub async fn prioritize_files_tx(tx: &mut WriteTx<'_>, selection: &Selection, pr
 }
 
 fn row(row: &SqliteRow) -> OrderRow {
-    let suspect: i64 = row.get(5);
     OrderRow {
         id: UrlId(row.get(0)),
         file: FileId(row.get(1)),
         host: HostId(row.get(2)),
         priority: Priority::from_rank(row.get(3)),
-        state: match row.get::<i64, _>(4) {
-            0 if suspect == 2 => UrlState::Held,
-            0 => UrlState::Pending,
-            3 => UrlState::Failed,
-            4 => UrlState::Expired,
-            5 => UrlState::Cancelled,
-            7 => UrlState::Unconfirmed,
-            _ => UrlState::Held,
-        },
+        state: row_state::of(row.get(4), row.get(5)),
         url: row.get(6),
     }
 }

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::tally::Moves;
-use super::wishes;
+use super::{row_state, wishes};
 use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -59,12 +59,5 @@ fn leave(moves: &mut Moves, row: &SqliteRow) {
 }
 
 fn state(row: &SqliteRow) -> UrlState {
-    match row.get::<i64, _>(3) {
-        1 => UrlState::Submitted,
-        2 => UrlState::Complete,
-        3 => UrlState::Failed,
-        4 => UrlState::Expired,
-        7 => UrlState::Unconfirmed,
-        _ => UrlState::Cancelled,
-    }
+    row_state::of(row.get(3), 0)
 }

@@ -135,8 +135,6 @@ pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta)
 /// What the passing of time changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// URLs that became ready.
-    pub woken: u64,
     /// URLs that expired, by file.
     pub expired: BTreeMap<FileId, i64>,
 }
@@ -161,7 +159,7 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     if !expired.is_empty() {
         sqlx::query(EXPIRED_SUSPECTS).execute(&mut *conn).await?;
     }
-    moves.apply(conn).await?;
-    let woken = sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(&mut *conn).await?.rows_affected();
-    Ok(Tidied { woken, expired: by_file })
+    moves.apply(&mut *conn).await?;
+    sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(conn).await?;
+    Ok(Tidied { expired: by_file })
 }

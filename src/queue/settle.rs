@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::claim::Batch;
 use super::tally::Moves;
-use super::wishes;
+use super::{row_state, wishes};
 use crate::model::{SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
@@ -70,13 +70,13 @@ pub async fn release_tx(
     release: &Release,
     now: Time,
 ) -> Result<()> {
-    let (state, code, wait_until) = match release.to {
-        ReleaseTo::Pending { wait_until, .. } => (UrlState::Pending, 0, wait_until),
-        ReleaseTo::Held => (UrlState::Held, 6, None),
+    let (state, wait_until) = match release.to {
+        ReleaseTo::Pending { wait_until, .. } => (UrlState::Pending, wait_until),
+        ReleaseTo::Held => (UrlState::Held, None),
     };
     sqlx::query(RELEASE)
         .bind(submission.0)
-        .bind(code)
+        .bind(row_state::number(state))
         .bind(i64::from(!release.counts))
         .bind(wait_until.map(to_millis))
         .bind(&release.reason)
@@ -88,7 +88,7 @@ pub async fn release_tx(
     {
         let rows = sqlx::query(EXHAUSTED)
             .bind(submission.0)
-            .bind(if exhausted == UrlState::Held { 6 } else { 3 })
+            .bind(row_state::number(exhausted))
             .bind((exhausted == UrlState::Failed).then(|| to_millis(now)))
             .bind(release.attempts_max)
             .fetch_all(tx.conn())

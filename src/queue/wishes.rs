@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::row_state;
 use super::strongest::{Wish, strongest};
 use super::tally::{Line, Moves};
 use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, from_millis, to_millis};
@@ -293,25 +294,14 @@ fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<Waiting>> {
 
 /// Where a URL stands by its row; none of one that is in a batch or was accepted.
 pub(super) fn url_state(state: i64, suspect: i64) -> Option<UrlState> {
-    match state {
-        0 if suspect == 2 => Some(UrlState::Held),
-        0 => Some(UrlState::Pending),
-        3 => Some(UrlState::Failed),
-        4 => Some(UrlState::Expired),
-        5 => Some(UrlState::Cancelled),
-        6 => Some(UrlState::Held),
-        7 => Some(UrlState::Unconfirmed),
-        _ => None,
-    }
+    let state = row_state::of(state, suspect);
+    (!matches!(state, UrlState::Submitted | UrlState::Complete)).then_some(state)
 }
 
 /// How a wish ended on its own.
 pub(super) fn ended(state: i64) -> Option<UrlState> {
-    match state {
-        4 => Some(UrlState::Expired),
-        5 => Some(UrlState::Cancelled),
-        _ => None,
-    }
+    let state = row_state::of(state, 0);
+    matches!(state, UrlState::Expired | UrlState::Cancelled).then_some(state)
 }
 
 /// Which of its file's counters a line of this kind is in; not one that was fresh.

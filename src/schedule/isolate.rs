@@ -179,12 +179,6 @@ impl Cases {
         self.open.iter().flat_map(Case::core).map(|suspect| suspect.url).collect()
     }
 
-    /// All members of open cases. Those that are not suspected do not travel along with another test: if one of them
-    /// is bad after all, it would spoil that too.
-    pub fn involved(&self) -> HashSet<UrlId> {
-        self.open.iter().flat_map(|case| &case.members).map(|member| member.url).collect()
-    }
-
     /// A batch was accepted: nothing in it was bad.
     pub fn accepted(&mut self, batch: &[(UrlId, HostId)]) {
         let urls: HashSet<UrlId> = batch.iter().map(|(url, _)| *url).collect();

@@ -5,7 +5,7 @@
 //! the seconds for which a cache had it; `X-Swift-CacheTime`, the seconds for which a node may keep it. A hit is a hit
 //! wherever it was: several nodes may speak, and the origin was spared.
 
-use std::fmt;
+use strum::{Display, IntoStaticStr};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -18,7 +18,8 @@ const EVIDENCE_CHARS_MAX: usize = 500;
 const HEADER_CHARS_MAX: usize = 200;
 
 /// Whether the CDN had a URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Warmth {
     /// It came from a cache.
     Hit,
@@ -31,17 +32,7 @@ pub enum Warmth {
 impl Warmth {
     /// As it stands in `v_checks`.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Warmth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        self.into()
     }
 }
 

@@ -39,8 +39,10 @@ impl World {
     fn call(&mut self, full: u32) -> bool {
         let suspected = self.cases.suspected();
         let ordinary: Vec<UrlId> = self.ordinary.iter().copied().filter(|url| !suspected.contains(url)).collect();
-        let involved = self.cases.involved();
-        let others: Vec<UrlId> = ordinary.iter().copied().filter(|url| !involved.contains(url)).collect();
+        // Members that are not suspected do not travel along with another test: one that is bad after all would spoil
+        // that too.
+        let involved = |url: &UrlId| self.cases.open.iter().any(|case| case.members.iter().any(|one| one.url == *url));
+        let others: Vec<UrlId> = ordinary.iter().copied().filter(|url| !involved(url)).collect();
         let mut riders = ordinary;
         let supply = Supply { urls_max: full, full, others: u32::try_from(others.len()).unwrap(), bad_rate: self.rate };
         let mut batch = Vec::new();

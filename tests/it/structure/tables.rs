@@ -35,7 +35,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
 
 /// Tables that another module than their owner reads, where a join is what makes the statement fast. An entry that is
 /// not needed any more has to be taken out.
-const READ_BY_OTHERS: [(&str, &str); 13] = [
+const READ_BY_OTHERS: [(&str, &str); 14] = [
     // What nobody needs any more: submissions without a url or a case.
     ("ledger", "cases"),
     ("ledger", "urls"),
@@ -50,6 +50,7 @@ const READ_BY_OTHERS: [(&str, &str); 13] = [
     ("status", "submissions"),
     ("status", "urls"),
     ("status", "warmth_checks"),
+    ("status", "wishes"),
     // The warmth check draws from batches that ended.
     ("track", "hosts"),
     ("track", "submissions"),

@@ -279,7 +279,8 @@ impl Model {
     }
 
     fn send(&mut self, plan: &Plan, suspected: &HashSet<UrlId>, service: &mut impl Service) {
-        let involved = if plan.test.is_some() { self.cases.involved() } else { suspected.clone() };
+        let members = self.cases.open.iter().flat_map(|case| &case.members).map(|member| member.url);
+        let involved = if plan.test.is_some() { members.collect() } else { suspected.clone() };
         let mut batch: Vec<UrlId> = plan.test.iter().flat_map(|test| test.suspects.clone()).collect();
         let suspects = u32::try_from(batch.len()).unwrap();
         let others = plan.test.as_ref().map_or(plan.urls_max, |test| test.others);

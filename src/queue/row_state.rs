@@ -1,0 +1,50 @@
+//! The numbers under which states stand in `urls.state` and `wishes.state`. Statements have the same numbers in their
+//! text.
+
+use crate::model::UrlState;
+
+/// A suspect that waits for the operator, or for the next day's requests: the value of `urls.suspect`.
+const HELD_SUSPECT: i64 = 2;
+
+/// Where a row stands. One that was batched counts as submitted: whether its batch was accepted, and has ended, stands
+/// in its submission.
+pub(super) fn of(state: i64, suspect: i64) -> UrlState {
+    match state {
+        0 if suspect == HELD_SUSPECT => UrlState::Held,
+        0 => UrlState::Pending,
+        1 => UrlState::Submitted,
+        2 => UrlState::Complete,
+        3 => UrlState::Failed,
+        4 => UrlState::Expired,
+        5 => UrlState::Cancelled,
+        7 => UrlState::Unconfirmed,
+        _ => UrlState::Held,
+    }
+}
+
+/// The number of a state in which a row stands on its own.
+pub(super) fn number(state: UrlState) -> i64 {
+    match state {
+        UrlState::Pending => 0,
+        UrlState::Leased | UrlState::Submitted => 1,
+        UrlState::Complete => 2,
+        UrlState::Failed => 3,
+        UrlState::Expired => 4,
+        UrlState::Cancelled => 5,
+        UrlState::Held => 6,
+        UrlState::Unconfirmed => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_of_a_row_has_its_number() {
+        for state in UrlState::ALL.into_iter().filter(|state| *state != UrlState::Leased) {
+            assert_eq!(of(number(state), 0), state);
+        }
+        assert_eq!(of(0, HELD_SUSPECT), UrlState::Held);
+    }
+}
