@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::TimeDelta;
 use model::{Model, Service};
 use prefetchd::config::Config;
-use prefetchd::model::{HostId, ObjectUrl, SubmissionId, Time, UrlId, UrlRules};
+use prefetchd::model::{HostId, ObjectUrl, ReasonKind, SubmissionId, Time, UrlId, UrlRules};
 use prefetchd::schedule::{BadRate, Blame, Case, Cases, Found, Supply, Suspect};
 use prefetchd::service::{Answer, Reply};
 use rand::rngs::StdRng;
@@ -352,8 +352,13 @@ fn isolation(rate: f64, urls: usize, seed: u64) {
             refused += 1;
             let member = |url: &UrlId| Suspect { url: *url, host: HostId(1), core: false, away: false };
             let members = batch.iter().map(member).collect();
-            let case =
-                Case { id: SubmissionId(requests), blame: Blame::Url, why: String::new(), unsure: false, members };
+            let case = Case {
+                id: SubmissionId(requests),
+                blame: Blame::Url,
+                why: ReasonKind::MalformedUrl.into(),
+                unsure: false,
+                members,
+            };
             if let Some(Found::Url { url, .. }) = cases.refused(case, &HashSet::new()) {
                 found += 1;
                 seen = seen.seen(0, 1);

@@ -142,6 +142,20 @@ insert into sqlite_stat1 (tbl, idx, stat) values
     ('wishes', 'wishes_ends', '10000 10 1 1 1');
 analyze sqlite_schema;
 
+-- Reasons are codes with their parameters, a JSON object, from here on; English stands beside them for the views. What was written
+-- before has no code, and views say `text`: its rows are not touched.
+alter table urls add column reason_code text;
+alter table urls add column reason_with text;
+alter table hosts add column why_code text;
+alter table hosts add column why_with text;
+alter table cases add column why_code text;
+alter table cases add column why_with text;
+alter table account add column backoff_code text;
+alter table account add column backoff_with text;
+alter table account add column paused_code text;               -- without parameters
+alter table daemon add column waiting_code text;
+alter table daemon add column waiting_with text;
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,
@@ -171,7 +185,9 @@ select
        and k.accepted_at > unixepoch('now') * 1000
            - iif((select value from facts where fact = 'tasks_readable') = 'false', 1800000, 7200000))
     + (select coalesce(sum(urls), 0) from submissions where state = 0) as in_flight,
-    (select max(json_extract(value, '$.fits'), 1) from facts where fact = 'in_flight_size') as in_flight_limit
+    (select max(json_extract(value, '$.fits'), 1) from facts where fact = 'in_flight_size') as in_flight_limit,
+    iif(a.stopped_why is not null, 'stopped', iif(a.paused_why is null, null, coalesce(a.paused_code, 'text'))) as paused_code,
+    iif(d.waiting_for is null, null, coalesce(d.waiting_code, 'text')) as waiting_code
 from daemon as d, account as a,
     (select sum(pending) filter (where priority = 0) as pending_urgent, sum(pending) filter (where priority = 1) as pending_high,
             sum(pending) filter (where priority = 2) as pending_normal, sum(pending) filter (where priority = 3) as pending_low,
@@ -236,6 +252,8 @@ select
     coalesce(u.label, f.label) as label,
     case u.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end as priority,
     u.state as url_state, u.suspect, u.parked, u.wait_until, u.reason, h.why as host_why, u.attempts,
+    iif(u.reason is null, null, coalesce(u.reason_code, 'text')) as reason_code,
+    iif(h.why is null, null, coalesce(h.why_code, 'text')) as host_code,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.not_before / 1000.0, 'unixepoch') as not_before,
     strftime('%Y-%m-%dT%H:%M:%fZ', u.deadline / 1000.0, 'unixepoch') as deadline,
     strftime('%Y-%m-%dT%H:%M:%fZ', f.dropped_at / 1000.0, 'unixepoch') as queued_at,
@@ -249,90 +267,104 @@ join hosts as h on h.host_id = u.host_id and u.url_id >= h.url_from and u.url_id
 create view v_urls as
 select
     url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 0 and wait_until is null and parked = 0 and suspect = 0
 union all
 select
     url_id, url, host, file, line, label, priority, 'pending' as state, cast(iif(parked = 1, host_why, reason) as text) as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    cast(iif(parked = 1, host_code, reason_code) as text) as reason_code
 from url_rows
 where url_state = 0 and wait_until is not null and suspect <> 2
 union all
 select
     url_id, url, host, file, line, label, priority, 'pending' as state, host_why as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    host_code as reason_code
 from url_rows
 where url_state = 0 and wait_until is null and parked = 1 and suspect <> 2
 union all
 select
     url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 0 and wait_until is null and parked = 0 and suspect > 0 and suspect = 1
 union all
 select
     url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 0 and suspect > 0 and suspect = 2
 union all
 select
     url_id, url, host, file, line, label, priority, 'held' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 6
 union all
 select
     url_id, url, host, file, line, label, priority, 'leased' as state, reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, u.ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, u.ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 0
 union all
 select
     url_id, url, host, file, line, label, priority, 'submitted' as state, reason,
     attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
-    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
+    reason_code
 from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 1 and s.ended_at is null
 union all
 select
     url_id, url, host, file, line, label, priority, 'complete' as state, reason,
     attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.ended_at / 1000.0, 'unixepoch') as ended_at, submission_id,
-    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
+    reason_code
 from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 1 and s.ended_at is not null
 union all
 select
     url_id, url, host, file, line, label, priority, 'complete' as state, reason,
     attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
-    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
+    reason_code
 from url_rows as u left join submissions as s using (submission_id)
 where url_state = 2
 union all
 select
     url_id, url, host, file, line, label, priority, 'failed' as state, reason,
     attempts, not_before, deadline, queued_at, iif(s.state = 1, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch'), null) as submitted_at, u.ended_at, submission_id,
-    iif(s.state = 1, (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id), null) as task_ids, file_id
+    iif(s.state = 1, (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id), null) as task_ids, file_id,
+    reason_code
 from url_rows as u left join submissions as s using (submission_id)
 where url_state = 3
 union all
 select
     url_id, url, host, file, line, label, priority, 'expired' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 4
 union all
 select
     url_id, url, host, file, line, label, priority, 'cancelled' as state, reason as reason,
-    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id
+    attempts, not_before, deadline, queued_at, null as submitted_at, ended_at, submission_id, null as task_ids, file_id,
+    reason_code
 from url_rows
 where url_state = 5
 union all
 select
     url_id, url, host, file, line, label, priority, 'unconfirmed' as state, reason,
     attempts, not_before, deadline, queued_at, strftime('%Y-%m-%dT%H:%M:%fZ', s.closed_at / 1000.0, 'unixepoch') as submitted_at, u.ended_at, submission_id,
-    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id
+    (select group_concat(t.task_id, ',') from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
+    reason_code
 from url_rows as u left join submissions as s using (submission_id)
 where url_state = 7;
 
@@ -363,7 +395,8 @@ create view v_hosts as
 select
     host, standing, why,
     strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since,
-    pending
+    pending,
+    iif(why is null, null, coalesce(why_code, 'text')) as why_code
 from hosts;
 
 create view v_checks as

@@ -9,11 +9,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, lock_paths};
-use crate::schedule::PauseWhy;
+use crate::model::PauseWhy;
 use crate::service::Service;
 use crate::spool::{APART, Folders};
 use crate::submit::still_paused;
-use crate::{exit, store};
+use crate::{exit, store, words};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd check --online")]
@@ -132,10 +132,10 @@ async fn check_online(config: &Config, service: &Service) -> anyhow::Result<Stri
         let why = fault.message.as_deref().unwrap_or_default();
         return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
     }
-    let unlike = PauseWhy("it does not answer like the API; is [api] endpoint right?".to_owned());
+    let unlike = PauseWhy::Text("it does not answer like the API; is [api] endpoint right?".to_owned());
     match still_paused(&said, &unlike) {
-        Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {why}"))),
-        Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {why}"))),
+        Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {}", words::pause(&why).en))),
+        Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {}", words::pause(&why).en))),
         None => Ok(format!("service        ok: {url} takes the credentials")),
     }
 }

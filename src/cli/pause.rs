@@ -6,7 +6,7 @@ use super::orders::patient;
 use super::text::out;
 use super::{load, open_existing, runtime, who};
 use crate::status::told_clock;
-use crate::{ledger, queue, store};
+use crate::{ledger, queue, store, words};
 
 /// The reason where none is given.
 const NO_REASON: &str = "no reason given";
@@ -57,7 +57,7 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
     })?;
     out(if was_paused { "resumed: submitting goes on" } else { "it was not paused by an operator" });
     if let Some(pause) = account {
-        let why = crate::telemetry::one_line(&pause.why.0);
+        let why = crate::telemetry::one_line(&words::pause(&pause.why).en);
         out(&format!("the account was refused ({why}): asking the service now"));
     }
     Ok(0)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::meters::Stage;
 use crate::schedule::Pause;
 use crate::telemetry::one_line;
+use crate::words;
 
 /// A stage may be busy for so long with one thing: a chunk of lines on a slow disk, writes that wait for a lock. The
 /// submitter has a call's deadline on top.
@@ -42,15 +43,14 @@ pub(super) fn standing_still(idle: &[(Stage, Duration)], bounds: &Bounds) -> Vec
 pub(super) fn not_ready(unread: Option<&String>, unwritten: Option<&String>, pause: Option<&Pause>) -> Vec<String> {
     let unread = unread.map(|why| format!("the database cannot be read: {}", one_line(why)));
     let unwritten = unwritten.map(|why| format!("the database cannot be written: {}", one_line(why)));
-    let paused = pause.map(|pause| format!("paused: {}", one_line(&pause.why.to_string())));
+    let paused = pause.map(|pause| format!("paused: {}", one_line(&words::pause(&pause.why).en)));
     [unread, unwritten, paused].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Time;
-    use crate::schedule::PauseWhy;
+    use crate::model::{PauseWhy, Time};
 
     #[test]
     fn a_stage_that_stands_still_longer_than_a_call_may_take_is_named() {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn each_reason_is_one_line_whatever_stands_in_it() {
-        let pause = Pause { why: PauseWhy("bad\u{1b}[2J\nkey".to_owned()), probe_at: Time::MIN_UTC };
+        let pause = Pause { why: PauseWhy::Text("bad\u{1b}[2J\nkey".to_owned()), probe_at: Time::MIN_UTC };
         let trouble = "locked".to_owned();
         let ails = not_ready(None, Some(&trouble), Some(&pause));
         assert_eq!(ails, ["the database cannot be written: locked", "paused: bad\\u{1b}[2J\\nkey"]);

@@ -7,11 +7,10 @@ use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
 use strum::VariantArray as _;
 
 use crate::meters::{self, Stage};
-use crate::model::{AccountFault, Time, UrlState};
+use crate::model::{AccountFault, PauseWhy, Time, UrlState};
 use crate::queue::Census;
 use crate::schedule::{Observation, Pause, Policy, Spent, Standing, Unit, drift};
 use crate::status::Concerns;
-use crate::words;
 
 /// What the database says.
 #[derive(Debug)]
@@ -185,9 +184,10 @@ fn account(sheet: &Sheet, seen: &Seen) {
 const OTHER: &str = "other";
 
 fn pause_word(pause: &Pause) -> &'static str {
-    let why = pause.why.to_string();
-    let known = AccountFault::VARIANTS.iter().find(|fault| words::account_fault(**fault).en == why);
-    known.map_or(OTHER, |fault| fault.word())
+    match &pause.why {
+        PauseWhy::Account(fault) => fault.word(),
+        PauseWhy::Text(_) => OTHER,
+    }
 }
 
 /// Seconds since 1970, to the millisecond.
@@ -233,7 +233,6 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::model::{BudgetDay, Priority, from_millis};
-    use crate::schedule::PauseWhy;
 
     fn facts(policy: &Policy) -> Facts<'_> {
         let idle = Stage::ALL.map(|stage| (stage, Duration::from_millis(1500)));
@@ -251,10 +250,10 @@ mod tests {
         }
     }
 
-    fn seen(pause: Option<&str>, policy: &Policy) -> Seen {
+    fn seen(pause: Option<PauseWhy>, policy: &Policy) -> Seen {
         let observed = Observation { quota: 500, remain: 490, at: from_millis(5_000), requests: 7, urls: 7_000 };
         let day = BudgetDay::of(from_millis(1_000_000), policy.day_starts);
-        let pause = pause.map(|why| Pause { why: PauseWhy(why.to_owned()), probe_at: from_millis(0) });
+        let pause = pause.map(|why| Pause { why, probe_at: from_millis(0) });
         Seen {
             census: Census {
                 urls: vec![(Priority::Urgent, [1, 2, 3, 4, 5, 6, 7, 8, 9])],
@@ -301,17 +300,19 @@ mod tests {
     #[test]
     fn a_pause_is_one_of_a_fixed_set_of_words() {
         let policy = Policy::from(&Config::default());
-        let paused = |why: Option<&str>| -> Vec<String> {
+        let paused = |why: Option<PauseWhy>| -> Vec<String> {
             let page = page(&facts(&policy), Some(&seen(why, &policy)));
             let lines = page.lines().filter(|line| line.starts_with("prefetchd_paused{"));
             lines.filter_map(|line| line.strip_suffix(" 1").map(str::to_owned)).collect()
         };
         assert_eq!(paused(None), Vec::<String>::new());
         for fault in AccountFault::VARIANTS {
-            let why = words::account_fault(*fault).en;
-            assert_eq!(paused(Some(&why)), [format!("prefetchd_paused{{reason=\"{}\"}}", fault.word())]);
+            assert_eq!(
+                paused(Some(PauseWhy::Account(*fault))),
+                [format!("prefetchd_paused{{reason=\"{}\"}}", fault.word())]
+            );
         }
-        assert_eq!(paused(Some("some\"thing\n")), ["prefetchd_paused{reason=\"other\"}"]);
+        assert_eq!(paused(Some(PauseWhy::Text("some\"thing\n".to_owned()))), ["prefetchd_paused{reason=\"other\"}"]);
     }
 
     #[test]

@@ -4,28 +4,30 @@
 use chrono::TimeDelta;
 use sqlx::Row;
 
-use crate::model::{BudgetDay, Time, from_millis, to_millis};
-use crate::schedule::{BackingOff, BadRate, Pause, PauseWhy, Standing, Stopped, Unit};
+use crate::model::{BudgetDay, PauseWhy, Reason, Stopped, Time, from_millis, to_millis};
+use crate::schedule::{BackingOff, BadRate, Pause, Standing, Unit};
 use crate::store::{Conn, Result, WriteTx};
+use crate::words::Stored;
 
 const STANDING: &str = "
     select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
-           stopped_why, stopped_by, stopped_at
+           stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code
     from account";
 
 const BACK_OFF: &str = "
-    update account set backoff_until = ?1, backoff_failures = backoff_failures + 1, backoff_why = ?2";
+    update account set backoff_until = ?1, backoff_failures = backoff_failures + 1,
+        backoff_why = ?2, backoff_code = ?3, backoff_with = ?4";
 
 const PAUSE: &str = "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
-        probes = probes + 1, paused_why = ?1, probe_at = ?3";
+        probes = probes + 1, paused_why = ?1, paused_code = ?4, probe_at = ?3";
 
 const TELL_PAUSED: &str = "update account set paused_told = 1 where paused_told = 0";
 
 const TELL_RESUMED: &str = "update account set paused_told = 0 where paused_told = 1";
 
-const RESUME: &str = "update account set paused_why = null, paused_since = null, probe_at = null";
+const RESUME: &str = "update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null";
 
 const STOP: &str = "update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3";
 
@@ -51,8 +53,8 @@ const FORGET_REFUSALS: &str = "
 
 const PROVEN_WELL: &str = "
     update account set
-        backoff_until = null, backoff_failures = 0, backoff_why = null,
-        paused_why = null, paused_since = null, probe_at = null, probes = 0
+        backoff_until = null, backoff_failures = 0, backoff_why = null, backoff_code = null, backoff_with = null,
+        paused_why = null, paused_code = null, paused_since = null, probe_at = null, probes = 0
     where backoff_failures > 0 or paused_why is not null or probes > 0";
 
 const FACTS: &str = "select fact, value, observed_at from facts";
@@ -140,9 +142,15 @@ pub async fn standing(conn: &mut Conn, now: Time) -> Result<Standing> {
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);
     let mut standing = Standing {
-        backing_off: time(0).map(|until| BackingOff { until, why: text(2).unwrap_or_default() }),
+        backing_off: time(0).map(|until| BackingOff {
+            until,
+            why: Reason::of_stored(row.get(12), row.get(13), &text(2).unwrap_or_default()),
+        }),
         failures: row.get(1),
-        pause: text(3).map(|why| Pause { why: PauseWhy(why), probe_at: time(4).unwrap_or(Time::MIN_UTC) }),
+        pause: text(3).map(|why| Pause {
+            why: PauseWhy::of_stored(row.get(14), &why),
+            probe_at: time(4).unwrap_or(Time::MIN_UTC),
+        }),
         probes: row.get(5),
         paused_told: row.get(8),
         stopped: text(9).map(|why| Stopped {
@@ -189,8 +197,10 @@ pub async fn known_quota(conn: &mut Conn) -> Result<Option<u64>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &str) -> Result<()> {
-    sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why).execute(tx.conn()).await?;
+pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &Reason) -> Result<()> {
+    let why = Stored::from(why);
+    let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
+    query.execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -201,7 +211,9 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &str) -> Result
 ///
 /// What the database says.
 pub(super) async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<bool> {
-    sqlx::query(PAUSE).bind(&why.0).bind(to_millis(now)).bind(to_millis(probe_at)).execute(tx.conn()).await?;
+    let why = Stored::from(why);
+    let pause = sqlx::query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
+    pause.execute(tx.conn()).await?;
     Ok(sqlx::query(TELL_PAUSED).execute(tx.conn()).await?.rows_affected() > 0)
 }
 

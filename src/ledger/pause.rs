@@ -7,9 +7,8 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::account::{pause_tx, well_again_tx};
-use crate::model::{AccountFault, Time};
+use crate::model::{AccountFault, PauseWhy, Time};
 use crate::notify::{self, Event};
-use crate::schedule::PauseWhy;
 use crate::store::{Result, WriteTx};
 use crate::words;
 
@@ -26,8 +25,10 @@ const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// What the database says.
 pub async fn pause_account_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
     if pause_tx(tx, why, now, probe_at).await? {
-        warn!(%why, "the account is refused: nothing is sent until this is mended; a free call tries by and by");
-        notify::add_tx(tx, &Event::Paused { why: why.to_string() }, now).await?;
+        let words = words::pause(why);
+        warn!(why = %words.en, code = why.code(), "the account is refused: nothing is sent until this is mended; a free call tries by and by");
+        let event = Event::Paused { why: words.en.into_owned(), why_code: why.code(), why_zh: words.zh.into_owned() };
+        notify::add_tx(tx, &event, now).await?;
     }
     Ok(())
 }
@@ -56,7 +57,7 @@ pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
 
 /// What has to change before anything goes.
 pub fn pause_why(fault: AccountFault) -> PauseWhy {
-    PauseWhy(words::account_fault(fault).en.into_owned())
+    PauseWhy::Account(fault)
 }
 
 /// When the next free call tries a paused account, after so many in vain: 1, 2, 4 … 60 minutes.

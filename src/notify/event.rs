@@ -12,6 +12,10 @@ pub enum Event {
     Paused {
         /// The fault and its remedy, in words.
         why: String,
+        /// Its word.
+        why_code: &'static str,
+        /// In Chinese.
+        why_zh: String,
     },
     /// The account is answered again.
     Resumed,
@@ -68,5 +72,9 @@ pub enum Event {
         urgent: u32,
         /// What is waited for, in words.
         why: String,
+        /// Its word, as in `v_status`.
+        why_code: String,
+        /// In Chinese.
+        why_zh: String,
     },
 }

@@ -6,8 +6,9 @@ use sqlx::Row;
 
 use super::tally::Moves;
 use super::{row_state, wishes};
-use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
+use crate::model::{FileId, HostId, Priority, Reason, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
 use crate::store::{Readers, Result, WriteTx};
+use crate::words::Stored;
 
 const SENT: &str = "
     select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id";
@@ -19,11 +20,12 @@ const GROUPS: &str = "
     group by u.file_id, u.host_id, u.priority";
 
 const END_ONE: &str = "
-    update urls set state = ?2, reason = ?3, ended_at = ?4 where url_id = ?1 and state = 1
+    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6 where url_id = ?1 and state = 1
     returning file_id, host_id, priority, (select dropped_at from files where files.file_id = urls.file_id)";
 
 const AGAIN: &str = "
-    update urls set state = 0, reason = ?2, wait_until = ?3, origin_failures = origin_failures + 1
+    update urls set state = ?2, wait_until = ?3, reason = ?4, reason_code = ?5, reason_with = ?6,
+        origin_failures = origin_failures + 1
     where url_id = ?1 and state = 1
     returning file_id, host_id, priority";
 
@@ -55,20 +57,29 @@ pub enum Ending {
     /// It failed for good.
     Failed {
         /// Why, for the operator.
-        why: String,
+        why: Reason,
     },
     /// It was accepted, and the service does not tell how it ended.
     Unconfirmed {
         /// Why nobody knows, for the operator.
-        why: String,
+        why: Reason,
     },
     /// It failed, and is sent once more, as ordinary work.
     Again {
         /// Why, for the operator.
-        why: String,
+        why: Reason,
         /// Not before.
         at: Time,
     },
+}
+
+impl Ending {
+    fn why(&self) -> Option<&Reason> {
+        match self {
+            Self::Complete => None,
+            Self::Failed { why } | Self::Unconfirmed { why } | Self::Again { why, .. } => Some(why),
+        }
+    }
 }
 
 /// The URLs of an accepted batch whose end is not known, in the order in which they were sent.
@@ -115,24 +126,20 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
     let mut moves = Moves::default();
     let mut ended: Vec<(i64, UrlState)> = Vec::new();
     for (url, ending) in endings {
-        let query = match ending {
-            Ending::Complete => sqlx::query(END_ONE)
-                .bind(url.0)
-                .bind(row_state::number(UrlState::Complete))
-                .bind(None::<&str>)
-                .bind(to_millis(now)),
-            Ending::Failed { why } => sqlx::query(END_ONE)
-                .bind(url.0)
-                .bind(row_state::number(UrlState::Failed))
-                .bind(why)
-                .bind(to_millis(now)),
-            Ending::Unconfirmed { why } => sqlx::query(END_ONE)
-                .bind(url.0)
-                .bind(row_state::number(UrlState::Unconfirmed))
-                .bind(why)
-                .bind(to_millis(now)),
-            Ending::Again { why, at } => sqlx::query(AGAIN).bind(url.0).bind(why).bind(to_millis(*at)),
+        let why = ending.why().map(Stored::from);
+        let (statement, state, at) = match ending {
+            Ending::Complete => (END_ONE, UrlState::Complete, now),
+            Ending::Failed { .. } => (END_ONE, UrlState::Failed, now),
+            Ending::Unconfirmed { .. } => (END_ONE, UrlState::Unconfirmed, now),
+            Ending::Again { at, .. } => (AGAIN, UrlState::Pending, *at),
         };
+        let query = sqlx::query(statement)
+            .bind(url.0)
+            .bind(row_state::number(state))
+            .bind(to_millis(at))
+            .bind(why.as_ref().map(|why| &why.text))
+            .bind(why.as_ref().map(|why| &why.code))
+            .bind(why.as_ref().and_then(|why| why.with.as_ref()));
         let Some(row) = query.fetch_optional(tx.conn()).await? else { continue };
         let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
         let to = match ending {

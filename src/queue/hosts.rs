@@ -7,8 +7,9 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::tally::Moves;
 use super::wishes;
-use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::model::{FileId, HostId, Priority, Reason, Time, UrlState, from_millis, to_millis};
 use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::words::Stored;
 
 /// Rows that one step parks or unparks at most, so that its transaction stays short.
 const PARK_ROWS_MAX: i64 = 10_000;
@@ -19,14 +20,15 @@ const WELL_NOTED: TimeDelta = TimeDelta::hours(1);
 const HOSTS: &str = "select host_id, host, standing, holds_until, accepted_at from hosts";
 
 const SET_STANDING: &str = "
-    update hosts set standing = ?2, why = ?3, since = ?4, holds_until = ?5, unpark = ?2 in ('unknown', 'good')
+    update hosts set standing = ?2, why = ?3, why_code = ?6, why_with = ?7, since = ?4, holds_until = ?5, unpark = ?2 in ('unknown', 'good')
     where host_id = ?1 and (standing <> ?2 or why is not ?3)";
 
 const UNKNOWN: &str = "select exists (select 1 from hosts where standing = 'unknown' and pending > 0)";
 
 const WELL: &str = "
     update hosts set
-        since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, accepted_at = ?2
+        since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, why_code = null, why_with = null,
+        accepted_at = ?2
     where host_id in (select value from json_each(?1)) and (standing <> 'good' or accepted_at is null or accepted_at < ?3)";
 
 const GOOD: &str = "select host_id from hosts where standing = 'good'";
@@ -58,12 +60,13 @@ const BLOCKED_SUSPECTS: &str = "
     where u.suspect > 0 and u.state = 0 and h.standing in ('refused', 'offline')";
 
 const PARK_SUSPECTS: &str = "
-    update urls set parked = 1, suspect = 0, reason = null where url_id in (select value from json_each(?1))";
+    update urls set parked = 1, suspect = 0, reason = null, reason_code = null, reason_with = null
+    where url_id in (select value from json_each(?1))";
 
 const BLOCKED: &str = "select pending from hosts where host = ?1 and standing in ('refused', 'offline')";
 
 const FORGET: &str = "
-    update hosts set standing = 'good', why = null, since = ?2, holds_until = null, accepted_at = ?2, unpark = 1
+    update hosts set standing = 'good', why = null, why_code = null, why_with = null, since = ?2, holds_until = null, accepted_at = ?2, unpark = 1
     where host = ?1 and standing in ('refused', 'offline')
     returning pending";
 
@@ -150,16 +153,19 @@ pub async fn set_standing_tx(
     tx: &mut WriteTx<'_>,
     host: HostId,
     standing: HostStanding,
-    why: Option<&str>,
+    why: Option<&Reason>,
     holds_until: Option<Time>,
     now: Time,
 ) -> Result<bool> {
+    let why = why.map(Stored::from);
     let query = sqlx::query(SET_STANDING)
         .bind(host.0)
         .bind(standing.word())
-        .bind(why)
+        .bind(why.as_ref().map(|why| &why.text))
         .bind(to_millis(now))
-        .bind(holds_until.map(to_millis));
+        .bind(holds_until.map(to_millis))
+        .bind(why.as_ref().map(|why| &why.code))
+        .bind(why.as_ref().and_then(|why| why.with.as_ref()));
     Ok(query.execute(tx.conn()).await?.rows_affected() > 0)
 }
 

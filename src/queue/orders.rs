@@ -10,8 +10,11 @@ use super::row_state;
 use super::selection::Selection;
 use super::tally::Moves;
 use super::wish_orders::{self, Scope};
-use crate::model::{FileId, HostId, ObjectUrl, OrderId, Priority, Time, UrlId, UrlState, to_millis};
+use crate::model::{
+    FileId, HostId, ObjectUrl, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis,
+};
 use crate::store::{Conn, Result, WriteTx};
+use crate::words::Stored;
 
 /// URLs that one transaction changes at most: each may touch a page of its own of the index by key.
 pub const ORDER_ROWS_MAX: usize = 2_000;
@@ -40,7 +43,7 @@ const ENDED: &str = "select url_id, url from urls where url_id in (select value 
 
 const RETRY: &str = "
     update urls set
-        state = 0, attempts = 0, reason = null, ended_at = null, suspect = 0,
+        state = 0, attempts = 0, reason = null, reason_code = null, reason_with = null, ended_at = null, suspect = 0,
         wait_until = iif(not_before > ?2, not_before, null), deadline = iif(deadline > ?2, deadline, null),
         parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
     where url_id in (select value from json_each(?1))";
@@ -55,9 +58,6 @@ const WAITING: &str = "
     from urls as u
     where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
 
-/// The reason of a url that an operator ended.
-pub(super) const CANCELLED_WHY: &str = "cancelled by the operator";
-
 /// What lines want of those of these URLs that several lines want.
 const WISHED: &str = "
     select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state
@@ -69,7 +69,7 @@ const WISHED: &str = "
 
 const CANCEL: &str = "
     update urls set
-        state = 5, reason = ?3, ended_at = ?2, wait_until = null, parked = 0, suspect = 0
+        state = 5, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?2, wait_until = null, parked = 0, suspect = 0
     where url_id in (select value from json_each(?1))";
 
 const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select value from json_each(?1))";
@@ -202,7 +202,10 @@ impl Order {
         let ids = json(rows.iter().map(|row| row.id.0));
         let update = match self {
             Self::Retry | Self::RetryUnconfirmed => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
-            Self::Cancel => sqlx::query(CANCEL).bind(ids).bind(to_millis(now)).bind(CANCELLED_WHY),
+            Self::Cancel => {
+                let why = Stored::from(&Reason::from(ReasonKind::Cancelled));
+                sqlx::query(CANCEL).bind(ids).bind(to_millis(now)).bind(why.text).bind(why.code)
+            }
             Self::Prioritize(priority) => sqlx::query(PRIORITIZE).bind(ids).bind(priority.rank()),
         };
         update.execute(tx.conn()).await?;

@@ -8,9 +8,10 @@ use sqlx::Row;
 
 use super::tally::Moves;
 use super::wish_orders;
-use crate::model::{FileId, HostId, Priority, Time, UrlState, from_millis, to_millis};
+use crate::model::{FileId, HostId, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
 use crate::schedule::Ready;
 use crate::store::{Readers, Result, WriteTx};
+use crate::words::Stored;
 
 /// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
 const TIDY_ROWS_MAX: i64 = 10_000;
@@ -65,12 +66,9 @@ const CLAMP: &str = "
 
 const CLAMP_HOSTS: &str = "update hosts set holds_until = ?1 where holds_until > ?1";
 
-/// The reason of a url that expired.
-pub(super) const EXPIRED_WHY: &str = "the deadline passed before it could be sent";
-
 /// Those that several lines want end with the last of their wishes.
 const EXPIRE: &str = "
-    update urls set state = 4, wait_until = null, reason = ?3, ended_at = ?1
+    update urls set state = 4, wait_until = null, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?1
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1
                        and not exists (select 1 from wishes as w where w.url_id = urls.url_id and w.kind = 0)
                      order by deadline limit ?2)
@@ -148,7 +146,8 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     let mut moves = Moves::default();
     let mut by_file = tx.bulk(|conn| wish_orders::pass_time(conn, now, TIDY_ROWS_MAX, &mut moves)).await?;
     let conn = tx.conn();
-    let expire = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(EXPIRED_WHY);
+    let why = Stored::from(&Reason::from(ReasonKind::DeadlinePassed));
+    let expire = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(why.text).bind(why.code);
     let expired = expire.fetch_all(&mut *conn).await?;
     for row in &expired {
         let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));

@@ -7,12 +7,13 @@ use sqlx::Row;
 use super::claim::Batch;
 use super::tally::Moves;
 use super::{row_state, wishes};
-use crate::model::{SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::model::{Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
+use crate::words::Stored;
 
 /// Rows of the batch go back to `pending`, or to `held`; an attempt that does not count is taken back.
 const RELEASE: &str = "
-    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5,
+    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6, reason_with = ?7,
         suspect = case ?2 when 0 then suspect else 0 end
     where submission_id = ?1 and state = 1";
 
@@ -46,7 +47,7 @@ pub struct Release {
     /// The most attempts a URL may have (`[retry] attempts_max`).
     pub attempts_max: u32,
     /// Why, for the operator.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// The batch was accepted. Its rows are left alone: that they are submitted stands in their submission.
@@ -74,12 +75,15 @@ pub async fn release_tx(
         ReleaseTo::Pending { wait_until, .. } => (UrlState::Pending, wait_until),
         ReleaseTo::Held => (UrlState::Held, None),
     };
+    let reason = Stored::from(&release.reason);
     sqlx::query(RELEASE)
         .bind(submission.0)
         .bind(row_state::number(state))
         .bind(i64::from(!release.counts))
         .bind(wait_until.map(to_millis))
-        .bind(&release.reason)
+        .bind(reason.text)
+        .bind(reason.code)
+        .bind(reason.with)
         .execute(tx.conn())
         .await?;
     let mut moves = batch.shift_tx(tx, UrlState::Leased, state).await?;

@@ -9,11 +9,12 @@ use super::claim::Batch;
 use super::hosts::{HostStanding, good_hosts_tx, set_standing_tx};
 use super::tally::Moves;
 use super::wishes;
-use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::model::{FileId, HostId, Priority, Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::schedule::{Blame, Case, Cases, Found, Suspect};
 use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::words::Stored;
 
-const CASES: &str = "select submission_id, blame, why, unsure from cases order by submission_id";
+const CASES: &str = "select submission_id, blame, why, unsure, why_code, why_with from cases order by submission_id";
 
 /// State 0 is pending, perhaps held for the next day, 1 in a submission: what is anything else, or parked, left the
 /// queue.
@@ -27,7 +28,8 @@ const DROP_CASE: &str = "delete from cases where submission_id = ?1";
 
 const DROP_MEMBERS: &str = "delete from case_members where submission_id = ?1";
 
-const ADD_CASE: &str = "insert into cases (submission_id, blame, why, unsure) values (?1, ?2, ?3, ?4)";
+const ADD_CASE: &str = "
+    insert into cases (submission_id, blame, unsure, why, why_code, why_with) values (?1, ?2, ?3, ?4, ?5, ?6)";
 
 const ADD_MEMBERS: &str = "
     insert into case_members (submission_id, url_id, host_id, core)
@@ -42,16 +44,18 @@ const HELD_AMONG: &str = "
     where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
 
 const END: &str = "
-    update urls set state = ?2, reason = ?3, ended_at = ?4, suspect = 0, wait_until = null
+    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6, suspect = 0, wait_until = null
     where url_id = ?1 and state = 0";
 
 const ANY: &str = "select exists (select 1 from cases)";
 
 const HOLD: &str = "
-    update urls set suspect = 2, reason = ?1 where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority, url_id";
+    update urls set suspect = 2, reason = ?1, reason_code = ?2, reason_with = ?3
+    where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority, url_id";
 
 const RESUME: &str = "
-    update urls set suspect = 1, reason = null where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority, url_id";
+    update urls set suspect = 1, reason = null, reason_code = null, reason_with = null
+    where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority, url_id";
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +63,7 @@ pub struct Evidence {
     /// What it was refused for.
     pub blame: Blame,
     /// The reason, for the operator.
-    pub why: String,
+    pub why: Reason,
     /// Whether the service never called it refused: what is found is held for the operator instead of failed.
     pub unsure: bool,
     /// What a domain is, if one is found ...
@@ -94,7 +98,7 @@ async fn cases_in(conn: &mut Conn) -> Result<Cases> {
         let mut case = Case {
             id,
             blame: if row.get::<String, _>(1) == "host" { Blame::Host } else { Blame::Url },
-            why: row.get(2),
+            why: Reason::of_stored(row.get(4), row.get(5), row.get(2)),
             unsure: row.get(3),
             members: Vec::new(),
         };
@@ -174,8 +178,10 @@ pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()
 /// # Errors
 ///
 /// What the database says.
-pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &str) -> Result<bool> {
-    let rows = sqlx::query(HOLD).bind(why).fetch_all(tx.conn()).await?;
+pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &Reason) -> Result<bool> {
+    let why = Stored::from(why);
+    let hold = sqlx::query(HOLD).bind(why.text).bind(why.code).bind(why.with);
+    let rows = hold.fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Pending, UrlState::Held).await
 }
 
@@ -213,7 +219,9 @@ async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &Ha
     }
     for case in after.open.iter().filter(|case| !before.open.contains(case)) {
         let blame = if case.blame == Blame::Host { "host" } else { "url" };
-        let add = sqlx::query(ADD_CASE).bind(case.id.0).bind(blame).bind(&case.why).bind(case.unsure);
+        let why = Stored::from(&case.why);
+        let add = sqlx::query(ADD_CASE).bind(case.id.0).bind(blame).bind(case.unsure);
+        let add = add.bind(why.text).bind(why.code).bind(why.with);
         add.execute(tx.conn()).await?;
         let members: Vec<(i64, i64, i64)> =
             case.members.iter().map(|member| (member.url.0, member.host.0, i64::from(member.core))).collect();
@@ -245,7 +253,9 @@ async fn convict(
             let Some(member) = batch.urls.iter().find(|member| member.id == *url) else { return Ok(None) };
             let (state, code) = if *unsure { (UrlState::Held, 6) } else { (UrlState::Failed, 3) };
             let ended = (!unsure).then(|| to_millis(now));
-            sqlx::query(END).bind(url.0).bind(code).bind(why).bind(ended).execute(tx.conn()).await?;
+            let why = Stored::from(why);
+            let end = sqlx::query(END).bind(url.0).bind(code).bind(ended);
+            end.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
             let mut moves = Moves::default();
             moves.shift(member.file, member.host, member.priority, UrlState::Pending, state);
             tx.bulk(|conn| wishes::follow(conn, [url.0], UrlState::Pending, state, &mut moves)).await?;

@@ -16,7 +16,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::row_state;
 use super::strongest::{Wish, strongest};
 use super::tally::{Line, Moves};
-use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, from_millis, to_millis};
+use crate::model::{FileId, HostId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
+use crate::words::Stored;
 
 /// The line that came first, as its row has it until the first merge.
 const ADD_FIRST: &str = "
@@ -41,7 +42,8 @@ const LAST_ENDED: &str = "
     select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1";
 
 const END_URL: &str = "
-    update urls set state = ?2, reason = ?3, ended_at = ?4, wait_until = null, parked = 0, suspect = 0 where url_id = ?1";
+    update urls set state = ?2, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?5, wait_until = null, parked = 0, suspect = 0
+    where url_id = ?1";
 
 const SET_URL: &str = "
     update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1";
@@ -168,10 +170,11 @@ fn end_url(conn: &Connection, url: i64, row: &Waiting, now: Time, moves: &mut Mo
     let last: Option<i64> = conn.prepare_cached(LAST_ENDED)?.query_row([url], |row| row.get(0)).optional()?;
     let (state, code, reason) = match last {
         None => return Ok(()),
-        Some(4) => (UrlState::Expired, 4, super::ready::EXPIRED_WHY),
-        Some(_) => (UrlState::Cancelled, 5, super::orders::CANCELLED_WHY),
+        Some(4) => (UrlState::Expired, 4, ReasonKind::DeadlinePassed),
+        Some(_) => (UrlState::Cancelled, 5, ReasonKind::Cancelled),
     };
-    conn.prepare_cached(END_URL)?.execute(params![url, code, reason, to_millis(now)])?;
+    let why = Stored::from(&Reason::from(reason));
+    conn.prepare_cached(END_URL)?.execute(params![url, code, why.text, why.code, to_millis(now)])?;
     moves.shift(row.file, row.host, row.priority, row.state, state);
     // Its first line has ended before, as all others have.
     moves.shift_lines(row.file, Line::First, state, row.state, 1);

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::isolate::{Supply, Test};
 use super::quota::{self, Left, Unit, should_ask, wait_for_more};
-use super::{Full, PauseWhy, Policy, Snapshot, Spent, Standing, WaitWhy};
-use crate::model::{Priority, Reading, Time};
+use super::{Full, Policy, Snapshot, Spent, Standing};
+use crate::model::{PauseWhy, Priority, Reading, Time, WaitWhy};
 
 /// Requests are plentiful while the share of them that is spent is no larger than the share of the day that has passed
 /// plus this (DESIGN.md, "The budget").

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::model::{HostId, SubmissionId, UrlId};
+use crate::model::{HostId, Reason, SubmissionId, UrlId};
 
 /// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be
 /// to try suspects one by one over days.
@@ -50,7 +50,7 @@ pub struct Case {
     /// What it was refused for.
     pub blame: Blame,
     /// The reason, for the operator.
-    pub why: String,
+    pub why: Reason,
     /// Whether the service never called it refused: what is found is held for the operator instead of failed.
     pub unsure: bool,
     /// The members that have not been accepted since.
@@ -94,7 +94,7 @@ pub enum Found {
         /// The URL.
         url: UrlId,
         /// The reason, for the operator.
-        why: String,
+        why: Reason,
         /// Whether the operator has to decide.
         unsure: bool,
     },
@@ -103,7 +103,7 @@ pub enum Found {
         /// The domain.
         host: HostId,
         /// The reason, for the operator.
-        why: String,
+        why: Reason,
     },
 }
 

@@ -10,7 +10,6 @@ mod forecast;
 mod isolate;
 mod quota;
 mod ready;
-mod reasons;
 
 pub use backoff::{ASKED_TO_WAIT_MAX, Backoff, asked_to_wait};
 pub use decide::{Decision, Plan, decide};
@@ -21,12 +20,11 @@ pub use forecast::{
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Observation, Refused, Unit, drift, learn, refusals_cost};
 pub use ready::Ready;
-pub use reasons::{PauseWhy, WaitWhy};
 
 use std::time::Duration;
 
 use crate::config::{Config, UrlsPerDay, Window};
-use crate::model::{BudgetDay, DayStart, Time, TimeOfDay};
+use crate::model::{BudgetDay, DayStart, PauseWhy, Reason, Stopped, Time, TimeOfDay};
 
 /// What the operator configured, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,24 +196,13 @@ impl Standing {
     }
 }
 
-/// A pause by the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
-    /// The reason that was given.
-    pub why: String,
-    /// By whom.
-    pub by: String,
-    /// Since when.
-    pub since: Time,
-}
-
 /// A wait after a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackingOff {
     /// When the next call may go.
     pub until: Time,
     /// What failed.
-    pub why: String,
+    pub why: Reason,
 }
 
 /// A fault of the whole account.

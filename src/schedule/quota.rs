@@ -6,8 +6,8 @@
 
 use chrono::TimeDelta;
 
-use super::{Spent, Standing, WaitWhy};
-use crate::model::Time;
+use super::{Spent, Standing};
+use crate::model::{Time, WaitWhy};
 
 /// With the unit known, what is left is asked for again after so long: others may spend too.
 const ASK_AGAIN: TimeDelta = TimeDelta::minutes(10);

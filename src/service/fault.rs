@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::body::{Body, text};
 use super::reply::{Answer, Reply};
-use crate::model::AccountFault;
+use crate::model::{AccountFault, ReasonKind};
 use crate::words;
 
 /// Longest message of an answer that is kept, in characters.
@@ -246,44 +246,50 @@ fn without_code(status: u16) -> Deferral {
     }
 }
 
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deferred(deferral) => deferral.fmt(f),
-            Self::Refused(refusal) => refusal.fmt(f),
+impl From<Class> for ReasonKind {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Deferred(deferral) => deferral.into(),
+            Class::Refused(refusal) => refusal.into(),
         }
     }
 }
 
-impl fmt::Display for Deferral {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreachable => "the service could not be reached",
-            Self::InDoubt => "no whole answer came: it may have been accepted",
-            Self::NonceUsed => "it had arrived before: it may have been accepted",
-            Self::Throttled => "the service throttles this account",
-            Self::Unavailable => "the service failed",
-            Self::QuotaUsedUp => "the service says that today's quota is used up",
-            Self::QueueFull => "the service's queue of prefetches is full",
-            Self::BatchTooLarge => "the service takes fewer URLs a call",
-            Self::ClockSkew => "this machine's clock is off by more than the service accepts; set it",
-            Self::DomainNotConfigured => "the service failed to configure a domain",
-            Self::Account(fault) => return f.write_str(&words::account_fault(*fault).en),
-            Self::Unknown => "an answer that is not documented",
-        })
+impl From<Deferral> for ReasonKind {
+    fn from(deferral: Deferral) -> Self {
+        match deferral {
+            Deferral::Unreachable => Self::Unreachable,
+            Deferral::InDoubt => Self::InDoubt,
+            Deferral::NonceUsed => Self::ArrivedBefore,
+            Deferral::Throttled => Self::Throttled,
+            Deferral::Unavailable => Self::Unavailable,
+            Deferral::QuotaUsedUp => Self::QuotaUsedUp,
+            Deferral::QueueFull => Self::QueueFull,
+            Deferral::BatchTooLarge => Self::BatchTooLarge,
+            Deferral::ClockSkew => Self::ClockSkew,
+            Deferral::DomainNotConfigured => Self::DomainNotConfigured,
+            Deferral::Account(fault) => fault.into(),
+            Deferral::Unknown => Self::UnknownAnswer,
+        }
     }
 }
 
-impl fmt::Display for Refusal {
+impl From<Refusal> for ReasonKind {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::MalformedUrl => Self::MalformedUrl,
+            Refusal::WildcardDomain => Self::WildcardDomain,
+            Refusal::ForeignDomain => Self::ForeignDomain,
+            Refusal::OfflineDomain => Self::OfflineDomain,
+            Refusal::IllegalDomain => Self::IllegalDomain,
+            Refusal::MissingParameter => Self::MissingParameter,
+        }
+    }
+}
+
+impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MalformedUrl => "the service calls a URL of the batch malformed",
-            Self::WildcardDomain => "the service finds a wildcard domain in the batch",
-            Self::ForeignDomain => "a domain of the batch is not the account's",
-            Self::OfflineDomain => "a domain of the batch is switched off",
-            Self::IllegalDomain => "a domain of the batch may not be operated on",
-            Self::MissingParameter => "the service misses a parameter: a bug of prefetchd, please report it",
-        })
+        f.write_str(&words::reason_kind((*self).into()).en)
     }
 }
 

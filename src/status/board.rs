@@ -7,15 +7,17 @@ use tokio::sync::{Mutex, Notify};
 
 use super::sign::SignOfLife;
 use crate::clock::Clock;
-use crate::model::{Reading, Time, to_millis};
+use crate::model::{Reading, Time, WaitWhy, to_millis};
 use crate::store::{Conn, Result, Store};
+use crate::words::Stored;
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null,
+        waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null,
         key_source = null, key_generation = null, key_refused = null";
 
-const SAY_WAITING: &str = "update daemon set waiting_for = ?1, waiting_until = ?2";
+const SAY_WAITING: &str = "
+    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4";
 
 const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?2";
 
@@ -66,7 +68,7 @@ impl Health {
 }
 
 /// What the submitter waits for, and until when.
-type Waiting = (Option<String>, Option<Time>);
+type Waiting = (Option<WaitWhy>, Option<Time>);
 
 /// What is known of the time: whether it is proved, and what the service's clock is ahead of this machine's, in
 /// milliseconds.
@@ -134,14 +136,21 @@ impl Board {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn waiting(&self, why: Option<String>, until: Option<Time>) -> Result<()> {
+    pub async fn waiting(&self, why: Option<WaitWhy>, until: Option<Time>) -> Result<()> {
         let saying = (why, until);
         let mut said = self.said.lock().await;
         if said.as_ref() == Some(&saying) {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_WAITING).bind(&saying.0).bind(saying.1.map(to_millis)).execute(tx.conn()).await?;
+        let why = saying.0.as_ref().map(Stored::from);
+        sqlx::query(SAY_WAITING)
+            .bind(why.as_ref().map(|why| &why.text))
+            .bind(why.as_ref().map(|why| &why.code))
+            .bind(why.as_ref().and_then(|why| why.with.as_ref()))
+            .bind(saying.1.map(to_millis))
+            .execute(tx.conn())
+            .await?;
         tx.commit().await?;
         *said = Some(saying);
         self.changed.notify_one();

@@ -11,6 +11,12 @@ use crate::store;
 /// A clock that is wrong by so much, in milliseconds, is worth setting; the program goes by the service's.
 const CLOCK_WRONG_MS: i64 = 10_000;
 
+/// The code of a pause by the operator in `v_status` ...
+const STOPPED: &str = "stopped";
+
+/// ... and what the sentence ends in there: the command stands beside it here.
+const STOPPED_END: &str = "; `prefetchd resume` ends it";
+
 /// Something that does not settle itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
@@ -41,10 +47,13 @@ impl StatusReport {
             add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
         }
         if let Some(why) = &self.paused_why {
-            // The view says so of a pause by an operator.
-            match why.strip_suffix("; `prefetchd resume` ends it") {
-                Some(by) => add(format!("submitting is paused {by}"), "prefetchd resume"),
-                None => add(format!("the account: {why}"), "prefetchd check --online"),
+            if self.paused_code.as_deref() == Some(STOPPED) {
+                add(
+                    format!("submitting is paused {}", why.strip_suffix(STOPPED_END).unwrap_or(why)),
+                    "prefetchd resume",
+                );
+            } else {
+                add(format!("the account: {why}"), "prefetchd check --online");
             }
         }
         if let Some(problem) = &self.spool_problem {

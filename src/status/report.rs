@@ -22,7 +22,7 @@ const STATUS: &str = "
            in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
            config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused,
-           in_flight, in_flight_limit
+           in_flight, in_flight_limit, paused_code, waiting_code
     from v_status";
 
 const BUDGET: &str = "
@@ -69,6 +69,8 @@ pub struct StatusReport {
     pub started_at: Option<String>,
     /// A fault of the account, with its remedy.
     pub paused_why: Option<String>,
+    /// Its word: `stopped` for a pause by the operator.
+    pub paused_code: Option<String>,
     /// Since when, RFC 3339.
     pub paused_since: Option<String>,
     /// What is wrong with the spool.
@@ -85,6 +87,8 @@ pub struct StatusReport {
     pub key: Option<KeyReport>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
+    /// Its word.
+    pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
     /// Submissions whose end is not known yet.
@@ -269,8 +273,10 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         database_problem: None,
         database_code: None,
         paused_why: row.get(1),
+        paused_code: row.get("paused_code"),
         paused_since,
         waiting_for: row.get(2),
+        waiting_code: row.get("waiting_code"),
         waiting_until: row.get(3),
         spool_problem: row.get(4),
         pid: row.get(5),

@@ -8,9 +8,9 @@ use tracing::{info, warn};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, pause_account_tx, pause_why, probe_at};
-use crate::model::AccountFault;
+use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
 use crate::queue::Batch;
-use crate::schedule::{PauseWhy, Snapshot, Standing, Unit, asked_to_wait};
+use crate::schedule::{Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Class, Deferral, Fault, Quota};
 use crate::store;
 
@@ -55,9 +55,8 @@ impl Submitter {
             return Ok(());
         }
         let until = self.policy.backoff.until(self.now(), self.asked_in_vain, rand::random());
-        let why = "the service's answers do not agree on the time; it is asked again (see the log)";
         let mut tx = self.store.write().await?;
-        ledger::back_off_tx(&mut tx, until, why).await?;
+        ledger::back_off_tx(&mut tx, until, &ReasonKind::TimeDisputed.into()).await?;
         tx.commit().await
     }
 
@@ -110,7 +109,7 @@ impl Submitter {
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let until = until.max(asked_to_wait(fault.retry_after, at.now));
-                let why = format!("asking what is left of the day: {fault}");
+                let why = Reason::new(ReasonKind::AskingQuota, ReasonKind::from(fault.class).code());
                 ledger::back_off_tx(&mut tx, until, &why).await?;
             }
         }

@@ -7,12 +7,13 @@ use tracing::{info, warn};
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, pause_account_tx};
-use crate::model::{AccountFault, Time};
+use crate::model::{AccountFault, Reason, ReasonKind, Time};
 use crate::queue::{self, Batch, Host, HostStanding};
 use crate::schedule::Standing;
 use crate::service::{DomainRow, Fault};
 use crate::store;
 use crate::telemetry::one_line;
+use crate::words;
 
 /// The list is asked for again after this.
 const ASK_AGAIN: TimeDelta = TimeDelta::hours(1);
@@ -147,7 +148,7 @@ impl Submitter {
         }
         let mut tx = self.store.write().await?;
         for (host, standing, why) in &changed {
-            queue::set_standing_tx(&mut tx, host.id, *standing, why.as_deref(), None, now).await?;
+            queue::set_standing_tx(&mut tx, host.id, *standing, why.as_ref(), None, now).await?;
             if !standing.may_go() {
                 queue::explain_by_host_tx(&mut tx, host.id).await?;
             }
@@ -156,7 +157,12 @@ impl Submitter {
         for (host, standing, why) in &changed {
             let (name, word) = (one_line(&host.name), standing.word());
             match why {
-                Some(why) => warn!(host = name, standing = word, "URLs of this domain are not sent: {}", one_line(why)),
+                Some(why) => warn!(
+                    host = name,
+                    standing = word,
+                    "URLs of this domain are not sent: {}",
+                    one_line(&words::reason(why).en)
+                ),
                 None if host.standing != HostStanding::Unknown => {
                     info!(host = name, standing = word, "URLs of this domain are sent again");
                 }
@@ -168,7 +174,7 @@ impl Submitter {
 }
 
 /// What a domain's standing is now, and if it may not be sent, why; none if it stays as it is.
-fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(HostStanding, Option<String>)> {
+fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(HostStanding, Option<Reason>)> {
     let holds = host.holds_until.is_some_and(|until| until > now);
     let Some(list) = list else {
         let over = match host.standing {
@@ -186,16 +192,13 @@ fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(Ho
             (!contradicted).then_some((HostStanding::Good, None))
         }
         Some(row) => {
-            let why = format!("the domain is `{}` at the service; it goes on when it is online", one_line(&row.status));
+            let why = Reason::new(ReasonKind::NotOnline, one_line(&row.status));
             Some((HostStanding::Offline, Some(why)))
         }
         None if host.standing == HostStanding::Good && host.accepted_at.is_some_and(|at| now - at < ACCEPTED_HOLDS) => {
             None
         }
-        None => Some((
-            HostStanding::Refused,
-            Some("the account has no such domain; it goes on when the domain is added there".to_owned()),
-        )),
+        None => Some((HostStanding::Refused, Some(ReasonKind::NotInAccount.into()))),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::model::{TaskId, UrlState};
+use crate::model::{ReasonKind, TaskId, UrlState};
 use crate::service::{Accepted, Class, Deferral, Fault, Refusal};
+use crate::words;
 
 /// What became of a call: three outcomes, as everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +86,15 @@ impl Outcome {
         }
     }
 
+    /// Why the batch did not go; none if it was accepted.
+    pub fn reason(&self) -> Option<ReasonKind> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Deferred(deferral) => Some((*deferral).into()),
+            Self::Refused(refusal) => Some((*refusal).into()),
+        }
+    }
+
     /// Whether nobody knows what became of it.
     pub fn is_in_doubt(&self) -> bool {
         matches!(self, Self::Deferred(Deferral::InDoubt | Deferral::NonceUsed))
@@ -108,10 +118,9 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accepted { .. } => f.write_str("accepted"),
-            Self::Deferred(deferral) => deferral.fmt(f),
-            Self::Refused(refusal) => refusal.fmt(f),
+        match self.reason() {
+            None => f.write_str("accepted"),
+            Some(kind) => f.write_str(&words::reason_kind(kind).en),
         }
     }
 }

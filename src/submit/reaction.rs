@@ -6,10 +6,11 @@ use chrono::TimeDelta;
 use super::outcome::Outcome;
 use crate::config::InDoubt;
 use crate::ledger::{Closing, End, pause_why, probe_at};
-use crate::model::{TaskId, Time};
+use crate::model::{PauseWhy, Reason, ReasonKind, TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
-use crate::schedule::{Backoff, Blame, PauseWhy, asked_to_wait};
+use crate::schedule::{Backoff, Blame, asked_to_wait};
 use crate::service::{Accepted, Deferral, Fault, Refusal};
+use crate::words;
 
 /// That a batch is too large is not believed of so few URLs.
 const SMALL_BATCH: usize = 10;
@@ -72,7 +73,7 @@ pub enum Lesson {
         /// When the next call may go.
         until: Time,
         /// What failed.
-        why: String,
+        why: Reason,
     },
     /// Nothing goes until a free call succeeds.
     Pause {
@@ -97,7 +98,7 @@ pub enum Lesson {
         /// When the next call may go.
         until: Time,
         /// What the service said.
-        why: String,
+        why: Reason,
     },
     /// No batch may be larger.
     BatchLimit(u32),
@@ -117,27 +118,33 @@ impl Reaction {
 pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
     let outcome = &Outcome::of(said);
     let closing = closing(outcome, said);
-    let reason = reason(outcome, &closing);
     let not_before = asked_to_wait(said.err().and_then(|fault| fault.retry_after), at.now);
+    let Some(kind) = outcome.reason() else {
+        return Reaction { closing, release: None, evidence: None, ask_domains: false, lesson: Lesson::Well };
+    };
+    let reason = Reason::new(kind, words_of(&closing));
     let evidence = evidence(outcome, &reason, at);
-    let release = match outcome {
-        Outcome::Accepted { .. } => None,
-        _ => Some(Release {
-            to: destination(outcome, evidence.is_some(), at),
-            // What is wrong in the batch is found out; the others are not at fault.
-            counts: evidence.is_none() && (outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)),
-            attempts_max: at.attempts_max,
-            reason: reason.clone(),
-        }),
+    let release = Release {
+        to: destination(outcome, evidence.is_some(), at),
+        // What is wrong in the batch is found out; the others are not at fault.
+        counts: evidence.is_none() && (outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)),
+        attempts_max: at.attempts_max,
+        reason: reason.clone(),
     };
     let ask_domains = matches!(outcome, Outcome::Deferred(Deferral::DomainNotConfigured))
         || evidence.as_ref().is_some_and(|evidence| evidence.blame == Blame::Host);
-    Reaction { lesson: lesson(outcome, &closing, reason, not_before, at), closing, release, evidence, ask_domains }
+    Reaction {
+        lesson: lesson(outcome, &closing, reason, not_before, at),
+        closing,
+        release: Some(release),
+        evidence,
+        ask_domains,
+    }
 }
 
 /// What a refusal is about: one URL, or one domain, and not the rest of the batch. So is an answer that stays the same
 /// for as many attempts as a URL has, whatever it means.
-fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evidence> {
+fn evidence(outcome: &Outcome, reason: &Reason, at: &Circumstances) -> Option<Evidence> {
     let spent = at.attempts + 1 >= at.attempts_max;
     let (blame, standing) = match outcome {
         Outcome::Refused(refusal) => match refusal {
@@ -153,15 +160,18 @@ fn evidence(outcome: &Outcome, reason: &str, at: &Circumstances) -> Option<Evide
     };
     let unsure = matches!(outcome, Outcome::Deferred(_));
     let holds = if unsure { UNCONFIGURED_HOLDS } else { REFUSAL_HOLDS };
-    Some(Evidence { blame, why: reason.to_owned(), unsure, standing, holds })
+    Some(Evidence { blame, why: reason.clone(), unsure, standing, holds })
 }
 
-/// What to do about a submission whose end nobody will know: its URLs go on without it, as `[budget] in_doubt` says,
-/// and those that are sent anew are counted as possible doubles.
-pub fn give_up(why: &str, at: &Circumstances) -> Reaction {
-    let mut reaction = react(Err(&Fault::lost(why)), at);
+/// What to do about a submission whose end nobody will know, and why not: its URLs go on without it, as `[budget] in_doubt`
+/// says, and those that are sent anew are counted as possible doubles.
+pub fn give_up(why: ReasonKind, at: &Circumstances) -> Reaction {
+    let mut reaction = react(Err(&Fault::lost(&words::reason_kind(why).en)), at);
     if at.in_doubt == InDoubt::Resubmit {
         reaction.closing.double_urls = u32::try_from(at.urls).unwrap_or(u32::MAX);
+    }
+    if let Some(release) = &mut reaction.release {
+        release.reason = why.into();
     }
     reaction
 }
@@ -202,15 +212,14 @@ fn closing(outcome: &Outcome, said: Result<&Accepted, &Fault>) -> Closing {
     }
 }
 
-/// One line for the operator: what it means and what was said.
-fn reason(outcome: &Outcome, closing: &Closing) -> String {
-    let said = match (&closing.code, closing.http_status, &closing.message) {
+/// What was said: the code, else the status, else what went wrong on the way.
+fn words_of(closing: &Closing) -> String {
+    match (&closing.code, closing.http_status, &closing.message) {
         (Some(code), ..) => code.clone(),
         (None, Some(status), _) => format!("HTTP {status}"),
         (None, None, Some(message)) => message.clone(),
-        (None, None, None) => return outcome.to_string(),
-    };
-    format!("{outcome} ({said})")
+        (None, None, None) => String::new(),
+    }
 }
 
 fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> ReleaseTo {
@@ -238,7 +247,7 @@ fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
     matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at.urls)
 }
 
-fn lesson(outcome: &Outcome, closing: &Closing, why: String, not_before: Time, at: &Circumstances) -> Lesson {
+fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, at: &Circumstances) -> Lesson {
     let back_off = |why| {
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
         Lesson::BackOff { until, why }

@@ -11,11 +11,12 @@ use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, OpenSubmission, pause_account_tx};
-use crate::model::{AccountFault, TaskId, Time};
+use crate::model::{AccountFault, Reason, ReasonKind, TaskId, Time};
 use crate::queue;
 use crate::schedule::{Standing, asked_to_wait};
 use crate::service::{Class, Deferral, Fault};
 use crate::store;
+use crate::words;
 
 /// Failures in a row after which an answer about tasks that no document knows is taken for a refusal to tell.
 const UNKNOWN_ANSWERS_MAX: u32 = 4;
@@ -108,7 +109,8 @@ impl Submitter {
             pause_account_tx(&mut tx, &why, now, probe_at).await?;
             return tx.commit().await;
         }
-        self.doubt(opened, false, standing, &fault.to_string(), asked_to_wait(fault.retry_after, self.now())).await
+        let why = Reason::from(ReasonKind::from(fault.class));
+        self.doubt(opened, false, standing, &why, asked_to_wait(fault.retry_after, self.now())).await
     }
 
     /// Looks for the tasks of the batch: those that fit it end the doubt, others are set aside.
@@ -190,11 +192,7 @@ impl Submitter {
     }
 
     async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
-        let why = if standing.tasks_readable {
-            "no answer came, and the service lists no task of it"
-        } else {
-            "no answer came, and this key may not ask for tasks"
-        };
+        let why = if standing.tasks_readable { ReasonKind::NoTaskListed } else { ReasonKind::TasksUnreadable };
         let reaction = give_up(why, &self.circumstances(&opened.batch, standing));
         // That nobody will know is no failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
@@ -203,7 +201,8 @@ impl Submitter {
             submission.id = opened.submission.0,
             urls = opened.batch.urls.len(),
             possible_doubles = reaction.closing.double_urls,
-            "a doubt could not be resolved: {why}"
+            "a doubt could not be resolved: {}",
+            words::reason_kind(why).en
         );
         Ok(())
     }

@@ -9,13 +9,14 @@ use super::store_wait::StoreWait;
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
 use crate::meters;
-use crate::model::{BudgetDay, SubmissionId, Time};
+use crate::model::{BudgetDay, Reason, ReasonKind, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Accepted, Class, Deferral, Fault, SignedPrefetch, Turn};
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
 use crate::track;
+use crate::words;
 
 /// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved
 /// like any in doubt.
@@ -45,8 +46,8 @@ impl Submitter {
         if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
             // The charge stands, and nothing was sent: the same call goes later, like one whose answer was lost.
             warn!(submission.id = opened.submission.0, %error, "the spool's marker could not be written; the call waits");
-            let why = "the spool's marker could not be written";
-            self.doubt(&opened, false, &snapshot.standing, why, self.now()).await?;
+            let why = ReasonKind::MarkerUnwritten.into();
+            self.doubt(&opened, false, &snapshot.standing, &why, self.now()).await?;
             return Ok(Step::Tidied);
         }
         // Writing all that down may have taken until the reset, and then it might be performed on a day that is not
@@ -62,7 +63,8 @@ impl Submitter {
         {
             let arrived = super::after_replay(&outcome) == super::AfterReplay::Arrived;
             let not_before = asked_to_wait(fault.retry_after, self.now());
-            self.doubt(&opened, arrived, &snapshot.standing, &outcome.to_string(), not_before).await?;
+            let why = ReasonKind::from(fault.class).into();
+            self.doubt(&opened, arrived, &snapshot.standing, &why, not_before).await?;
             tell_doubt(&opened, fault);
             return Ok(Step::Sent(outcome));
         }
@@ -144,7 +146,7 @@ impl Submitter {
         opened: &Opened,
         arrived: bool,
         standing: &Standing,
-        why: &str,
+        why: &Reason,
         not_before: Time,
     ) -> store::Result<()> {
         let at = self.circumstances(&opened.batch, standing);
@@ -304,7 +306,7 @@ pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
 
 /// One event for each URL or domain that was found.
 fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
-    let why = reaction.evidence.as_ref().map(|evidence| one_line(&evidence.why));
+    let why = reaction.evidence.as_ref().map(|evidence| one_line(&words::reason(&evidence.why).en));
     match finding {
         Some(Finding::Url(url)) => warn!(url, why, "this URL is what the batch was refused for; it ends here"),
         Some(Finding::HostOf(url)) => {

@@ -18,17 +18,18 @@ use crate::clock::Clock;
 use crate::config::{Config, InDoubt};
 use crate::ledger::{self, Marker};
 use crate::meters::{self, Stage};
-use crate::model::{BudgetDay, Reading, Time, rfc3339};
+use crate::model::{BudgetDay, Reading, ReasonKind, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
 use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
-use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, WaitWhy, decide};
+use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
 use crate::service::{PrefetchOptions, SIGNATURE_VALID, Service, TURN_MAX, Turn};
 use crate::settings::{self, Live};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
 use crate::track::{self, Room};
+use crate::words;
 
 /// As its sign of life names it.
 const STAGE: &str = "submitter";
@@ -243,14 +244,14 @@ impl Submitter {
                     ledger::account_is_well_tx(&mut tx, now).await?;
                     tx.commit().await?;
                 }
-                self.board.waiting(Some(why.to_string()), until).await?;
+                self.board.waiting(Some(why), until).await?;
                 // What expires or is in doubt has to be put in order in the meantime. What only seems due is no reason
                 // to look again before the wait is over: until the time is proved nothing comes of it.
                 let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
             Decision::Pause { why, probe_at } if probe_at > now && !self.service.keys().look_again().await => {
-                self.board.waiting(Some(format!("the account: {why}")), Some(probe_at)).await?;
+                self.board.waiting(Some(WaitWhy::Account { why }), Some(probe_at)).await?;
                 Ok(Step::Waiting { until: Some(probe_at) })
             }
             Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
@@ -302,13 +303,16 @@ impl Submitter {
         if !ledger::say_urgent_tx(&mut tx, day).await? {
             return tx.roll_back().await;
         }
-        let event = Event::BudgetSpent { day: day.to_string(), urgent: snapshot.ready.urgent, why: why.to_string() };
+        let words = words::wait(why);
+        let event = Event::BudgetSpent {
+            day: day.to_string(),
+            urgent: snapshot.ready.urgent,
+            why: words.en.clone().into_owned(),
+            why_code: why.stored().0,
+            why_zh: words.zh.into_owned(),
+        };
         notify::add_tx(&mut tx, &event, self.now()).await?;
-        warn!(
-            urgent = snapshot.ready.urgent,
-            why = one_line(&why.to_string()),
-            "the budget ran out with urgent URLs waiting"
-        );
+        warn!(urgent = snapshot.ready.urgent, why = one_line(&words.en), "the budget ran out with urgent URLs waiting");
         tx.commit().await
     }
 
@@ -343,14 +347,9 @@ impl Submitter {
         if may_isolate {
             queue::resume_suspects_tx(&mut tx).await?;
         } else {
-            let why = if self.policy.isolate_requests_max == 0 {
-                "it was in a batch that the service refused, and [retry] isolate_requests_max = 0 allows no request for finding \
-                 out which URL is wrong"
-            } else {
-                "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are \
-                 spent ([retry] isolate_requests_max); it goes on tomorrow"
-            };
-            queue::hold_suspects_tx(&mut tx, why).await?;
+            let is_off = self.policy.isolate_requests_max == 0;
+            let why = if is_off { ReasonKind::IsolationOff } else { ReasonKind::IsolationSpent };
+            queue::hold_suspects_tx(&mut tx, &why.into()).await?;
             warn!(urls = ready.suspects, "today's requests for isolation are spent: suspects are held until tomorrow");
         }
         tx.commit().await?;

@@ -1,9 +1,9 @@
 //! Why nobody knows how an accepted URL ended. Absence of an answer is no answer: such a URL is `unconfirmed`, never
 //! failed.
 
-use std::fmt;
+use crate::model::{Reason, ReasonKind};
 
-/// The reasons. Each `Display` is what stands beside the URL.
+/// The reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Untold {
     /// This key may not ask for tasks.
@@ -19,19 +19,14 @@ pub enum Untold {
     Partly(String),
 }
 
-impl fmt::Display for Untold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("accepted, and nobody knows how it ended: ")?;
-        match self {
-            Self::Forbidden => f.write_str("this key lacks the permission vod:DescribeVodRefreshTasks"),
-            Self::NoEnd => {
-                f.write_str("the service listed no end of it within the three days for which it lists tasks")
-            }
-            Self::NotAsked => {
-                f.write_str("its task was not asked for within the three days for which the service lists tasks")
-            }
-            Self::Word(word) => write!(f, "the service says {word}"),
-            Self::Partly(process) => write!(f, "the service called it complete at {process}, and never more"),
+impl From<&Untold> for Reason {
+    fn from(untold: &Untold) -> Self {
+        match untold {
+            Untold::Forbidden => ReasonKind::TasksForbidden.into(),
+            Untold::NoEnd => ReasonKind::NoEnd.into(),
+            Untold::NotAsked => ReasonKind::NotAsked.into(),
+            Untold::Word(word) => Self::new(ReasonKind::OddEnd, word),
+            Untold::Partly(process) => Self::new(ReasonKind::PartlyComplete, process),
         }
     }
 }

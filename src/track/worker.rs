@@ -16,12 +16,13 @@ use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{self, Fact};
-use crate::model::{AccountFault, Time, UrlId};
+use crate::model::{AccountFault, Reason, ReasonKind, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, asked_to_wait, flies_at_most};
 use crate::service::{Fault, Service, TaskPage, TaskQuery, VOD};
 use crate::settings::{self, Live, Settings};
 use crate::store::{self, Store};
+use crate::words;
 
 /// How long a wait lasts at most before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -237,11 +238,11 @@ impl Tracker {
         match fate {
             Fate::Complete => Ending::Complete,
             Fate::Failed(said) if failures < track.retry_failed.get() => Ending::Again {
-                why: format!("it failed at the origin: {said}; it is sent once more"),
+                why: Reason::new(ReasonKind::SentOnceMore, said),
                 at: now + TimeDelta::from_std(track.retry_after.get()).unwrap_or(TimeDelta::MAX),
             },
-            Fate::Failed(said) => Ending::Failed { why: format!("it failed at the origin: {said}") },
-            Fate::Untold(untold) => Ending::Unconfirmed { why: untold.to_string() },
+            Fate::Failed(said) => Ending::Failed { why: Reason::new(ReasonKind::FailedAtOrigin, said) },
+            Fate::Untold(untold) => Ending::Unconfirmed { why: untold.into() },
         }
     }
 
@@ -254,7 +255,9 @@ impl Tracker {
             Some(_) => Untold::NoEnd,
             None => Untold::NotAsked,
         };
-        let ending = Ending::Unconfirmed { why: untold.to_string() };
+        let why = Reason::from(&untold);
+        let words = words::reason(&why);
+        let ending = Ending::Unconfirmed { why };
         let endings: Vec<(UrlId, Ending)> = urls.iter().map(|url| (url.id, ending.clone())).collect();
         let seen = track.seen.unwrap_or(Seen { at: now, complete: 0, failed: 0, listed: None, running: None });
         let mut tx = self.store.write().await?;
@@ -266,7 +269,7 @@ impl Tracker {
         warn!(
             submission.id = track.submission.0,
             urls = urls.len(),
-            why = %untold,
+            why = %words.en,
             "nobody knows how these URLs ended: they are unconfirmed"
         );
         Ok(())

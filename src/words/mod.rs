@@ -7,11 +7,15 @@
 mod inputs;
 mod lines;
 mod reasons;
+mod stored;
+mod waits;
 mod warnings;
 
 pub use inputs::{input_fault, key_fault};
 pub use lines::{line_fault, line_fault_with};
-pub use reasons::account_fault;
+pub use reasons::{account_fault, pause, reason, reason_kind};
+pub use stored::Stored;
+pub use waits::wait;
 pub use warnings::warning;
 
 use std::borrow::Cow;

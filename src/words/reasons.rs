@@ -1,7 +1,7 @@
 //! Why URLs, domains and the account stand as they do.
 
 use super::Words;
-use crate::model::AccountFault;
+use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
 
 /// What is wrong with the account, and what to do.
 pub const fn account_fault(fault: AccountFault) -> Words {
@@ -30,5 +30,245 @@ pub const fn account_fault(fault: AccountFault) -> Words {
             "the security token is invalid or expired; renew the temporary credentials",
             "安全令牌（STS Token）无效或已过期；请更新临时凭证",
         ),
+    }
+}
+
+/// Why a URL, a domain or the account stands as it does, with what was said.
+pub fn reason(reason: &Reason) -> Words {
+    let said = reason.said.as_str();
+    match reason.kind {
+        ReasonKind::Text => Words::made(said.to_owned(), said.to_owned()),
+        ReasonKind::FailedAtOrigin => {
+            Words::made(format!("it failed at the origin: {said}"), format!("回源失败：{said}"))
+        }
+        ReasonKind::SentOnceMore => Words::made(
+            format!("it failed at the origin: {said}; it is sent once more"),
+            format!("回源失败：{said}；将再提交一次"),
+        ),
+        ReasonKind::OddEnd => untold(format!("the service says {said}"), format!("服务端返回状态 {said}")),
+        ReasonKind::PartlyComplete => untold(
+            format!("the service called it complete at {said}, and never more"),
+            format!("服务端在 {said} 时即称完成，此后再无进展"),
+        ),
+        ReasonKind::NotOnline => Words::made(
+            format!("the domain is `{said}` at the service; it goes on when it is online"),
+            format!("加速域名在服务端的状态为 `{said}`；上线后自动继续"),
+        ),
+        ReasonKind::AskingQuota => {
+            let came_to = reason_kind(said.parse().unwrap_or(ReasonKind::UnknownAnswer));
+            Words::made(
+                format!("asking what is left of the day: {}", came_to.en),
+                format!("查询当日剩余配额：{}", came_to.zh),
+            )
+        }
+        kind if said.is_empty() => reason_kind(kind),
+        kind => {
+            let words = reason_kind(kind);
+            Words::made(format!("{} ({said})", words.en), format!("{}（{said}）", words.zh))
+        }
+    }
+}
+
+fn untold(en: String, zh: String) -> Words {
+    Words::made(format!("accepted, and nobody knows how it ended: {en}"), format!("已受理，结果未知：{zh}"))
+}
+
+/// What is the matter, whatever was said.
+pub fn reason_kind(kind: ReasonKind) -> Words {
+    match kind {
+        ReasonKind::NotActivated => account_fault(AccountFault::NotActivated),
+        ReasonKind::Suspended => account_fault(AccountFault::Suspended),
+        ReasonKind::UnknownKey => account_fault(AccountFault::UnknownKey),
+        ReasonKind::WrongSecret => account_fault(AccountFault::WrongSecret),
+        ReasonKind::Forbidden => account_fault(AccountFault::Forbidden),
+        ReasonKind::BadToken => account_fault(AccountFault::BadToken),
+        ReasonKind::MalformedUrl
+        | ReasonKind::WildcardDomain
+        | ReasonKind::ForeignDomain
+        | ReasonKind::OfflineDomain
+        | ReasonKind::IllegalDomain
+        | ReasonKind::MissingParameter => refusal(kind),
+        ReasonKind::NoTaskListed
+        | ReasonKind::TasksUnreadable
+        | ReasonKind::FailedAtOrigin
+        | ReasonKind::SentOnceMore
+        | ReasonKind::TasksForbidden
+        | ReasonKind::NoEnd
+        | ReasonKind::NotAsked
+        | ReasonKind::OddEnd
+        | ReasonKind::PartlyComplete => of_tasks(kind),
+        ReasonKind::MarkerUnwritten
+        | ReasonKind::DeadlinePassed
+        | ReasonKind::Cancelled
+        | ReasonKind::IsolationSpent
+        | ReasonKind::IsolationOff
+        | ReasonKind::NotOnline
+        | ReasonKind::NotInAccount
+        | ReasonKind::Text => of_here(kind),
+        _ => deferral(kind),
+    }
+}
+
+/// Why a call has to be made again.
+const fn deferral(kind: ReasonKind) -> Words {
+    match kind {
+        ReasonKind::Unreachable => Words::fixed("the service could not be reached", "无法连接服务端"),
+        ReasonKind::InDoubt => {
+            Words::fixed("no whole answer came: it may have been accepted", "未收到完整应答：可能已受理")
+        }
+        ReasonKind::ArrivedBefore => {
+            Words::fixed("it had arrived before: it may have been accepted", "请求先前已到达：可能已受理")
+        }
+        ReasonKind::Throttled => Words::fixed("the service throttles this account", "服务端对此账号限流"),
+        ReasonKind::Unavailable => Words::fixed("the service failed", "服务端故障"),
+        ReasonKind::QuotaUsedUp => {
+            Words::fixed("the service says that today's quota is used up", "服务端称当日预热配额已用完")
+        }
+        ReasonKind::QueueFull => Words::fixed("the service's queue of prefetches is full", "服务端的预热队列已满"),
+        ReasonKind::BatchTooLarge => {
+            Words::fixed("the service takes fewer URLs a call", "服务端单次请求接受的 URL 数更少")
+        }
+        ReasonKind::ClockSkew => Words::fixed(
+            "this machine's clock is off by more than the service accepts; set it",
+            "本机时钟偏差超过服务端允许的范围；请校准",
+        ),
+        ReasonKind::DomainNotConfigured => {
+            Words::fixed("the service failed to configure a domain", "服务端未能配置加速域名")
+        }
+        ReasonKind::AskingQuota => {
+            Words::fixed("what is left of the day could not be asked for", "无法查询当日剩余配额")
+        }
+        ReasonKind::TimeDisputed => Words::fixed(
+            "the service's answers do not agree on the time; it is asked again (see the log)",
+            "服务端各次应答的时间不一致；将再次查询（见日志）",
+        ),
+        _ => Words::fixed("an answer that is not documented", "应答不在官方文档之列"),
+    }
+}
+
+/// Why the service will not take a batch.
+const fn refusal(kind: ReasonKind) -> Words {
+    match kind {
+        ReasonKind::MalformedUrl => {
+            Words::fixed("the service calls a URL of the batch malformed", "服务端认为批次中有 URL 格式错误")
+        }
+        ReasonKind::WildcardDomain => {
+            Words::fixed("the service finds a wildcard domain in the batch", "服务端认为批次中有泛域名")
+        }
+        ReasonKind::ForeignDomain => {
+            Words::fixed("a domain of the batch is not the account's", "批次中有域名不属于此账号")
+        }
+        ReasonKind::OfflineDomain => Words::fixed("a domain of the batch is switched off", "批次中有域名已停用"),
+        ReasonKind::IllegalDomain => {
+            Words::fixed("a domain of the batch may not be operated on", "批次中有域名不允许操作")
+        }
+        _ => Words::fixed(
+            "the service misses a parameter: a bug of prefetchd, please report it",
+            "服务端称缺少参数：这是 prefetchd 的缺陷，请报告",
+        ),
+    }
+}
+
+/// What tasks told, or did not.
+fn of_tasks(kind: ReasonKind) -> Words {
+    match kind {
+        ReasonKind::NoTaskListed => Words::fixed(
+            "it may have been accepted: no answer came, and the service lists no task of it",
+            "可能已受理：未收到应答，服务端也未列出其任务",
+        ),
+        ReasonKind::TasksUnreadable => Words::fixed(
+            "it may have been accepted: no answer came, and this key may not ask for tasks",
+            "可能已受理：未收到应答，此 AccessKey 又无权查询任务",
+        ),
+        ReasonKind::FailedAtOrigin => Words::fixed("it failed at the origin", "回源失败"),
+        ReasonKind::SentOnceMore => {
+            Words::fixed("it failed at the origin; it is sent once more", "回源失败；将再提交一次")
+        }
+        ReasonKind::TasksForbidden => untold(
+            "this key lacks the permission vod:DescribeVodRefreshTasks".to_owned(),
+            "此 AccessKey 没有 vod:DescribeVodRefreshTasks 权限".to_owned(),
+        ),
+        ReasonKind::NoEnd => untold(
+            "the service listed no end of it within the three days for which it lists tasks".to_owned(),
+            "在服务端保留任务的三天内未列出其结果".to_owned(),
+        ),
+        ReasonKind::NotAsked => untold(
+            "its task was not asked for within the three days for which the service lists tasks".to_owned(),
+            "在服务端保留任务的三天内未查询其任务".to_owned(),
+        ),
+        ReasonKind::OddEnd => untold("the service has another word for it".to_owned(), "服务端返回其他状态".to_owned()),
+        _ => untold("the service called it complete in part".to_owned(), "服务端称部分完成".to_owned()),
+    }
+}
+
+/// What became of it here.
+const fn of_here(kind: ReasonKind) -> Words {
+    match kind {
+        ReasonKind::MarkerUnwritten => {
+            Words::fixed("the spool's marker could not be written", "无法写入投递目录的标记文件")
+        }
+        ReasonKind::DeadlinePassed => {
+            Words::fixed("the deadline passed before it could be sent", "提交之前截止时间已过")
+        }
+        ReasonKind::Cancelled => Words::fixed("cancelled by the operator", "已由操作员取消"),
+        ReasonKind::IsolationSpent => Words::fixed(
+            "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are spent \
+             ([retry] isolate_requests_max); it goes on tomorrow",
+            "所在批次被服务端拒绝，今日用于查明错误 URL 的请求已用完（[retry] isolate_requests_max）；明日继续",
+        ),
+        ReasonKind::IsolationOff => Words::fixed(
+            "it was in a batch that the service refused, and [retry] isolate_requests_max = 0 allows no request for finding out \
+             which URL is wrong",
+            "所在批次被服务端拒绝，而 [retry] isolate_requests_max = 0 不允许用请求查明哪个 URL 有误",
+        ),
+        ReasonKind::NotOnline => Words::fixed(
+            "the domain is not online at the service; it goes on when it is",
+            "加速域名在服务端未上线；上线后自动继续",
+        ),
+        ReasonKind::NotInAccount => Words::fixed(
+            "the account has no such domain; it goes on when the domain is added there",
+            "账号没有此加速域名；添加后自动继续",
+        ),
+        _ => Words::fixed("no reason was given", "未说明原因"),
+    }
+}
+
+/// Why the account is paused.
+pub fn pause(why: &PauseWhy) -> Words {
+    match why {
+        PauseWhy::Account(fault) => account_fault(*fault),
+        PauseWhy::Text(text) => Words::made(text.clone(), text.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strum::VariantArray as _;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_word_and_sentences_of_its_own_in_both_languages() {
+        let mut seen = BTreeSet::new();
+        for kind in ReasonKind::VARIANTS {
+            let words = reason_kind(*kind);
+            assert!(words.zh.chars().any(|c| !c.is_ascii()), "{kind:?}: {}", words.zh);
+            assert!(seen.insert(words.en.clone().into_owned()) && seen.insert(words.zh.into_owned()), "{kind:?}");
+            assert_eq!(kind.code().parse(), Ok(*kind));
+        }
+        let faults = AccountFault::VARIANTS.iter().map(|fault| (fault.word(), ReasonKind::from(*fault)));
+        assert!(faults.clone().all(|(word, kind)| kind.code() == word));
+    }
+
+    #[test]
+    fn what_was_said_stands_in_both_languages() {
+        let said = reason(&Reason::new(ReasonKind::Throttled, "Throttling.User"));
+        assert_eq!(said.en, "the service throttles this account (Throttling.User)");
+        assert_eq!(said.zh, "服务端对此账号限流（Throttling.User）");
+        let asking = reason(&Reason::new(ReasonKind::AskingQuota, "unreachable"));
+        assert_eq!(asking.en, "asking what is left of the day: the service could not be reached");
+        assert_eq!(reason(&Reason::new(ReasonKind::Text, "as it was")).en, "as it was");
     }
 }

@@ -23,7 +23,9 @@ fn a_call_that_misses_a_parameter_is_a_bug_here_and_held_as_a_whole() {
     let world = after(&error("MissingParameter"), "");
     assert_eq!(world.rows("select outcome, code, cost from v_submissions"), [["refused", "MissingParameter", "1"]]);
     assert_eq!(world.rows("select distinct state from v_urls"), [["held"]]);
-    assert!(world.rows("select reason from v_urls")[0][0].contains("MissingParameter"));
+    let why = &world.rows("select reason, reason_code from v_urls")[0];
+    assert!(why[0].contains("MissingParameter") && why[1] == "missing_parameter", "{why:?}");
+    assert_eq!(world.rows("select distinct reason_with from urls"), [[r#"{"said":"MissingParameter"}"#]]);
     let _daemon = world.daemon();
     world.drop_file("next.txt", urls("b", 3));
     world.wait_for("select submitted from v_status", 3);
@@ -54,19 +56,19 @@ fn a_deferred_batch_goes_again() {
 
 #[test]
 fn what_only_time_can_mend_waits_with_its_reason() {
-    for (code, outcome, why) in [
-        ("InvalidDomain.Configure_failed", "domain_not_configured", "the 4 URLs left are of domains"),
-        ("SomethingNew", "unknown_answer", "none of it may be sent yet"),
-        ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up"),
-        ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up"),
+    for (code, outcome, why, waiting) in [
+        ("InvalidDomain.Configure_failed", "domain_not_configured", "the 4 URLs left are of domains", "hosts"),
+        ("SomethingNew", "unknown_answer", "none of it may be sent yet", "not_yet"),
+        ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up", "quota_used_up"),
+        ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up", "quota_used_up"),
     ] {
         let world = after(&error(code), "[budget]\nurls_per_day = \"unlimited\"");
         assert_eq!(world.rows("select outcome, code from v_submissions"), [[outcome, code]]);
         let _daemon = world.daemon();
         // In one look: what the daemon before said is wiped when the next one starts.
         world.wait(why, || {
-            let said = &world.rows("select coalesce(waiting_for, '') from v_status")[0][0];
-            said.contains(why)
+            let said = &world.rows("select coalesce(waiting_for, ''), coalesce(waiting_code, '') from v_status")[0];
+            said[0].contains(why) && said[1] == waiting
         });
         assert_eq!(world.number("select pending from v_status"), 4);
         assert_eq!(world.preloads().len(), 1, "{code}: it does not spin");

@@ -105,8 +105,10 @@ fn without_the_list_of_domains_answers_teach() {
         world.drop_file("film.txt", list);
         world.wait_for("select submitted from v_status", 40);
         world.wait_for(&format!("select count(*) from v_hosts where standing = '{standing}'"), 1);
-        let hosts = world.rows("select standing, pending, why from v_hosts where host = 'bad.example.com'");
+        let hosts = world.rows("select standing, pending, why, why_code from v_hosts where host = 'bad.example.com'");
         assert_eq!(hosts[0][..2], [standing, "20"]);
+        let parked = "select distinct reason_code from v_urls where host = 'bad.example.com' and state = 'pending'";
+        assert_eq!(world.rows(parked), [[hosts[0][3].clone()]]);
         assert!(hosts[0][2].contains(code), "{hosts:?}");
         assert!(world.preloads().len() <= 6, "{} calls", world.preloads().len());
         // More of it waits without a call, and another chance costs one.

@@ -43,7 +43,10 @@ fn a_finished_file_and_a_pause_are_told_once_each() {
 
     world.drop_file("next.txt", urls("b", 3));
     world.wait("the pause to be told", || !told(&world, "paused").is_empty());
-    assert!(told(&world, "paused")[0]["why"].as_str().unwrap().contains("overdue payment"));
+    let paused = told(&world, "paused").remove(0);
+    assert!(paused["why"].as_str().unwrap().contains("overdue payment"), "{paused}");
+    assert!(paused["why_code"] == "suspended" && paused["why_zh"].as_str().unwrap().contains("欠费"), "{paused}");
+    assert_eq!(world.rows("select paused_code from v_status"), [["suspended"]]);
     // A restart tries at once, and the account is well. One that is told when the daemon is killed is told again.
     world.wait_for("select count(*) from notices where sent_at is null", 0);
     drop(daemon);

@@ -33,6 +33,7 @@ fn a_pause_stops_a_running_daemon_survives_a_restart_and_says_why() {
     let daemon = world.daemon();
     world.wait("the daemon to be back", || world.count_log("ready version") == 2);
     world.waits_for("the origin is");
+    assert_eq!(world.rows("select paused_code, waiting_code from v_status"), [["stopped", "stopped"]]);
     let status = world.run(&["status"]);
     assert_eq!(status.status.code(), Some(1), "{}", said(&status));
     assert!(

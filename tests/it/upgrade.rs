@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use prefetchd::ledger;
+use prefetchd::model::{PauseWhy, Reason, ReasonKind};
 use prefetchd::store::Store;
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 /// A database that the program of 2026-11-25 made: files, URLs in most states, an accepted submission, one in doubt.
 const OF_2026_11_25: &[u8] = include_bytes!("../fixtures/2026-11-25.db.zst");
@@ -35,4 +37,35 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
     assert_eq!((number("files"), number("cost"), number("used")), (7, 2, 2));
     assert_eq!((number("in_doubt"), number("broken")), (1, 0));
     assert_eq!(row.get::<String, _>("unit"), "requests");
+}
+
+#[tokio::test]
+async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = unpacked(dir.path());
+    let mut old = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let pauses = "update account set stopped_why = null, paused_why = 'the account is suspended', paused_since = 0,
+                      probe_at = 0,
+                      backoff_until = 0, backoff_failures = 1, backoff_why = 'the network';
+                  update daemon set waiting_for = 'better times';
+                  update hosts set standing = 'refused', why = 'not yours' where host_id = (select min(host_id) from hosts)";
+    sqlx::raw_sql(pauses).execute(&mut old).await.unwrap();
+    let told = "select count(*) as n, group_concat(distinct reason) as said from v_urls where reason is not null";
+    let before = sqlx::query(told).fetch_one(&mut old).await.unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let after = sqlx::query(told).fetch_one(store.read()).await.unwrap();
+    assert!(after.get::<i64, _>("n") > 1);
+    assert_eq!(before.get::<String, _>("said"), after.get::<String, _>("said"));
+    let codes =
+        "select group_concat(distinct reason_code) || ' ' || count(reason_code) from v_urls where reason is not null";
+    let codes: String = sqlx::query_scalar(codes).fetch_one(store.read()).await.unwrap();
+    assert_eq!(codes, format!("text {}", after.get::<i64, _>("n")));
+    let others = "select paused_why || ' ' || paused_code || ' ' || waiting_for || ' ' || waiting_code || ' '
+                      || (select why || ' ' || why_code from v_hosts where standing = 'refused') from v_status";
+    let others: String = sqlx::query_scalar(others).fetch_one(store.read()).await.unwrap();
+    assert_eq!(others, "the account is suspended text better times text not yours text");
+    let standing = ledger::standing(&mut store.read().acquire().await.unwrap(), chrono::Utc::now()).await.unwrap();
+    assert_eq!(standing.pause.unwrap().why, PauseWhy::Text("the account is suspended".to_owned()));
+    assert_eq!(standing.backing_off.unwrap().why, Reason::new(ReasonKind::Text, "the network"));
 }

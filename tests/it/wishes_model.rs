@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use prefetchd::model::{Keys, ObjectUrl, Priority, SubmissionId, Time, UrlRules, from_millis, to_millis};
+use prefetchd::model::{Keys, ObjectUrl, Priority, ReasonKind, SubmissionId, Time, UrlRules, from_millis, to_millis};
 use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Selection};
 use prefetchd::store::Store;
 use proptest::prelude::*;
@@ -240,7 +240,7 @@ impl Queue {
                 for submission in 1..=self.sent {
                     let batch = queue::leased_tx(&mut tx, SubmissionId(submission)).await.unwrap();
                     let to = ReleaseTo::Pending { wait_until: None, exhausted: prefetchd::model::UrlState::Failed };
-                    let release = Release { to, counts: false, attempts_max: 3, reason: String::new() };
+                    let release = Release { to, counts: false, attempts_max: 3, reason: ReasonKind::Throttled.into() };
                     queue::release_tx(&mut tx, &batch, SubmissionId(submission), &release, now).await.unwrap();
                 }
             }

@@ -7,10 +7,9 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::clock::{Moment, ServiceClock};
 use crate::config::Config;
-use crate::model::BudgetDay;
-use crate::model::{HostId, SubmissionId, UrlId};
+use crate::model::{AccountFault, BudgetDay, HostId, ReasonKind, Stopped, SubmissionId, UrlId};
 use crate::schedule::Ready;
-use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Stopped, Suspect, learn};
+use crate::schedule::{BackingOff, BadRate, Blame, Case, Cases, Observation, Pause, Standing, Suspect, learn};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -59,26 +58,22 @@ fn an_empty_queue_waits_for_urls_and_a_full_batch_goes() {
 fn suspected(urls: u32) -> Snapshot {
     let member = |url| Suspect { url: UrlId(url), host: HostId(1), core: true, away: false };
     let members = (0..10).map(member).collect();
-    let case = Case { id: SubmissionId(1), blame: Blame::Url, why: String::new(), unsure: false, members };
+    let case =
+        Case { id: SubmissionId(1), blame: Blame::Url, why: ReasonKind::MalformedUrl.into(), unsure: false, members };
     let mut snapshot = Snapshot { cases: Cases { open: vec![case] }, ..snapshot(urls, 0) };
     snapshot.ready.suspects = 10;
     snapshot
 }
 
 #[test]
-fn an_operators_pause_comes_before_everything_and_says_who_and_why() {
+fn an_operators_pause_comes_before_everything_with_who_and_why() {
     let mut snapshot = snapshot(1000, 0);
     snapshot.ready.urgent = 1;
-    snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
+    snapshot.standing.pause = Some(Pause { why: PauseWhy::Account(AccountFault::Suspended), probe_at: now() });
     let stopped = Stopped { why: "the origin is down".into(), by: "alice (uid 1000)".into(), since: now() };
-    snapshot.standing.stopped = Some(stopped);
-    match decided(&snapshot, &policy(), now()) {
-        Decision::Wait { until: None, why } => assert_eq!(
-            why.to_string(),
-            "`prefetchd resume`: paused by alice (uid 1000) since 2026-11-22T20:00:00Z: the origin is down"
-        ),
-        other => panic!("{other:?}"),
-    }
+    snapshot.standing.stopped = Some(stopped.clone());
+    let why = WaitWhy::Stopped(stopped);
+    assert_eq!(decided(&snapshot, &policy(), now()), Decision::Wait { until: None, why });
     snapshot.standing = Standing::default();
     assert_eq!(decided(&snapshot, &policy(), now()), FULL);
 }
@@ -190,10 +185,11 @@ fn a_backoff_and_a_pause_stop_even_what_is_urgent() {
     let mut snapshot = snapshot(1000, 0);
     snapshot.ready.urgent = 5;
     snapshot.standing.failures = 2;
-    snapshot.standing.backing_off = Some(BackingOff { until: now() + TimeDelta::seconds(9), why: "throttled".into() });
+    snapshot.standing.backing_off =
+        Some(BackingOff { until: now() + TimeDelta::seconds(9), why: ReasonKind::Throttled.into() });
     assert_eq!(until(&decided(&snapshot, &policy(), now())), Some(now() + TimeDelta::seconds(9)));
     assert_eq!(decided(&snapshot, &policy(), now() + TimeDelta::seconds(9)), FULL);
-    snapshot.standing.pause = Some(Pause { why: PauseWhy("suspended".into()), probe_at: now() });
+    snapshot.standing.pause = Some(Pause { why: PauseWhy::Account(AccountFault::Suspended), probe_at: now() });
     assert!(matches!(decided(&snapshot, &policy(), now()), Decision::Pause { .. }));
 }
 
@@ -350,7 +346,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
                 }
                 Decision::Wait { until, why } => {
                     let until = until.unwrap_or(at + TimeDelta::minutes(1));
-                    assert!(until > at && until - at <= TimeDelta::days(1), "{why}: until {until} at {at}");
+                    assert!(until > at && until - at <= TimeDelta::days(1), "{why:?}: until {until} at {at}");
                     // Somebody else may make it worth looking sooner, so only a part of the wait passes.
                     at += (until - at) / chance.random_range(1..4);
                 }
@@ -398,8 +394,8 @@ proptest! {
             Decision::Wait { until, why } => {
                 prop_assert_eq!(until.is_none(), urls == 0);
                 if let Some(until) = until {
-                    prop_assert!(until > at, "{why} is over already");
-                    prop_assert!(until - at <= TimeDelta::days(1), "{why} is longer than a day");
+                    prop_assert!(until > at, "{why:?} is over already");
+                    prop_assert!(until - at <= TimeDelta::days(1), "{why:?} is longer than a day");
                 }
             }
             other => prop_assert!(false, "{other:?}: nothing paused it, and nothing is to be asked"),

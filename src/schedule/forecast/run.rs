@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::TimeDelta;
 
 use super::{Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, flies_for, wanted_by, warm_after};
-use crate::model::{BudgetDay, FileId, Priority, Reading, Time};
-use crate::schedule::{
-    Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, WaitWhy, decide, learn,
-};
+use crate::model::{BudgetDay, FileId, Priority, Reading, Time, WaitWhy};
+use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, decide, learn};
 
 /// So far ahead at most.
 const HORIZON: TimeDelta = TimeDelta::days(3_650);

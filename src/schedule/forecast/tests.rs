@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Config, Window};
-use crate::model::BudgetDay;
+use crate::model::{AccountFault, BudgetDay, PauseWhy, WaitWhy};
 use crate::schedule::Ready;
-use crate::schedule::{Cases, Decision, Observation, Pause, PauseWhy, Snapshot, Unit, WaitWhy, decide, learn};
+use crate::schedule::{Cases, Decision, Observation, Pause, Snapshot, Unit, decide, learn};
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -127,7 +127,8 @@ fn what_was_measured_takes_the_place_of_half_an_hour() {
 #[test]
 fn a_pause_is_taken_to_end_at_its_next_try_and_that_is_said() {
     let mut paused = outlook(vec![group(1, 5)]);
-    paused.standing.pause = Some(Pause { why: PauseWhy("overdue".to_owned()), probe_at: now() + minutes(4) });
+    paused.standing.pause =
+        Some(Pause { why: PauseWhy::Account(AccountFault::Suspended), probe_at: now() + minutes(4) });
     let forecast = forecast(paused, &policy(), now());
     assert_eq!(forecast.last_at, Some(now() + minutes(4)));
     assert!(forecast.assumed.contains(&Assumption::PauseEnds));

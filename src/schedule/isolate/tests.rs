@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::ReasonKind;
 
 /// A service that refuses what is bad, and a queue in front of it.
 struct World {
@@ -80,7 +81,7 @@ impl World {
                 let case = Case {
                     id: SubmissionId(self.calls),
                     blame,
-                    why: String::new(),
+                    why: ReasonKind::MalformedUrl.into(),
                     unsure: false,
                     members: members.collect(),
                 };
@@ -162,7 +163,7 @@ fn a_bad_domain_is_found_among_others_and_takes_only_its_own_urls() {
 fn case(id: i64, blame: Blame, members: &[(i64, i64)]) -> Case {
     let member = |(url, host): &(i64, i64)| Suspect { url: UrlId(*url), host: HostId(*host), core: false, away: false };
     let members = members.iter().map(member).collect();
-    Case { id: SubmissionId(id), blame, why: String::new(), unsure: false, members }
+    Case { id: SubmissionId(id), blame, why: ReasonKind::MalformedUrl.into(), unsure: false, members }
 }
 
 const SUPPLY: Supply = Supply { urls_max: 10, full: 10, others: 5, bad_rate: BadRate { good: 0.0, bad: 0.0 } };

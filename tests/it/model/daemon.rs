@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prefetchd::clock::{Moment, ServiceClock};
 use prefetchd::config::{Config, InDoubt};
-use prefetchd::model::{AccountFault, BudgetDay, DayStart, Reading, Time};
+use prefetchd::model::{AccountFault, BudgetDay, DayStart, Reading, ReasonKind, Time};
 use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
 use prefetchd::service::{Accepted, Class, Deferral, Fault};
 use prefetchd::submit::{
@@ -197,7 +197,7 @@ impl Daemon {
             ready: Ready { urls: u32::try_from(pending).unwrap(), oldest_at: Some(today), ..Ready::default() },
             spent: Spent { requests: self.spent(rules, &day), ..Spent::nothing(day) },
             standing: Standing {
-                backing_off: self.backoff.map(|until| BackingOff { until, why: String::new() }),
+                backing_off: self.backoff.map(|until| BackingOff { until, why: ReasonKind::Unreachable.into() }),
                 failures: self.failures,
                 ..Standing::default()
             },

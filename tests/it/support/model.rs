@@ -7,12 +7,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prefetchd::config::Config;
 use prefetchd::ledger::probe_at;
-use prefetchd::model::{BudgetDay, HostId, Reading, SubmissionId, Time, UrlId};
+use prefetchd::model::{BudgetDay, HostId, Reading, ReasonKind, SubmissionId, Time, UrlId, WaitWhy};
 use prefetchd::queue::HostStanding;
 use prefetchd::schedule::Ready;
 use prefetchd::schedule::{
     BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
-    Suspect, WaitWhy, decide,
+    Suspect, decide,
 };
 use prefetchd::service::{Class, Deferral, Quota, Reply};
 use prefetchd::submit::{
@@ -235,7 +235,7 @@ impl Model {
             _ if matches!(fault.class, Class::Deferred(Deferral::Unknown) | Class::Refused(_)) => {
                 self.standing.quota_readable = false;
             }
-            _ => self.back_off("asking"),
+            _ => self.back_off(ReasonKind::AskingQuota),
         }
     }
 
@@ -250,11 +250,11 @@ impl Model {
         self.spent.observed = Some(seen);
     }
 
-    fn back_off(&mut self, why: &str) {
+    fn back_off(&mut self, why: ReasonKind) {
         let jitter = self.draw();
         self.standing.failures += 1;
         let until = self.policy.backoff.until(self.now, self.standing.failures, jitter);
-        self.standing.backing_off = Some(BackingOff { until, why: why.to_owned() });
+        self.standing.backing_off = Some(BackingOff { until, why: why.into() });
     }
 
     /// Between 0 and 1, always the same for the same history.
@@ -300,7 +300,7 @@ impl Model {
         let doubt = Doubt { nonce: self.nonce, batch, suspects, in_flight };
         if outcome.is_in_doubt() {
             self.doubt = Some(doubt);
-            return self.back_off("no answer");
+            return self.back_off(ReasonKind::InDoubt);
         }
         let reaction = react(said.as_ref(), &self.circumstances(&doubt.batch));
         self.close(&doubt, &reaction);
@@ -318,7 +318,7 @@ impl Model {
             }
             AfterReplay::Arrived | AfterReplay::Open => {
                 self.doubt = Some(doubt);
-                self.back_off("no answer");
+                self.back_off(ReasonKind::InDoubt);
             }
         }
     }

@@ -1,0 +1,142 @@
+//! Why nothing is sent.
+
+use super::{Words, pause, reason};
+use crate::config::in_words;
+use crate::model::{Stopped, WaitWhy, rfc3339};
+
+/// What the submitter waits for.
+pub fn wait(why: &WaitWhy) -> Words {
+    match why {
+        WaitWhy::Idle => Words::fixed("URLs: the queue is empty", "URL：队列为空"),
+        WaitWhy::NotYet => Words::fixed(
+            "the time of what is queued: none of it may be sent yet",
+            "队列中 URL 的时间：均未到可提交的时间",
+        ),
+        WaitWhy::Stopped(Stopped { why, by, since }) => {
+            let since = rfc3339(*since);
+            Words::made(
+                format!("`prefetchd resume`: paused by {by} since {since}: {why}"),
+                format!("`prefetchd resume`：自 {since} 起由 {by} 暂停：{why}"),
+            )
+        }
+        WaitWhy::Account { why } => {
+            let words = pause(why);
+            Words::made(format!("the account: {}", words.en), format!("账号：{}", words.zh))
+        }
+        WaitWhy::BackingOff { why, failures } => {
+            let words = reason(why);
+            Words::made(
+                format!("the next try after {failures} failure(s) in a row: {}", words.en),
+                format!("连续失败 {failures} 次后的下一次尝试：{}", words.zh),
+            )
+        }
+        WaitWhy::Reset => Words::fixed("the next budget day, which begins in a moment", "即将开始的下一预算日"),
+        WaitWhy::IsolationSpent { urls } => Words::made(
+            format!(
+                "the next budget day: {urls} URLs were in batches that the service refused, and today's requests for \
+                 finding out which of them is wrong are spent ([retry] isolate_requests_max)"
+            ),
+            format!(
+                "下一预算日：{urls} 个 URL 所在批次被服务端拒绝，今日用于查明错误 URL 的请求已用完（[retry] isolate_requests_max）"
+            ),
+        ),
+        WaitWhy::Hosts { urls } => Words::made(
+            format!(
+                "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` lists \
+                 them, and they go on by themselves"
+            ),
+            format!("域名：余下 {urls} 个 URL 的域名在此账号中未上线；`prefetchd hosts` 可列出，上线后自动继续"),
+        ),
+        WaitWhy::QueueFull { in_flight, limit } => Words::made(
+            format!(
+                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; tasks are looked at, \
+                 and it goes on when some of them have ended"
+            ),
+            format!("服务端队列的空位：其中已有 {in_flight} 个 URL，约可容纳 {limit} 个；正在查询任务，部分结束后继续"),
+        ),
+        WaitWhy::OutsideWindow => {
+            Words::fixed("the next window of [schedule] windows", "[schedule] windows 的下一时段")
+        }
+        WaitWhy::Lingering { urls, linger } => {
+            let linger = in_words(*linger);
+            Words::made(
+                format!("more URLs: {urls} do not fill a batch, and requests are scarce (linger {linger})"),
+                format!("更多 URL：{urls} 个不足一批，而请求次数紧张（linger {linger}）"),
+            )
+        }
+        WaitWhy::Text(text) => Words::made(text.clone(), text.clone()),
+        WaitWhy::RequestsSpent { .. }
+        | WaitWhy::UrlsSpent { .. }
+        | WaitWhy::QuotaUsedUp { .. }
+        | WaitWhy::NothingRemains { .. }
+        | WaitWhy::LedgerUnknown
+        | WaitWhy::Reserved { .. } => of_budget(why),
+    }
+}
+
+fn of_budget(why: &WaitWhy) -> Words {
+    match why {
+        WaitWhy::RequestsSpent { limit } => Words::made(
+            format!("the next budget day: all {limit} requests of this one are spent"),
+            format!("下一预算日：本日 {limit} 次请求已用完"),
+        ),
+        WaitWhy::UrlsSpent { limit } => Words::made(
+            format!("the next budget day: all {limit} URLs of this one are spent"),
+            format!("下一预算日：本日 {limit} 个 URL 已用完"),
+        ),
+        WaitWhy::QuotaUsedUp { code } => Words::made(
+            format!("the next budget day: the service says that today's quota is used up ({code})"),
+            format!("下一预算日：服务端称当日预热配额已用完（{code}）"),
+        ),
+        WaitWhy::NothingRemains { quota } => Words::made(
+            format!("the service's quota: it says that nothing remains of today's {quota}; it is asked again"),
+            format!("服务端配额：当日配额 {quota} 已无剩余；将再次查询"),
+        ),
+        WaitWhy::Reserved { left } => Words::made(
+            format!("the release of the reserve: the {left} request(s) left are kept for urgent URLs"),
+            format!("预留额度释放：剩余 {left} 次请求留给紧急 URL"),
+        ),
+        _ => Words::fixed(
+            "the next budget day: the database is older than what was spent today, and the service's quota cannot be read; \
+             `prefetchd budget confirm --requests-used N` settles it",
+            "下一预算日：数据库早于今日实际用量，又无法读取服务端配额；可用 `prefetchd budget confirm --requests-used N` 确认",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind, from_millis};
+
+    #[test]
+    fn every_wait_has_its_sentence_in_both_languages() {
+        let stopped = Stopped { why: "the origin is down".into(), by: "alice".into(), since: from_millis(0) };
+        for (why, en, zh) in [
+            (
+                WaitWhy::Stopped(stopped),
+                "`prefetchd resume`: paused by alice since 1970-01-01T00:00:00Z: the origin is down",
+                "`prefetchd resume`：自 1970-01-01T00:00:00Z 起由 alice 暂停：the origin is down",
+            ),
+            (
+                WaitWhy::BackingOff { why: Reason::new(ReasonKind::Throttled, "Throttling"), failures: 2 },
+                "the next try after 2 failure(s) in a row: the service throttles this account (Throttling)",
+                "连续失败 2 次后的下一次尝试：服务端对此账号限流（Throttling）",
+            ),
+            (
+                WaitWhy::Account { why: PauseWhy::Account(AccountFault::Suspended) },
+                "the account: the account is suspended for an overdue payment; settle it in the console",
+                "账号：账号因欠费被停用；请在控制台结清",
+            ),
+            (
+                WaitWhy::Lingering { urls: 7, linger: Duration::from_secs(600) },
+                "more URLs: 7 do not fill a batch, and requests are scarce (linger 10m)",
+                "更多 URL：7 个不足一批，而请求次数紧张（linger 10m）",
+            ),
+        ] {
+            assert_eq!(wait(&why), Words::made(en.to_owned(), zh.to_owned()), "{why:?}");
+        }
+    }
+}
