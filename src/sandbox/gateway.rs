@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 pub(super) use self::answer::{Asked, Sent};
-use self::answer::{date_of, disturbed, scripted, spelled};
+use self::answer::{date_of, disturbed, scripted, spelled, written};
 use super::account::{AccountView, CallView};
 use super::faults::{Faults, documented_status};
 use super::operations::{Service, urls_of};
@@ -213,10 +213,12 @@ impl Gateway {
             }
         };
         let task_ids = body["PreloadTaskId"].as_str().map(str::to_owned);
-        if self.answers.share >= 1.0 || self.faults.happens(self.answers.share) {
+        let is_odd = self.answers.share >= 1.0 || self.faults.happens(self.answers.share);
+        if is_odd {
             body = spelled(body, &self.answers, status != 200);
         }
-        let sent = disturbed(fault, status, body.to_string(), date_of(&self.clock, fault, now));
+        let body = written(&body, is_odd && status != 200 && self.answers.xml_errors);
+        let sent = disturbed(fault, status, body, date_of(&self.clock, fault, now));
         let day = self.service.account.day_name(now);
         let noted = self.service.account.noted(call);
         (noted.code, noted.task_ids) = (code, task_ids);

@@ -120,13 +120,19 @@ async fn answer(
 
 fn on_the_wire(sent: Sent) -> Response<Content> {
     let status = StatusCode::from_u16(sent.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if sent.fault == Some(Action::Html) { "text/html" } else { "application/json" };
-    let mut response = response(status, sent.body, kind);
+    let mut response = response(status, sent.body, sent.kind);
     response.body_mut().truncate = sent.fault == Some(Action::Truncate);
+    if !sent.retry_after.is_zero() {
+        response.headers_mut().insert("x-acs-retry-after", millis(sent.retry_after).into());
+    }
     if let Some(date) = sent.date {
         response.headers_mut().insert(DATE, date.parse().expect("a date is a header's value"));
     }
     response
+}
+
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn decode(form: &[u8]) -> Parameters {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![expect(unreachable_pub, reason = "modules of a test binary share with each other only")]
 
+mod answers;
 mod bounded;
 mod budget;
 mod cases;

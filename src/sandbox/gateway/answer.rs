@@ -9,6 +9,9 @@ use crate::sandbox::faults::documented_status;
 use crate::sandbox::scenario::{Action, Answers, DateLie, Fault, Letters, ServiceClock};
 use crate::sandbox::signature::Parameters;
 
+/// The media type of the service's own answers.
+const JSON: &str = "application/json";
+
 /// A call as it came.
 #[derive(Debug, Clone)]
 pub(in crate::sandbox) struct Asked {
@@ -34,6 +37,10 @@ pub(in crate::sandbox) struct Sent {
     pub(in crate::sandbox) status: u16,
     /// The body.
     pub(in crate::sandbox) body: String,
+    /// Its media type.
+    pub(in crate::sandbox) kind: &'static str,
+    /// For how long it asks to be left alone.
+    pub(in crate::sandbox) retry_after: Duration,
     /// The header `Date`, if there is one.
     pub(in crate::sandbox) date: Option<String>,
     /// What the scenario plays on it.
@@ -48,7 +55,12 @@ impl Sent {
     /// No answer at all, or none before the fault's delay is over.
     pub(super) fn dropped(fault: &Fault) -> Self {
         let delay = if fault.hold { fault.delay } else { Duration::ZERO };
-        Self { status: 0, body: String::new(), date: None, fault: Some(fault.action), delay, held: None }
+        Self { fault: Some(fault.action), delay, ..Self::whole(0, (String::new(), JSON), None) }
+    }
+
+    fn whole(status: u16, (body, kind): (String, &'static str), date: Option<String>) -> Self {
+        let nothing = Duration::ZERO;
+        Self { status, body, kind, retry_after: nothing, date, fault: None, delay: nothing, held: None }
     }
 
     /// Whether the connection is dropped instead.
@@ -82,13 +94,18 @@ pub(super) fn date_of(clock: &ServiceClock, fault: Option<&Fault>, now: Time) ->
 }
 
 /// What a fault makes of an answer on its way.
-pub(super) fn disturbed(fault: Option<&Fault>, status: u16, body: String, date: Option<String>) -> Sent {
-    let Some(fault) = fault else {
-        return Sent { status, body, date, fault: None, delay: Duration::ZERO, held: None };
-    };
+pub(super) fn disturbed(
+    fault: Option<&Fault>,
+    status: u16,
+    body: (String, &'static str),
+    date: Option<String>,
+) -> Sent {
+    let Some(fault) = fault else { return Sent::whole(status, body, date) };
     let body = match fault.action {
-        Action::Garbage => "\u{1}\u{2}<<not json, not anything>>\u{1b}[31m".to_owned(),
-        Action::Html => format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"),
+        Action::Garbage => ("\u{1}\u{2}<<not json, not anything>>\u{1b}[31m".to_owned(), JSON),
+        Action::Html => {
+            (format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"), "text/html")
+        }
         _ => body,
     };
     // A call that was held is performed when its time has come: nothing more happens to its answer.
@@ -96,7 +113,19 @@ pub(super) fn disturbed(fault: Option<&Fault>, status: u16, body: String, date: 
         Action::Late if fault.hold => (Action::Pass, Duration::ZERO),
         action => (action, fault.delay),
     };
-    Sent { status, body, date, fault: Some(action), delay, held: None }
+    Sent { fault: Some(action), delay, retry_after: fault.retry_after, ..Sent::whole(status, body, date) }
+}
+
+/// A body as it is written, with its media type: as JSON, or where a scenario asks for it as XML.
+pub(super) fn written(body: &Value, xml: bool) -> (String, &'static str) {
+    let Some(fields) = body.as_object().filter(|_| xml) else { return (body.to_string(), JSON) };
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    let element = |(key, value): (&String, &Value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("<{key}>{}</{key}>", escaped(&text))
+    };
+    let elements: String = fields.iter().map(element).collect();
+    (format!("<?xml version='1.0' encoding='UTF-8'?><Error>{elements}</Error>"), "text/xml;charset=utf-8")
 }
 
 /// An answer in the spelling that a scenario asks for.

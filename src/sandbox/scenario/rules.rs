@@ -125,6 +125,8 @@ pub struct Answers {
     pub lower_case: Letters,
     /// How the key `blockRemain` is spelled.
     pub block_remain: String,
+    /// Whether errors are XML.
+    pub xml_errors: bool,
 }
 
 impl Default for Answers {
@@ -135,6 +137,7 @@ impl Default for Answers {
             numbers_swapped: false,
             lower_case: Letters::None,
             block_remain: "blockRemain".to_owned(),
+            xml_errors: false,
         }
     }
 }

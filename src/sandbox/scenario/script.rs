@@ -35,6 +35,9 @@ pub struct Fault {
     /// With `delay`: how long the answer is held back. With `late`: how long after its arrival the call is performed.
     #[serde(default, deserialize_with = "span")]
     pub delay: Duration,
+    /// For how long the answer asks to be left alone, in its header `x-acs-retry-after`; it has none unless given.
+    #[serde(default, deserialize_with = "span")]
+    pub retry_after: Duration,
     /// With `late`: whether the answer is held until then, instead of the connection being dropped at once.
     #[serde(default)]
     pub hold: bool,

@@ -294,3 +294,17 @@ fn a_scenario_that_contradicts_itself_is_refused_with_its_section() {
         assert!(error.contains(section), "{text}: {error}");
     }
 }
+
+#[test]
+fn an_error_may_be_xml_and_ask_to_be_left_alone() {
+    let mut caller = Caller::new(
+        "[answers]\nxml_errors = true\n[[fault]]\ncalls = [1]\naction = \"error\"\ncode = \"A<B&C\"\nretry_after = \"3s\"",
+    );
+    let call = caller.preload("vod.example.com/a");
+    let sent = caller.hand_over(&call);
+    assert!(sent.body.contains("<Code>A&lt;B&amp;C</Code>") && sent.kind.starts_with("text/xml"), "{sent:?}");
+    assert_eq!(sent.retry_after, std::time::Duration::from_secs(3));
+    let call = caller.preload("vod.example.com/b");
+    let accepted = caller.hand_over(&call);
+    assert!(accepted.body.starts_with('{') && accepted.retry_after.is_zero(), "{accepted:?}");
+}
