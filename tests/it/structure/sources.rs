@@ -88,8 +88,7 @@ impl Sources {
     /// What stands behind `crate::` or `super::`: a path, or a tree of them. Gives how many tokens that takes.
     fn paths(&mut self, tokens: &[Token], by: &[String], mut path: Vec<String>, place: &str) -> usize {
         let mut at = 0;
-        loop {
-            let Some(token) = tokens.get(at) else { break };
+        while let Some(token) = tokens.get(at) {
             if token.is('{') {
                 let mut inner = at + 1;
                 while !tokens[inner].is('}') {
