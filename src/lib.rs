@@ -11,8 +11,8 @@
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`]. They hand each
 //! other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and [`credentials`] go in, [`service`] is the API's client,
 //! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
-//! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`settings`] is what a reload hands to
-//! the stages, [`pulse`] their sign of life.
+//! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`stage`] is the one
+//! loop that the stages run in, with their heartbeat and settings.
 
 pub mod cli;
 pub mod clock;
@@ -20,18 +20,18 @@ pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod exit;
+pub mod housekeeping;
 pub mod http;
 pub mod ledger;
 pub mod meters;
 pub mod model;
 pub mod notify;
-pub mod pulse;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;
 pub mod service;
-pub mod settings;
 pub mod spool;
+pub mod stage;
 pub mod status;
 pub mod store;
 pub mod submit;

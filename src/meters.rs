@@ -1,9 +1,8 @@
-//! What is counted since the process started, and when each stage last moved. Like the log there is one a process, so
-//! that no stage has to be handed it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
+//! What is counted since the process started. Like the log there is one a process, so that no stage has to be handed
+//! it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
@@ -12,28 +11,6 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 static METERS: LazyLock<Meters> = LazyLock::new(Meters::new);
-
-/// A stage that has to move, whatever happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It looks into the folders every few seconds, and reads in chunks.
-    Spool,
-    /// It looks at the queue every few seconds, and a call has a deadline.
-    Submitter,
-}
-
-impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Spool, Self::Submitter];
-
-    /// As it stands in metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Spool => "spool",
-            Self::Submitter => "submitter",
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Meters {
@@ -44,17 +21,11 @@ struct Meters {
     calls: HistogramVec,
     key_generation: IntGauge,
     key_refused: IntGauge,
-    started: Instant,
-    /// Milliseconds from `started` to each stage's last move.
-    moved: [AtomicU64; Stage::ALL.len()],
 }
 
-/// Starts the clocks of the stages, and the counters at zero: those of submissions for each of these words of
-/// outcomes. A counter that is there from the start shows its first step as one.
+/// Starts the counters at zero: those of submissions for each of these words of outcomes. A counter that is there from
+/// the start shows its first step as one.
 pub fn start(outcomes: &[&str]) {
-    for stage in Stage::ALL {
-        moved(stage);
-    }
     let counters =
         [(&METERS.submissions, outcomes), (&METERS.submitted_urls, outcomes), (&METERS.lines, &LINE_RESULTS)];
     for (counters, words) in counters {
@@ -62,18 +33,6 @@ pub fn start(outcomes: &[&str]) {
             counters.with_label_values(&[word]).inc_by(0);
         }
     }
-}
-
-/// The stage has done something, or found nothing to do.
-pub fn moved(stage: Stage) {
-    let at = u64::try_from(METERS.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    METERS.moved[stage as usize].store(at, Ordering::Relaxed);
-}
-
-/// How long ago the stage last moved.
-pub fn idle(stage: Stage) -> Duration {
-    let at = Duration::from_millis(METERS.moved[stage as usize].load(Ordering::Relaxed));
-    METERS.started.elapsed().saturating_sub(at)
 }
 
 /// A submission was closed with this outcome.
@@ -98,7 +57,6 @@ pub struct Lines {
 /// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is
 /// repeated.
 pub fn lines(lines: Lines) {
-    moved(Stage::Spool);
     let Lines { queued, merged, fresh, refused } = lines;
     for (result, lines) in LINE_RESULTS.into_iter().zip([queued, merged, fresh, refused]) {
         METERS.lines.with_label_values(&[result]).inc_by(lines);
@@ -113,7 +71,6 @@ pub fn key(generation: u64, is_refused: bool) {
 
 /// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
 pub fn call(operation: &str, result: &str, took: Duration) {
-    moved(Stage::Submitter);
     METERS.calls.with_label_values(&[operation, result]).observe(took.as_secs_f64());
 }
 
@@ -161,17 +118,6 @@ impl Meters {
             registry.register(Box::new(counter.clone())).expect("each is registered once");
         }
         registry.register(Box::new(calls.clone())).expect("it is registered once");
-        let moved = Default::default();
-        Self {
-            registry,
-            submissions,
-            submitted_urls,
-            lines,
-            calls,
-            key_generation,
-            key_refused,
-            started: Instant::now(),
-            moved,
-        }
+        Self { registry, submissions, submitted_urls, lines, calls, key_generation, key_refused }
     }
 }

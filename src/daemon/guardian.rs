@@ -9,13 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::systemd;
 use crate::clock::Clock;
-use crate::status::SignOfLife;
+use crate::stage::{Heartbeat, Wakes};
 use crate::store::{Guard, Look, Store};
 use crate::telemetry::one_line;
 
@@ -34,9 +33,9 @@ pub(super) struct Guardian {
     pub(super) store: Arc<Store>,
     pub(super) guard: Guard,
     pub(super) clock: Clock,
-    pub(super) sign: SignOfLife,
-    /// Woken when others have committed something.
-    pub(super) stages: Vec<Arc<Notify>>,
+    pub(super) heartbeat: Heartbeat,
+    /// Rung when others have committed something.
+    pub(super) wakes: Wakes,
     /// Ends the stages.
     pub(super) work: CancellationToken,
     /// Where the copy goes when it cannot lie beside the database.
@@ -54,7 +53,7 @@ impl Guardian {
             }
             match self.guard.look().await {
                 Look::Same => {}
-                Look::Changed => self.stages.iter().for_each(|stage| stage.notify_one()),
+                Look::Changed => self.wakes.all(),
                 Look::Lost => break,
             }
         }
@@ -107,7 +106,7 @@ impl Guardian {
 
     fn say(&self) {
         if let Some(lost) = self.store.lost() {
-            self.sign.lost(self.clock.now(), &lost);
+            self.heartbeat.lost(&lost);
             systemd::status(&one_line(&lost.to_string()));
         }
     }

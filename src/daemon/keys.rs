@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::credentials::{Generation, KeyState, Provider};
+use crate::stage::Wakes;
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::{ledger, meters};
@@ -22,8 +22,7 @@ pub(super) struct KeyKeeper {
     pub(super) keys: Provider,
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
-    /// Wakes the submitter.
-    pub(super) wake: Arc<Notify>,
+    pub(super) wakes: Wakes,
 }
 
 impl KeyKeeper {
@@ -54,7 +53,7 @@ impl KeyKeeper {
             ledger::forget_refusals_tx(&mut tx).await?;
             ledger::ask_at_once_tx(&mut tx).await?;
             tx.commit().await?;
-            self.wake.notify_one();
+            self.wakes.may_go();
         }
         self.board.key(&state.source.to_string(), state.generation.0, state.refused.as_deref()).await
     }

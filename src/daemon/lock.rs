@@ -1,5 +1,5 @@
 //! One daemon a database and a spool. The lock is the kernel's: it goes with the process, however that ends. The pid in
-//! the file's first line is only for the message; what follows it is the sign of life (`status::SignOfLife`).
+//! the file's first line is only for the message; what follows it is the sign of life (`stage::Sign`).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};

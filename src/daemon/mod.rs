@@ -3,8 +3,9 @@
 //! Start: configuration and credentials are checked, the locks taken, the database opened and migrated, the folders
 //! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step
 //! they are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which
-//! is safe: what was in flight is found open at the next start. HUP: see `reload`; a stage that hangs: see `watchdog`.
+//! is safe: what was in flight is found open at the next start. HUP: see `reload`; the stages' lives: see `crew`; one that hangs: see `watchdog`.
 
+mod crew;
 mod guardian;
 mod herald;
 mod keys;
@@ -18,32 +19,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{Credentials, Provider, Source};
-use crate::http;
 use crate::ledger::{self, Marker};
 use crate::meters;
-use crate::notify::Notifier;
-use crate::pulse::Pulse;
 use crate::schedule::Policy;
 use crate::service::Service;
-use crate::settings::Settings;
-use crate::spool::{Folders, Ingest, Spool};
-use crate::status::{Board, Health, Sign, SignOfLife};
-use crate::store::{self, Guard, Store};
-use crate::submit::{Outcome, Submitter};
+use crate::spool::Folders;
+use crate::stage::{Heartbeat, Name, Settings, Sign, Wakes};
+use crate::status::{Board, Health};
+use crate::store::{self, Store};
+use crate::submit::Outcome;
 use crate::telemetry::Volume;
-use crate::track::{Tracker, Verifier};
 
-use guardian::Guardian;
-use herald::Herald;
-use keys::KeyKeeper;
+use crew::Crew;
 use reload::Reloader;
 use signals::Asked;
 
@@ -75,8 +69,6 @@ pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
 /// What keeps it from starting, or the stage that ended on its own.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start { config, path, key, volume } = start;
-    let keys = Provider::new(&config, key);
-    let clock = Clock::system();
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;
     make_parent(config.database.url.path())?;
@@ -84,71 +76,42 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let locks = lock_paths(&config).map(|path| Lock::take(&path));
     let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
     let store = open_store(&config).await?;
+    let (clock, watchdog) = (Clock::system(), systemd::watchdog());
+    let keys = Provider::new(&config, key);
     let service = Service::new(&config, clock.clone(), keys.clone())
         .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
-
     let asked = Asked::default();
-    let shutdown = asked.shutdown.clone();
     signals::listen(asked.clone()).context("listening for signals")?;
-    let work = shutdown.child_token();
-    let sign = SignOfLife::in_files(&lock_paths(&config)).context("writing a sign of life into the lock files")?;
-    let board = Board::new(Arc::clone(&store)).with_sign(sign.clone());
+    let heartbeat = Heartbeat::new(clock.clone(), watchdog, &lock_paths(&config))
+        .context("writing a sign of life into the lock files")?;
+    let board = Board::new(Arc::clone(&store));
     board.health(Health::Running, Some(clock.now())).await?;
-    let queued = Arc::new(Notify::new());
-    let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &config, clock.clone());
-    let spool =
-        Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), Arc::clone(&queued), &config);
-    let notifier = Notifier::new(Arc::clone(&store), clock.clone(), config.notify.command.clone());
-    let service = service.observed_by(meters::call);
-    let submitter = Submitter::new(Arc::clone(&store), board.clone(), service.clone(), &config);
-    let herald = Herald { store: Arc::clone(&store), board: board.clone(), asked: asked.state };
 
-    let mut stages = JoinSet::new();
-    let pulses = vec![("spool", spool.pulse()), ("submitter", submitter.pulse())];
-    let _keeper = watch_over(pulses, &store, &mut stages, &shutdown)?;
     meters::start(&Outcome::WORDS);
-    let verifier = Verifier::new(Arc::clone(&store), clock.clone(), &config)
-        .context("setting up the HTTP client of [track] verify")?;
     let endpoint = config.api.endpoint.url().to_string();
-    let (spool_dir, listen) = (config.spool.dir.clone(), config.http.listen);
     let (settings, live) = watch::channel(Arc::new(Settings { config }));
-    let tracker = Tracker::new(Arc::clone(&store), service, submitter.room(), Arc::clone(&live.borrow()));
-    let http =
-        listen.map(|listen| http::Server::new(listen, Arc::clone(&store), board.clone(), clock.clone(), live.clone()));
-    let keeper =
-        KeyKeeper { keys: keys.clone(), store: Arc::clone(&store), board: board.clone(), wake: Arc::clone(&queued) };
-    let reloader =
-        Reloader { path, settings, keys, volume, store: Arc::clone(&store), board: board.clone(), asked: asked.reload };
-    let tell = Arc::new(Notify::new());
-    let wake = vec![Arc::clone(&queued), Arc::clone(&tell)];
-    let guardian = Guardian {
+    let mut crew = Crew {
+        tasks: JoinSet::new(),
         store: Arc::clone(&store),
-        guard: Guard::over(Arc::clone(&store)).await.context("guarding the database")?,
         clock,
-        sign,
-        stages: wake,
-        work: work.clone(),
-        spool: spool_dir,
+        heartbeat,
+        wakes: Wakes::default(),
+        board: board.clone(),
+        keys: keys.clone(),
+        live,
+        work: asked.shutdown.child_token(),
+        shutdown: asked.shutdown,
     };
-    let mut start = |name, stage: Stage| spawn(&mut stages, name, stage);
-    start("guardian", Box::pin(guardian.run(shutdown.clone())));
-    // These end too when the database is lost.
-    start("spool", Box::pin(spool.run(live.clone(), work.clone())));
-    start("submitter", Box::pin(submitter.run(queued, live.clone(), work.clone())));
-    start("tracker", Box::pin(tracker.run(live.clone(), work.clone())));
-    start("notifier", Box::pin(notifier.run(tell, live, work.clone())));
-    if let Some(verifier) = verifier {
-        start("verifier", Box::pin(verifier.run(work.clone())));
-    }
-    start("herald", Box::pin(herald.run(shutdown.clone())));
-    start("keeper of the key", Box::pin(keeper.run(work.clone())));
-    start("reloader", Box::pin(reloader.run(shutdown.clone())));
-    if let Some(server) = http {
-        start("http server", Box::pin(server.run(shutdown.clone())));
-    }
+    let _keeper = crew.watch_over(watchdog)?;
+    crew.start_stages(folders, service.observed_by(meters::call))?;
+    crew.start_guardian().await?;
+    crew.start_others(asked.state);
+    let (store_of, board_of) = (Arc::clone(&store), board.clone());
+    let reloader = Reloader { path, settings, keys, volume, store: store_of, board: board_of, asked: asked.reload };
+    crew.spawn(Name::Reloader, reloader.run(crew.shutdown.clone()));
     systemd::ready();
     info!(version = env!("CARGO_PKG_VERSION"), endpoint, "ready");
-    supervise(&mut stages, &shutdown, &work, &board).await?;
+    crew.supervise().await?;
     end(store, board).await?;
     info!("stopped");
     Ok(())
@@ -215,64 +178,4 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     ledger::probe_now_tx(&mut tx).await?;
     tx.commit().await?;
     Ok(store)
-}
-
-/// Keeps systemd's watchdog, where one is set, fed while these and the database move.
-fn watch_over(
-    mut pulses: Vec<(&'static str, Pulse)>,
-    store: &Arc<Store>,
-    stages: &mut JoinSet<&'static str>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<Option<watchdog::Keeper>> {
-    let Some(period) = systemd::watchdog() else { return Ok(None) };
-    let pulse = Pulse::default();
-    pulses.push(("database", pulse.clone()));
-    let prober = watchdog::try_database(Arc::clone(store), pulse, period, shutdown.clone());
-    spawn(stages, "database", Box::pin(prober));
-    Ok(Some(watchdog::keep(period, pulses, store.when_lost()).context("starting the watchdog's thread")?))
-}
-
-/// A stage's life.
-type Stage = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-fn spawn(stages: &mut JoinSet<&'static str>, name: &'static str, stage: Stage) {
-    stages.spawn(async move {
-        stage.await;
-        name
-    });
-}
-
-/// Waits until the daemon is asked to stop, and then for the stages to finish. A stage that ends on its own stops all.
-async fn supervise(
-    stages: &mut JoinSet<&'static str>,
-    shutdown: &CancellationToken,
-    work: &CancellationToken,
-    board: &Board,
-) -> anyhow::Result<()> {
-    let mut failed = None;
-    while !shutdown.is_cancelled() {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            // A stage that ends because it was asked to may be seen before the asking is.
-            ended = stages.join_next() => {
-                failed = ended.filter(|ended| ended.is_err() || !work.is_cancelled());
-                if failed.is_some() {
-                    shutdown.cancel();
-                }
-            }
-        }
-    }
-    systemd::stopping();
-    info!("stopping: what is in flight is finished first");
-    if let Err(error) = board.health(Health::Stopping, None).await
-        && !matches!(error, store::Error::Lost(_))
-    {
-        error!(%error, "the database could not be told of the stop");
-    }
-    while stages.join_next().await.is_some() {}
-    match failed {
-        None => Ok(()),
-        Some(Ok(stage)) => anyhow::bail!("the {stage} ended on its own; this is a bug, please report it"),
-        Some(Err(error)) => anyhow::bail!("a stage failed: {error}; this is a bug, please report it"),
-    }
 }

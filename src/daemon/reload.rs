@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::credentials::{self, Credentials, Provider, Source};
 use crate::ledger;
 use crate::service::Client;
-use crate::settings::Settings;
+use crate::stage::Settings;
 use crate::status::Board;
 use crate::store::Store;
 use crate::telemetry::{Volume, one_line};

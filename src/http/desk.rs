@@ -7,14 +7,13 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use tokio::sync::Mutex;
 
-use super::health::{Bounds, not_ready, standing_still};
+use super::health::{not_ready, standing_still};
 use super::metrics::{self, Facts, Seen};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::meters::{self, Stage};
 use crate::model::Time;
 use crate::schedule::Policy;
-use crate::settings::{Live, Settings};
+use crate::stage::{Heartbeat, Live, Settings};
 use crate::status::read_report;
 use crate::store::{self, Store, wal_of};
 use crate::telemetry::one_line;
@@ -74,13 +73,14 @@ pub(super) struct Desk {
     clock: Clock,
     /// The configuration in force.
     live: Live,
+    heartbeat: Heartbeat,
     started: Time,
     made: Mutex<Option<(Instant, Arc<Pages>)>>,
 }
 
 impl Desk {
-    pub(super) fn new(store: Arc<Store>, clock: Clock, live: Live) -> Self {
-        Self { store, live, started: clock.now(), clock, made: Mutex::new(None) }
+    pub(super) fn new(store: Arc<Store>, clock: Clock, live: Live, heartbeat: Heartbeat) -> Self {
+        Self { store, live, heartbeat, started: clock.now(), clock, made: Mutex::new(None) }
     }
 
     /// What is in force.
@@ -94,9 +94,7 @@ impl Desk {
         if self.store.lost().is_some() {
             return Page::check("ok\n", &[]);
         }
-        let idle = Stage::ALL.map(|stage| (stage, meters::idle(stage)));
-        let bounds = Bounds::new(self.live.borrow().config.api.timeout.get());
-        Page::check("ok\n", &standing_still(&idle, &bounds))
+        Page::check("ok\n", &standing_still(&self.heartbeat.late()))
     }
 
     /// The pages, not older than a second.
@@ -128,7 +126,7 @@ impl Desk {
             wal_bytes: bytes(&wal_of(database)),
             writable: trouble.is_none() && lost.is_none(),
             lost: lost.is_some(),
-            idle: Stage::ALL.map(|stage| (stage, meters::idle(stage))),
+            idle: self.heartbeat.idle(),
         };
         let seen = read.as_ref().map(|(seen, _)| seen);
         let pause = seen.ok().and_then(|seen| seen.standing.pause.as_ref());
@@ -163,7 +161,7 @@ impl Desk {
         };
         let mut conn = pool.acquire().await?;
         let mut report = read_report(&mut conn, FILES).await?;
-        report.complete(&mut conn, config, (Some(true), None), now).await?;
+        report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
         Ok((seen, report + "\n"))
     }

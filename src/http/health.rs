@@ -1,42 +1,15 @@
 //! When the daemon is well and when it is ready: pure, in the words that are answered.
 
-use std::time::Duration;
-
-use crate::meters::Stage;
 use crate::schedule::Pause;
+use crate::stage::Late;
 use crate::telemetry::one_line;
 use crate::words;
 
-/// A stage may be busy for so long with one thing: a chunk of lines on a slow disk, writes that wait for a lock. The
-/// submitter has a call's deadline on top.
-const BUSY_MAX: Duration = Duration::from_secs(120);
-
-/// How long each stage may stand still.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    call: Duration,
-}
-
-impl Bounds {
-    /// With `[api] timeout`.
-    pub(super) fn new(call: Duration) -> Self {
-        Self { call }
-    }
-
-    fn of(&self, stage: Stage) -> Duration {
-        match stage {
-            Stage::Spool => BUSY_MAX,
-            Stage::Submitter => BUSY_MAX + self.call,
-        }
-    }
-}
-
-/// The stages that have not moved for longer than they may.
-pub(super) fn standing_still(idle: &[(Stage, Duration)], bounds: &Bounds) -> Vec<String> {
-    idle.iter()
-        .filter(|(stage, idle)| *idle > bounds.of(*stage))
-        .map(|(stage, idle)| format!("the {} has not moved for {} s; restart the daemon", stage.word(), idle.as_secs()))
-        .collect()
+/// A line for each stage that hangs.
+pub(super) fn standing_still(late: &[Late]) -> Vec<String> {
+    let line =
+        |late: &Late| format!("the {} has not moved for {} s; restart the daemon", late.name, late.idle.as_secs());
+    late.iter().map(line).collect()
 }
 
 /// Why what is dropped now would not be sent as it should; nothing if it would.
@@ -49,17 +22,19 @@ pub(super) fn not_ready(unread: Option<&String>, unwritten: Option<&String>, pau
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::{PauseWhy, Time};
+    use crate::stage::Name;
 
     #[test]
-    fn a_stage_that_stands_still_longer_than_a_call_may_take_is_named() {
-        let bounds = Bounds::new(Duration::from_secs(600));
-        let idle = |seconds| Stage::ALL.map(|stage| (stage, Duration::from_secs(seconds)));
-        assert_eq!(standing_still(&idle(120), &bounds), Vec::<String>::new());
-        let still = standing_still(&idle(300), &bounds);
-        assert_eq!(still, ["the spool has not moved for 300 s; restart the daemon"]);
-        assert_eq!(standing_still(&idle(721), &bounds).len(), 2);
+    fn a_stage_that_hangs_is_named() {
+        let late = |name, seconds| Late { name, idle: Duration::from_secs(seconds) };
+        let still = standing_still(&[late(Name::Spool, 300), late(Name::Tracker, 130)]);
+        assert_eq!(still[0], "the spool has not moved for 300 s; restart the daemon");
+        assert_eq!(still[1], "the tracker has not moved for 130 s; restart the daemon");
+        assert_eq!(standing_still(&[]), Vec::<String>::new());
     }
 
     #[test]

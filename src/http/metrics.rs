@@ -6,10 +6,11 @@ use std::time::Duration;
 use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
 use strum::VariantArray as _;
 
-use crate::meters::{self, Stage};
+use crate::meters;
 use crate::model::{AccountFault, PauseWhy, Time, UrlState};
 use crate::queue::Census;
 use crate::schedule::{Observation, Pause, Policy, Spent, Standing, Unit, drift};
+use crate::stage::Name;
 use crate::status::Concerns;
 
 /// What the database says.
@@ -36,7 +37,7 @@ pub(super) struct Facts<'a> {
     pub(super) wal_bytes: u64,
     pub(super) writable: bool,
     pub(super) lost: bool,
-    pub(super) idle: [(Stage, Duration); Stage::ALL.len()],
+    pub(super) idle: Vec<(Name, Duration)>,
 }
 
 /// The page, in the text format of Prometheus. Where the database could not be read, what it would say is left out,
@@ -66,7 +67,7 @@ fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
     sheet.flag("prefetchd_time_proved", help, proved);
     let help = "What the service's clock is ahead of this machine's; 0 before it is proved.";
     sheet.gauge("prefetchd_service_clock_ahead_seconds", help, ahead);
-    let idle = facts.idle.map(|(stage, idle)| ([stage.word()], idle.as_secs_f64()));
+    let idle = facts.idle.iter().map(|(stage, idle)| ([<&str>::from(*stage)], idle.as_secs_f64()));
     let help = "How long ago each stage last did something, or found nothing to do.";
     sheet.family("prefetchd_stage_idle_seconds", help, ["stage"], idle);
     sheet.flag("prefetchd_database_readable", "1 if the database could be read for this page.", readable);
@@ -235,7 +236,7 @@ mod tests {
     use crate::model::{BudgetDay, Priority, from_millis};
 
     fn facts(policy: &Policy) -> Facts<'_> {
-        let idle = Stage::ALL.map(|stage| (stage, Duration::from_millis(1500)));
+        let idle = vec![(Name::Spool, Duration::from_millis(1500))];
         let now = from_millis(1_000_000);
         Facts {
             now,

@@ -23,7 +23,7 @@ use super::access::{Door, Tells, refusal};
 use super::desk::{Desk, Page};
 use super::guests::{ALL_MAX, Guest, Room, room};
 use crate::clock::Clock;
-use crate::settings::Live;
+use crate::stage::{Heartbeat, Live};
 use crate::status::Board;
 use crate::store::Store;
 
@@ -53,8 +53,15 @@ pub struct Server {
 
 impl Server {
     /// A server at `listen` that tells what `store` knows.
-    pub fn new(listen: SocketAddr, store: Arc<Store>, board: Board, clock: Clock, live: Live) -> Self {
-        Self { listen, desk: Arc::new(Desk::new(store, clock, live)), board }
+    pub fn new(
+        listen: SocketAddr,
+        store: Arc<Store>,
+        board: Board,
+        clock: Clock,
+        live: Live,
+        heartbeat: Heartbeat,
+    ) -> Self {
+        Self { listen, desk: Arc::new(Desk::new(store, clock, live, heartbeat)), board }
     }
 
     /// Serves until `shutdown`. An address that somebody else has stops nobody's main job: it is said, and tried again.

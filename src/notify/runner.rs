@@ -10,14 +10,13 @@ use chrono::TimeDelta;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::outbox::{self, Notice};
 use crate::clock::Clock;
 use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
-use crate::settings::{self, Live};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::store::{self, Store};
 
 /// How long the command may run.
@@ -50,38 +49,39 @@ pub struct Notifier {
     command: Option<Vec<String>>,
     /// Notices that failed, and when each is tried again.
     later: BTreeMap<i64, Instant>,
+    wakes: Wakes,
+    pulse: Pulse,
+    stop: CancellationToken,
+}
+
+impl Stage for Notifier {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    async fn apply(&mut self, settings: Arc<Settings>) {
+        self.command = command(&settings);
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        self.step().await.map(Then::from)
+    }
+
+    async fn woken(&mut self) {
+        self.wakes.notifier().await;
+    }
 }
 
 impl Notifier {
-    /// A stage that tells by `command`, where one is configured.
-    pub fn new(store: Arc<Store>, clock: Clock, command: Option<Vec<String>>) -> Self {
-        Self { store, clock, command: command.filter(|command| !command.is_empty()), later: BTreeMap::new() }
-    }
-
-    /// Tells until `shutdown`; `wake` says that the database has changed. A command that runs then is ended, with its
-    /// whole process group; its notice is told after the next start.
-    pub async fn run(mut self, wake: Arc<Notify>, mut live: Live, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
-            if let Some(settings) = settings::news(&mut live) {
-                self.command = settings.config.notify.command.clone();
-            }
-            let sleep = match self.step(&shutdown).await {
-                Ok(sleep) => sleep,
-                Err(error) => {
-                    warn!(%error, "notices wait: the database cannot be used");
-                    TRY_AGAIN
-                }
-            };
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = wake.notified() => {}
-                () = tokio::time::sleep(sleep) => {}
-            }
-        }
+    /// A stage that tells by `[notify] command`, where one is configured. A command that runs when the daemon
+    /// stops is ended, with its whole process group; its notice is told after the next start.
+    pub fn new(tools: Tools) -> Self {
+        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        Self { store, clock, command: command(&settings), later: BTreeMap::new(), wakes, pulse, stop }
     }
 
     /// Tells the next notice; gives how long to wait before the next step.
-    async fn step(&mut self, shutdown: &CancellationToken) -> store::Result<Duration> {
+    async fn step(&mut self) -> store::Result<Duration> {
         let now = Instant::now();
         self.later.retain(|_, at| *at > now);
         let waiting: Vec<i64> = self.later.keys().copied().collect();
@@ -95,7 +95,8 @@ impl Notifier {
                 let mut tx = self.store.write().await?;
                 outbox::try_tx(&mut tx, notice.id).await?;
                 tx.commit().await?;
-                let Some(told) = shutdown.run_until_cancelled(tell(command, &notice)).await else {
+                let telling = self.pulse.during(TIMEOUT + GRACE, tell(command, &notice));
+                let Some(told) = self.stop.run_until_cancelled(telling).await else {
                     return Ok(Duration::ZERO);
                 };
                 told
@@ -116,6 +117,11 @@ impl Notifier {
         tx.commit().await?;
         Ok(Duration::ZERO)
     }
+}
+
+/// The command to tell by; none without a program.
+fn command(settings: &Settings) -> Option<Vec<String>> {
+    settings.config.notify.command.clone().filter(|command| !command.is_empty())
 }
 
 /// Runs the command once, in a process group of its own that ends with it. It gets the notice on its standard input,

@@ -5,13 +5,14 @@ use sqlx::sqlite::SqliteRow;
 
 use super::tally::Moves;
 use super::wishes;
-use crate::model::{FileId, HostId, Priority, SubmissionId, UrlId, UrlState};
+use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
 const PICK: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
     where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+      and iif(deadline is null, true, deadline > ?3)
     order by priority, deadline is null, deadline, url_id
     limit ?2";
 
@@ -20,6 +21,7 @@ const PICK_OTHERS: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
     where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+      and iif(deadline is null, true, deadline > ?3)
       and not exists (select 1 from case_members as m where m.url_id = urls.url_id)
     order by priority, deadline is null, deadline, url_id
     limit ?2";
@@ -27,7 +29,8 @@ const PICK_OTHERS: &str = "
 const PICK_SUSPECTS: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
-    where url_id in (select value from json_each(?1)) and state = 0 and wait_until is null and parked = 0 and suspect = 1";
+    where url_id in (select value from json_each(?1)) and state = 0 and wait_until is null and parked = 0 and suspect = 1
+      and iif(deadline is null, true, deadline > ?2)";
 
 const LEASE: &str = "
     update urls set state = 1, submission_id = ?1, attempts = attempts + 1
@@ -81,13 +84,14 @@ impl Batch {
     }
 }
 
-/// Picks the next `limit` URLs that are ready and at least as strong as `weakest`. Changes nothing.
+/// Picks the next `limit` URLs that are ready and at least as strong as `weakest`, and whose deadline has not passed by
+/// `earliest`, the earliest that it can be. Changes nothing.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32) -> Result<Batch> {
-    pick(tx, PICK, weakest, limit).await
+pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32, earliest: Time) -> Result<Batch> {
+    pick(tx, PICK, weakest, limit, earliest).await
 }
 
 /// Picks a test: these suspects, as far as they may still be sent, and up to `others` ready URLs that are in no open case.
@@ -101,17 +105,26 @@ pub async fn pick_test_tx(
     suspects: &[UrlId],
     weakest: Priority,
     others: u32,
+    earliest: Time,
 ) -> Result<(Batch, u32)> {
-    let mut batch = pick(tx, PICK_OTHERS, weakest, others).await?;
+    let mut batch = pick(tx, PICK_OTHERS, weakest, others, earliest).await?;
     let ids: Vec<i64> = suspects.iter().map(|url| url.0).collect();
-    let rows = sqlx::query(PICK_SUSPECTS).bind(serde_json::json!(ids).to_string()).fetch_all(tx.conn()).await?;
+    let suspects = sqlx::query(PICK_SUSPECTS).bind(serde_json::json!(ids).to_string()).bind(to_millis(earliest));
+    let rows = suspects.fetch_all(tx.conn()).await?;
     batch.urls.extend(rows.iter().map(batch_url));
     batch.urls.sort_by_key(|url| url.id);
     Ok((batch, u32::try_from(rows.len()).unwrap_or(u32::MAX)))
 }
 
-async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, weakest: Priority, limit: u32) -> Result<Batch> {
-    let rows = sqlx::query(statement).bind(weakest.rank()).bind(limit).fetch_all(tx.conn()).await?;
+async fn pick(
+    tx: &mut WriteTx<'_>,
+    statement: &'static str,
+    weakest: Priority,
+    limit: u32,
+    earliest: Time,
+) -> Result<Batch> {
+    let picked = sqlx::query(statement).bind(weakest.rank()).bind(limit).bind(to_millis(earliest));
+    let rows = picked.fetch_all(tx.conn()).await?;
     let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
     // In the order in which a copy of the call will find them again.
     urls.sort_by_key(|url| url.id);

@@ -25,6 +25,7 @@ const READY: &str = "
     from (select priority, url_id, deadline, host_id
           from urls
           where state = 0 and wait_until is null and parked = 0 and suspect = 0
+            and iif(deadline is null, true, deadline > ?2)
           order by priority, deadline is null, deadline, url_id
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id";
@@ -76,14 +77,15 @@ const EXPIRE: &str = "
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
 
-/// Reads the head of the queue, counting up to `limit` URLs.
+/// Reads the head of the queue, counting up to `limit` URLs. Those whose deadline has passed by `earliest`, the earliest
+/// that it can be, are not ready any more.
 ///
 /// # Errors
 ///
 /// What the database says.
-pub async fn ready(pool: &Readers, limit: u32) -> Result<Ready> {
+pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> {
     let mut conn = pool.acquire().await?;
-    let head = sqlx::query(READY).bind(limit).fetch_one(&mut conn).await?;
+    let head = sqlx::query(READY).bind(limit).bind(to_millis(earliest)).fetch_one(&mut conn).await?;
     let oldest: Option<i64> = head.get(2);
     let oldest_at: Option<i64> = match oldest {
         Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut conn).await?,

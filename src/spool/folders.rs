@@ -14,10 +14,10 @@ use crate::model::Time;
 use crate::queue::NewFile;
 
 /// Ending of a file's receipt.
-pub(super) const RECEIPT: &str = ".receipt.json";
+pub const RECEIPT: &str = ".receipt.json";
 
 /// Ending of the report of its refused lines.
-pub(super) const REFUSED: &str = ".refused.tsv";
+pub const REFUSED: &str = ".refused.tsv";
 
 /// What is wrong with folders on different mounts, and what to do.
 pub const APART: &str = "it lies on another mount than work/, so that no file can be moved out of it at a stroke: mount the spool as a whole";

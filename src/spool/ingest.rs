@@ -28,8 +28,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
 use crate::model::{Fault, FileId, InputFault, Keys, Time};
-use crate::pulse::Pulse;
 use crate::queue::{self, Content, Enqueued, FileAccount, OpenFile, Phase, Progress, Rejection};
+use crate::stage::Pulse;
 use crate::store::{self, Bulk, Store};
 use crate::words;
 
@@ -54,7 +54,7 @@ pub enum Error {
 
 /// The stage's tools.
 #[derive(Debug)]
-pub struct Ingest {
+pub(super) struct Ingest {
     store: Arc<Store>,
     folders: Folders,
     rules: ReadRules,
@@ -68,7 +68,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// An ingest into this store from these folders, as it is configured.
-    pub fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock) -> Self {
+    pub(super) fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock, pulse: Pulse) -> Self {
         let (rules, fresh_for) = (ReadRules::of(config, clock.now()), fresh_for(config));
         Self {
             store,
@@ -76,7 +76,7 @@ impl Ingest {
             rules,
             fresh_for,
             clock,
-            pulse: Pulse::default(),
+            pulse,
             chunk_lines: Arc::new(AtomicU64::new(CHUNK_LINES_FIRST)),
         }
     }
@@ -85,11 +85,6 @@ impl Ingest {
     pub(super) fn apply(&mut self, config: &Config) {
         self.rules = ReadRules::of(config, self.clock.now());
         self.fresh_for = fresh_for(config);
-    }
-
-    /// Its sign of life.
-    pub(super) fn pulse(&self) -> Pulse {
-        self.pulse.clone()
     }
 
     /// Reads files that are small and whole in one go, and commits them together. What is not among its answer is read by
@@ -288,7 +283,7 @@ impl Ingest {
     /// # Errors
     ///
     /// What the database or the file system says.
-    pub async fn finish_receipts(&self) -> Result<(), Error> {
+    pub(super) async fn finish_receipts(&self) -> Result<(), Error> {
         let files = queue::without_final_receipt(self.store.read()).await?;
         if files.is_empty() {
             return Ok(());

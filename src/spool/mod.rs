@@ -29,7 +29,6 @@ mod reading;
 mod receipt;
 mod records;
 mod report;
-mod retention;
 mod rules;
 mod scan;
 mod survey;
@@ -40,8 +39,7 @@ mod zstd_window;
 
 pub use directives::check_options;
 pub use envelope::{Options, options_line};
-pub use folders::{APART, Folders, sync_folder};
-pub use ingest::Ingest;
+pub use folders::{APART, Folders, RECEIPT, REFUSED, sync_folder};
 pub use name::{ADD_PREFIX, is_left_alone, stored_name};
 pub use report::{RefusedLine, refused_lines};
 pub use rules::ReadRules;

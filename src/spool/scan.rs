@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -16,20 +15,13 @@ use super::grown::Grown;
 use super::incoming::{Incoming, SCAN_EVERY};
 use super::ingest::{Ended, Error, How, Ingest, Reading};
 use super::order::{Next, Rank, Turn, turn};
-use super::retention::Retention;
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::meters::{self, Stage};
 use crate::model::{FileId, Priority, Time, UrlRules};
-use crate::pulse::Pulse;
 use crate::queue::{self, OpenFile, Phase};
-use crate::settings::{self, Live, Settings};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
-use crate::store::Store;
-
-/// As its sign of life names it.
-const STAGE: &str = "spool";
+use crate::store::{self, Store};
 
 /// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(500);
@@ -37,9 +29,6 @@ const RETRY_MAX: Duration = SCAN_EVERY;
 
 /// A packed file that is still being written is looked at again after so long.
 const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
-
-/// What was kept long enough is pruned a little so often, until nothing is left of it.
-const PRUNE_AGAIN: Duration = Duration::from_millis(250);
 
 /// A file that could not be claimed is found again, and tried again, before this is over.
 const NOT_CLAIMED_FOR: Duration = Duration::from_secs(20);
@@ -73,8 +62,7 @@ pub struct Spool {
     pub(super) rules: UrlRules,
     board: Board,
     pub(super) clock: Clock,
-    /// Woken when URLs were queued.
-    queued: Arc<Notify>,
+    wakes: Wakes,
     /// Claimed files that wait to be read, in their order.
     pub(super) waiting: BTreeMap<(Rank, FileId), Waiting>,
     /// Those that are being read; each was passed by the next.
@@ -95,25 +83,77 @@ pub struct Spool {
     problem: Option<String>,
     /// Whether `status` knows it too.
     on_board: bool,
-    retention: Retention,
+    /// Passes in a row that the folders' file system ended.
+    failed_passes: u32,
     pulse: Pulse,
+    stop: CancellationToken,
+}
+
+impl Stage for Spool {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Takes over what was read afresh; the folders stay the same.
+    async fn apply(&mut self, settings: Arc<Settings>) {
+        self.rules = settings.config.spool.url_rules();
+        self.incoming.apply(self.rules.clone());
+        self.ingest.apply(&settings.config);
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        let stop = self.stop.clone();
+        let passed = self.pass(&stop).await;
+        let problem = match &passed {
+            Ok(_) => self.what_ails(),
+            Err(error) => Some(error.to_string()),
+        };
+        let said = self.say(problem).await;
+        match passed {
+            Ok(next) => {
+                self.failed_passes = 0;
+                said.map(|()| Then::from(next))
+            }
+            Err(Error::Store(error)) => Err(error),
+            Err(Error::Io(_)) => {
+                self.failed_passes += 1;
+                said.map(|()| Then::Wait(backoff(self.failed_passes)))
+            }
+        }
+    }
+
+    async fn woken(&mut self) {
+        if self.failed_passes > 0 {
+            // Whoever goes on writing there would have it fail without a pause.
+            std::future::pending::<()>().await;
+        }
+        self.watch.changed().await;
+    }
+
+    /// What is being read is left at its mark.
+    async fn end(self) {
+        for open in self.open {
+            open.reading.close().await;
+        }
+        // What is left of it is a death too many, which a later start may count.
+        if let Ok(mut tx) = self.store.write().await
+            && queue::not_died_tx(&mut tx).await.is_ok()
+        {
+            let _ = tx.commit().await;
+        }
+    }
 }
 
 impl Spool {
-    /// The stage over these folders; `queued` is woken whenever URLs were queued.
-    pub fn new(
-        store: Arc<Store>,
-        folders: Folders,
-        ingest: Ingest,
-        board: Board,
-        clock: Clock,
-        queued: Arc<Notify>,
-        config: &Config,
-    ) -> Self {
+    /// The stage over these folders.
+    pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
+        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        let config = &settings.config;
+        let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone(), pulse.clone());
         // Before anybody is told that the daemon is ready: who writes from then on is heard.
         let mut watch = Watch::new(&folders);
         watch.arm();
-        let (pulse, rules, now) = (ingest.pulse(), config.spool.url_rules(), Instant::now());
+        let (rules, now) = (config.spool.url_rules(), Instant::now());
         Self {
             store,
             incoming: Incoming::new(folders.incoming.clone(), rules.clone(), now),
@@ -124,7 +164,7 @@ impl Spool {
             rules,
             board,
             clock,
-            queued,
+            wakes,
             waiting: BTreeMap::new(),
             open: Vec::new(),
             deaths: None,
@@ -136,69 +176,9 @@ impl Spool {
             left: None,
             problem: None,
             on_board: true,
-            retention: Retention::new(config),
+            failed_passes: 0,
             pulse,
-        }
-    }
-
-    /// Its sign of life.
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
-    }
-
-    /// Takes over what was read afresh; the folders stay the same.
-    fn apply(&mut self, settings: &Settings) {
-        self.rules = settings.config.spool.url_rules();
-        self.incoming.apply(self.rules.clone());
-        self.ingest.apply(&settings.config);
-        self.retention = Retention::new(&settings.config);
-    }
-
-    /// Passes over the folders until `shutdown`; what is being read is left at its mark.
-    pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
-        let mut failures = 0;
-        while !shutdown.is_cancelled() {
-            self.pulse.beat();
-            if let Some(settings) = settings::news(&mut live) {
-                self.apply(&settings);
-            }
-            meters::moved(Stage::Spool);
-            let sleep = match self.pass(&shutdown).await {
-                Ok(next) => {
-                    failures = 0;
-                    self.board.sign().well(STAGE, self.clock.now());
-                    self.say(self.what_ails()).await;
-                    next
-                }
-                Err(error) => {
-                    if let Error::Store(error) = &error {
-                        self.board.sign().trouble(STAGE, self.clock.now(), error);
-                    }
-                    self.say(Some(error.to_string())).await;
-                    failures += 1;
-                    backoff(failures)
-                }
-            };
-            if sleep.is_zero() {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            self.pulse.away(sleep);
-            tokio::select! {
-                () = tokio::time::sleep(sleep) => {}
-                Ok(()) = live.changed() => live.mark_changed(),
-                () = self.watch.changed(), if failures == 0 => {}
-                () = shutdown.cancelled() => {}
-            }
-        }
-        for open in self.open {
-            open.reading.close().await;
-        }
-        // What is left of it is a death too many, which a later start may count.
-        if let Ok(mut tx) = self.store.write().await
-            && queue::not_died_tx(&mut tx).await.is_ok()
-        {
-            let _ = tx.commit().await;
+            stop,
         }
     }
 
@@ -252,10 +232,6 @@ impl Spool {
         };
         self.say_left().await?;
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
-        match self.retention.step(&self.store, &self.folders, self.clock.surely()).await {
-            Ok(more) => next = if more { next.min(PRUNE_AGAIN) } else { next },
-            Err(error) => trouble = aside(trouble, Err(error))?,
-        }
         if let Err(error) = trouble {
             self.trouble = Some(error.to_string());
             self.failures += 1;
@@ -397,16 +373,16 @@ impl Spool {
         self.ingest.put_away(&[(&file, phase)]).await?
     }
 
-    /// Wakes the submitter. Large transactions let it go first where something is urgent.
+    /// Wakes the submitter, and housekeeping. Large transactions let it go first where something is urgent.
     fn tell_queued(&self, priority: Priority) {
         if priority == Priority::Urgent {
             self.store.ask_way();
         }
-        self.queued.notify_one();
+        self.wakes.queued();
     }
 
     /// Puts a problem, or that there is none, into the log and on the board, once.
-    async fn say(&mut self, problem: Option<String>) {
+    async fn say(&mut self, problem: Option<String>) -> store::Result<()> {
         if self.problem != problem {
             match &problem {
                 Some(problem) => warn!(problem, "not every file can be taken for now; it is tried again"),
@@ -417,13 +393,10 @@ impl Spool {
         }
         // The database may be what ails: it is told as soon as it can be.
         if !self.on_board {
-            let told = self.board.spool_problem(problem).await;
-            self.on_board = told.is_ok();
-            match told {
-                Ok(()) => self.board.sign().well(STAGE, self.clock.now()),
-                Err(error) => self.board.sign().trouble(STAGE, self.clock.now(), &error),
-            }
+            self.board.spool_problem(self.pulse.name(), problem).await?;
+            self.on_board = true;
         }
+        Ok(())
     }
 }
 

@@ -1,13 +1,14 @@
 //! The daemon's notice board: one row that says whether it runs, what it waits for, until when, and why. Written only
 //! when it changes, so that a waiting daemon costs nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Notify};
 
-use super::sign::SignOfLife;
 use crate::clock::Clock;
 use crate::model::{Reading, Time, WaitWhy, to_millis};
+use crate::stage::Name;
 use crate::store::{Conn, Result, Store};
 use crate::words::Stored;
 
@@ -81,9 +82,10 @@ const AHEAD_CHANGED_MS: i64 = 1_000;
 #[derive(Debug, Clone)]
 pub struct Board {
     store: Arc<Store>,
-    sign: SignOfLife,
     said: Arc<Mutex<Option<Waiting>>>,
     time_said: Arc<Mutex<Option<TimeSaid>>>,
+    /// What each stage last found wrong with the spool; the first one of the pipeline is told.
+    spool_problems: Arc<Mutex<BTreeMap<Name, String>>>,
     changed: Arc<Notify>,
 }
 
@@ -92,9 +94,9 @@ impl Board {
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
-            sign: SignOfLife::default(),
             said: Arc::default(),
             time_said: Arc::default(),
+            spool_problems: Arc::default(),
             changed: Arc::default(),
         }
     }
@@ -102,17 +104,6 @@ impl Board {
     /// Resolves when something on it has changed since it was last asked.
     pub async fn changed(&self) {
         self.changed.notified().await;
-    }
-
-    /// The same, with a sign of life outside the database.
-    #[must_use]
-    pub fn with_sign(self, sign: SignOfLife) -> Self {
-        Self { sign, ..self }
-    }
-
-    /// Where stages give their sign of life.
-    pub fn sign(&self) -> &SignOfLife {
-        &self.sign
     }
 
     /// Says whether the daemon runs; `started_at` is kept when none is given.
@@ -176,14 +167,19 @@ impl Board {
         Ok(())
     }
 
-    /// Says what is wrong with the spool; nothing when it is well.
+    /// Says what is wrong with the spool, as this stage sees it; nothing when it is well.
     ///
     /// # Errors
     ///
     /// What the database says.
-    pub async fn spool_problem(&self, problem: Option<String>) -> Result<()> {
+    pub async fn spool_problem(&self, stage: Name, problem: Option<String>) -> Result<()> {
+        let mut problems = self.spool_problems.lock().await;
+        match problem {
+            Some(problem) => problems.insert(stage, problem),
+            None => problems.remove(&stage),
+        };
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_SPOOL_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        sqlx::query(SAY_SPOOL_PROBLEM).bind(problems.values().next()).execute(tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())

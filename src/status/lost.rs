@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::StatusReport;
 use super::needs::{Need, quoted};
-use super::sign::LostSince;
 use crate::model::{Time, rfc3339};
+use crate::stage::LostSince;
 use crate::store::{self, beside};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.

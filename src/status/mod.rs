@@ -10,7 +10,6 @@ mod lists;
 mod lost;
 mod needs;
 mod report;
-mod sign;
 mod story;
 
 pub use board::{Board, Health, told_clock};
@@ -23,5 +22,4 @@ pub use needs::Need;
 pub use report::{
     BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };
-pub use sign::{LostSince, Sign, SignOfLife};
 pub use story::{Chapter, Moment, Story};

@@ -43,6 +43,9 @@ impl StatusReport {
             };
             add(format!("the daemon cannot use its database: {why}"), &command);
         }
+        if let Some(stages) = &self.hanging {
+            add(format!("the daemon's {stages} does not move any more"), "systemctl restart prefetchd");
+        }
         if self.health == "silent" {
             add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
         }

@@ -10,10 +10,10 @@ use sqlx::Row;
 
 use super::forecast::ForecastReport;
 use super::needs::Need;
-use super::sign::Sign;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Priority, Time, UrlState, rfc3339};
+use crate::stage::Sign;
 use crate::store::{self, Conn, Result};
 
 const STATUS: &str = "
@@ -54,8 +54,8 @@ pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
     /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so,
-    /// `blocked` if it cannot use its database, `silent` if it gives no sign of life, `database lost` if its file is
-    /// not the one any more.
+    /// `blocked` if it cannot use its database, `hanging` if a stage of it does not move, `silent` if it gives no sign of
+    /// life, `database lost` if its file is not the one any more.
     pub health: String,
     /// Since when that is so, RFC 3339.
     pub health_since: Option<String>,
@@ -63,6 +63,8 @@ pub struct StatusReport {
     pub database_problem: Option<String>,
     /// Its word: `locked`, `full`, `lost` and others; none where a daemon of before said it.
     pub database_code: Option<String>,
+    /// The stages that hang.
+    pub hanging: Option<String>,
     /// The daemon's process, while it runs.
     pub pid: Option<i64>,
     /// Since when it runs, RFC 3339.
@@ -272,6 +274,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         health,
         database_problem: None,
         database_code: None,
+        hanging: None,
         paused_why: row.get(1),
         paused_code: row.get("paused_code"),
         paused_since,
@@ -394,6 +397,11 @@ impl StatusReport {
         } else if let Some(since) = sign.silent_since(now) {
             self.health = "silent".to_owned();
             self.health_since = Some(rfc3339(since));
+        } else if let Some((since, stages)) = sign.hanging {
+            self.health = "hanging".to_owned();
+            self.health_since = Some(rfc3339(since));
+            self.hanging = Some(stages);
+            self.database_problem = sign.trouble.map(|trouble| trouble.text);
         } else if let Some(trouble) = sign.trouble {
             self.health = "blocked".to_owned();
             self.health_since = Some(rfc3339(trouble.since));

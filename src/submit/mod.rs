@@ -7,7 +7,6 @@
 //! URLs go on meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`): somebody else's may list
 //! its URLs.
 
-mod apply;
 mod ask;
 mod domains;
 mod doubt;
@@ -18,7 +17,6 @@ mod queue_size;
 mod reaction;
 mod resolve;
 mod send;
-mod store_wait;
 mod worker;
 
 pub use ask::still_paused;

@@ -58,7 +58,7 @@ impl Submitter {
             );
         }
         self.board.waiting(None, None).await?;
-        match next_step(&doubt, self.in_doubt_wait, standing.tasks_readable, &self.clock.reading()) {
+        match next_step(&doubt, self.in_doubt_wait(), standing.tasks_readable, &self.clock.reading()) {
             NextStep::Replay => self.replay(&opened, standing).await?,
             NextStep::Look => self.look(&opened, &doubt, standing).await?,
             NextStep::GiveUp => self.give_up(&opened, standing).await?,
@@ -129,7 +129,7 @@ impl Submitter {
         let now = self.now();
         let mut tx = self.store.write().await?;
         let is_news = ledger::set_aside_tx(&mut tx, opened.submission, &foreign).await?;
-        ledger::absent_tx(&mut tx, opened.submission, now, look_again_at(doubt, self.in_doubt_wait, now)).await?;
+        ledger::absent_tx(&mut tx, opened.submission, now, look_again_at(doubt, self.in_doubt_wait(), now)).await?;
         tx.commit().await?;
         if is_news && !foreign.is_empty() {
             warn!(

@@ -5,14 +5,15 @@ use tracing::{debug, info, warn};
 
 use super::outcome::Outcome;
 use super::reaction::{Circumstances, Lesson, Reaction, react};
-use super::store_wait::StoreWait;
 use super::worker::{Step, Submitter};
+use crate::config::Config;
 use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
 use crate::meters;
 use crate::model::{BudgetDay, Reason, ReasonKind, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
-use crate::service::{Accepted, Class, Deferral, Fault, SignedPrefetch, Turn};
+use crate::service::{Accepted, Class, Deferral, Fault, PrefetchOptions, SignedPrefetch, Turn};
+use crate::stage::Retry;
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
 use crate::track;
@@ -88,9 +89,11 @@ impl Submitter {
         let signed_at = now.trunc_subsecs(0);
         let mut tx = self.store.write().await?;
         self.store.way_is_taken();
+        // What has expired by now does not go, whether or not that is written down already.
+        let earliest = self.clock.reading().earliest;
         let (batch, suspects) = match &plan.test {
-            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others).await?,
-            None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max).await?, 0),
+            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others, earliest).await?,
+            None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max, earliest).await?, 0),
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
         // Waiting for the pace or the lock may have taken it to the reset: then it is decided anew.
@@ -119,7 +122,7 @@ impl Submitter {
     /// Signs a batch with the key and the options that are in force.
     pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedPrefetch {
         let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
-        self.service.sign(&urls, &self.options, nonce, signed_at)
+        self.service.sign(&urls, &options(&self.settings.config), nonce, signed_at)
     }
 
     /// Sends the call, once.
@@ -168,7 +171,7 @@ impl Submitter {
         if reaction.ask_domains {
             self.domains.doubt();
         }
-        let mut wait = StoreWait::default();
+        let mut retry = Retry::default();
         loop {
             match self.try_close(opened, reaction, learned).await {
                 Ok(finding) => {
@@ -176,13 +179,8 @@ impl Submitter {
                     tell_finding(finding.as_ref(), reaction);
                     return Ok(());
                 }
-                Err(error) if self.shutdown.is_cancelled() && wait.failures >= CLOSE_TRIES => return Err(error),
-                Err(error) => {
-                    self.say_trouble(&error);
-                    let sleep = wait.failed(&error);
-                    self.pulse.away(sleep);
-                    tokio::time::sleep(sleep).await;
-                }
+                Err(error) if self.stop.is_cancelled() && retry.failures() >= CLOSE_TRIES => return Err(error),
+                Err(error) => tokio::time::sleep(retry.failed(&self.pulse, &error)).await,
             }
         }
     }
@@ -279,6 +277,15 @@ impl Submitter {
             ledger::note_bad_rate_tx(tx, good, bad).await?;
         }
         Ok(())
+    }
+}
+
+/// What every batch is sent with.
+fn options(config: &Config) -> PrefetchOptions {
+    PrefetchOptions {
+        area: config.api.area,
+        l2_preload: config.api.l2_preload,
+        with_header: config.api.with_header.clone(),
     }
 }
 

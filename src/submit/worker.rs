@@ -4,35 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::Notify as Wake;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::apply::options;
 use super::domains::Domains;
 use super::outcome::Outcome;
 use super::reaction::Circumstances;
 use super::send::Opened;
-use super::store_wait::StoreWait;
 use crate::clock::Clock;
-use crate::config::{Config, InDoubt};
 use crate::ledger::{self, Marker};
-use crate::meters::{self, Stage};
 use crate::model::{BudgetDay, Reading, ReasonKind, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
-use crate::pulse::Pulse;
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
-use crate::service::{PrefetchOptions, SIGNATURE_VALID, Service, TURN_MAX, Turn};
-use crate::settings::{self, Live};
+use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
 use crate::store::{self, Store};
 use crate::telemetry::one_line;
 use crate::track::{self, Room};
 use crate::words;
-
-/// As its sign of life names it.
-const STAGE: &str = "submitter";
 
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -42,12 +33,6 @@ const WAIT_MIN: Duration = Duration::from_millis(20);
 
 /// The time has leapt when it is another by more than this.
 const LEAP: TimeDelta = TimeDelta::seconds(30);
-
-/// A deadline is near when it is no further away than this ...
-const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
-
-/// ... which is looked at so often.
-const TELL_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// What one step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,103 +56,82 @@ pub struct Submitter {
     pub(super) clock: Clock,
     pub(super) service: Service,
     pub(super) policy: Policy,
-    pub(super) options: PrefetchOptions,
     pub(super) marker: Marker,
-    pub(super) attempts_max: u32,
-    pub(super) in_doubt: InDoubt,
-    pub(super) in_doubt_wait: Duration,
+    pub(super) settings: Arc<Settings>,
     pub(super) pulse: Pulse,
     pub(super) room: Arc<Room>,
     pub(super) domains: Domains,
     /// The day that was said to be longer than others.
     long_day: Option<BudgetDay>,
-    /// When deadlines are looked at again.
-    tell_at: Option<Time>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
     /// What the proved time was ahead of this machine's when the waits that are written down were last held against it.
     waits_held: Option<TimeDelta>,
+    wakes: Wakes,
     /// Whether the daemon stops.
-    pub(super) shutdown: CancellationToken,
+    pub(super) stop: CancellationToken,
+}
+
+impl Stage for Submitter {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    async fn apply(&mut self, settings: Arc<Settings>) {
+        self.policy = Policy::from(&settings.config);
+        self.service.apply(&settings.config);
+        self.settings = settings;
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        match self.step().await? {
+            Step::Sent(_) | Step::Tidied => {
+                self.wakes.tidy();
+                Ok(Then::Go)
+            }
+            Step::Waiting { until } => {
+                self.store.rest().await;
+                Ok(Then::Wait(self.until(until).min(LOOK_AGAIN)))
+            }
+        }
+    }
+
+    async fn woken(&mut self) {
+        tokio::select! {
+            () = self.wakes.submitter() => {}
+            () = self.room.made() => {}
+        }
+    }
 }
 
 impl Submitter {
     /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is
-    /// one whose answer nobody will bring.
-    pub fn new(store: Arc<Store>, board: Board, service: Service, config: &Config) -> Self {
+    /// one whose answer nobody will bring. A step that has begun when the daemon stops is finished.
+    pub fn new(tools: Tools, board: Board, service: Service) -> Self {
+        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        let config = &settings.config;
         Self {
             store,
             board,
-            clock: service.clock().clone(),
+            clock,
             service,
             policy: Policy::from(config),
-            options: options(config),
             marker: Marker::in_spool(&config.spool.dir),
-            attempts_max: config.retry.attempts_max.get(),
-            in_doubt: config.budget.in_doubt,
-            in_doubt_wait: config.budget.in_doubt_wait.get(),
-            pulse: Pulse::default(),
+            pulse,
             domains: Domains::default(),
             room: Arc::default(),
             long_day: None,
-            tell_at: None,
             asked_in_vain: 0,
             waits_held: None,
-            shutdown: CancellationToken::new(),
+            settings,
+            wakes,
+            stop,
         }
-    }
-
-    /// Its sign of life.
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
     }
 
     /// Where it waits for room in the service's queue, and the tracker says that there is some.
     pub fn room(&self) -> Arc<Room> {
         Arc::clone(&self.room)
-    }
-
-    /// Steps until `shutdown`; a step that has begun is finished. `wake` says that something new is queued.
-    pub async fn run(mut self, wake: Arc<Wake>, mut live: Live, shutdown: CancellationToken) {
-        self.shutdown = shutdown.clone();
-        let mut store_wait = StoreWait::default();
-        while !shutdown.is_cancelled() {
-            self.pulse.beat();
-            if let Some(settings) = settings::news(&mut live) {
-                self.apply(&settings);
-            }
-            meters::moved(Stage::Submitter);
-            let sleep = match self.step().await {
-                Ok(step) => {
-                    store_wait.over();
-                    self.board.sign().well(STAGE, self.clock.now());
-                    match step {
-                        Step::Sent(_) | Step::Tidied => continue,
-                        Step::Waiting { until } => {
-                            self.store.rest().await;
-                            self.until(until).min(LOOK_AGAIN)
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.say_trouble(&error);
-                    store_wait.failed(&error)
-                }
-            };
-            self.pulse.away(sleep);
-            tokio::select! {
-                () = tokio::time::sleep(sleep) => {}
-                () = wake.notified() => {}
-                () = self.room.made() => {}
-                Ok(()) = live.changed() => live.mark_changed(),
-                () = shutdown.cancelled() => {}
-            }
-        }
-    }
-
-    /// The database cannot be used, which cannot be written there.
-    pub(super) fn say_trouble(&self, error: &store::Error) {
-        self.board.sign().trouble(STAGE, self.clock.now(), error);
     }
 
     /// Does the next thing there is to do.
@@ -177,19 +141,13 @@ impl Submitter {
     /// What the database says. Whatever was begun is then found and put in order by a later step.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
-        if self.tell_at.is_none_or(|at| at <= now) {
-            self.tell_deadlines(now).await?;
-        }
-        let ready = queue::ready(self.store.read(), self.policy.batch_urls_max).await?;
         let clock = self.clock.reading();
+        let ready = queue::ready(self.store.read(), self.policy.batch_urls_max, clock.earliest).await?;
         self.board.time(&clock, self.clock.wall()).await?;
         if clock.proved && self.hold_waits(&clock).await? {
             return Ok(Step::Tidied);
         }
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
-        if due.is_some_and(|at| clock.is_past(at)) {
-            return self.tidy(clock.earliest).await;
-        }
         // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
@@ -201,17 +159,13 @@ impl Submitter {
             tx.commit().await?;
             return Ok(Step::Tidied);
         }
-        if queue::has_finished_files(self.store.read(), standing.tasks_readable).await? {
-            let mut tx = self.store.write().await?;
-            notify::finish_files_tx(&mut tx, standing.tasks_readable, now).await?;
-            tx.commit().await?;
-            return Ok(Step::Tidied);
-        }
         if let Some(step) = self.review_domains(&standing, now).await? {
             return Ok(step);
         }
+        // Housekeeping puts them aside or back, and says so.
         if ready.blocked > 0 || ready.unparkable {
-            return self.park().await;
+            self.wakes.tidy();
+            return Ok(Step::Waiting { until: None });
         }
         let doubts = match self.resolve_next(&standing, now).await? {
             std::ops::ControlFlow::Break(step) => return Ok(step),
@@ -245,9 +199,9 @@ impl Submitter {
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why), until).await?;
-                // What expires or is in doubt has to be put in order in the meantime. What only seems due is no reason
-                // to look again before the wait is over: until the time is proved nothing comes of it.
-                let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
+                // What will seem due is worth a look, since the time of it may be asked for. What is due already is
+                // housekeeping's, which says when it is done.
+                let due = due.filter(|at| *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
             Decision::Pause { why, probe_at } if probe_at > now && !self.service.keys().look_again().await => {
@@ -279,15 +233,6 @@ impl Submitter {
         Ok(true)
     }
 
-    /// Says of files that their deadline is near while they are not sent yet.
-    async fn tell_deadlines(&mut self, now: Time) -> store::Result<()> {
-        let mut tx = self.store.write().await?;
-        notify::near_deadlines_tx(&mut tx, now + DEADLINE_NEAR, now).await?;
-        tx.commit().await?;
-        self.tell_at = Some(now + TELL_AGAIN);
-        Ok(())
-    }
-
     /// Says from when a `day_starts` that was changed holds.
     fn tell_long_day(&mut self, day: &BudgetDay) {
         if day.is_long() && self.long_day.replace(*day) != Some(*day) {
@@ -316,26 +261,6 @@ impl Submitter {
         tx.commit().await
     }
 
-    async fn tidy(&self, now: Time) -> store::Result<Step> {
-        let mut tx = self.store.write().await?;
-        let tidied = queue::tidy_tx(&mut tx, now).await?;
-        notify::missed_tx(&mut tx, &tidied.expired, now).await?;
-        tx.commit().await?;
-        if !tidied.expired.is_empty() {
-            let urls: i64 = tidied.expired.values().sum();
-            warn!(urls, "URLs expired: their deadline passed before they could be sent");
-        }
-        Ok(Step::Tidied)
-    }
-
-    /// What may not be sent is put aside, and what may again is put back.
-    async fn park(&self) -> store::Result<Step> {
-        let mut tx = self.store.write().await?;
-        queue::park_tx(&mut tx).await?;
-        tx.commit().await?;
-        Ok(Step::Tidied)
-    }
-
     /// Suspects wait visibly once the day's requests for isolation are spent, and go on when there are some again.
     async fn hold_or_resume_suspects(&self, ready: &Ready, spent: &Spent) -> store::Result<Option<Step>> {
         let may_isolate = spent.isolations < self.policy.isolate_requests_max;
@@ -356,6 +281,11 @@ impl Submitter {
         Ok(Some(Step::Tidied))
     }
 
+    /// How long tasks of a call in doubt are waited for.
+    pub(super) fn in_doubt_wait(&self) -> Duration {
+        self.settings.config.budget.in_doubt_wait.get()
+    }
+
     /// The best guess of the service's time.
     pub(super) fn now(&self) -> Time {
         self.clock.now()
@@ -363,16 +293,12 @@ impl Submitter {
 
     /// Waits for the turn of a prefetch.
     pub(super) async fn turn(&self) -> Turn {
-        self.pulse.away(TURN_MAX);
-        self.service.turn().await
+        self.pulse.during(TURN_MAX, self.service.turn()).await
     }
 
     /// Makes a free call.
     pub(super) async fn free<T>(&self, call: impl Future<Output = T>) -> T {
-        self.pulse.away(self.service.free_call_max());
-        let said = call.await;
-        self.pulse.beat();
-        said
+        self.pulse.during(self.service.free_call_max(), call).await
     }
 
     /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day
@@ -390,9 +316,9 @@ impl Submitter {
             failures: standing.failures,
             probes: standing.probes,
             jitter: rand::random(),
-            attempts_max: self.attempts_max,
+            attempts_max: self.settings.config.retry.attempts_max.get(),
             backoff: self.policy.backoff,
-            in_doubt: self.in_doubt,
+            in_doubt: self.settings.config.budget.in_doubt,
             auto: self.policy.auto,
         }
     }

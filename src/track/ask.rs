@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::service::{USER_AGENT, http_builder};
 
 /// Total deadline of asking for one URL: resolving, connecting, waiting for the headers.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::ask::{Asked, Asker};
+use super::ask::{Asked, Asker, TIMEOUT};
 use super::checks::{self, Check, Cursor};
 use super::warmth::{Verdict, is_sampled};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::model::{SubmissionId, Time};
+use crate::stage::{Pulse, Stage, Then, Tools};
 use crate::store::{self, Store};
 
 /// How often a URL is asked for when the network fails ...
@@ -34,9 +33,6 @@ const SETTLED: TimeDelta = TimeDelta::seconds(2);
 /// How often ended submissions are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long after the database could not be used.
-const DATABASE_AGAIN: Duration = Duration::from_secs(60);
-
 /// The stage.
 #[derive(Debug)]
 pub struct Verifier {
@@ -47,6 +43,20 @@ pub struct Verifier {
     pause: Duration,
     /// It was said that submissions are left out.
     said_behind: bool,
+    pulse: Pulse,
+}
+
+impl Stage for Verifier {
+    /// A call that is under way counts as a try.
+    const IS_DROPPED: bool = true;
+
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        self.step().await.map(Then::from)
+    }
 }
 
 impl Verifier {
@@ -55,30 +65,16 @@ impl Verifier {
     /// # Errors
     ///
     /// No HTTP client can be set up.
-    pub fn new(store: Arc<Store>, clock: Clock, config: &Config) -> Result<Option<Self>, reqwest::Error> {
+    pub fn new(tools: Tools) -> Result<Option<Self>, reqwest::Error> {
+        let Tools { store, clock, settings, pulse, .. } = tools;
+        let config = &settings.config;
         let share = config.track.verify.get();
         if share <= 0.0 {
+            pulse.end();
             return Ok(None);
         }
         let pause = Duration::from_secs(1) / config.track.verify_per_second.get();
-        Ok(Some(Self { store, clock, asker: Asker::new(config)?, share, pause, said_behind: false }))
-    }
-
-    /// Verifies until `shutdown`. A call that is under way then is dropped, and counts as a try.
-    pub async fn run(mut self, shutdown: CancellationToken) {
-        loop {
-            let sleep = tokio::select! {
-                () = shutdown.cancelled() => return,
-                step = self.step() => step.unwrap_or_else(|error| {
-                    warn!(%error, "warmth checks wait: the database cannot be used");
-                    DATABASE_AGAIN
-                }),
-            };
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(sleep) => {}
-            }
-        }
+        Ok(Some(Self { store, clock, asker: Asker::new(config)?, share, pause, said_behind: false, pulse }))
     }
 
     /// Asks for what is due, else samples what ended next; gives how long to wait before the next step.
@@ -99,7 +95,7 @@ impl Verifier {
         let mut tx = self.store.write().await?;
         checks::try_tx(&mut tx, check.id, now).await?;
         tx.commit().await?;
-        match self.asker.ask(&check.url).await {
+        match self.pulse.during(TIMEOUT, self.asker.ask(&check.url)).await {
             Asked::Settled(verdict) => self.settle(check, &verdict).await?,
             Asked::Failed(why) if check.tries + 1 >= TRIES_MAX => {
                 self.settle(check, &Verdict::unknown(None, &why)).await?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::book::{self, Track};
@@ -20,7 +19,7 @@ use crate::model::{AccountFault, Reason, ReasonKind, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, asked_to_wait, flies_at_most};
 use crate::service::{Fault, Service, TaskPage, TaskQuery, VOD};
-use crate::settings::{self, Live, Settings};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::store::{self, Store};
 use crate::words;
 
@@ -55,6 +54,32 @@ pub struct Tracker {
     failures: u32,
     /// Whether the service was seen to call URLs complete that were not done to the end.
     pub(super) says_complete_early: bool,
+    pulse: Pulse,
+}
+
+impl Stage for Tracker {
+    /// A look changes nothing before its end.
+    const IS_DROPPED: bool = true;
+
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    async fn apply(&mut self, settings: Arc<Settings>) {
+        self.service.apply(&settings.config);
+        self.settings = settings;
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        Ok(match self.step().await? {
+            Step::Done => Then::Go,
+            Step::Waiting(until) => Then::Wait(self.until(until)),
+        })
+    }
+
+    async fn woken(&mut self) {
+        self.room.wanted().await;
+    }
 }
 
 /// Why a look came to nothing.
@@ -70,37 +95,10 @@ impl From<store::Error> for Ailing {
 }
 
 impl Tracker {
-    /// A tracker over this store; who waits for room in the service's queue waits at `room`.
-    pub fn new(store: Arc<Store>, service: Service, room: Arc<Room>, settings: Arc<Settings>) -> Self {
-        let clock = service.clock().clone();
-        Self { store, clock, service, room, settings, quiet_until: None, failures: 0, says_complete_early: false }
-    }
-
-    /// Steps until `shutdown`; a step that has begun is dropped then, since a look changes nothing before its end.
-    pub async fn run(mut self, mut live: Live, shutdown: CancellationToken) {
-        loop {
-            if let Some(settings) = settings::news(&mut live) {
-                self.service.apply(&settings.config);
-                self.settings = settings;
-            }
-            let step = tokio::select! {
-                () = shutdown.cancelled() => return,
-                step = self.step() => step,
-            };
-            let sleep = match step {
-                Ok(Step::Done) => continue,
-                Ok(Step::Waiting(until)) => self.until(until),
-                Err(error) => {
-                    warn!(%error, "tasks wait: the database cannot be used");
-                    LOOK_AGAIN
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(sleep) => {}
-                () = self.room.wanted() => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
+    /// A tracker; who waits for room in the service's queue waits at `room`.
+    pub fn new(tools: Tools, service: Service, room: Arc<Room>) -> Self {
+        let Tools { store, clock, settings, pulse, .. } = tools;
+        Self { store, clock, service, room, settings, quiet_until: None, failures: 0, says_complete_early: false, pulse }
     }
 
     fn until(&self, until: Option<Time>) -> Duration {
@@ -278,7 +276,9 @@ impl Tracker {
     /// Asks, and learns the time by the answer.
     pub(super) async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
         look.calls += 1;
-        self.service.tasks(&query).await.map_err(|fault| Ailing::Fault(Box::new(fault)))
+        let asking = self.service.tasks(&query);
+        let asked = self.pulse.during(self.service.free_call_max(), asking).await;
+        asked.map_err(|fault| Ailing::Fault(Box::new(fault)))
     }
 
     /// The service did not say: not to this key, or not now.

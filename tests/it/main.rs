@@ -21,6 +21,7 @@ mod flight;
 mod forecast;
 mod formats;
 mod handover;
+mod hang;
 mod http;
 mod isolation;
 mod key_files;

@@ -228,7 +228,7 @@ impl Queue {
             Event::Cancel { file } => order(&mut tx, Order::Cancel, *file, now).await,
             Event::Prioritize { file, to } => order(&mut tx, Order::Prioritize(*to), *file, now).await,
             Event::Send => {
-                let batch = queue::pick_tx(&mut tx, Priority::Low, 100).await.unwrap();
+                let batch = queue::pick_tx(&mut tx, Priority::Low, 100, now).await.unwrap();
                 self.sent += 1;
                 let open =
                     "insert into submissions (submission_id, day, nonce, signed_at, sent_at, urls, cost, opened_at)

@@ -11,7 +11,8 @@ use super::{load, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Held, Lock, lock_paths};
-use crate::status::{Sign, StatusReport, read_report};
+use crate::stage::Sign;
+use crate::status::{StatusReport, read_report};
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]

@@ -57,6 +57,7 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
     let words = match report.health.as_str() {
         "blocked" => "running, but cannot use its database",
         "silent" => "running, but without a sign of life",
+        "hanging" => "running, but a stage of it hangs",
         "database lost" if report.pid.is_none() => "not running, and its database is lost",
         "database lost" => "running, but its database is lost",
         health => health,

@@ -11,13 +11,14 @@ use chrono::TimeDelta;
 use prefetchd::clock::Clock;
 use prefetchd::config::Config;
 use prefetchd::credentials::{self, Provider};
+use prefetchd::housekeeping::{self, Housekeeping};
 use prefetchd::ledger::{self, Marker};
 use prefetchd::model::Time;
 use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
 use prefetchd::schedule::Policy;
 use prefetchd::service::{Service, http_builder};
-use prefetchd::settings::Settings;
-use prefetchd::spool::{Folders, Ingest, Spool};
+use prefetchd::spool::{Folders, Spool};
+use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
 use prefetchd::status::Board;
 use prefetchd::store::{Store, open_reader};
 use prefetchd::submit::{Step, Submitter};
@@ -25,7 +26,6 @@ use prefetchd::track::{self, Tracker};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::lies::{Lies, ODD, start};
@@ -48,6 +48,7 @@ pub struct Wish {
 /// One life of the daemon's stages.
 pub struct Life {
     spool: Spool,
+    housekeeping: Housekeeping,
     submitter: Submitter,
     tracker: Tracker,
     clock: Clock,
@@ -130,15 +131,23 @@ impl Chaos {
             assert!(!lost, "the database knows every charge that the marker knows");
         }
         let board = Board::new(Arc::clone(&store));
-        let ingest = Ingest::new(Arc::clone(&store), folders.clone(), &self.config, clock.clone());
-        let queued = Arc::new(Notify::new());
-        let spool = Spool::new(Arc::clone(&store), folders, ingest, board.clone(), clock.clone(), queued, &self.config);
         let keys = Provider::new(&self.config, credentials::load(&self.config).unwrap());
         let service = Service::new(&self.config, clock.clone(), keys).unwrap();
-        let settings = Settings { config: self.config.clone() };
-        let submitter = Submitter::new(Arc::clone(&store), board, service.clone(), &self.config);
-        let tracker = Tracker::new(store, service, submitter.room(), Arc::new(settings));
-        Life { spool, submitter, tracker, clock }
+        let settings = Arc::new(Settings { config: self.config.clone() });
+        let wakes = Wakes::default();
+        let tools = |name| Tools {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            settings: Arc::clone(&settings),
+            pulse: Heartbeat::default().pulse(name),
+            wakes: wakes.clone(),
+            stop: CancellationToken::new(),
+        };
+        let housekeeping = Housekeeping::new(tools(Name::Housekeeping), folders.clone(), board.clone());
+        let spool = Spool::new(tools(Name::Spool), folders, board.clone());
+        let submitter = Submitter::new(tools(Name::Submitter), board, service.clone());
+        let tracker = Tracker::new(tools(Name::Tracker), service, submitter.room());
+        Life { spool, housekeeping, submitter, tracker, clock }
     }
 
     /// Drops a file of new URLs, a few known ones, and some that are none; now and then with a time of its own.
@@ -209,10 +218,21 @@ impl Chaos {
                     },
                 }
             }
+            let Ok(tidied) = tokio::time::timeout(patience, tidy(&mut life.housekeeping)).await else { return false };
+            let (_, due) = tidied;
             match tokio::time::timeout(patience, life.submitter.step()).await {
                 Err(_) => return false,
                 Ok(Err(error)) => panic!("{error}"),
-                Ok(Ok(Step::Waiting { until })) => self.wait(&life.clock, until, look_at).await,
+                Ok(Ok(Step::Waiting { until })) => {
+                    // As its bell would have it, housekeeping comes before any wait.
+                    let Ok(tidied) = tokio::time::timeout(patience, tidy(&mut life.housekeeping)).await else {
+                        return false;
+                    };
+                    if !tidied.0 {
+                        let until = [until, due, tidied.1].into_iter().flatten().min();
+                        self.wait(&life.clock, until, look_at).await;
+                    }
+                }
                 Ok(Ok(_)) => {
                     let by = TimeDelta::milliseconds(self.chance.random_range(1..20_000));
                     self.pass_time(by);
@@ -257,5 +277,16 @@ impl Chaos {
     /// The spool reads what is there.
     pub async fn read_all(&self, life: &mut Life) {
         life.spool.pass(&CancellationToken::new()).await.unwrap();
+    }
+}
+
+/// Housekeeping does all that there is to do. True if there was something; and when there is more.
+async fn tidy(housekeeping: &mut Housekeeping) -> (bool, Option<Time>) {
+    let mut has_tidied = false;
+    loop {
+        match housekeeping.step().await.unwrap() {
+            housekeeping::Step::Done => has_tidied = true,
+            housekeeping::Step::Waiting { until, .. } => return (has_tidied, until),
+        }
     }
 }

@@ -24,6 +24,12 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_prefetchd");
 #[derive(Debug)]
 pub struct Process(Child);
 
+impl From<Child> for Process {
+    fn from(child: Child) -> Self {
+        Self(child)
+    }
+}
+
 impl Process {
     pub fn id(&self) -> u32 {
         self.0.id()

@@ -42,6 +42,7 @@ fn report() -> StatusReport {
         health_since: Some("2026-11-24T04:07:00.000Z".to_owned()),
         database_problem: None,
         database_code: None,
+        hanging: None,
         pid: Some(4242),
         started_at: Some("2026-11-24T04:07:00.000Z".to_owned()),
         paused_why: None,

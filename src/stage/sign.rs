@@ -1,17 +1,16 @@
-//! The daemon's sign of life outside the database: a few lines in its lock file, written in place by the stages'
-//! loops. So a daemon that lives but cannot use its database says so all the same, also on a full disk.
+//! The daemon's sign of life outside the database: a few lines in its lock file, written in place when a stage moves.
+//! So a daemon that lives but cannot use its database says so all the same, also on a full disk.
 //!
 //! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database
-//! (since when, its word in brackets, and its text), and what became of a database that was lost; then blanks. It is overwritten whole, and
-//! never synced: it is worth nothing after a power cut. The spool's lock file says the same: the one beside the
-//! database may be lost with it.
+//! (since when, its word in brackets, and its text), what became of a database that was lost, and which stages hang with the time since when;
+//! then blanks. It is overwritten whole, and never synced: it is worth nothing after a power cut. The spool's lock file
+//! says the same: the one beside the database may be lost with it.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -30,20 +29,17 @@ const SILENT_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// The file's size: a page.
 const BYTES: usize = 4096;
 
-/// Where a daemon gives its sign; without a file it goes nowhere.
-#[derive(Debug, Clone, Default)]
-pub struct SignOfLife(Option<Arc<Writer>>);
-
+/// Where a daemon gives its sign.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct SignFiles {
     files: Vec<File>,
-    state: Mutex<State>,
+    given: Mutex<Given>,
 }
 
+/// What was last given.
 #[derive(Debug, Default)]
-struct State {
-    written_at: Option<Time>,
-    troubles: BTreeMap<&'static str, Trouble>,
+struct Given {
+    at: Option<Time>,
     lost: Option<LostSince>,
 }
 
@@ -75,17 +71,19 @@ pub struct Sign {
     pub at: Option<Time>,
     /// What keeps the daemon from using its database.
     pub trouble: Option<Trouble>,
+    /// The stages that hang, and since when the first of them has not moved.
+    pub hanging: Option<(Time, String)>,
     /// That the database is not the one any more that the daemon has open.
     pub lost: Option<LostSince>,
 }
 
-impl SignOfLife {
+impl SignFiles {
     /// Gives signs in these files, which the daemon has locked.
     ///
     /// # Errors
     ///
     /// One cannot be written.
-    pub fn in_files(paths: &[impl AsRef<Path>]) -> io::Result<Self> {
+    pub(super) fn open(paths: &[impl AsRef<Path>]) -> io::Result<Self> {
         let open = |path: &Path| {
             let file = File::options().write(true).open(path)?;
             // All of its room is there from now on, whatever becomes of the disk.
@@ -93,66 +91,43 @@ impl SignOfLife {
             Ok(file)
         };
         let files = paths.iter().map(|path| open(path.as_ref())).collect::<io::Result<_>>()?;
-        let pulse = Self(Some(Arc::new(Writer { files, state: Mutex::default() })));
-        pulse.write(&State::default())?;
-        Ok(pulse)
+        let files = Self { files, given: Mutex::default() };
+        files.write(&Sign::default())?;
+        Ok(files)
     }
 
-    /// A stage has used the database.
-    pub fn well(&self, stage: &'static str, now: Time) {
-        self.beat(now, |troubles| troubles.remove(stage).is_some());
-    }
-
-    /// A stage cannot use the database.
-    pub fn trouble(&self, stage: &'static str, now: Time, error: &store::Error) {
-        self.beat(now, |troubles| {
-            let since = troubles.get(stage).map_or(now, |trouble| trouble.since);
-            let trouble = Trouble { since, code: Some(error.word().to_owned()), text: one_line(&error.to_string()) };
-            troubles.insert(stage, trouble).is_none()
-        });
-    }
-
-    /// The daemon lives, and its database is lost.
-    pub fn lost(&self, now: Time, lost: &Lost) {
-        let Some(writer) = &self.0 else { return };
-        let mut state = writer.state.lock().expect("nobody panics with it");
-        let since = state.lost.as_ref().map_or(now, |lost| lost.since);
-        state.lost = Some(LostSince { since, lost: lost.clone() });
-        state.written_at = Some(now);
-        // A sign that cannot be given is missed by whoever looks for it.
-        let _ = self.write(&state);
-    }
-
-    fn beat(&self, now: Time, change: impl FnOnce(&mut BTreeMap<&'static str, Trouble>) -> bool) {
-        let Some(writer) = &self.0 else { return };
-        let mut state = writer.state.lock().expect("nobody panics with it");
-        let changed = change(&mut state.troubles);
-        let is_due = state.written_at.is_none_or(|at| now < at || now - at >= BEAT_EVERY);
-        if changed || is_due {
-            state.written_at = Some(now);
+    /// Gives the sign that `make` makes, if one is due or there is news.
+    pub(super) fn give(&self, now: Time, is_news: bool, make: impl FnOnce() -> Sign) {
+        let mut given = self.given.lock().expect("nobody panics with it");
+        let is_due = given.at.is_none_or(|at| now < at || now - at >= BEAT_EVERY);
+        if is_news || is_due {
+            given.at = Some(now);
             // A sign that cannot be given is missed by whoever looks for it.
-            let _ = self.write(&state);
+            let _ = self.write(&Sign { at: Some(now), lost: given.lost.clone(), ..make() });
         }
     }
 
-    fn write(&self, state: &State) -> io::Result<()> {
-        let Some(writer) = &self.0 else { return Ok(()) };
-        let at = state.written_at.map(rfc3339).unwrap_or_default();
-        let trouble = state.troubles.values().min().map(Trouble::line);
-        let lost = state.lost.as_ref().map(|lost| serde_json::to_string(lost).expect("words and paths are JSON"));
-        let mut trouble = trouble.unwrap_or_default();
-        let room = BYTES / 2;
-        trouble.truncate(trouble.floor_char_boundary(room));
-        let mut text = format!("{}\n{at}\n{trouble}\n{}", std::process::id(), lost.unwrap_or_default());
-        text.truncate(text.floor_char_boundary(BYTES - 1));
-        text.push('\n');
-        let mut bytes = [b' '; BYTES];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        writer.files.iter().map(|file| file.write_all_at(&bytes, 0)).fold(Ok(()), io::Result::and)
+    /// The daemon lives, and its database is lost.
+    pub(super) fn lost(&self, now: Time, lost: &Lost) {
+        let mut given = self.given.lock().expect("nobody panics with it");
+        let since = given.lost.as_ref().map_or(now, |lost| lost.since);
+        *given = Given { at: Some(now), lost: Some(LostSince { since, lost: lost.clone() }) };
+        // A sign that cannot be given is missed by whoever looks for it.
+        let _ = self.write(&Sign { at: Some(now), lost: given.lost.clone(), ..Sign::default() });
+    }
+
+    fn write(&self, sign: &Sign) -> io::Result<()> {
+        let bytes = sign.bytes();
+        self.files.iter().map(|file| file.write_all_at(&bytes, 0)).fold(Ok(()), io::Result::and)
     }
 }
 
 impl Trouble {
+    /// What this error means, which was first met at `since`.
+    pub(super) fn of(error: &store::Error, since: Time) -> Self {
+        Self { since, code: Some(error.word().to_owned()), text: one_line(&error.to_string()) }
+    }
+
     fn line(&self) -> String {
         let code = self.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
         format!("{} {code}{}", rfc3339(self.since), self.text)
@@ -179,12 +154,32 @@ impl Sign {
         Some(Self::parse(&String::from_utf8_lossy(&text)))
     }
 
+    fn bytes(&self) -> [u8; BYTES] {
+        let at = self.at.map(rfc3339).unwrap_or_default();
+        let mut trouble = self.trouble.as_ref().map(Trouble::line).unwrap_or_default();
+        trouble.truncate(trouble.floor_char_boundary(BYTES / 2));
+        let lost = self.lost.as_ref().map(|lost| serde_json::to_string(lost).expect("words and paths are JSON"));
+        let hanging = self.hanging.as_ref().map(|(since, stages)| format!("{} {stages}", rfc3339(*since)));
+        let hanging = hanging.unwrap_or_default();
+        let mut text = format!("{}\n{at}\n{trouble}\n{}\n{hanging}", std::process::id(), lost.unwrap_or_default());
+        text.truncate(text.floor_char_boundary(BYTES - 1));
+        text.push('\n');
+        let mut bytes = [b' '; BYTES];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes
+    }
+
     fn parse(text: &str) -> Self {
+        let hanging = |line: &str| {
+            let (since, stages) = line.trim().split_once(' ')?;
+            Some((time(since)?, stages.to_owned()))
+        };
         let mut lines = text.lines().skip(1);
         let at = lines.next().and_then(time);
         let trouble = lines.next().and_then(|line| Trouble::parse(line.trim()));
         let lost = lines.next().and_then(|line| serde_json::from_str(line.trim()).ok());
-        Self { at, trouble, lost }
+        let hanging = lines.next().and_then(hanging);
+        Self { at, trouble, hanging, lost }
     }
 
     /// Since when there was no sign, if that is too long.
@@ -206,61 +201,60 @@ mod tests {
         store::Error::Busy(said.into())
     }
 
-    fn sign() -> (tempfile::TempDir, std::path::PathBuf, SignOfLife) {
+    fn files() -> (tempfile::TempDir, std::path::PathBuf, SignFiles) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         std::fs::write(&path, "1\n").unwrap();
-        let pulse = SignOfLife::in_files(&[&path]).unwrap();
-        (dir, path, pulse)
+        let files = SignFiles::open(&[&path]).unwrap();
+        (dir, path, files)
     }
 
     #[test]
-    fn a_trouble_is_told_until_its_own_stage_is_well() {
-        let (_dir, path, pulse) = sign();
+    fn news_is_told_at_once_and_what_was_written_is_what_is_read() {
+        let (_dir, path, files) = files();
         assert_eq!(Sign::read(&path).unwrap(), Sign::default());
-        pulse.well("a", at(0));
-        pulse.trouble("b", at(1), &locked("by\nsomebody"));
-        pulse.trouble("b", at(2), &locked("by\nsomebody"));
-        pulse.well("a", at(9));
-        let text = "the database is locked by another process (by\\nsomebody)".to_owned();
-        let trouble = Some(Trouble { since: at(1), code: Some("locked".to_owned()), text });
-        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(9)), trouble, lost: None });
-        pulse.well("b", at(10));
-        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(10)), ..Sign::default() });
+        files.give(at(0), false, Sign::default);
+        let trouble = Some(Trouble::of(&locked("by\nsomebody"), at(1)));
+        let hanging = Some((at(-9), "spool, keeper of the key".to_owned()));
+        let news = Sign { trouble, hanging, ..Sign::default() };
+        files.give(at(1), true, || news.clone());
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(1)), ..news });
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(&format!("{}\n", std::process::id())));
     }
 
     #[test]
     fn signs_are_rare_and_their_absence_is_noticed() {
-        let (_dir, path, pulse) = sign();
+        let (_dir, path, files) = files();
         for second in 0..5 {
-            pulse.well("a", at(second));
+            files.give(at(second), false, Sign::default);
         }
         let sign = Sign::read(&path).unwrap();
         assert_eq!(sign.at, Some(at(0)));
         assert_eq!((sign.silent_since(at(60)), sign.silent_since(at(61))), (None, Some(at(0))));
         // A clock that was set back gives one at once.
-        pulse.well("a", at(-100));
+        files.give(at(-100), false, Sign::default);
         assert_eq!(Sign::read(&path).unwrap().at, Some(at(-100)));
     }
 
     #[test]
-    fn a_database_that_is_lost_is_told_beside_any_trouble() {
-        let (_dir, path, pulse) = sign();
+    fn a_database_that_is_lost_is_told_with_every_sign_from_then_on() {
+        let (_dir, path, files) = files();
         let mut lost = Lost { loss: Loss::Gone, copy: None, problem: Some("no \"room\"\n".to_owned()) };
-        pulse.trouble("a", at(0), &locked(&"第".repeat(3_000)));
-        pulse.lost(at(1), &lost);
+        files.lost(at(1), &lost);
         lost.copy = Some("/a b".into());
-        pulse.lost(at(60), &lost);
-        let sign = Sign::read(&path).unwrap();
-        assert_eq!(sign.lost, Some(LostSince { since: at(1), lost }));
-        assert_eq!(sign.at, Some(at(60)));
+        files.lost(at(60), &lost);
+        let since = Some(LostSince { since: at(1), lost });
+        assert_eq!(Sign::read(&path).unwrap(), Sign { at: Some(at(60)), lost: since.clone(), ..Sign::default() });
+        let trouble = Some(Trouble::of(&locked(&"第".repeat(3_000)), at(61)));
+        files.give(at(61), true, || Sign { trouble, ..Sign::default() });
+        assert_eq!(Sign::read(&path).unwrap().lost, since);
     }
 
     #[test]
     fn a_long_trouble_is_cut_to_the_room_there_is() {
-        let (_dir, path, pulse) = sign();
-        pulse.trouble("a", at(0), &locked(&"第".repeat(2_000)));
+        let (_dir, path, files) = files();
+        let trouble = Some(Trouble::of(&locked(&"第".repeat(2_000)), at(0)));
+        files.give(at(0), true, || Sign { trouble, ..Sign::default() });
         assert_eq!(std::fs::metadata(&path).unwrap().len(), BYTES as u64);
         assert!(Sign::read(&path).unwrap().trouble.unwrap().text.ends_with('第'));
     }

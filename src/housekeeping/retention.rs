@@ -1,18 +1,18 @@
 //! What is kept for how long: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions. A little
-//! is pruned at each pass, so that no claim waits for it.
+//! is pruned at each step, so that nobody waits for it long.
 
 use std::fs::{self, DirEntry, ReadDir};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
 use tracing::info;
 
-use super::folders::{Folders, RECEIPT, REFUSED};
-use super::ingest::Error;
 use crate::config::Config;
 use crate::model::Time;
-use crate::store::Store;
+use crate::spool::{Folders, RECEIPT, REFUSED};
+use crate::store::{self, Store};
 use crate::{ledger, queue, track};
 
 /// The folders are looked through so often, and what was kept long enough is looked for.
@@ -54,15 +54,21 @@ impl Retention {
         }
     }
 
-    /// Prunes a little, if there is something. Says whether there may be more.
-    pub(super) async fn step(&mut self, store: &Store, folders: &Folders, now: Time) -> Result<bool, Error> {
+    /// Prunes a little, if there is something. Says whether there may be more, or what is wrong with the folders. Whoever
+    /// has something urgent to write goes first.
+    pub(super) async fn step(
+        &mut self,
+        store: &Store,
+        folders: &Folders,
+        now: Time,
+    ) -> store::Result<io::Result<bool>> {
         if self.look_at.is_none_or(|at| at <= now) {
             self.look_at = Some(now + LOOK_AGAIN);
             let walk = |folder: &PathBuf| Walk { folder: folder.clone(), entries: None };
             self.folders = [&folders.done, &folders.rejected].map(walk).into();
             self.more_rows = true;
         }
-        let inputs = self.prune_inputs(SystemTime::from(now) - self.keep_files)?;
+        let inputs = self.prune_inputs(SystemTime::from(now) - self.keep_files);
         let mut rows = 0;
         if self.more_rows {
             store.give_way().await;
@@ -76,14 +82,18 @@ impl Retention {
             tx.commit().await?;
             self.more_rows = rows > 0;
         }
+        let inputs = match inputs {
+            Ok(inputs) => inputs,
+            Err(error) => return Ok(Err(error)),
+        };
         if rows > 0 || inputs > 0 {
             info!(inputs, rows, "pruned what was kept long enough ([spool] keep, [database] keep)");
         }
-        Ok(self.more_rows || !self.folders.is_empty())
+        Ok(Ok(self.more_rows || !self.folders.is_empty()))
     }
 
     /// Looks at the next entries, and removes inputs whose receipt was last written before `before`.
-    fn prune_inputs(&mut self, before: SystemTime) -> Result<usize, Error> {
+    fn prune_inputs(&mut self, before: SystemTime) -> io::Result<usize> {
         let mut removed = 0;
         let Some(walk) = self.folders.first_mut() else { return Ok(0) };
         let entries = match &mut walk.entries {
@@ -103,7 +113,7 @@ impl Retention {
 
 /// Removes the input of a receipt that was last written before `before`; the input first, so that a crash leaves a
 /// receipt and not an input without one. True if it did.
-fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bool, Error> {
+fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
     let name = entry.file_name();
     if is_remains(entry) {
         fs::remove_file(entry.path())?;
@@ -117,7 +127,7 @@ fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> Result<bo
     }
     for ending in ["", REFUSED, RECEIPT] {
         match fs::remove_file(folder.join(format!("{stored}{ending}"))) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }

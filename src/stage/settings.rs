@@ -18,7 +18,7 @@ pub struct Settings {
 pub type Live = watch::Receiver<Arc<Settings>>;
 
 /// The new ones, if there are any since this was last asked.
-pub fn news(live: &mut Live) -> Option<Arc<Settings>> {
+pub(super) fn news(live: &mut Live) -> Option<Arc<Settings>> {
     match live.has_changed() {
         Ok(true) => Some(Arc::clone(&live.borrow_and_update())),
         // Nobody reloads any more: the daemon stops.

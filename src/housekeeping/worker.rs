@@ -1,0 +1,199 @@
+//! The stage: one chore at a time, what others wait for first.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use tracing::warn;
+
+use super::retention::Retention;
+use crate::model::Time;
+use crate::schedule::Ready;
+use crate::spool::Folders;
+use crate::stage::{Pulse, Settings, Stage, Then, Tools};
+use crate::status::Board;
+use crate::{ledger, notify, queue, store};
+
+/// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// No wait is shorter: nothing spins.
+const WAIT_MIN: Duration = Duration::from_millis(20);
+
+/// What was kept long enough is pruned a little so often, until nothing is left of it.
+const PRUNE_AGAIN: Duration = Duration::from_millis(250);
+
+/// A deadline is near when it is no further away than this ...
+const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
+
+/// ... which is looked at so often.
+const TELL_AGAIN: TimeDelta = TimeDelta::seconds(60);
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something; there may be more to do at once.
+    Done,
+    /// Nothing, and nothing is due before.
+    Waiting {
+        /// When to look again, by the service's time.
+        until: Option<Time>,
+        /// Whether a little more is to be pruned soon.
+        prunes: bool,
+    },
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Housekeeping {
+    tools: Tools,
+    folders: Folders,
+    board: Board,
+    retention: Retention,
+    /// When a little is pruned next.
+    prune_at: Instant,
+    /// What keeps it from removing files.
+    problem: Option<String>,
+    /// When deadlines are looked at again.
+    tell_at: Option<Time>,
+}
+
+impl Stage for Housekeeping {
+    fn pulse(&self) -> &Pulse {
+        &self.tools.pulse
+    }
+
+    async fn apply(&mut self, settings: Arc<Settings>) {
+        self.retention = Retention::new(&settings.config);
+        self.prune_at = Instant::now();
+        self.tools.settings = settings;
+    }
+
+    async fn advance(&mut self) -> store::Result<Then> {
+        match self.step().await? {
+            Step::Done => Ok(Then::Go),
+            Step::Waiting { until, prunes } => {
+                let longest = if prunes { PRUNE_AGAIN } else { LOOK_AGAIN };
+                let wait = until.map(|at| (at - self.tools.clock.now()).to_std().unwrap_or(Duration::ZERO));
+                Ok(Then::Wait(wait.unwrap_or(longest).clamp(WAIT_MIN, longest)))
+            }
+        }
+    }
+
+    async fn woken(&mut self) {
+        self.tools.wakes.housekeeping().await;
+    }
+}
+
+impl Housekeeping {
+    /// The stage over the queue and these folders.
+    pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
+        let retention = Retention::new(&tools.settings.config);
+        Self { tools, folders, board, retention, prune_at: Instant::now(), problem: None, tell_at: None }
+    }
+
+    /// Does the next chore.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; the chore is found again.
+    pub async fn step(&mut self) -> store::Result<Step> {
+        let now = self.tools.clock.now();
+        if self.tell_at.is_none_or(|at| at <= now) {
+            self.tell_deadlines(now).await?;
+        }
+        let clock = self.tools.clock.reading();
+        let urls_max = self.tools.settings.config.schedule.batch_urls_max.get();
+        let ready = queue::ready(self.tools.store.read(), urls_max, clock.earliest).await?;
+        let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
+        if due.is_some_and(|at| clock.is_past(at)) {
+            self.pass_time(clock.earliest).await?;
+            return Ok(Step::Done);
+        }
+        if self.finish_files(now).await? || self.park(&ready).await? {
+            return Ok(Step::Done);
+        }
+        let prunes = self.prune().await?;
+        // What only seems due is no reason to look again: until the time is proved nothing comes of it.
+        let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
+        Ok(Step::Waiting { until: due, prunes })
+    }
+
+    /// Says of files that their deadline is near while they are not sent yet.
+    async fn tell_deadlines(&mut self, now: Time) -> store::Result<()> {
+        let mut tx = self.tools.store.write().await?;
+        notify::near_deadlines_tx(&mut tx, now + DEADLINE_NEAR, now).await?;
+        tx.commit().await?;
+        self.tell_at = Some(now + TELL_AGAIN);
+        Ok(())
+    }
+
+    /// Wakes URLs whose time has surely come, and expires those whose deadline has surely passed.
+    async fn pass_time(&self, now: Time) -> store::Result<()> {
+        let mut tx = self.tools.store.write().await?;
+        let tidied = queue::tidy_tx(&mut tx, now).await?;
+        notify::missed_tx(&mut tx, &tidied.expired, now).await?;
+        tx.commit().await?;
+        self.tools.wakes.may_go();
+        if !tidied.expired.is_empty() {
+            let urls: i64 = tidied.expired.values().sum();
+            warn!(urls, "URLs expired: their deadline passed before they could be sent");
+        }
+        Ok(())
+    }
+
+    /// Says of files with which nothing is left to do that they are finished. False if there are none.
+    async fn finish_files(&self, now: Time) -> store::Result<bool> {
+        let store = &self.tools.store;
+        let is_tracked = ledger::standing(&mut *store.read().acquire().await?, now).await?.tasks_readable;
+        if !notify::has_finished_files(store.read(), is_tracked).await? {
+            return Ok(false);
+        }
+        let mut tx = store.write().await?;
+        notify::finish_files_tx(&mut tx, is_tracked, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// What may not be sent is put aside, and what may again is put back. False if there is nothing of it.
+    async fn park(&self, ready: &Ready) -> store::Result<bool> {
+        if ready.blocked == 0 && !ready.unparkable {
+            return Ok(false);
+        }
+        let mut tx = self.tools.store.write().await?;
+        queue::park_tx(&mut tx).await?;
+        tx.commit().await?;
+        self.tools.wakes.may_go();
+        Ok(true)
+    }
+
+    /// Prunes a little, if it is time. True if there may be more.
+    async fn prune(&mut self) -> store::Result<bool> {
+        if self.prune_at > Instant::now() {
+            return Ok(self.prune_at <= Instant::now() + PRUNE_AGAIN);
+        }
+        let pruned = self.retention.step(&self.tools.store, &self.folders, self.tools.clock.surely()).await?;
+        let (wait, has_more) = match &pruned {
+            Ok(true) => (PRUNE_AGAIN, true),
+            Ok(false) | Err(_) => (LOOK_AGAIN, false),
+        };
+        self.prune_at = Instant::now() + wait;
+        self.say(pruned.err()).await?;
+        Ok(has_more)
+    }
+
+    /// Puts what keeps it from removing files, or that nothing does, into the log and on the board, once.
+    async fn say(&mut self, error: Option<io::Error>) -> store::Result<()> {
+        let problem = error.map(|error| format!("what was kept long enough cannot be removed: {error}"));
+        if self.problem == problem {
+            return Ok(());
+        }
+        if let Some(problem) = &problem {
+            warn!(problem, "inputs are kept for longer than they should be; it is tried again");
+        }
+        self.board.spool_problem(self.tools.pulse.name(), problem.clone()).await?;
+        self.problem = problem;
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The names of everything that runs: one list, for the log, the metrics, `/healthz` and `status`.
+
+use strum::{Display, IntoStaticStr, VariantArray};
+
+/// A task of the daemon. Those before [`Name::Guardian`] are stages, which have a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum Name {
+    /// Reads dropped files.
+    Spool,
+    /// Sends batches.
+    Submitter,
+    /// Follows tasks to their end.
+    Tracker,
+    /// Runs `[notify] command`.
+    Notifier,
+    /// Asks the CDN for a sample of what completed.
+    Verifier,
+    /// Wakes, expires, parks, finishes and forgets.
+    Housekeeping,
+    /// Tries the write lock now and then, where a watchdog is set.
+    Database,
+    /// Looks whether the database is still the one that was opened.
+    Guardian,
+    /// Tells systemd how the daemon does.
+    Herald,
+    /// Writes down what is known of the access key.
+    #[strum(serialize = "keeper of the key")]
+    KeyKeeper,
+    /// Reads the configuration afresh.
+    Reloader,
+    /// Serves metrics and health.
+    #[strum(serialize = "http server")]
+    HttpServer,
+}

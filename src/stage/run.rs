@@ -1,0 +1,250 @@
+//! The loop that every stage runs in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::heartbeat::Pulse;
+use super::settings::{Live, Settings, news};
+use super::wakes::Wakes;
+use crate::clock::Clock;
+use crate::store::{self, Store};
+
+/// Waits between tries while the database cannot be used: from this, doubling, up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// What a stage is made with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The database.
+    pub store: Arc<Store>,
+    /// The clocks.
+    pub clock: Clock,
+    /// What holds until the first reload.
+    pub settings: Arc<Settings>,
+    /// Where it says that it moves.
+    pub pulse: Pulse,
+    /// The bells of all stages.
+    pub wakes: Wakes,
+    /// Whether the daemon stops.
+    pub stop: CancellationToken,
+}
+
+/// What a stage does after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The next step, at once.
+    Go,
+    /// Nothing for so long, unless something wakes it.
+    Wait(Duration),
+}
+
+impl From<Duration> for Then {
+    fn from(wait: Duration) -> Self {
+        if wait.is_zero() { Self::Go } else { Self::Wait(wait) }
+    }
+}
+
+/// One of the stages.
+pub trait Stage: Send + Sized {
+    /// Whether a step that is under way when the daemon stops is dropped; else it is finished. One that is dropped has
+    /// changed nothing, or what is found and put in order after the next start.
+    const IS_DROPPED: bool = false;
+
+    /// Its side of the heartbeat.
+    fn pulse(&self) -> &Pulse;
+
+    /// Takes over what was read afresh, between two steps.
+    fn apply(&mut self, _settings: Arc<Settings>) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// Does the next thing there is to do. What may take longer than a moment is announced to the pulse.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be used: the step is tried again by and by, and finds what was begun.
+    fn advance(&mut self) -> impl Future<Output = store::Result<Then>> + Send;
+
+    /// Ends a wait before its time, by ending itself. It is not asked while the database cannot be used.
+    fn woken(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// The daemon stops: what is open is closed.
+    fn end(self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// Steps until `stop`, and takes over what `live` brings between two steps.
+pub async fn run<S: Stage>(mut stage: S, mut live: Live, stop: CancellationToken) {
+    let pulse = stage.pulse().clone();
+    let mut retry = Retry::default();
+    while !stop.is_cancelled() {
+        pulse.beat();
+        if let Some(settings) = news(&mut live) {
+            stage.apply(settings).await;
+        }
+        let step = if S::IS_DROPPED {
+            let Some(step) = stop.run_until_cancelled(stage.advance()).await else { break };
+            step
+        } else {
+            stage.advance().await
+        };
+        let wait = match step {
+            Ok(then) => {
+                retry.over(&pulse);
+                match then {
+                    Then::Go => {
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                    Then::Wait(wait) => wait,
+                }
+            }
+            Err(error) => retry.failed(&pulse, &error),
+        };
+        pulse.away(wait);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stage.woken(), if retry.failures == 0 => {}
+            Ok(()) = live.changed() => live.mark_changed(),
+            () = stop.cancelled() => {}
+        }
+    }
+    stage.end().await;
+    pulse.end();
+}
+
+/// Spaces the tries while the database cannot be used. The first stage that meets it logs it.
+#[derive(Debug, Default)]
+pub struct Retry {
+    failures: u32,
+}
+
+impl Retry {
+    /// It failed once more; gives how long to wait, and announces that.
+    pub fn failed(&mut self, pulse: &Pulse, error: &store::Error) -> Duration {
+        let wait = RETRY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(RETRY_MAX);
+        self.failures = self.failures.saturating_add(1);
+        pulse.away(wait);
+        // One that is lost is told by whoever guards it.
+        if pulse.trouble(error) && !matches!(error, store::Error::Lost(_)) {
+            warn!(stage = %pulse.name(), %error, "the database cannot be used; it is tried again");
+        }
+        wait
+    }
+
+    /// It works.
+    pub fn over(&mut self, pulse: &Pulse) {
+        self.failures = 0;
+        if pulse.well() {
+            info!("the database can be used again");
+        }
+    }
+
+    /// How often it failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::{Notify, watch};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::stage::{Heartbeat, Name};
+
+    /// Counts what the loop does with it, and does in each step what it was told to.
+    struct Probe {
+        pulse: Pulse,
+        steps: Vec<store::Result<Then>>,
+        wake: Arc<Notify>,
+        seen: Arc<Seen>,
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        steps: AtomicU32,
+        reloads: AtomicU32,
+        ends: AtomicU32,
+    }
+
+    impl Stage for Probe {
+        fn pulse(&self) -> &Pulse {
+            &self.pulse
+        }
+
+        async fn apply(&mut self, _settings: Arc<Settings>) {
+            self.seen.reloads.fetch_add(1, Ordering::Relaxed);
+        }
+
+        async fn advance(&mut self) -> store::Result<Then> {
+            self.seen.steps.fetch_add(1, Ordering::Relaxed);
+            if self.steps.is_empty() { Ok(Then::Wait(Duration::from_secs(3_600))) } else { self.steps.remove(0) }
+        }
+
+        async fn woken(&mut self) {
+            self.wake.notified().await;
+        }
+
+        async fn end(self) {
+            self.seen.ends.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn settings() -> Arc<Settings> {
+        Arc::new(Settings { config: Config::default() })
+    }
+
+    #[tokio::test]
+    async fn a_stage_steps_waits_is_woken_takes_a_reload_over_and_ends() {
+        let heartbeat = Heartbeat::default();
+        let pulse = heartbeat.pulse(Name::Spool);
+        let (wake, seen, stop) = (Arc::new(Notify::new()), Arc::new(Seen::default()), CancellationToken::new());
+        let busy = || Err(store::Error::Missing("x".into()));
+        let steps = vec![Ok(Then::Go), busy(), busy(), Ok(Then::Go)];
+        let probe = Probe { pulse, steps, wake: Arc::clone(&wake), seen: Arc::clone(&seen) };
+        let (sender, live) = watch::channel(settings());
+        let running = tokio::spawn(run(probe, live, stop.clone()));
+        let steps = async |n: u32| {
+            while seen.steps.load(Ordering::Relaxed) < n {
+                tokio::task::yield_now().await;
+            }
+        };
+        let began = std::time::Instant::now();
+        steps(2).await;
+        assert!(heartbeat.sign().trouble.is_some());
+        // Nothing but time and a reload wakes it while the database fails; after that it is heard.
+        wake.notify_one();
+        steps(6).await;
+        assert!(began.elapsed() >= RETRY_MIN * 3 && began.elapsed() < Duration::from_secs(60));
+        assert_eq!(heartbeat.sign().trouble, None);
+        sender.send_replace(settings());
+        steps(7).await;
+        assert_eq!(seen.reloads.load(Ordering::Relaxed), 1);
+        assert_eq!(heartbeat.idle().len(), 1);
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!((seen.ends.load(Ordering::Relaxed), heartbeat.idle()), (1, Vec::new()));
+    }
+
+    #[test]
+    fn the_tries_are_spaced_and_bounded() {
+        let pulse = Heartbeat::default().pulse(Name::Spool);
+        let mut retry = Retry::default();
+        let error = store::Error::Missing("x".into());
+        let waits: Vec<u128> = (0..6).map(|_| retry.failed(&pulse, &error).as_millis()).collect();
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+        retry.over(&pulse);
+        assert_eq!(retry.failed(&pulse, &error), RETRY_MIN);
+    }
+}
