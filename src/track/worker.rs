@@ -98,7 +98,17 @@ impl Tracker {
     /// A tracker; who waits for room in the service's queue waits at `room`.
     pub fn new(tools: Tools, service: Service, room: Arc<Room>) -> Self {
         let Tools { store, clock, settings, pulse, .. } = tools;
-        Self { store, clock, service, room, settings, quiet_until: None, failures: 0, says_complete_early: false, pulse }
+        Self {
+            store,
+            clock,
+            service,
+            room,
+            settings,
+            quiet_until: None,
+            failures: 0,
+            says_complete_early: false,
+            pulse,
+        }
     }
 
     fn until(&self, until: Option<Time>) -> Duration {
