@@ -22,6 +22,7 @@ mod forecast;
 mod formats;
 mod handover;
 mod hang;
+mod housekeeping;
 mod http;
 mod isolation;
 mod key_files;
