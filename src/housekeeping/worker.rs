@@ -146,8 +146,8 @@ impl Housekeeping {
     /// Says of files with which nothing is left to do that they are finished. False if there are none.
     async fn finish_files(&self, now: Time) -> store::Result<bool> {
         let store = &self.tools.store;
-        let is_tracked = ledger::standing(&mut *store.read().acquire().await?, now).await?.tasks_readable;
-        if !notify::has_finished_files(store.read(), is_tracked).await? {
+        let is_tracked = ledger::standing(&mut store.read().acquire().await?, now).await?.tasks_readable;
+        if !queue::has_finished_files(store.read(), is_tracked).await? {
             return Ok(false);
         }
         let mut tx = store.write().await?;
