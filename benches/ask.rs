@@ -1,7 +1,7 @@
-//! Asking: what `status`, the lists, `why`, the first page of every view, and a claim take on a database of ten million URLs in
-//! all states, whole process, medians of several runs. Run: `cargo bench --bench ask`; `PREFETCHD_BENCH_URLS` chooses
-//! another size, `PREFETCHD_BENCH_KEEP=DIR` keeps the database there, or uses the one that is there, `PREFETCHD_BENCH_SHORT=1`
-//! takes a small one.
+//! Asking: what `status`, the lists, `why`, the first page of every view, and a claim take on a database of ten million
+//! URLs in all states, whole process, medians of several runs. Run: `cargo bench --bench ask`; `PREFETCHD_BENCH_URLS`
+//! chooses another size, `PREFETCHD_BENCH_KEEP=DIR` keeps the database there, or uses the one that is there,
+//! `PREFETCHD_BENCH_SHORT=1` takes a small one.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
@@ -31,14 +31,16 @@ const ROWS: u64 = 500_000;
 /// One to be asked for.
 const KNOWN: &str = "https://h07.example.com/known/film/part-00000007.ts";
 
-/// Of each ten thousand rows, by thousands: four pending, three batched, three ended. Batches belong to a submission each.
+/// Of each ten thousand rows, by thousands: four pending, three batched, three ended. Batches belong to a submission
+/// each.
 const URLS: &str = "
     with recursive n(i) as (select :from + 1 union all select i + 1 from n where i < :to),
          m(i, b, r) as (select i, i / 1000, random() from n)
     insert into urls (url_id, file_id, line, url, host_id, priority, state, attempts, wait_until, suspect,
                       submission_id, reason, ended_at, label)
     select i, iif(i <= :large * :per, (i - 1) / :per + 1, :large + (i - 1 - :large * :per) / 100 + 1), i % 100000 + 1,
-           printf('https://h%02d.example.com/%016x/%016x/%015x/%08d.ts', i % 20, r, r * 7, abs(r) / 3, i), i % 20 + 1, i % 4,
+           printf('https://h%02d.example.com/%016x/%016x/%015x/%08d.ts', i % 20, r, r * 7, abs(r) / 3, i), i % 20 + 1,
+           i % 4,
            case when b % 10 < 4 then 0 when b % 10 < 7 then 1 when i % 10 < 5 then 3 when i % 10 < 7 then 4
                 when i % 10 < 9 then 5 else 6 end,
            b % 10 >= 4, iif(b % 10 < 4 and i % 1000 = 1, :start + i + 86400000000, null), 0,
@@ -47,28 +49,33 @@ const URLS: &str = "
     from m";
 
 /// Keys by chance, as the program's are: which row is found by one matters only for the URL that is asked for.
-const KEYS: &str = "insert or ignore into url_keys (url_key, url_id) select random(), url_id from urls where url_id > :from and url_id <= :to";
+const KEYS: &str = "insert or ignore into url_keys (url_key, url_id) select random(), url_id from urls where url_id > \
+    :from and url_id <= :to";
 
 /// The rest: hosts, files, submissions (the last one open, of the others a tenth running), tasks, and every counter.
 const AROUND: [&str; 5] = [
     "insert into budget_days (day, starts_at, ends_at, requests_limit, requests_used)
      values ('2026-11-23', :start, :start + 86400000, 500, 400)",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20)
-     insert into hosts (host_id, host, standing, since) select i, printf('h%02d.example.com', i - 1), 'good', :start from n",
+     insert into hosts (host_id, host, standing, since) select i, printf('h%02d.example.com', i - 1), 'good', :start
+     from n",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < :files)
      insert into files (file_id, name, stored_name, phase, label, dropped_at, url_from, url_to, lines, queued)
      select i, printf('file-%06d.txt', i), printf('file-%06d.txt', i), 2, iif(i % 10 = 0, printf('label %d', i), null),
             :start + i * 1000, iif(i <= :large, (i - 1) * :per, :large * :per + (i - :large - 1) * 100) + 1,
-            iif(i <= :large, i * :per, :large * :per + (i - :large) * 100), iif(i <= :large, :per, 100), iif(i <= :large, :per, 100)
+            iif(i <= :large, i * :per, :large * :per + (i - :large) * 100), iif(i <= :large, :per, 100),
+            iif(i <= :large, :per, 100)
      from n",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < :submissions)
-     insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, outcome, urls, cost, opened_at, closed_at,
+     insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, outcome, urls, cost, opened_at,
+     closed_at,
                               ended_at, http_status, request_id)
      select i, '2026-11-23', printf('nonce-%d', i), i < :submissions, :start + i, :start + i,
             iif(i < :submissions, 'accepted', null), 1000, 1, :start + i, iif(i < :submissions, :start + i + 300, null),
             iif(i < :submissions * 9 / 10, :start + i + 60000, null), 200, printf('REQUEST-%d', i)
      from n",
-    "insert into tasks (task_id, submission_id) select 9000000 + submission_id, submission_id from submissions where state = 1",
+    "insert into tasks (task_id, submission_id) select 9000000 + submission_id, submission_id from submissions where \
+    state = 1",
 ];
 
 const COUNTERS: [&str; 3] = [
@@ -79,7 +86,8 @@ const COUNTERS: [&str; 3] = [
                              then 'submitted' else 'complete' end end as state, count(*) as n
          from urls as u left join submissions as s using (submission_id) group by 1, 2, 3, 4",
     "create index temp.counted_file on counted (file_id, state)",
-    "update hosts set pending = (select coalesce(sum(n), 0) from counted as c where c.host_id = hosts.host_id and c.state = 'pending')",
+    "update hosts set pending = (select coalesce(sum(n), 0) from counted as c where c.host_id = hosts.host_id and \
+    c.state = 'pending')",
 ];
 
 const STATES: [&str; 8] = ["pending", "leased", "submitted", "complete", "failed", "expired", "cancelled", "held"];

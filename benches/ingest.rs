@@ -1,5 +1,5 @@
-//! Ingest: lines a second, peak memory and bytes a URL, through the built binary, beside `sqlite3`'s own import of the same
-//! file into a table with a unique URL; the cost of a claim at each size; many small files beside one large one.
+//! Ingest: lines a second, peak memory and bytes a URL, through the built binary, beside `sqlite3`'s own import of the
+//! same file into a table with a unique URL; the cost of a claim at each size; many small files beside one large one.
 //! Run: `cargo bench --bench ingest`; `PREFETCHD_BENCH_URLS=10000000` adds a size, `PREFETCHD_BENCH_FILES`
 //! chooses how many small files, `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything.
 
@@ -97,7 +97,8 @@ async fn one_file(shape: &str, urls: u64) -> f64 {
     store.close().await;
     let rate = urls as f64 / ours;
     println!(
-        "{shape:>9} {urls:>9} URLs: {rate:>7.0} lines/s, sqlite3 {:>7.0}: {:4.2} times; peak {peak:5.1} MB; {bytes:5.1} bytes a URL; a claim of 1,000 picks in {:4.1} ms",
+        "{shape:>9} {urls:>9} URLs: {rate:>7.0} lines/s, sqlite3 {:>7.0}: {:4.2} times; peak {peak:5.1} MB; \
+        {bytes:5.1} bytes a URL; a claim of 1,000 picks in {:4.1} ms",
         urls as f64 / theirs,
         theirs / ours,
         claims[claims.len() / 2],

@@ -1,6 +1,6 @@
-//! A day of 500 batches of 1,000 URLs, 1 in 100 of which fails at the origin, through the built binary against the sandbox on a clock
-//! that runs 30 times faster: calls a batch, how late an end is seen, and the processor time of following 500,000 URLs.
-//! Run: `cargo bench --bench track`; `PREFETCHD_BENCH_BATCHES=50` makes it shorter,
+//! A day of 500 batches of 1,000 URLs, 1 in 100 of which fails at the origin, through the built binary against the
+//! sandbox on a clock that runs 30 times faster: calls a batch, how late an end is seen, and the processor time of
+//! following 500,000 URLs. Run: `cargo bench --bench track`; `PREFETCHD_BENCH_BATCHES=50` makes it shorter,
 //! `PREFETCHD_BENCH_SHORT=1` takes two batches on a clock that runs 600 times faster.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
@@ -51,7 +51,8 @@ fn program() -> Command {
 
 fn sandbox(dir: &Path, speed: f64) -> (Process, String) {
     let scenario = format!(
-        "[tasks]\nspeed = {speed:.1}\nfailing_share = 0.01\n[quota]\nper_day = 100000\n[limits]\ncalls_per_second = 1000\n"
+        "[tasks]\nspeed = {speed:.1}\nfailing_share = 0.01\n[quota]\nper_day = 100000\n[limits]\n\
+        calls_per_second = 1000\n"
     );
     fs::write(dir.join("scenario.toml"), scenario).unwrap();
     let mut child = program()
@@ -88,7 +89,8 @@ async fn day(batches: u32, speed: f64) {
     let (_sandbox, endpoint) = sandbox(dir.path(), speed);
     // What are minutes there are two seconds here; so are the calls a second.
     let config = format!(
-        "[api]\nendpoint = \"{endpoint}\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
+        "[api]\nendpoint = \"{endpoint}\"\n[spool]\ndir = \"{0}/spool\"\n[database]\n\
+        url = \"sqlite:{0}/prefetchd.db\"\n\
          [budget]\nrequests_per_day = 100000\nurls_per_day = \"unlimited\"\n\
          [track]\nfirst_after = \"8s\"\nretry_after = \"60s\"\ncalls_per_second = 90\n",
         dir.path().display()
@@ -117,15 +119,20 @@ async fn day(batches: u32, speed: f64) {
         ask("select failed from v_status").await
     );
     println!(
-        "calls of DescribeVodRefreshTasks a batch: {:.1} on the average, {} at most; {} in all, with those of what was sent once more",
+        "calls of DescribeVodRefreshTasks a batch: {:.1} on the average, {} at most; {} in all, with those of what was \
+        sent once more",
         ask("select avg(calls) FIRST").await,
         ask("select max(calls) FIRST").await,
         ask("select sum(calls) from tracks").await
     );
     // A batch has a URL that takes all of the 30 minutes, as good as certainly.
     let late = |share: u32| {
-        format!("select (s.ended_at - t.accepted_at) / 60000.0 * {speed} - 30 from tracks as t join submissions as s using (submission_id)
-                 where submission_id <= {batches} order by 1 limit 1 offset {}", batches * share / 100)
+        format!(
+            "select (s.ended_at - t.accepted_at) / 60000.0 * {speed} - 30 from tracks as t join submissions as s
+                 using (submission_id)
+                 where submission_id <= {batches} order by 1 limit 1 offset {}",
+            batches * share / 100
+        )
     };
     println!(
         "an end is seen {:.1} minutes of the service's clock late at the median, {:.1} at the 95th percentile",

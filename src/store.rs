@@ -7,11 +7,13 @@
 
 mod bulk;
 mod conn;
+mod error;
 mod file;
 mod guard;
 mod origin;
 mod reader;
 mod room;
+mod tx;
 mod way;
 
 use std::path::{Path, PathBuf};
@@ -22,11 +24,12 @@ use std::time::Duration;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection, SqlSafeStr, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use bulk::Bulk;
 pub use conn::{Conn, Readers};
+pub use error::{Error, FULL, LOCKED, LOST, Result};
 use file::give_name;
 pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{Guard, Look};
@@ -37,6 +40,8 @@ use reader::data_version;
 pub use reader::open_reader;
 use room::LogLimits;
 pub use room::WAL_BYTES;
+use tx::Trouble;
+pub use tx::WriteTx;
 
 /// The schema's steps, in order: number, name, text.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -59,111 +64,6 @@ const READERS: u32 = 4;
 /// Page cache of the writing connection, negative: in KiB.
 const CACHE_KIB: &str = "-24576";
 
-/// The word of [`Error::Busy`].
-pub const LOCKED: &str = "locked";
-
-/// The word of [`Error::Full`].
-pub const FULL: &str = "full";
-
-/// The word of [`Error::Lost`].
-pub const LOST: &str = "lost";
-
-/// What the driver said.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// What can go wrong with the database.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// Another process holds the lock.
-    #[error("the database is locked by another process ({0})")]
-    Busy(#[source] Cause),
-    /// No room.
-    #[error("the disk under the database is full ({0})")]
-    Full(#[source] Cause),
-    /// The file is damaged. It is neither deleted nor replaced.
-    #[error("the database is corrupt ({0}); restore it from a backup or run `sqlite3 … .recover`")]
-    Corrupt(#[source] Cause),
-    /// A newer program made it.
-    #[error("the database's schema is version {found}, this program knows up to {known}; install a newer prefetchd")]
-    Newer {
-        /// The version of the database.
-        found: i64,
-        /// The newest this program knows.
-        known: i64,
-    },
-    /// It has not been made yet.
-    #[error("there is no database at {0} yet; `prefetchd run` makes it")]
-    Missing(PathBuf),
-    /// It is not the file any more that was opened.
-    #[error("the database is lost: {0}")]
-    Lost(Loss),
-    /// Its file has several names.
-    #[error(
-        "the database {path} has {names} names (hard links), and each would have a log and a lock of its own; remove the others"
-    )]
-    Linked {
-        /// The name that was opened.
-        path: PathBuf,
-        /// How many there are.
-        names: u64,
-    },
-    /// The SQLite library has a known bug.
-    #[error("SQLite {0} corrupts databases; 3.51.3 or newer is needed")]
-    OldLibrary(String),
-    /// Migrating failed.
-    #[error("migrating the database: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Anything else.
-    #[error("the database: {0}")]
-    Other(#[source] Cause),
-}
-
-impl Error {
-    /// Its word, for programs: it never changes its meaning.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Busy(_) => LOCKED,
-            Self::Full(_) => FULL,
-            Self::Corrupt(_) => "corrupt",
-            Self::Newer { .. } => "newer",
-            Self::Missing(_) => "missing",
-            Self::Lost(_) => LOST,
-            Self::Linked { .. } => "linked",
-            Self::OldLibrary(_) => "old_library",
-            Self::Migrate(_) => "migrate",
-            Self::Other(_) => "other",
-        }
-    }
-
-    /// By SQLite's result code, if it gave one.
-    fn of(code: Option<i64>, cause: Cause) -> Self {
-        match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Self::Busy(cause),
-            Some(11 | 26) => Self::Corrupt(cause),
-            Some(13) => Self::Full(cause),
-            _ => Self::Other(cause),
-        }
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
-        Self::of(code, error.into())
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error().map(|error| i64::from(error.extended_code));
-        Self::of(code, error.into())
-    }
-}
-
-/// The result of using the database.
-pub type Result<T> = std::result::Result<T, Error>;
-
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
@@ -180,23 +80,6 @@ pub struct Store {
     /// How lately it was written: see [`Store::rest`].
     stir: AtomicU8,
     way: way::Way,
-}
-
-/// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
-#[derive(Debug, Default)]
-struct Trouble(std::sync::Mutex<Option<String>>);
-
-impl Trouble {
-    fn note<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
-            self.set(Some(error.to_string()));
-        }
-        result
-    }
-
-    fn set(&self, trouble: Option<String>) {
-        *self.0.lock().expect("no holder of the note panics") = trouble;
-    }
 }
 
 /// It was written since somebody last looked ...
@@ -313,7 +196,7 @@ impl Store {
 
     /// Why nothing can be written, as the last try said; none while writing works.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.0.lock().expect("no holder of the note panics").clone()
+        self.trouble.get()
     }
 
     /// What became of the database, if it is not the file any more that was opened: then nothing is written, and it
@@ -353,52 +236,6 @@ impl Store {
             // The last copy of the WAL is only housekeeping: what was committed is in the WAL already.
             let _ = writer.close().await;
         }
-    }
-}
-
-/// The write transaction. Dropped without [`WriteTx::commit`] it takes its connection with it, which rolls back.
-#[derive(Debug)]
-pub struct WriteTx<'a> {
-    slot: MutexGuard<'a, Option<Conn>>,
-    connection: Option<Conn>,
-    trouble: &'a Trouble,
-}
-
-impl WriteTx<'_> {
-    /// The connection, for statements inside this transaction.
-    pub fn conn(&mut self) -> &mut Conn {
-        self.connection
-            .as_mut()
-            .expect("only commit and roll_back take the connection, and they consume the transaction")
-    }
-
-    /// Makes the transaction durable.
-    ///
-    /// # Errors
-    ///
-    /// After an error its outcome is unknown: it may be durable all the same. Nothing may be concluded from it; the
-    /// database has to be read again.
-    pub async fn commit(mut self) -> Result<()> {
-        let ended = self.end("commit").await;
-        self.trouble.note(ended)?;
-        self.trouble.set(None);
-        Ok(())
-    }
-
-    /// Undoes the transaction and keeps the connection for the next one.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says; the transaction is undone all the same.
-    pub async fn roll_back(mut self) -> Result<()> {
-        self.end("rollback").await
-    }
-
-    async fn end(&mut self, statement: &'static str) -> Result<()> {
-        let mut connection = self.connection.take().expect("a transaction ends once");
-        sqlx::query(statement).execute(&mut connection).await?;
-        *self.slot = Some(connection);
-        Ok(())
     }
 }
 

@@ -15,7 +15,8 @@ impl Daemon {
     /// The built binary on a new directory, with a service that cannot be reached; ready to take files.
     pub(super) fn start(dir: &Path) -> Self {
         let config = format!(
-            "[api]\nendpoint = \"http://127.0.0.1:9\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n",
+            "[api]\nendpoint = \"http://127.0.0.1:9\"\n[spool]\ndir = \"{0}/spool\"\n[database]\n\
+            url = \"sqlite:{0}/prefetchd.db\"\n",
             dir.display()
         );
         fs::write(dir.join("prefetchd.toml"), config).unwrap();

@@ -28,7 +28,8 @@ const CHUNK: usize = 10_000;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: prefetchd add premiere.txt\n         find-urls | prefetchd add - --name nightly.txt\n\n\
-                        Prints the name under which each file is found from then on. Nothing is added where one of the files \n\
+                        Prints the name under which each file is found from then on. Nothing is added where one of the \
+                        files \n\
                         would be rejected."
 )]
 pub(super) struct AddArgs {
@@ -213,8 +214,8 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     let stored = stored_name(&name);
     if stored.is_empty() || stored.contains('/') || is_left_alone(stored.as_ref()) {
         let message = format!(
-            "`{}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, .part), or hold `/`; \
-             give --name",
+            "`{}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, \
+            .part), or hold `/`; give --name",
             one_line(&stored)
         );
         return Err(failure(exit::USAGE, message));

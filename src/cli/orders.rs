@@ -58,8 +58,10 @@ struct HowArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 All that is given must hold. A URL that was queued again in the meantime and is pending, in a batch or submitted is left
-alone, so that nothing is queued twice. A deadline that has passed is dropped. With --host alone a domain that is refused or
-offline gets another chance, too. What is unconfirmed was accepted and may be warm: only --state unconfirmed sends it again,
+alone, so that nothing is queued twice. A deadline that has passed is dropped. With --host alone a domain that is \
+refused or
+offline gets another chance, too. What is unconfirmed was accepted and may be warm: only --state unconfirmed sends it \
+again,
 for another charge.
 
 Examples:
@@ -74,7 +76,8 @@ pub(super) struct RetryArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-All that is given must hold. What is pending or held ends as cancelled; what is in a batch or was submitted cannot be called
+All that is given must hold. What is pending or held ends as cancelled; what is in a batch or was submitted cannot be \
+called
 back.
 
 Examples:
@@ -251,8 +254,8 @@ fn nothing(order: Order, done: &Done) -> String {
     if done.left_alone > 0 {
         message = match order {
             Order::Retry | Order::RetryUnconfirmed => format!(
-                "nothing to do: each of the {} URLs of {} was queued again since, or is held until the next day's requests for \
-                 isolation",
+                "nothing to do: each of the {} URLs of {} was queued again since, or is held until the next day's \
+                requests for isolation",
                 number(done.left_alone.cast_signed()),
                 one_line(&done.what)
             ),

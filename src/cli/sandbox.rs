@@ -12,9 +12,8 @@ use crate::exit;
 use crate::sandbox::{Sandbox, Scenario, serve};
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: prefetchd sandbox --listen 127.0.0.1:8787\n\nThe account it saw: curl http://127.0.0.1:8787/_sandbox/account"
-)]
+#[command(after_help = "Example: prefetchd sandbox --listen 127.0.0.1:8787\n\n\
+        The account it saw: curl http://127.0.0.1:8787/_sandbox/account")]
 pub(super) struct SandboxArgs {
     /// Where to listen; port 0 lets the system choose
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS")]

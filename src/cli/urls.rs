@@ -75,7 +75,8 @@ pub(super) fn files(config: Option<&Path>, args: &FilesArgs) -> anyhow::Result<i
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  prefetchd submissions --outcome in_doubt\n  prefetchd submissions --file premiere.txt --json"
+    after_help = "Examples:\n  prefetchd submissions --outcome in_doubt\n  prefetchd submissions --file premiere.txt \
+        --json"
 )]
 pub(super) struct SubmissionsArgs {
     /// Only with this outcome, e.g. accepted, refused, throttled, in_doubt, open

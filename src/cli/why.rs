@@ -46,8 +46,9 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
         (true, Some(other)) => Err(failure(exit::DATA, format!("{url} is not in the database, but {other} is"))),
         (true, None) => {
             let message = format!(
-                "{url} is not in the database: it was not dropped, its line was refused (see the .refused.tsv beside the \
-                 file's receipt in {}), or it ended longer ago than [database] keep; `prefetchd add FILE` hands it over",
+                "{url} is not in the database: it was not dropped, its line was refused (see the .refused.tsv beside \
+                the file's receipt in {}), or it ended longer ago than [database] keep; `prefetchd add FILE` hands it \
+                over",
                 config.spool.dir.join("done").display()
             );
             Err(failure(exit::DATA, message))

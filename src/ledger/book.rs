@@ -145,8 +145,8 @@ pub struct Closing {
     pub performed_at: Option<Time>,
 }
 
-/// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp `signed_at`. Its day has been charged by
-/// [`super::charge_tx`].
+/// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp
+/// `signed_at`. Its day has been charged by [`super::charge_tx`].
 ///
 /// # Errors
 ///
@@ -209,8 +209,8 @@ pub async fn close_tx(
     Ok(true)
 }
 
-/// A submission was performed on `day`, after the reset of the day that was charged: the charge moves there. The caller has
-/// entered the day.
+/// A submission was performed on `day`, after the reset of the day that was charged: the charge moves there. The caller
+/// has entered the day.
 ///
 /// # Errors
 ///
@@ -266,8 +266,8 @@ fn day(row: &SqliteRow, starts: DayStart) -> BudgetDay {
     }
 }
 
-/// No answer came: the submission stays open and charged, its URLs leased, and the next step is due at `next_at`. `arrived`
-/// is whether the service has said that it has seen the nonce.
+/// No answer came: the submission stays open and charged, its URLs leased, and the next step is due at `next_at`.
+/// `arrived` is whether the service has said that it has seen the nonce.
 ///
 /// # Errors
 ///

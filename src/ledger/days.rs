@@ -82,8 +82,8 @@ const CONFIRM: &str = "
 
 const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 
-/// The day that is charged when it is `now` at the earliest, and what it has cost. What was charged to days that have not begun
-/// counts on it, so that a clock that was wrong and steps back opens no second budget.
+/// The day that is charged when it is `now` at the earliest, and what it has cost. What was charged to days that have
+/// not begun counts on it, so that a clock that was wrong and steps back opens no second budget.
 ///
 /// # Errors
 ///
@@ -178,8 +178,8 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
     Ok(())
 }
 
-/// Charges one request and its URLs to `day`, and gives what the day has cost then. None, and nothing charged, if the day
-/// has no room for it: the last word on the budget, inside the transaction that opens the submission.
+/// Charges one request and its URLs to `day`, and gives what the day has cost then. None, and nothing charged, if the
+/// day has no room for it: the last word on the budget, inside the transaction that opens the submission.
 ///
 /// # Errors
 ///
@@ -296,8 +296,8 @@ pub async fn raise_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: u32) -> R
     Ok(())
 }
 
-/// The operator's word on what the day in doubt has cost: at least so many requests, where a number is given. Gives the day
-/// and its cost; none if no day is in doubt.
+/// The operator's word on what the day in doubt has cost: at least so many requests, where a number is given. Gives the
+/// day and its cost; none if no day is in doubt.
 ///
 /// # Errors
 ///

@@ -11,7 +11,8 @@ const KNOWN: &str = "
     with recursive same (at, url, url_id) as (
         select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0
         union all
-        select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id where u.older_id is not null
+        select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id
+        where u.older_id is not null
     ), found as (
         select max(u.state = 0 or (u.state = 1 and s.ended_at is null
                                    and coalesce(iif(blind, s.closed_at, null) > ?2, 1))) as live,

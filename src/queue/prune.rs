@@ -21,10 +21,12 @@ const ENDED: &str = "
 /// Of URLs that were accepted so long ago that nothing more can be learned of them.
 const SUBMITTED: &str = "
     delete from urls
-    where state = 1 and url_id in (select u.url_id from submissions as s join urls as u on u.submission_id = s.submission_id
+    where state = 1 and url_id in (select u.url_id from submissions as s join urls as u
+    on u.submission_id = s.submission_id
                      where s.state = 1 and s.closed_at < ?1 and u.state = 1
                      order by s.submission_id limit ?2)
-    returning file_id, host_id, priority, case when (select s.ended_at from submissions as s where s.submission_id = urls.submission_id) is null then 1 else 2 end, url_id, url";
+    returning file_id, host_id, priority, case when (select s.ended_at from submissions as s
+    where s.submission_id = urls.submission_id) is null then 1 else 2 end, url_id, url";
 
 const DROP_KEY: &str = "delete from url_keys where url_key = ?1 and url_id = ?2";
 

@@ -31,8 +31,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The URLs that are chosen and in one of these states, in order of arrival. Read without a lock: whoever changes them
-    /// looks again at what they are by then.
+    /// The URLs that are chosen and in one of these states, in order of arrival. Read without a lock: whoever changes
+    /// them looks again at what they are by then.
     ///
     /// # Errors
     ///
@@ -131,10 +131,12 @@ fn conditions(state: UrlState) -> &'static [&'static str] {
             &["u.state = 1 and u.submission_id in (select submission_id from submissions where state = 0)"]
         }
         UrlState::Submitted => &[
-            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is null)",
+            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is \
+            null)",
         ],
         UrlState::Complete => &[
-            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is not null)",
+            "u.state = 1 and u.submission_id in (select submission_id from submissions where state = 1 and ended_at is \
+            not null)",
             "u.state = 2",
         ],
         UrlState::Failed => &["u.state = 3"],

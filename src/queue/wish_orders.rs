@@ -42,7 +42,8 @@ const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and 
 
 /// A deadline that has passed is dropped, as everywhere in a retry.
 const REVIVE: &str = "
-    update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1 and file_id = ?2 and line = ?3";
+    update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1
+    and file_id = ?2 and line = ?3";
 
 const DROP_DEADLINE: &str = "
     update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2";

@@ -38,8 +38,8 @@ pub(super) struct Content<R> {
 }
 
 impl<R: BufRead> Content<R> {
-    /// Reads the head of a file's text: what kind it is, its directives, its header. `options` are what `prefetchd add` was given,
-    /// `decided` is how its bytes were found to mean text when it was read before.
+    /// Reads the head of a file's text: what kind it is, its directives, its header. `options` are what `prefetchd add`
+    /// was given, `decided` is how its bytes were found to mean text when it was read before.
     ///
     /// # Errors
     ///

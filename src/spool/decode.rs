@@ -114,8 +114,8 @@ impl Source {
     }
 }
 
-/// Opens the text of a file whose bytes `file` gives. `bytes_read` counts what was read of the file itself. Data that is damaged
-/// further on is an error of the text where the damage is.
+/// Opens the text of a file whose bytes `file` gives. `bytes_read` counts what was read of the file itself. Data that
+/// is damaged further on is an error of the text where the damage is.
 ///
 /// # Errors
 ///

@@ -130,8 +130,8 @@ impl Incoming {
         }
     }
 
-    /// Looks at what was heard of, at what may have become ready, and goes on looking through the folder. Gives how soon to look
-    /// again.
+    /// Looks at what was heard of, at what may have become ready, and goes on looking through the folder. Gives how
+    /// soon to look again.
     ///
     /// # Errors
     ///

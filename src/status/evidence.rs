@@ -223,8 +223,8 @@ impl Export {
         Ok(rows.iter().map(file).collect())
     }
 
-    /// Reads the next rows and hands each to `encode`, which appends it to `buffer`. The reading has ended when this returns.
-    /// False when there is nothing more.
+    /// Reads the next rows and hands each to `encode`, which appends it to `buffer`. The reading has ended when this
+    /// returns. False when there is nothing more.
     ///
     /// # Errors
     ///
@@ -303,7 +303,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn united_ranges_are_apart_and_hold_the_same_numbers(mut ranges in prop::collection::vec((0_i64..60, 0_i64..9), 0..12)) {
+        fn united_ranges_are_apart_and_hold_the_same_numbers(
+            mut ranges in prop::collection::vec((0_i64..60, 0_i64..9), 0..12),
+        ) {
             ranges.iter_mut().for_each(|range| range.1 += range.0);
             ranges.sort_unstable();
             let united = united(ranges.clone());

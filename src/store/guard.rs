@@ -113,8 +113,8 @@ impl Guard {
         self.store.origin.told().cancelled().await;
     }
 
-    /// Writes what the lost database held to a new file beside it, durably; where that cannot be, to one of the `other` folders. What
-    /// was committed is all there: nothing can be written any more.
+    /// Writes what the lost database held to a new file beside it, durably; where that cannot be, to one of the `other`
+    /// folders. What was committed is all there: nothing can be written any more.
     ///
     /// # Errors
     ///

@@ -107,7 +107,8 @@ impl Origin {
         Self { path: path.to_path_buf(), opened, lost: Mutex::default(), told: CancellationToken::new() }
     }
 
-    /// Whether the name still means the file that was opened. A loss is for good: what comes back later has missed something.
+    /// Whether the name still means the file that was opened. A loss is for good: what comes back later has missed
+    /// something.
     ///
     /// # Errors
     ///

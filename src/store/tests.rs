@@ -52,10 +52,13 @@ async fn a_newer_schema_is_refused_and_nothing_is_written() {
     let path = dir.path().join("a.db");
     let store = Store::open(&path).await.unwrap();
     let mut tx = store.write().await.unwrap();
-    sqlx::query("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (99, 'later', 1, x'', 0)")
-        .execute(tx.conn())
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (99, \
+        'later', 1, x'', 0)",
+    )
+    .execute(tx.conn())
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     store.close().await;
     let before = std::fs::read(&path).unwrap();

@@ -1,20 +1,21 @@
 //! Whether tasks that list URLs of a batch in doubt are the batch's. Pure.
 //!
-//! A call's answer never came, and the service lists tasks of its URLs. Somebody else with the same account (the console, a
-//! script) may have made them, and then our call may never have been performed: a batch that is closed by a foreign task is
-//! never sent. So a task settles a batch only if it fits it: it was created within the call's window by the service's clock,
-//! and its rows are the batch's. The cases:
+//! A call's answer never came, and the service lists tasks of its URLs. Somebody else with the same account (the
+//! console, a script) may have made them, and then our call may never have been performed: a batch that is closed by a
+//! foreign task is never sent. So a task settles a batch only if it fits it: it was created within the call's window by
+//! the service's clock, and its rows are the batch's. The cases:
 //!
 //! - *One task, the batch's.* It lists every URL of the batch.
 //! - *Split.* The service gives a batch several IDs, one every 500 URLs, or one a domain: together they list every URL.
-//! - *Merged.* One ID for several calls of a second and a domain: its rows are the batch's and others'. It lists every URL of
-//!   the batch, and what else it lists does not matter. Where the other call was ours as well, the ID is known as that
-//!   submission's; those of its rows that are the other submission's URLs prove nothing of this one.
-//! - *Listed late.* Some of the batch's rows are there, the others come: not yet. The doubt goes on, and the next look tells.
-//! - *Foreign.* It lists some of the URLs, or was made before the call: the doubt goes on. If it lists all of them, made within the window, they
-//!   are prefetched, whoever asked for that.
-//! - *Not all rows can be read* (a merged task of more rows than are read): both ends of the batch are listed, and as many
-//!   rows as the batch has URLs.
+//! - *Merged.* One ID for several calls of a second and a domain: its rows are the batch's and others'. It lists every
+//!   URL of the batch, and what else it lists does not matter. Where the other call was ours as well, the ID is known
+//!   as that submission's; those of its rows that are the other submission's URLs prove nothing of this one.
+//! - *Listed late.* Some of the batch's rows are there, the others come: not yet. The doubt goes on, and the next look
+//!   tells.
+//! - *Foreign.* It lists some of the URLs, or was made before the call: the doubt goes on. If it lists all of them,
+//!   made within the window, they are prefetched, whoever asked for that.
+//! - *Not all rows can be read* (a merged task of more rows than are read): both ends of the batch are listed, and as
+//!   many rows as the batch has URLs.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;

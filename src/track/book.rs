@@ -26,7 +26,8 @@ const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
 /// Accepted so long ago that nothing more is to be learned; whatever the next look waits for.
 const OVERDUE: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
-    from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at limit 1";
+    from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at
+    limit 1";
 
 /// For whoever waits for the room that they take.
 const UNDER_WAY: &str = "
@@ -39,7 +40,8 @@ const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by
 const LOOK_AT: &str = "update tracks set look_at = ?2 where submission_id = ?1 and look_at is not null";
 
 const LOOKED: &str = "
-    update tracks set look_at = ?2, looks = looks + 1, calls = calls + ?3, seen_at = ?4, complete = ?5, failed = ?6, listed = ?7,
+    update tracks set look_at = ?2, looks = looks + 1, calls = calls + ?3, seen_at = ?4, complete = ?5, failed = ?6,
+    listed = ?7,
         urls = ?8
     where submission_id = ?1";
 
@@ -52,7 +54,8 @@ const SAW_TASK: &str = "
 
 const END_TASKS: &str = "
     update tasks set
-        status = case when failed > 0 then 'Failed' when ?3 and complete >= coalesce(listed, complete) then 'Complete' else status end,
+        status = case when failed > 0 then 'Failed' when ?3 and complete >= coalesce(listed, complete) then 'Complete'
+        else status end,
         ended_at = coalesce(ended_at, ?2)
     where submission_id = ?1";
 

@@ -251,7 +251,9 @@ mod tests {
         }
 
         #[test]
-        fn a_larger_share_samples_the_same_urls_and_more(id in any::<i64>(), seed in any::<i64>(), a in 0.0..=1.0, b in 0.0..=1.0) {
+        fn a_larger_share_samples_the_same_urls_and_more(
+            id in any::<i64>(), seed in any::<i64>(), a in 0.0..=1.0, b in 0.0..=1.0,
+        ) {
             let (less, more): (f64, f64) = if a < b { (a, b) } else { (b, a) };
             prop_assert!(!is_sampled(id, seed, less) || is_sampled(id, seed, more));
             prop_assert!(is_sampled(id, seed, 1.0) && !is_sampled(id, seed, 0.0));

@@ -35,11 +35,13 @@ pub fn input_fault(fault: &InputFault) -> Words {
         }
         InputFault::NotRegular => Words::fixed("it is not a regular file", "不是普通文件"),
         InputFault::OwnReceipt => Words::fixed(
-            "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of URLs",
+            "it is named like a receipt or report of prefetchd, which are never inputs: rename it if it is a list of \
+            URLs",
             "名称与 prefetchd 的回执或报告相同，不会作为输入：如果是 URL 列表，请改名",
         ),
         InputFault::Deadly => Words::fixed(
-            "the daemon died twice while it read this file, at the same place: it is set aside; split it to find the part, and report it",
+            "the daemon died twice while it read this file, at the same place: it is set aside; split it to find the \
+            part, and report it",
             "守护进程两次在读取此文件的同一处时终止：已搁置；请拆分文件找出相关部分，并报告此问题",
         ),
         _ => of_kind(fault),
@@ -86,8 +88,8 @@ fn of_kind(fault: &InputFault) -> Words {
             "是网页（HTML）：prefetchd 读取 URL 列表，请逐行写文件的 URL",
         ),
         InputFault::Playlist => Words::fixed(
-            "it is a playlist, and its names are relative: prefetchd reads lists of URLs; write the whole URLs of the playlist \
-             and its segments one a line",
+            "it is a playlist, and its names are relative: prefetchd reads lists of URLs; write the whole URLs of the \
+            playlist and its segments one a line",
             "是播放列表，其中的名称是相对的：prefetchd 读取 URL 列表，请逐行写播放列表和分片的完整 URL",
         ),
         InputFault::JsonArray => Words::fixed(
@@ -109,8 +111,8 @@ fn of_csv(fault: &InputFault) -> Words {
     match fault {
         InputFault::NoUrlColumn { header } => Words::made(
             format!(
-                "its first line, the header, has no column `url`: the header is `{header}`; name the column of the URLs `url`, \
-                     and separate by commas"
+                "its first line, the header, has no column `url`: the header is `{header}`; name the column of the \
+                URLs `url`, and separate by commas"
             ),
             format!("首行（表头）没有 `url` 列：表头是 `{header}`；请把 URL 列命名为 `url` 或 `网址`，用逗号分隔"),
         ),

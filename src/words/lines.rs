@@ -107,11 +107,13 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
         ),
         LineFault::Arrow => ("an arrow behind the URL: write the URL alone", "URL 后有箭头：一行只写 URL"),
         LineFault::Placeholder => (
-            "a placeholder that was not filled in: write the real URL, one a line; `{`, `}` and `*` of a name are `%7B`, `%7D`, `%2A`",
+            "a placeholder that was not filled in: write the real URL, one a line; `{`, `}` and `*` of a name are \
+            `%7B`, `%7D`, `%2A`",
             "占位符没有替换：请逐行写真实的 URL；如属文件名，`{`、`}`、`*` 请写成 `%7B`、`%7D`、`%2A`",
         ),
         LineFault::Percent => (
-            "a percent sign that begins no escape of a character that can be seen: write `%25` if it belongs to the name",
+            "a percent sign that begins no escape of a character that can be seen: write `%25` if it belongs to the \
+            name",
             "百分号不是有效的转义：如属文件名，请写成 `%25`",
         ),
         LineFault::AfterFile => (
@@ -184,8 +186,8 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
             "不是带 url 的对象：一行写一个对象，例如 {\"url\":\"https://…\"}",
         ),
         LineFault::Key => (
-            "a key has a value that it cannot have: priority is urgent, high, normal or low; force is true or false; a time is like \
-             2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
+            "a key has a value that it cannot have: priority is urgent, high, normal or low; force is true or false; a \
+            time is like 2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
             "键的值无效：priority 为 urgent（紧急）、high（高）、normal（普通）或 low（低）；force 为 true 或 false；时间形如 \
              2026-11-23T20:00:00+08:00；标签为 1 到 200 个字符",
         ),

@@ -1,4 +1,5 @@
-//! Small inputs that were got wrong once, through the built binary. Each file of tests/cases/ was made after public bug reports.
+//! Small inputs that were got wrong once, through the built binary. Each file of tests/cases/ was made after public bug
+//! reports.
 
 use std::fs;
 

@@ -2,10 +2,10 @@
 //! cycle.
 //!
 //! The stages run step by step in this process, with real files, a real database and real HTTP, on clocks that the test
-//! moves: the machine's, which may be wrong and is set now and then, and the service's. A crash is a step that is dropped
-//! wherever it is; then everything is opened anew. Each world lives some cycles with lies of its own (`lies.rs`). A failing
-//! seed is printed, and replays what is drawn: `PREFETCHD_CHAOS_SEED=7 cargo test chaos`. The long run:
-//! `PREFETCHD_CHAOS_CYCLES=1000 cargo test --release chaos -- --nocapture`.
+//! moves: the machine's, which may be wrong and is set now and then, and the service's. A crash is a step that is
+//! dropped wherever it is; then everything is opened anew. Each world lives some cycles with lies of its own
+//! (`lies.rs`). A failing seed is printed, and replays what is drawn: `PREFETCHD_CHAOS_SEED=7 cargo test chaos`. The
+//! long run: `PREFETCHD_CHAOS_CYCLES=1000 cargo test --release chaos -- --nocapture`.
 
 #![expect(clippy::print_stdout, reason = "a run tells its seed and how it ended")]
 

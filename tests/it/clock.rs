@@ -10,8 +10,8 @@ use crate::support::{Process, World, urls};
 const LIBRARIES: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
 
-/// Starts a daemon whose clock can be set, and is set `by` so much; the sandbox keeps the real time. None, with the reason,
-/// where that is not possible.
+/// Starts a daemon whose clock can be set, and is set `by` so much; the sandbox keeps the real time. None, with the
+/// reason, where that is not possible.
 fn daemon_with_a_clock(world: &World, by: &str) -> Option<Process> {
     let Some(library) = LIBRARIES.iter().find(|path| Path::new(path).exists()) else {
         println!("skipped: libfaketime is missing (apt-get install faketime)");

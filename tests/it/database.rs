@@ -1,4 +1,5 @@
-//! The database under attack: deleted, moved, replaced or written over while the daemon uses it, reached by two paths, on a small disk.
+//! The database under attack: deleted, moved, replaced or written over while the daemon uses it, reached by two paths,
+//! on a small disk.
 
 use std::fs;
 use std::io::Write as _;

@@ -14,7 +14,8 @@ fn a_dropped_file_becomes_submitted_batches_with_task_ids() {
 
     world.assert_all_accepted_once(2500);
     world.assert_books_agree();
-    // Batches of two tasks each, the first no larger than the quota of an unknown unit; every URL names its batch's tasks.
+    // Batches of two tasks each, the first no larger than the quota of an unknown unit; every URL names its batch's
+    // tasks.
     assert_eq!(
         world.rows("select urls, cost, outcome, http_status from v_submissions order by submission_id"),
         [["500", "1", "accepted", "200"], ["1000", "1", "accepted", "200"], ["1000", "1", "accepted", "200"]]
@@ -75,7 +76,8 @@ fn urgent_files_go_first_and_directives_hold() {
     let _daemon = world.ready_daemon();
     world.wait_for("select submitted from v_status", 20);
     let order = world.rows(
-        "select max(u.file) from v_urls as u where u.state = 'submitted' group by u.submission_id order by u.submission_id",
+        "select max(u.file) from v_urls as u where u.state = 'submitted' group by u.submission_id order by \
+        u.submission_id",
     );
     assert_eq!(order, [["c-urgent.txt"], ["f-soon.txt"], ["b-normal.txt"], ["a-low.txt"]]);
     assert_eq!(

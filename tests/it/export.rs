@@ -49,7 +49,8 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
 
     let name = world.rows("select name from v_files order by file_id").remove(0).remove(0);
     let csv = exported(&world, &["--file", &name]);
-    let header = "file,line,url,state,reason,priority,label,queued_at,submission_id,nonce,request_id,task_ids,submitted_at,ended_at,warmth,came\r\n";
+    let header = "file,line,url,state,reason,priority,label,queued_at,submission_id,nonce,request_id,\
+                  task_ids,submitted_at,ended_at,warmth,came\r\n";
     assert!(csv.starts_with(header) && csv.ends_with("\r\n"), "{csv}");
     let records = rows_of(&csv);
     assert_eq!(records.len(), 60);
@@ -60,7 +61,8 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
         assert_eq!((&record[1], &record[3]), (&*(n + 2).to_string(), "submitted"));
     }
     let json = json_of(&exported(&world, &["--file", &name, "--format", "jsonl"]));
-    let keys = "file, line, url, state, reason, priority, label, queued_at, u.submission_id, nonce, request_id, u.task_ids, submitted_at, u.ended_at";
+    let keys = "file, line, url, state, reason, priority, label, queued_at, u.submission_id, nonce, request_id, \
+        u.task_ids, submitted_at, u.ended_at";
     let view = world
         .rows(&format!("select {keys} from v_urls as u join v_submissions using (submission_id) where url_id <= 30"));
     for (row, expected) in json.iter().zip(&view) {
@@ -164,16 +166,19 @@ fn generated(world: &World, urls: usize) {
     let sql = format!(
         "begin;
          insert into files (file_id, name, stored_name, phase, label, dropped_at, url_from, url_to)
-             values (1, 'big.txt', 'big.txt', 2, 'big', 1795000000000, 1, {urls}), (2, 'late.txt', 'late.txt', 2, null, 1795000000001, 7, 7);
+             values (1, 'big.txt', 'big.txt', 2, 'big', 1795000000000, 1, {urls}), (2, 'late.txt', 'late.txt', 2, \
+             null, 1795000000001, 7, 7);
          insert into hosts (host_id, host, since) values (1, 'vod.example.com', 0);
          insert into budget_days (day, starts_at, ends_at, requests_limit) values ('2026-11-23', 0, 1, 500);
          with recursive n(n) as (select 0 union all select n + 1 from n where n < {urls} / 1000)
-         insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, urls, cost, opened_at, closed_at, request_id)
+         insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, urls, cost, opened_at, \
+         closed_at, request_id)
              select n + 1, '2026-11-23', 'nonce-' || n, 1, 0, 0, 1000, 1, 0, 1795000000000, 'request-' || n from n;
          insert into tasks (task_id, submission_id) select 90000 + submission_id, submission_id from submissions;
          with recursive n(n) as (select 1 union all select n + 1 from n where n < {urls})
          insert into urls (url_id, file_id, line, url, host_id, priority, state, submission_id)
-             select n, 1, n, 'https://vod.example.com/' || hex(randomblob(40)) || '/seg-' || n || '.ts', 1, 2, 1, 1 + n / 1000 from n;
+             select n, 1, n, 'https://vod.example.com/' || hex(randomblob(40)) || '/seg-' || n || '.ts', 1, 2, 1, 1 + \
+             n / 1000 from n;
          update urls set file_id = 2 where url_id = 7;
          delete from urls where url_id > {urls} / 2 and url_id % 3 = 0;
          delete from urls where url_id between 20000 and 90000;
@@ -205,7 +210,8 @@ fn a_large_export_is_exact_in_bounded_memory_and_holds_no_transaction_open() {
         assert_eq!(row["task_ids"], (90_001 + line / 1000).to_string());
         (rows, last) = (rows + 1, line);
         if rows == 1_000 {
-            // The export waits for this reader, in the middle of its rows: somebody else writes, and the WAL is copied back whole.
+            // The export waits for this reader, in the middle of its rows: somebody else writes, and the WAL is copied
+            // back whole.
             let sql = "update files set bytes = 1 where file_id = 1; pragma wal_checkpoint(truncate);";
             let done = Command::new("sqlite3").arg(world.database()).arg(sql).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&done.stdout), "0|0|0\n", "{}", said(&done));

@@ -73,7 +73,8 @@ fn what_was_forecast_is_what_the_daemon_then_does() {
 
 #[test]
 fn a_file_that_is_not_dropped_costs_what_it_adds_and_displaces_what_is_weaker() {
-    let settings = "[budget]\nurls_per_day = \"unlimited\"\nrequests_per_day = 4\n[schedule]\nlinger = \"0s\"\nbatch_urls_max = 10";
+    let settings = "[budget]\nurls_per_day = \"unlimited\"\nrequests_per_day = 4\n[schedule]\nlinger = \"0s\"\n\
+        batch_urls_max = 10";
     let deadline = (Utc::now() + TimeDelta::hours(30)).to_rfc3339();
     let due = format!("#: deadline = {deadline}\n{}", urls("due", 30));
     let world = waiting(settings, &[("due.txt", due), ("film.txt", urls("film", 50))]);
@@ -90,7 +91,8 @@ fn a_file_that_is_not_dropped_costs_what_it_adds_and_displaces_what_is_weaker() 
         (&45.into(), &4.into(), &1.into(), &2.into()),
         "{add}"
     );
-    // Eighty URLs in eight batches; five URLs more than four full ones make a fifth, or go with what is left of the others.
+    // Eighty URLs in eight batches; five URLs more than four full ones make a fifth, or go with what is left of the
+    // others.
     assert_eq!(json["requests"], 8);
     assert!((4..=5).contains(&add["requests"].as_i64().unwrap()), "{add}");
     let displaced: Vec<&str> =
@@ -105,7 +107,8 @@ fn a_file_that_is_not_dropped_costs_what_it_adds_and_displaces_what_is_weaker() 
 
 #[test]
 fn a_deadline_that_will_be_missed_is_said_by_status_too() {
-    let settings = "[budget]\nurls_per_day = \"unlimited\"\nrequests_per_day = 2\n[schedule]\nlinger = \"0s\"\nbatch_urls_max = 10";
+    let settings = "[budget]\nurls_per_day = \"unlimited\"\nrequests_per_day = 2\n[schedule]\nlinger = \"0s\"\n\
+        batch_urls_max = 10";
     let deadline = (Utc::now() + TimeDelta::hours(1)).to_rfc3339();
     let world =
         waiting(settings, &[("due.txt", format!("#: deadline = {deadline}\n#: label = 首播\n{}", urls("due", 50)))]);
@@ -168,10 +171,13 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
         .await
         .unwrap();
     // Some are parked already.
-    sqlx::query("update urls set parked = 1 where host_id in (select host_id from hosts where standing = 'offline') and url_id % 2 = 0")
-        .execute(tx.conn())
-        .await
-        .unwrap();
+    sqlx::query(
+        "update urls set parked = 1 where host_id in (select host_id from hosts where standing = 'offline') \
+        and url_id % 2 = 0",
+    )
+    .execute(tx.conn())
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -191,7 +197,9 @@ proptest! {
     #[test]
     fn every_pending_url_is_in_the_outlook_exactly_once_however_little_is_read(
         files in proptest::collection::vec(
-            (any_keys(), proptest::collection::vec((any::<u8>(), proptest::option::weighted(0.2, any_keys())), 1..40)), 1..6),
+            (any_keys(), proptest::collection::vec((any::<u8>(), proptest::option::weighted(0.2, any_keys())), 1..40)),
+            1..6,
+        ),
         rows in 1_u32..60, few in 1_u32..6,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -205,7 +213,8 @@ proptest! {
             let short = queue::pending(&mut conn, Bounds { rows, files: few }, day(0)).await.unwrap();
 
             // Row by row, by all that matters.
-            let sql = "select u.file_id, u.priority, u.deadline, u.wait_until, count(*) from urls as u join hosts as h using (host_id)
+            let sql = "select u.file_id, u.priority, u.deadline, u.wait_until, count(*) from urls as u join hosts as h
+                       using (host_id)
                        where u.state = 0 and h.standing not in ('refused', 'offline') group by 1, 2, 3, 4";
             let mut counted: Sums<(i64, i64, Option<i64>, Option<i64>)> = BTreeMap::new();
             for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
@@ -213,14 +222,16 @@ proptest! {
             }
             let key = |group: &prefetchd::schedule::Group| {
                 let millis = |at: Option<Time>| at.map(|at| at.timestamp_millis());
-                (group.file.unwrap_or(FileId(0)).0, group.priority.rank(), millis(group.deadline), millis(group.ready_at))
+                let (file, rank) = (group.file.unwrap_or(FileId(0)).0, group.priority.rank());
+                (file, rank, millis(group.deadline), millis(group.ready_at))
             };
             prop_assert_eq!(sum(&exact, key), counted);
             prop_assert_eq!(exact.guessed, 0);
 
             // With little read, no URL is lost and none is counted twice.
             let all: i64 = sqlx::query_scalar("select pending from v_status").fetch_one(&mut conn).await.unwrap();
-            let total = |pending: &Pending| pending.groups.iter().map(|group| group.urls).sum::<u64>() + pending.blocked;
+            let grouped = |pending: &Pending| pending.groups.iter().map(|group| group.urls).sum::<u64>();
+            let total = |pending: &Pending| grouped(pending) + pending.blocked;
             prop_assert_eq!(total(&exact), all.unsigned_abs());
             prop_assert_eq!(total(&short), all.unsigned_abs());
             let blocked: i64 = sqlx::query_scalar("select parked from v_status").fetch_one(&mut conn).await.unwrap();

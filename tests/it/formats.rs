@@ -119,7 +119,10 @@ fn keys_of_lines_and_of_the_command_line_decide_the_order_and_the_end() {
     world.configure("[schedule]\nbatch_urls_max = 1\n[budget]\nurls_per_day = \"unlimited\"\n");
     let _daemon = world.daemon();
     world.wait_for("select submitted from v_status", 6);
-    let sent = world.rows("select replace(url, 'https://vod.example.com/', '') from v_urls where submission_id > 1 order by submission_id");
+    let sent = world.rows(
+        "select replace(url, 'https://vod.example.com/', '') from v_urls where submission_id > 1 \
+        order by submission_id",
+    );
     let sent: Vec<&str> = sent.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(sent, ["urgent", "vod.example.com/added", "soon", "late", "normal"]);
     assert_eq!(world.rows("select url from v_urls where state = 'pending'"), [["https://vod.example.com/wait"]]);

@@ -1,4 +1,5 @@
-//! What may lie where a key file should: it never hangs the program, a key is never half of one, and what is refused is said.
+//! What may lie where a key file should: it never hangs the program, a key is never half of one, and what is refused is
+//! said.
 
 use std::fs;
 use std::io::Read as _;

@@ -1,5 +1,5 @@
-//! A service that lies about the time, and machines whose clock is wrong: no second budget, nothing expired, nothing failed,
-//! nothing sent before its time.
+//! A service that lies about the time, and machines whose clock is wrong: no second budget, nothing expired, nothing
+//! failed, nothing sent before its time.
 
 use std::process::Command;
 
@@ -24,8 +24,8 @@ fn reset_in(seconds: i64, offset: i64) -> Reset {
     Reset { at, day_starts: format!("day_starts = \"{}+00:00\"", shown.format("%H:%M:%S")) }
 }
 
-/// On no day, by its own clock, has the service performed more calls than the budget has, and each is charged to the day
-/// on which it was performed.
+/// On no day, by its own clock, has the service performed more calls than the budget has, and each is charged to the
+/// day on which it was performed.
 fn assert_no_day_is_overspent(world: &World, budget: u64) {
     for (day, seen) in world.account().days {
         let charged = world.try_number(&format!("select requests_used from v_budget where day = '{day}'")).unwrap_or(0);
@@ -38,7 +38,8 @@ fn assert_no_day_is_overspent(world: &World, budget: u64) {
     }
 }
 
-/// A machine whose clock differs by a few seconds, across the service's reset: on the new day the service sees one budget.
+/// A machine whose clock differs by a few seconds, across the service's reset: on the new day the service sees one
+/// budget.
 fn across_the_reset_with_a_clock_that_is(offset: i64) {
     let reset = reset_in(5, offset);
     let world = World::new(

@@ -2,10 +2,11 @@
 //! decisions and a small honest service.
 //!
 //! The decisions are the program's own: `decide`, `react`, `doubt::next_step`, `after_replay`, `ServiceClock`. What the
-//! database does between them is told here anew, in a few lines each (`daemon.rs`), and so is the service (`service.rs`).
-//! From one state the search goes to all that can come next: a step of the daemon with every fate of its call, a crash before
-//! or after it, time, a call that is performed late, a clock that is set, a key that is replaced, somebody else's task. In
-//! every state reached the invariants hold (`world.rs`), and with a rule taken away the search finds what breaks.
+//! database does between them is told here anew, in a few lines each (`daemon.rs`), and so is the service
+//! (`service.rs`). From one state the search goes to all that can come next: a step of the daemon with every fate of
+//! its call, a crash before or after it, time, a call that is performed late, a clock that is set, a key that is
+//! replaced, somebody else's task. In every state reached the invariants hold (`world.rs`), and with a rule taken away
+//! the search finds what breaks.
 
 #![expect(clippy::print_stdout, reason = "the number of states is told")]
 
@@ -31,7 +32,8 @@ struct Searched {
     broken: Option<(String, Vec<String>)>,
 }
 
-/// Searches breadth first, so that the way to what breaks is a shortest one. No more than `states_max` states are visited.
+/// Searches breadth first, so that the way to what breaks is a shortest one. No more than `states_max` states are
+/// visited.
 fn search(starts: Vec<World>, rules: &Rules, bounds: &Bounds, states_max: usize) -> Searched {
     let mut seen = HashSet::new();
     let mut layer: Vec<(World, usize)> = Vec::new();

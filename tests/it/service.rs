@@ -1,5 +1,5 @@
-//! As a service: what it takes its key from, how it is reloaded, and what it tells systemd. The same under a real systemd:
-//! `tests/systemd/run`.
+//! As a service: what it takes its key from, how it is reloaded, and what it tells systemd. The same under a real
+//! systemd: `tests/systemd/run`.
 
 use std::cell::RefCell;
 use std::fs;

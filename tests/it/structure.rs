@@ -8,6 +8,7 @@ use sources::Sources;
 mod sources;
 pub mod tables;
 pub mod tokens;
+mod width;
 
 type Arrow<'a> = (&'a str, &'a str);
 

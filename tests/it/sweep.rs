@@ -1,5 +1,5 @@
-//! SIGKILL, EIO and ENOSPC at each of the first writes and syncs of a start, an ingest and a submission: then, by itself or
-//! after a restart, every URL is accepted once and the books agree.
+//! SIGKILL, EIO and ENOSPC at each of the first writes and syncs of a start, an ingest and a submission: then, by
+//! itself or after a restart, every URL is accepted once and the books agree.
 
 #![expect(clippy::print_stdout, reason = "a skip says why")]
 

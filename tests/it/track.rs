@@ -1,4 +1,5 @@
-//! Accepted URLs are followed to their end: warm or failed, by few calls, whatever the service does to its list of tasks.
+//! Accepted URLs are followed to their end: warm or failed, by few calls, whatever the service does to its list of
+//! tasks.
 
 use std::process::Command;
 
@@ -314,12 +315,15 @@ fn twenty_thousand_open_batches_do_not_keep_a_new_one_from_being_sent() {
     sql(
         &world,
         "with recursive n(n) as (select 1000 union all select n + 1 from n where n < 20999)
-         insert into submissions (submission_id, day, nonce, state, outcome, signed_at, sent_at, urls, cost, opened_at, closed_at)
+         insert into submissions (submission_id, day, nonce, state, outcome, signed_at, sent_at, urls, cost, opened_at,
+         closed_at)
              select n, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, s.opened_at, s.closed_at
              from n, submissions as s where s.submission_id = 1;
          insert into tracks (submission_id, accepted_at, urls, look_at, seen_at, looks)
-             select submission_id, (select min(accepted_at) from tracks), 1, 0, 1, 1 from submissions where submission_id >= 1000;
-         insert into tasks (task_id, submission_id) select 't' || submission_id, submission_id from submissions where submission_id >= 1000",
+             select submission_id, (select min(accepted_at) from tracks), 1, 0, 1, 1 from submissions
+             where submission_id >= 1000;
+         insert into tasks (task_id, submission_id) select 't' || submission_id, submission_id from submissions
+         where submission_id >= 1000",
     );
     let _daemon = world.daemon();
     world.wait_for("select count(*) > 50 from tracks where looks > 1 or look_at is null", 1);

@@ -386,7 +386,8 @@ fn every_generated_line_that_is_accepted_is_submitted_as_it_was_meant() {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_what_is_accepted_is_what_was_meant(line in "(https?://)?[a-z0-9.*@:é/%?#\\\\ -]{0,40}(\\.com)?/?\\PC{0,30}") {
+    fn nothing_panics_and_what_is_accepted_is_what_was_meant(line in "(https?://)?[a-z0-9.*@:é/%?#\\\\ \
+        -]{0,40}(\\.com)?/?\\PC{0,30}") {
         check_property(&line)?;
     }
 

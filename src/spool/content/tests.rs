@@ -127,7 +127,8 @@ a.example.com/5
     );
     assert_eq!(read.warnings, ["4 column_ignored title", "4 column_near `prioritt` for `priority`"]);
 
-    let csv = b"Title,URL,Priority,dedline\n\"Part 1, cut\",a.example.com/1,\nb,\"a.example.com/2\",High\nc\n, ,\n\"d,a.example.com/4,low\n";
+    let csv = b"Title,URL,Priority,dedline\n\"Part 1, cut\",a.example.com/1,\nb,\"a.example.com/2\",High\nc\n, ,\n\
+        \"d,a.example.com/4,low\n";
     let read = read_as("a.csv", csv).unwrap();
     assert_eq!(read.items, ["2 a.example.com/1", "3 a.example.com/2 high None", "4 csv_no_url", "6 csv_quote"]);
     assert_eq!(read.warnings, ["1 column_ignored title", "1 column_near `dedline` for `deadline`"]);
@@ -197,7 +198,8 @@ fn what_unpacks_to_too_much_is_stopped_and_what_was_good_before_damage_is_given(
 
 #[test]
 fn a_file_is_directives_comments_and_lines() {
-    let text = "\u{feff}# film 1\r\n#: priority = high\r\n\r\nhttps://a.example.com/1\r\n  # later\n a.example.com/2 \n#: force = true\nb.example.com/\n# label = x\n\u{feff}a.example.com/3";
+    let text = "\u{feff}# film 1\r\n#: priority = high\r\n\r\nhttps://a.example.com/1\r\n  # later\n a.example.com/2 \n\
+        #: force = true\nb.example.com/\n# label = x\n\u{feff}a.example.com/3";
     let read = read_as("a.txt", text.as_bytes()).unwrap();
     assert_eq!(read.keys.priority, Priority::High);
     assert_eq!(
@@ -211,7 +213,8 @@ fn a_file_is_directives_comments_and_lines() {
 fn times_that_leave_no_moment_to_send_are_warned_of() {
     let rules: ReadRules = UrlRules { url_bytes_max: 100, domains: vec![] }.into();
     let rules = ReadRules { now: "2026-11-25T12:00:00Z".parse().unwrap(), ..rules };
-    let csv = b"url,not_before,deadline\na.example.com/1,,2026-11-25 19:00\na.example.com/2,2026-11-26 10:00,2026-11-26 09:00\na.example.com/3,,2026-11-25 21:00\n";
+    let csv = b"url,not_before,deadline\na.example.com/1,,2026-11-25 19:00\n\
+        a.example.com/2,2026-11-26 10:00,2026-11-26 09:00\na.example.com/3,,2026-11-25 21:00\n";
     let read = read_by("a.csv", csv, rules).unwrap();
     assert_eq!(read.items.len(), 3);
     assert_eq!(read.warnings, ["2 deadline_over", "3 never_ready"]);

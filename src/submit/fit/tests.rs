@@ -95,7 +95,8 @@ proptest! {
     /// made in its window.
     #[test]
     fn a_batchs_own_tasks_settle_it(
-        size in 1_usize..60, strangers in 0_usize..80, parts in 1_usize..5, seconds in -50_i64..900, reversed in any::<bool>(),
+        size in 1_usize..60, strangers in 0_usize..80, parts in 1_usize..5, seconds in -50_i64..900,
+        reversed in any::<bool>(),
         outside in prop_oneof![-86_400_i64..-61, 1_000_i64..86_400],
     ) {
         let batch = urls(0..size);

@@ -37,8 +37,8 @@ impl Chaos {
         }
     }
 
-    /// Each URL is in exactly one state, accepted once unless that is counted, and nothing ended that the service or its
-    /// deadline did not end.
+    /// Each URL is in exactly one state, accepted once unless that is counted, and nothing ended that the service or
+    /// its deadline did not end.
     async fn check_urls(&self, account: &AccountView, conn: &mut Conn) -> BTreeMap<String, UrlRow> {
         let rows = sqlx::query("select url, state, reason from v_urls").fetch_all(&mut *conn).await.unwrap();
         let mut urls: BTreeMap<String, UrlRow> = BTreeMap::new();
@@ -88,7 +88,8 @@ impl Chaos {
         let row = sqlx::query("select waiting_for, waiting_until, pending, leased, in_doubt, paused_why from v_status");
         let row = row.fetch_one(&mut conn).await.unwrap();
         panic!(
-            "it does not come to an end: at {} it waits for {:?} until {:?}, {} pending, {} leased, {} in doubt, paused: {:?}",
+            "it does not come to an end: at {} it waits for {:?} until {:?}, {} pending, {} leased, {} in doubt, \
+            paused: {:?}",
             self.service_time(),
             row.get::<Option<String>, _>(0),
             row.get::<Option<String>, _>(1),
@@ -126,8 +127,8 @@ impl Chaos {
     }
 }
 
-/// On no day, by its own clock, did the service perform more calls than the budget has; all of them are charged; and the
-/// meter is the sum of what the submissions cost.
+/// On no day, by its own clock, did the service perform more calls than the budget has; all of them are charged; and
+/// the meter is the sum of what the submissions cost.
 async fn check_budget(account: &AccountView, conn: &mut Conn) {
     let mut seen_in_all = 0;
     for (day, seen) in &account.days {
@@ -141,7 +142,8 @@ async fn check_budget(account: &AccountView, conn: &mut Conn) {
     let later = format!("select count(*) from v_budget where day > '{}'", account.day);
     assert_eq!(number(conn, &later).await, 0, "a day is charged that has not begun at the service");
     let sums = "select count(*) from v_budget as b
-                where requests_used <> unbooked + (select coalesce(sum(cost), 0) from v_submissions as s where s.day = b.day)";
+                where requests_used <> unbooked + (select coalesce(sum(cost), 0) from v_submissions as s
+                where s.day = b.day)";
     assert_eq!(number(conn, sums).await, 0, "the meter is not what the submissions cost");
 }
 

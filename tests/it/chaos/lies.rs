@@ -13,8 +13,8 @@ use rand::{RngExt as _, SeedableRng as _};
 const DATES: [&str; 8] =
     ["9999-12-31T23:59:59Z", "2037-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+1d", "-1d", "+4d", "-25s", "none"];
 
-/// What a machine's clock is off by: nothing, seconds, minutes, more than a day, a year. By days it is never off by as much as a
-/// false date is: two witnesses that tell the same lie before anything is proved are believed.
+/// What a machine's clock is off by: nothing, seconds, minutes, more than a day, a year. By days it is never off by as
+/// much as a false date is: two witnesses that tell the same lie before anything is proved are believed.
 const SKEWS: [i64; 9] = [0, 2, -3, 25, -25, 290, -290, 90_000, -400 * 86_400];
 
 /// How tasks of URLs with these in them end; the service says so, and only then may a URL fail.

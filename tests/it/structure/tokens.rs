@@ -1,4 +1,5 @@
-//! Splits Rust into words, signs and texts, without comments: as much of a lexer as reading imports and statements takes.
+//! Splits Rust into words, signs and texts, without comments: as much of a lexer as reading imports and statements
+//! takes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,111 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use super::origin::Loss;
+
+/// The word of [`Error::Busy`].
+pub const LOCKED: &str = "locked";
+
+/// The word of [`Error::Full`].
+pub const FULL: &str = "full";
+
+/// The word of [`Error::Lost`].
+pub const LOST: &str = "lost";
+
+/// What the driver said.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process holds the lock.
+    #[error("the database is locked by another process ({0})")]
+    Busy(#[source] Cause),
+    /// No room.
+    #[error("the disk under the database is full ({0})")]
+    Full(#[source] Cause),
+    /// The file is damaged. It is neither deleted nor replaced.
+    #[error("the database is corrupt ({0}); restore it from a backup or run `sqlite3 … .recover`")]
+    Corrupt(#[source] Cause),
+    /// A newer program made it.
+    #[error("the database's schema is version {found}, this program knows up to {known}; install a newer prefetchd")]
+    Newer {
+        /// The version of the database.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// It has not been made yet.
+    #[error("there is no database at {0} yet; `prefetchd run` makes it")]
+    Missing(PathBuf),
+    /// It is not the file any more that was opened.
+    #[error("the database is lost: {0}")]
+    Lost(Loss),
+    /// Its file has several names.
+    #[error(
+        "the database {path} has {names} names (hard links), and each would have a log and a lock of its own; remove \
+        the others"
+    )]
+    Linked {
+        /// The name that was opened.
+        path: PathBuf,
+        /// How many there are.
+        names: u64,
+    },
+    /// The SQLite library has a known bug.
+    #[error("SQLite {0} corrupts databases; 3.51.3 or newer is needed")]
+    OldLibrary(String),
+    /// Migrating failed.
+    #[error("migrating the database: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Anything else.
+    #[error("the database: {0}")]
+    Other(#[source] Cause),
+}
+
+impl Error {
+    /// Its word, for programs: it never changes its meaning.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Busy(_) => LOCKED,
+            Self::Full(_) => FULL,
+            Self::Corrupt(_) => "corrupt",
+            Self::Newer { .. } => "newer",
+            Self::Missing(_) => "missing",
+            Self::Lost(_) => LOST,
+            Self::Linked { .. } => "linked",
+            Self::OldLibrary(_) => "old_library",
+            Self::Migrate(_) => "migrate",
+            Self::Other(_) => "other",
+        }
+    }
+
+    /// By SQLite's result code, if it gave one.
+    fn of(code: Option<i64>, cause: Cause) -> Self {
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy(cause),
+            Some(11 | 26) => Self::Corrupt(cause),
+            Some(13) => Self::Full(cause),
+            _ => Self::Other(cause),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
+        Self::of(code, error.into())
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| i64::from(error.extended_code));
+        Self::of(code, error.into())
+    }
+}
+
+/// The result of using the database.
+pub type Result<T> = std::result::Result<T, Error>;
