@@ -3,6 +3,12 @@
 //! Run: `cargo bench --bench latency`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything; a word chooses what runs
 //! (`cargo bench --bench latency -- idle lines files cancel prune`).
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "numbers of benches are small"
+)]
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
 

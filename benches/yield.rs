@@ -2,9 +2,15 @@
 //! simulated clock; the price of isolation alone, against the information-theoretic bound; and months on accounts whose
 //! service takes few URLs (`yields/limited.rs`). Run: `cargo bench --bench yield`.
 //!
-//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part alone,
-//! `PREFETCHD_BENCH_SHORT=1` a day and small numbers.
+//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part
+//! alone, `PREFETCHD_BENCH_SHORT=1` a day and small numbers.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "numbers of benches are small"
+)]
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
 
@@ -378,8 +384,8 @@ fn isolation(rate: f64, urls: usize, seed: u64) {
     let ideal = (urls - bad.len()).div_ceil(FULL) as f64;
     let each = |n: f64| n / bad.len().max(1) as f64;
     println!(
-        "  1 in {:>9}: {urls:>9} URLs, {found:>5} bad: {requests:>6} requests ({refused} refused), bound {bound:>6}: {:5.3} times; \
-         beyond the {ideal} that carry: {:6.2} for each bad one, bound {:6.2}",
+        "  1 in {:>9}: {urls:>9} URLs, {found:>5} bad: {requests:>6} requests ({refused} refused), bound {bound:>6}: \
+        {:5.3} times; beyond the {ideal} that carry: {:6.2} for each bad one, bound {:6.2}",
         (1.0 / rate).round(),
         requests as f64 / bound,
         each(requests as f64 - ideal),

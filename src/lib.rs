@@ -14,6 +14,16 @@
 //! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`stage`] is the one
 //! loop that the stages run in, with their heartbeat and settings.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "numbers of tests are small"
+    )
+)]
+
 pub mod cli;
 pub mod clock;
 pub mod config;

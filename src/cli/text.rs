@@ -73,7 +73,7 @@ pub(super) fn colours() -> bool {
 /// A bar for a share of a whole, such as `[#####---------------]`.
 pub(super) fn bar(part: i64, whole: i64, width: usize) -> String {
     let share = if whole > 0 { (part as f64 / whole as f64).clamp(0.0, 1.0) } else { 0.0 };
-    let full = (share * width as f64).round() as usize;
+    let full = (0..width).filter(|at| *at as f64 + 0.5 <= share * width as f64).count();
     format!("[{}{}]", "#".repeat(full), "-".repeat(width - full))
 }
 

@@ -245,8 +245,8 @@ pub async fn go_on_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(sqlx::query(GO_ON).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so that an
-/// account that answers free calls and refuses the others is not asked every minute.
+/// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so
+/// that an account that answers free calls and refuses the others is not asked every minute.
 ///
 /// # Errors
 ///
@@ -266,8 +266,8 @@ pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whoever mends a paused account says so, by a reload or `prefetchd resume`: it is tried at once, and should that be in vain,
-/// as often as at first. True if it is paused.
+/// Whoever mends a paused account says so, by a reload or `prefetchd resume`: it is tried at once, and should that be
+/// in vain, as often as at first. True if it is paused.
 ///
 /// # Errors
 ///

@@ -26,7 +26,8 @@ const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
 pub async fn pause_account_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
     if pause_tx(tx, why, now, probe_at).await? {
         let words = words::pause(why);
-        warn!(why = %words.en, code = why.code(), "the account is refused: nothing is sent until this is mended; a free call tries by and by");
+        warn!(why = %words.en, code = why.code(), "the account is refused: nothing is sent until this is mended; a \
+            free call tries by and by");
         let event = Event::Paused { why: words.en.into_owned(), why_code: why.code(), why_zh: words.zh.into_owned() };
         notify::add_tx(tx, &event, now).await?;
     }

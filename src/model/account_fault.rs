@@ -1,10 +1,11 @@
-//! Faults of the whole account: words that the service's client gives, that the scheduler pauses by, and that metrics show.
+//! Faults of the whole account: words that the service's client gives, that the scheduler pauses by, and that metrics
+//! show.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// Faults of the whole account, which no other batch would fare better with. The word of each is stored and never changes
-/// its meaning.
+/// Faults of the whole account, which no other batch would fare better with. The word of each is stored and never
+/// changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, Serialize, Deserialize)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]

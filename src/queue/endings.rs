@@ -20,7 +20,8 @@ const GROUPS: &str = "
     group by u.file_id, u.host_id, u.priority";
 
 const END_ONE: &str = "
-    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6 where url_id = ?1 and state = 1
+    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6 where url_id = ?1
+    and state = 1
     returning file_id, host_id, priority, (select dropped_at from files where files.file_id = urls.file_id)";
 
 const AGAIN: &str = "
@@ -92,8 +93,8 @@ pub async fn sent(pool: &Readers, submission: SubmissionId) -> Result<Vec<SentUr
     Ok(rows.iter().map(|row| SentUrl { id: UrlId(row.get(0)), url: row.get(1), origin_failures: row.get(2) }).collect())
 }
 
-/// All URLs of a batch whose end was not known are complete. Their rows are left alone: that stands in their submission, which the
-/// caller ends in the same transaction. Gives how many.
+/// All URLs of a batch whose end was not known are complete. Their rows are left alone: that stands in their
+/// submission, which the caller ends in the same transaction. Gives how many.
 ///
 /// # Errors
 ///

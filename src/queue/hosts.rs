@@ -20,16 +20,19 @@ const WELL_NOTED: TimeDelta = TimeDelta::hours(1);
 const HOSTS: &str = "select host_id, host, standing, holds_until, accepted_at from hosts";
 
 const SET_STANDING: &str = "
-    update hosts set standing = ?2, why = ?3, why_code = ?6, why_with = ?7, since = ?4, holds_until = ?5, unpark = ?2 in ('unknown', 'good')
+    update hosts set standing = ?2, why = ?3, why_code = ?6, why_with = ?7, since = ?4, holds_until = ?5,
+    unpark = ?2 in ('unknown', 'good')
     where host_id = ?1 and (standing <> ?2 or why is not ?3)";
 
 const UNKNOWN: &str = "select exists (select 1 from hosts where standing = 'unknown' and pending > 0)";
 
 const WELL: &str = "
     update hosts set
-        since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, why_code = null, why_with = null,
+        since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, why_code = null,
+        why_with = null,
         accepted_at = ?2
-    where host_id in (select value from json_each(?1)) and (standing <> 'good' or accepted_at is null or accepted_at < ?3)";
+    where host_id in (select value from json_each(?1)) and (standing <> 'good' or accepted_at is null
+    or accepted_at < ?3)";
 
 const GOOD: &str = "select host_id from hosts where standing = 'good'";
 
@@ -66,7 +69,8 @@ const PARK_SUSPECTS: &str = "
 const BLOCKED: &str = "select pending from hosts where host = ?1 and standing in ('refused', 'offline')";
 
 const FORGET: &str = "
-    update hosts set standing = 'good', why = null, why_code = null, why_with = null, since = ?2, holds_until = null, accepted_at = ?2, unpark = 1
+    update hosts set standing = 'good', why = null, why_code = null, why_with = null, since = ?2, holds_until = null,
+    accepted_at = ?2, unpark = 1
     where host = ?1 and standing in ('refused', 'offline')
     returning pending";
 
@@ -143,8 +147,8 @@ pub async fn has_unknown_hosts(pool: &Readers) -> Result<bool> {
     Ok(sqlx::query_scalar(UNKNOWN).fetch_one(pool).await?)
 }
 
-/// Writes down what a domain's standing is, and why. `holds_until`: an answer to a batch said so, and is believed until then.
-/// True if that is news.
+/// Writes down what a domain's standing is, and why. `holds_until`: an answer to a batch said so, and is believed until
+/// then. True if that is news.
 ///
 /// # Errors
 ///
@@ -232,7 +236,8 @@ pub async fn blocked_host(conn: &mut Conn, host: &str) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar(BLOCKED).bind(host).fetch_optional(conn).await?)
 }
 
-/// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. None if it is neither; else how many of its URLs wait.
+/// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. None if it is
+/// neither; else how many of its URLs wait.
 ///
 /// # Errors
 ///

@@ -9,6 +9,7 @@
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.
 
+mod accounts;
 mod census;
 mod claim;
 mod endings;
@@ -33,13 +34,14 @@ mod watched;
 mod wish_orders;
 mod wishes;
 
+pub use accounts::{FileAccount, accounts, receipts_written_tx, without_final_receipt};
 pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, enqueue};
 pub use files::{
-    Content, FileAccount, NewFile, OpenFile, Phase, Progress, Rejection, accounts, finish_tx, mark_read, progress,
-    receipts_written_tx, refused_if_all, register, reject, set_keys, unfinished, without_final_receipt,
+    Content, NewFile, OpenFile, Phase, Progress, Rejection, finish_tx, mark_read, progress, refused_if_all, register,
+    reject, set_keys, unfinished,
 };
 pub use finished::{FinishedFile, NearDeadline, file_name_tx, finish_files_tx, has_finished_files, near_deadlines_tx};
 pub use hosts::{

@@ -32,7 +32,8 @@ const RETRYABLE: &str = "
       and not exists (with recursive same (url_id) as (
                           select url_id from url_keys where url_key = j.value ->> 1
                           union all
-                          select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
+                          select o.older_id from same join urls as o on o.url_id = same.url_id
+                          where o.older_id is not null)
                       select 1 from same
                       join urls as v on v.url_id = same.url_id
                       left join submissions as s on s.submission_id = v.submission_id
@@ -69,7 +70,8 @@ const WISHED: &str = "
 
 const CANCEL: &str = "
     update urls set
-        state = 5, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?2, wait_until = null, parked = 0, suspect = 0
+        state = 5, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?2, wait_until = null, parked = 0,
+        suspect = 0
     where url_id in (select value from json_each(?1))";
 
 const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select value from json_each(?1))";

@@ -13,7 +13,8 @@ use crate::words::Stored;
 
 /// Rows of the batch go back to `pending`, or to `held`; an attempt that does not count is taken back.
 const RELEASE: &str = "
-    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6, reason_with = ?7,
+    update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6,
+    reason_with = ?7,
         suspect = case ?2 when 0 then suspect else 0 end
     where submission_id = ?1 and state = 1";
 

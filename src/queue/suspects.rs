@@ -44,7 +44,8 @@ const HELD_AMONG: &str = "
     where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
 
 const END: &str = "
-    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6, suspect = 0, wait_until = null
+    update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6, suspect = 0,
+    wait_until = null
     where url_id = ?1 and state = 0";
 
 const ANY: &str = "select exists (select 1 from cases)";

@@ -21,14 +21,16 @@ use crate::words::Stored;
 
 /// The line that came first, as its row has it until the first merge.
 const ADD_FIRST: &str = "
-    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at, ends_at)
+    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
+    ends_at)
     select url_id, file_id, line, 0, priority, not_before, deadline,
            coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
            iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null)
     from urls where url_id = ?1";
 
 const ADD: &str = "
-    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at, ends_at)
+    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
+    ends_at)
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const URL: &str = "
@@ -42,7 +44,8 @@ const LAST_ENDED: &str = "
     select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1";
 
 const END_URL: &str = "
-    update urls set state = ?2, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?5, wait_until = null, parked = 0, suspect = 0
+    update urls set state = ?2, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?5, wait_until = null,
+    parked = 0, suspect = 0
     where url_id = ?1";
 
 const SET_URL: &str = "

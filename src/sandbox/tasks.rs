@@ -49,7 +49,7 @@ impl Task {
         match part {
             _ if now >= self.done => (&self.end, self.end_process.clone()),
             part if part < PENDING_PART => ("Pending", "0%".to_owned()),
-            part => ("Refreshing", format!("{}%", (part * 100.0) as u8)),
+            part => ("Refreshing", format!("{:.0}%", (part * 100.0).floor())),
         }
     }
 }
@@ -130,6 +130,7 @@ impl Tasks {
     fn add(&mut self, id: &str, url: &Arc<str>, now: Time) {
         let odd = self.odd(id, url);
         let rules = &self.rules;
+        #[expect(clippy::cast_possible_truncation, reason = "a number beyond the bounds becomes the bound")]
         let seconds = |seconds: f64| TimeDelta::milliseconds((seconds * 1000.0) as i64);
         let minutes = MINUTES.0 + (MINUTES.1 - MINUTES.0) * self.chance(url, 1);
         let takes = odd.takes.or(rules.takes).unwrap_or_else(|| seconds(minutes * 60.0 / rules.speed));
@@ -204,7 +205,7 @@ impl Tasks {
         let fitting: Vec<&Task> = asked_for.iter().filter(with_status).map(|at| &self.rows[*at]).collect();
         let shown = fitting.iter().skip((page - 1).saturating_mul(size)).take(size);
         let shown: Vec<Value> = shown.map(|task| row(task, shown_at(task), self.rules.respelled)).collect();
-        let total = fitting.len().saturating_add_signed(self.rules.total_off as isize);
+        let total = fitting.len().saturating_add_signed(isize::try_from(self.rules.total_off).unwrap_or_default());
         for at in asked_for {
             self.rows[at].seen = now;
         }

@@ -211,6 +211,7 @@ fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<()
 
 /// From when on requests are so plentiful that a batch need not be full. In the day's last tenth they always are, so
 /// that nothing lingers into the reset, where what is not spent expires.
+#[expect(clippy::cast_possible_truncation, reason = "a number beyond the bounds becomes the bound")]
 fn plentiful_from(spent: &Spent, policy: &Policy) -> Time {
     let share = f64::from(spent.requests) / f64::from(policy.requests_per_day.max(1));
     let day = (spent.day.ends_at - spent.day.starts_at).as_seconds_f64();

@@ -279,6 +279,11 @@ impl BadRate {
 
     /// The largest ordinary batch that is worth while: it is refused every second time at most (an answer tells the
     /// most when both are equally likely).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number beyond the bounds becomes the bound"
+    )]
     pub fn batch_worth_while(self) -> u32 {
         ((std::f64::consts::LN_2 / self.share()) as u32).max(1)
     }

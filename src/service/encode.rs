@@ -26,6 +26,7 @@ const ONCE: [Spelling; 256] = table(false);
 /// Each byte encoded twice: itself or `%25XX`.
 const TWICE: [Spelling; 256] = table(true);
 
+#[expect(clippy::cast_possible_truncation, reason = "the number of a byte is one")]
 const fn table(twice: bool) -> [Spelling; 256] {
     let mut table = [([0; 5], 1); 256];
     let mut byte = 0;

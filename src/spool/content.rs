@@ -52,7 +52,9 @@ impl<R: BufRead> Content<R> {
         decided: Option<TextEncoding>,
     ) -> Result<Self, Unreadable> {
         let start = reader.fill_buf()?;
-        if let Some(fault) = other_kind(&start[..start.len().min(HEAD_BYTES as usize)], format) {
+        if let Some(fault) =
+            other_kind(&start[..start.len().min(usize::try_from(HEAD_BYTES).unwrap_or(usize::MAX))], format)
+        {
             return Err(fault.into());
         }
         let mut content = Self {

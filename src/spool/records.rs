@@ -80,7 +80,7 @@ impl Record {
         self.state = match (self.state, byte) {
             (State::Quoted, b'"') => State::AfterQuote,
             (State::Quoted, _) => State::Quoted,
-            (State::AfterQuote, b'"') | (State::CellStart, b'"') => State::Quoted,
+            (State::AfterQuote | State::CellStart, b'"') => State::Quoted,
             (_, _) if is_separator => State::CellStart,
             (State::AfterQuote | State::AfterCell, b' ' | b'\t') => State::AfterCell,
             (State::AfterQuote | State::AfterCell, _) => {

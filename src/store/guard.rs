@@ -51,7 +51,7 @@ impl Guard {
         let mut holder = hold(&store).await?;
         let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;
         let real = real_path(&store.path);
-        let content = Content::of(&real, (application & i64::from(u32::MAX)) as u32);
+        let content = Content::of(&real, u32::try_from(application & i64::from(u32::MAX)).unwrap_or_default());
         let content = content.map_err(|error| Error::Other(error.into()))?;
         let beside = ["-wal", "-shm"].map(|end| {
             let path = beside(&real, end);

@@ -163,8 +163,8 @@ fn evidence(outcome: &Outcome, reason: &Reason, at: &Circumstances) -> Option<Ev
     Some(Evidence { blame, why: reason.clone(), unsure, standing, holds })
 }
 
-/// What to do about a submission whose end nobody will know, and why not: its URLs go on without it, as `[budget] in_doubt`
-/// says, and those that are sent anew are counted as possible doubles.
+/// What to do about a submission whose end nobody will know, and why not: its URLs go on without it, as `[budget]
+/// in_doubt` says, and those that are sent anew are counted as possible doubles.
 pub fn give_up(why: ReasonKind, at: &Circumstances) -> Reaction {
     let mut reaction = react(Err(&Fault::lost(&words::reason_kind(why).en)), at);
     if at.in_doubt == InDoubt::Resubmit {

@@ -154,7 +154,9 @@ pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<
         let left = course.urls.saturating_sub(seen.ended());
         if ended > 0 && left > 0 {
             let expected = took.as_seconds_f64() / f64::from(ended) * f64::from(left);
-            wait = wait.min(TimeDelta::milliseconds((expected * 1000.0) as i64));
+            #[expect(clippy::cast_possible_truncation, reason = "a number beyond the bounds becomes the bound")]
+            let expected = TimeDelta::milliseconds((expected * 1000.0) as i64);
+            wait = wait.min(expected);
         }
     }
     let wait = wait.max(age / PART_MIN).max(least).min(WAIT_MAX);

@@ -212,13 +212,13 @@ const fn of_here(kind: ReasonKind) -> Words {
         }
         ReasonKind::Cancelled => Words::fixed("cancelled by the operator", "已由操作员取消"),
         ReasonKind::IsolationSpent => Words::fixed(
-            "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are spent \
-             ([retry] isolate_requests_max); it goes on tomorrow",
+            "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are \
+            spent ([retry] isolate_requests_max); it goes on tomorrow",
             "所在批次被服务端拒绝，今日用于查明错误 URL 的请求已用完（[retry] isolate_requests_max）；明日继续",
         ),
         ReasonKind::IsolationOff => Words::fixed(
-            "it was in a batch that the service refused, and [retry] isolate_requests_max = 0 allows no request for finding out \
-             which URL is wrong",
+            "it was in a batch that the service refused, and [retry] isolate_requests_max = 0 allows no request for \
+            finding out which URL is wrong",
             "所在批次被服务端拒绝，而 [retry] isolate_requests_max = 0 不允许用请求查明哪个 URL 有误",
         ),
         ReasonKind::NotOnline => Words::fixed(
@@ -254,7 +254,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for kind in ReasonKind::VARIANTS {
             let words = reason_kind(*kind);
-            assert!(words.zh.chars().any(|c| !c.is_ascii()), "{kind:?}: {}", words.zh);
+            assert!(!words.zh.is_ascii(), "{kind:?}: {}", words.zh);
             assert!(seen.insert(words.en.clone().into_owned()) && seen.insert(words.zh.into_owned()), "{kind:?}");
             assert_eq!(kind.code().parse(), Ok(*kind));
         }

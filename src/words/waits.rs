@@ -42,15 +42,15 @@ pub fn wait(why: &WaitWhy) -> Words {
         ),
         WaitWhy::Hosts { urls } => Words::made(
             format!(
-                "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` lists \
-                 them, and they go on by themselves"
+                "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` \
+                lists them, and they go on by themselves"
             ),
             format!("域名：余下 {urls} 个 URL 的域名在此账号中未上线；`prefetchd hosts` 可列出，上线后自动继续"),
         ),
         WaitWhy::QueueFull { in_flight, limit } => Words::made(
             format!(
-                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; tasks are looked at, \
-                 and it goes on when some of them have ended"
+                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; tasks are \
+                looked at, and it goes on when some of them have ended"
             ),
             format!("服务端队列的空位：其中已有 {in_flight} 个 URL，约可容纳 {limit} 个；正在查询任务，部分结束后继续"),
         ),
@@ -97,8 +97,8 @@ fn of_budget(why: &WaitWhy) -> Words {
             format!("预留额度释放：剩余 {left} 次请求留给紧急 URL"),
         ),
         _ => Words::fixed(
-            "the next budget day: the database is older than what was spent today, and the service's quota cannot be read; \
-             `prefetchd budget confirm --requests-used N` settles it",
+            "the next budget day: the database is older than what was spent today, and the service's quota cannot be \
+            read; `prefetchd budget confirm --requests-used N` settles it",
             "下一预算日：数据库早于今日实际用量，又无法读取服务端配额；可用 `prefetchd budget confirm --requests-used N` 确认",
         ),
     }

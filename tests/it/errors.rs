@@ -213,7 +213,8 @@ fn an_account_that_answers_free_calls_only_is_not_asked_every_minute() {
     assert_eq!(world.preloads().len(), 2);
 }
 
-/// A server that is not the sandbox: it tells the quota and the domains as it should and answers everything else with `answer`.
+/// A server that is not the sandbox: it tells the quota and the domains as it should and answers everything else with
+/// `answer`.
 fn server(answer: fn(&mut std::net::TcpStream) -> usize) -> (String, std::thread::JoinHandle<usize>) {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -197,7 +197,8 @@ fn a_list_of_domains_that_cannot_be_had_now_stops_nobody() {
 #[test]
 fn a_bad_url_and_a_bad_domain_in_one_batch_are_both_found() {
     let scenario = format!(
-        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"bad.example.com\"\nstatus = \"offline\"\n{}",
+        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"bad.example.com\"\n\
+        status = \"offline\"\n{}",
         bad_urls("/seg-000033.ts", "InvalidObjectPath.Malformed")
     );
     let world = World::new(&scenario, "");
@@ -215,11 +216,13 @@ fn a_bad_url_and_a_bad_domain_in_one_batch_are_both_found() {
 #[test]
 fn a_test_whose_answer_is_lost_is_held_where_that_is_asked_for() {
     let scenario = format!(
-        "[[fault]]\ncalls = [2]\naction = \"drop_after\"\n[[fault]]\ncalls = [3, 4, 5, 6, 7, 8]\naction = \"drop_before\"\n\
+        "[[fault]]\ncalls = [2]\naction = \"drop_after\"\n[[fault]]\ncalls = [3, 4, 5, 6, 7, 8]\n\
+        action = \"drop_before\"\n\
          [[fault]]\noperation = \"DescribeVodRefreshTasks\"\naction = \"error\"\ncode = \"Forbidden.RAM\"\n{}",
         bad_urls("/seg-000001.ts", "InvalidObjectPath.Malformed")
     );
-    let config = "[budget]\nin_doubt = \"hold\"\nurls_per_day = \"unlimited\"\n[retry]\nbackoff_min = \"1s\"\nbackoff_max = \"1s\"";
+    let config = "[budget]\nin_doubt = \"hold\"\nurls_per_day = \"unlimited\"\n[retry]\nbackoff_min = \"1s\"\n\
+        backoff_max = \"1s\"";
     let world = World::new(&scenario, config);
     let _daemon = world.ready_daemon();
     // The first half, which is the first test, has no bad one: it was accepted, and nobody knows.
@@ -276,7 +279,8 @@ fn urgent_suspects_wait_for_no_window() {
 #[test]
 fn a_domain_that_is_not_configured_costs_a_few_requests_only() {
     let scenario = format!(
-        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"new.example.com\"\nstatus = \"configure_failed\"\n"
+        "{NO_LIST}[[domain]]\nname = \"vod.example.com\"\n[[domain]]\nname = \"new.example.com\"\n\
+        status = \"configure_failed\"\n"
     );
     let world = World::new(&scenario, "[schedule]\nbatch_urls_max = 10\n");
     let _daemon = world.ready_daemon();

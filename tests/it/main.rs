@@ -1,6 +1,12 @@
 //! The whole, by behaviour: through the built binary, against the sandbox.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "numbers of tests are small"
+)]
 #![expect(unreachable_pub, reason = "modules of a test binary share with each other only")]
 
 mod answers;

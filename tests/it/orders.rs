@@ -150,7 +150,8 @@ fn what_is_in_a_batch_cannot_be_cancelled_and_that_is_said() {
 
 #[test]
 fn failed_expired_and_held_urls_go_again_when_the_operator_says_so() {
-    let fault = "[[fault]]\nurl_contains = \"/a/seg-000003.ts\"\ntimes = 8\naction = \"error\"\ncode = \"InvalidObjectPath.Malformed\"";
+    let fault = "[[fault]]\nurl_contains = \"/a/seg-000003.ts\"\ntimes = 8\naction = \"error\"\n\
+        code = \"InvalidObjectPath.Malformed\"";
     let world = World::new(&format!("[tasks]\nspeed = 1e6\n{fault}"), "[track]\nfirst_after = \"1s\"");
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 8));

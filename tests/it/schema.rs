@@ -71,7 +71,7 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/hosts UNPARK", "USING COVERING INDEX urls_parked"),
         ("queue/hosts BLOCKED_SUSPECTS", "USING INDEX urls_suspect"),
         ("queue/prune ENDED", "USING COVERING INDEX urls_ended"),
-        ("queue/files FINAL_RECEIPTS", "USING INDEX files_final"),
+        ("queue/accounts FINAL_RECEIPTS", "USING INDEX files_final"),
         ("queue/suspects HOLD", "USING INDEX urls_suspect"),
         ("queue/suspects RESUME", "USING INDEX urls_suspect"),
         ("notify/outbox NEXT", "USING INDEX notices_unsent"),

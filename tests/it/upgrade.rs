@@ -28,7 +28,8 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
         "select (select count(*) from v_files) as files, (select sum(cost) from submissions) as cost,
                 (select count(*) from v_submissions where outcome = 'in_doubt') as in_doubt,
                 (select value from facts where fact = 'unit') as unit,
-                (select count(*) from pragma_foreign_key_check) as broken, (select requests_used from v_budget) as used",
+                (select count(*) from pragma_foreign_key_check) as broken, (select requests_used
+                from v_budget) as used",
     )
     .fetch_one(store.read())
     .await
@@ -48,7 +49,8 @@ async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
                       probe_at = 0,
                       backoff_until = 0, backoff_failures = 1, backoff_why = 'the network';
                   update daemon set waiting_for = 'better times';
-                  update hosts set standing = 'refused', why = 'not yours' where host_id = (select min(host_id) from hosts)";
+                  update hosts set standing = 'refused', why = 'not yours' where host_id = (select min(host_id)
+                  from hosts)";
     sqlx::raw_sql(pauses).execute(&mut old).await.unwrap();
     let told = "select count(*) as n, group_concat(distinct reason) as said from v_urls where reason is not null";
     let before = sqlx::query(told).fetch_one(&mut old).await.unwrap();

@@ -112,7 +112,7 @@ pub(super) async fn add(
 fn displaced(before: &Forecast, after: &Forecast, names: &Names) -> Vec<Displaced> {
     let old: BTreeMap<Option<i64>, &FileForecast> = before.files.iter().map(|file| (file.file_id, file)).collect();
     let mut displaced = Vec::new();
-    for file in after.files.iter() {
+    for file in &after.files {
         let Some(old) = old.get(&file.file_id) else { continue };
         let later = file.last_at.zip(old.last_at).map_or(TimeDelta::zero(), |(after, before)| after - before);
         let missed = file.missed().saturating_sub(old.missed());

@@ -387,7 +387,8 @@ proptest! {
                 if let Some(limit) = urls_per_day {
                     prop_assert!(urls_used + plan.urls_max <= limit);
                 }
-                if plan.weakest == Priority::Low && at < policy.day_starts.next(policy.reserve_until, snapshot.spent.day.starts_at) {
+                let released_at = policy.day_starts.next(policy.reserve_until, snapshot.spent.day.starts_at);
+                if plan.weakest == Priority::Low && at < released_at {
                     prop_assert!(policy.requests_per_day - requests > reserve);
                 }
             }

@@ -298,7 +298,10 @@ proptest! {
                 ready_at: group.ready_at,
             })).collect(),
             snapshot: Snapshot {
-                ready: Ready::default(), spent: start.spent.clone(), standing: start.standing.clone(), cases: Cases::default(),
+                ready: Ready::default(),
+            spent: start.spent.clone(),
+            standing: start.standing.clone(),
+            cases: Cases::default(),
         flight: None,
             },
             account: (unit.unwrap_or(Unit::Requests), quota, BTreeMap::new()),
@@ -331,7 +334,8 @@ proptest! {
         }
         prop_assert_eq!(forecast.urls, groups.iter().map(|group| group.urls).sum::<u64>());
         prop_assert_eq!(forecast.beyond, 0);
-        let days: Vec<_> = plain.days.iter().map(|(day, (requests, urls))| (day.to_string(), *requests, *urls)).collect();
+        let days = plain.days.iter().map(|(day, (requests, urls))| (day.to_string(), *requests, *urls));
+        let days: Vec<_> = days.collect();
         let told: Vec<_> = forecast.days.iter().map(|day| (day.day.clone(), day.requests, day.urls)).collect();
         prop_assert_eq!(told, days);
         for day in &forecast.days {

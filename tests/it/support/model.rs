@@ -1,5 +1,5 @@
-//! The pure core at work without disk or network: the submitter's decisions and reactions on a queue in memory, on a clock
-//! that is a number. What the stages do with tables, this does with sets; every decision is the program's own.
+//! The pure core at work without disk or network: the submitter's decisions and reactions on a queue in memory, on a
+//! clock that is a number. What the stages do with tables, this does with sets; every decision is the program's own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;

@@ -298,7 +298,8 @@ fn a_scenario_that_contradicts_itself_is_refused_with_its_section() {
 #[test]
 fn an_error_may_be_xml_and_ask_to_be_left_alone() {
     let mut caller = Caller::new(
-        "[answers]\nxml_errors = true\n[[fault]]\ncalls = [1]\naction = \"error\"\ncode = \"A<B&C\"\nretry_after = \"3s\"",
+        "[answers]\nxml_errors = true\n[[fault]]\ncalls = [1]\naction = \"error\"\ncode = \"A<B&C\"\n\
+        retry_after = \"3s\"",
     );
     let call = caller.preload("vod.example.com/a");
     let sent = caller.hand_over(&call);

@@ -1,0 +1,168 @@
+//! What became of the lines of dropped files, and whether their receipts say so.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::files::{count, ids};
+use crate::model::{FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
+use crate::store::{Readers, Result, WriteTx};
+
+const ACCOUNT: &str = "
+    select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
+           lines, queued, merged, fresh, refused, rejected_why, finished_at,
+           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id,
+           rejected_code, rejected_zh, encoding,
+           merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
+           merged_cancelled, merged_held, merged_unconfirmed
+    from files where file_id in (select value from json_each(?1))";
+
+const FINAL_RECEIPTS: &str = "
+    select file_id, stored_name, exists (select 1 from files as later
+                                         where later.stored_name = files.stored_name and later.file_id > files.file_id)
+    from files indexed by files_final
+    where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
+
+/// Unless the file has been opened again, or its URLs have ended, since the receipt's numbers were read.
+const RECEIPTS_WRITTEN: &str = "
+    update files set receipt_final = 1
+    from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
+    where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted and files.finished_at is not null";
+
+const ACCOUNT_REFUSALS: &str = "
+    select code, sum(lines), file_id from file_refusals
+    where file_id in (select value from json_each(?1)) group by file_id, code";
+
+const ACCOUNT_WARNINGS: &str = "
+    select code, found, line, lines, file_id from file_warnings
+    where file_id in (select value from json_each(?1)) order by file_id, line, code, found";
+
+/// What became of a file's lines, for its receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileAccount {
+    /// As it was dropped.
+    pub name: String,
+    /// As it is called in `done/` or `rejected/`.
+    pub stored_name: String,
+    /// What was asked for in its directives.
+    pub keys: Keys,
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// Of its content, in hex.
+    pub sha256: Option<String>,
+    /// When it was claimed.
+    pub dropped_at: Time,
+    /// When its last line was committed.
+    pub read_at: Option<Time>,
+    /// Lines taken as URLs, good or bad.
+    pub lines: u64,
+    /// Rows added.
+    pub queued: u64,
+    /// Lines whose URL was live already.
+    pub merged: u64,
+    /// Lines whose URL completed lately.
+    pub fresh: u64,
+    /// Lines refused.
+    pub refused: u64,
+    /// The same by reason.
+    pub refusals: Vec<(LineFault, u64)>,
+    /// What was odd about it.
+    pub warnings: Vec<Warned>,
+    /// Why the file as a whole was refused.
+    pub rejected_why: Option<String>,
+    /// The word of that reason; none of a program of before.
+    pub rejected_code: Option<String>,
+    /// The reason in Chinese.
+    pub rejected_zh: Option<String>,
+    /// How its bytes mean text; none if all of them are ASCII.
+    pub encoding: Option<String>,
+    /// When nothing was left to do for it.
+    pub finished_at: Option<Time>,
+    /// Where its URLs are, in the order of [`UrlState::ALL`].
+    pub urls: [u64; UrlState::ALL.len()],
+    /// The same of the URLs that its lines were merged into.
+    pub merged_urls: [u64; UrlState::ALL.len()],
+}
+
+/// What became of the lines of files.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
+    let files = ids(files);
+    let mut conn = pool.acquire().await?;
+    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut conn).await?;
+    let mut accounts: HashMap<FileId, FileAccount> =
+        rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
+    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut conn).await? {
+        if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
+            account.refusals.push((LineFault::of_code(row.get(0)), count(&row, 1)));
+        }
+    }
+    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut conn).await? {
+        let warning = Warning::of_code(row.get(0));
+        if let Some((account, warning)) = accounts.get_mut(&FileId(row.get(4))).zip(warning) {
+            let (line, lines) = (count(&row, 2), count(&row, 3));
+            account.warnings.push(Warned { warning, line, lines, found: row.get(1) });
+        }
+    }
+    Ok(accounts)
+}
+
+fn account(row: &SqliteRow) -> FileAccount {
+    FileAccount {
+        name: row.get(0),
+        stored_name: row.get(1),
+        keys: Keys {
+            label: row.get(2),
+            priority: Priority::from_rank(row.get(3)),
+            not_before: row.get::<Option<i64>, _>(4).map(from_millis),
+            deadline: row.get::<Option<i64>, _>(5).map(from_millis),
+            force: row.get(6),
+        },
+        bytes: row.get::<Option<i64>, _>(7).map(i64::unsigned_abs),
+        sha256: row.get(8),
+        dropped_at: from_millis(row.get(9)),
+        read_at: row.get::<Option<i64>, _>(10).map(from_millis),
+        lines: count(row, 11),
+        queued: count(row, 12),
+        merged: count(row, 13),
+        fresh: count(row, 14),
+        refused: count(row, 15),
+        refusals: Vec::new(),
+        warnings: Vec::new(),
+        rejected_why: row.get(16),
+        rejected_code: row.get(28),
+        rejected_zh: row.get(29),
+        encoding: row.get(30),
+        finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
+        urls: std::array::from_fn(|at| count(row, 18 + at)),
+        merged_urls: std::array::from_fn(|at| count(row, 31 + at)),
+    }
+}
+
+/// Files that have ended and whose receipts do not say so yet, and whether a later file is stored under the same name by now,
+/// so that the receipt beside it is not theirs.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn without_final_receipt(pool: &Readers) -> Result<Vec<(FileId, String, bool)>> {
+    let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
+    Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
+}
+
+/// The receipts say how these files ended, as their accounts have it. One that has changed since is written again.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &HashMap<FileId, FileAccount>) -> Result<()> {
+    let submitted = UrlState::Submitted as usize;
+    let said = |account: &FileAccount| account.urls[submitted] + account.merged_urls[submitted];
+    let said: Vec<(i64, u64)> = files.iter().map(|(file, account)| (file.0, said(account))).collect();
+    sqlx::query(RECEIPTS_WRITTEN).bind(serde_json::json!(said).to_string()).execute(tx.conn()).await?;
+    Ok(())
+}
