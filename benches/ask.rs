@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use prefetchd::model::{ObjectUrl, Priority, UrlRules};
+use prefetchd::model::{Lane, ObjectUrl, Priority, UrlRules};
 use prefetchd::queue;
 use prefetchd::store::Store;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -54,8 +54,8 @@ const KEYS: &str = "insert or ignore into url_keys (url_key, url_id) select rand
 
 /// The rest: hosts, files, submissions (the last one open, of the others a tenth running), tasks, and every counter.
 const AROUND: [&str; 5] = [
-    "insert into budget_days (day, starts_at, ends_at, requests_limit, requests_used)
-     values ('2026-11-23', :start, :start + 86400000, 500, 400)",
+    "insert into budget_days (lane, day, starts_at, ends_at, requests_limit, requests_used)
+     values (1, '2026-11-23', :start, :start + 86400000, 500, 400)",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20)
      insert into hosts (host_id, host, standing, since) select i, printf('h%02d.example.com', i - 1), 'good', :start
      from n",
@@ -67,10 +67,10 @@ const AROUND: [&str; 5] = [
             iif(i <= :large, :per, 100)
      from n",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < :submissions)
-     insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, outcome, urls, cost, opened_at,
+     insert into submissions (submission_id, lane, day, nonce, state, signed_at, sent_at, outcome, urls, cost, opened_at,
      closed_at,
                               ended_at, http_status, request_id)
-     select i, '2026-11-23', printf('nonce-%d', i), i < :submissions, :start + i, :start + i,
+     select i, 1, '2026-11-23', printf('nonce-%d', i), i < :submissions, :start + i, :start + i,
             iif(i < :submissions, 'accepted', null), 1000, 1, :start + i, iif(i < :submissions, :start + i + 300, null),
             iif(i < :submissions * 9 / 10, :start + i + 60000, null), 200, printf('REQUEST-%d', i)
      from n",
@@ -128,7 +128,8 @@ async fn fill(database: &Path, urls: u64) {
     }
     let known = ObjectUrl::parse(KNOWN, &UrlRules { url_bytes_max: 1024, domains: vec![] }).unwrap();
     run(&mut conn, format!("update urls set url = '{KNOWN}' where url_id = {}", urls / 2)).await;
-    run(&mut conn, format!("insert or replace into url_keys values ({}, {})", known.key(), urls / 2)).await;
+    run(&mut conn, format!("insert or replace into url_keys values ({}, {})", known.key(Lane::Prefetch), urls / 2))
+        .await;
     for statement in COUNTERS {
         run(&mut conn, statement.to_owned()).await;
     }

@@ -16,26 +16,10 @@ drop view v_status;
 -- The owner of a dropped file: those of before belong to nobody.
 alter table files add column owner_uid integer;
 
--- 1: it may have been performed after the reset of the day that was charged, so that it counts on the next one, too.
-alter table submissions add column late integer not null default 0;
-
--- 1: it was charged before it had begun, by a clock that was wrong, and what it cost was counted on the day that it truly was.
-alter table budget_days add column folded integer not null default 0;
-
 -- What this daemon knows of the service's time: whether an answer bears it out, and what the service's clock is ahead of this
 -- machine's, in milliseconds.
 alter table daemon add column time_proved integer not null default 0;
 alter table daemon add column service_ahead_ms integer;
-
--- What the service taught, each with the time at which it was observed. Rebuilt without the list of names, which the program keeps.
-create table facts_new (
-    fact         text    primary key,
-    value        text    not null,
-    observed_at  integer not null
-) strict, without rowid;
-insert into facts_new select fact, value, observed_at from facts;
-drop table facts;
-alter table facts_new rename to facts;
 
 -- Files of the spool. Under which name one is stored is looked up when another of that name comes, or when it grows in done/.
 -- A file may be written to after its end was read: what it was then is kept.
@@ -50,18 +34,14 @@ create index files_stored on files (stored_name);
 insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_stored', '1000000 1');
 
 -- Keys: which one is in use (1 at the start, one more whenever another takes its place), where it was found, and what the service
--- says if it refuses it. And what a copy of a call must be equal to.
+-- says if it refuses it.
 alter table daemon add column key_source text;
 alter table daemon add column key_generation integer;
 alter table daemon add column key_refused text;
-alter table submissions add column request_sha256 text; -- of the signed form, in hex; null for those of before: no copy of them goes
 
 -- A url that was accepted, and of which the service never told how it ended: state 7 of urls.
 alter table files add column unconfirmed integer not null default 0;
-alter table tally add column unconfirmed integer not null default 0;
 create index urls_unconfirmed on urls (file_id) where state = 7;
--- Tasks that listed urls of it while it was in doubt, and did not fit it.
-alter table submissions add column set_aside text;
 -- What is given up by its age, when nobody was told.
 create index tracks_accepted on tracks (accepted_at) where look_at is not null;
 insert into sqlite_stat1 (tbl, idx, stat) values
@@ -150,11 +130,173 @@ alter table hosts add column why_code text;
 alter table hosts add column why_with text;
 alter table cases add column why_code text;
 alter table cases add column why_with text;
-alter table account add column backoff_code text;
-alter table account add column backoff_with text;
-alter table account add column paused_code text;               -- without parameters
 alter table daemon add column waiting_code text;
 alter table daemon add column waiting_with text;
+
+-- Lanes: what there was one of is there once for each operation, which has a number: 1 is prefetching, the only one so far. The tables
+-- are built anew, since their keys change, with foreign keys off: dropping a table that others name would empty those.
+-- The lane of url_keys is in its key: the hash of a url is another one in each lane.
+
+-- One budget day of a lane and its meter. The greatest day is the day that is charged: it never goes back.
+create table budget_days_new (
+    lane            integer not null,
+    day             text    not null,              -- date at the offset of day_starts, e.g. 2026-11-23
+    starts_at       integer not null,
+    ends_at         integer not null,
+    requests_limit  integer not null,
+    requests_used   integer not null default 0,
+    urls_limit      integer,                       -- null: not limited here
+    urls_used       integer not null default 0,    -- urls of accepted submissions and of those whose end is unknown
+    unbooked        integer not null default 0,    -- of requests_used: charged, but by no submission that this database knows
+    unsure          integer not null default 0,    -- 1: this database is older than the marker in the spool
+    exhausted_why   text,                          -- the service's code, when it said that the day's quota is used up
+    refused_urls    integer,                       -- a batch of so many was refused for the day's quota
+    -- the service's last word on the day's quota, and what was charged here when it was said
+    quota           integer,
+    remain          integer,
+    observed_at     integer,
+    seen_requests   integer,
+    seen_urls       integer,
+    isolations      integer not null default 0,    -- requests spent on finding what was wrong in refused batches
+    drift           integer,                       -- spent by others, in the unit of the quota; null while that is unknown
+    -- 1: it was charged before it had begun, by a clock that was wrong, and what it cost was counted on the day that it truly was
+    folded          integer not null default 0,
+    primary key (lane, day)
+) strict, without rowid;
+insert into budget_days_new (lane, day, starts_at, ends_at, requests_limit, requests_used, urls_limit, urls_used, unbooked, unsure,
+                             exhausted_why, refused_urls, quota, remain, observed_at, seen_requests, seen_urls, isolations, drift)
+    select 1, day, starts_at, ends_at, requests_limit, requests_used, urls_limit, urls_used, unbooked, unsure,
+           exhausted_why, refused_urls, quota, remain, observed_at, seen_requests, seen_urls, isolations, drift
+    from budget_days;
+drop table budget_days;
+alter table budget_days_new rename to budget_days;
+
+-- The account book: one call of a lane's operation. The cost is committed before the call leaves.
+create table submissions_new (
+    submission_id  integer primary key,
+    lane           integer not null,
+    day            text    not null,
+    nonce          text    not null unique,
+    state          integer not null default 0,     -- 0 open (urls leased), 1 accepted, 2 deferred, 3 refused, 4 in doubt, given up
+    signed_at      integer not null,               -- the timestamp in the call; a copy carries the same
+    sent_at        integer not null,               -- when the last copy was sent
+    sends          integer not null default 1,     -- copies sent, all with the same nonce: the service performs one at most
+    -- while it is open and no answer came
+    doubt_since    integer,
+    arrived        integer not null default 0,     -- 1: the service has seen the nonce
+    absent_at      integer,                        -- when the service last answered that it lists no such task
+    next_at        integer,                        -- when the next step towards its end is due
+    double_urls    integer not null default 0,     -- urls sent anew although this submission may have been accepted
+    outcome        text,                           -- the word for it, e.g. accepted, throttled
+    urls           integer not null,
+    suspects       integer not null default 0,     -- of urls: carried to find what an earlier batch was refused for
+    cost           integer not null,               -- requests charged; 0 once given back
+    opened_at      integer not null,
+    closed_at      integer,
+    ended_at       integer,                        -- when its tasks had all ended; null while they run
+    http_status    integer,
+    code           text,
+    message        text,
+    request_id     text,
+    -- 1: it may have been performed after the reset of the day that was charged, so that it counts on the next one, too
+    late           integer not null default 0,
+    request_sha256 text,                           -- of the signed form, in hex: a copy must match it; null for those of before: none goes
+    set_aside      text,                           -- tasks that listed urls of it while it was in doubt, and did not fit it
+    foreign key (lane, day) references budget_days (lane, day)
+) strict;
+insert into submissions_new (submission_id, lane, day, nonce, state, signed_at, sent_at, sends, doubt_since, arrived, absent_at, next_at,
+                             double_urls, outcome, urls, suspects, cost, opened_at, closed_at, ended_at, http_status, code, message,
+                             request_id)
+    select submission_id, 1, day, nonce, state, signed_at, sent_at, sends, doubt_since, arrived, absent_at, next_at,
+           double_urls, outcome, urls, suspects, cost, opened_at, closed_at, ended_at, http_status, code, message,
+           request_id
+    from submissions;
+drop table submissions;
+alter table submissions_new rename to submissions;
+
+create index submissions_open on submissions (submission_id) where state = 0;
+create index submissions_sent on submissions (opened_at);
+create index submissions_ended on submissions (ended_at, submission_id) where ended_at is not null;
+create index submissions_double on submissions (double_urls) where double_urls > 0;
+create index submissions_running on submissions (submission_id) where state = 1 and ended_at is null;
+create index submissions_opened on submissions (strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch'));
+
+-- How many urls of a lane are in which state, by priority.
+create table tally_new (
+    lane         integer not null,
+    priority     integer not null,
+    pending      integer not null default 0,
+    leased       integer not null default 0,
+    submitted    integer not null default 0,
+    complete     integer not null default 0,
+    failed       integer not null default 0,
+    expired      integer not null default 0,
+    cancelled    integer not null default 0,
+    held         integer not null default 0,
+    unconfirmed  integer not null default 0,
+    primary key (lane, priority)
+) strict, without rowid;
+insert into tally_new (lane, priority, pending, leased, submitted, complete, failed, expired, cancelled, held)
+    select 1, priority, pending, leased, submitted, complete, failed, expired, cancelled, held from tally;
+drop table tally;
+alter table tally_new rename to tally;
+
+-- What has been learned of the account in a lane: backoff and pause survive a restart.
+create table account_new (
+    lane               integer primary key,
+    backoff_until      integer,
+    backoff_failures   integer not null default 0,
+    backoff_why        text,
+    backoff_code       text,
+    backoff_with       text,
+    paused_why         text,
+    paused_code        text,                       -- without parameters
+    paused_since       integer,
+    probe_at           integer,                    -- when a free call will try whether the pause is over
+    probes             integer not null default 0,
+    -- the operator's pause, beside those above: the same in all lanes
+    stopped_why        text,
+    stopped_by         text,
+    stopped_at         integer,
+    paused_told        integer not null default 0, -- 1: somebody was told, and not yet that it is over
+    drift_said_day     text,                       -- drift is logged once a day
+    urgent_said_day    text,                       -- that the budget ran out with urgent urls waiting, too
+    good_urls          real    not null default 0, -- accepted lately, and ...
+    bad_urls           real    not null default 0  -- ... refused by the service alone: how many urls are bad
+) strict;
+insert into account_new (lane, backoff_until, backoff_failures, backoff_why, paused_why, paused_since, probe_at, probes, stopped_why,
+                         stopped_by, stopped_at, paused_told, drift_said_day, urgent_said_day, good_urls, bad_urls)
+    select 1, backoff_until, backoff_failures, backoff_why, paused_why, paused_since, probe_at, probes, stopped_why,
+           stopped_by, stopped_at, paused_told, drift_said_day, urgent_said_day, good_urls, bad_urls
+    from account;
+drop table account;
+alter table account_new rename to account;
+
+-- What the service taught of a lane, each with the time at which it was observed. The program keeps the list of their names.
+create table facts_new (
+    lane         integer not null,
+    fact         text    not null,
+    value        text    not null,
+    observed_at  integer not null,
+    primary key (lane, fact)
+) strict, without rowid;
+insert into facts_new select 1, fact, value, observed_at from facts;
+drop table facts;
+alter table facts_new rename to facts;
+
+-- Nothing may point nowhere after that: else all of this is undone.
+create table broken (references_without_parent integer not null check (references_without_parent = 0)) strict;
+insert into broken select count(*) from pragma_foreign_key_check;
+drop table broken;
+
+insert into sqlite_stat1 (tbl, idx, stat) values
+    ('submissions', 'submissions_open', '1 1'),
+    ('submissions', 'submissions_double', '100 1'),
+    ('submissions', 'submissions_running', '500 1'),
+    ('submissions', 'submissions_ended', '5000 1 1'),
+    ('submissions', 'submissions_opened', '20000 1'),
+    ('submissions', null, '20000');
+analyze sqlite_schema;
 
 create view v_status as
 select
@@ -169,8 +311,8 @@ select
     t.pending, t.leased, t.submitted, t.complete, t.failed, t.expired, t.cancelled, t.held,
     (select coalesce(sum(pending), 0) from hosts where standing in ('refused', 'offline')) as parked,
     (select count(*) from urls where suspect > 0) as suspected,
-    (select count(*) from submissions where state = 0 and doubt_since is not null) as in_doubt,
-    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0) as possible_doubles,
+    (select count(*) from submissions where state = 0 and doubt_since is not null and lane = 1) as in_doubt,
+    (select coalesce(sum(double_urls), 0) from submissions where double_urls > 0 and lane = 1) as possible_doubles,
     d.http_problem,
     strftime('%Y-%m-%dT%H:%M:%fZ', a.paused_since / 1000.0, 'unixepoch') as paused_since,
     t.pending_urgent, t.pending_high, t.pending_normal, t.pending_low,
@@ -181,11 +323,11 @@ select
     t.unconfirmed,
     (select coalesce(sum(max(min(k.urls, s.urls - k.complete - k.failed), 0)), 0)
      from tracks as k indexed by tracks_accepted join submissions as s using (submission_id)
-     where k.look_at is not null
+     where k.look_at is not null and s.lane = 1
        and k.accepted_at > unixepoch('now') * 1000
-           - iif((select value from facts where fact = 'tasks_readable') = 'false', 1800000, 7200000))
-    + (select coalesce(sum(urls), 0) from submissions where state = 0) as in_flight,
-    (select max(json_extract(value, '$.fits'), 1) from facts where fact = 'in_flight_size') as in_flight_limit,
+           - iif((select value from facts where lane = 1 and fact = 'tasks_readable') = 'false', 1800000, 7200000))
+    + (select coalesce(sum(urls), 0) from submissions where state = 0 and lane = 1) as in_flight,
+    (select max(json_extract(value, '$.fits'), 1) from facts where lane = 1 and fact = 'in_flight_size') as in_flight_limit,
     iif(a.stopped_why is not null, 'stopped', iif(a.paused_why is null, null, coalesce(a.paused_code, 'text'))) as paused_code,
     iif(d.waiting_for is null, null, coalesce(d.waiting_code, 'text')) as waiting_code
 from daemon as d, account as a,
@@ -194,7 +336,8 @@ from daemon as d, account as a,
             sum(pending) as pending, sum(leased) as leased, sum(submitted) as submitted, sum(complete) as complete,
             sum(failed) as failed, sum(expired) as expired, sum(cancelled) as cancelled, sum(held) as held,
             sum(unconfirmed) as unconfirmed
-     from tally) as t;
+     from tally where lane = 1) as t
+where a.lane = 1;
 
 create view v_budget as
 select
@@ -206,7 +349,7 @@ select
     isolations,
     urls_limit,
     urls_used,
-    (select value from facts where fact = 'unit') as unit,
+    (select value from facts as k where k.lane = budget_days.lane and k.fact = 'unit') as unit,
     quota,
     remain,
     drift,
@@ -214,12 +357,13 @@ select
     exhausted_why,
     unsure,
     (select count(*) from submissions as s indexed by submissions_sent
-     where s.opened_at >= budget_days.starts_at - 86400000 and s.opened_at < budget_days.ends_at
+     where s.lane = budget_days.lane and s.opened_at >= budget_days.starts_at - 86400000 and s.opened_at < budget_days.ends_at
        and s.day < budget_days.day and s.cost > 0
        and (s.late = 1 or (s.state in (0, 4) and s.arrived = 0 and s.signed_at + 960000 > budget_days.starts_at))
     ) as requests_late,
-    (select iif(value = 'true', 1, 0) from facts where fact = 'refusals_cost') as refusals_cost
-from budget_days;
+    (select iif(value = 'true', 1, 0) from facts as k where k.lane = budget_days.lane and k.fact = 'refusals_cost') as refusals_cost
+from budget_days
+where lane = 1;
 
 create view v_files as
 select

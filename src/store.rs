@@ -103,7 +103,11 @@ impl Store {
         refuse_newer(path).await?;
         let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;
         check_library(&mut writer).await?;
+        // Tables that others name are built anew: with foreign keys on, dropping one would empty those. Each migration
+        // checks them at its end.
+        sqlx::query("pragma foreign_keys = off").execute(&mut writer).await?;
         migrator().run(&mut writer).await?;
+        sqlx::query("pragma foreign_keys = on").execute(&mut writer).await?;
         give_name(&mut writer).await?;
         // What was migrated is copied back at once: on a small disk there may be no room for both later.
         sqlx::query("pragma wal_checkpoint(passive)").execute(&mut writer).await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::{failure, load, open_existing, runtime, text, who};
+use crate::model::Lane;
 use crate::status::told_clock;
 use crate::{exit, ledger, queue, store};
 
@@ -36,7 +37,7 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
         let store = open_existing(&config).await?;
         let clock = told_clock(&mut store.read().acquire().await?).await?;
         let mut tx = store.write().await?;
-        let confirmed = ledger::confirm_tx(&mut tx, requests_used).await?;
+        let confirmed = ledger::confirm_tx(&mut tx, Lane::Prefetch, requests_used).await?;
         if let Some((day, requests)) = &confirmed {
             let what = format!("{requests} requests of {day} count as spent");
             queue::record_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;

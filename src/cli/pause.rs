@@ -5,6 +5,7 @@ use std::path::Path;
 use super::orders::patient;
 use super::text::out;
 use super::{load, open_existing, runtime, who};
+use crate::model::Lane;
 use crate::status::told_clock;
 use crate::{ledger, queue, store, words};
 
@@ -46,7 +47,7 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
         let now = told_clock(&mut store.read().acquire().await?).await?.now();
         let mut tx = patient(&store).await?;
         let was_paused = ledger::go_on_tx(&mut tx).await?;
-        let account = ledger::standing(tx.conn(), now).await?.pause;
+        let account = ledger::standing(tx.conn(), Lane::Prefetch, now).await?.pause;
         let is_asked = ledger::ask_at_once_tx(&mut tx).await?;
         if was_paused || is_asked {
             queue::record_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::credentials::{Credentials, Provider, Source};
 use crate::ledger::{self, Marker};
 use crate::meters;
+use crate::model::Lane;
 use crate::schedule::Policy;
 use crate::service::Service;
 use crate::spool::Folders;
@@ -164,8 +165,9 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
     let store = Arc::new(Store::open(database).await.with_context(|| format!("opening {}", database.display()))?);
-    if let Some(mark) =
-        Marker::in_spool(&config.spool.dir).read().context("reading the ledger's marker in the spool")?
+    if let Some(mark) = Marker::in_spool(&config.spool.dir, Lane::Prefetch)
+        .read()
+        .context("reading the ledger's marker in the spool")?
         && ledger::reconcile(&store, &Policy::from(config), mark).await?
     {
         warn!(

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use tracing::warn;
 
 use super::retention::Retention;
-use crate::model::Time;
+use crate::model::{Lane, Time};
 use crate::schedule::Ready;
 use crate::spool::Folders;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
@@ -146,7 +146,8 @@ impl Housekeeping {
     /// Says of files with which nothing is left to do that they are finished. False if there are none.
     async fn finish_files(&self, now: Time) -> store::Result<bool> {
         let store = &self.tools.store;
-        let is_tracked = ledger::standing(&mut store.read().acquire().await?, now).await?.tasks_readable;
+        let is_tracked =
+            ledger::standing(&mut store.read().acquire().await?, Lane::Prefetch, now).await?.tasks_readable;
         if !queue::has_finished_files(store.read(), is_tracked).await? {
             return Ok(false);
         }

@@ -11,7 +11,7 @@ use super::health::{not_ready, standing_still};
 use super::metrics::{self, Facts, Seen};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::Time;
+use crate::model::{Lane, Time};
 use crate::schedule::Policy;
 use crate::stage::{Heartbeat, Live, Settings};
 use crate::status::read_report;
@@ -148,15 +148,15 @@ impl Desk {
     /// What the database says: numbers, and the report as JSON.
     async fn read(&self, config: &Config, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
         let pool = self.store.read();
-        let standing = ledger::standing(&mut pool.acquire().await?, now).await?;
-        let in_flight = ledger::in_flight(&mut pool.acquire().await?, &standing, now).await?;
-        let flight = ledger::flight(&mut pool.acquire().await?, &standing, now).await?;
+        let standing = ledger::standing(&mut pool.acquire().await?, Lane::Prefetch, now).await?;
+        let in_flight = ledger::in_flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
+        let flight = ledger::flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
         let seen = Seen {
             census: queue::census(pool).await?,
-            spent: ledger::spent(&mut pool.acquire().await?, policy.day_starts, now).await?,
+            spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,
             standing,
             flight: (in_flight, flight.map(|flight| flight.size.limit())),
-            last_accepted: ledger::last_accepted(pool).await?,
+            last_accepted: ledger::last_accepted(pool, Lane::Prefetch).await?,
             concerns: status::concerns(pool).await?,
         };
         let mut conn = pool.acquire().await?;

@@ -1,10 +1,10 @@
-//! What has been learned of the account: backoff, pause, the largest batch. It is written down, so that a restart
+//! What has been learned of the account in a lane: backoff, pause, the largest batch. It is written down, so that a restart
 //! neither forgets a backoff nor asks again what is known.
 
 use chrono::TimeDelta;
 use sqlx::Row;
 
-use crate::model::{BudgetDay, PauseWhy, Reason, Stopped, Time, from_millis, to_millis};
+use crate::model::{BudgetDay, Lane, PauseWhy, Reason, Stopped, Time, from_millis, to_millis};
 use crate::schedule::{BackingOff, BadRate, Pause, Standing, Unit};
 use crate::store::{Conn, Result, WriteTx};
 use crate::words::Stored;
@@ -12,22 +12,25 @@ use crate::words::Stored;
 const STANDING: &str = "
     select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
            stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code
-    from account";
+    from account where lane = ?1";
 
 const BACK_OFF: &str = "
     update account set backoff_until = ?1, backoff_failures = backoff_failures + 1,
-        backoff_why = ?2, backoff_code = ?3, backoff_with = ?4";
+        backoff_why = ?2, backoff_code = ?3, backoff_with = ?4
+    where lane = ?5";
 
 const PAUSE: &str = "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
-        probes = probes + 1, paused_why = ?1, paused_code = ?4, probe_at = ?3";
+        probes = probes + 1, paused_why = ?1, paused_code = ?4, probe_at = ?3
+    where lane = ?5";
 
-const TELL_PAUSED: &str = "update account set paused_told = 1 where paused_told = 0";
+const TELL_PAUSED: &str = "update account set paused_told = 1 where lane = ?1 and paused_told = 0";
 
-const TELL_RESUMED: &str = "update account set paused_told = 0 where paused_told = 1";
+const TELL_RESUMED: &str = "update account set paused_told = 0 where lane = ?1 and paused_told = 1";
 
-const RESUME: &str = "update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null";
+const RESUME: &str =
+    "update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null where lane = ?1";
 
 const STOP: &str = "update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3";
 
@@ -55,31 +58,33 @@ const PROVEN_WELL: &str = "
     update account set
         backoff_until = null, backoff_failures = 0, backoff_why = null, backoff_code = null, backoff_with = null,
         paused_why = null, paused_code = null, paused_since = null, probe_at = null, probes = 0
-    where backoff_failures > 0 or paused_why is not null or probes > 0";
+    where lane = ?1 and (backoff_failures > 0 or paused_why is not null or probes > 0)";
 
-const FACTS: &str = "select fact, value, observed_at from facts";
+const FACTS: &str = "select fact, value, observed_at from facts where lane = ?1";
 
-const QUOTA: &str = "select value from facts where fact = 'quota'";
+const QUOTA: &str = "select value from facts where lane = ?1 and fact = 'quota'";
 
 const NOTE_FACT: &str = "
-    insert into facts (fact, value, observed_at) values (?1, ?2, ?3)
-    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+    insert into facts (lane, fact, value, observed_at) values (?4, ?1, ?2, ?3)
+    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at";
 
 /// Only a larger one is news.
 const NOTE_ACCEPTED: &str = "
-    insert into facts (fact, value, observed_at) values ('batch_urls_accepted', ?1, ?2)
-    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at
+    insert into facts (lane, fact, value, observed_at) values (?3, 'batch_urls_accepted', ?1, ?2)
+    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at
     where cast(facts.value as integer) < ?1";
 
 const SAY_DRIFT: &str = "
-    update account set drift_said_day = ?1 where drift_said_day is null or drift_said_day <> ?1";
+    update account set drift_said_day = ?1
+    where lane = ?2 and (drift_said_day is null or drift_said_day <> ?1)";
 
 const SAY_URGENT: &str = "
-    update account set urgent_said_day = ?1 where urgent_said_day is null or urgent_said_day <> ?1";
+    update account set urgent_said_day = ?1
+    where lane = ?2 and (urgent_said_day is null or urgent_said_day <> ?1)";
 
-const BAD_RATE: &str = "select good_urls, bad_urls from account";
+const BAD_RATE: &str = "select good_urls, bad_urls from account where lane = ?1";
 
-const NOTE_BAD_RATE: &str = "update account set good_urls = ?1, bad_urls = ?2";
+const NOTE_BAD_RATE: &str = "update account set good_urls = ?1, bad_urls = ?2 where lane = ?3";
 
 /// A refusal to say something is believed for so long, then it is asked again: policies change.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
@@ -137,8 +142,8 @@ impl Fact {
 /// # Errors
 ///
 /// What the database says.
-pub async fn standing(conn: &mut Conn, now: Time) -> Result<Standing> {
-    let row = sqlx::query(STANDING).fetch_one(&mut *conn).await?;
+pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing> {
+    let row = sqlx::query(STANDING).bind(lane.number()).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);
     let mut standing = Standing {
@@ -161,7 +166,7 @@ pub async fn standing(conn: &mut Conn, now: Time) -> Result<Standing> {
         bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };
-    for row in sqlx::query(FACTS).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(FACTS).bind(lane.number()).fetch_all(&mut *conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         let holds = now - from_millis(row.get(2)) < REFUSAL_HOLDS;
         match fact.as_str() {
@@ -187,8 +192,8 @@ pub async fn standing(conn: &mut Conn, now: Time) -> Result<Standing> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn known_quota(conn: &mut Conn) -> Result<Option<u64>> {
-    let quota: Option<String> = sqlx::query_scalar(QUOTA).fetch_optional(conn).await?;
+pub async fn known_quota(conn: &mut Conn, lane: Lane) -> Result<Option<u64>> {
+    let quota: Option<String> = sqlx::query_scalar(QUOTA).bind(lane.number()).fetch_optional(conn).await?;
     Ok(quota.and_then(|quota| quota.parse().ok()))
 }
 
@@ -197,9 +202,10 @@ pub async fn known_quota(conn: &mut Conn) -> Result<Option<u64>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &Reason) -> Result<()> {
+pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Reason) -> Result<()> {
     let why = Stored::from(why);
     let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
+    let query = query.bind(lane.number());
     query.execute(tx.conn()).await?;
     Ok(())
 }
@@ -210,11 +216,18 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, until: Time, why: &Reason) -> Res
 /// # Errors
 ///
 /// What the database says.
-pub(super) async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<bool> {
+pub(super) async fn pause_tx(
+    tx: &mut WriteTx<'_>,
+    lane: Lane,
+    why: &PauseWhy,
+    now: Time,
+    probe_at: Time,
+) -> Result<bool> {
     let why = Stored::from(why);
     let pause = sqlx::query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
+    let pause = pause.bind(lane.number());
     pause.execute(tx.conn()).await?;
-    Ok(sqlx::query(TELL_PAUSED).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(sqlx::query(TELL_PAUSED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// The account is well. True if somebody was told that it is not; from now on nobody is.
@@ -222,11 +235,11 @@ pub(super) async fn pause_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, pr
 /// # Errors
 ///
 /// What the database says.
-pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
-    Ok(sqlx::query(TELL_RESUMED).execute(tx.conn()).await?.rows_affected() > 0)
+pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bool> {
+    Ok(sqlx::query(TELL_RESUMED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// An operator pauses the submitter until [`go_on_tx`], across restarts.
+/// An operator pauses all lanes until [`go_on_tx`], across restarts.
 ///
 /// # Errors
 ///
@@ -251,8 +264,8 @@ pub async fn go_on_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn resume_tx(tx: &mut WriteTx<'_>) -> Result<()> {
-    sqlx::query(RESUME).execute(tx.conn()).await?;
+pub async fn resume_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
+    sqlx::query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -291,8 +304,8 @@ pub async fn forget_refusals_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn proven_well_tx(tx: &mut WriteTx<'_>) -> Result<()> {
-    sqlx::query(PROVEN_WELL).execute(tx.conn()).await?;
+pub async fn proven_well_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
+    sqlx::query(PROVEN_WELL).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -301,9 +314,10 @@ pub async fn proven_well_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn note_fact_tx(tx: &mut WriteTx<'_>, fact: Fact, now: Time) -> Result<()> {
+pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Time) -> Result<()> {
     let (fact, value) = fact.row();
-    sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).execute(tx.conn()).await?;
+    let query = sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
+    query.execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -312,9 +326,10 @@ pub async fn note_fact_tx(tx: &mut WriteTx<'_>, fact: Fact, now: Time) -> Result
 /// # Errors
 ///
 /// What the database says.
-pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, urls: usize, now: Time) -> Result<()> {
+pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, lane: Lane, urls: usize, now: Time) -> Result<()> {
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
-    sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).execute(tx.conn()).await?;
+    let query = sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).bind(lane.number());
+    query.execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -323,10 +338,11 @@ pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, urls: usize, now: Time) -> R
 /// # Errors
 ///
 /// What the database says.
-pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, good: u32, bad: u32) -> Result<()> {
-    let row = sqlx::query(BAD_RATE).fetch_one(tx.conn()).await?;
+pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, lane: Lane, good: u32, bad: u32) -> Result<()> {
+    let row = sqlx::query(BAD_RATE).bind(lane.number()).fetch_one(tx.conn()).await?;
     let rate = BadRate { good: row.get(0), bad: row.get(1) }.seen(good, bad);
-    sqlx::query(NOTE_BAD_RATE).bind(rate.good).bind(rate.bad).execute(tx.conn()).await?;
+    let query = sqlx::query(NOTE_BAD_RATE).bind(rate.good).bind(rate.bad).bind(lane.number());
+    query.execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -335,8 +351,8 @@ pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, good: u32, bad: u32) -> Resu
 /// # Errors
 ///
 /// What the database says.
-pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<bool> {
-    let said = sqlx::query(SAY_URGENT).bind(day.to_string()).execute(tx.conn()).await?;
+pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
+    let said = sqlx::query(SAY_URGENT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(said.rows_affected() > 0)
 }
 
@@ -345,7 +361,7 @@ pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<bool
 /// # Errors
 ///
 /// What the database says.
-pub async fn say_drift_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<bool> {
-    let said = sqlx::query(SAY_DRIFT).bind(day.to_string()).execute(tx.conn()).await?;
+pub async fn say_drift_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
+    let said = sqlx::query(SAY_DRIFT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(said.rows_affected() > 0)
 }

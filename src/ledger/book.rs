@@ -3,28 +3,28 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{BudgetDay, DayStart, SubmissionId, TaskId, Time, from_millis, to_millis};
+use crate::model::{BudgetDay, DayStart, Lane, SubmissionId, TaskId, Time, from_millis, to_millis};
 use crate::store::{Conn, Readers, Result, WriteTx};
 
 const GIVE_BACK: &str = "
     update budget_days set requests_used = requests_used - ?2, urls_used = urls_used - ?3
-    where day = (select day from submissions where submission_id = ?1)";
+    where (lane, day) = (select lane, day from submissions where submission_id = ?1)";
 
 const CHARGE_OTHER_DAY: &str = "
     update budget_days set requests_used = requests_used + s.cost, urls_used = urls_used + s.urls
-    from (select cost, urls, day as charged from submissions where submission_id = ?1) as s
-    where day = ?2 and s.charged < ?2";
+    from (select lane as own, cost, urls, day as charged from submissions where submission_id = ?1) as s
+    where lane = s.own and day = ?2 and s.charged < ?2";
 
 const UNCHARGE_DAY: &str = "
     update budget_days set requests_used = requests_used - s.cost, urls_used = urls_used - s.urls
-    from (select cost, urls, day as charged from submissions where submission_id = ?1) as s
-    where day = s.charged and s.charged < ?2";
+    from (select lane as own, cost, urls, day as charged from submissions where submission_id = ?1) as s
+    where lane = s.own and day = s.charged and s.charged < ?2";
 
 const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2";
 
 const OPEN: &str = "
-    insert into submissions (day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256)
-    values (?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7) returning submission_id";
+    insert into submissions (lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256)
+    values (?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7) returning submission_id";
 
 const CLOSE: &str = "
     update submissions set
@@ -36,8 +36,8 @@ const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1
 
 const OPEN_SUBMISSIONS: &str = "
     select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects,
-           (select starts_at from budget_days as b where b.day = submissions.day) as day_starts_at, request_sha256
-    from submissions where state = 0 order by submission_id";
+           (select starts_at from budget_days as b where b.lane = submissions.lane and b.day = submissions.day) as day_starts_at, request_sha256
+    from submissions where state = 0 and lane = ?1 order by submission_id";
 
 const DOUBT: &str = "
     update submissions set doubt_since = coalesce(doubt_since, ?2), arrived = max(arrived, ?3), next_at = ?4
@@ -55,12 +55,12 @@ const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where 
 /// Among the latest: failures space themselves, so that a thousand of them in a row take days.
 const LAST_ACCEPTED: &str = "
     select max(closed_at)
-    from (select state, closed_at from submissions order by submission_id desc limit 1000)
+    from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000)
     where state = 1";
 
 const SENT_SINCE: &str = "
     select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
-    from submissions indexed by submissions_sent where opened_at >= ?1";
+    from submissions indexed by submissions_sent where lane = ?2 and opened_at >= ?1";
 
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +153,7 @@ pub struct Closing {
 /// What the database says.
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
+    lane: Lane,
     day: &BudgetDay,
     (nonce, request_sha256): (&str, &str),
     (urls, suspects): (u32, u32),
@@ -165,7 +166,8 @@ pub async fn open_tx(
         .bind(to_millis(now))
         .bind(to_millis(signed_at))
         .bind(suspects)
-        .bind(request_sha256);
+        .bind(request_sha256)
+        .bind(lane.number());
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
@@ -236,8 +238,8 @@ pub async fn end_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -
 /// # Errors
 ///
 /// What the database says.
-pub async fn open_submissions(pool: &Readers, starts: DayStart) -> Result<Vec<OpenSubmission>> {
-    let rows = sqlx::query(OPEN_SUBMISSIONS).fetch_all(pool).await?;
+pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> Result<Vec<OpenSubmission>> {
+    let rows = sqlx::query(OPEN_SUBMISSIONS).bind(lane.number()).fetch_all(pool).await?;
     Ok(rows
         .iter()
         .map(|row| OpenSubmission {
@@ -320,8 +322,8 @@ pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks:
 /// # Errors
 ///
 /// What the database says.
-pub async fn last_accepted(pool: &Readers) -> Result<Option<Time>> {
-    let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).fetch_one(pool).await?;
+pub async fn last_accepted(pool: &Readers, lane: Lane) -> Result<Option<Time>> {
+    let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).bind(lane.number()).fetch_one(pool).await?;
     Ok(at.map(from_millis))
 }
 
@@ -330,8 +332,8 @@ pub async fn last_accepted(pool: &Readers) -> Result<Option<Time>> {
 /// # Errors
 ///
 /// What the database says.
-pub async fn sent_since(conn: &mut Conn, since: Time) -> Result<(u64, u64)> {
-    let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).fetch_one(conn).await?;
+pub async fn sent_since(conn: &mut Conn, lane: Lane, since: Time) -> Result<(u64, u64)> {
+    let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).bind(lane.number()).fetch_one(conn).await?;
     let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok((number(0), number(1)))
 }

@@ -2,38 +2,40 @@
 
 use sqlx::Row;
 
-use crate::model::{BudgetDay, DayStart, Time, from_millis, to_millis};
+use crate::model::{BudgetDay, DayStart, Lane, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, refusals_cost};
 use crate::service::SIGNATURE_VALID;
 use crate::store::{Conn, Result, WriteTx};
 
 /// The latest day on the books that has begun.
 const LAST: &str = "
-    select day, starts_at, ends_at from budget_days where starts_at <= ?1 order by day desc limit 1";
+    select day, starts_at, ends_at from budget_days
+    where lane = ?2 and starts_at <= ?1 order by day desc limit 1";
 
 const DAY: &str = "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
            quota, remain, observed_at, seen_requests, seen_urls, isolations
-    from budget_days where day = ?1";
+    from budget_days where lane = ?2 and day = ?1";
 
 /// Days that were charged and have not begun: a clock was wrong. What they cost was spent before today's end.
 const AHEAD: &str = "
-    select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days where day > ?1 and folded = 0";
+    select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days
+    where lane = ?2 and day > ?1 and folded = 0";
 
 const FOLD: &str = "
     update budget_days set requests_used = requests_used + ?2, unbooked = unbooked + ?2, urls_used = urls_used + ?3
-    where day = ?1";
+    where lane = ?4 and day = ?1";
 
-const FOLDED: &str = "update budget_days set folded = 1 where day > ?1 and folded = 0";
+const FOLDED: &str = "update budget_days set folded = 1 where lane = ?2 and day > ?1 and folded = 0";
 
 const ENTER_DAY: &str = "
-    insert into budget_days (day, starts_at, ends_at, requests_limit, urls_limit) values (?1, ?2, ?3, ?4, ?5)
-    on conflict (day) do update set
+    insert into budget_days (lane, day, starts_at, ends_at, requests_limit, urls_limit) values (?6, ?1, ?2, ?3, ?4, ?5)
+    on conflict (lane, day) do update set
         requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit, ends_at = excluded.ends_at";
 
 const CHARGE: &str = "
     update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2, folded = 0
-    where day = ?1 and unsure = 0 and requests_used + ?3 < requests_limit
+    where lane = ?5 and day = ?1 and unsure = 0 and requests_used + ?3 < requests_limit
       and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
     returning requests_used";
 
@@ -42,45 +44,46 @@ const CHARGE: &str = "
 const LATE: &str = "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
-    where opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
+    where lane = ?4 and opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
       and (late = 1 or (state in (0, 4) and arrived = 0 and signed_at + ?3 > ?2))";
 
 /// Calls of a day that reached the operation and were refused since then.
 const REFUSED: &str = "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
-    where opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null";
+    where lane = ?3 and opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null";
 
-const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where day = ?1";
+const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where lane = ?3 and day = ?1";
 
-const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where day = ?1";
+const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where lane = ?3 and day = ?1";
 
 /// The observation goes too, so that the service is asked anew.
 const REFUSE_FOR_QUOTA: &str = "
-    update budget_days set refused_urls = ?2, quota = null, remain = null, observed_at = null where day = ?1";
+    update budget_days set refused_urls = ?2, quota = null, remain = null, observed_at = null
+    where lane = ?3 and day = ?1";
 
 const FORGET_OBSERVATION: &str =
-    "update budget_days set quota = null, remain = null, observed_at = null where day = ?1";
+    "update budget_days set quota = null, remain = null, observed_at = null where lane = ?2 and day = ?1";
 
 const OBSERVE: &str = "
     update budget_days set
         quota = ?2, remain = ?3, observed_at = ?4, seen_requests = requests_used, seen_urls = urls_used, drift = ?5,
         refused_urls = case when ?6 then null else refused_urls end,
         unsure = 0
-    where day = ?1";
+    where lane = ?7 and day = ?1";
 
 const RAISE: &str = "
     update budget_days set requests_used = ?2, unbooked = unbooked + ?2 - requests_used
-    where day = ?1 and requests_used < ?2";
+    where lane = ?3 and day = ?1 and requests_used < ?2";
 
 const CONFIRM: &str = "
     update budget_days set
         unsure = 0, requests_used = max(requests_used, coalesce(?1, 0)),
         unbooked = unbooked + max(requests_used, coalesce(?1, 0)) - requests_used
-    where unsure = 1 and day = (select max(day) from budget_days)
+    where lane = ?2 and unsure = 1 and day = (select max(day) from budget_days where lane = ?2)
     returning day, requests_used";
 
-const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
+const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where lane = ?3 and day = ?1";
 
 /// The day that is charged when it is `now` at the earliest, and what it has cost. What was charged to days that have
 /// not begun counts on it, so that a clock that was wrong and steps back opens no second budget.
@@ -88,15 +91,15 @@ const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where day = ?1";
 /// # Errors
 ///
 /// What the database says.
-pub async fn spent(conn: &mut Conn, starts: DayStart, now: Time) -> Result<Spent> {
-    let today = today(conn, starts, now).await?;
-    let row = sqlx::query(DAY).bind(today.to_string()).fetch_optional(&mut *conn).await?;
-    let (late, ahead) = (late(conn, &today).await?, ahead(conn, &today).await?);
+pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<Spent> {
+    let today = today(conn, lane, starts, now).await?;
+    let row = sqlx::query(DAY).bind(today.to_string()).bind(lane.number()).fetch_optional(&mut *conn).await?;
+    let (late, ahead) = (late(conn, lane, &today).await?, ahead(conn, lane, &today).await?);
     let beside = Cost { requests: late.requests + ahead.requests, urls: late.urls + ahead.urls };
     let Some(row) = row else {
         return Ok(Spent { requests: beside.requests, urls: beside.urls, ..Spent::nothing(today) });
     };
-    let refused = refused_since(conn, &today, row.get(8)).await?;
+    let refused = refused_since(conn, lane, &today, row.get(8)).await?;
     let number = |at: usize| row.get::<Option<i64>, _>(at);
     let observed = match (number(6), number(7), number(8)) {
         (Some(quota), Some(remain), Some(at)) => Some(Observation {
@@ -126,8 +129,8 @@ pub async fn spent(conn: &mut Conn, starts: DayStart, now: Time) -> Result<Spent
 /// # Errors
 ///
 /// What the database says.
-pub async fn today(conn: &mut Conn, starts: DayStart, now: Time) -> Result<BudgetDay> {
-    let row = sqlx::query(LAST).bind(to_millis(now)).fetch_optional(conn).await?;
+pub async fn today(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<BudgetDay> {
+    let row = sqlx::query(LAST).bind(to_millis(now)).bind(lane.number()).fetch_optional(conn).await?;
     let last = row.and_then(|row| {
         let date = row.get::<String, _>(0).parse().ok()?;
         Some(BudgetDay { date, starts_at: from_millis(row.get(1)), ends_at: from_millis(row.get(2)) })
@@ -143,21 +146,22 @@ struct Cost {
 }
 
 /// What was refused since the service last said what is left; nothing where it never did.
-async fn refused_since(conn: &mut Conn, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
+async fn refused_since(conn: &mut Conn, lane: Lane, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
     let Some(since) = observed_at else { return Ok(Refused::default()) };
-    let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).fetch_one(conn).await?;
+    let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).bind(lane.number()).fetch_one(conn).await?;
     Ok(Refused { requests: row.get(0), urls: row.get(1) })
 }
 
-async fn late(conn: &mut Conn, day: &BudgetDay) -> Result<Cost> {
+async fn late(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
     let valid_ms = SIGNATURE_VALID.num_milliseconds();
     let query = sqlx::query(LATE).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(valid_ms);
+    let query = query.bind(lane.number());
     let row = query.fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
-async fn ahead(conn: &mut Conn, day: &BudgetDay) -> Result<Cost> {
-    let row = sqlx::query(AHEAD).bind(day.to_string()).fetch_one(conn).await?;
+async fn ahead(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
+    let row = sqlx::query(AHEAD).bind(day.to_string()).bind(lane.number()).fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
@@ -173,6 +177,7 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
         .bind(to_millis(day.ends_at))
         .bind(policy.requests_per_day)
         .bind(policy.urls_per_day)
+        .bind(policy.lane.number())
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -186,13 +191,15 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
 /// What the database says.
 pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
     enter_day_tx(tx, day, policy).await?;
-    let (late, ahead) = (late(tx.conn(), day).await?, ahead(tx.conn(), day).await?);
+    let lane = policy.lane;
+    let (late, ahead) = (late(tx.conn(), lane, day).await?, ahead(tx.conn(), lane, day).await?);
     if ahead.requests > 0 {
-        let fold = sqlx::query(FOLD).bind(day.to_string()).bind(ahead.requests).bind(ahead.urls);
+        let fold = sqlx::query(FOLD).bind(day.to_string()).bind(ahead.requests).bind(ahead.urls).bind(lane.number());
         fold.execute(tx.conn()).await?;
-        sqlx::query(FOLDED).bind(day.to_string()).execute(tx.conn()).await?;
+        sqlx::query(FOLDED).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     }
     let charge = sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(late.urls);
+    let charge = charge.bind(lane.number());
     Ok(charge.fetch_optional(tx.conn()).await?)
 }
 
@@ -201,8 +208,8 @@ pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, u
 /// # Errors
 ///
 /// What the database says.
-pub async fn isolate_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: i64) -> Result<()> {
-    sqlx::query(ISOLATE).bind(day.to_string()).bind(requests).execute(tx.conn()).await?;
+pub async fn isolate_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: i64) -> Result<()> {
+    sqlx::query(ISOLATE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -211,8 +218,8 @@ pub async fn isolate_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: i64) ->
 /// # Errors
 ///
 /// What the database says.
-pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, code: &str) -> Result<()> {
-    sqlx::query(EXHAUST_DAY).bind(day.to_string()).bind(code).execute(tx.conn()).await?;
+pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, code: &str) -> Result<()> {
+    sqlx::query(EXHAUST_DAY).bind(day.to_string()).bind(code).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -221,8 +228,8 @@ pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, code: &str) -
 /// # Errors
 ///
 /// What the database says.
-pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, urls: u32) -> Result<()> {
-    sqlx::query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).execute(tx.conn()).await?;
+pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, urls: u32) -> Result<()> {
+    sqlx::query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -231,8 +238,8 @@ pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, urls: u3
 /// # Errors
 ///
 /// What the database says.
-pub async fn forget_observation_tx(tx: &mut WriteTx<'_>, day: &BudgetDay) -> Result<()> {
-    sqlx::query(FORGET_OBSERVATION).bind(day.to_string()).execute(tx.conn()).await?;
+pub async fn forget_observation_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<()> {
+    sqlx::query(FORGET_OBSERVATION).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -256,6 +263,7 @@ pub struct Taught {
 /// What the database says.
 pub async fn observe_tx(
     tx: &mut WriteTx<'_>,
+    lane: Lane,
     before: &Spent,
     known: Option<Unit>,
     (quota, remain): (u64, u64),
@@ -264,7 +272,7 @@ pub async fn observe_tx(
     let name = before.day.to_string();
     let gone = quota.saturating_sub(remain);
     if before.unsure && known != Some(Unit::Urls) {
-        raise_tx(tx, &before.day, u32::try_from(gone).unwrap_or(u32::MAX)).await?;
+        raise_tx(tx, lane, &before.day, u32::try_from(gone).unwrap_or(u32::MAX)).await?;
     }
     let after = Observation { quota, remain, at: now, requests: before.requests, urls: before.urls };
     let refused = before.refused_urls.filter(|refused| 0 < remain && remain < u64::from(*refused));
@@ -280,6 +288,7 @@ pub async fn observe_tx(
         .bind(to_millis(now))
         .bind(drift.map(stored))
         .bind(by_refusal.is_some())
+        .bind(lane.number())
         .execute(tx.conn())
         .await?;
     let cost = before.observed.as_ref().and_then(|observed| refusals_cost(observed, &after, before.refused));
@@ -291,8 +300,8 @@ pub async fn observe_tx(
 /// # Errors
 ///
 /// What the database says.
-pub async fn raise_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: u32) -> Result<()> {
-    sqlx::query(RAISE).bind(day.to_string()).bind(requests).execute(tx.conn()).await?;
+pub async fn raise_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: u32) -> Result<()> {
+    sqlx::query(RAISE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -302,8 +311,8 @@ pub async fn raise_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, requests: u32) -> R
 /// # Errors
 ///
 /// What the database says.
-pub async fn confirm_tx(tx: &mut WriteTx<'_>, requests: Option<u32>) -> Result<Option<(String, u32)>> {
-    let confirmed = sqlx::query(CONFIRM).bind(requests).fetch_optional(tx.conn()).await?;
+pub async fn confirm_tx(tx: &mut WriteTx<'_>, lane: Lane, requests: Option<u32>) -> Result<Option<(String, u32)>> {
+    let confirmed = sqlx::query(CONFIRM).bind(requests).bind(lane.number()).fetch_optional(tx.conn()).await?;
     Ok(confirmed.map(|row| (row.get(0), row.get(1))))
 }
 
@@ -312,8 +321,8 @@ pub async fn confirm_tx(tx: &mut WriteTx<'_>, requests: Option<u32>) -> Result<O
 /// # Errors
 ///
 /// What the database says.
-pub async fn doubt_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, unsure: bool) -> Result<()> {
-    sqlx::query(DOUBT_DAY).bind(day.to_string()).bind(unsure).execute(tx.conn()).await?;
+pub async fn doubt_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, unsure: bool) -> Result<()> {
+    sqlx::query(DOUBT_DAY).bind(day.to_string()).bind(unsure).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use sqlx::Row;
 
-use crate::model::{Time, from_millis, to_millis};
+use crate::model::{Lane, Time, from_millis, to_millis};
 use crate::schedule::{Flight, QueueSize, Standing, flies_at_most};
 use crate::store::{Conn, Result, WriteTx};
 
@@ -11,17 +11,18 @@ use crate::store::{Conn, Result, WriteTx};
 const FOLLOWED: &str = "
     select coalesce(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)), 0), min(t.accepted_at)
     from tracks as t indexed by tracks_accepted join submissions as s using (submission_id)
-    where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2";
+    where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2 and s.lane = ?3";
 
-const OPEN: &str = "select coalesce(sum(urls), 0) from submissions where state = 0";
+const OPEN: &str = "select coalesce(sum(urls), 0) from submissions where state = 0 and lane = ?1";
 
-const KNOWN: &str = "select fact, value from facts where fact in ('in_flight_size', 'in_flight_before')";
+const KNOWN: &str = "
+    select fact, value from facts where lane = ?1 and fact in ('in_flight_size', 'in_flight_before')";
 
 const NOTE: &str = "
-    insert into facts (fact, value, observed_at) values (?1, ?2, ?3)
-    on conflict (fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+    insert into facts (lane, fact, value, observed_at) values (?4, ?1, ?2, ?3)
+    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at";
 
-const FORGET: &str = "delete from facts where fact = ?1";
+const FORGET: &str = "delete from facts where lane = ?2 and fact = ?1";
 
 const SIZE: &str = "in_flight_size";
 
@@ -35,9 +36,9 @@ struct Known {
     before: Option<Option<QueueSize>>,
 }
 
-async fn known(conn: &mut Conn) -> Result<Known> {
+async fn known(conn: &mut Conn, lane: Lane) -> Result<Known> {
     let mut known = Known::default();
-    for row in sqlx::query(KNOWN).fetch_all(conn).await? {
+    for row in sqlx::query(KNOWN).bind(lane.number()).fetch_all(conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         // What a newer program wrote and this one does not understand is learned anew.
         match fact.as_str() {
@@ -49,11 +50,11 @@ async fn known(conn: &mut Conn) -> Result<Known> {
 }
 
 /// URLs in flight, and when the first of them was accepted.
-async fn on_their_way(conn: &mut Conn, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
+async fn on_their_way(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
     let flies = flies_at_most(!standing.tasks_refused);
-    let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies));
+    let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies)).bind(lane.number());
     let followed = query.fetch_one(&mut *conn).await?;
-    let open: i64 = sqlx::query_scalar(OPEN).fetch_one(conn).await?;
+    let open: i64 = sqlx::query_scalar(OPEN).bind(lane.number()).fetch_one(conn).await?;
     let urls = u32::try_from(followed.get::<i64, _>(0).saturating_add(open)).unwrap_or(u32::MAX);
     Ok((urls, followed.get::<Option<i64>, _>(1).map(from_millis)))
 }
@@ -63,8 +64,8 @@ async fn on_their_way(conn: &mut Conn, standing: &Standing, now: Time) -> Result
 /// # Errors
 ///
 /// What the database says.
-pub async fn in_flight(conn: &mut Conn, standing: &Standing, now: Time) -> Result<u32> {
-    Ok(on_their_way(conn, standing, now).await?.0)
+pub async fn in_flight(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<u32> {
+    Ok(on_their_way(conn, lane, standing, now).await?.0)
 }
 
 /// What is on its way and how much of that the service's queue takes; none where it has never been full.
@@ -72,10 +73,10 @@ pub async fn in_flight(conn: &mut Conn, standing: &Standing, now: Time) -> Resul
 /// # Errors
 ///
 /// What the database says.
-pub async fn flight(conn: &mut Conn, standing: &Standing, now: Time) -> Result<Option<Flight>> {
-    let known = known(conn).await?;
+pub async fn flight(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<Option<Flight>> {
+    let known = known(conn, lane).await?;
     let Some(size) = known.size else { return Ok(None) };
-    let (in_flight, first_at) = on_their_way(conn, standing, now).await?;
+    let (in_flight, first_at) = on_their_way(conn, lane, standing, now).await?;
     let leaves_at = first_at.map(|at| at + flies_at_most(!standing.tasks_refused));
     Ok(Some(Flight { in_flight, leaves_at, size, unproved: known.before.is_some() }))
 }
@@ -86,11 +87,17 @@ pub async fn flight(conn: &mut Conn, standing: &Standing, now: Time) -> Result<O
 /// # Errors
 ///
 /// What the database says.
-pub async fn queue_was_full_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, now: Time) -> Result<QueueSize> {
-    let known = known(tx.conn()).await?;
+pub async fn queue_was_full_tx(
+    tx: &mut WriteTx<'_>,
+    lane: Lane,
+    in_flight: u32,
+    urls: u32,
+    now: Time,
+) -> Result<QueueSize> {
+    let known = known(tx.conn(), lane).await?;
     let size = QueueSize::after_refusal(known.size.as_ref(), in_flight, urls, now);
-    note_tx(tx, BEFORE, &known.before.unwrap_or(known.size), now).await?;
-    note_tx(tx, SIZE, &size, now).await?;
+    note_tx(tx, lane, BEFORE, &known.before.unwrap_or(known.size), now).await?;
+    note_tx(tx, lane, SIZE, &size, now).await?;
     Ok(size)
 }
 
@@ -99,13 +106,13 @@ pub async fn queue_was_full_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, 
 /// # Errors
 ///
 /// What the database says.
-pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, now: Time) -> Result<bool> {
-    let Some(size) = known(tx.conn()).await?.size else { return Ok(false) };
+pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, lane: Lane, in_flight: u32, urls: u32, now: Time) -> Result<bool> {
+    let Some(size) = known(tx.conn(), lane).await?.size else { return Ok(false) };
     match size.after_acceptance(in_flight, urls, now) {
         Some(after) if after == size => return Ok(false),
-        Some(after) => note_tx(tx, SIZE, &after, now).await?,
+        Some(after) => note_tx(tx, lane, SIZE, &after, now).await?,
         None => {
-            forget_tx(tx, SIZE).await?;
+            forget_tx(tx, lane, SIZE).await?;
             return Ok(true);
         }
     }
@@ -118,23 +125,24 @@ pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, in_flight: u32, urls: u32, 
 /// # Errors
 ///
 /// What the database says.
-pub async fn queue_is_judged_tx(tx: &mut WriteTx<'_>, is_left: bool, now: Time) -> Result<()> {
-    let Some(before) = known(tx.conn()).await?.before else { return Ok(()) };
+pub async fn queue_is_judged_tx(tx: &mut WriteTx<'_>, lane: Lane, is_left: bool, now: Time) -> Result<()> {
+    let Some(before) = known(tx.conn(), lane).await?.before else { return Ok(()) };
     match before {
         _ if is_left => {}
-        Some(size) => note_tx(tx, SIZE, &size, now).await?,
-        None => forget_tx(tx, SIZE).await?,
+        Some(size) => note_tx(tx, lane, SIZE, &size, now).await?,
+        None => forget_tx(tx, lane, SIZE).await?,
     }
-    forget_tx(tx, BEFORE).await
+    forget_tx(tx, lane, BEFORE).await
 }
 
-async fn note_tx(tx: &mut WriteTx<'_>, fact: &str, value: &impl serde::Serialize, now: Time) -> Result<()> {
+async fn note_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: &str, value: &impl serde::Serialize, now: Time) -> Result<()> {
     let value = serde_json::to_string(value).expect("numbers are JSON");
-    sqlx::query(NOTE).bind(fact).bind(value).bind(to_millis(now)).execute(tx.conn()).await?;
+    let note = sqlx::query(NOTE).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
+    note.execute(tx.conn()).await?;
     Ok(())
 }
 
-async fn forget_tx(tx: &mut WriteTx<'_>, fact: &str) -> Result<()> {
-    sqlx::query(FORGET).bind(fact).execute(tx.conn()).await?;
+async fn forget_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: &str) -> Result<()> {
+    sqlx::query(FORGET).bind(fact).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The marker in the spool: the day and what it had cost at its last charge, written before each call leaves. It tells
+//! The marker in the spool, one a lane: the day and what it had cost at its last charge, written before each call leaves. It tells
 //! a database that was lost or restored from an older copy from one that is whole.
 
 use std::fs::{File, OpenOptions};
@@ -10,14 +10,19 @@ use chrono::NaiveDate;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::days::{doubt_day_tx, enter_day_tx, raise_tx};
-use crate::model::{BudgetDay, SubmissionId};
+use crate::model::{BudgetDay, Lane, SubmissionId};
 use crate::schedule::Policy;
 use crate::store::{Result, Store};
 
-const LAST_SUBMISSION: &str = "select coalesce(max(submission_id), 0) from submissions";
+const LAST_SUBMISSION: &str = "select coalesce(max(submission_id), 0) from submissions where lane = ?1";
 
-/// Its name in the spool; files that begin with a dot are never taken for dropped ones.
-const NAME: &str = ".ledger";
+/// Its name in the spool, one a lane; files that begin with a dot are never taken for dropped ones.
+fn name(lane: Lane) -> &'static str {
+    match lane {
+        // As it was called before there were lanes.
+        Lane::Prefetch => ".ledger",
+    }
+}
 
 /// Its size, well below a sector: it is written in place, and either the old or the new one is there after a power cut.
 const BYTES: usize = 64;
@@ -41,9 +46,9 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The marker of this spool.
-    pub fn in_spool(dir: &Path) -> Self {
-        Self { path: dir.join(NAME), file: None }
+    /// A lane's marker in this spool.
+    pub fn in_spool(dir: &Path, lane: Lane) -> Self {
+        Self { path: dir.join(name(lane)), file: None }
     }
 
     /// What it says; none if there is no marker or it is damaged.
@@ -98,15 +103,15 @@ impl Marker {
 /// What the database says.
 pub async fn reconcile(store: &Store, policy: &Policy, mark: Mark) -> Result<bool> {
     let mut tx = store.write().await?;
-    let last: i64 = sqlx::query_scalar(LAST_SUBMISSION).fetch_one(tx.conn()).await?;
+    let last: i64 = sqlx::query_scalar(LAST_SUBMISSION).bind(policy.lane.number()).fetch_one(tx.conn()).await?;
     if last >= mark.submission.0 {
         tx.roll_back().await?;
         return Ok(false);
     }
     let day = BudgetDay::on(mark.date, policy.day_starts);
     enter_day_tx(&mut tx, &day, policy).await?;
-    raise_tx(&mut tx, &day, mark.requests).await?;
-    doubt_day_tx(&mut tx, &day, true).await?;
+    raise_tx(&mut tx, policy.lane, &day, mark.requests).await?;
+    doubt_day_tx(&mut tx, policy.lane, &day, true).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -137,16 +142,16 @@ mod tests {
     #[test]
     fn the_marker_says_what_was_last_written_or_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut marker = Marker::in_spool(dir.path());
+        let mut marker = Marker::in_spool(dir.path(), Lane::Prefetch);
         assert_eq!(marker.read().unwrap(), None);
         for requests in [1, 499, 2] {
             let mark = Mark { date: "2026-11-23".parse().unwrap(), requests, submission: SubmissionId(7) };
             marker.write(mark).unwrap();
-            assert_eq!(Marker::in_spool(dir.path()).read().unwrap(), Some(mark));
+            assert_eq!(Marker::in_spool(dir.path(), Lane::Prefetch).read().unwrap(), Some(mark));
         }
-        std::fs::write(dir.path().join(NAME), "2026-11-23 3 0000000000000000\n").unwrap();
+        std::fs::write(dir.path().join(name(Lane::Prefetch)), "2026-11-23 3 0000000000000000\n").unwrap();
         assert_eq!(marker.read().unwrap(), None);
-        std::fs::remove_file(dir.path().join(NAME)).unwrap();
+        std::fs::remove_file(dir.path().join(name(Lane::Prefetch))).unwrap();
         let mark = Mark { date: "2026-11-24".parse().unwrap(), requests: 1, submission: SubmissionId(i64::MAX) };
         marker.write(mark).unwrap();
         assert_eq!(marker.read().unwrap(), Some(mark));

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::account::{pause_tx, well_again_tx};
-use crate::model::{AccountFault, PauseWhy, Time};
+use crate::model::{AccountFault, Lane, PauseWhy, Time};
 use crate::notify::{self, Event};
 use crate::store::{Result, WriteTx};
 use crate::words;
@@ -23,8 +23,14 @@ const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// # Errors
 ///
 /// What the database says.
-pub async fn pause_account_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, probe_at: Time) -> Result<()> {
-    if pause_tx(tx, why, now, probe_at).await? {
+pub async fn pause_account_tx(
+    tx: &mut WriteTx<'_>,
+    lane: Lane,
+    why: &PauseWhy,
+    now: Time,
+    probe_at: Time,
+) -> Result<()> {
+    if pause_tx(tx, lane, why, now, probe_at).await? {
         let words = words::pause(why);
         warn!(why = %words.en, code = why.code(), "the account is refused: nothing is sent until this is mended; a \
             free call tries by and by");
@@ -39,8 +45,8 @@ pub async fn pause_account_tx(tx: &mut WriteTx<'_>, why: &PauseWhy, now: Time, p
 /// # Errors
 ///
 /// What the database says.
-pub async fn pause_for_tx(tx: &mut WriteTx<'_>, fault: AccountFault, probes: u32, now: Time) -> Result<()> {
-    pause_account_tx(tx, &pause_why(fault), now, probe_at(probes, now)).await
+pub async fn pause_for_tx(tx: &mut WriteTx<'_>, lane: Lane, fault: AccountFault, probes: u32, now: Time) -> Result<()> {
+    pause_account_tx(tx, lane, &pause_why(fault), now, probe_at(probes, now)).await
 }
 
 /// The account works; said once when a pause ends.
@@ -48,8 +54,8 @@ pub async fn pause_for_tx(tx: &mut WriteTx<'_>, fault: AccountFault, probes: u32
 /// # Errors
 ///
 /// What the database says.
-pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
-    if well_again_tx(tx).await? {
+pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, lane: Lane, now: Time) -> Result<()> {
+    if well_again_tx(tx, lane).await? {
         info!("the account is answered again; submitting goes on");
         notify::add_tx(tx, &Event::Resumed, now).await?;
     }

@@ -2,6 +2,7 @@
 //! to it, as unbooked.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::model::{SubmissionId, Time, to_millis};
 use crate::store::{Result, WriteTx};
@@ -10,7 +11,7 @@ use crate::store::{Result, WriteTx};
 const ROWS_MAX: i64 = 1_000;
 
 const OUTLIVED: &str = "
-    select s.submission_id, s.day, s.cost from submissions as s
+    select s.submission_id, s.lane, s.day, s.cost from submissions as s
     where s.closed_at < ?1
       and not exists (select 1 from urls as u where u.submission_id is not null and u.submission_id = s.submission_id)
       and not exists (select 1 from cases as c where c.submission_id = s.submission_id)
@@ -18,13 +19,15 @@ const OUTLIVED: &str = "
 
 const DELETE: &str = "delete from submissions where submission_id = ?1";
 
-const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where day = ?1";
+const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where lane = ?3 and day = ?1";
 
 /// A submission whose retention has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlived {
     /// Which.
     pub id: SubmissionId,
+    /// The number of its lane.
+    lane: i64,
     day: String,
     cost: i64,
 }
@@ -36,7 +39,13 @@ pub struct Outlived {
 /// What the database says.
 pub async fn outlived_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<Vec<Outlived>> {
     let rows = sqlx::query(OUTLIVED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(|row| Outlived { id: SubmissionId(row.get(0)), day: row.get(1), cost: row.get(2) }).collect())
+    let outlived = |row: &SqliteRow| Outlived {
+        id: SubmissionId(row.get(0)),
+        lane: row.get(1),
+        day: row.get(2),
+        cost: row.get(3),
+    };
+    Ok(rows.iter().map(outlived).collect())
 }
 
 /// Forgets a submission whose tasks are forgotten already.
@@ -46,6 +55,7 @@ pub async fn outlived_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<Vec<Outli
 /// What the database says.
 pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: &Outlived) -> Result<()> {
     sqlx::query(DELETE).bind(submission.id.0).execute(tx.conn()).await?;
-    sqlx::query(UNBOOK).bind(&submission.day).bind(submission.cost).execute(tx.conn()).await?;
+    let unbook = sqlx::query(UNBOOK).bind(&submission.day).bind(submission.cost).bind(submission.lane);
+    unbook.execute(tx.conn()).await?;
     Ok(())
 }

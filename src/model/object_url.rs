@@ -13,11 +13,12 @@ mod tests;
 use std::fmt;
 use std::fmt::Write as _;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use notes::Notes;
 
 use super::invisible::trim_unseen;
+use super::lane::Lane;
 use super::line_fault::{Fault, LineFault};
 
 /// What a line is checked against, beside the rules that always hold.
@@ -111,17 +112,19 @@ impl ObjectUrl {
     }
 
     /// [`ObjectUrl::key_of`] its text.
-    pub fn key(&self) -> i64 {
-        Self::key_of(&self.text)
+    pub fn key(&self, lane: Lane) -> i64 {
+        Self::key_of(lane, &self.text)
     }
 
-    /// A 64-bit key for a URL in its normal spelling: half a hash of everything up to the last `/`, half one of the
+    /// A 64-bit key for a URL in its normal spelling, another one in each lane: half a hash of everything up to the last `/`, half one of the
     /// whole, so that neighbours on the CDN are neighbours in the table of keys. Two URLs may share a key; the text
     /// decides.
-    pub fn key_of(text: &str) -> i64 {
+    pub fn key_of(lane: Lane, text: &str) -> i64 {
+        // 0 for prefetching: its keys are what they were before there were lanes.
+        let seed = lane.number().abs_diff(Lane::Prefetch.number());
         let split = text.rfind('/').map_or(0, |slash| slash + 1);
-        let high = xxh3_64(&text.as_bytes()[..split]) & 0xffff_ffff_0000_0000;
-        let low = xxh3_64(text.as_bytes()) & 0xffff_ffff;
+        let high = xxh3_64_with_seed(&text.as_bytes()[..split], seed) & 0xffff_ffff_0000_0000;
+        let low = xxh3_64_with_seed(text.as_bytes(), seed) & 0xffff_ffff;
         (high | low).cast_signed()
     }
 }

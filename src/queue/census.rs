@@ -8,7 +8,7 @@ use crate::store::{Readers, Result};
 
 const URLS: &str = "
     select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
-    from tally order by priority";
+    from tally where lane = 1 order by priority";
 
 const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)";
 

@@ -49,7 +49,7 @@ const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
                       when 2 then ended_at end,
-           case when state in (1, 7) and exists (select 1 from facts where fact = 'tasks_readable' and value = 'false')
+           case when state in (1, 7) and exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')
                 then (select s.closed_at from submissions as s
                       where s.submission_id = urls.submission_id and s.state = 1) end,
            case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end

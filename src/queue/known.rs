@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::LANE;
 use crate::model::{ObjectUrl, Time, to_millis};
 use crate::store::{Conn, Result};
 
@@ -21,7 +22,8 @@ const KNOWN: &str = "
         from same
         join urls as u on u.url_id = same.url_id and u.url = same.url
         left join submissions as s on s.submission_id = u.submission_id
-        join (select exists (select 1 from facts where fact = 'tasks_readable' and value = 'false') as blind)
+        join (select exists (select 1 from facts
+                             where lane = 1 and fact = 'tasks_readable' and value = 'false') as blind)
         group by same.at
     )
     select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found";
@@ -41,7 +43,7 @@ pub struct Known {
 ///
 /// What the database says.
 pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<Known> {
-    let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(), url.as_str())).collect();
+    let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(LANE), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
     let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).fetch_one(conn).await?;
     let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);

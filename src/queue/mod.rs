@@ -6,6 +6,8 @@
 //! the caller's transaction, because they must be durable together with what the caller writes; those that take
 //! SQLite's own handle do so too, through [`crate::store::WriteTx::bulk`].
 //!
+//! So far all rows are of one lane, [`LANE`]: where `urls` has no column for it yet, its number stands in the statements.
+//!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.
 
@@ -33,6 +35,11 @@ mod tally;
 mod watched;
 mod wish_orders;
 mod wishes;
+
+use crate::model::Lane;
+
+/// The lane of all rows.
+const LANE: Lane = Lane::Prefetch;
 
 pub use accounts::{FileAccount, accounts, receipts_written_tx, without_final_receipt};
 pub use census::{Census, census};

@@ -36,7 +36,7 @@ impl NewUrls {
         let [host_at, host_bytes] =
             [host.start, host.len()].map(|n| u8::try_from(n).expect("a domain has 253 bytes at most"));
         let (at, bytes) = (narrow(self.text.len()), narrow(url.as_str().len()));
-        self.rows.push(NewRow { key: url.key(), line, at, bytes, host_at, host_bytes, keys });
+        self.rows.push(NewRow { key: url.key(super::LANE), line, at, bytes, host_at, host_bytes, keys });
         self.text.push_str(url.as_str());
     }
 

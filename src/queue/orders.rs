@@ -248,7 +248,8 @@ impl Order {
         let mut ids = json(urls.iter().map(|url| url.0));
         if self.is_retry() {
             let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
-            let keyed: Vec<(i64, i64)> = ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(row.get(1)))).collect();
+            let keyed: Vec<(i64, i64)> =
+                ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(super::LANE, row.get(1)))).collect();
             ids = serde_json::json!(keyed).to_string();
         }
         let statement = if self.is_retry() { RETRYABLE } else { WAITING };

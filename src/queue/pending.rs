@@ -16,7 +16,7 @@ use crate::model::{FileId, Priority, Time, from_millis};
 use crate::schedule::{FileWish, Group};
 use crate::store::{Conn, Result};
 
-const TALLY: &str = "select priority, pending from tally order by priority";
+const TALLY: &str = "select priority, pending from tally where lane = 1 order by priority";
 
 /// How many there are, counted up to a limit in the index alone.
 const CLASS_SIZE: &str = "

@@ -44,7 +44,7 @@ pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
         let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
         gone.iter().for_each(|row| leave(&mut moves, row));
         states.extend(gone.iter().map(|row| (row.get(4), state(row))));
-        keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(row.get(5)), row.get(4))));
+        keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(super::LANE, row.get(5)), row.get(4))));
     }
     tx.bulk(|conn| {
         let mut drop_key = conn.prepare(DROP_KEY)?;

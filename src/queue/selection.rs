@@ -108,7 +108,7 @@ impl Selection {
         if self.host.is_some() {
             text.push_str(" and u.host_id = (select host_id from hosts where host = :host)");
         }
-        let key = self.url.as_ref().map(|url| url.key().to_string());
+        let key = self.url.as_ref().map(|url| url.key(super::LANE).to_string());
         let url = self.url.as_ref().map(ToString::to_string);
         let mut values = Vec::new();
         let parameters =

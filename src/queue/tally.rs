@@ -41,7 +41,7 @@ const TALLY: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where tally.priority = j.id";
+    where tally.lane = 1 and tally.priority = j.id";
 
 const HOSTS: &str = "
     update hosts set pending = pending + j.d0

@@ -24,11 +24,13 @@ pub use ready::Ready;
 use std::time::Duration;
 
 use crate::config::{Config, UrlsPerDay, Window};
-use crate::model::{BudgetDay, DayStart, PauseWhy, Reason, Stopped, Time, TimeOfDay};
+use crate::model::{BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
 
 /// What the operator configured, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
+    /// The lane that it is about.
+    pub lane: Lane,
     /// Hard cap on calls a budget day.
     pub requests_per_day: u32,
     /// Cap on URLs a budget day, where one is configured.
@@ -58,6 +60,7 @@ pub struct Policy {
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
         Self {
+            lane: Lane::Prefetch,
             requests_per_day: config.budget.requests_per_day.get(),
             urls_per_day: match config.budget.urls_per_day {
                 UrlsPerDay::Limited(n) => Some(n),

@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::config::Config;
 use crate::ledger;
-use crate::model::{Time, rfc3339};
+use crate::model::{Lane, Time, rfc3339};
 use crate::queue::{self, Bounds};
 use crate::schedule::{DeadlineForecast, Outlook, Policy, WarmTime, forecast};
 use crate::store::{Conn, Result};
@@ -98,13 +98,13 @@ pub struct Risk {
 /// What the database says.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
     let pending = queue::pending(conn, bounds, now).await?;
-    let standing = ledger::standing(&mut *conn, now).await?;
+    let standing = ledger::standing(&mut *conn, Lane::Prefetch, now).await?;
     let outlook = Outlook {
-        flight: ledger::flight(&mut *conn, &standing, now).await?,
+        flight: ledger::flight(&mut *conn, Lane::Prefetch, &standing, now).await?,
         groups: pending.groups,
-        spent: ledger::spent(&mut *conn, config.budget.day_starts, now).await?,
+        spent: ledger::spent(&mut *conn, Lane::Prefetch, config.budget.day_starts, now).await?,
         standing,
-        quota: ledger::known_quota(conn).await?,
+        quota: ledger::known_quota(conn, Lane::Prefetch).await?,
         pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
         steps_max,
         warm: warm_time(conn).await?,

@@ -12,7 +12,7 @@ use super::forecast::ForecastReport;
 use super::needs::Need;
 use crate::config::Config;
 use crate::ledger;
-use crate::model::{Priority, Time, UrlState, rfc3339};
+use crate::model::{Lane, Priority, Time, UrlState, rfc3339};
 use crate::stage::Sign;
 use crate::store::{self, Conn, Result};
 
@@ -370,7 +370,7 @@ impl StatusReport {
         self.at = Some(rfc3339(now));
         self.look_at_daemon(is_running, sign.unwrap_or_default(), now);
         if let Some(budget) = &mut self.budget {
-            let today = ledger::today(conn, config.budget.day_starts, now).await?;
+            let today = ledger::today(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
             if today.to_string() == budget.day {
                 budget.day_ends_at = rfc3339(today.ends_at);
                 budget.day_starts_from = today.is_long().then(|| rfc3339(today.ends_at));
@@ -379,7 +379,7 @@ impl StatusReport {
             budget.reserve = Some(config.budget.reserve.get()).filter(|reserve| *reserve > 0);
             budget.reserve_until = budget.reserve.map(|_| config.budget.reserve_until.to_string());
         }
-        let (requests, urls) = ledger::sent_since(conn, now - PACE).await?;
+        let (requests, urls) = ledger::sent_since(conn, Lane::Prefetch, now - PACE).await?;
         self.pace = Some(PaceReport { requests, urls });
         if self.count(UrlState::Pending) > 0 {
             self.forecast = Some(ForecastReport::read(conn, config, now).await?);

@@ -40,7 +40,7 @@ impl Submitter {
             warn!(%outcome, "the service does not tell what is left of the day; the ledger alone counts for an hour");
         }
         let mut tx = self.store.write().await?;
-        ledger::note_fact_tx(&mut tx, Fact::QuotaReadable(false), self.now()).await?;
+        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QuotaReadable(false), self.now()).await?;
         tx.commit().await
     }
 
@@ -56,7 +56,7 @@ impl Submitter {
         }
         let until = self.policy.backoff.until(self.now(), self.asked_in_vain, rand::random());
         let mut tx = self.store.write().await?;
-        ledger::back_off_tx(&mut tx, until, &ReasonKind::TimeDisputed.into()).await?;
+        ledger::back_off_tx(&mut tx, self.policy.lane, until, &ReasonKind::TimeDisputed.into()).await?;
         tx.commit().await
     }
 
@@ -71,19 +71,28 @@ impl Submitter {
         }
         let mut tx = self.store.write().await?;
         ledger::enter_day_tx(&mut tx, &spent.day, &self.policy).await?;
-        let taught =
-            ledger::observe_tx(&mut tx, spent, snapshot.standing.unit, (quota.a_day, quota.remains), now).await?;
-        ledger::note_fact_tx(&mut tx, Fact::Quota(quota.a_day), now).await?;
-        ledger::note_fact_tx(&mut tx, Fact::QuotaReadable(true), now).await?;
+        let taught = ledger::observe_tx(
+            &mut tx,
+            self.policy.lane,
+            spent,
+            snapshot.standing.unit,
+            (quota.a_day, quota.remains),
+            now,
+        )
+        .await?;
+        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Quota(quota.a_day), now).await?;
+        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QuotaReadable(true), now).await?;
         if let Some(unit) = taught.unit {
-            ledger::note_fact_tx(&mut tx, Fact::Unit(unit), now).await?;
+            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Unit(unit), now).await?;
         }
         if let Some(cost) = taught.refusals_cost {
-            ledger::note_fact_tx(&mut tx, Fact::RefusalsCost(cost), now).await?;
+            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::RefusalsCost(cost), now).await?;
         }
-        ledger::queue_is_judged_tx(&mut tx, quota.remains > 0, now).await?;
+        ledger::queue_is_judged_tx(&mut tx, self.policy.lane, quota.remains > 0, now).await?;
         let drift = match taught.drift {
-            Some(drift) if drift > 0 => ledger::say_drift_tx(&mut tx, &spent.day).await?.then_some(drift),
+            Some(drift) if drift > 0 => {
+                ledger::say_drift_tx(&mut tx, self.policy.lane, &spent.day).await?.then_some(drift)
+            }
             _ => None,
         };
         tx.commit().await?;
@@ -105,12 +114,14 @@ impl Submitter {
         let at = self.circumstances(&Batch::default(), standing);
         let mut tx = self.store.write().await?;
         match react(Err(fault), &at).lesson {
-            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, &why, at.now, probe_at).await?,
+            Lesson::Pause { why, probe_at } => {
+                pause_account_tx(&mut tx, self.policy.lane, &why, at.now, probe_at).await?;
+            }
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let until = until.max(asked_to_wait(fault.retry_after, at.now));
                 let why = Reason::new(ReasonKind::AskingQuota, ReasonKind::from(fault.class).code());
-                ledger::back_off_tx(&mut tx, until, &why).await?;
+                ledger::back_off_tx(&mut tx, self.policy.lane, until, &why).await?;
             }
         }
         tx.commit().await?;
@@ -128,12 +139,14 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         match &paused {
             None => {
-                ledger::resume_tx(&mut tx).await?;
+                ledger::resume_tx(&mut tx, self.policy.lane).await?;
                 if snapshot.ready.urls == 0 {
-                    ledger::account_is_well_tx(&mut tx, now).await?;
+                    ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
                 }
             }
-            Some(why) => pause_account_tx(&mut tx, why, now, probe_at(snapshot.standing.probes, now)).await?,
+            Some(why) => {
+                pause_account_tx(&mut tx, self.policy.lane, why, now, probe_at(snapshot.standing.probes, now)).await?;
+            }
         }
         tx.commit().await?;
         Ok(Step::Tidied)

@@ -28,7 +28,7 @@ impl Submitter {
         standing: &Standing,
         now: Time,
     ) -> store::Result<ControlFlow<Step, Option<Time>>> {
-        let open = ledger::open_submissions(self.store.read(), self.policy.day_starts).await?;
+        let open = ledger::open_submissions(self.store.read(), self.policy.lane, self.policy.day_starts).await?;
         let Some(next_at) = open.iter().map(|open| open.next_at.unwrap_or(now)).min() else {
             return Ok(ControlFlow::Continue(None));
         };
@@ -106,7 +106,7 @@ impl Submitter {
             let now = self.now();
             let mut tx = self.store.write().await?;
             ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
-            pause_account_tx(&mut tx, &why, now, probe_at).await?;
+            pause_account_tx(&mut tx, self.policy.lane, &why, now, probe_at).await?;
             return tx.commit().await;
         }
         let why = Reason::from(ReasonKind::from(fault.class));
@@ -183,7 +183,7 @@ impl Submitter {
         };
         if refuses {
             let mut tx = self.store.write().await?;
-            ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
+            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
         let at = self.circumstances(&opened.batch, standing);

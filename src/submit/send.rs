@@ -107,10 +107,11 @@ impl Submitter {
         let call = self.sign(&batch, &nonce, signed_at);
         let named = (nonce.as_str(), call.sha256());
         let submission =
-            ledger::open_tx(&mut tx, &day, (named.0, &named.1), (urls, suspects), (now, signed_at)).await?;
+            ledger::open_tx(&mut tx, self.policy.lane, &day, (named.0, &named.1), (urls, suspects), (now, signed_at))
+                .await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
         if suspects > 0 {
-            ledger::isolate_tx(&mut tx, &day, 1).await?;
+            ledger::isolate_tx(&mut tx, self.policy.lane, &day, 1).await?;
         }
         // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found
         // open.
@@ -156,7 +157,7 @@ impl Submitter {
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
         let mut tx = self.store.write().await?;
         ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
-        ledger::back_off_tx(&mut tx, until, why).await?;
+        ledger::back_off_tx(&mut tx, self.policy.lane, until, why).await?;
         tx.commit().await
     }
 
@@ -212,10 +213,10 @@ impl Submitter {
                 track::follow_tx(&mut tx, *submission, &reaction.closing.tasks, batch.urls.len(), now).await?;
                 queue::batch_was_good_tx(&mut tx, batch).await?;
                 queue::hosts_are_well_tx(&mut tx, &batch.hosts(), now).await?;
-                ledger::note_accepted_tx(&mut tx, batch.urls.len(), now).await?;
+                ledger::note_accepted_tx(&mut tx, self.policy.lane, batch.urls.len(), now).await?;
                 // A larger batch was refused for the quota today, and this one had room: the quota counts URLs.
                 if let Some(unit) = learned {
-                    ledger::note_fact_tx(&mut tx, Fact::Unit(unit), now).await?;
+                    ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Unit(unit), now).await?;
                 }
             }
         }
@@ -223,20 +224,20 @@ impl Submitter {
         self.learn_queue_tx(&mut tx, opened, reaction, now).await?;
         match &reaction.lesson {
             Lesson::Well => {
-                ledger::proven_well_tx(&mut tx).await?;
-                ledger::account_is_well_tx(&mut tx, now).await?;
+                ledger::proven_well_tx(&mut tx, self.policy.lane).await?;
+                ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
             }
             Lesson::Nothing | Lesson::QueueFull => {}
-            Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, *until, why).await?,
-            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, why, now, *probe_at).await?,
-            Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, day, code).await?,
-            Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, day, *urls).await?,
+            Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, self.policy.lane, *until, why).await?,
+            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, self.policy.lane, why, now, *probe_at).await?,
+            Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, self.policy.lane, day, code).await?,
+            Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, self.policy.lane, day, *urls).await?,
             Lesson::AskFirst { until, why } => {
-                ledger::forget_observation_tx(&mut tx, day).await?;
-                ledger::back_off_tx(&mut tx, *until, why).await?;
+                ledger::forget_observation_tx(&mut tx, self.policy.lane, day).await?;
+                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why).await?;
             }
             Lesson::BatchLimit(urls_max) => {
-                ledger::note_fact_tx(&mut tx, Fact::BatchUrlsMax(*urls_max), now).await?;
+                ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::BatchUrlsMax(*urls_max), now).await?;
             }
         }
         tx.commit().await?;
@@ -269,12 +270,12 @@ impl Submitter {
         // nothing.
         let is_work = accepted && opened.suspects < urls.div_ceil(2);
         if opened.suspects > 0 && (is_work || !reaction.closing.charged) {
-            ledger::isolate_tx(tx, &opened.day, -1).await?;
+            ledger::isolate_tx(tx, self.policy.lane, &opened.day, -1).await?;
         }
         let bad = u32::from(matches!(finding, Some(Finding::Url(_))));
         let good = if accepted { urls } else { 0 };
         if good + bad > 0 {
-            ledger::note_bad_rate_tx(tx, good, bad).await?;
+            ledger::note_bad_rate_tx(tx, self.policy.lane, good, bad).await?;
         }
         Ok(())
     }

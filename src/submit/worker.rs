@@ -13,7 +13,7 @@ use super::reaction::Circumstances;
 use super::send::Opened;
 use crate::clock::Clock;
 use crate::ledger::{self, Marker};
-use crate::model::{BudgetDay, Reading, ReasonKind, Time, WaitWhy, rfc3339};
+use crate::model::{BudgetDay, Lane, Reading, ReasonKind, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
@@ -116,7 +116,7 @@ impl Submitter {
             clock,
             service,
             policy: Policy::from(config),
-            marker: Marker::in_spool(&config.spool.dir),
+            marker: Marker::in_spool(&config.spool.dir, Lane::Prefetch),
             pulse,
             domains: Domains::default(),
             room: Arc::default(),
@@ -150,7 +150,7 @@ impl Submitter {
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
         // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
         // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
         let longest = self.policy.backoff.longest();
         if standing.waits_beyond(now + longest) {
@@ -172,13 +172,15 @@ impl Submitter {
             std::ops::ControlFlow::Continue(next_at) => next_at,
         };
         let today = if clock.proved { clock.earliest } else { now };
-        let spent = ledger::spent(&mut self.store.read().acquire().await?, self.policy.day_starts, today).await?;
+        let spent =
+            ledger::spent(&mut self.store.read().acquire().await?, self.policy.lane, self.policy.day_starts, today)
+                .await?;
         self.tell_long_day(&spent.day);
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }
         let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
-        let flight = ledger::flight(&mut self.store.read().acquire().await?, &standing, now).await?;
+        let flight = ledger::flight(&mut self.store.read().acquire().await?, self.policy.lane, &standing, now).await?;
         let snapshot = Snapshot { ready, spent, standing, cases, flight };
         let decision = decide(&snapshot, &self.policy, &self.clock.reading());
         self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
@@ -195,7 +197,7 @@ impl Submitter {
                     && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. })
                 {
                     let mut tx = self.store.write().await?;
-                    ledger::account_is_well_tx(&mut tx, now).await?;
+                    ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why), until).await?;
@@ -245,7 +247,7 @@ impl Submitter {
     async fn tell_spent(&self, snapshot: &Snapshot, why: &WaitWhy) -> store::Result<()> {
         let day = &snapshot.spent.day;
         let mut tx = self.store.write().await?;
-        if !ledger::say_urgent_tx(&mut tx, day).await? {
+        if !ledger::say_urgent_tx(&mut tx, self.policy.lane, day).await? {
             return tx.roll_back().await;
         }
         let words = words::wait(why);

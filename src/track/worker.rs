@@ -15,7 +15,7 @@ use super::untold::Untold;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{self, Fact};
-use crate::model::{AccountFault, Reason, ReasonKind, Time, UrlId};
+use crate::model::{AccountFault, Lane, Reason, ReasonKind, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Backoff, asked_to_wait, flies_at_most};
 use crate::service::{Fault, Service, TaskPage, TaskQuery, VOD};
@@ -148,7 +148,7 @@ impl Tracker {
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, Lane::Prefetch, now).await?;
         if standing.pause.is_some() || !standing.tasks_readable {
             return Ok(Step::Waiting(None));
         }
@@ -163,7 +163,7 @@ impl Tracker {
             Ok(()) => {
                 if standing.tasks_refused {
                     let mut tx = self.store.write().await?;
-                    ledger::note_fact_tx(&mut tx, Fact::TasksReadable(true), now).await?;
+                    ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(true), now).await?;
                     tx.commit().await?;
                 }
                 if self.failures > 0 {
@@ -257,7 +257,7 @@ impl Tracker {
     /// The service lists the batch no longer: what was learned stands, and of the rest nobody will know.
     async fn give_up(&self, track: &Track, now: Time) -> store::Result<()> {
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, Lane::Prefetch, now).await?;
         let untold = match track.seen {
             _ if standing.tasks_refused => Untold::Forbidden,
             Some(_) => Untold::NoEnd,
@@ -298,13 +298,13 @@ impl Tracker {
                 "this key may not ask for tasks (vod:DescribeVodRefreshTasks): URLs stay submitted; allow it to see them become warm"
             );
             let mut tx = self.store.write().await?;
-            ledger::note_fact_tx(&mut tx, Fact::TasksReadable(false), self.now()).await?;
+            ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
         // A free call tries by and by whether it is mended; then tasks are asked for at once.
         if let Some(fault) = fault.of_the_account() {
             let mut tx = self.store.write().await?;
-            ledger::pause_for_tx(&mut tx, fault, probes, self.now()).await?;
+            ledger::pause_for_tx(&mut tx, Lane::Prefetch, fault, probes, self.now()).await?;
             return tx.commit().await;
         }
         if self.failures == 0 {

@@ -45,10 +45,10 @@ pub fn reason(reason: &Reason) -> Words {
             format!("it failed at the origin: {said}; it is sent once more"),
             format!("回源失败：{said}；将再提交一次"),
         ),
-        ReasonKind::OddEnd => untold(format!("the service says {said}"), format!("服务端返回状态 {said}")),
+        ReasonKind::OddEnd => untold(&format!("the service says {said}"), &format!("服务端返回状态 {said}")),
         ReasonKind::PartlyComplete => untold(
-            format!("the service called it complete at {said}, and never more"),
-            format!("服务端在 {said} 时即称完成，此后再无进展"),
+            &format!("the service called it complete at {said}, and never more"),
+            &format!("服务端在 {said} 时即称完成，此后再无进展"),
         ),
         ReasonKind::NotOnline => Words::made(
             format!("the domain is `{said}` at the service; it goes on when it is online"),
@@ -69,7 +69,7 @@ pub fn reason(reason: &Reason) -> Words {
     }
 }
 
-fn untold(en: String, zh: String) -> Words {
+fn untold(en: &str, zh: &str) -> Words {
     Words::made(format!("accepted, and nobody knows how it ended: {en}"), format!("已受理，结果未知：{zh}"))
 }
 
@@ -185,19 +185,19 @@ fn of_tasks(kind: ReasonKind) -> Words {
             Words::fixed("it failed at the origin; it is sent once more", "回源失败；将再提交一次")
         }
         ReasonKind::TasksForbidden => untold(
-            "this key lacks the permission vod:DescribeVodRefreshTasks".to_owned(),
-            "此 AccessKey 没有 vod:DescribeVodRefreshTasks 权限".to_owned(),
+            "this key lacks the permission vod:DescribeVodRefreshTasks",
+            "此 AccessKey 没有 vod:DescribeVodRefreshTasks 权限",
         ),
         ReasonKind::NoEnd => untold(
-            "the service listed no end of it within the three days for which it lists tasks".to_owned(),
-            "在服务端保留任务的三天内未列出其结果".to_owned(),
+            "the service listed no end of it within the three days for which it lists tasks",
+            "在服务端保留任务的三天内未列出其结果",
         ),
         ReasonKind::NotAsked => untold(
-            "its task was not asked for within the three days for which the service lists tasks".to_owned(),
-            "在服务端保留任务的三天内未查询其任务".to_owned(),
+            "its task was not asked for within the three days for which the service lists tasks",
+            "在服务端保留任务的三天内未查询其任务",
         ),
-        ReasonKind::OddEnd => untold("the service has another word for it".to_owned(), "服务端返回其他状态".to_owned()),
-        _ => untold("the service called it complete in part".to_owned(), "服务端称部分完成".to_owned()),
+        ReasonKind::OddEnd => untold("the service has another word for it", "服务端返回其他状态"),
+        _ => untold("the service called it complete in part", "服务端称部分完成"),
     }
 }
 

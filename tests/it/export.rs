@@ -169,11 +169,11 @@ fn generated(world: &World, urls: usize) {
              values (1, 'big.txt', 'big.txt', 2, 'big', 1795000000000, 1, {urls}), (2, 'late.txt', 'late.txt', 2, \
              null, 1795000000001, 7, 7);
          insert into hosts (host_id, host, since) values (1, 'vod.example.com', 0);
-         insert into budget_days (day, starts_at, ends_at, requests_limit) values ('2026-11-23', 0, 1, 500);
+         insert into budget_days (lane, day, starts_at, ends_at, requests_limit) values (1, '2026-11-23', 0, 1, 500);
          with recursive n(n) as (select 0 union all select n + 1 from n where n < {urls} / 1000)
-         insert into submissions (submission_id, day, nonce, state, signed_at, sent_at, urls, cost, opened_at, \
+         insert into submissions (submission_id, lane, day, nonce, state, signed_at, sent_at, urls, cost, opened_at, \
          closed_at, request_id)
-             select n + 1, '2026-11-23', 'nonce-' || n, 1, 0, 0, 1000, 1, 0, 1795000000000, 'request-' || n from n;
+             select n + 1, 1, '2026-11-23', 'nonce-' || n, 1, 0, 0, 1000, 1, 0, 1795000000000, 'request-' || n from n;
          insert into tasks (task_id, submission_id) select 90000 + submission_id, submission_id from submissions;
          with recursive n(n) as (select 1 union all select n + 1 from n where n < {urls})
          insert into urls (url_id, file_id, line, url, host_id, priority, state, submission_id)

@@ -33,6 +33,7 @@ mod http;
 mod isolation;
 mod key_files;
 mod keys;
+mod lanes;
 mod lies;
 mod lists;
 mod model;

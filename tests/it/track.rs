@@ -315,9 +315,10 @@ fn twenty_thousand_open_batches_do_not_keep_a_new_one_from_being_sent() {
     sql(
         &world,
         "with recursive n(n) as (select 1000 union all select n + 1 from n where n < 20999)
-         insert into submissions (submission_id, day, nonce, state, outcome, signed_at, sent_at, urls, cost, opened_at,
-         closed_at)
-             select n, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, s.opened_at, s.closed_at
+         insert into submissions (submission_id, lane, day, nonce, state, outcome, signed_at, sent_at, urls, cost,
+         opened_at, closed_at)
+             select n, 1, (select max(day) from budget_days), 'n' || n, 1, 'accepted', 0, 0, 1, 0, s.opened_at,
+                    s.closed_at
              from n, submissions as s where s.submission_id = 1;
          insert into tracks (submission_id, accepted_at, urls, look_at, seen_at, looks)
              select submission_id, (select min(accepted_at) from tracks), 1, 0, 1, 1 from submissions

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use prefetchd::ledger;
-use prefetchd::model::{PauseWhy, Reason, ReasonKind};
+use prefetchd::model::{Lane, PauseWhy, Reason, ReasonKind};
 use prefetchd::store::Store;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
@@ -28,15 +28,18 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
         "select (select count(*) from v_files) as files, (select sum(cost) from submissions) as cost,
                 (select count(*) from v_submissions where outcome = 'in_doubt') as in_doubt,
                 (select value from facts where fact = 'unit') as unit,
-                (select count(*) from pragma_foreign_key_check) as broken, (select requests_used
-                from v_budget) as used",
+                (select count(*) from pragma_foreign_key_check) as broken,
+                (select count(*) from submissions where lane <> 1) + (select count(*) from budget_days where lane <> 1)
+                    + (select count(*) from account where lane <> 1) + (select count(*) from tally where lane <> 1)
+                    + (select count(*) from facts where lane <> 1) as elsewhere,
+                (select requests_used from v_budget) as used",
     )
     .fetch_one(store.read())
     .await
     .unwrap();
     let number = |name: &str| row.get::<i64, _>(name);
     assert_eq!((number("files"), number("cost"), number("used")), (7, 2, 2));
-    assert_eq!((number("in_doubt"), number("broken")), (1, 0));
+    assert_eq!((number("in_doubt"), number("broken"), number("elsewhere")), (1, 0, 0));
     assert_eq!(row.get::<String, _>("unit"), "requests");
 }
 
@@ -67,7 +70,8 @@ async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
                       || (select why || ' ' || why_code from v_hosts where standing = 'refused') from v_status";
     let others: String = sqlx::query_scalar(others).fetch_one(store.read()).await.unwrap();
     assert_eq!(others, "the account is suspended text better times text not yours text");
-    let standing = ledger::standing(&mut store.read().acquire().await.unwrap(), chrono::Utc::now()).await.unwrap();
+    let standing =
+        ledger::standing(&mut store.read().acquire().await.unwrap(), Lane::Prefetch, chrono::Utc::now()).await.unwrap();
     assert_eq!(standing.pause.unwrap().why, PauseWhy::Text("the account is suspended".to_owned()));
     assert_eq!(standing.backing_off.unwrap().why, Reason::new(ReasonKind::Text, "the network"));
 }

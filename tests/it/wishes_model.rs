@@ -189,7 +189,8 @@ impl Queue {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("a.db")).await.unwrap();
         let mut tx = store.write().await.unwrap();
-        let day = "insert into budget_days (day, starts_at, ends_at, requests_limit) values ('2026-11-23', 0, 1, 500)";
+        let day = "insert into budget_days (lane, day, starts_at, ends_at, requests_limit)
+                   values (1, '2026-11-23', 0, 1, 500)";
         sqlx::query(day).execute(tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
         Self { store, _dir: dir, sent: 0, files: 0 }
@@ -231,8 +232,8 @@ impl Queue {
                 let batch = queue::pick_tx(&mut tx, Priority::Low, 100, now).await.unwrap();
                 self.sent += 1;
                 let open =
-                    "insert into submissions (submission_id, day, nonce, signed_at, sent_at, urls, cost, opened_at)
-                            values (?1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
+                    "insert into submissions (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
+                            values (?1, 1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
                 sqlx::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
                 queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
             }

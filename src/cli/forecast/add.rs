@@ -11,7 +11,7 @@ use super::Names;
 use crate::cli::failure;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{BudgetDay, FileId, Keys, ObjectUrl, Time};
+use crate::model::{BudgetDay, FileId, Keys, Lane, ObjectUrl, Time};
 use crate::queue;
 use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
 use crate::spool::{ReadRules, Survey, SurveyError};
@@ -178,7 +178,7 @@ impl Count {
     ) -> anyhow::Result<()> {
         let mut groups: BTreeMap<Keys, Vec<&ObjectUrl>> = BTreeMap::new();
         for (url, own) in &urls {
-            if seen.insert(url.key()) {
+            if seen.insert(url.key(Lane::Prefetch)) {
                 // A label makes no difference to what goes when.
                 let keys = Keys { label: None, ..own.as_ref().unwrap_or(keys).clone() };
                 groups.entry(keys).or_default().push(url);

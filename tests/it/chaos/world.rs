@@ -13,7 +13,7 @@ use prefetchd::config::Config;
 use prefetchd::credentials::{self, Provider};
 use prefetchd::housekeeping::{self, Housekeeping};
 use prefetchd::ledger::{self, Marker};
-use prefetchd::model::Time;
+use prefetchd::model::{Lane, Time};
 use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
 use prefetchd::schedule::Policy;
 use prefetchd::service::{Service, http_builder};
@@ -126,7 +126,7 @@ impl Chaos {
         let store = Arc::new(Store::open(self.database()).await.unwrap());
         let folders = Folders::under(&self.config.spool.dir);
         folders.create().unwrap();
-        if let Some(mark) = Marker::in_spool(&self.config.spool.dir).read().unwrap() {
+        if let Some(mark) = Marker::in_spool(&self.config.spool.dir, Lane::Prefetch).read().unwrap() {
             let lost = ledger::reconcile(&store, &Policy::from(&self.config), mark).await.unwrap();
             assert!(!lost, "the database knows every charge that the marker knows");
         }
