@@ -156,7 +156,11 @@ impl Model {
                 url.live.iter_mut().filter(|wish| wish.file == *file).for_each(|wish| wish.priority = *to);
                 url.decide();
             }),
-            Event::Send => self.waiting().filter(|url| url.goes_by.2.is_none()).for_each(|url| url.state = "leased"),
+            // One that came back after its deadline is not taken again, whether or not its end is written down.
+            Event::Send => self
+                .waiting()
+                .filter(|url| url.goes_by.2.is_none() && url.goes_by.1.is_none_or(|at| at > now))
+                .for_each(|url| url.state = "leased"),
             Event::Back => self.urls.iter_mut().filter(|url| url.state == "leased").for_each(|url| {
                 url.state = "pending";
                 // That its time has come is believed when the time passes.
