@@ -3,7 +3,8 @@
 //! Start: configuration and credentials are checked, the locks taken, the database opened and migrated, the folders
 //! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step
 //! they are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which
-//! is safe: what was in flight is found open at the next start. HUP: see `reload`; the stages' lives: see `crew`; one that hangs: see `watchdog`.
+//! is safe: what was in flight is found open at the next start. HUP: see `reload`; the stages' lives: see `crew`; one
+//! that hangs: see `watchdog`.
 
 mod crew;
 mod guardian;

@@ -26,8 +26,8 @@ pub(super) struct Keeper {
     _stop: mpsc::Sender<()>,
 }
 
-/// Starts to look. Once the database is lost (`lost`) nobody is expected to move: the stages have ended then, and a restart
-/// would lose what it held.
+/// Starts to look. Once the database is lost (`lost`) nobody is expected to move: the stages have ended then, and a
+/// restart would lose what it held.
 pub(super) fn keep(has_watchdog: bool, heartbeat: Heartbeat, lost: CancellationToken) -> io::Result<Keeper> {
     let (stop, stopped) = mpsc::channel();
     let runtime = Handle::current();

@@ -54,8 +54,8 @@ impl Retention {
         }
     }
 
-    /// Prunes a little, if there is something. Says whether there may be more, or what is wrong with the folders. Whoever
-    /// has something urgent to write goes first.
+    /// Prunes a little, if there is something. Says whether there may be more, or what is wrong with the folders.
+    /// Whoever has something urgent to write goes first.
     pub(super) async fn step(
         &mut self,
         store: &Store,

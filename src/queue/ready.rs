@@ -77,8 +77,8 @@ const EXPIRE: &str = "
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
 
-/// Reads the head of the queue, counting up to `limit` URLs. Those whose deadline has passed by `earliest`, the earliest
-/// that it can be, are not ready any more.
+/// Reads the head of the queue, counting up to `limit` URLs. Those whose deadline has passed by `earliest`, the
+/// earliest that it can be, are not ready any more.
 ///
 /// # Errors
 ///

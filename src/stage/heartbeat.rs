@@ -1,6 +1,6 @@
 //! The one heartbeat. Each stage says through its [`Pulse`] that it has moved, for how long it will be busy with one
-//! thing at most, and what keeps it from using the database. The watchdog, `/healthz`, the metrics and the sign of life,
-//! by which `status` goes, all read it here.
+//! thing at most, and what keeps it from using the database. The watchdog, `/healthz`, the metrics and the sign of
+//! life, by which `status` goes, all read it here.
 
 use std::collections::BTreeMap;
 use std::io;

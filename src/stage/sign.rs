@@ -2,9 +2,9 @@
 //! So a daemon that lives but cannot use its database says so all the same, also on a full disk.
 //!
 //! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database
-//! (since when, its word in brackets, and its text), what became of a database that was lost, and which stages hang with the time since when;
-//! then blanks. It is overwritten whole, and never synced: it is worth nothing after a power cut. The spool's lock file
-//! says the same: the one beside the database may be lost with it.
+//! (since when, its word in brackets, and its text), what became of a database that was lost, and which stages hang
+//! with the time since when; then blanks. It is overwritten whole, and never synced: it is worth nothing after a power
+//! cut. The spool's lock file says the same: the one beside the database may be lost with it.
 
 use std::fs::File;
 use std::io;

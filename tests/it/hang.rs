@@ -1,5 +1,5 @@
-//! A stage that hangs in a system call is named by the watchdog's log, by `/healthz` and by `status`, whichever stage it
-//! is. `strace` makes the call hang: it delays it for longer than any test lasts.
+//! A stage that hangs in a system call is named by the watchdog's log, by `/healthz` and by `status`, whichever stage
+//! it is. `strace` makes the call hang: it delays it for longer than any test lasts.
 
 #![expect(clippy::print_stdout, reason = "a skip says why")]
 
