@@ -67,8 +67,8 @@ const AROUND: [&str; 5] = [
             iif(i <= :large, :per, 100)
      from n",
     "with recursive n(i) as (select 1 union all select i + 1 from n where i < :submissions)
-     insert into submissions (submission_id, lane, day, nonce, state, signed_at, sent_at, outcome, urls, cost, opened_at,
-     closed_at,
+     insert into submissions (submission_id, lane, day, nonce, state, signed_at, sent_at, outcome, urls, cost,
+                              opened_at, closed_at,
                               ended_at, http_status, request_id)
      select i, 1, '2026-11-23', printf('nonce-%d', i), i < :submissions, :start + i, :start + i,
             iif(i < :submissions, 'accepted', null), 1000, 1, :start + i, iif(i < :submissions, :start + i + 300, null),

@@ -1,5 +1,5 @@
-//! What has been learned of the account in a lane: backoff, pause, the largest batch. It is written down, so that a restart
-//! neither forgets a backoff nor asks again what is known.
+//! What has been learned of the account in a lane: backoff, pause, the largest batch. It is written down, so that a
+//! restart neither forgets a backoff nor asks again what is known.
 
 use chrono::TimeDelta;
 use sqlx::Row;

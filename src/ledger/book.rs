@@ -36,7 +36,8 @@ const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1
 
 const OPEN_SUBMISSIONS: &str = "
     select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects,
-           (select starts_at from budget_days as b where b.lane = submissions.lane and b.day = submissions.day) as day_starts_at, request_sha256
+           (select starts_at from budget_days as b where b.lane = submissions.lane and b.day = submissions.day)
+               as day_starts_at, request_sha256
     from submissions where state = 0 and lane = ?1 order by submission_id";
 
 const DOUBT: &str = "

@@ -1,5 +1,5 @@
-//! The marker in the spool, one a lane: the day and what it had cost at its last charge, written before each call leaves. It tells
-//! a database that was lost or restored from an older copy from one that is whole.
+//! The marker in the spool, one a lane: the day and what it had cost at its last charge, written before each call
+//! leaves. It tells a database that was lost or restored from an older copy from one that is whole.
 
 use std::fs::{File, OpenOptions};
 use std::io;

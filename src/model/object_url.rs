@@ -116,9 +116,9 @@ impl ObjectUrl {
         Self::key_of(lane, &self.text)
     }
 
-    /// A 64-bit key for a URL in its normal spelling, another one in each lane: half a hash of everything up to the last `/`, half one of the
-    /// whole, so that neighbours on the CDN are neighbours in the table of keys. Two URLs may share a key; the text
-    /// decides.
+    /// A 64-bit key for a URL in its normal spelling, another one in each lane: half a hash of everything up to the
+    /// last `/`, half one of the whole, so that neighbours on the CDN are neighbours in the table of keys. Two URLs may
+    /// share a key; the text decides.
     pub fn key_of(lane: Lane, text: &str) -> i64 {
         // 0 for prefetching: its keys are what they were before there were lanes.
         let seed = lane.number().abs_diff(Lane::Prefetch.number());

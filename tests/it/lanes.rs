@@ -33,7 +33,8 @@ async fn what_another_lane_spends_and_waits_for_does_not_touch_prefetching() {
     let standing = ledger::standing(&mut conn, Lane::Prefetch, now).await.unwrap();
     drop(conn);
     let told = "select health, paused_why, pending, in_doubt, possible_doubles, in_flight,
-                       (select count(*) || ' ' || sum(requests_used) || ' ' || coalesce(max(unit), '-') from v_budget) as budget
+                       (select count(*) || ' ' || sum(requests_used) || ' ' || coalesce(max(unit), '-')
+                        from v_budget) as budget
                 from v_status";
     let said = async || {
         let row = sqlx::query(told).fetch_one(store.read()).await.unwrap();
