@@ -1,6 +1,6 @@
-//! The operations as typed calls: each waits for its turn, takes the key, signs with a new nonce, goes once, teaches the
-//! clock and the pace by its answer, tells the provider what the service says to the key, and returns what it brought or
-//! a [`Fault`]. A free call whose key was refused goes once more where there is another key.
+//! The operations as typed calls: each waits for its turn, takes the key, signs with a new nonce, goes once, teaches
+//! the clock and the pace by its answer, tells the provider what the service says to the key, and returns what it
+//! brought or a [`Fault`]. A free call whose key was refused goes once more where there is another key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,3 +232,6 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

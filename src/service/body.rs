@@ -73,19 +73,14 @@ pub(super) fn rows<'v>(body: &'v Value, [outer, inner]: [&str; 2]) -> impl Itera
 /// What stands right below the root of an XML document, as an object; none if that is no error: a page of a gateway may
 /// be well-formed, too. Documents with a DTD are not read.
 fn error_of_xml(body: &[u8]) -> Option<Value> {
-    let text = std::str::from_utf8(body).ok()?.trim();
-    let document = roxmltree::Document::parse(text).ok()?;
+    let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?.trim()).ok()?;
     let mut fields = Map::new();
     for element in document.root_element().children().filter(roxmltree::Node::is_element) {
         let value = element.text().unwrap_or_default().trim();
         fields.insert(element.tag_name().name().to_owned(), Value::String(value.to_owned()));
     }
     let value = Value::Object(fields);
-    text_of_code(&value).then_some(value)
-}
-
-fn text_of_code(value: &Value) -> bool {
-    text(value, "Code").is_some()
+    text(&value, "Code").is_some().then_some(value)
 }
 
 #[cfg(test)]

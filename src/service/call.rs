@@ -136,7 +136,8 @@ impl SignedCall {
         Self::sign(VOD.domains.action, &[("PageNumber", page.as_str()), ("PageSize", size.as_str())], stamp)
     }
 
-    /// SHA-256 of what makes the call this one, in lower-case hex: what a copy has to match. It tells nothing of the key.
+    /// SHA-256 of what makes the call this one, in lower-case hex: what a copy has to match. It tells nothing of the
+    /// key.
     pub(super) fn sha256(&self) -> String {
         let mut digest = Sha256::new();
         for (name, value) in &self.headers {
@@ -147,8 +148,8 @@ impl SignedCall {
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The one place that knows how a call proves who makes it: `SignatureVersion=1.0`, in the form beside the parameters
-    /// (VOD-API.md, "Signature").
+    /// The one place that knows how a call proves who makes it: `SignatureVersion=1.0`, in the form beside the
+    /// parameters (VOD-API.md, "Signature").
     fn sign(action: &'static str, own: &[(&str, &str)], Stamp { key, nonce, at }: Stamp<'_>) -> Self {
         let timestamp = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut parameters = vec![

@@ -178,8 +178,8 @@ impl Fault {
         }
     }
 
-    /// Whether the call surely never reached the operation, so that it cost nothing (DESIGN.md, "The budget": connection
-    /// refused, throttled, bad signature; any other may have).
+    /// Whether the call surely never reached the operation, so that it cost nothing (DESIGN.md, "The budget":
+    /// connection refused, throttled, bad signature; any other may have).
     pub fn is_surely_unperformed(&self) -> bool {
         self.class.is_surely_unperformed()
     }

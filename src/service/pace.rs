@@ -123,6 +123,21 @@ fn limiter(rate: f64) -> DefaultDirectRateLimiter {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn while_a_turn_is_held_no_other_call_goes_and_a_new_rate_holds_from_the_next_one() {
+        let gate = Gate::new(100);
+        let turn = gate.turn().await;
+        let next = tokio::time::timeout(Duration::from_millis(50), gate.turn());
+        assert!(next.await.is_err(), "the second call has to wait for the first");
+        gate.set_rate(50);
+        turn.answered(false);
+        let turn = gate.turn().await;
+        assert!((turn.0.rate() - 50.0).abs() < 1e-9);
+        turn.answered(true);
+        let turn = gate.turn().await;
+        assert!((turn.0.rate() - 25.0).abs() < 1e-9);
+    }
+
     #[test]
     fn throttling_halves_the_rate_and_calls_bring_it_back() {
         let mut pace = Pace::new(10.0);

@@ -82,8 +82,8 @@ impl Reply {
         }
     }
 
-    /// The answer, if the service itself gave it: every answer of its operations is JSON with a `RequestId` (VOD-API.md,
-    /// "Gateway errors").
+    /// The answer, if the service itself gave it: every answer of its operations is JSON with a `RequestId`
+    /// (VOD-API.md, "Gateway errors").
     pub fn of_the_service(&self) -> Option<&Answer> {
         match self {
             Self::Answered(answer) => Body::read(&answer.body).filter(Body::is_the_services).map(|_| answer),

@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn a_page_is_read_however_the_service_spells_it() {
         let plain = r#"{"RequestId":"R","TotalCount":2,"PageNumber":1,"PageSize":50,"Tasks":{"Task":[
-            {"TaskId":"71","ObjectPath":"a/1","Status":"Complete","Process":"99.37%","CreationTime":"2026-11-25T06:00:00Z"},
+            {"TaskId":"71","ObjectPath":"a/1","Status":"Complete","Process":"99.37%",
+             "CreationTime":"2026-11-25T06:00:00Z"},
             {"TaskId":"71","ObjectPath":"a/2","Status":"Timeout","Process":"10","CreationTime":"2026-11-25T06:00:00Z",
              "Description":""}]}}"#;
         let other = r#"{"requestId":"R","totalCount":"2","tasks":{"task":[
