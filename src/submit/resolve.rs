@@ -197,12 +197,12 @@ impl Submitter {
         // That nobody will know is no failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
         self.close(opened, &reaction, None).await?;
+        let why = words::reason_kind(why).en;
         warn!(
             submission.id = opened.submission.0,
             urls = opened.batch.urls.len(),
             possible_doubles = reaction.closing.double_urls,
-            "a doubt could not be resolved: {}",
-            words::reason_kind(why).en
+            "a doubt could not be resolved: {why}"
         );
         Ok(())
     }
