@@ -7,7 +7,7 @@ use super::tokens::files_below;
 const COLUMNS_MAX: usize = 120;
 
 /// Files that still have wider lines. One that has none any more has to be taken out.
-const STILL_WIDE: [&str; 42] = [
+const STILL_WIDE: [&str; 37] = [
     "benches/latency.rs",
     "benches/memory.rs",
     "src/cli/demo/stage.rs",
