@@ -1,6 +1,6 @@
 //! Memory: the daemon's peak while it reads one file, by what stands in the file, through the built binary; and the size of the
 //! receipt. Each file has a daemon and a database of its own.
-//! Run: `cargo bench --bench memory`; `PREFETCHD_BENCH_SHORT=1` takes a tenth of the lines; words choose what runs
+//! Run: `cargo bench --bench memory`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of the lines; words choose what runs
 //! (`cargo bench --bench memory -- labels domains`).
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
@@ -93,7 +93,7 @@ fn receipt(dir: &Path, name: &str) -> u64 {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let share = if std::env::var_os("PREFETCHD_BENCH_SHORT").is_some() { 10 } else { 1 };
+    let share = if std::env::var_os("PREFETCHD_BENCH_SHORT").is_some() { 100 } else { 1 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (word, ending, first, lines, line) in KINDS {
         if words.is_empty() || words.iter().any(|wanted| wanted == word) {

@@ -168,6 +168,8 @@ pub enum Warning {
     Trailing,
     /// A host that is not among the account's domains, or not online.
     ForeignHost,
+    /// The file was cut or overwritten after it had been read, and was read from its start again.
+    Replaced,
 }
 
 impl Warning {

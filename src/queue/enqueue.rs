@@ -55,6 +55,9 @@ const KNOWN: &str = "
            case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end
     from urls where url_id = ?1";
 
+/// Domains of a chunk that are kept at a time, however many it names.
+const HOSTS_MAX: usize = 4_096;
+
 /// Rows that one statement adds: opening the table and its indexes costs as much as a few rows.
 const ROWS_A_STATEMENT: usize = 100;
 
@@ -153,6 +156,8 @@ struct Enqueue<'c> {
     older: HashMap<usize, i64>,
     ready: Vec<Ready>,
     hosts: HashMap<&'c str, ChunkHost>,
+    /// The first and the last new row.
+    range: Option<(i64, i64)>,
     moves: Moves,
     /// Of lines whose URL is known.
     wishes: Vec<NewWish<'c>>,
@@ -213,6 +218,7 @@ impl<'c> Enqueue<'c> {
             older: HashMap::new(),
             ready: Vec::with_capacity(ROWS_A_STATEMENT),
             hosts: HashMap::new(),
+            range: None,
             moves: Moves::default(),
             wishes: Vec::new(),
             review: Vec::new(),
@@ -345,6 +351,9 @@ impl<'c> Enqueue<'c> {
     fn host(&mut self, at: usize, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
         let name = self.urls.host(&self.urls.rows[at]);
         let id = self.id_of(at);
+        if self.hosts.len() == HOSTS_MAX && !self.hosts.contains_key(name) {
+            self.settle_hosts()?;
+        }
         let host = match self.hosts.entry(name) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -355,33 +364,42 @@ impl<'c> Enqueue<'c> {
             }
         };
         host.added[priority as usize] += 1;
-        host.rows = Some(host.rows.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
+        host.rows = Some(widened(host.rows, id));
+        self.range = Some(widened(self.range, id));
         Ok((host.id, host.parked))
     }
 
-    /// Brings the counters up to date, and what is known of where the URLs of the file and of its hosts lie.
-    fn finish(mut self) -> rusqlite::Result<Enqueued> {
-        let rows = || self.hosts.values().filter_map(|host| host.rows);
-        match rows().map(|(first, _)| first).min().zip(rows().map(|(_, last)| last).max()) {
-            Some((first, last)) => self.conn.prepare_cached(FILE_RANGE)?.execute([self.file.0, first, last])?,
-            None => self.conn.prepare_cached(NO_FILE_RANGE)?.execute([self.file.0])?,
-        };
+    /// Counts what is new of the domains, and forgets them.
+    fn settle_hosts(&mut self) -> rusqlite::Result<()> {
         let mut host_range = self.conn.prepare_cached(HOST_RANGE)?;
-        for host in self.hosts.values() {
+        for (_, host) in self.hosts.drain() {
             if let Some((first, last)) = host.rows {
                 host_range.execute([host.id.0, first, last])?;
             }
-        }
-        for host in self.hosts.values() {
             for (priority, added) in Priority::ALL.into_iter().zip(host.added).filter(|(_, added)| *added > 0) {
                 self.moves.add(self.file, host.id, priority, UrlState::Pending, added);
             }
         }
+        std::mem::take(&mut self.moves).apply_bulk(self.conn)
+    }
+
+    /// Brings the counters up to date, and what is known of where the URLs of the file and of its hosts lie.
+    fn finish(mut self) -> rusqlite::Result<Enqueued> {
+        match self.range {
+            Some((first, last)) => self.conn.prepare_cached(FILE_RANGE)?.execute([self.file.0, first, last])?,
+            None => self.conn.prepare_cached(NO_FILE_RANGE)?.execute([self.file.0])?,
+        };
+        self.settle_hosts()?;
         wishes::record(self.conn, self.file, self.wishes, &mut self.moves)?;
         wishes::review(self.conn, self.review, self.now, &mut self.moves)?;
         self.moves.apply_bulk(self.conn)?;
         Ok(self.enqueued)
     }
+}
+
+/// The range with one row more.
+fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
+    range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
 }
 
 /// What is known of a URL by the row `latest` and those before it with the same key.

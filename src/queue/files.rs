@@ -13,7 +13,7 @@ const REGISTER: &str = "
 
 const UNFINISHED: &str = "
     select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-           read_at is not null, encoding
+           read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256
     from files where phase in (0, 1, 3)";
 
 const SET_KEYS: &str = "
@@ -30,10 +30,20 @@ const REFUSALS: &str = "
     on conflict (file_id, reason) do update set lines = lines + excluded.lines";
 
 /// What stands at the head of a file is warned of each time that it is read from its start.
-const NO_WARNINGS: &str = "delete from file_warnings where file_id = ?1";
+const NO_WARNINGS: &str = "delete from file_warnings where file_id = ?1 and code <> 'replaced'";
+
+/// It is read from its start again.
+const FORGET_MARK: &str = "
+    update files set read_bytes = 0, bytes = null, sha256 = null, encoding = null where file_id = ?1 and phase = 0";
+
+/// However often a file is read on, what was found is kept of so many warnings; others are counted without it.
+const WARNINGS_MAX: u32 = 64;
 
 const WARNINGS: &str = "
-    insert into file_warnings (file_id, code, found, line, lines) values (?1, ?2, ?3, ?4, ?5)
+    insert into file_warnings (file_id, code, found, line, lines)
+    select ?1, ?2, iif(?3 = '' or exists (select 1 from file_warnings where file_id = ?1 and code = ?2 and found = ?3)
+                         or (select count(*) from file_warnings where file_id = ?1) < ?6, ?3, ''), ?4, ?5
+    where true
     on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)";
 
 const HAS_URLS: &str = "select queued + merged + fresh > 0, refused from files where file_id = ?1";
@@ -89,6 +99,17 @@ pub struct OpenFile {
     pub is_read_on: bool,
     /// How its bytes were found to mean text.
     pub encoding: Option<TextEncoding>,
+    /// What was read of it, if it was read to its end before.
+    pub before: Option<ReadBefore>,
+}
+
+/// What was read of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadBefore {
+    /// So many bytes from its start.
+    pub bytes: u64,
+    /// Their hash, in hex.
+    pub sha256: String,
 }
 
 /// Why a file is refused as a whole: a code, and words for whoever reads it.
@@ -169,6 +190,7 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
             dropped_at: now,
             is_read_on: false,
             encoding: None,
+            before: None,
         })
     };
     files.iter().map(open).collect()
@@ -205,6 +227,10 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
         dropped_at: from_millis(row.get(10)),
         is_read_on: row.get(11),
         encoding: row.get::<Option<&str>, _>(12).and_then(|word| word.parse().ok()),
+        before: row
+            .get::<Option<i64>, _>(13)
+            .zip(row.get::<Option<String>, _>(14))
+            .map(|(bytes, sha256)| ReadBefore { bytes: bytes.unsigned_abs(), sha256 }),
     }
 }
 
@@ -243,10 +269,21 @@ pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlit
         conn.prepare_cached(NO_WARNINGS)?.execute([file.0])?;
     }
     for Warned { warning, line, lines, found } in &progress.warnings {
-        let row = params![file.0, warning.code(), found, stored(*line), stored(*lines)];
+        let row = params![file.0, warning.code(), found, stored(*line), stored(*lines), WARNINGS_MAX];
         conn.prepare_cached(WARNINGS)?.execute(row)?;
     }
     Ok(true)
+}
+
+/// What was read of a file does not stand there any more: it is read from its start again.
+///
+/// # Errors
+///
+/// What the database says.
+pub fn forget_mark(conn: &Connection, file: FileId) -> rusqlite::Result<()> {
+    conn.prepare_cached(FORGET_MARK)?.execute([file.0])?;
+    let row = params![file.0, Warning::Replaced.code(), "", 0, 1, WARNINGS_MAX];
+    conn.prepare_cached(WARNINGS)?.execute(row).map(|_| ())
 }
 
 /// Every line is committed; what is left is to move the file.

@@ -19,7 +19,7 @@ const KEPT_AS: &str = "
 const REOPEN: &str = "
     update files set phase = 0, rejected_why = null, rejected_code = null, rejected_zh = null where file_id = ?1 and phase in (2, 4)
     returning file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-              read_at is not null, encoding";
+              read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256";
 
 /// A file that was put away, as it was when its end was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,8 +48,8 @@ pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, enqueue};
 pub use files::{
-    Content, NewFile, OpenFile, Phase, Progress, Rejection, finish_tx, mark_read, progress, refused_if_all, register,
-    reject, set_keys, unfinished,
+    Content, NewFile, OpenFile, Phase, Progress, ReadBefore, Rejection, finish_tx, forget_mark, mark_read, progress,
+    refused_if_all, register, reject, set_keys, unfinished,
 };
 pub use finished::{FinishedFile, NearDeadline, file_name_tx, finish_files_tx, has_finished_files, near_deadlines_tx};
 pub use hosts::{

@@ -16,7 +16,7 @@ const NOT_DIED: &str = "update files set starts = 0 where phase = 0 and starts >
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
-/// Different hosts of a file that are warned of.
+/// Different hosts of a chunk that are warned of, and of a file about as many: it is enough to see that there are some.
 const HOSTS_MAX: i64 = 8;
 
 /// Only where some host is not the account's and has URLs that wait.
@@ -28,6 +28,8 @@ const FOREIGN: &str = "
     select ?1, ?3, h.host, min(u.line), count(*)
     from urls as u cross join hosts as h on h.host_id = u.host_id
     where u.url_id > ?2 and u.file_id = ?1 and h.standing in ('refused', 'offline')
+      and (exists (select 1 from file_warnings as w where w.file_id = ?1 and w.code = ?3 and w.found = h.host)
+           or (select count(*) from file_warnings as w where w.file_id = ?1 and w.code = ?3) < ?4)
     group by h.host_id order by min(u.line) limit ?4
     on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)";
 

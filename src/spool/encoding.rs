@@ -105,6 +105,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_both_counts_as_utf8_and_with_it_its_file() {
+        // `模` in GB18030, and `ģ` in UTF-8: a line of several bytes a character was seen that is UTF-8.
+        let mut decoder = Decoder::new(TextEncoding::Auto);
+        assert_eq!(decoder.text(b"\xc4\xa3").unwrap(), "\u{123}");
+        assert_eq!(decoder.decided(), Some(TextEncoding::Utf8));
+        assert_eq!(decoder.text(GBK[0]), Err(LineFault::NotUtf8));
+    }
+
+    #[test]
     fn what_is_said_outranks_what_is_found() {
         assert_eq!(Decoder::new(TextEncoding::Utf8).text(GBK[0]), Err(LineFault::NotUtf8));
         assert_eq!(Decoder::new(TextEncoding::Gb18030).text(GBK[0]).unwrap(), "第一集");

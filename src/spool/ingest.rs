@@ -146,6 +146,7 @@ impl Ingest {
             encoding: file.encoding,
             report: self.folders.growing_report(&file.stored_name),
             mark: file.read_bytes,
+            before: file.before.clone(),
             refused_bytes: file.refused_bytes,
             is_whole: how.is_whole,
             chunk_lines_max: if how.passes { CHUNK_LINES_OF_PASSING } else { u64::MAX },
@@ -213,6 +214,10 @@ impl Ingest {
                     reject(conn, file, *bytes, why)?;
                     Phase::Refused
                 }
+                Some(Ending::Replaced) => {
+                    queue::forget_mark(conn, file.id)?;
+                    Phase::Reading
+                }
                 _ => Phase::Reading,
             };
             Ok::<_, store::Error>((moved, phase))
@@ -233,6 +238,14 @@ impl Ingest {
             Some(Ending::Read { .. }) => ended(phase, has_changed),
             Some(Ending::NotUrls { .. }) => ended(phase, false),
             Some(Ending::Unfinished) => ended(Phase::Reading, false),
+            Some(Ending::Replaced) => {
+                warn!(
+                    file = file.name,
+                    "the file was cut or overwritten after it was read; it is read from its start again"
+                );
+                (file.read_bytes, file.before, file.encoding) = (0, None, None);
+                ended(Phase::Reading, true)
+            }
             Some(Ending::Failed(error)) => Err(error.into()),
         }
     }

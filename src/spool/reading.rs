@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use super::format::{Format, Item};
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
 use crate::model::{Fault, InputFault, Keys, LineFault, TextEncoding, Warned, Warning};
-use crate::queue::{NewUrls, Progress};
+use crate::queue::{NewUrls, Progress, ReadBefore};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written
 /// twice, and the more memory it takes: a large file has a large queue before it, and is worth more.
@@ -72,6 +72,8 @@ pub(super) enum Ending {
     },
     /// Its packed data has no end yet, and it is still being written.
     Unfinished,
+    /// What was read of it before does not stand there any more.
+    Replaced,
     Failed(io::Error),
 }
 
@@ -140,6 +142,8 @@ pub(super) struct Reader {
     pub(super) report: PathBuf,
     /// Lines up to this byte of the text are committed already.
     pub(super) mark: u64,
+    /// What was read of it, if it was read to its end before.
+    pub(super) before: Option<ReadBefore>,
     /// The report is good up to this byte.
     pub(super) refused_bytes: u64,
     /// Its last line counts as whole, even without an end, as long as the file does not change under the reading.
@@ -188,7 +192,7 @@ impl Reader {
             return Ok(Some(self.nothing_more(Ending::NotUrls { bytes: Some(size), why })));
         }
         let file = Arc::new(handle);
-        let identity = Arc::new(Identity::of(&file)?);
+        let identity = Arc::new(Identity::of(&file, self.before.clone())?);
         let growing = Growing { file: Arc::clone(&file), left: size, identity: Arc::clone(&identity) };
         let Decoded { text, options, source } = decode(growing, Arc::clone(&identity.bytes))?;
         let content = Content::open(text, self.format, self.rules.clone(), &options, self.encoding);
@@ -209,11 +213,12 @@ impl Reader {
         let Some(empty) = parts.empty() else { return Ok(None) };
         let mut chunk = ChunkBuilder::at(self.mark, self.encoding, empty);
         let mut content = Ahead { content, next: None, encoding: self.encoding };
-        let mut first_refused = None;
+        let (mut first_refused, mut reached) = (None, 0);
         let ending = loop {
             let (item, ends_at, is_last) = match content.take() {
                 Ok(Some(taken)) => taken,
-                Ok(None) => break identity.end(0, first_refused),
+                Ok(None) if reached < self.mark || !identity.begins_as_before(true) => break Ending::Replaced,
+                Ok(None) => break identity.end(0, first_refused, &file)?,
                 Err(error) => match source.fault(error, content.content.lines_read()) {
                     Unreadable::Io(error) => break Ending::Failed(error),
                     Unreadable::NotUrls(_) if identity.has_changed(&file) => break Ending::Unfinished,
@@ -223,13 +228,17 @@ impl Reader {
             if let Item::Refused { line, fault, .. } = &item {
                 first_refused.get_or_insert_with(|| (*line, fault.clone()));
             }
+            reached = ends_at;
             if ends_at <= self.mark {
                 // Its warnings, and those of the item after it, were committed with its line.
                 content.content.take_warnings();
                 continue;
             }
+            if !identity.begins_as_before(false) {
+                return Ok(Some(self.nothing_more(Ending::Replaced)));
+            }
             if is_last && source.is_plain() && self.leaves_tail(&identity, &file) {
-                break identity.end(ends_at - chunk.chunk.progress.read_bytes, first_refused);
+                break identity.end(ends_at - chunk.chunk.progress.read_bytes, first_refused, &file)?;
             }
             chunk.add(item, ends_at, content.encoding, &mut report);
             let lines_max = self.chunk_lines_max.min(self.chunk_lines.load(Ordering::Relaxed));
@@ -406,22 +415,57 @@ struct Identity {
     last_byte: AtomicU8,
     /// As the file was when it was opened.
     seen: FileState,
+    /// What was read of it before; and whether it begins so by now, once so much of it was read.
+    before: Option<ReadBefore>,
+    is_as_before: Mutex<Option<bool>>,
 }
 
 impl Identity {
-    fn of(file: &File) -> io::Result<Self> {
-        Ok(Self { hash: Mutex::default(), bytes: Arc::default(), last_byte: AtomicU8::new(b'\n'), seen: state(file)? })
+    fn of(file: &File, before: Option<ReadBefore>) -> io::Result<Self> {
+        Ok(Self {
+            hash: Mutex::default(),
+            bytes: Arc::default(),
+            last_byte: AtomicU8::new(b'\n'),
+            seen: state(file)?,
+            before: before.filter(|before| before.bytes > 0),
+            is_as_before: Mutex::default(),
+        })
     }
 
     /// The end, before which so many bytes were left for later.
-    fn end(&self, left: u64, refused: Option<(u64, Fault)>) -> Ending {
-        let digest = self.hash.lock().expect("nobody panics with it").clone().finalize();
-        Ending::Read {
-            bytes: self.bytes.load(Ordering::Relaxed).saturating_sub(left),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            seen: self.seen,
-            refused,
+    ///
+    /// # Errors
+    ///
+    /// What reading says: what was left is not part of the hash, so that it is made anew.
+    fn end(&self, left: u64, refused: Option<(u64, Fault)>, file: &File) -> io::Result<Ending> {
+        let bytes = self.bytes.load(Ordering::Relaxed).saturating_sub(left);
+        let sha256 = if left == 0 { hex(self.hash().clone()) } else { hash_of(file, bytes)? };
+        Ok(Ending::Read { bytes, sha256, seen: self.seen, refused })
+    }
+
+    fn hash(&self) -> MutexGuard<'_, Sha256> {
+        self.hash.lock().expect("nobody panics with it")
+    }
+
+    /// Counts what was read, and compares what was read before once it is all there.
+    fn add(&self, read: &[u8]) {
+        let had = self.bytes.fetch_add(read.len() as u64, Ordering::Relaxed);
+        let mut hash = self.hash();
+        let until = self.before.as_ref().and_then(|before| usize::try_from(before.bytes.checked_sub(had)?).ok());
+        let (first, rest) = read.split_at(until.unwrap_or(0).min(read.len()));
+        hash.update(first);
+        if let Some(before) = self.before.as_ref().filter(|_| until.is_some_and(|until| until == first.len())) {
+            let mut known = self.is_as_before.lock().expect("nobody panics with it");
+            known.get_or_insert_with(|| hex(hash.clone()) == before.sha256);
         }
+        hash.update(rest);
+    }
+
+    /// Whether the file begins with what was read of it before, as far as that was read again; at its `end` all of it
+    /// must have been.
+    fn begins_as_before(&self, end: bool) -> bool {
+        let known = *self.is_as_before.lock().expect("nobody panics with it");
+        self.before.is_none() || known.unwrap_or(!end)
     }
 
     fn has_changed(&self, file: &File) -> bool {
@@ -448,12 +492,30 @@ impl Read for Growing {
         let read = (&*self.file).take(self.left).read(buffer)?;
         self.left -= read as u64;
         if let Some(last) = buffer[..read].last() {
-            self.identity.hash.lock().expect("nobody panics with it").update(&buffer[..read]);
-            self.identity.bytes.fetch_add(read as u64, Ordering::Relaxed);
+            self.identity.add(&buffer[..read]);
             self.identity.last_byte.store(*last, Ordering::Relaxed);
         }
         Ok(read)
     }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The hash of so many bytes from a file's start.
+fn hash_of(file: &File, bytes: u64) -> io::Result<String> {
+    let (mut hash, mut buffer, mut at) = (Sha256::default(), vec![0; 64 * 1024], 0);
+    while at < bytes {
+        let room = usize::try_from(bytes - at).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let read = file.read_at(&mut buffer[..room], at)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        at += read as u64;
+    }
+    Ok(hex(hash))
 }
 
 pub(super) fn state(file: &File) -> io::Result<FileState> {

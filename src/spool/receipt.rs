@@ -9,6 +9,9 @@ use crate::model::{LineFault, UrlState, rfc3339};
 use crate::queue::FileAccount;
 use crate::words::{self, line_fault};
 
+/// A receipt has no more bytes, whatever the file says: all else in it is bounded, so that warnings give way.
+const RECEIPT_BYTES_MAX: usize = 64 * 1000;
+
 /// What became of a file, as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Receipt<'a> {
@@ -43,7 +46,10 @@ pub(super) struct Receipt<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_lines: Option<String>,
     /// What is odd about it, in the order of its lines.
-    warnings: Vec<WarningWords<'a>>,
+    warnings: &'a [WarningWords<'a>],
+    /// Warnings that found no room.
+    #[serde(skip_serializing_if = "is_zero")]
+    warnings_left_out: usize,
     /// How its bytes were found to mean text; null if all of them are ASCII.
     encoding: Option<&'a str>,
     /// When nothing was left to do for it; null while something is.
@@ -100,6 +106,11 @@ fn warnings(account: &FileAccount) -> Vec<WarningWords<'_>> {
     account.warnings.iter().map(with_words).collect()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 fn by_state(counts: [u64; UrlState::ALL.len()]) -> BTreeMap<String, u64> {
     let some = UrlState::ALL.iter().zip(counts).filter(|(_, n)| *n > 0);
     some.map(|(state, n)| (state.to_string(), n)).collect()
@@ -107,6 +118,19 @@ fn by_state(counts: [u64; UrlState::ALL.len()]) -> BTreeMap<String, u64> {
 
 /// The receipt's text.
 pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
+    let warnings = warnings(account);
+    let mut kept = warnings.len();
+    loop {
+        let text = with_warnings(file_id, account, &warnings[..kept], warnings.len() - kept);
+        if text.len() <= RECEIPT_BYTES_MAX || kept == 0 {
+            return text;
+        }
+        kept /= 2;
+    }
+}
+
+/// With these warnings, beside which so many were left out.
+fn with_warnings(file_id: i64, account: &FileAccount, warnings: &[WarningWords<'_>], left_out: usize) -> String {
     let reasons = reasons(account);
     let receipt = Receipt {
         file: &account.name,
@@ -133,7 +157,8 @@ pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
         refused_by_reason: reasons.iter().map(|reason| (reason.en.clone(), reason.lines)).collect(),
         reasons,
         refused_lines: (account.refused > 0).then(|| format!("{}{REFUSED}", account.stored_name)),
-        warnings: warnings(account),
+        warnings,
+        warnings_left_out: left_out,
         encoding: account.encoding.as_deref(),
         finished_at: account.finished_at.map(rfc3339),
         urls: by_state(account.urls),

@@ -52,5 +52,9 @@ pub fn warning(warned: &Warned) -> Words {
             format!("`{found}` is not among the account's domains, or not online: its URLs wait"),
             format!("`{found}` 不在账号的加速域名中，或未上线：其 URL 等待中"),
         ),
+        Warning::Replaced => Words::fixed(
+            "the file was cut or overwritten after it had been read: it was read from its start again, and what was read before stands",
+            "文件在读取之后被截断或覆盖：已从头重新读取，之前读取的内容仍然有效",
+        ),
     }
 }

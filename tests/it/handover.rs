@@ -38,6 +38,30 @@ fn what_a_paused_writer_writes_after_another_closed_the_file_is_read_on_and_coun
 }
 
 #[test]
+fn a_file_that_is_overwritten_or_cut_after_it_was_read_is_read_again_and_said() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("old", 3));
+    world.wait_for("select submitted from v_files where progress = 'done'", 3);
+    // As long as before, and beyond; then shorter; then with a line more, which is read from there on.
+    fs::write(world.spool("done/film.txt"), urls("new", 5)).unwrap();
+    world.wait_for("select submitted from v_status", 8);
+    fs::write(world.spool("done/film.txt"), ONE).unwrap();
+    world.wait_for("select submitted from v_status", 9);
+    append(&world.spool("done/film.txt")).write_all(TWO.as_bytes()).unwrap();
+    world.wait_for("select submitted from v_files where progress = 'done'", 10);
+    let warnings = || receipt(&world, "film.txt")["warnings"].as_array().unwrap().clone();
+    world.wait("the receipt to say so", || warnings().first().is_some_and(|it| it["lines"] == 2));
+    assert_eq!((warnings().len(), &warnings()[0]["code"]), (1, &"replaced".into()));
+    assert_eq!(world.count_log("cut or overwritten after it was read"), 2);
+    let columns = "lines, queued, merged, warnings";
+    assert_eq!(world.rows(&format!("select {columns} from v_files")), [["10", "10", "0", "2"]]);
+    world.assert_all_accepted_once(10);
+    world.stop(daemon);
+    world.assert_books_agree();
+}
+
+#[test]
 fn what_comes_long_after_the_rename_is_read_on_for_as_long_as_the_file_lies_there() {
     let world = World::new("", "");
     let daemon = world.ready_daemon();

@@ -36,6 +36,7 @@ mod keys;
 mod lanes;
 mod lies;
 mod lists;
+mod memory;
 mod model;
 mod monitoring;
 mod names;
