@@ -212,7 +212,7 @@ impl Reader {
         let mut report = Report::resume(&self.report, self.refused_bytes)?;
         let Some(empty) = parts.empty() else { return Ok(None) };
         let mut chunk = ChunkBuilder::at(self.mark, self.encoding, empty);
-        let mut content = Ahead { content, next: None, encoding: self.encoding };
+        let mut content = Ahead::new(content, self.encoding);
         let (mut first_refused, mut reached) = (None, 0);
         let ending = loop {
             let (item, ends_at, is_last) = match content.take() {
@@ -230,8 +230,7 @@ impl Reader {
             }
             reached = ends_at;
             if ends_at <= self.mark {
-                // Its warnings, and those of the item after it, were committed with its line.
-                content.content.take_warnings();
+                // What is odd about it was committed with it.
                 continue;
             }
             if !identity.begins_as_before(false) {
@@ -240,18 +239,23 @@ impl Reader {
             if is_last && source.is_plain() && self.leaves_tail(&identity, &file) {
                 break identity.end(ends_at - chunk.chunk.progress.read_bytes, first_refused, &file)?;
             }
+            content.keep_warnings();
             chunk.add(item, ends_at, content.encoding, &mut report);
             let lines_max = self.chunk_lines_max.min(self.chunk_lines.load(Ordering::Relaxed));
             if chunk.is_full(content.content.lines_read(), lines_max, &report) {
                 let next = chunk.chunk.progress.read_bytes;
-                if !parts.send(Part::Chunk(chunk.finish(&mut content.content, &mut report)?)) {
+                if !parts.send(Part::Chunk(chunk.finish(&mut content, &mut report)?)) {
                     return Ok(None);
                 }
                 let Some(empty) = parts.empty() else { return Ok(None) };
                 chunk = ChunkBuilder::at(next, content.encoding, empty);
             }
         };
-        let mut last = chunk.finish(&mut content.content, &mut report)?;
+        if self.mark == 0 && reached == 0 {
+            // Of a file without lines.
+            content.keep_warnings();
+        }
+        let mut last = chunk.finish(&mut content, &mut report)?;
         if source.has_trailing() {
             last.progress.warnings.push(Warned::new(Warning::Trailing, 0, ""));
         }
@@ -264,8 +268,8 @@ impl Reader {
     }
 }
 
-/// An item and where it ends, and how the file's bytes were found to mean text with it.
-type Known = (io::Result<Option<(Item, u64)>>, Option<TextEncoding>);
+/// An item and where it ends, how the file's bytes were found to mean text with it, and what is odd about it.
+type Known = (io::Result<Option<(Item, u64)>>, Option<TextEncoding>, Vec<Warned>);
 
 /// A content of which one item more is known: the last one may be a line that is still being written.
 struct Ahead<R> {
@@ -274,20 +278,40 @@ struct Ahead<R> {
     /// What was found by the item that was taken last and those before it: a line that is still being written decides
     /// nothing.
     encoding: Option<TextEncoding>,
+    /// What is odd about that item.
+    odd: Vec<Warned>,
+    /// What was odd about the items of the chunk.
+    warnings: Vec<Warned>,
 }
 
 impl<R: BufRead> Ahead<R> {
+    fn new(content: Content<R>, encoding: Option<TextEncoding>) -> Self {
+        Self { content, next: None, encoding, odd: Vec::new(), warnings: Vec::new() }
+    }
+
     fn read(&mut self) -> Known {
         let item = self.content.next_item();
-        (item, self.content.encoding())
+        (item, self.content.encoding(), self.content.take_warnings())
+    }
+
+    /// The item that was taken last belongs to the chunk, and what is odd about it.
+    fn keep_warnings(&mut self) {
+        for new in self.odd.drain(..) {
+            let same = |known: &&mut Warned| known.warning == new.warning && known.found == new.found;
+            match self.warnings.iter_mut().find(same) {
+                Some(known) => known.lines += new.lines,
+                None => self.warnings.push(new),
+            }
+        }
     }
 
     /// The next item, where it ends, and whether it is the last.
     fn take(&mut self) -> io::Result<Option<(Item, u64, bool)>> {
-        let (this, encoding) = match self.next.take() {
+        let (this, encoding, odd) = match self.next.take() {
             Some(known) => known,
             None => self.read(),
         };
+        self.odd = odd;
         let Some((item, ends_at)) = this? else { return Ok(None) };
         self.encoding = encoding;
         let next = self.read();
@@ -350,11 +374,11 @@ impl ChunkBuilder {
     }
 
     /// The chunk, its refused lines durable in the report.
-    fn finish<R: BufRead>(mut self, content: &mut Content<R>, report: &mut Report) -> io::Result<Chunk> {
+    fn finish<R: BufRead>(mut self, content: &mut Ahead<R>, report: &mut Report) -> io::Result<Chunk> {
         let progress = &mut self.chunk.progress;
         progress.refused_bytes = report.sync()?;
         progress.refused = self.reasons.into_iter().collect();
-        progress.warnings = content.take_warnings();
+        progress.warnings = std::mem::take(&mut content.warnings);
         // A line that is left for later decides nothing.
         let is_gb18030 = progress.encoding == Some(TextEncoding::Gb18030);
         progress.warnings.retain(|warned| is_gb18030 || warned.warning != Warning::Gb18030);
