@@ -18,7 +18,7 @@ async fn service(answers: &'static [&'static str], clock: Clock) -> (Service, Jo
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = vec![0; 4096];
             assert!(stream.read(&mut asked).await.unwrap() > 0);
-            let (head, body) = answer.split_once("|").unwrap();
+            let (head, body) = answer.split_once('|').unwrap();
             let length = body.len();
             let head = format!("HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
             stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
