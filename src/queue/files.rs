@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::enqueue::Enqueued;
-use crate::model::{FileId, Keys, LineFault, Priority, TextEncoding, Time, Warned, from_millis, to_millis};
+use crate::model::{FileId, Keys, LineFault, Priority, TextEncoding, Time, Warned, Warning, from_millis, to_millis};
 use crate::store::{Readers, Result, WriteTx};
 
 const REGISTER: &str = "

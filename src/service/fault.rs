@@ -171,7 +171,7 @@ impl Fault {
             class,
             http_status: Some(answer.status),
             code,
-            message: message.as_deref().map(bounded),
+            message: message.as_deref().map(|message| bounded(without_what_was_signed(message))),
             request_id: body.as_ref().and_then(Body::request_id),
             retry_after: answer.retry_after,
             is_the_services: body.as_ref().is_some_and(Body::is_the_services),
@@ -215,6 +215,15 @@ impl Class {
             },
         }
     }
+}
+
+/// A message without what was signed, which the service repeats when a signature does not match: a temporary key's token
+/// is a part of it.
+fn without_what_was_signed(message: &str) -> &str {
+    let lower = message.to_ascii_lowercase();
+    let marks = ["server string to sign", "server stringtosign", "string to sign", "stringtosign", "canonicalrequest"];
+    let cut = marks.iter().filter_map(|mark| lower.find(mark)).min();
+    cut.map_or(message, |at| message[..at].trim_end())
 }
 
 fn bounded(message: &str) -> String {

@@ -1,5 +1,7 @@
 //! Memory and receipts are bounded, whatever a file says. Peaks are no times: they do not depend on how busy a machine is.
 
+#![expect(clippy::print_stdout, reason = "a run tells what it measured")]
+
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;

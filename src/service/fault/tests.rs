@@ -130,3 +130,10 @@ fn a_message_is_kept_only_as_far_as_anybody_reads_it() {
     assert_eq!(fault.message.unwrap().len(), MESSAGE_CHARS_MAX);
     assert_eq!(Fault::lost(&long).message.unwrap().len(), MESSAGE_CHARS_MAX);
 }
+
+#[test]
+fn what_was_signed_is_not_kept_with_a_fault() {
+    let said = "It is not matched with our calculation. server string to sign is:POST&token=SECRET";
+    assert_eq!(super::without_what_was_signed(said), "It is not matched with our calculation.");
+    assert_eq!(super::without_what_was_signed("The key is unknown."), "The key is unknown.");
+}
