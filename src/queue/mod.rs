@@ -6,7 +6,7 @@
 //! the caller's transaction, because they must be durable together with what the caller writes; those that take
 //! SQLite's own handle do so too, through [`crate::store::WriteTx::bulk`].
 //!
-//! So far all rows are of one lane, [`LANE`]: where `urls` has no column for it yet, its number stands in the
+//! So far all rows are of one lane, `LANE`: where `urls` has no column for it yet, its number stands in the
 //! statements.
 //!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
