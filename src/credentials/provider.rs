@@ -11,13 +11,10 @@ use tracing::{info, warn};
 
 use super::{Credentials, Error, Places, Source, load_from};
 use crate::config::Config;
+use crate::model::Backoff;
 
-/// While the sources have no other key than the refused one, they are read again after this, then after twice as long
-/// ...
-const READ_AGAIN_MIN: Duration = Duration::from_secs(5);
-
-/// ... up to this.
-const READ_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// How long they wait to be read again while the sources have no other key than the refused one.
+const READ_AGAIN: Backoff = Backoff { min: Duration::from_secs(5), max: Duration::from_secs(60) };
 
 /// Which key it is: 1 is that of the start, and each one that takes its place is one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -224,8 +221,7 @@ impl Provider {
 
 /// Whether the sources may be read at `now`, after so many readings that found no other key.
 fn may_read(read_at: Option<Instant>, in_vain: u32, now: Instant) -> bool {
-    let wait = READ_AGAIN_MIN.saturating_mul(2_u32.saturating_pow(in_vain.saturating_sub(1))).min(READ_AGAIN_MAX);
-    read_at.is_none_or(|at| now.saturating_duration_since(at) >= wait)
+    read_at.is_none_or(|at| now.saturating_duration_since(at) >= READ_AGAIN.bound(in_vain))
 }
 
 fn same(one: &Credentials, other: &Credentials) -> bool {

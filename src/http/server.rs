@@ -23,6 +23,7 @@ use super::access::{Door, Tells, refusal};
 use super::desk::{Desk, Page};
 use super::guests::{ALL_MAX, Guest, Room, room};
 use crate::clock::Clock;
+use crate::model::Backoff;
 use crate::stage::{Heartbeat, Live};
 use crate::status::Board;
 use crate::store::Store;
@@ -36,9 +37,8 @@ const CONNECTION_MAX: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
-/// An address that cannot be had is tried again after this, doubling, up to `LISTEN_RETRY_MAX`.
-const LISTEN_RETRY_MIN: Duration = Duration::from_secs(1);
-const LISTEN_RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long an address that cannot be had is waited for before it is tried again.
+const LISTEN_RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// The pause after a connection that could not be taken, as when the process has too many files open.
 const ACCEPT_RETRY: Duration = Duration::from_millis(500);
@@ -87,7 +87,7 @@ impl Server {
     /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops
     /// before.
     async fn listen(&self, shutdown: &CancellationToken) -> Option<(TcpListener, bool)> {
-        let mut wait = LISTEN_RETRY_MIN;
+        let mut failures = 0;
         let mut told = None;
         loop {
             let error = match TcpListener::bind(self.listen).await {
@@ -103,8 +103,9 @@ impl Server {
                 warn!(listen = %self.listen, %error, "metrics and health are not served; it is tried again, and all else goes on");
                 told = self.board.http_problem(Some(&problem)).await.is_ok().then_some(problem);
             }
+            failures += 1;
             tokio::select! {
-                () = tokio::time::sleep(wait) => wait = wait.saturating_mul(2).min(LISTEN_RETRY_MAX),
+                () = tokio::time::sleep(LISTEN_RETRY.bound(failures)) => {}
                 () = shutdown.cancelled() => return None,
             }
         }
@@ -114,7 +115,7 @@ impl Server {
 /// Takes the problem off the board as soon as the database can be written; who asks is served meanwhile.
 async fn take_back(board: Board) {
     while board.http_problem(None).await.is_err() {
-        tokio::time::sleep(LISTEN_RETRY_MAX).await;
+        tokio::time::sleep(LISTEN_RETRY.max).await;
     }
 }
 

@@ -3,20 +3,16 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use super::account::{pause_tx, well_again_tx};
-use crate::model::{AccountFault, Lane, PauseWhy, Time};
+use crate::model::{AccountFault, Backoff, Lane, PauseWhy, Time};
 use crate::notify::{self, Event};
 use crate::store::{Result, WriteTx};
 use crate::words;
 
-/// The first free probe comes after this, each later one after twice as long ...
-const PROBE_AFTER_MIN: Duration = Duration::from_secs(60);
-
-/// ... up to this.
-const PROBE_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// How long a paused account is left alone before each free probe.
+const PROBE_AFTER: Backoff = Backoff { min: Duration::from_secs(60), max: Duration::from_secs(3_600) };
 
 /// Nothing goes until a free call, made at `probe_at`, succeeds; said once when it starts.
 ///
@@ -69,6 +65,5 @@ pub fn pause_why(fault: AccountFault) -> PauseWhy {
 
 /// When the next free call tries a paused account, after so many in vain: 1, 2, 4 … 60 minutes.
 pub fn probe_at(probes: u32, now: Time) -> Time {
-    let wait = PROBE_AFTER_MIN.saturating_mul(2_u32.saturating_pow(probes)).min(PROBE_AFTER_MAX);
-    now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)
+    PROBE_AFTER.bound_from(now, probes.saturating_add(1))
 }

@@ -2,6 +2,7 @@
 //! means a URL and no bare integer means a day.
 
 mod account_fault;
+mod backoff;
 mod day;
 mod ids;
 mod input_fault;
@@ -20,6 +21,7 @@ mod time;
 mod wait_why;
 
 pub use account_fault::AccountFault;
+pub use backoff::Backoff;
 pub use day::{BudgetDay, DayStart, TimeOfDay};
 pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
 pub use input_fault::{InputFault, KeyFault, Warned, Warning};

@@ -7,10 +7,12 @@
 //! that fails, and by doubling once it succeeds. Others may fill the queue too, and its size may change: what
 //! contradicts an older lesson replaces it.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Time;
+use crate::model::{Backoff, Time};
 
 /// The size that an official answer names; tried first when it is possible.
 const LIKELY: u32 = 100;
@@ -32,12 +34,8 @@ const TRY_AFTER: TimeDelta = TimeDelta::days(1);
 /// Beyond this there is no limit worth the name: a day's calls seldom have as many on their way.
 const NO_LIMIT: u32 = 16_000;
 
-/// When not even one URL fits while none of ours is on its way, one is tried after this, after twice as long next time
-/// ...
-const CLOSED_WAIT: TimeDelta = TimeDelta::seconds(60);
-
-/// ... and at most after this.
-const CLOSED_WAIT_MAX: TimeDelta = TimeDelta::hours(1);
+/// When not even one URL fits while none of ours is on its way, one is tried after this.
+const CLOSED_WAIT: Backoff = Backoff { min: Duration::from_secs(60), max: Duration::from_secs(3_600) };
 
 /// A batch goes once there is room for this part of the limit, unless it needs less.
 const WORTH_PART: u32 = 4;
@@ -140,10 +138,9 @@ impl QueueSize {
 
     /// When a single URL may be tried although not even one fitted; none if one may go now.
     fn closed_until(&self, now: Time) -> Option<Time> {
-        let doublings = self.closed.checked_sub(1)?;
-        let wait = (CLOSED_WAIT * 2_i32.pow(doublings.min(10))).min(CLOSED_WAIT_MAX);
         let refused_at = crate::model::from_millis(self.refused_at).min(now);
-        Some(refused_at + wait).filter(|until| *until > now)
+        let until = CLOSED_WAIT.bound_from(refused_at, self.closed);
+        (self.closed > 0 && until > now).then_some(until)
     }
 }
 

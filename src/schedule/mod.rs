@@ -3,7 +3,7 @@
 //! No clock, no I/O, no SQL: [`decide`] is a function of a [`Snapshot`], a [`Policy`] and the time, so that a year of
 //! it runs in a second in a test.
 
-mod backoff;
+mod asked_to_wait;
 mod decide;
 mod flight;
 mod forecast;
@@ -11,7 +11,7 @@ mod isolate;
 mod quota;
 mod ready;
 
-pub use backoff::{ASKED_TO_WAIT_MAX, Backoff, asked_to_wait};
+pub use asked_to_wait::{ASKED_TO_WAIT_MAX, asked_to_wait, longest_wait};
 pub use decide::{Decision, Plan, decide};
 pub use flight::{Flight, Full, QueueSize, flies_at_most};
 pub use forecast::{
@@ -24,7 +24,7 @@ pub use ready::Ready;
 use std::time::Duration;
 
 use crate::config::{Config, UrlsPerDay, Window};
-use crate::model::{BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
+use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
 
 /// What the operator configured, as far as decisions need it.
 #[derive(Debug, Clone, PartialEq)]

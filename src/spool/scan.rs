@@ -17,15 +17,14 @@ use super::ingest::{Ended, Error, How, Ingest, Reading};
 use super::order::{Next, Rank, Turn, turn};
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::model::{FileId, Priority, Time, UrlRules};
+use crate::model::{Backoff, FileId, Priority, Time, UrlRules};
 use crate::queue::{self, OpenFile, Phase};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
 use crate::store::{self, Store};
 
-/// Waits after a failure: from this, doubling, up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = SCAN_EVERY;
+/// Waits after failures in a row.
+const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: SCAN_EVERY };
 
 /// A packed file that is still being written is looked at again after so long.
 const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
@@ -117,7 +116,7 @@ impl Stage for Spool {
             Err(Error::Store(error)) => Err(error),
             Err(Error::Io(_)) => {
                 self.failed_passes += 1;
-                said.map(|()| Then::Wait(backoff(self.failed_passes)))
+                said.map(|()| Then::Wait(RETRY.bound(self.failed_passes)))
             }
         }
     }
@@ -235,12 +234,12 @@ impl Spool {
         if let Err(error) = trouble {
             self.trouble = Some(error.to_string());
             self.failures += 1;
-            self.resume_at = Some(Instant::now() + backoff(self.failures));
+            self.resume_at = Some(Instant::now() + RETRY.bound(self.failures));
         } else if self.trouble.is_none() {
             self.failures = 0;
         }
         if let Some(at) = self.resume_at {
-            next = next.min(at.saturating_duration_since(Instant::now()).max(RETRY_MIN / 10));
+            next = next.min(at.saturating_duration_since(Instant::now()).max(RETRY.min / 10));
         }
         Ok(next)
     }
@@ -398,10 +397,6 @@ impl Spool {
         }
         Ok(())
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(RETRY_MAX)
 }
 
 /// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.

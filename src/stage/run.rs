@@ -10,11 +10,11 @@ use super::heartbeat::Pulse;
 use super::settings::{Live, Settings, news};
 use super::wakes::Wakes;
 use crate::clock::Clock;
+use crate::model::Backoff;
 use crate::store::{self, Store};
 
-/// Waits between tries while the database cannot be used: from this, doubling, up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Waits between tries while the database cannot be used.
+const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: Duration::from_secs(5) };
 
 /// What a stage is made with.
 #[derive(Debug, Clone)]
@@ -129,8 +129,8 @@ pub struct Retry {
 impl Retry {
     /// It failed once more; gives how long to wait, and announces that.
     pub fn failed(&mut self, pulse: &Pulse, error: &store::Error) -> Duration {
-        let wait = RETRY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(RETRY_MAX);
         self.failures = self.failures.saturating_add(1);
+        let wait = RETRY.bound(self.failures);
         pulse.away(wait);
         // One that is lost is told by whoever guards it.
         if pulse.trouble(error) && !matches!(error, store::Error::Lost(_)) {
@@ -226,7 +226,7 @@ mod tests {
         // Nothing but time and a reload wakes it while the database fails; after that it is heard.
         wake.notify_one();
         steps(6).await;
-        assert!(began.elapsed() >= RETRY_MIN * 3 && began.elapsed() < Duration::from_secs(60));
+        assert!(began.elapsed() >= RETRY.min * 3 && began.elapsed() < Duration::from_secs(60));
         assert_eq!(heartbeat.sign().trouble, None);
         sender.send_replace(settings());
         steps(7).await;
@@ -245,6 +245,6 @@ mod tests {
         let waits: Vec<u128> = (0..6).map(|_| retry.failed(&pulse, &error).as_millis()).collect();
         assert_eq!(waits, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
         retry.over(&pulse);
-        assert_eq!(retry.failed(&pulse, &error), RETRY_MIN);
+        assert_eq!(retry.failed(&pulse, &error), RETRY.min);
     }
 }

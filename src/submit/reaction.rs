@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use super::outcome::Outcome;
 use crate::config::InDoubt;
 use crate::ledger::{Closing, End, pause_why, probe_at};
-use crate::model::{PauseWhy, Reason, ReasonKind, TaskId, Time};
+use crate::model::{Backoff, PauseWhy, Reason, ReasonKind, TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
-use crate::schedule::{Backoff, Blame, asked_to_wait};
+use crate::schedule::{Blame, asked_to_wait};
 use crate::service::{Accepted, Deferral, Fault, Refusal};
 use crate::words;
 

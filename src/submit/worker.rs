@@ -16,7 +16,7 @@ use crate::ledger::{self, Marker};
 use crate::model::{BudgetDay, Lane, Reading, ReasonKind, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
 use crate::queue::{self, Batch};
-use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
+use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide, longest_wait};
 use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
@@ -152,7 +152,7 @@ impl Submitter {
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
         // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
-        let longest = self.policy.backoff.longest();
+        let longest = longest_wait(&self.policy.backoff);
         if standing.waits_beyond(now + longest) {
             let mut tx = self.store.write().await?;
             ledger::clamp_waits_tx(&mut tx, now, longest).await?;
@@ -221,7 +221,7 @@ impl Submitter {
         if self.waits_held.is_some_and(|held| (held - ahead).abs() <= LEAP) {
             return Ok(false);
         }
-        let (now, longest) = (clock.now, self.policy.backoff.longest());
+        let (now, longest) = (clock.now, longest_wait(&self.policy.backoff));
         let urls_longest = longest.max(TimeDelta::days(1));
         let overlong = queue::has_overlong_waits(self.store.read(), now, urls_longest).await?;
         let mut tx = self.store.write().await?;

@@ -215,7 +215,7 @@ proptest! {
             let flight = Flight { in_flight: 0, leaves_at: None, size: size.clone(), unproved: false };
             match flight.room(now) {
                 Ok(room) => prop_assert!(room >= 1),
-                Err(full) => prop_assert!(full.until > now && full.until - now <= CLOSED_WAIT_MAX),
+                Err(full) => prop_assert!(full.until > now && full.until <= CLOSED_WAIT.bound_from(now, u32::MAX)),
             }
         }
     }

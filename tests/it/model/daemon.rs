@@ -6,8 +6,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prefetchd::clock::{Moment, ServiceClock};
 use prefetchd::config::{Config, InDoubt};
-use prefetchd::model::{AccountFault, BudgetDay, DayStart, Reading, ReasonKind, Time};
-use prefetchd::schedule::{BackingOff, Backoff, Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide};
+use prefetchd::model::{AccountFault, Backoff, BudgetDay, DayStart, Reading, ReasonKind, Time};
+use prefetchd::schedule::{
+    BackingOff, Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide, longest_wait,
+};
 use prefetchd::service::{Accepted, Class, Deferral, Fault};
 use prefetchd::submit::{
     AfterReplay, Circumstances, Doubt, Lesson, NextStep, Outcome, after_replay, look_again_at, next_step, react,
@@ -184,7 +186,7 @@ impl Daemon {
         let reading = self.reading(moment);
         let policy = Self::policy(rules);
         if rules.clamp {
-            let longest = reading.now + policy.backoff.longest();
+            let longest = reading.now + longest_wait(&policy.backoff);
             self.backoff = self.backoff.map(|until| until.min(longest));
         }
         if let Some(step) = self.resolve(&policy, &reading) {

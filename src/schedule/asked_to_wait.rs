@@ -1,0 +1,35 @@
+//! How long anything waits because it was asked to.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::model::{Backoff, Time};
+
+/// An answer's `Retry-After`, a probe of a paused account and a full queue make nobody wait for longer.
+pub const ASKED_TO_WAIT_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// Until when an answer asks to be left alone: for `retry_after`, of which no more is believed than an hour.
+pub fn asked_to_wait(retry_after: Option<Duration>, now: Time) -> Time {
+    let asked = TimeDelta::from_std(retry_after.unwrap_or_default()).unwrap_or(TimeDelta::MAX);
+    now + asked.min(ASKED_TO_WAIT_MAX)
+}
+
+/// The longest wait that anything is written down with: the last of `backoff`, or what an answer may ask for.
+pub fn longest_wait(backoff: &Backoff) -> TimeDelta {
+    TimeDelta::from_std(backoff.max).unwrap_or(TimeDelta::MAX).max(ASKED_TO_WAIT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::from_millis;
+
+    #[test]
+    fn nobody_is_left_alone_for_longer_than_an_hour() {
+        let now = from_millis(0);
+        let asked = |seconds| (asked_to_wait(Some(Duration::from_secs(seconds)), now) - now).num_seconds();
+        assert_eq!([0, 7, 3_600, 3_601, u64::MAX].map(asked), [0, 7, 3_600, 3_600, 3_600]);
+        assert_eq!(asked_to_wait(None, now), now);
+    }
+}
