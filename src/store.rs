@@ -32,7 +32,7 @@ pub use conn::{Conn, Readers};
 pub use error::{Error, FULL, LOCKED, LOST, Result};
 use file::give_name;
 pub use file::{beside, real_path, refuse_linked, wal_of};
-pub use guard::{Guard, Look};
+pub use guard::{DatabaseState, Guard};
 use origin::Origin;
 pub use origin::{Loss, Lost};
 use reader::connect_reader;
@@ -40,7 +40,7 @@ use reader::data_version;
 pub use reader::open_reader;
 use room::LogLimits;
 pub use room::WAL_BYTES;
-use tx::Trouble;
+use tx::LastFailure;
 pub use tx::WriteTx;
 
 /// The schema's steps, in order: number, name, text.
@@ -74,7 +74,7 @@ pub struct Store {
     options: SqliteConnectOptions,
     writer: Mutex<Option<Conn>>,
     readers: Readers,
-    trouble: Trouble,
+    trouble: LastFailure,
     /// What the log of the writing connection is held to; nothing for a new connection.
     limits: std::sync::Mutex<Option<LogLimits>>,
     /// How lately it was written: see [`Store::rest`].
@@ -127,7 +127,7 @@ impl Store {
             options,
             writer: Mutex::new(Some(writer.into())),
             readers: Readers(readers),
-            trouble: Trouble::default(),
+            trouble: LastFailure::default(),
             limits: std::sync::Mutex::default(),
             stir: AtomicU8::new(WRITTEN),
             way: way::Way::default(),

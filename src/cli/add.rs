@@ -80,7 +80,7 @@ impl KeyArgs {
 }
 
 /// A file that waits in `incoming/` under a name that is left alone.
-struct Waiting {
+struct HeldBack {
     copy: tempfile::NamedTempFile,
     name: String,
 }
@@ -101,7 +101,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     check_options(&options, rules.offset)
         .map_err(|fault| failure(exit::USAGE, words::input_fault(&fault).en.into_owned()))?;
     // All of them are looked through before the first is handed over.
-    let waiting: Vec<Waiting> = args
+    let waiting: Vec<HeldBack> = args
         .files
         .iter()
         .map(|file| copy(file, args.name.as_deref(), &folders, &options_line(&options)))
@@ -117,7 +117,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
 }
 
 /// Copies a file into `incoming/`, behind what was asked for it.
-fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> anyhow::Result<Waiting> {
+fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> anyhow::Result<HeldBack> {
     let incoming = &folders.incoming;
     let name = name_for(file, name)?;
     let mut source: Box<dyn io::Read> = if file == Path::new("-") {
@@ -140,7 +140,7 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
     // Set, not asked for: a umask must not keep the daemon from reading it.
     copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o640))?;
     copy.as_file().sync_all()?;
-    Ok(Waiting { copy, name })
+    Ok(HeldBack { copy, name })
 }
 
 /// Reads a file as the spool will, and says what is odd about it.
@@ -148,7 +148,7 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
 /// # Errors
 ///
 /// Why the spool would reject it.
-fn look_through(file: &Waiting, rules: &ReadRules) -> anyhow::Result<()> {
+fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
     let rejected = |why: &str| failure(exit::DATA, format!("{}: nothing was added: {why}", one_line(&file.name)));
     let of_survey = |error: SurveyError| match error {
         SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", file.name)),
@@ -183,11 +183,11 @@ fn look_through(file: &Waiting, rules: &ReadRules) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(file: &Waiting, what: &str) {
+fn say(file: &HeldBack, what: &str) {
     text::err(&one_line(&format!("warning: {}: {what}", file.name)));
 }
 
-fn say_warning(file: &Waiting, warned: &Warned) {
+fn say_warning(file: &HeldBack, warned: &Warned) {
     let words = words::warning(warned);
     match (warned.line, warned.lines) {
         (0, _) => say(file, &words.en),
@@ -196,7 +196,7 @@ fn say_warning(file: &Waiting, warned: &Warned) {
     }
 }
 
-fn say_refused(file: &Waiting, refused: u64, line: u64, fault: &Fault) {
+fn say_refused(file: &HeldBack, refused: u64, line: u64, fault: &Fault) {
     let words = words::line_fault_with(fault);
     let others = if refused > 1 { format!(" and {} more", refused - 1) } else { String::new() };
     say(file, &format!("line {line}{others} will be refused: {}", words.en));
@@ -225,7 +225,7 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
 
 /// Renames the copy to its name; where a file of that name waits there or lay in the spool before, to one told apart
 /// by the time, so that each is found by its own.
-fn hand_over(file: Waiting, folders: &Folders) -> anyhow::Result<String> {
+fn hand_over(file: HeldBack, folders: &Folders) -> anyhow::Result<String> {
     let incoming = &folders.incoming;
     let mut copy = file.copy;
     loop {

@@ -13,7 +13,7 @@ use super::text::{err, number, out};
 use super::{failure, load, runtime};
 use crate::model::Time;
 use crate::spool::{self, Folders, RefusedLine, sync_folder};
-use crate::status::{Evidence, Export, RefusingFile, Wanted};
+use crate::status::{Export, LineEvidence, RefusingFile, Wanted};
 use crate::telemetry::one_line;
 use crate::{exit, store};
 
@@ -97,7 +97,7 @@ async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mu
         csv_record(&COLUMNS, &mut buffer);
     }
     let mut rows = 0;
-    let mut encode = |evidence: &Evidence<'_>, buffer: &mut Vec<u8>| {
+    let mut encode = |evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>| {
         rows += 1;
         match format {
             Format::Csv => csv_row(evidence, buffer),
@@ -120,7 +120,7 @@ async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mu
 fn write_refused(
     file: &RefusingFile,
     folders: &Folders,
-    mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+    mut encode: impl FnMut(&LineEvidence<'_>, &mut Vec<u8>),
     sink: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let (mut buffer, mut written) = (Vec::new(), 0);
@@ -142,8 +142,8 @@ fn write_refused(
     Ok(())
 }
 
-fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> Evidence<'r> {
-    Evidence {
+fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> LineEvidence<'r> {
+    LineEvidence {
         file: &file.name,
         line: refused.line,
         url: &refused.text,
@@ -203,12 +203,12 @@ const COLUMNS: [&str; 16] = [
     "came",
 ];
 
-fn json_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
+fn json_row(evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>) {
     serde_json::to_writer(&mut *buffer, evidence).expect("text and numbers are JSON, and memory can be written");
     buffer.push(b'\n');
 }
 
-fn csv_row(evidence: &Evidence<'_>, buffer: &mut Vec<u8>) {
+fn csv_row(evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>) {
     let line = evidence.line.to_string();
     let submission = evidence.submission_id.map(|id| id.to_string());
     let texts = [
@@ -264,8 +264,8 @@ mod tests {
 
     use super::*;
 
-    fn evidence<'t>(file: &'t str, label: &'t str) -> Evidence<'t> {
-        Evidence {
+    fn evidence<'t>(file: &'t str, label: &'t str) -> LineEvidence<'t> {
+        LineEvidence {
             file,
             line: 7,
             url: "https://vod.example.com/a,b",

@@ -19,7 +19,7 @@ pub use service::{Heard, Moment, ServiceClock};
 /// A clock: the system's, or one that stands where a test put it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    standing: Option<Arc<Mutex<Standing>>>,
+    standing: Option<Arc<Mutex<StoppedClocks>>>,
     service: Arc<Mutex<ServiceClock>>,
     /// What the service's clock was ahead of this machine's when that was last logged.
     said: Arc<Mutex<TimeDelta>>,
@@ -30,7 +30,7 @@ const DIFFERENCE_SAID: TimeDelta = TimeDelta::seconds(5);
 
 /// The clocks of a machine that only move when a test moves them.
 #[derive(Debug)]
-struct Standing {
+struct StoppedClocks {
     moment: Moment,
     /// Whether the wall clock is beyond doubt; if not, the service's answers have to prove it.
     certain: bool,
@@ -56,7 +56,7 @@ impl Clock {
     fn standing(wall: Time, certain: bool) -> Self {
         let moment = Moment { wall, boot: Duration::from_secs(1_000_000) };
         Self {
-            standing: Some(Arc::new(Mutex::new(Standing { moment, certain }))),
+            standing: Some(Arc::new(Mutex::new(StoppedClocks { moment, certain }))),
             service: Arc::default(),
             said: Arc::default(),
         }
@@ -96,7 +96,7 @@ impl Clock {
 
     /// What is known of the service's time.
     pub fn reading(&self) -> Reading {
-        let certain = |standing: &Arc<Mutex<Standing>>| standing.lock().is_ok_and(|standing| standing.certain);
+        let certain = |standing: &Arc<Mutex<StoppedClocks>>| standing.lock().is_ok_and(|standing| standing.certain);
         if self.standing.as_ref().is_some_and(certain) {
             return Reading::certain(self.wall());
         }

@@ -15,7 +15,7 @@ use tracing::{error, info};
 use super::systemd;
 use crate::clock::Clock;
 use crate::stage::{Heartbeat, Wakes};
-use crate::store::{Guard, Look, Store};
+use crate::store::{DatabaseState, Guard, Store};
 use crate::telemetry::one_line;
 
 /// How often it looks.
@@ -52,9 +52,9 @@ impl Guardian {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             match self.guard.look().await {
-                Look::Same => {}
-                Look::Changed => self.wakes.all(),
-                Look::Lost => break,
+                DatabaseState::Same => {}
+                DatabaseState::Changed => self.wakes.all(),
+                DatabaseState::Lost => break,
             }
         }
         self.work.cancel();

@@ -36,14 +36,14 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(super) struct Page {
+pub(super) struct Served {
     pub(super) status: StatusCode,
     /// Its media type.
     pub(super) kind: &'static str,
     pub(super) body: Bytes,
 }
 
-impl Page {
+impl Served {
     pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self { status, kind: TEXT, body: body.into() }
     }
@@ -61,9 +61,9 @@ impl Page {
 /// The pages that need the database.
 #[derive(Debug)]
 pub(super) struct Pages {
-    pub(super) metrics: Page,
-    pub(super) ready: Page,
-    pub(super) status: Page,
+    pub(super) metrics: Served,
+    pub(super) ready: Served,
+    pub(super) status: Served,
 }
 
 /// Makes the pages.
@@ -90,11 +90,11 @@ impl Desk {
 
     /// Whether the process lives and its stages move. The database is not asked; once it is lost the stages have
     /// ended, and a restart would lose what it held.
-    pub(super) fn health(&self) -> Page {
+    pub(super) fn health(&self) -> Served {
         if self.store.lost().is_some() {
-            return Page::check("ok\n", &[]);
+            return Served::check("ok\n", &[]);
         }
-        Page::check("ok\n", &standing_still(&self.heartbeat.late()))
+        Served::check("ok\n", &standing_still(&self.heartbeat.late()))
     }
 
     /// The pages, not older than a second.
@@ -136,11 +136,11 @@ impl Desk {
         };
         let metrics = metrics::page(&facts, seen.ok());
         Pages {
-            metrics: Page { status: StatusCode::OK, kind: METRICS, body: metrics.into() },
-            ready: Page::check("ready\n", &ails),
+            metrics: Served { status: StatusCode::OK, kind: METRICS, body: metrics.into() },
+            ready: Served::check("ready\n", &ails),
             status: match read {
-                Ok((_, report)) => Page { status: StatusCode::OK, kind: JSON, body: report.into() },
-                Err(_) => Page::check("", &ails),
+                Ok((_, report)) => Served { status: StatusCode::OK, kind: JSON, body: report.into() },
+                Err(_) => Served::check("", &ails),
             },
         }
     }

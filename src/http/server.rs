@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::access::{Door, Tells, refusal};
-use super::desk::{Desk, Page};
+use super::desk::{Desk, Served};
 use super::guests::{ALL_MAX, Guest, Room, room};
 use crate::clock::Clock;
 use crate::model::Backoff;
@@ -185,7 +185,7 @@ async fn serve(stream: TcpStream, visit: Visit) {
 async fn answer(request: &Request<Incoming>, visit: &Visit) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refusal =
-            response(Page::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n"));
+            response(Served::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n"));
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
@@ -195,18 +195,18 @@ async fn answer(request: &Request<Incoming>, visit: &Visit) -> Response<Full<Byt
     let door = Door { listen: visit.listen, local: visit.local, hosts: &settings.config.http.hosts };
     let authority = request.uri().authority().map(Authority::as_str);
     if let Some(why) = refusal(tells, request.headers(), authority, &door) {
-        return response(Page::text(StatusCode::MISDIRECTED_REQUEST, why));
+        return response(Served::text(StatusCode::MISDIRECTED_REQUEST, why));
     }
     response(match path {
         "/healthz" => desk.health(),
         "/metrics" => desk.pages().await.metrics.clone(),
         "/readyz" => desk.pages().await.ready.clone(),
         "/status" => desk.pages().await.status.clone(),
-        _ => Page::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /status\n"),
+        _ => Served::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /status\n"),
     })
 }
 
-fn response(page: Page) -> Response<Full<Bytes>> {
+fn response(page: Served) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(page.body));
     *response.status_mut() = page.status;
     let headers = response.headers_mut();

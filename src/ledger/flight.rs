@@ -30,14 +30,14 @@ const BEFORE: &str = "in_flight_before";
 
 /// What the facts say.
 #[derive(Debug, Default)]
-struct Known {
+struct FlightFacts {
     size: Option<QueueSize>,
     /// What was believed before the last refusal, while it is not proved that this was about the queue.
     before: Option<Option<QueueSize>>,
 }
 
-async fn known(conn: &mut Conn, lane: Lane) -> Result<Known> {
-    let mut known = Known::default();
+async fn known(conn: &mut Conn, lane: Lane) -> Result<FlightFacts> {
+    let mut known = FlightFacts::default();
     for row in sqlx::query(KNOWN).bind(lane.number()).fetch_all(conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         // What a newer program wrote and this one does not understand is learned anew.

@@ -129,7 +129,7 @@ struct ChunkHost {
 }
 
 /// A new row that waits for others to be added with.
-struct Ready {
+struct NewRow {
     at: usize,
     host: HostId,
     parked: bool,
@@ -154,7 +154,7 @@ struct Enqueue<'c> {
     is_new: Vec<bool>,
     /// By position, older rows with the same key.
     older: HashMap<usize, i64>,
-    ready: Vec<Ready>,
+    ready: Vec<NewRow>,
     hosts: HashMap<&'c str, ChunkHost>,
     /// The first and the last new row.
     range: Option<(i64, i64)>,
@@ -173,7 +173,7 @@ struct Many<'c> {
 }
 
 /// What is known of a URL.
-enum Known {
+enum Existing {
     /// Nothing that counts.
     Nothing,
     /// It completed lately, as this row.
@@ -271,14 +271,14 @@ impl<'c> Enqueue<'c> {
         let keys = self.keys_of(at);
         let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
         let (url, state) = match look_up(&mut self.known, latest, self.urls.url(&self.urls.rows[at]), fresh_since)? {
-            Known::Nothing => return Ok(false),
-            Known::Fresh(url) => {
+            Existing::Nothing => return Ok(false),
+            Existing::Fresh(url) => {
                 self.enqueued.fresh += 1;
                 self.wish(at, url, Kind::Fresh, UrlState::Complete);
                 return Ok(true);
             }
-            Known::Sent(url, state) => (url, state),
-            Known::Pending(row) => {
+            Existing::Sent(url, state) => (url, state),
+            Existing::Pending(row) => {
                 if row.may_change(keys) {
                     self.review.push(row.id);
                 }
@@ -305,7 +305,7 @@ impl<'c> Enqueue<'c> {
             self.flush()?;
         }
         let (host, parked) = self.host(at, keys.priority)?;
-        self.ready.push(Ready { at, host, parked });
+        self.ready.push(NewRow { at, host, parked });
         self.enqueued.queued += 1;
         Ok(())
     }
@@ -320,7 +320,7 @@ impl<'c> Enqueue<'c> {
         Ok(())
     }
 
-    fn insert(&mut self, rows: &[Ready]) -> rusqlite::Result<()> {
+    fn insert(&mut self, rows: &[NewRow]) -> rusqlite::Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let (keys, first_id) = (self.keys_of(first.at), self.last + 1);
         let add = match &mut self.many {
@@ -403,8 +403,8 @@ fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
 }
 
 /// What is known of a URL by the row `latest` and those before it with the same key.
-fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Known> {
-    let mut found = Known::Nothing;
+fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Existing> {
+    let mut found = Existing::Nothing;
     let mut next = Some(latest);
     while let Some(id) = next {
         let mut rows = known.query([id])?;
@@ -416,10 +416,12 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
         }
         let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
         match (row.get::<_, i64>(1)?, completed_at, accepted_at) {
-            (0, ..) => return Ok(Known::Pending(pending_row(id, row)?)),
-            (1, None, None) => return Ok(Known::Sent(id, sent_state(row)?)),
-            (1, None, Some(accepted_at)) if accepted_at > fresh_since => return Ok(Known::Sent(id, sent_state(row)?)),
-            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Known::Fresh(id),
+            (0, ..) => return Ok(Existing::Pending(pending_row(id, row)?)),
+            (1, None, None) => return Ok(Existing::Sent(id, sent_state(row)?)),
+            (1, None, Some(accepted_at)) if accepted_at > fresh_since => {
+                return Ok(Existing::Sent(id, sent_state(row)?));
+            }
+            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Existing::Fresh(id),
             _ => {}
         }
     }

@@ -136,7 +136,7 @@ pub struct Content {
 
 /// What a chunk of a file's lines came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ChunkRead {
     /// The chunk starts at this byte.
     pub from_bytes: u64,
     /// Reading resumes at this byte.
@@ -251,9 +251,9 @@ pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Resul
 /// # Errors
 ///
 /// What the database says.
-pub fn progress(conn: &Connection, file: FileId, progress: &Progress) -> rusqlite::Result<bool> {
+pub fn progress(conn: &Connection, file: FileId, progress: &ChunkRead) -> rusqlite::Result<bool> {
     let refused: u64 = progress.refused.iter().map(|(_, lines)| lines).sum();
-    let Progress { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
+    let ChunkRead { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
     let counts =
         [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
     let [read, refused_to, lines, queued, merged, refused, from, fresh] = counts.map(stored);

@@ -21,8 +21,8 @@ mod files;
 mod finished;
 mod hosts;
 mod kept;
-mod known;
 mod new_urls;
+mod not_queued;
 mod orders;
 mod pending;
 mod prune;
@@ -48,7 +48,7 @@ pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, enqueue};
 pub use files::{
-    Content, NewFile, OpenFile, Phase, Progress, ReadBefore, Rejection, finish_tx, forget_mark, mark_read, progress,
+    ChunkRead, Content, NewFile, OpenFile, Phase, ReadBefore, Rejection, finish_tx, forget_mark, mark_read, progress,
     refused_if_all, register, reject, set_keys, unfinished,
 };
 pub use finished::{FinishedFile, NearDeadline, file_name_tx, finish_files_tx, has_finished_files, near_deadlines_tx};
@@ -57,8 +57,8 @@ pub use hosts::{
     set_standing_tx,
 };
 pub use kept::{KeptFile, kept, kept_as, reopen_tx};
-pub use known::{Known, known};
 pub use new_urls::NewUrls;
+pub use not_queued::{NotQueued, known};
 pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
 pub use pending::{Bounds, Pending, pending};
 pub use prune::prune_tx;

@@ -17,7 +17,7 @@ pub(super) struct Wish {
 
 /// What a URL goes by: one wish, whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct Strongest {
     /// The wish.
     pub(super) wish: Wish,
     /// When the first of the wishes begins to count; none if one counts already.
@@ -26,14 +26,14 @@ pub(super) struct Standing {
 
 /// The strongest of the live wishes for a URL: of those that count, the one with the best priority, then with the
 /// earliest deadline; while none counts, the one that will first. None when there are no wishes left.
-pub(super) fn strongest(live: &[Wish]) -> Option<Standing> {
+pub(super) fn strongest(live: &[Wish]) -> Option<Strongest> {
     let rank = |wish: &Wish| (wish.priority, wish.deadline.is_none(), wish.deadline);
     let counting = live.iter().filter(|wish| wish.counts).min_by_key(|wish| rank(wish));
     if let Some(wish) = counting {
-        return Some(Standing { wish: *wish, wait_until: None });
+        return Some(Strongest { wish: *wish, wait_until: None });
     }
     let first = live.iter().min_by_key(|wish| (wish.not_before, rank(wish)))?;
-    Some(Standing { wish: *first, wait_until: first.not_before })
+    Some(Strongest { wish: *first, wait_until: first.not_before })
 }
 
 #[cfg(test)]
@@ -52,10 +52,10 @@ mod tests {
         let urgent = wish(Priority::Urgent, None, None);
         let soon = wish(Priority::Normal, None, Some(150));
         let later = wish(Priority::Normal, None, Some(190));
-        assert_eq!(strongest(&[soon, urgent]), Some(Standing { wish: urgent, wait_until: None }));
-        assert_eq!(strongest(&[later, soon]), Some(Standing { wish: soon, wait_until: None }));
+        assert_eq!(strongest(&[soon, urgent]), Some(Strongest { wish: urgent, wait_until: None }));
+        assert_eq!(strongest(&[later, soon]), Some(Strongest { wish: soon, wait_until: None }));
         let never = wish(Priority::Normal, None, None);
-        assert_eq!(strongest(&[never, later]), Some(Standing { wish: later, wait_until: None }));
+        assert_eq!(strongest(&[never, later]), Some(Strongest { wish: later, wait_until: None }));
         assert_eq!(strongest(&[]), None);
     }
 
@@ -63,10 +63,10 @@ mod tests {
     fn a_wish_counts_from_its_time_on() {
         let now = wish(Priority::Low, None, Some(500));
         let (later, by_now) = (wish(Priority::Urgent, Some(101), None), wish(Priority::Urgent, Some(100), None));
-        assert_eq!(strongest(&[later, now]), Some(Standing { wish: now, wait_until: None }));
-        assert_eq!(strongest(&[by_now, now]), Some(Standing { wish: by_now, wait_until: None }));
+        assert_eq!(strongest(&[later, now]), Some(Strongest { wish: now, wait_until: None }));
+        assert_eq!(strongest(&[by_now, now]), Some(Strongest { wish: by_now, wait_until: None }));
         let latest = wish(Priority::Urgent, Some(300), None);
         let first = wish(Priority::Low, Some(200), None);
-        assert_eq!(strongest(&[latest, first]), Some(Standing { wish: first, wait_until: Some(from_millis(200)) }));
+        assert_eq!(strongest(&[latest, first]), Some(Strongest { wish: first, wait_until: Some(from_millis(200)) }));
     }
 }

@@ -169,7 +169,7 @@ pub(super) fn review(
     Ok(())
 }
 
-fn end_url(conn: &Connection, url: i64, row: &Waiting, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
+fn end_url(conn: &Connection, url: i64, row: &PendingRow, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
     let last: Option<i64> = conn.prepare_cached(LAST_ENDED)?.query_row([url], |row| row.get(0)).optional()?;
     let (state, code, reason) = match last {
         None => return Ok(()),
@@ -273,7 +273,7 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
 }
 
 /// The row of a URL that waits.
-struct Waiting {
+struct PendingRow {
     state: UrlState,
     file: FileId,
     host: HostId,
@@ -283,11 +283,11 @@ struct Waiting {
     wait_until: Option<i64>,
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<Waiting>> {
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<PendingRow>> {
     let Some(state @ (UrlState::Pending | UrlState::Held)) = url_state(row.get(0)?, row.get(1)?) else {
         return Ok(None);
     };
-    Ok(Some(Waiting {
+    Ok(Some(PendingRow {
         state,
         file: FileId(row.get(2)?),
         host: HostId(row.get(3)?),

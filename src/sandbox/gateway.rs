@@ -16,7 +16,7 @@ use self::answer::{date_of, disturbed, scripted, spelled, written};
 use super::account::{AccountView, CallView};
 use super::faults::{Faults, documented_status};
 use super::operations::{Service, urls_of};
-use super::scenario::{Account as Key, Action, Answers, Change, Fault, Foreign, Scenario, ServiceClock};
+use super::scenario::{Account as Key, Action, Answers, Change, ClockRules, Fault, Foreign, Scenario};
 use super::signature::expected;
 use crate::model::Time;
 
@@ -38,7 +38,7 @@ struct Late {
 /// The whole sandbox behind its socket.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    clock: ServiceClock,
+    clock: ClockRules,
     key: Key,
     calls_per_second: usize,
     others_share: f64,

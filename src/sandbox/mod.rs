@@ -15,8 +15,8 @@ mod tasks;
 
 pub use account::{AccountView, CallView, DayView};
 pub use scenario::{
-    Account, Action, Answers, Change, DateLie, Domain, Fault, Foreign, Letters, Limits, OddTask, QuotaRules, QuotaUnit,
-    Scenario, ServiceClock, TaskRules,
+    Account, Action, Answers, Change, ClockRules, DateLie, Domain, Fault, Foreign, Letters, Limits, OddTask,
+    QuotaRules, QuotaUnit, Scenario, TaskRules,
 };
 pub use server::{Sandbox, serve};
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use self::rules::{
-    Account, Answers, Domain, Letters, Limits, OddTask, QuotaRules, QuotaUnit, ServiceClock, TaskRules,
+    Account, Answers, ClockRules, Domain, Letters, Limits, OddTask, QuotaRules, QuotaUnit, TaskRules,
 };
 pub use self::script::{Action, Change, Fault, Foreign};
 pub use self::values::DateLie;
@@ -22,7 +22,7 @@ pub struct Scenario {
     /// Everything drawn by chance follows from it.
     pub seed: u64,
     /// What time it is at the service.
-    pub clock: ServiceClock,
+    pub clock: ClockRules,
     /// Who may call.
     pub account: Account,
     /// What a day has.
@@ -55,7 +55,7 @@ impl Default for Scenario {
         let domains = ["vod.example.com", "media.example.com", "film.example.net", "live.example.org"];
         Self {
             seed: 1,
-            clock: ServiceClock::default(),
+            clock: ClockRules::default(),
             account: Account::default(),
             quota: QuotaRules::default(),
             limits: Limits::default(),

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Instant, SystemTime};
 
 use super::folders::sync_folder;
-use super::head::{Head, head};
+use super::head::{Urgency, head};
 use super::incoming::SMALL_BYTES;
 use super::ingest::{Error, reject};
 use super::name::is_own;
@@ -18,7 +18,7 @@ use crate::store;
 
 /// A claimed file that waits to be read.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Claimed {
     pub(super) file: OpenFile,
     pub(super) is_small: bool,
     pub(super) is_whole: bool,
@@ -32,7 +32,7 @@ const DEATHS_MAX: u32 = 2;
 
 impl Spool {
     /// Moves the first of those that are ready into `work/` and takes them on the books.
-    pub(super) async fn claim(&mut self) -> Result<Vec<(Rank, Waiting)>, Error> {
+    pub(super) async fn claim(&mut self) -> Result<Vec<(Rank, Claimed)>, Error> {
         let now = self.clock.now();
         let (mut claimed, mut ranks) = (Vec::new(), Vec::new());
         self.not_claimed = None;
@@ -74,15 +74,15 @@ impl Spool {
         Ok(files)
     }
 
-    fn waiting(&self, file: OpenFile) -> Waiting {
+    fn waiting(&self, file: OpenFile) -> Claimed {
         let bytes = self.folders.folder_of(&file.stored_name).join(&file.stored_name).symlink_metadata();
         let fits = file.read_bytes == 0 && bytes.is_ok_and(|meta| meta.len() <= SMALL_BYTES);
-        Waiting { is_small: file.phase != Phase::Reading || fits, is_whole: true, may_grow: true, file }
+        Claimed { is_small: file.phase != Phase::Reading || fits, is_whole: true, may_grow: true, file }
     }
 
     /// The first of those that were claimed before: a large one alone, or small ones of one priority.
-    pub(super) fn take_waiting(&mut self) -> Vec<(Rank, Waiting)> {
-        let mut taken: Vec<(Rank, Waiting)> = Vec::new();
+    pub(super) fn take_waiting(&mut self) -> Vec<(Rank, Claimed)> {
+        let mut taken: Vec<(Rank, Claimed)> = Vec::new();
         while let Some(first) = self.waiting.first_entry() {
             let (rank, is_small) = (first.key().0, first.get().is_small);
             let fits = taken.first().is_none_or(|(other, _)| is_small && other.priority == rank.priority);
@@ -150,7 +150,7 @@ impl Spool {
             return Rank { priority: file.priority, deadline: deadline(file), arrived };
         }
         let folder = self.folders.folder_of(&file.stored_name);
-        let Head { priority, deadline, .. } = head(folder, file.stored_name.as_ref(), 0, &self.rules);
+        let Urgency { priority, deadline, .. } = head(folder, file.stored_name.as_ref(), 0, &self.rules);
         Rank { priority, deadline, arrived }
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Changed {
 /// Those that may have changed.
 #[derive(Debug)]
 pub(super) struct Grown {
-    suspects: HashMap<String, Suspect>,
+    suspects: HashMap<String, MayHaveGrown>,
     /// When the reading of a file ended last, what it cost, and how the file was then.
     readings: HashMap<String, (Instant, Duration, Option<FileState>)>,
     cursor: FileId,
@@ -47,7 +47,7 @@ pub(super) struct Grown {
 }
 
 #[derive(Debug)]
-struct Suspect {
+struct MayHaveGrown {
     heard: Option<Heard>,
     /// When it was heard of last.
     at: Instant,
@@ -66,13 +66,13 @@ impl Grown {
             let Ok(name) = name.into_string() else { continue };
             let before = self.suspects.get(&name).and_then(|suspect| suspect.heard);
             let heard = Some(Heard::then(before.filter(|heard| *heard != Heard::MovedIn), heard));
-            self.suspects.insert(name, Suspect { heard, at, not_before: at });
+            self.suspects.insert(name, MayHaveGrown { heard, at, not_before: at });
         }
     }
 
     /// This one changed while it was read.
     pub(super) fn suspect(&mut self, stored_name: &str, now: Instant) {
-        let new = || Suspect { heard: None, at: now, not_before: now };
+        let new = || MayHaveGrown { heard: None, at: now, not_before: now };
         self.suspects.entry(stored_name.to_owned()).or_insert_with(new);
     }
 
@@ -114,7 +114,7 @@ impl Grown {
         Ok((changed, next.saturating_duration_since(now)))
     }
 
-    fn when(&self, name: &str, suspect: &Suspect) -> ReadOn {
+    fn when(&self, name: &str, suspect: &MayHaveGrown) -> ReadOn {
         let last = self.readings.get(name).map(|(ended, cost, _)| (*ended, *cost));
         let ReadOn { at, is_whole } = read_on(suspect.heard, suspect.at, last);
         ReadOn { at: at.max(suspect.not_before), is_whole }

@@ -22,7 +22,7 @@ const LINES: usize = 100;
 
 /// How urgent a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct Urgency {
     pub(super) priority: Priority,
     /// In milliseconds since 1970; `i64::MAX` without one.
     pub(super) deadline: i64,
@@ -32,12 +32,12 @@ pub(super) struct Head {
 
 /// Reads the head of a file of `bytes` bytes. What cannot be read is not urgent; the reading of it will say what is
 /// wrong.
-pub(super) fn head(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> Head {
-    let none = Head { priority: Priority::default(), deadline: i64::MAX, has_open_tail: false };
+pub(super) fn head(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> Urgency {
+    let none = Urgency { priority: Priority::default(), deadline: i64::MAX, has_open_tail: false };
     read(folder, name, bytes, rules).unwrap_or(none)
 }
 
-fn read(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> io::Result<Head> {
+fn read(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> io::Result<Urgency> {
     let mut file = open_regular(&folder.join(name))?;
     let mut start = Vec::new();
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut start)?;
@@ -48,7 +48,7 @@ fn read(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> io::Result
     let keys = if is_plain { vec![Keys::default()] } else { keys(start, &name, rules) };
     let by_strength = |keys: &Keys| (keys.priority, keys.deadline.map_or(i64::MAX, to_millis));
     let (priority, deadline) = keys.iter().map(by_strength).min().unwrap_or((Priority::default(), i64::MAX));
-    Ok(Head { priority, deadline, has_open_tail })
+    Ok(Urgency { priority, deadline, has_open_tail })
 }
 
 /// What the file asks for, or its first lines where those have keys of their own.
@@ -88,7 +88,7 @@ fn ends_a_line(file: &File, bytes: u64, start: &[u8]) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    fn of(name: &str, content: &[u8]) -> Head {
+    fn of(name: &str, content: &[u8]) -> Urgency {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(name), content).unwrap();
         let rules = UrlRules { url_bytes_max: 1000, domains: vec![] };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{info, warn};
 
-use super::head::{Head, head};
+use super::head::{Urgency, head};
 use super::name::{ADD_PREFIX, left_alone_why, stored_name};
 use super::order::{Next, Rank};
 use super::readiness::{Heard, Kind, Readiness, Still, readiness, tail_readiness};
@@ -75,7 +75,7 @@ struct Entry {
     heard: Option<(Heard, Instant)>,
     /// It had a second name.
     was_linked: bool,
-    stage: Stage,
+    stage: HandOver,
     /// Whether it was logged that it is left alone.
     is_said: bool,
     scan: u64,
@@ -85,7 +85,7 @@ struct Entry {
 type Looks = (u64, u64, Option<SystemTime>, u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum HandOver {
     Waits { until: Instant, left: Option<&'static str> },
     Ready(Rank),
 }
@@ -191,7 +191,7 @@ impl Incoming {
         // Not followed, if it is a link; gone by now, if there is none.
         let Ok(meta) = self.folder.join(name).symlink_metadata() else { return self.forget(name) };
         let entry = self.entry(name, now);
-        if matches!(entry.stage, Stage::Ready(_)) {
+        if matches!(entry.stage, HandOver::Ready(_)) {
             return;
         }
         let kind = kind(&meta);
@@ -205,18 +205,20 @@ impl Incoming {
         };
         let (stage, is_small) = match decided {
             Readiness::Take => {
-                let Head { priority, deadline, has_open_tail } = head(&self.folder, name, meta.len(), &self.rules);
+                let Urgency { priority, deadline, has_open_tail } = head(&self.folder, name, meta.len(), &self.rules);
                 match tail_readiness(still) {
-                    Readiness::Later(wait) if has_open_tail => (Stage::Waits { until: now + wait, left: None }, false),
+                    Readiness::Later(wait) if has_open_tail => {
+                        (HandOver::Waits { until: now + wait, left: None }, false)
+                    }
                     _ => {
                         let rank = Rank { priority, deadline, arrived: arrived(&meta) };
-                        (Stage::Ready(rank), meta.len() <= SMALL_BYTES)
+                        (HandOver::Ready(rank), meta.len() <= SMALL_BYTES)
                     }
                 }
             }
             Readiness::Later(wait) => {
                 let left = matches!(heard, Some(Heard::Open | Heard::Made)).then_some(IS_OPEN);
-                (Stage::Waits { until: now + wait, left }, false)
+                (HandOver::Waits { until: now + wait, left }, false)
             }
             Readiness::Leave(_) if is_remains(name, kind, still) => {
                 self.sweep(name);
@@ -226,7 +228,7 @@ impl Incoming {
                 self.say_left(name, what);
                 // That a second name is gone is heard nowhere.
                 let again = if entry_is_linked(kind) { SCAN_EVERY } else { LEFT_FOR };
-                (Stage::Waits { until: now + again, left: Some(what) }, false)
+                (HandOver::Waits { until: now + again, left: Some(what) }, false)
             }
         };
         self.set_stage(name, stage, is_small);
@@ -251,7 +253,7 @@ impl Incoming {
     pub(super) fn left(&self, now: SystemTime) -> Vec<(String, &'static str, SystemTime)> {
         let mut left: Vec<(SystemTime, &Name, &'static str)> = Vec::new();
         for (name, entry) in &self.known {
-            let Stage::Waits { left: Some(why), .. } = entry.stage else { continue };
+            let HandOver::Waits { left: Some(why), .. } = entry.stage else { continue };
             let Some(changed) = entry.looks.and_then(|looks| looks.2) else { continue };
             if now.duration_since(changed).is_ok_and(|age| age >= LEFT_SAID_AFTER) {
                 left.push((changed, name, why));
@@ -274,17 +276,17 @@ impl Incoming {
         entry
     }
 
-    fn set_stage(&mut self, name: &OsStr, stage: Stage, is_small: bool) {
+    fn set_stage(&mut self, name: &OsStr, stage: HandOver, is_small: bool) {
         let Some((name, _)) = self.known.get_key_value(name) else { return };
         let name = Arc::clone(name);
         let entry = self.known.get_mut(&name).expect("it was just found there");
         match std::mem::replace(&mut entry.stage, stage) {
-            Stage::Waits { until, .. } => drop(self.due.remove(&(until, Arc::clone(&name)))),
-            Stage::Ready(rank) => drop(self.ready.remove(&(rank, Arc::clone(&name)))),
+            HandOver::Waits { until, .. } => drop(self.due.remove(&(until, Arc::clone(&name)))),
+            HandOver::Ready(rank) => drop(self.ready.remove(&(rank, Arc::clone(&name)))),
         }
         match stage {
-            Stage::Waits { until, .. } => drop(self.due.insert((until, name))),
-            Stage::Ready(rank) => drop(self.ready.insert((rank, name), is_small)),
+            HandOver::Waits { until, .. } => drop(self.due.insert((until, name))),
+            HandOver::Ready(rank) => drop(self.ready.insert((rank, name), is_small)),
         }
     }
 
@@ -292,8 +294,8 @@ impl Incoming {
     fn forget(&mut self, name: &OsStr) {
         let Some((name, entry)) = self.known.remove_entry(name) else { return };
         match entry.stage {
-            Stage::Waits { until, .. } => drop(self.due.remove(&(until, name))),
-            Stage::Ready(rank) => drop(self.ready.remove(&(rank, name))),
+            HandOver::Waits { until, .. } => drop(self.due.remove(&(until, name))),
+            HandOver::Ready(rank) => drop(self.ready.remove(&(rank, name))),
         }
     }
 
@@ -325,7 +327,7 @@ impl Incoming {
 
 impl Entry {
     fn new(now: Instant, scan: u64) -> Self {
-        let stage = Stage::Waits { until: now, left: None };
+        let stage = HandOver::Waits { until: now, left: None };
         Self {
             looks: None,
             first_seen: now,

@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
 use crate::model::{Fault, FileId, InputFault, Keys, Time};
-use crate::queue::{self, Content, Enqueued, FileAccount, OpenFile, Phase, Progress, Rejection};
+use crate::queue::{self, ChunkRead, Content, Enqueued, FileAccount, OpenFile, Phase, Rejection};
 use crate::stage::Pulse;
 use crate::store::{self, Bulk, Store};
 use crate::words;
@@ -164,7 +164,7 @@ impl Ingest {
     /// # Errors
     ///
     /// What the file system or the database says.
-    pub(super) async fn begin(&self, file: &OpenFile, how: How) -> Result<Result<Reading, Phase>, Error> {
+    pub(super) async fn begin(&self, file: &OpenFile, how: How) -> Result<Result<FileReading, Phase>, Error> {
         let handle = match self.folders.open(&file.stored_name) {
             Ok(handle) => handle,
             Err(error) => return self.refuse_unopened(file, &error).await.map(Err),
@@ -178,7 +178,7 @@ impl Ingest {
         let (parts, received) = Parts::channel();
         let reader = self.reader(file, how);
         let thread = tokio::task::spawn_blocking(move || reader.run(handle, &parts));
-        Ok(Ok(Reading { file: file.clone(), received, keys: Keys::default(), may_grow: how.may_grow, thread }))
+        Ok(Ok(FileReading { file: file.clone(), received, keys: Keys::default(), may_grow: how.may_grow, thread }))
     }
 
     /// Commits the next chunk that the reading side hands over; says how the reading ended, if it did.
@@ -186,8 +186,8 @@ impl Ingest {
     /// # Errors
     ///
     /// What the file system or the database says; the reading is to be closed then, and begun anew at its mark.
-    pub(super) async fn advance(&self, reading: &mut Reading) -> Result<Option<Ended>, Error> {
-        let Reading { file, received, keys, may_grow, .. } = reading;
+    pub(super) async fn advance(&self, reading: &mut FileReading) -> Result<Option<Ended>, Error> {
+        let FileReading { file, received, keys, may_grow, .. } = reading;
         let (chunk, ending) = loop {
             self.pulse.beat();
             match received.parts.recv().await.expect("the reading side ends with a part of its own") {
@@ -260,7 +260,7 @@ impl Ingest {
         let fresh_since = if clock.proved { clock.latest } else { now } - self.fresh_for;
         let last = queue::last_url(conn)?;
         let enqueued = queue::enqueue(conn, file.id, keys, &chunk.urls, fresh_since, now)?;
-        let progress = Progress { enqueued, ..chunk.progress.clone() };
+        let progress = ChunkRead { enqueued, ..chunk.progress.clone() };
         let refused = progress.refused.iter().map(|(_, lines)| lines).sum();
         let Enqueued { queued, merged, fresh } = enqueued;
         meters::lines(meters::Lines { queued, merged, fresh, refused });
@@ -429,7 +429,7 @@ pub(super) struct Ended {
 
 /// A file that is open for reading, at its mark. It may be left standing between two chunks.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct FileReading {
     pub(super) file: OpenFile,
     received: Received,
     keys: Keys,
@@ -437,7 +437,7 @@ pub(super) struct Reading {
     thread: JoinHandle<()>,
 }
 
-impl Reading {
+impl FileReading {
     /// Ends it; a reader that still has something to hand over ends too.
     pub(super) async fn close(self) -> OpenFile {
         drop(self.received);

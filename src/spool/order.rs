@@ -33,7 +33,7 @@ pub(super) struct Next {
 
 /// What is done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Move {
     /// Nothing is left to do.
     Rest,
     /// A chunk of the file that was opened last is committed.
@@ -43,14 +43,14 @@ pub(super) enum Turn {
 }
 
 /// Decides between the files that are open, in the order in which they were opened, and the first of those that wait.
-pub(super) fn turn(open: &[Rank], next: Option<Next>) -> Turn {
+pub(super) fn turn(open: &[Rank], next: Option<Next>) -> Move {
     match (open.last(), next) {
-        (None, None) => Turn::Rest,
-        (None, Some(_)) => Turn::Begin,
+        (None, None) => Move::Rest,
+        (None, Some(_)) => Move::Begin,
         (Some(last), Some(next)) if next.rank.outranks(*last) && (next.is_small || open.len() < OPEN_MAX) => {
-            Turn::Begin
+            Move::Begin
         }
-        (Some(_), _) => Turn::ReadOn,
+        (Some(_), _) => Move::ReadOn,
     }
 }
 
@@ -81,20 +81,20 @@ mod tests {
     fn a_more_urgent_file_passes_one_that_is_being_read_and_an_earlier_one_does_not() {
         let open = [rank(Priority::Normal, 50, 5)];
         let next = |rank, is_small| Some(Next { rank, is_small });
-        assert_eq!(turn(&[], None), Turn::Rest);
-        assert_eq!(turn(&[], next(open[0], false)), Turn::Begin);
-        assert_eq!(turn(&open, None), Turn::ReadOn);
-        assert_eq!(turn(&open, next(rank(Priority::Normal, 50, 1), true)), Turn::ReadOn);
-        assert_eq!(turn(&open, next(rank(Priority::Normal, 49, 9), true)), Turn::Begin);
-        assert_eq!(turn(&open, next(rank(Priority::Urgent, i64::MAX, 9), false)), Turn::Begin);
-        assert_eq!(turn(&open, next(rank(Priority::Low, 1, 1), true)), Turn::ReadOn);
+        assert_eq!(turn(&[], None), Move::Rest);
+        assert_eq!(turn(&[], next(open[0], false)), Move::Begin);
+        assert_eq!(turn(&open, None), Move::ReadOn);
+        assert_eq!(turn(&open, next(rank(Priority::Normal, 50, 1), true)), Move::ReadOn);
+        assert_eq!(turn(&open, next(rank(Priority::Normal, 49, 9), true)), Move::Begin);
+        assert_eq!(turn(&open, next(rank(Priority::Urgent, i64::MAX, 9), false)), Move::Begin);
+        assert_eq!(turn(&open, next(rank(Priority::Low, 1, 1), true)), Move::ReadOn);
     }
 
     #[test]
     fn so_many_files_are_open_at_most_and_small_ones_pass_all_the_same() {
         let open: Vec<Rank> = (0..OPEN_MAX).map(|n| rank(Priority::Normal, 100 - n as i64, 0)).collect();
         let urgent = rank(Priority::Urgent, i64::MAX, 1);
-        assert_eq!(turn(&open, Some(Next { rank: urgent, is_small: false })), Turn::ReadOn);
-        assert_eq!(turn(&open, Some(Next { rank: urgent, is_small: true })), Turn::Begin);
+        assert_eq!(turn(&open, Some(Next { rank: urgent, is_small: false })), Move::ReadOn);
+        assert_eq!(turn(&open, Some(Next { rank: urgent, is_small: true })), Move::Begin);
     }
 }

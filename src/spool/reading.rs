@@ -19,7 +19,7 @@ use super::format::{Format, Item};
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
 use crate::model::{Fault, InputFault, Keys, LineFault, TextEncoding, Warned, Warning};
-use crate::queue::{NewUrls, Progress, ReadBefore};
+use crate::queue::{ChunkRead, NewUrls, ReadBefore};
 
 /// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written
 /// twice, and the more memory it takes: a large file has a large queue before it, and is worth more.
@@ -80,7 +80,7 @@ pub(super) enum Ending {
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) urls: NewUrls,
-    pub(super) progress: Progress,
+    pub(super) progress: ChunkRead,
 }
 
 /// Where parts go, and where emptied chunks come back from.
@@ -175,12 +175,12 @@ impl Reader {
     }
 
     fn nothing_more(&self, ending: Ending) -> Part {
-        let progress = Progress {
+        let progress = ChunkRead {
             from_bytes: self.mark,
             read_bytes: self.mark,
             refused_bytes: self.refused_bytes,
             encoding: self.encoding,
-            ..Progress::default()
+            ..ChunkRead::default()
         };
         Part::Last(Chunk { urls: NewUrls::default(), progress }, ending)
     }
@@ -335,7 +335,7 @@ struct ChunkBuilder {
 
 impl ChunkBuilder {
     fn at(mark: u64, encoding: Option<TextEncoding>, empty: NewUrls) -> Self {
-        let progress = Progress { from_bytes: mark, read_bytes: mark, encoding, ..Progress::default() };
+        let progress = ChunkRead { from_bytes: mark, read_bytes: mark, encoding, ..ChunkRead::default() };
         Self { chunk: Chunk { urls: empty, progress }, reasons: HashMap::new(), lines: 0, keys: None, keys_bytes: 0 }
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Receipt<'a> {
     /// How many lines were refused for which reason, by its English words ...
     refused_by_reason: BTreeMap<String, u64>,
     /// ... and in full, the most frequent first.
-    reasons: Vec<Reason>,
+    reasons: Vec<ReasonCount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_lines: Option<String>,
     /// What is odd about it, in the order of its lines.
@@ -62,7 +62,7 @@ pub(super) struct Receipt<'a> {
 
 /// A reason with how often it was one.
 #[derive(Debug, Serialize)]
-struct Reason {
+struct ReasonCount {
     code: &'static str,
     lines: u64,
     en: String,
@@ -81,12 +81,12 @@ struct WarningWords<'a> {
     zh: String,
 }
 
-fn reasons(account: &FileAccount) -> Vec<Reason> {
+fn reasons(account: &FileAccount) -> Vec<ReasonCount> {
     let mut refusals = account.refusals.clone();
     refusals.sort_by_key(|(reason, lines)| (std::cmp::Reverse(*lines), *reason));
     let reason = |(reason, lines): (LineFault, u64)| {
         let words = line_fault(reason);
-        Reason { code: reason.code(), lines, en: words.en.into_owned(), zh: words.zh.into_owned() }
+        ReasonCount { code: reason.code(), lines, en: words.en.into_owned(), zh: words.zh.into_owned() }
     };
     refusals.into_iter().map(reason).collect()
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::claim::{Waiting, deadline, nanos};
+use super::claim::{Claimed, deadline, nanos};
 use super::folders::Folders;
 use super::grown::Grown;
 use super::incoming::{Incoming, SCAN_EVERY};
-use super::ingest::{Ended, Error, How, Ingest, Reading};
-use super::order::{Next, Rank, Turn, turn};
+use super::ingest::{Ended, Error, FileReading, How, Ingest};
+use super::order::{Move, Next, Rank, turn};
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::model::{Backoff, FileId, Priority, Time, UrlRules};
@@ -41,7 +41,7 @@ pub(super) const TOGETHER_MAX: usize = 200;
 /// A file that is being read.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) reading: Reading,
+    pub(super) reading: FileReading,
     rank: Rank,
     began: Instant,
 }
@@ -63,7 +63,7 @@ pub struct Spool {
     pub(super) clock: Clock,
     wakes: Wakes,
     /// Claimed files that wait to be read, in their order.
-    pub(super) waiting: BTreeMap<(Rank, FileId), Waiting>,
+    pub(super) waiting: BTreeMap<(Rank, FileId), Claimed>,
     /// Those that are being read; each was passed by the next.
     pub(super) open: Vec<Open>,
     /// How often the daemon died while it read each file; none before that was asked, once a process.
@@ -220,9 +220,9 @@ impl Spool {
             }
             let ranks: Vec<Rank> = self.open.iter().map(|open| open.rank).collect();
             let worked = match turn(&ranks, self.next()) {
-                Turn::Rest => break next,
-                Turn::ReadOn => self.read_on().await,
-                Turn::Begin => self.begin().await,
+                Move::Rest => break next,
+                Move::ReadOn => self.read_on().await,
+                Move::Begin => self.begin().await,
             };
             trouble = aside(trouble, worked)?;
             if started.elapsed() > PASS_MAX {
@@ -276,7 +276,7 @@ impl Spool {
                 info!(file = file.name, "the file has changed since it was read; it is read on from its mark");
                 let arrived = nanos(self.clock.now());
                 let rank = Rank { priority: file.priority, deadline: deadline(&file), arrived };
-                let waiting = Waiting { is_small: false, is_whole: changed.is_whole, may_grow: false, file };
+                let waiting = Claimed { is_small: false, is_whole: changed.is_whole, may_grow: false, file };
                 self.waiting.insert((rank, waiting.file.id), waiting);
             }
         }
@@ -308,7 +308,7 @@ impl Spool {
     }
 
     /// Reads small files together, and puts them away. What is not read in one go waits for its turn.
-    async fn read_small(&mut self, files: Vec<(Rank, Waiting)>) -> Result<(), Error> {
+    async fn read_small(&mut self, files: Vec<(Rank, Claimed)>) -> Result<(), Error> {
         let (ranks, files): (Vec<Rank>, Vec<OpenFile>) =
             files.into_iter().map(|(rank, waiting)| (rank, waiting.file)).unzip();
         let read = self.ingest.read_small(&files).await?;
@@ -322,7 +322,7 @@ impl Spool {
                 self.grown.suspect(&file.stored_name, Instant::now());
             }
             if phase == Phase::Reading {
-                let waiting = Waiting { file: file.clone(), is_small: false, is_whole: true, may_grow: true };
+                let waiting = Claimed { file: file.clone(), is_small: false, is_whole: true, may_grow: true };
                 self.waiting.insert((rank, file.id), waiting);
             } else {
                 ended.push((file, phase));
@@ -332,7 +332,7 @@ impl Spool {
     }
 
     /// Opens a large file for reading.
-    async fn open(&mut self, rank: Rank, waiting: Waiting) -> Result<(), Error> {
+    async fn open(&mut self, rank: Rank, waiting: Claimed) -> Result<(), Error> {
         let deaths = self.deaths.as_ref().and_then(|deaths| deaths.get(&waiting.file.id).copied()).unwrap_or(0);
         let how = How { is_whole: waiting.is_whole, passes: !self.open.is_empty(), may_grow: waiting.may_grow, deaths };
         match self.ingest.begin(&waiting.file, how).await? {
@@ -358,7 +358,7 @@ impl Spool {
         let now = Instant::now();
         if phase == Phase::Reading {
             if has_changed {
-                let waiting = Waiting { file, is_small: false, is_whole: true, may_grow: false };
+                let waiting = Claimed { file, is_small: false, is_whole: true, may_grow: false };
                 self.waiting.insert((rank, waiting.file.id), waiting);
             } else {
                 self.resume_at = Some(now + UNFINISHED_AGAIN);

@@ -108,7 +108,7 @@ pub struct Wanted {
 /// What is known of one line and its URL; the columns of `v_urls` and `v_submissions` of the same names.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "migrations/README.md documents the columns")]
-pub struct Evidence<'r> {
+pub struct LineEvidence<'r> {
     pub file: &'r str,
     pub line: i64,
     pub url: &'r str,
@@ -142,7 +142,7 @@ pub struct RefusingFile {
     pub report_bytes: u64,
 }
 
-impl<'r> Evidence<'r> {
+impl<'r> LineEvidence<'r> {
     fn of(row: &'r SqliteRow) -> Self {
         Self {
             file: row.get(1),
@@ -232,7 +232,7 @@ impl Export {
     pub async fn read(
         &mut self,
         buffer: &mut Vec<u8>,
-        mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+        mut encode: impl FnMut(&LineEvidence<'_>, &mut Vec<u8>),
     ) -> Result<bool> {
         let Some((from, to)) = self.ranges.pop() else { return self.read_merged(buffer, encode).await };
         let next: Option<i64> = sqlx::query_scalar(NEXT).bind(from).fetch_one(&mut self.conn).await?;
@@ -242,7 +242,7 @@ impl Export {
         let query = sqlx::query(ROWS).bind(first).bind(read_to).bind(&self.wanted.file).bind(&self.wanted.label);
         let mut rows = query.bind(since.unwrap_or_default()).fetch(&mut self.conn);
         while let Some(row) = rows.try_next().await? {
-            encode(&Evidence::of(&row), buffer);
+            encode(&LineEvidence::of(&row), buffer);
             if buffer.len() >= BYTES_A_READ {
                 read_to = row.get(0);
                 break;
@@ -259,7 +259,7 @@ impl Export {
     async fn read_merged(
         &mut self,
         buffer: &mut Vec<u8>,
-        mut encode: impl FnMut(&Evidence<'_>, &mut Vec<u8>),
+        mut encode: impl FnMut(&LineEvidence<'_>, &mut Vec<u8>),
     ) -> Result<bool> {
         let Some((file, after)) = self.merging.pop() else { return Ok(false) };
         let page = sqlx::query_as(PAGE_END).bind(file).bind(after.0).bind(after.1).bind(LINES_A_READ);
@@ -268,7 +268,7 @@ impl Export {
         let query = sqlx::query(MERGED).bind(file).bind(after.0).bind(after.1).bind(to.0).bind(to.1);
         let mut rows = query.bind(&self.wanted.label).fetch(&mut self.conn);
         while let Some(row) = rows.try_next().await? {
-            encode(&Evidence::of(&row), buffer);
+            encode(&LineEvidence::of(&row), buffer);
         }
         drop(rows);
         self.merging.push((file, to));

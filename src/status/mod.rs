@@ -15,11 +15,11 @@ mod story;
 pub use board::{Board, Health, told_clock};
 pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
-pub use evidence::{Evidence, Export, RefusingFile, Wanted};
+pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;
 pub use report::{
     BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };
-pub use story::{Chapter, Moment, Story};
+pub use story::{Chapter, Story, StoryEvent};

@@ -34,7 +34,7 @@ pub struct Story {
     /// Each time that it was queued, the oldest first.
     pub queued: Vec<Chapter>,
     /// What happened, in order of time.
-    pub events: Vec<Moment>,
+    pub events: Vec<StoryEvent>,
 }
 
 /// One time that the URL was queued, as the views have it.
@@ -58,7 +58,7 @@ pub struct Chapter {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Moment {
+pub struct StoryEvent {
     /// When, RFC 3339; what stands without a time is so now.
     pub at: Option<String>,
     /// What, in a word.
@@ -78,7 +78,7 @@ impl Story {
         for row in rows {
             queued.extend(Chapter::read(conn, *row).await?);
         }
-        let mut events: Vec<Moment> = queued.iter().flat_map(Chapter::moments).collect();
+        let mut events: Vec<StoryEvent> = queued.iter().flat_map(Chapter::moments).collect();
         // What is so now comes last.
         events.sort_by_key(|moment| (moment.at.is_none(), moment.at.clone()));
         events.dedup();
@@ -123,7 +123,7 @@ impl Chapter {
     }
 
     /// What happened, in any order.
-    fn moments(&self) -> Vec<Moment> {
+    fn moments(&self) -> Vec<StoryEvent> {
         let url = &self.url;
         let mut moments = vec![self.dropped()];
         moments.extend(self.rules());
@@ -158,7 +158,7 @@ impl Chapter {
         moments
     }
 
-    fn dropped(&self) -> Moment {
+    fn dropped(&self) -> StoryEvent {
         let url = &self.url;
         let label = word(url, "label").map(|label| format!(", label {label}")).unwrap_or_default();
         let text = format!(
@@ -171,7 +171,7 @@ impl Chapter {
     }
 
     /// When it may go, and until when.
-    fn rules(&self) -> Vec<Moment> {
+    fn rules(&self) -> Vec<StoryEvent> {
         let rule =
             |column, event, text: &str| word(&self.url, column).map(|at| moment(Some(at), event, text.to_owned()));
         let rules = [
@@ -181,7 +181,7 @@ impl Chapter {
         rules.into_iter().flatten().collect()
     }
 
-    fn domain(&self) -> Option<Moment> {
+    fn domain(&self) -> Option<StoryEvent> {
         let standing = word(&self.host, "standing").filter(|standing| *standing != "unknown")?;
         let why = word(&self.host, "why").map(|why| format!(": {why}")).unwrap_or_default();
         let host = word(&self.host, "host").unwrap_or_default();
@@ -190,7 +190,7 @@ impl Chapter {
 }
 
 /// A submission: that it was sent, and what was answered.
-fn told(submission: &Map<String, Value>) -> Vec<Moment> {
+fn told(submission: &Map<String, Value>) -> Vec<StoryEvent> {
     let id = number(submission, "submission_id").unwrap_or(0);
     let sent = format!(
         "in submission {id} with {} URLs, nonce {}",
@@ -233,7 +233,7 @@ fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
 }
 
 /// What one of several lines wants of the URL.
-fn wanted(wish: &Map<String, Value>) -> Moment {
+fn wanted(wish: &Map<String, Value>) -> StoryEvent {
     let mut text = format!(
         "{} by {}, line {}, priority {}",
         if word(wish, "came") == Some("fresh") { "named, while it was fresh," } else { "wanted" },
@@ -260,8 +260,8 @@ fn command(word: Option<&str>) -> &'static str {
     ["retry", "cancel", "prioritize"].into_iter().find(|command| word == Some(command)).unwrap_or("order")
 }
 
-fn moment(at: Option<&str>, event: &'static str, text: String) -> Moment {
-    Moment { at: at.map(str::to_owned), event, text }
+fn moment(at: Option<&str>, event: &'static str, text: String) -> StoryEvent {
+    StoryEvent { at: at.map(str::to_owned), event, text }
 }
 
 fn word<'a>(row: &'a Map<String, Value>, column: &str) -> Option<&'a str> {

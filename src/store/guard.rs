@@ -20,7 +20,7 @@ const MODE: u32 = 0o640;
 
 /// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum DatabaseState {
     /// Nothing new.
     Same,
     /// Somebody has committed something, or it cannot be told.
@@ -62,7 +62,7 @@ impl Guard {
     }
 
     /// Looks.
-    pub async fn look(&mut self) -> Look {
+    pub async fn look(&mut self) -> DatabaseState {
         if self.store.origin.check().is_ok()
             && let Some(loss) = self.find_loss()
         {
@@ -71,7 +71,7 @@ impl Guard {
         if self.store.lost().is_some() {
             // Whoever reads from here on would read another file.
             let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.0.close()).await;
-            return Look::Lost;
+            return DatabaseState::Lost;
         }
         let version = match data_version(&mut self.holder).await {
             Ok(version) => Some(version),
@@ -84,7 +84,7 @@ impl Guard {
         };
         let moved = version.is_none() || version != self.version;
         self.version = version;
-        if moved { Look::Changed } else { Look::Same }
+        if moved { DatabaseState::Changed } else { DatabaseState::Same }
     }
 
     /// Ends guarding a database that is whole.

@@ -6,9 +6,9 @@ use super::{Conn, Result};
 
 /// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(std::sync::Mutex<Option<String>>);
+pub(super) struct LastFailure(std::sync::Mutex<Option<String>>);
 
-impl Trouble {
+impl LastFailure {
     pub(super) fn note<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.set(Some(error.to_string()));
@@ -30,7 +30,7 @@ impl Trouble {
 pub struct WriteTx<'a> {
     pub(super) slot: MutexGuard<'a, Option<Conn>>,
     pub(super) connection: Option<Conn>,
-    pub(super) trouble: &'a Trouble,
+    pub(super) trouble: &'a LastFailure,
 }
 
 impl WriteTx<'_> {

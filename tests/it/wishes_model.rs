@@ -224,7 +224,7 @@ impl Queue {
                     queue::set_keys(conn, file, &keys)?;
                     let enqueued = queue::enqueue(conn, file, &keys, &new, now, now)?;
                     let progress =
-                        queue::Progress { read_bytes: 1, lines: urls.len() as u64, enqueued, ..Default::default() };
+                        queue::ChunkRead { read_bytes: 1, lines: urls.len() as u64, enqueued, ..Default::default() };
                     queue::progress(conn, file, &progress)
                 })
                 .await

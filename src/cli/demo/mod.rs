@@ -1,7 +1,7 @@
 //! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are processes of their own, the same that
 //! an operator runs; the demo only drops files, looks at the database, and compares it with the sandbox's account.
 
-mod stage;
+mod playground;
 mod verdict;
 
 use std::fs;
@@ -16,7 +16,7 @@ use super::{failure, runtime};
 use crate::exit;
 use crate::status::{StatusReport, read_report};
 use crate::store;
-use stage::Stage;
+use playground::Playground;
 
 /// The files that are dropped.
 const SAMPLES: [(&str, &[u8]); 3] = [
@@ -59,7 +59,7 @@ fn empty_directory(dir: &Path) -> anyhow::Result<PathBuf> {
 
 async fn run(dir: &Path, keep: bool) -> anyhow::Result<i32> {
     let started = Instant::now();
-    let mut stage = Stage::set(dir).await?;
+    let mut stage = Playground::set(dir).await?;
     out(&format!("sandbox   {} (a local stand-in for the API)", stage.endpoint()));
     out(&format!("daemon    pid {}, spool and database in {}", stage.daemon_pid(), dir.display()));
     for (name, content) in SAMPLES {
@@ -79,7 +79,7 @@ async fn run(dir: &Path, keep: bool) -> anyhow::Result<i32> {
 }
 
 /// Shows progress until every file is read and nothing waits any more.
-async fn watch(stage: &mut Stage, started: Instant) -> anyhow::Result<StatusReport> {
+async fn watch(stage: &mut Playground, started: Instant) -> anyhow::Result<StatusReport> {
     let bar = ProgressBar::no_length();
     bar.set_style(ProgressStyle::with_template("submitted {bar:40} {pos} of {len} URLs")?.progress_chars("##-"));
     let mut conn = store::open_reader(&stage.database()).await?;
@@ -137,7 +137,7 @@ fn print(report: &StatusReport, verdict: &verdict::Verdict, took: Duration) {
     }
 }
 
-fn print_commands(stage: &Stage, keep: bool) {
+fn print_commands(stage: &Playground, keep: bool) {
     let program = stage.program();
     let (config, database) = (stage.config(), stage.database());
     out("");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::Time;
 use crate::sandbox::faults::documented_status;
-use crate::sandbox::scenario::{Action, Answers, DateLie, Fault, Letters, ServiceClock};
+use crate::sandbox::scenario::{Action, Answers, ClockRules, DateLie, Fault, Letters};
 use crate::sandbox::signature::Parameters;
 
 /// The media type of the service's own answers.
@@ -82,7 +82,7 @@ pub(super) fn scripted(fault: &Fault) -> (u16, String, String) {
 }
 
 /// The header `Date` of an answer given at `now` by the service's clock.
-pub(super) fn date_of(clock: &ServiceClock, fault: Option<&Fault>, now: Time) -> Option<String> {
+pub(super) fn date_of(clock: &ClockRules, fault: Option<&Fault>, now: Time) -> Option<String> {
     let shown = match fault.and_then(|fault| fault.date) {
         None if !clock.date => return None,
         None => now,

@@ -10,7 +10,7 @@ use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 /// `[clock]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ServiceClock {
+pub struct ClockRules {
     /// What the service's clock is ahead of this machine's by; below zero it is behind.
     #[serde(deserialize_with = "signed")]
     pub offset: TimeDelta,
@@ -18,7 +18,7 @@ pub struct ServiceClock {
     pub date: bool,
 }
 
-impl Default for ServiceClock {
+impl Default for ClockRules {
     fn default() -> Self {
         Self { offset: TimeDelta::zero(), date: true }
     }

@@ -18,7 +18,7 @@ const START_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Both processes and where they work. They end with it.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Playground {
     dir: PathBuf,
     program: PathBuf,
     endpoint: String,
@@ -26,7 +26,7 @@ pub(super) struct Stage {
     daemon: Child,
 }
 
-impl Stage {
+impl Playground {
     /// Starts both and waits until the daemon is ready.
     pub(super) async fn set(dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;

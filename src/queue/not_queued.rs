@@ -30,7 +30,7 @@ const KNOWN: &str = "
 
 /// How many of some URLs would not be queued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct NotQueued {
     /// Pending, leased or submitted: they would be merged.
     pub live: u64,
     /// Completed lately.
@@ -42,10 +42,10 @@ pub struct Known {
 /// # Errors
 ///
 /// What the database says.
-pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<Known> {
+pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
     let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(LANE), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
     let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).fetch_one(conn).await?;
     let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
-    Ok(Known { live: count(0), fresh: count(1) })
+    Ok(NotQueued { live: count(0), fresh: count(1) })
 }
