@@ -298,8 +298,9 @@ pub enum LogFormat {
 }
 
 /// `[api] area`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Area {
     /// Mainland China.
     Domestic,
@@ -310,10 +311,7 @@ pub enum Area {
 impl Area {
     /// The value of the parameter `Area`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Domestic => "domestic",
-            Self::Overseas => "overseas",
-        }
+        self.into()
     }
 }
 

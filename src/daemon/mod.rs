@@ -89,7 +89,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let board = Board::new(Arc::clone(&store));
     board.health(Health::Running, Some(clock.now())).await?;
 
-    meters::start(&Outcome::WORDS);
+    meters::start(&Outcome::words());
     let endpoint = config.api.endpoint.url().to_string();
     let (settings, live) = watch::channel(Arc::new(Settings { config }));
     let mut crew = Crew {

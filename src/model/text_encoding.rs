@@ -1,10 +1,10 @@
 //! How the bytes of a file mean text.
 
 use serde::{Deserialize, Serialize};
-use strum::EnumString;
+use strum::{EnumString, IntoStaticStr};
 
 /// `[spool] encoding`, `#: encoding`, and what was decided of a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, EnumString)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum TextEncoding {
@@ -14,20 +14,16 @@ pub enum TextEncoding {
     Auto,
     /// UTF-8 (and UTF-16 with a mark).
     #[serde(rename = "utf-8")]
-    #[strum(serialize = "utf-8", serialize = "utf8")]
+    #[strum(to_string = "utf-8", serialize = "utf8")]
     Utf8,
     /// GB18030, and so GBK and GB2312, as Chinese Excel writes "CSV".
-    #[strum(serialize = "gb18030", serialize = "gbk", serialize = "gb2312")]
+    #[strum(to_string = "gb18030", serialize = "gbk", serialize = "gb2312")]
     Gb18030,
 }
 
 impl TextEncoding {
     /// Its word.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Utf8 => "utf-8",
-            Self::Gb18030 => "gb18030",
-        }
+        self.into()
     }
 }

@@ -5,6 +5,7 @@
 //! same account counts too; how much that is shows as drift.
 
 use chrono::TimeDelta;
+use strum::IntoStaticStr;
 
 use super::{Spent, Standing};
 use crate::model::{Time, WaitWhy};
@@ -13,7 +14,8 @@ use crate::model::{Time, WaitWhy};
 const ASK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What the daily quota counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Unit {
     /// Calls.
     Requests,
@@ -24,10 +26,7 @@ pub enum Unit {
 impl Unit {
     /// As it stands in `v_budget`.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Urls => "urls",
-        }
+        self.into()
     }
 }
 

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantNames};
+
 use super::body::{Body, text};
 use super::reply::{Answer, Reply};
 use crate::model::{AccountFault, ReasonKind};
@@ -41,14 +43,16 @@ pub enum Class {
     Refused(Refusal),
 }
 
-/// Why a call has to be made again later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a call has to be made again later. The words are those of `v_submissions`' outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Deferral {
     /// Nothing was sent: no connection.
     Unreachable,
     /// It was sent and no whole answer came, or one that says neither yes nor no: it may have been performed.
     InDoubt,
     /// The service has seen this call's nonce before: another copy of it had arrived.
+    #[strum(serialize = "in_doubt")]
     NonceUsed,
     /// Too fast.
     Throttled,
@@ -65,8 +69,10 @@ pub enum Deferral {
     /// The service failed to configure the domain.
     DomainNotConfigured,
     /// A fault of the whole account.
+    #[strum(serialize = "account_fault")]
     Account(AccountFault),
     /// An answer that no document knows.
+    #[strum(serialize = "unknown_answer")]
     Unknown,
 }
 

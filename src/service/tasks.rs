@@ -1,6 +1,7 @@
 //! Tasks as the service lists them. What there is none of may be left out (VOD-API.md, "Found since", 9).
 
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use super::body::{field, number, rows, text};
 use super::limits::VOD;
@@ -33,7 +34,8 @@ pub struct TaskRow {
 }
 
 /// The state of a task (VOD-API.md, `DescribeVodRefreshTasks`; SIBLING-APIS.md, C).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(ascii_case_insensitive)]
 pub enum TaskStatus {
     /// Warm.
     Complete,
@@ -50,28 +52,16 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Complete, Self::Refreshing, Self::Failed, Self::Pending, Self::Timeout, Self::Canceled];
-
     /// The service's word.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "Complete",
-            Self::Refreshing => "Refreshing",
-            Self::Failed => "Failed",
-            Self::Pending => "Pending",
-            Self::Timeout => "Timeout",
-            Self::Canceled => "Canceled",
-        }
+        self.into()
     }
 }
 
 impl TaskRow {
     /// Its state; none if the word is unknown.
     pub fn status(&self) -> Option<TaskStatus> {
-        let word = self.status.as_deref()?;
-        TaskStatus::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
+        self.status.as_deref()?.parse().ok()
     }
 
     /// Whether it says of itself that it is not done to the end: a `Complete` of less than 100 % is submitted, not

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use strum::IntoStaticStr;
 use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
@@ -48,7 +49,8 @@ pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
 }
 
 /// Whether the daemon runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Health {
     /// It runs.
     Running,
@@ -60,11 +62,7 @@ pub enum Health {
 
 impl Health {
     fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-        }
+        self.into()
     }
 }
 

@@ -2,9 +2,14 @@
 
 use std::fmt;
 
+use strum::VariantNames as _;
+
 use crate::model::{ReasonKind, TaskId, UrlState};
 use crate::service::{Accepted, Class, Deferral, Fault, Refusal};
 use crate::words;
+
+const ACCEPTED: &str = "accepted";
+const REFUSED: &str = "refused";
 
 /// What became of a call: three outcomes, as everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,40 +38,16 @@ impl Outcome {
     }
 
     /// Every word that [`Outcome::word`] can give.
-    pub const WORDS: [&'static str; 13] = [
-        "accepted",
-        "refused",
-        "unreachable",
-        "in_doubt",
-        "throttled",
-        "unavailable",
-        "quota_used_up",
-        "queue_full",
-        "batch_too_large",
-        "clock_skew",
-        "domain_not_configured",
-        "account_fault",
-        "unknown_answer",
-    ];
+    pub fn words() -> Vec<&'static str> {
+        [ACCEPTED, REFUSED].into_iter().chain(Deferral::VARIANTS.iter().copied()).collect()
+    }
 
     /// The word for it, as it stands in `v_submissions`.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Deferred(deferral) => match deferral {
-                Deferral::Unreachable => "unreachable",
-                Deferral::InDoubt | Deferral::NonceUsed => "in_doubt",
-                Deferral::Throttled => "throttled",
-                Deferral::Unavailable => "unavailable",
-                Deferral::QuotaUsedUp => "quota_used_up",
-                Deferral::QueueFull => "queue_full",
-                Deferral::BatchTooLarge => "batch_too_large",
-                Deferral::ClockSkew => "clock_skew",
-                Deferral::DomainNotConfigured => "domain_not_configured",
-                Deferral::Account(_) => "account_fault",
-                Deferral::Unknown => "unknown_answer",
-            },
-            Self::Refused(_) => "refused",
+            Self::Accepted { .. } => ACCEPTED,
+            Self::Deferred(deferral) => deferral.into(),
+            Self::Refused(_) => REFUSED,
         }
     }
 
