@@ -16,7 +16,8 @@ pub(super) fn documented_status(code: &str) -> u16 {
         "Throttling" | "ServiceUnavailable" => 503,
         "InternalError" | "InvalidDomain.Configure_failed" => 500,
         "InvalidDomain.NotFound" | "InvalidDomain.Offline" | "InvalidAccessKeyId.NotFound" => 404,
-        "IllegalOperation" | "PreloadQueueFull" | "InvalidAccessKeyId.Inactive" | "NoPermission" => 403,
+        "TooManyRequests" => 429,
+        "IllegalOperation" | "PreloadQueueFull" | "ServiceBusy" | "InvalidAccessKeyId.Inactive" | "NoPermission" => 403,
         code if code.starts_with("OperationDenied") || code.starts_with("Forbidden") => 403,
         _ => 400,
     }

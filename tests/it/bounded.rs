@@ -9,13 +9,15 @@ use proptest::prelude::*;
 use crate::support::model::{Model, Service};
 
 /// Whatever can come back.
-const ANSWERS: [(u16, &str); 22] = [
+const ANSWERS: [(u16, &str); 24] = [
     (200, r#"{"PreloadTaskId":"1","RequestId":"r"}"#),
     (200, ""),
     (502, "<html>"),
     (414, "<html>"),
     (418, "{}"),
     (503, "Throttling"),
+    (429, "TooManyRequests"),
+    (403, "ServiceBusy"),
     (403, "IllegalOperation"),
     (403, "OperationDenied.Suspended"),
     (404, "InvalidDomain.NotFound"),

@@ -39,6 +39,8 @@ fn a_deferred_batch_goes_again() {
         (error("Throttling"), "throttled", "0"),
         (error("Throttling.User"), "throttled", "0"),
         (error("Throttling.Api"), "throttled", "0"),
+        (error("TooManyRequests"), "throttled", "0"),
+        (error("QuotaPerMinuteExceeded.Refresh"), "throttled", "0"),
         (error("IllegalTimestamp"), "clock_skew", "0"),
         (error("ServiceUnavailable"), "unavailable", "1"),
         (error("InternalError"), "unavailable", "1"),
@@ -58,6 +60,7 @@ fn a_deferred_batch_goes_again() {
 fn what_only_time_can_mend_waits_with_its_reason() {
     for (code, outcome, why, waiting) in [
         ("InvalidDomain.Configure_failed", "domain_not_configured", "the 4 URLs left are of domains", "hosts"),
+        ("ServiceBusy", "domain_not_configured", "the 4 URLs left are of domains", "hosts"),
         ("SomethingNew", "unknown_answer", "none of it may be sent yet", "not_yet"),
         ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up", "quota_used_up"),
         ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up", "quota_used_up"),

@@ -21,6 +21,10 @@ fn every_documented_code_has_its_class() {
         (503, "Throttling", deferred(D::Throttled)),
         (400, "Throttling.User", deferred(D::Throttled)),
         (400, "Throttling.Api", deferred(D::Throttled)),
+        (429, "TooManyRequests", deferred(D::Throttled)),
+        (400, "TooMany.Refresh", deferred(D::Throttled)),
+        (400, "QuotaPerMinuteExceeded.Refresh", deferred(D::Throttled)),
+        (403, "ServiceBusy", deferred(D::DomainNotConfigured)),
         (403, "IllegalOperation", refused(Refusal::IllegalDomain)),
         (403, "OperationDenied", account(A::NotActivated)),
         (403, "OperationDenied.Suspended", account(A::Suspended)),
@@ -31,6 +35,8 @@ fn every_documented_code_has_its_class() {
         (403, "PreloadQueueFull", deferred(D::QueueFull)),
         (500, "InvalidDomain.Configure_failed", deferred(D::DomainNotConfigured)),
         (400, "MissingParameter", refused(Refusal::MissingParameter)),
+        (400, "MissingTimeParameter", refused(Refusal::MissingParameter)),
+        (400, "ObjectPath.Malformed", refused(Refusal::MalformedUrl)),
         (400, "InvalidObjectPath.Malformed", refused(Refusal::MalformedUrl)),
         (400, "InvalidExtensiveDomain.ValueNotSupported", refused(Refusal::WildcardDomain)),
         (400, "InvalidObjectPath.Size.Malformed", deferred(D::BatchTooLarge)),
@@ -55,6 +61,19 @@ fn every_documented_code_has_its_class() {
         if status < 500 {
             assert_eq!(error(200, code).class, class, "200 {code}");
         }
+    }
+}
+
+#[test]
+fn a_plain_denial_is_told_apart_by_its_message() {
+    let denied = |message: &str| {
+        answer(403, &format!(r#"{{"RequestId":"R","Code":"OperationDenied","Message":"{message}"}}"#)).of_the_account()
+    };
+    for message in ["Your account is suspended.", "Your account has overdue payments.", "The account is in ARREARS."] {
+        assert_eq!(denied(message), Some(AccountFault::Suspended), "{message}");
+    }
+    for message in ["", "Your CDN service was not opened.", "Operation denied."] {
+        assert_eq!(denied(message), Some(AccountFault::NotActivated), "{message}");
     }
 }
 
