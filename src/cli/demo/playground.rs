@@ -42,7 +42,8 @@ impl Playground {
         let config = dir.join("prefetchd.toml");
         let (spool, database) = (dir.join("spool"), dir.join("prefetchd.db"));
         let text = format!(
-            "# The demo's configuration.\n[api]\nendpoint = \"{endpoint}\"\n\n[spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n",
+            "# The demo's configuration.\n[api]\nendpoint = \"{endpoint}\"\n\n\
+             [spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n",
             spool.display().to_string(),
             format!("sqlite:{}", database.display()),
         );

@@ -7,10 +7,9 @@ use super::tokens::files_below;
 const COLUMNS_MAX: usize = 120;
 
 /// Files that still have wider lines. One that has none any more has to be taken out.
-const STILL_WIDE: [&str; 40] = [
+const STILL_WIDE: [&str; 39] = [
     "benches/latency.rs",
     "benches/memory.rs",
-    "src/cli/demo/stage.rs",
     "src/cli/run.rs",
     "src/config/tests.rs",
     "src/credentials/mod.rs",
