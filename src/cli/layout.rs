@@ -125,6 +125,11 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A text from outside in at most so many columns, cut with `…` where it is longer.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    fit(text, width).trim_end().to_owned()
+}
+
 /// A text from outside in exactly so many columns, cut with `…` where it is longer.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let mut line = one_line(text);

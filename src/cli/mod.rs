@@ -17,6 +17,7 @@ mod sandbox;
 mod status;
 mod text;
 mod urls;
+mod wait;
 mod who;
 mod why;
 
@@ -52,6 +53,8 @@ enum Command {
     Add(add::AddArgs),
     /// Show the budget, the queue, the latest files, and what is waited for and why
     Status(status::StatusArgs),
+    /// Wait until a file is warm, or sent, and say by the exit code how that ended
+    Wait(wait::WaitArgs),
     /// Say when what is queued will be sent, and what a file would cost that is not dropped yet
     Forecast(forecast::ForecastArgs),
     /// List files, the latest first
@@ -95,6 +98,7 @@ pub fn main(args: Args) -> i32 {
         Command::Check(check) => check::main(args.config.as_deref(), &check),
         Command::Add(add) => add::main(args.config.as_deref(), &add),
         Command::Status(status) => status::main(args.config.as_deref(), &status),
+        Command::Wait(wait) => wait::main(args.config.as_deref(), &wait),
         Command::Forecast(forecast) => forecast::main(args.config.as_deref(), &forecast),
         Command::Files(files) => urls::files(args.config.as_deref(), &files),
         Command::Urls(urls) => urls::urls(args.config.as_deref(), &urls),

@@ -6,6 +6,7 @@ mod books;
 mod concerns;
 mod evidence;
 mod forecast;
+mod goal;
 mod lists;
 mod lost;
 mod needs;
@@ -17,6 +18,7 @@ pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
+pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::Need;
 pub use report::{

@@ -6,6 +6,7 @@
 
 mod inputs;
 mod lines;
+pub mod progress;
 mod reasons;
 mod stored;
 mod waits;
@@ -38,6 +39,16 @@ impl Words {
     /// A sentence made of parts.
     fn made(en: String, zh: String) -> Self {
         Self { en: Cow::Owned(en), zh: Cow::Owned(zh) }
+    }
+
+    /// With another one after it, in a list.
+    pub fn and(self, other: &Self) -> Self {
+        Self::made(format!("{}, {}", self.en, other.en), format!("{}，{}", self.zh, other.zh))
+    }
+
+    /// With what it is about.
+    pub fn then(self, other: &Self) -> Self {
+        Self::made(format!("{}: {}", self.en, other.en), format!("{}：{}", self.zh, other.zh))
     }
 
     /// Both on one line.

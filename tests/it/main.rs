@@ -53,6 +53,7 @@ mod support;
 mod sweep;
 mod track;
 mod upgrade;
+mod wait;
 mod warmth;
 mod wishes;
 mod wishes_model;

@@ -76,7 +76,7 @@ async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
 
 /// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the
 /// same daemon holds the spool's too.
-fn daemon(config: &Config) -> (Held, Option<Sign>) {
+pub(super) fn daemon(config: &Config) -> (Held, Option<Sign>) {
     let [beside, spool] = lock_paths(config);
     let found = Lock::held(&beside);
     let other = Sign::read(&spool).filter(|sign| sign.lost.is_some());

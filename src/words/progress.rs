@@ -1,0 +1,92 @@
+//! How far a file has got, for `prefetchd wait`. Numbers come as text, as they are shown.
+
+use super::Words;
+use crate::model::UrlState;
+
+/// A state, as people call it.
+pub fn state(state: UrlState) -> Words {
+    match state {
+        UrlState::Pending => Words::fixed("pending", "待提交"),
+        UrlState::Leased => Words::fixed("being sent", "提交中"),
+        UrlState::Submitted => Words::fixed("submitted", "已提交"),
+        UrlState::Complete => Words::fixed("warm", "已预热"),
+        UrlState::Failed => Words::fixed("failed", "失败"),
+        UrlState::Expired => Words::fixed("expired", "已过期"),
+        UrlState::Cancelled => Words::fixed("cancelled", "已取消"),
+        UrlState::Held => Words::fixed("held", "挂起"),
+        UrlState::Unconfirmed => Words::fixed("unconfirmed", "结果未知"),
+    }
+}
+
+/// So many URLs in a state.
+pub fn counted(of: UrlState, n: &str) -> Words {
+    let state = state(of);
+    Words::made(format!("{n} {}", state.en), format!("{} {n}", state.zh))
+}
+
+/// Every URL has reached what was waited for.
+pub fn all_reached(what: &str, urls: &str, goal: UrlState) -> Words {
+    let state = state(goal);
+    let (are, all) = if urls == "1" { ("URL is", "its") } else { ("URLs are", "all") };
+    Words::made(format!("{what}: {all} {urls} {are} {}", state.en), format!("{what}：全部 {urls} 个 URL {}", state.zh))
+}
+
+/// Nothing more reaches it by itself.
+pub fn stuck(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
+    let state = state(goal);
+    Words::made(
+        format!("{what}: {reached} of {all} URLs are {}, and nothing more will be by itself", state.en),
+        format!("{what}：{all} 个 URL 中 {reached} 个{}，其余不会自行好转", state.zh),
+    )
+}
+
+/// How far it is.
+pub fn so_far(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
+    let state = state(goal);
+    Words::made(
+        format!("{what}: {reached} of {all} URLs {}", state.en),
+        format!("{what}：{all} 个 URL 中 {reached} 个{}", state.zh),
+    )
+}
+
+/// It lies in `incoming/` or is being read.
+pub fn not_taken(what: &str) -> Words {
+    Words::made(format!("{what}: not taken from incoming/ yet"), format!("{what}：尚在 incoming/ 中，未被读取"))
+}
+
+/// It is being read: more URLs may come.
+pub fn reading() -> Words {
+    Words::fixed("still being read", "仍在读取")
+}
+
+/// Nobody tells how what was accepted ended.
+pub fn untold(n: &str) -> Words {
+    Words::made(
+        format!("{n} were accepted, and this key may not ask whether they are warm (vod:DescribeVodRefreshTasks)"),
+        format!("{n} 个已提交，但此密钥无权查询是否已预热（vod:DescribeVodRefreshTasks）"),
+    )
+}
+
+/// Lines were refused.
+pub fn lines_refused(what: &str, n: &str) -> Words {
+    let lines = if n == "1" { "line was refused; it is" } else { "lines were refused; they are" };
+    Words::made(format!("{what}: {n} {lines} not waited for"), format!("{what}：{n} 行无效，不在等待之列"))
+}
+
+/// The file was rejected.
+pub fn rejected(what: &str, why: &str) -> Words {
+    Words::made(format!("{what}: rejected: {why}"), format!("{what}：已拒收：{why}"))
+}
+
+/// The time that was given is over.
+pub fn time_is_up() -> Words {
+    Words::fixed("time is up", "等待超时")
+}
+
+/// Nobody works on it.
+pub fn no_daemon() -> Words {
+    Words::fixed(
+        "no daemon runs, so that nothing changes: `systemctl start prefetchd`",
+        "守护进程未运行，不会有变化：`systemctl start prefetchd`",
+    )
+}
