@@ -44,9 +44,10 @@ use tx::LastFailure;
 pub use tx::WriteTx;
 
 /// The schema's steps, in order: number, name, text.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql")),
     (2, "evidence and wishes", include_str!("../migrations/0002_evidence_and_wishes.sql")),
+    (3, "reasons", include_str!("../migrations/0003_reasons.sql")),
 ];
 
 /// SQLite before this has a bug that corrupts a WAL database when it is reset (RELIABILITY.md, 1 of the measured).

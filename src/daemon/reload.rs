@@ -15,6 +15,7 @@ use super::systemd;
 use crate::config::Config;
 use crate::credentials::{self, Credentials, Provider, Source};
 use crate::ledger;
+use crate::model::ConfigProblem;
 use crate::service::Client;
 use crate::stage::Settings;
 use crate::status::Board;
@@ -42,7 +43,7 @@ impl Reloader {
     /// Reloads whenever it is asked to, until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
         // What `status` has still to be told.
-        let mut unsaid: Option<Option<String>> = None;
+        let mut unsaid: Option<Option<ConfigProblem>> = None;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -57,22 +58,22 @@ impl Reloader {
         }
     }
 
-    async fn say(&self, unsaid: &mut Option<Option<String>>) {
+    async fn say(&self, unsaid: &mut Option<Option<ConfigProblem>>) {
         if let Some(problem) = unsaid
-            && self.board.config_problem(problem.as_deref()).await.is_ok()
+            && self.board.config_problem(problem.as_ref()).await.is_ok()
         {
             *unsaid = None;
         }
     }
 
     /// Reads afresh; gives what of it is not in force.
-    async fn reload(&self) -> Option<String> {
+    async fn reload(&self) -> Option<ConfigProblem> {
         let (settings, key, waiting) = match self.read().await {
             Ok(read) => read,
             Err(error) => {
                 let why = one_line(&format!("{error:#}"));
                 warn!(why, "reload refused: what was in force stays in force");
-                return Some(format!("the last reload was refused, and what was in force before it still is: {why}"));
+                return Some(ConfigProblem::ReloadRefused { said: why });
             }
         };
         self.volume.set(settings.config.log.level);
@@ -85,9 +86,8 @@ impl Reloader {
         if waiting.is_empty() {
             return None;
         }
-        let keys = waiting.join(", ");
-        warn!(keys, "changed, and in force only after a restart");
-        Some(format!("changed, and in force only after a restart: {keys}"))
+        warn!(keys = waiting.join(", "), "changed, and in force only after a restart");
+        Some(ConfigProblem::AfterRestart { keys: waiting })
     }
 
     async fn read(&self) -> anyhow::Result<(Settings, (Credentials, Source), Vec<&'static str>)> {

@@ -8,12 +8,12 @@ use chrono::TimeDelta;
 use tracing::warn;
 
 use super::retention::Retention;
-use crate::model::{Lane, Time};
+use crate::model::{Lane, SpoolProblem, Time};
 use crate::schedule::Ready;
 use crate::spool::Folders;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::status::Board;
-use crate::{ledger, notify, queue, store};
+use crate::{ledger, notify, queue, store, words};
 
 /// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub struct Housekeeping {
     /// When a little is pruned next.
     prune_at: Instant,
     /// What keeps it from removing files.
-    problem: Option<String>,
+    problem: Option<SpoolProblem>,
     /// When deadlines are looked at again.
     tell_at: Option<Time>,
 }
@@ -186,12 +186,13 @@ impl Housekeeping {
 
     /// Puts what keeps it from removing files, or that nothing does, into the log and on the board, once.
     async fn say(&mut self, error: Option<io::Error>) -> store::Result<()> {
-        let problem = error.map(|error| format!("what was kept long enough cannot be removed: {error}"));
+        let problem = error.map(|error| SpoolProblem::NotRemoved { said: error.to_string() });
         if self.problem == problem {
             return Ok(());
         }
         if let Some(problem) = &problem {
-            warn!(problem, "inputs are kept for longer than they should be; it is tried again");
+            let problem = words::spool_problem(problem).en;
+            warn!(%problem, "inputs are kept for longer than they should be; it is tried again");
         }
         self.board.spool_problem(self.tools.pulse.name(), problem.clone()).await?;
         self.problem = problem;

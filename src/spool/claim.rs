@@ -12,6 +12,7 @@ use super::ingest::{Error, reject};
 use super::name::is_own;
 use super::order::Rank;
 use super::scan::{Spool, TOGETHER_MAX};
+use super::trouble::trouble_of;
 use crate::model::{FileId, InputFault, Time, to_millis};
 use crate::queue::{self, NewFile, OpenFile, Phase};
 use crate::store;
@@ -44,7 +45,7 @@ impl Spool {
                     ranks.push(rank);
                 }
                 // It is found again by a later scan.
-                Err(error) => self.not_claimed = Some((Instant::now(), Error::from(error).to_string())),
+                Err(error) => self.not_claimed = Some((Instant::now(), trouble_of(&error))),
             }
         }
         if claimed.is_empty() {

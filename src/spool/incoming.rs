@@ -19,7 +19,8 @@ use super::name::{ADD_PREFIX, left_alone_why, stored_name};
 use super::order::{Next, Rank};
 use super::readiness::{Heard, Kind, Readiness, Still, readiness, tail_readiness};
 use super::watch::Hints;
-use crate::model::UrlRules;
+use crate::model::{LeftWhy, UrlRules};
+use crate::words;
 
 /// The folder is looked through so often: inotify may lose events, or not be there at all.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(5);
@@ -39,9 +40,6 @@ const LEFT_SAID_MAX: usize = 100;
 
 /// What a killed `prefetchd add` left is removed when it has not changed for so long.
 const REMAINS_KEPT: Duration = Duration::from_secs(24 * 3_600);
-
-/// Why a file is left alone that is ready as soon as its writer closes it.
-const IS_OPEN: &str = "some process has it open for writing, as far as was heard";
 
 /// A name that several collections share.
 type Name = Arc<OsStr>;
@@ -86,7 +84,7 @@ type Looks = (u64, u64, Option<SystemTime>, u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HandOver {
-    Waits { until: Instant, left: Option<&'static str> },
+    Waits { until: Instant, left: Option<LeftWhy> },
     Ready(Rank),
 }
 
@@ -217,7 +215,7 @@ impl Incoming {
                 }
             }
             Readiness::Later(wait) => {
-                let left = matches!(heard, Some(Heard::Open | Heard::Made)).then_some(IS_OPEN);
+                let left = matches!(heard, Some(Heard::Open | Heard::Made)).then_some(LeftWhy::Open);
                 (HandOver::Waits { until: now + wait, left }, false)
             }
             Readiness::Leave(_) if is_remains(name, kind, still) => {
@@ -235,9 +233,10 @@ impl Incoming {
     }
 
     /// Says once what is no regular file; names of unfinished files are usual.
-    fn say_left(&mut self, name: &OsStr, what: &'static str) {
+    fn say_left(&mut self, name: &OsStr, what: LeftWhy) {
         let Some(entry) = self.known.get_mut(name) else { return };
         if !std::mem::replace(&mut entry.is_said, true) && left_alone_why(name).is_none() {
+            let what = words::left_alone(what).en;
             warn!(name = stored_name(name), "{what} in incoming/ is left alone; only regular files are read");
         }
     }
@@ -250,8 +249,8 @@ impl Incoming {
     }
 
     /// What has been left alone for an hour, why, and since when; the oldest first.
-    pub(super) fn left(&self, now: SystemTime) -> Vec<(String, &'static str, SystemTime)> {
-        let mut left: Vec<(SystemTime, &Name, &'static str)> = Vec::new();
+    pub(super) fn left(&self, now: SystemTime) -> Vec<(String, LeftWhy, SystemTime)> {
+        let mut left: Vec<(SystemTime, &Name, LeftWhy)> = Vec::new();
         for (name, entry) in &self.known {
             let HandOver::Waits { left: Some(why), .. } = entry.stage else { continue };
             let Some(changed) = entry.looks.and_then(|looks| looks.2) else { continue };
@@ -378,11 +377,11 @@ fn kind(meta: &Metadata) -> Kind {
         return Kind::File { bytes: meta.len(), is_linked: meta.nlink() > 1 };
     }
     Kind::Other(match () {
-        () if file_type.is_dir() => "a directory",
-        () if file_type.is_symlink() => "a symbolic link",
-        () if file_type.is_fifo() => "a FIFO",
-        () if file_type.is_socket() => "a socket",
-        () => "a device",
+        () if file_type.is_dir() => LeftWhy::Directory,
+        () if file_type.is_symlink() => LeftWhy::SymbolicLink,
+        () if file_type.is_fifo() => LeftWhy::Fifo,
+        () if file_type.is_socket() => LeftWhy::Socket,
+        () => LeftWhy::Device,
     })
 }
 

@@ -32,6 +32,7 @@ mod report;
 mod rules;
 mod scan;
 mod survey;
+mod trouble;
 mod unreadable;
 mod warnings;
 mod watch;

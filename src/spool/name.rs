@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::folders::{RECEIPT, REFUSED};
+use crate::model::LeftWhy;
 
 /// Longest stored name, in bytes: with the endings of receipt and report it stays below the 255 of a file system.
 const STORED_BYTES_MAX: usize = 200;
@@ -28,14 +29,14 @@ pub fn is_left_alone(name: &OsStr) -> bool {
 }
 
 /// Why a file of this name is left alone; none if it is not.
-pub(super) fn left_alone_why(name: &OsStr) -> Option<&'static str> {
+pub(super) fn left_alone_why(name: &OsStr) -> Option<LeftWhy> {
     let name = name.as_bytes();
     if name.starts_with(b".") || name.starts_with(b"~") {
-        return Some("its name begins with `.` or `~`: rename it when it is finished");
+        return Some(LeftWhy::Hidden);
     }
     let ends =
         |ending: &[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
-    UNFINISHED.into_iter().any(ends).then_some("its name ends like an unfinished upload: rename it when it is finished")
+    UNFINISHED.into_iter().any(ends).then_some(LeftWhy::Unfinished)
 }
 
 /// Whether this is the name of a receipt or a report of refused lines, which are never inputs.

@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::LeftWhy;
+
 /// A file that its writer has closed is taken when it has not changed for so long: scripts append in several steps.
 const SETTLED_CLOSED: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,7 @@ pub(super) enum Kind {
     /// A regular file with so many bytes.
     File { bytes: u64, is_linked: bool },
     /// A directory, FIFO, socket, device or symbolic link.
-    Other(&'static str),
+    Other(LeftWhy),
 }
 
 /// For how long a file has been as it is.
@@ -81,7 +83,7 @@ pub(super) enum Readiness {
     /// Look again after so long.
     Later(Duration),
     /// Leave it and say what it is.
-    Leave(&'static str),
+    Leave(LeftWhy),
 }
 
 /// Decides whether a file was handed over.
@@ -93,11 +95,7 @@ pub(super) fn readiness(kind: Kind, heard: Option<Heard>, still: Still) -> Readi
     // Another name for it may be somebody else's, and the daemon may read what its user may not.
     if is_linked {
         let wait = still.known.clamp(LINKED_MIN, LINKED_MAX);
-        return if wait < LINKED_MAX {
-            Readiness::Later(wait)
-        } else {
-            Readiness::Leave("a file with another hard link")
-        };
+        return if wait < LINKED_MAX { Readiness::Later(wait) } else { Readiness::Leave(LeftWhy::HardLink) };
     }
     let (settled, still) = match heard {
         Some(Heard::MovedIn) => return Readiness::Take,
@@ -164,7 +162,10 @@ mod tests {
         assert_eq!(readiness(FILE, None, still(4000)), later(1000));
         assert_eq!(readiness(FILE, None, still(5000)), Readiness::Take);
         assert_eq!(readiness(FILE, Some(Heard::Open), still(9_000)), later(591_000));
-        assert_eq!(readiness(Kind::Other("a FIFO"), Some(Heard::MovedIn), still(0)), Readiness::Leave("a FIFO"));
+        assert_eq!(
+            readiness(Kind::Other(LeftWhy::Fifo), Some(Heard::MovedIn), still(0)),
+            Readiness::Leave(LeftWhy::Fifo)
+        );
     }
 
     #[test]

@@ -15,13 +15,15 @@ use super::grown::Grown;
 use super::incoming::{Incoming, SCAN_EVERY};
 use super::ingest::{Ended, Error, FileReading, How, Ingest};
 use super::order::{Move, Next, Rank, turn};
+use super::trouble::{aside, trouble_of};
 use super::watch::Watch;
 use crate::clock::Clock;
-use crate::model::{Backoff, FileId, Priority, Time, UrlRules};
+use crate::model::{Backoff, FileId, LeftWhy, Priority, SpoolProblem, Time, UrlRules};
 use crate::queue::{self, OpenFile, Phase};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
 use crate::store::{self, Store};
+use crate::words;
 
 /// Waits after failures in a row.
 const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: SCAN_EVERY };
@@ -47,7 +49,7 @@ pub(super) struct Open {
 }
 
 /// What is left alone: names, why, since when.
-type Left = Vec<(String, &'static str, Time)>;
+type Left = Vec<(String, LeftWhy, Time)>;
 
 /// The spool stage.
 #[derive(Debug)]
@@ -72,14 +74,14 @@ pub struct Spool {
     resume_at: Option<Instant>,
     /// How often in a row that ended in a failure, and the last one.
     failures: u32,
-    trouble: Option<String>,
+    trouble: Option<SpoolProblem>,
     /// Why files that were ready could not be claimed, and when that was tried.
-    pub(super) not_claimed: Option<(Instant, String)>,
+    pub(super) not_claimed: Option<(Instant, SpoolProblem)>,
     /// When it is next looked at what is left alone, and what was last said of it.
     left_at: Instant,
     left: Option<Left>,
     /// What was last said to be wrong.
-    problem: Option<String>,
+    problem: Option<SpoolProblem>,
     /// Whether `status` knows it too.
     on_board: bool,
     /// Passes in a row that the folders' file system ended.
@@ -105,7 +107,9 @@ impl Stage for Spool {
         let passed = self.pass(&stop).await;
         let problem = match &passed {
             Ok(_) => self.what_ails(),
-            Err(error) => Some(error.to_string()),
+            Err(Error::Io(error)) => Some(trouble_of(error)),
+            // Whoever uses the database says what ails it.
+            Err(Error::Store(_)) => self.problem.clone(),
         };
         let said = self.say(problem).await;
         match passed {
@@ -182,7 +186,7 @@ impl Spool {
     }
 
     /// What keeps some file from being taken.
-    fn what_ails(&self) -> Option<String> {
+    fn what_ails(&self) -> Option<SpoolProblem> {
         let lately = self.not_claimed.as_ref().filter(|(at, _)| at.elapsed() < NOT_CLAIMED_FOR);
         self.trouble.clone().or_else(|| lately.map(|(_, why)| why.clone()))
     }
@@ -232,7 +236,7 @@ impl Spool {
         self.say_left().await?;
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
         if let Err(error) = trouble {
-            self.trouble = Some(error.to_string());
+            self.trouble = Some(error);
             self.failures += 1;
             self.resume_at = Some(Instant::now() + RETRY.bound(self.failures));
         } else if self.trouble.is_none() {
@@ -381,10 +385,12 @@ impl Spool {
     }
 
     /// Puts a problem, or that there is none, into the log and on the board, once.
-    async fn say(&mut self, problem: Option<String>) -> store::Result<()> {
+    async fn say(&mut self, problem: Option<SpoolProblem>) -> store::Result<()> {
         if self.problem != problem {
             match &problem {
-                Some(problem) => warn!(problem, "not every file can be taken for now; it is tried again"),
+                Some(problem) => {
+                    warn!(problem = %words::spool_problem(problem).en, "not every file can be taken for now; it is tried again")
+                }
                 None => info!("the spool can be used again"),
             }
             self.problem.clone_from(&problem);
@@ -396,13 +402,5 @@ impl Spool {
             self.on_board = true;
         }
         Ok(())
-    }
-}
-
-/// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.
-fn aside(before: Result<(), Error>, now: Result<(), Error>) -> Result<Result<(), Error>, Error> {
-    match now {
-        Err(Error::Store(error)) => Err(error.into()),
-        now => Ok(before.and(now)),
     }
 }

@@ -8,30 +8,34 @@ use strum::IntoStaticStr;
 use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
-use crate::model::{Reading, Time, WaitWhy, to_millis};
+use crate::model::{ConfigProblem, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
 use crate::stage::Name;
 use crate::store::{Conn, Result, Store};
 use crate::words::Stored;
 
 const SAY_HEALTH: &str = "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null, spool_problem = null, config_problem = null, http_problem = null,
-        key_source = null, key_generation = null, key_refused = null";
+        waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null,
+        spool_problem = null, spool_problem_code = null, spool_problem_with = null,
+        config_problem = null, config_problem_code = null, config_problem_with = null, http_problem = null,
+        key_source = null, key_generation = null, key_refused = null, key_refused_code = null";
 
 const SAY_WAITING: &str = "
     update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4";
 
 const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?2";
 
-const SAY_SPOOL_PROBLEM: &str = "update daemon set spool_problem = ?1";
+const SAY_SPOOL_PROBLEM: &str = "
+    update daemon set spool_problem = ?1, spool_problem_code = ?2, spool_problem_with = ?3";
 
 const FORGET_LEFT_ALONE: &str = "delete from left_alone";
 
 const SAY_LEFT_ALONE: &str = "
-    insert into left_alone (name, why, since) values (?1, ?2, ?3)
-    on conflict (name) do update set why = excluded.why, since = excluded.since";
+    insert into left_alone (name, why, since, why_code) values (?1, ?2, ?3, ?4)
+    on conflict (name) do update set why = excluded.why, why_code = excluded.why_code, since = excluded.since";
 
-const SAY_CONFIG_PROBLEM: &str = "update daemon set config_problem = ?1";
+const SAY_CONFIG_PROBLEM: &str = "
+    update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3";
 
 const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3";
 
@@ -83,7 +87,7 @@ pub struct Board {
     said: Arc<Mutex<Option<Waiting>>>,
     time_said: Arc<Mutex<Option<TimeSaid>>>,
     /// What each stage last found wrong with the spool; the first one of the pipeline is told.
-    spool_problems: Arc<Mutex<BTreeMap<Name, String>>>,
+    spool_problems: Arc<Mutex<BTreeMap<Name, SpoolProblem>>>,
     changed: Arc<Notify>,
 }
 
@@ -170,14 +174,14 @@ impl Board {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn spool_problem(&self, stage: Name, problem: Option<String>) -> Result<()> {
+    pub async fn spool_problem(&self, stage: Name, problem: Option<SpoolProblem>) -> Result<()> {
         let mut problems = self.spool_problems.lock().await;
         match problem {
             Some(problem) => problems.insert(stage, problem),
             None => problems.remove(&stage),
         };
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_SPOOL_PROBLEM).bind(problems.values().next()).execute(tx.conn()).await?;
+        self::problem(SAY_SPOOL_PROBLEM, problems.values().next().map(Stored::from), tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -188,11 +192,12 @@ impl Board {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn left_alone(&self, entries: &[(String, &'static str, Time)]) -> Result<()> {
+    pub async fn left_alone(&self, entries: &[(String, LeftWhy, Time)]) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
         for (name, why, since) in entries {
-            let query = sqlx::query(SAY_LEFT_ALONE).bind(name).bind(*why).bind(to_millis(*since));
+            let Stored { code, text, .. } = (*why).into();
+            let query = sqlx::query(SAY_LEFT_ALONE).bind(name).bind(text).bind(to_millis(*since)).bind(code);
             query.execute(tx.conn()).await?;
         }
         tx.commit().await
@@ -203,9 +208,9 @@ impl Board {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn config_problem(&self, problem: Option<&str>) -> Result<()> {
+    pub async fn config_problem(&self, problem: Option<&ConfigProblem>) -> Result<()> {
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_CONFIG_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        self::problem(SAY_CONFIG_PROBLEM, problem.map(Stored::from), tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -235,4 +240,11 @@ impl Board {
         sqlx::query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;
         tx.commit().await
     }
+}
+
+/// Binds a problem, or that there is none, in the order text, code, parameters.
+async fn problem(statement: &'static str, stored: Option<Stored>, conn: &mut Conn) -> Result<()> {
+    let (text, code, with) = stored.map_or_else(Default::default, |said| (Some(said.text), Some(said.code), said.with));
+    sqlx::query(statement).bind(text).bind(code).bind(with).execute(conn).await?;
+    Ok(())
 }

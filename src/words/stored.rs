@@ -4,8 +4,8 @@
 //! The three are made here alone, of one value, and written by one statement: so they agree. SQL could make the text of
 //! the other two by a table of sentences, but each view would have to join it and fill in the parameters for each row.
 
-use super::{pause, reason, wait};
-use crate::model::{PauseWhy, Reason, WaitWhy};
+use super::{config_problem, left_alone, pause, reason, spool_problem, wait};
+use crate::model::{ConfigProblem, LeftWhy, PauseWhy, Reason, SpoolProblem, WaitWhy};
 
 /// What stands in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,5 +34,25 @@ impl From<&WaitWhy> for Stored {
 impl From<&PauseWhy> for Stored {
     fn from(why: &PauseWhy) -> Self {
         Self { code: why.code().to_owned(), with: None, text: pause(why).en.into_owned() }
+    }
+}
+
+impl From<LeftWhy> for Stored {
+    fn from(why: LeftWhy) -> Self {
+        Self { code: why.code().to_owned(), with: None, text: left_alone(why).en.into_owned() }
+    }
+}
+
+impl From<&SpoolProblem> for Stored {
+    fn from(problem: &SpoolProblem) -> Self {
+        let (code, with) = problem.stored();
+        Self { code, with, text: spool_problem(problem).en.into_owned() }
+    }
+}
+
+impl From<&ConfigProblem> for Stored {
+    fn from(problem: &ConfigProblem) -> Self {
+        let (code, with) = problem.stored();
+        Self { code, with, text: config_problem(problem).en.into_owned() }
     }
 }

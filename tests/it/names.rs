@@ -162,11 +162,12 @@ fn what_is_left_alone_for_an_hour_stands_in_status_with_the_reason_and_remains_o
     let daemon = world.ready_daemon();
     world.wait("the remains to be swept", || !incoming.join(".add-x1Y2z3").exists());
     world.wait_for("select count(*) from v_left_alone", 3);
-    let left = world.rows("select name, why from v_left_alone order by since, name");
+    let left = world.rows("select name, why, why_code from v_left_alone order by since, name");
     let names: Vec<&str> = left.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(names[0], "folder");
     assert!(names.contains(&"premiere.txt.filepart") && names.contains(&".add-young"), "{left:?}");
-    assert_eq!(left[0][1], "a directory");
+    assert_eq!(left[0][1..], ["a directory", "directory"]);
+    assert!(left[1..].iter().all(|row| ["unfinished", "hidden"].contains(&row[2].as_str())), "{left:?}");
     let output = world.run(&["status", "--json"]);
     assert!(output.status.success(), "nothing is wrong: {}", said(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -205,7 +206,8 @@ fn incoming_on_a_mount_of_its_own_is_found_by_check_and_said_by_the_daemon() {
     assert!(said(&check).contains("mount the spool as a whole"), "{}", said(&check));
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 2));
-    let problem = "select count(*) from v_status where spool_problem like '%another mount than work/%'";
+    let problem = "select count(*) from v_status
+                   where spool_problem like '%another mount than work/%' and spool_problem_code = 'other_mount'";
     world.wait_for(problem, 1);
     assert!(incoming.join("film.txt").exists());
     drop(mount);

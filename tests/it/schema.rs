@@ -93,7 +93,7 @@ async fn the_hot_statements_walk_their_index() {
         ("status/evidence LAST", "SEARCH urls"),
         ("ledger/book OPEN_SUBMISSIONS", "USING INDEX submissions_open"),
         ("ledger/book SENT_SINCE", "USING INDEX submissions_sent"),
-        ("queue/known KNOWN", "USING INTEGER PRIMARY KEY"),
+        ("queue/not_queued KNOWN", "USING INTEGER PRIMARY KEY"),
         ("queue/pending CLASS_SIZE", "INDEX urls_ready"),
         ("queue/pending CLASS", "USING INDEX urls_ready"),
         ("queue/pending WAITING", "USING INDEX urls_waiting"),

@@ -38,7 +38,9 @@ fn a_good_reload_is_in_force_at_once_and_what_waits_for_a_restart_is_said() {
     let elsewhere = world.path("elsewhere").display().to_string();
     world.configure(&format!("[spool]\ndir = \"{elsewhere}\"\n[http]\nlisten = \"127.0.0.1:1\""));
     signal(&daemon, Signal::HUP);
-    world.wait_for("select config_problem like '%after a restart: [spool] dir, [http] listen' from v_status", 1);
+    let waits = "select config_problem like '%after a restart: [spool] dir, [http] listen'
+                 and config_problem_code = 'after_restart' from v_status";
+    world.wait_for(waits, 1);
     world.drop_file("later.txt", urls("b", 2));
     world.wait_for("select submitted from v_files where name = 'later.txt'", 2);
     assert!(!Path::new(&elsewhere).exists());
@@ -58,7 +60,12 @@ fn a_bad_reload_changes_nothing_and_status_says_why_until_it_is_mended() {
     ] {
         fs::write(world.path("prefetchd.toml"), text).unwrap();
         signal(&daemon, Signal::HUP);
-        world.wait_for(&format!("select config_problem like '%refused%{part}%' from v_status"), 1);
+        world.wait_for(
+            &format!(
+                "select config_problem like '%refused%{part}%' and config_problem_code = 'reload_refused' from v_status"
+            ),
+            1,
+        );
     }
     fs::remove_file(world.path("prefetchd.toml")).unwrap();
     signal(&daemon, Signal::HUP);

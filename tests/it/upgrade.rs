@@ -10,16 +10,20 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 /// A database that the program of 2026-11-25 made: files, URLs in most states, an accepted submission, one in doubt.
 const OF_2026_11_25: &[u8] = include_bytes!("../fixtures/2026-11-25.db.zst");
 
-fn unpacked(dir: &Path) -> PathBuf {
+/// A database that the program of 2026-11-29 made, killed in the middle: a refused key, a reload that was refused, an
+/// upload that was left alone, URLs that were submitted, that wait, that expired and that were cancelled.
+const OF_2026_11_29: &[u8] = include_bytes!("../fixtures/2026-11-29.db.zst");
+
+fn unpacked(packed: &[u8], dir: &Path) -> PathBuf {
     let path = dir.join("prefetchd.db");
-    std::fs::write(&path, zstd::decode_all(OF_2026_11_25).unwrap()).unwrap();
+    std::fs::write(&path, zstd::decode_all(packed).unwrap()).unwrap();
     path
 }
 
 #[tokio::test]
 async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&unpacked(dir.path())).await.unwrap();
+    let store = Store::open(&unpacked(OF_2026_11_25, dir.path())).await.unwrap();
     let states = "select group_concat(state || ' ' || urls, ', ') as states
                   from (select state, count(*) as urls from v_urls group by state order by state)";
     let row = sqlx::query(states).fetch_one(store.read()).await.unwrap();
@@ -46,7 +50,7 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
 #[tokio::test]
 async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
     let dir = tempfile::tempdir().unwrap();
-    let path = unpacked(dir.path());
+    let path = unpacked(OF_2026_11_25, dir.path());
     let mut old = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
     let pauses = "update account set stopped_why = null, paused_why = 'the account is suspended', paused_since = 0,
                       probe_at = 0,
@@ -74,4 +78,40 @@ async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
         ledger::standing(&mut store.read().acquire().await.unwrap(), Lane::Prefetch, chrono::Utc::now()).await.unwrap();
     assert_eq!(standing.pause.unwrap().why, PauseWhy::Text("the account is suspended".to_owned()));
     assert_eq!(standing.backing_off.unwrap().why, Reason::new(ReasonKind::Text, "the network"));
+}
+
+#[tokio::test]
+async fn a_database_of_wishes_and_evidence_opens_with_everything_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = unpacked(OF_2026_11_29, dir.path());
+    let mut old = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let problem = "update daemon set spool_problem = 'the disk is full'";
+    sqlx::query(problem).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let told = |select: &'static str| {
+        let store = &store;
+        async move { sqlx::query_scalar::<_, String>(select).fetch_one(store.read()).await.unwrap() }
+    };
+    let states = "select group_concat(state || ' ' || urls, ', ')
+                  from (select state, count(*) as urls from v_urls group by state order by state)";
+    assert_eq!(told(states).await, "cancelled 1, expired 2, pending 5, submitted 9");
+    let books =
+        "select (select count(*) from v_files) || ' files, ' || (select sum(cost) from submissions) || ' calls, '
+                     || (select count(*) from v_wishes) || ' wishes, ' || (select pending from v_status) || ' pending, '
+                     || (select count(*) from pragma_foreign_key_check) || ' broken'";
+    assert_eq!(told(books).await, "4 files, 2 calls, 0 wishes, 5 pending, 0 broken");
+    // Prose of before stays as it was, and its code says that it is prose; codes of before stay.
+    let left = "select name || ': ' || why || ' ' || why_code from v_left_alone";
+    assert_eq!(
+        told(left).await,
+        "half.part: its name ends like an unfinished upload: rename it when it is finished text"
+    );
+    let codes = "select spool_problem || ' ' || spool_problem_code || ', ' || substr(config_problem, 1, 27) || ' '
+                     || config_problem_code || ', ' || substr(key_refused, 1, 14) || ' ' || key_refused_code || ', '
+                     || paused_code from v_status";
+    assert_eq!(
+        told(codes).await,
+        "the disk is full text, the last reload was refused text, the access key text, unknown_key"
+    );
 }

@@ -1,0 +1,62 @@
+//! What keeps the daemon from doing all it should: codes with their parameters, which are stored. The sentences are in
+//! [`crate::words`].
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What keeps files from being taken, or removed when they were kept for long enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", content = "with", rename_all = "snake_case")]
+pub enum SpoolProblem {
+    /// A folder lies on another mount than the others: no file can be moved out of it in one step.
+    OtherMount {
+        /// What the system says, with the folder.
+        said: String,
+    },
+    /// The folders or a file in them cannot be used.
+    Unusable {
+        /// What the system says.
+        said: String,
+    },
+    /// What was kept for long enough cannot be removed.
+    NotRemoved {
+        /// What the system says.
+        said: String,
+    },
+}
+
+/// What of a configuration that was read afresh is not in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", content = "with", rename_all = "snake_case")]
+pub enum ConfigProblem {
+    /// None of it: it is wrong, or a key cannot be read.
+    ReloadRefused {
+        /// What is wrong.
+        said: String,
+    },
+    /// What was opened at the start.
+    AfterRestart {
+        /// The keys that were changed, as `[spool] dir`.
+        keys: Vec<&'static str>,
+    },
+}
+
+impl SpoolProblem {
+    /// Its word, and its parameters as JSON.
+    pub fn stored(&self) -> (String, Option<String>) {
+        code_and_with(self)
+    }
+}
+
+impl ConfigProblem {
+    /// Its word, and its parameters as JSON.
+    pub fn stored(&self) -> (String, Option<String>) {
+        code_and_with(self)
+    }
+}
+
+fn code_and_with(problem: &impl Serialize) -> (String, Option<String>) {
+    let json = serde_json::to_value(problem).expect("a problem is text and lists of text");
+    let code = json.get("code").and_then(Value::as_str).expect("it is tagged by its code");
+    (code.to_owned(), json.get("with").map(Value::to_string))
+}

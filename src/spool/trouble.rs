@@ -1,0 +1,27 @@
+//! What keeps a file from being taken, and does not keep the others.
+
+use std::io;
+
+use super::ingest::Error;
+use crate::model::SpoolProblem;
+
+/// What the file system says, as a problem of the spool.
+pub(super) fn trouble_of(error: &io::Error) -> SpoolProblem {
+    let said = error.to_string();
+    match error.kind() {
+        io::ErrorKind::CrossesDevices => SpoolProblem::OtherMount { said },
+        _ => SpoolProblem::Unusable { said },
+    }
+}
+
+/// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.
+pub(super) fn aside(
+    before: Result<(), SpoolProblem>,
+    now: Result<(), Error>,
+) -> Result<Result<(), SpoolProblem>, Error> {
+    match now {
+        Err(Error::Store(error)) => Err(error.into()),
+        Err(Error::Io(error)) => Ok(before.and(Err(trouble_of(&error)))),
+        Ok(()) => Ok(before),
+    }
+}
