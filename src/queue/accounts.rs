@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::files::{count, ids};
 use crate::model::{FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Conn, Readers, Result, WriteTx};
 
 const ACCOUNT: &str = "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
@@ -91,17 +91,25 @@ pub struct FileAccount {
 ///
 /// What the database says.
 pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
+    accounts_of(&mut pool.acquire().await?, files).await
+}
+
+/// The same, as this connection sees it.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn accounts_of(conn: &mut Conn, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
     let files = ids(files);
-    let mut conn = pool.acquire().await?;
-    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut conn).await?;
+    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
     let mut accounts: HashMap<FileId, FileAccount> =
         rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
-    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut conn).await? {
+    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
         if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
             account.refusals.push((LineFault::of_code(row.get(0)), count(&row, 1)));
         }
     }
-    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut conn).await? {
+    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut *conn).await? {
         let warning = Warning::of_code(row.get(0));
         if let Some((account, warning)) = accounts.get_mut(&FileId(row.get(4))).zip(warning) {
             let (line, lines) = (count(&row, 2), count(&row, 3));

@@ -42,7 +42,7 @@ use crate::model::Lane;
 /// The lane of all rows.
 const LANE: Lane = Lane::Prefetch;
 
-pub use accounts::{FileAccount, accounts, receipts_written_tx, without_final_receipt};
+pub use accounts::{FileAccount, accounts, accounts_of, receipts_written_tx, without_final_receipt};
 pub use census::{Census, census};
 pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};

@@ -34,6 +34,21 @@ impl Format {
     }
 }
 
+/// What a file of this name is read as, such as `csv, packed with gzip`.
+pub fn format_words(name: &str) -> String {
+    let format = match Format::of(name) {
+        Format::Text => "text",
+        Format::JsonLines => "json lines",
+        Format::Csv => "csv",
+    };
+    let name = name.to_ascii_lowercase();
+    match () {
+        () if name.ends_with(".gz") => format!("{format}, packed with gzip"),
+        () if name.ends_with(".zst") => format!("{format}, packed with zstd"),
+        () => format.to_owned(),
+    }
+}
+
 /// What a line came to.
 #[derive(Debug)]
 pub(super) enum Item {

@@ -5,6 +5,7 @@ mod board;
 mod books;
 mod concerns;
 mod evidence;
+mod file;
 mod forecast;
 mod goal;
 mod lists;
@@ -17,10 +18,11 @@ pub use board::{Board, Health, told_clock};
 pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
+pub use file::{FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
-pub use needs::Need;
+pub use needs::{Need, quoted};
 pub use report::{
     BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };

@@ -41,6 +41,7 @@ mod model;
 mod monitoring;
 mod names;
 mod notify;
+mod one_file;
 mod orders;
 mod output;
 mod quota;

@@ -1,5 +1,7 @@
 //! `prefetchd status`
 
+mod file;
+mod file_page;
 mod render;
 mod watch;
 
@@ -7,7 +9,7 @@ use std::path::Path;
 
 use super::layout::Look;
 use super::text::out;
-use super::{load, runtime};
+use super::{failure, load, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Held, Lock, lock_paths};
@@ -16,9 +18,27 @@ use crate::status::{StatusReport, read_report};
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code: 0 well, 1 needs attention, 69 no daemon.\n\nExample: prefetchd status --watch")]
+#[command(after_help = "\
+With FILE, everything of the latest file that was dropped under that name: how it was read, what was refused and why,
+warnings, progress, forecast, what is warm and when, and what the service said of failures.
+
+Exit code: 0 well, 1 needs attention (of a file: some of it cannot become warm by itself, or will be late), 66 no such
+file, 69 no daemon.
+
+Examples:
+  prefetchd status --watch
+  prefetchd status premiere.txt --line 7")]
 pub(super) struct StatusArgs {
-    /// As JSON, on docs/status.json.md
+    /// A file, by the name under which it was dropped [default: the whole]
+    #[arg(conflicts_with_all = ["watch", "files"])]
+    file: Option<std::path::PathBuf>,
+    /// A file by its number (file_id), such as an earlier one of the same name
+    #[arg(long, value_name = "FILE_ID", conflicts_with_all = ["file", "watch", "files"])]
+    id: Option<i64>,
+    /// What became of this line of the file
+    #[arg(long, value_name = "N")]
+    line: Option<u64>,
+    /// As JSON, on docs/status.json.md; of a file, on docs/file.json.md
     #[arg(long)]
     json: bool,
     /// Draw it again every two seconds, until Ctrl-C
@@ -31,6 +51,12 @@ pub(super) struct StatusArgs {
 
 pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
+    if args.file.is_some() || args.id.is_some() {
+        return file::main(&config, args);
+    }
+    if args.line.is_some() {
+        return Err(failure(exit::USAGE, "--line goes with a FILE"));
+    }
     let runtime = runtime()?;
     if args.watch {
         return watch::main(&runtime, &config, args.files);

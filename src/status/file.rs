@@ -1,0 +1,323 @@
+//! Everything that is known of one file: how it was read, what was refused, where its URLs are, when they were sent and
+//! warm, and why those that ended otherwise did.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::Row;
+
+use super::forecast::prospect;
+use super::goal::Progress;
+use super::lists::{Rows, object};
+use crate::config::Config;
+use crate::model::{FileId, Time, rfc3339};
+use crate::queue::{self, Bounds, FileAccount};
+use crate::schedule::{FileForecast, Policy, forecast};
+use crate::store::{Conn, Result};
+use crate::words::{line_fault, warning};
+
+const NAMED: &str = "
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    from files as f join v_files as v using (file_id) where f.name = ?1 order by f.file_id desc limit 100";
+
+const STORED: &str = "
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    from files as f join v_files as v using (file_id) where f.stored_name = ?1 order by f.file_id desc limit 100";
+
+const NUMBERED: &str = "
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    from files as f join v_files as v using (file_id) where f.file_id = ?1";
+
+/// Files whose names have this in them, among the latest.
+const ALIKE: &str = "
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    from (select file_id, name, stored_name, lines from files order by file_id desc limit 100000) as f
+    join v_files as v using (file_id) where instr(lower(f.name), lower(?1)) > 0 limit 20";
+
+const WARM_SECONDS: &str = "select warm_seconds_median, warm_seconds_p95, progress from v_files where file_id = ?1";
+
+/// When its URLs were sent and warm, and why those that are neither are not. Only those that it queued itself.
+const ENDS: &str = "
+    select state, reason, reason_code, count(*) as urls, min(submitted_at) as first_sent_at,
+           max(submitted_at) as last_sent_at, min(ended_at) as first_ended_at, max(ended_at) as last_ended_at
+    from v_urls where file_id = ?1 group by state, reason, reason_code order by urls desc";
+
+/// The first URLs that ended badly or are held, with what the service said to the last call that carried them.
+const FAILURES: &str = "
+    select u.line, u.url, u.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
+           s.request_id, s.code, s.message
+    from v_urls as u left join v_submissions as s on s.submission_id = u.submission_id
+    where u.file_id = ?1 and u.state in ('failed', 'held', 'expired', 'unconfirmed') order by u.url_id limit 10";
+
+/// Likewise, of the URLs that its lines were merged into.
+const MERGED_FAILURES: &str = "
+    select w.line, w.url, w.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
+           s.request_id, s.code, s.message
+    from v_wishes as w join v_urls as u using (url_id)
+    left join v_submissions as s on s.submission_id = u.submission_id
+    where w.file_id = ?1 and w.came = 'merged' and w.state in ('failed', 'held', 'expired', 'unconfirmed')
+    order by w.line limit 10";
+
+/// What became of one line, if it queued a URL ...
+const LINE: &str = "select * from v_urls where file_id = ?1 and line = ?2 limit 1";
+
+/// ... or was merged into one.
+const MERGED_LINE: &str = "
+    select w.came, u.*, w.line as line, w.state as state, u.file as queued_by
+    from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1";
+
+/// What is read of the queue for the forecast of one file.
+const BOUNDS: Bounds = Bounds { rows: 10_000, files: 100_000 };
+const STEPS_MAX: u32 = 100_000;
+
+/// Failures that are named.
+const FAILURES_MAX: usize = 10;
+
+/// Files by their names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// The files that were dropped under this name, the latest first.
+    These(Rows),
+    /// None was; these have it in their names.
+    Alike(Rows),
+}
+
+/// Looks for a file: by its row, by the name as it was dropped, or by the one that it is stored under.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found> {
+    if let Some(id) = id {
+        let rows = sqlx::query(NUMBERED).bind(id).fetch_all(conn).await?;
+        return Ok(Found::These(rows.iter().map(object).collect()));
+    }
+    for statement in [NAMED, STORED] {
+        let rows = sqlx::query(statement).bind(name).fetch_all(&mut *conn).await?;
+        if !rows.is_empty() {
+            return Ok(Found::These(rows.iter().map(object).collect()));
+        }
+    }
+    let rows = sqlx::query(ALIKE).bind(name).fetch_all(conn).await?;
+    Ok(Found::Alike(rows.iter().map(object).collect()))
+}
+
+/// Everything of one file.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FileStory {
+    /// Its row.
+    pub file_id: i64,
+    /// As it was dropped.
+    pub name: String,
+    /// As it is called in `done/` or `rejected/`.
+    pub stored_as: String,
+    /// `reading`, `done` or `rejected`.
+    pub state: String,
+    /// Why it was rejected.
+    pub rejected_why: Option<String>,
+    /// The word of that reason.
+    pub rejected_code: Option<String>,
+    /// `text`, `csv` or `jsonl`, and how it is packed: from its name.
+    pub format: String,
+    /// How its bytes were found to mean text; none if all of them are ASCII.
+    pub encoding: Option<String>,
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// Of its content, in hex.
+    pub sha256: Option<String>,
+    /// Its priority.
+    pub priority: String,
+    /// The word to find it by.
+    pub label: Option<String>,
+    /// Not to be sent before, RFC 3339.
+    pub not_before: Option<String>,
+    /// Not to be sent after, RFC 3339.
+    pub deadline: Option<String>,
+    /// Whether fresh URLs are sent again.
+    pub force: bool,
+    /// When it was claimed, RFC 3339.
+    pub dropped_at: String,
+    /// When its last line was queued, RFC 3339.
+    pub read_at: Option<String>,
+    /// When nothing was left to do for it, RFC 3339.
+    pub finished_at: Option<String>,
+    /// Lines that are neither blank, comment nor directive.
+    pub lines: u64,
+    /// Lines that became URLs of the queue.
+    pub queued: u64,
+    /// Lines whose URL was there already.
+    pub merged: u64,
+    /// Where its URLs are.
+    pub progress: Progress,
+    /// Why lines were refused, the most frequent first.
+    pub refused_reasons: Vec<Said>,
+    /// The first refused lines, where their report is at hand.
+    pub refused_lines: Vec<LineSaid>,
+    /// The report of all of them.
+    pub refused_report: Option<String>,
+    /// What is odd about it.
+    pub warnings: Vec<Said>,
+    /// When the first of its URLs was accepted, RFC 3339.
+    pub first_sent_at: Option<String>,
+    /// When the last was.
+    pub last_sent_at: Option<String>,
+    /// When the first was warm.
+    pub first_warm_at: Option<String>,
+    /// When the last one so far was.
+    pub last_warm_at: Option<String>,
+    /// Seconds from the drop until half of its complete URLs were warm.
+    pub warm_seconds_median: Option<i64>,
+    /// Likewise, for 95 of 100.
+    pub warm_seconds_p95: Option<i64>,
+    /// What will become of what is pending.
+    pub forecast: Option<FileForecast>,
+    /// Why URLs that have not got on are where they are: `state`, `reason`, `reason_code`, `urls`.
+    pub reasons: Rows,
+    /// The first URLs that ended badly or are held, with what the service said.
+    pub failures: Rows,
+    /// Other files of the same name, the latest first.
+    pub others: Rows,
+    /// What became of the line that was asked for.
+    pub line: Option<Map<String, Value>>,
+}
+
+/// A reason or a warning, with the first line of which it is true and how many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// Its word.
+    pub code: String,
+    /// The first line; none where it is true of the file, or not known.
+    pub line: Option<u64>,
+    /// Lines of which it is true.
+    pub lines: u64,
+    /// In words.
+    pub text: String,
+    /// In Chinese.
+    pub text_zh: String,
+}
+
+/// A line and what is said of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LineSaid {
+    /// Its number.
+    pub line: i64,
+    /// Why it was refused, in both languages.
+    pub reason: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl FileStory {
+    /// Reads everything but what the spool has: none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn read(conn: &mut Conn, config: &Config, file: i64, now: Time) -> Result<Option<Self>> {
+        let mut accounts = queue::accounts_of(conn, &[FileId(file)]).await?;
+        let Some(account) = accounts.remove(&FileId(file)) else { return Ok(None) };
+        let mut story = Self::of_account(file, account);
+        story.progress = Progress::of_file(conn, file, now).await?;
+        let row = sqlx::query(WARM_SECONDS).bind(file).fetch_one(&mut *conn).await?;
+        (story.warm_seconds_median, story.warm_seconds_p95) = (row.get(0), row.get(1));
+        story.state = row.get(2);
+        story.read_ends(conn).await?;
+        for statement in [FAILURES, MERGED_FAILURES] {
+            let rows = sqlx::query(statement).bind(file).fetch_all(&mut *conn).await?;
+            story.failures.extend(rows.iter().map(object));
+        }
+        story.failures.truncate(FAILURES_MAX);
+        if story.progress.count(crate::model::UrlState::Pending) > 0 {
+            let outlook = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.outlook;
+            let whole = forecast(outlook, &Policy::from(config), now);
+            story.forecast = whole.files.into_iter().find(|forecast| forecast.file_id == Some(file));
+        }
+        Ok(Some(story))
+    }
+
+    /// What became of one line: a URL of the queue, or one that it was merged into. Refused ones are in the spool's
+    /// report.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn read_line(&self, conn: &mut Conn, line: u64) -> Result<Option<Map<String, Value>>> {
+        let line = i64::try_from(line).unwrap_or(i64::MAX);
+        for statement in [LINE, MERGED_LINE] {
+            let row = sqlx::query(statement).bind(self.file_id).bind(line).fetch_optional(&mut *conn).await?;
+            if let Some(row) = row {
+                return Ok(Some(object(&row)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn of_account(file_id: i64, account: FileAccount) -> Self {
+        let mut refusals = account.refusals;
+        refusals.sort_by_key(|(reason, lines)| (std::cmp::Reverse(*lines), *reason));
+        let refused = refusals.into_iter().map(|(reason, lines)| {
+            let words = line_fault(reason);
+            let (text, text_zh) = (words.en.into_owned(), words.zh.into_owned());
+            Said { code: reason.code().to_owned(), line: None, lines, text, text_zh }
+        });
+        let warnings = account.warnings.iter().map(|warned| {
+            let words = warning(warned);
+            Said {
+                code: warned.warning.code().to_owned(),
+                line: (warned.line > 0).then_some(warned.line),
+                lines: warned.lines,
+                text: words.en.into_owned(),
+                text_zh: words.zh.into_owned(),
+            }
+        });
+        Self {
+            file_id,
+            refused_reasons: refused.collect(),
+            warnings: warnings.collect(),
+            name: account.name,
+            stored_as: account.stored_name,
+            rejected_why: account.rejected_why,
+            rejected_code: account.rejected_code,
+            encoding: account.encoding,
+            bytes: account.bytes,
+            sha256: account.sha256,
+            priority: account.keys.priority.to_string(),
+            label: account.keys.label,
+            not_before: account.keys.not_before.map(rfc3339),
+            deadline: account.keys.deadline.map(rfc3339),
+            force: account.keys.force,
+            dropped_at: rfc3339(account.dropped_at),
+            read_at: account.read_at.map(rfc3339),
+            finished_at: account.finished_at.map(rfc3339),
+            lines: account.lines,
+            queued: account.queued,
+            merged: account.merged,
+            ..Self::default()
+        }
+    }
+
+    async fn read_ends(&mut self, conn: &mut Conn) -> Result<()> {
+        let least = |slot: &mut Option<String>, at: Option<String>| match (&slot, at) {
+            (Some(before), Some(at)) if *before <= at => {}
+            (_, Some(at)) => *slot = Some(at),
+            (_, None) => {}
+        };
+        let most = |slot: &mut Option<String>, at: Option<String>| {
+            if at > *slot {
+                *slot = at;
+            }
+        };
+        for row in sqlx::query(ENDS).bind(self.file_id).fetch_all(conn).await? {
+            least(&mut self.first_sent_at, row.get("first_sent_at"));
+            most(&mut self.last_sent_at, row.get("last_sent_at"));
+            if row.get::<&str, _>("state") == "complete" {
+                least(&mut self.first_warm_at, row.get("first_ended_at"));
+                most(&mut self.last_warm_at, row.get("last_ended_at"));
+            } else if row.get::<Option<String>, _>("reason").is_some() {
+                let object = object(&row);
+                let kept = ["state", "reason", "reason_code", "urls"];
+                self.reasons.push(object.into_iter().filter(|(name, _)| kept.contains(&name.as_str())).collect());
+            }
+        }
+        Ok(())
+    }
+}
