@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
-use prefetchd::service::http_builder;
 use prefetchd::store::open_reader;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -12,7 +12,7 @@
 //! other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and [`credentials`] go in, [`service`] is the API's client,
 //! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
 //! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`stage`] is the one
-//! loop that the stages run in, with their heartbeat and settings.
+//! loop that the stages run in, with their heartbeat and settings. [`net`] makes HTTP clients and [`signature`] signs.
 
 #![cfg_attr(
     test,
@@ -35,11 +35,13 @@ pub mod http;
 pub mod ledger;
 pub mod meters;
 pub mod model;
+pub mod net;
 pub mod notify;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;
 pub mod service;
+pub mod signature;
 pub mod spool;
 pub mod stage;
 pub mod status;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::model::Time;
+
 /// Upper bounds of the buckets of calls' durations, in seconds, up to the default of `[api] timeout`.
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -21,6 +23,8 @@ struct Meters {
     calls: HistogramVec,
     key_generation: IntGauge,
     key_refused: IntGauge,
+    key_source_failing: IntGauge,
+    key_ends: IntGauge,
 }
 
 /// Starts the counters at zero: those of submissions for each of these words of outcomes. A counter that is there from
@@ -63,10 +67,25 @@ pub fn lines(lines: Lines) {
     }
 }
 
-/// Which access key is in use, and whether the service refuses it.
-pub fn key(generation: u64, is_refused: bool) {
-    METERS.key_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
-    METERS.key_refused.set(i64::from(is_refused));
+/// What is told of the access key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Which one is in use; 0 while there has been none.
+    pub generation: u64,
+    /// Whether the service refuses it.
+    pub is_refused: bool,
+    /// Whether its source gave no other one when it was last asked.
+    pub is_in_trouble: bool,
+    /// When it ends; none of one that does not end by itself.
+    pub ends_at: Option<Time>,
+}
+
+/// Tells of the access key.
+pub fn key(key: &Key) {
+    METERS.key_generation.set(i64::try_from(key.generation).unwrap_or(i64::MAX));
+    METERS.key_refused.set(i64::from(key.is_refused));
+    METERS.key_source_failing.set(i64::from(key.is_in_trouble));
+    METERS.key_ends.set(key.ends_at.map_or(0, |at| at.timestamp()));
 }
 
 /// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
@@ -106,18 +125,32 @@ impl Meters {
         let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());
         let calls = HistogramVec::new(calls, &["operation", "result"]).expect("name and labels are valid");
         let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("the name is valid");
-        let help = "Which access key is in use: 1 is that of the start, each one that takes its place is one more.";
+        let help = "Which access key is in use: 1 is the first, each one that takes its place is one more; 0 before there is one.";
         let key_generation = gauge("prefetchd_key_generation", help);
         key_generation.set(1);
         let key_refused = gauge("prefetchd_key_refused", "1 while the service refuses the access key in use.");
         let registry = Registry::new();
-        for gauge in [&key_generation, &key_refused] {
+        let help = "1 while the source of the access key gives no other one: the key in use is to be renewed, or there is none.";
+        let key_source_failing = gauge("prefetchd_key_source_failing", help);
+        let help = "When the access key in use ends, in seconds since 1970; 0 if it does not end by itself.";
+        let key_ends = gauge("prefetchd_key_expiry_timestamp_seconds", help);
+        for gauge in [&key_generation, &key_refused, &key_source_failing, &key_ends] {
             registry.register(Box::new(gauge.clone())).expect("each is registered once");
         }
         for counter in [&submissions, &submitted_urls, &lines] {
             registry.register(Box::new(counter.clone())).expect("each is registered once");
         }
         registry.register(Box::new(calls.clone())).expect("it is registered once");
-        Self { registry, submissions, submitted_urls, lines, calls, key_generation, key_refused }
+        Self {
+            registry,
+            submissions,
+            submitted_urls,
+            lines,
+            calls,
+            key_generation,
+            key_refused,
+            key_source_failing,
+            key_ends,
+        }
     }
 }

@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked};
 use crate::telemetry::one_line;
-use crate::{credentials, exit, store};
+use crate::{credentials, exit, net, store};
 
 /// Warms ApsaraVideo VOD's CDN: drop files of URLs in a directory and forget them.
 #[derive(Debug, Parser)]
@@ -151,6 +151,9 @@ fn code_of(error: &anyhow::Error) -> i32 {
             return failure.code;
         }
         if cause.is::<config::Error>() || cause.is::<credentials::Error>() || cause.is::<LeftCopy>() {
+            return exit::CONFIG;
+        }
+        if matches!(cause.downcast_ref(), Some(net::Error::CaFile { .. })) {
             return exit::CONFIG;
         }
         if let Some(locked) = cause.downcast_ref::<Locked>() {

@@ -21,10 +21,10 @@ pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32>
     }
     let (config, path) = load(config)?;
     let volume = telemetry::init(&config.log);
-    let key = credentials::load(&config)?;
+    let key = credentials::prepare(&config)?;
     match &path {
-        Some(path) => tracing::info!(path = %path.display(), credentials = %key.1, "configuration read"),
-        None => tracing::info!(credentials = %key.1, "no configuration found; the built-in defaults hold"),
+        Some(path) => tracing::info!(path = %path.display(), credentials = %key.source(), "configuration read"),
+        None => tracing::info!(credentials = %key.source(), "no configuration found; the built-in defaults hold"),
     }
     runtime()?.block_on(daemon::run(Start { config, path, key, volume }))?;
     Ok(0)

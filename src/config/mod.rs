@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, every key optional, an unknown key or a bad value an error that names its line.
 //! The shipped `config/prefetchd.toml` lists every key with its default; a test holds it against this module.
 
+mod credentials;
 mod sections;
 mod values;
 
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use credentials::{KeySource, Keys};
 pub use sections::{
-    Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Keys, Level, Log, LogFormat, Notify, Retry,
-    Schedule, Spool, Track,
+    Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Level, Log, LogFormat, Notify, ProxyUrl, Retry,
+    Schedule, Signature, Spool, Track,
 };
 pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
@@ -118,7 +120,7 @@ impl Config {
     }
 
     /// What one key alone cannot tell.
-    fn check(&self) -> Result<(), (&'static str, &'static str, String)> {
+    fn check(&self) -> Result<(), Wrong> {
         let requests = self.budget.requests_per_day.get();
         if self.budget.reserve.get() > requests {
             return Err(("budget", "reserve", format!("must be at most requests_per_day, which is {requests}")));
@@ -156,15 +158,61 @@ impl Config {
         if !self.spool.dir.is_absolute() {
             return Err(("spool", "dir", "must be an absolute path".to_owned()));
         }
-        if self.credentials.file.as_ref().is_some_and(|file| !file.is_absolute()) {
-            return Err(("credentials", "file", "must be an absolute path".to_owned()));
-        }
+        self.check_keys()?;
+        self.check_api()?;
         if !self.database.url.path().is_absolute() {
             return Err(("database", "url", "must name an absolute path".to_owned()));
         }
         Ok(())
     }
 }
+
+impl Config {
+    fn check_keys(&self) -> Result<(), Wrong> {
+        let keys = &self.credentials;
+        for (key, path) in [("file", &keys.file), ("oidc_token_file", &keys.oidc_token_file)] {
+            if path.as_ref().is_some_and(|path| !path.is_absolute()) {
+                return Err(("credentials", key, "must be an absolute path".to_owned()));
+            }
+        }
+        if keys.source == KeySource::File && keys.file.is_none() {
+            let what = "\"file\" needs `file = \"/path/of/the/key\"` beside it".to_owned();
+            return Err(("credentials", "source", what));
+        }
+        for (key, arn) in [("role_arn", &keys.role_arn), ("oidc_provider_arn", &keys.oidc_provider_arn)] {
+            if let Some(arn) = arn.as_ref().filter(|arn| !arn.starts_with("acs:ram:")) {
+                return Err((
+                    "credentials",
+                    key,
+                    format!("`{arn}` is no ARN; allowed is one like \"acs:ram::1234:role/name\""),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_api(&self) -> Result<(), Wrong> {
+        let sts = self.credentials.sts_endpoint.as_ref();
+        for (section, key, endpoint) in
+            [("api", "endpoint", Some(&self.api.endpoint)), ("credentials", "sts_endpoint", sts)]
+        {
+            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.is_open() && !self.api.allow_http) {
+                let what = format!(
+                    "`{endpoint}` is plain http, which is for loopback addresses only: everybody on the way could \
+                     read and replay calls; set [api] allow_http = true if that is meant"
+                );
+                return Err((section, key, what));
+            }
+        }
+        if self.api.ca_file.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err(("api", "ca_file", "must be an absolute path".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Section, key, and what is wrong there.
+type Wrong = (&'static str, &'static str, String);
 
 /// Whether it is an IPv6 address in brackets, as URLs have it.
 fn is_ipv6(name: &str) -> bool {

@@ -19,8 +19,18 @@ const DAY: u64 = 86_400;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// Base URL of the service; plain `http` only to a loopback address.
+    /// Base URL of the service; plain `http` only to a loopback address, unless `allow_http`.
     pub endpoint: Endpoint,
+    /// Whether `http` may be spoken to other machines, where everybody on the way can read and replay calls.
+    pub allow_http: bool,
+    /// Certificates in PEM that are trusted beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The proxy of all calls to other machines; else the one of the environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyUrl>,
+    /// How calls prove who makes them.
+    pub signature: Signature,
     /// Sent explicitly, because documents disagree about the default (VOD-API.md).
     pub area: Area,
     /// Warm only the layer nearest the origin.
@@ -38,6 +48,10 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             endpoint: Endpoint::default(),
+            allow_http: false,
+            ca_file: None,
+            proxy: None,
+            signature: Signature::V1,
             area: Area::Domestic,
             l2_preload: false,
             with_header: None,
@@ -220,15 +234,6 @@ impl Default for Track {
     }
 }
 
-/// `[credentials]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keys {
-    /// A file with the access key, one `NAME=value` a line with the names of the environment; read by its owner alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
-}
-
 /// `[notify]`
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -315,6 +320,16 @@ impl Area {
     }
 }
 
+/// `[api] signature`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signature {
+    /// HMAC-SHA1 in the form (VOD-API.md, "Signature").
+    V1,
+    /// ACS3-HMAC-SHA256 in headers (SIBLING-APIS.md, H).
+    V3,
+}
+
 /// `[budget] in_doubt`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, Display)]
 #[serde(rename_all = "lowercase")]
@@ -334,6 +349,17 @@ impl Endpoint {
     /// The URL that is called.
     pub fn url(&self) -> &url::Url {
         &self.0
+    }
+
+    /// Whether calls go unencrypted over a network.
+    pub fn is_open(&self) -> bool {
+        self.0.scheme() == "http" && !self.is_loopback()
+    }
+
+    /// As it stands in the header `Host`.
+    pub fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     /// Whether it is an address of this machine.
@@ -362,18 +388,56 @@ impl FromStr for Endpoint {
         };
         let endpoint = Self(url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?);
         match endpoint.0.scheme() {
-            "https" => {}
-            "http" if endpoint.is_loopback() => {}
-            "http" => return Err(wrong("plain http is for loopback addresses only")),
+            "https" | "http" => {}
             _ => return Err(wrong("its scheme is not https")),
         }
-        if endpoint.0.path() != "/" || endpoint.0.query().is_some() || endpoint.0.fragment().is_some() {
+        if endpoint.0.host_str().is_none_or(str::is_empty)
+            || endpoint.0.path() != "/"
+            || endpoint.0.query().is_some()
+            || endpoint.0.fragment().is_some()
+        {
             return Err(wrong("it has a path or query"));
         }
         if !endpoint.0.username().is_empty() || endpoint.0.password().is_some() {
             return Err(wrong("it has user info, and secrets never stand in this file"));
         }
         Ok(endpoint)
+    }
+}
+
+/// A proxy's base URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyUrl(url::Url);
+
+impl ProxyUrl {
+    /// The proxy.
+    pub fn url(&self) -> &url::Url {
+        &self.0
+    }
+}
+
+impl FromStr for ProxyUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            |why: &str| format!("it is no proxy: {why}; allowed is a URL like \"http://proxy.example.com:3128\"");
+        let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong("its scheme is neither http nor https"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            let why =
+                "it has user info, and secrets never stand in this file: set HTTPS_PROXY in the environment instead";
+            return Err(wrong(why));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 
@@ -413,4 +477,5 @@ impl fmt::Display for DatabaseUrl {
 }
 
 from_text!(Endpoint);
+from_text!(ProxyUrl);
 from_text!(DatabaseUrl);

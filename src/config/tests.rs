@@ -3,9 +3,18 @@ use super::*;
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
 /// Keys without a default: they stand in the shipped file as comments.
-const OPTIONAL: [(&str, &str); 5] = [
+const OPTIONAL: [(&str, &str); 14] = [
     ("api", "with_header"),
+    ("api", "ca_file"),
+    ("api", "proxy"),
     ("credentials", "file"),
+    ("credentials", "profile"),
+    ("credentials", "role_arn"),
+    ("credentials", "role_session_name"),
+    ("credentials", "external_id"),
+    ("credentials", "oidc_provider_arn"),
+    ("credentials", "oidc_token_file"),
+    ("credentials", "sts_endpoint"),
     ("track", "verify_via"),
     ("notify", "command"),
     ("http", "listen"),
@@ -59,6 +68,15 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[budget]\nday_starts = \"midnight\"\n", "line 2", "day_starts", "00:00+08:00"),
         ("[budget]\nin_doubt = \"drop\"\n", "line 2", "in_doubt", "`resubmit`"),
         ("[api]\nendpoint = \"http://vod.example.com\"\n", "line 2", "endpoint", "loopback"),
+        ("[api]\nproxy = \"socks5://a\"\n", "line 2", "proxy", "http://proxy.example.com:3128"),
+        ("[api]\nproxy = \"http://me:pass@a\"\n", "line 2", "proxy", "HTTPS_PROXY"),
+        ("[api]\nca_file = \"ca.pem\"\n", "line 2", "ca_file", "absolute"),
+        ("[api]\nsignature = \"v2\"\n", "line 2", "signature", "`v3`"),
+        ("[credentials]\nsts_endpoint = \"http://sts.example.com\"\n", "line 2", "sts_endpoint", "allow_http"),
+        ("[credentials]\nsource = \"file\"\n", "line 2", "source", "file = "),
+        ("[credentials]\nsource = \"sso\"\n", "line 2", "source", "`oidc`"),
+        ("[credentials]\nrole_arn = \"admin\"\n", "line 2", "role_arn", "acs:ram::"),
+        ("[credentials]\noidc_token_file = \"token\"\n", "line 2", "oidc_token_file", "absolute"),
         ("[api]\narea = \"moon\"\n", "line 2", "area", "`domestic`"),
         ("[track]\nverify = 1.5\n", "line 2", "verify", "0.0 to 1.0"),
         ("[track]\nverify = nan\n", "line 2", "verify", "0.0 to 1.0"),

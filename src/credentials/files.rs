@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::{Credentials, Error, Source, from_variables};
-use super::{ID_VARIABLE, SECRET_VARIABLE};
+use super::{Credentials, Error, ID_VARIABLE, SECRET_VARIABLE, Source, from_variables};
 use crate::config::Config;
 
 /// A file with a key is a few hundred bytes long, one with many profiles a few thousand.
@@ -66,7 +65,7 @@ pub(super) fn key_file(path: &Path, owners: &Owners) -> Result<Credentials, Erro
             };
             text.lines().find_map(line)
         };
-        let found = from_variables(Source::File(path.to_path_buf()), value)?;
+        let found = from_variables(&Source::File(path.to_path_buf()), value)?;
         found.ok_or_else(|| unusable(path, format!("it has neither {ID_VARIABLE}= nor {SECRET_VARIABLE}=")))
     })
 }
@@ -132,6 +131,41 @@ fn check_folder(path: &Path, folder: &Path, owners: &Owners) -> Result<(), Error
         return Ok(());
     };
     Err(Error::Folder { path: path.to_path_buf(), folder: folder.to_path_buf(), why, remedy })
+}
+
+/// The text of a file that others may read but nobody else may have written, as a cluster hands a token to its pods.
+pub(super) fn readable(path: &Path, owners: &Owners) -> Result<String, Error> {
+    once_more(|| {
+        let target = fs::canonicalize(path).map_err(|error| unusable(path, error))?;
+        let (file, meta) = open(path, &target)?;
+        if !owners.include(&meta) {
+            let remedy = format!("sudo chown root: {}", quoted(&target));
+            return Err(Error::Foreign { path: target, uid: meta.uid(), remedy });
+        }
+        if meta.mode() & OTHERS_WRITE != 0 {
+            let (mode, remedy) = (meta.mode() & 0o7777, quoted(&target));
+            return Err(unusable(path, format!("it has mode {mode:04o}: others may change it; `chmod go-w {remedy}`")));
+        }
+        let text = text(path, file)?;
+        if text.trim().is_empty() {
+            return Err(unusable(path, "it is empty"));
+        }
+        Ok(text)
+    })
+}
+
+/// Which file stands under a name and when it was changed; none if there is none. Another one is worth a reading.
+pub(super) fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = fs::metadata(path).ok()?;
+    Some(Stamp { file: (meta.dev(), meta.ino()), size: meta.size(), changed: (meta.mtime(), meta.mtime_nsec()) })
+}
+
+/// See [`stamp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    changed: (i64, i64),
 }
 
 /// The text of a file that systemd guards, if there is one.

@@ -1,30 +1,38 @@
 //! Where keys come from. They are read afresh whenever they are needed anew, held as secrets, and never printed. The
 //! [`Provider`] hands the one in use to every stage.
 //!
-//! The first of these places that has a key is the one:
-//!
-//! 1. `$CREDENTIALS_DIRECTORY`, where systemd's `LoadCredential=` puts them: the files `access-key-id`,
-//!    `access-key-secret` and, for temporary ones, `security-token`;
-//! 2. the file that `[credentials] file` names;
-//! 3. the environment, by the official SDKs' names;
-//! 4. the current profile of the CLI, `~/.aliyun/config.json`.
+//! The first of the places in `chain` that is there is the source (docs/credentials.md). It comes to a `Way`: a key that
+//! is at hand, or the calls that give one (`fetch`) for a while (`life`). A key that is at hand is read before anything
+//! starts, and an error there is the operator's to mend; what has to be asked for over the network is waited for.
 //!
 //! A file that others than root and the service's user may read or change is refused; what systemd hands over is guarded by it.
 
+mod chain;
+mod error;
+mod fetch;
 mod files;
+mod ini;
+mod life;
 mod profile;
 mod provider;
 mod value;
+mod way;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::Config;
+use crate::config::{Api, Config, Keys};
+use chain::{Chain, Place, World, candidates};
 use files::Owners;
+use life::Life;
+use way::{OidcRole, Plan, Way};
 
-pub use provider::{Generation, Key, KeyState, Provider};
+pub use error::Error;
+pub use fetch::OBTAINED_WITHIN;
+pub use provider::{Generation, Key, KeyState, NoKey, Provider, WAIT_MAX};
+pub use way::Source;
 
 /// The variables of the official SDKs (VOD-API.md, "Credentials").
 pub const ID_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
@@ -39,6 +47,12 @@ const DIRECTORY_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 /// Where `LoadCredential=` without a path finds them: for root alone.
 const CREDSTORE: &str = "/etc/credstore";
 
+/// The names under which the service's unit hands them over.
+const NAMES: [&str; 3] = ["access-key-id", "access-key-secret", "security-token"];
+
+/// Where the kernel says who made this machine; Alibaba Cloud's instances name it.
+const VENDOR: &str = "/sys/class/dmi/id/sys_vendor";
+
 /// An access key.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -50,150 +64,189 @@ pub struct Credentials {
     pub security_token: Option<SecretString>,
 }
 
-/// The place that a key was found in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// systemd's directory.
-    Systemd,
-    /// `[credentials] file`.
-    File(PathBuf),
-    /// The environment.
-    Environment,
-    /// The CLI's profile file.
-    Profile(PathBuf),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Systemd => f.write_str("systemd's credentials"),
-            Self::File(path) => write!(f, "the key file {}", path.display()),
-            Self::Environment => f.write_str("the environment"),
-            Self::Profile(path) => write!(f, "the profile {}", path.display()),
-        }
+impl Credentials {
+    /// The last four characters of the key's name: enough to tell which one it is.
+    pub fn tail(&self) -> &str {
+        let id = self.access_key_id.as_str();
+        id.len().checked_sub(4).and_then(|at| id.get(at..)).unwrap_or(id)
     }
 }
 
-/// No usable credentials.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Nothing is set.
-    #[error(
-        "no credentials: looked for access-key-id and access-key-secret among systemd's credentials, for [credentials] file, \
-         in the environment for {ID_VARIABLE} and {SECRET_VARIABLE} (with {TOKEN_VARIABLE} for temporary ones), and for \
-         ~/.aliyun/config.json; README.md shows how to make them"
-    )]
-    None,
-    /// One of two is set.
-    #[error("incomplete credentials: in {place}, {set} is set, {missing} is not; set both")]
-    Incomplete {
-        /// Where.
-        place: Source,
-        /// The name that is there.
-        set: &'static str,
-        /// The one that is not.
-        missing: &'static str,
-    },
-    /// Others may read the file.
-    #[error(
-        "the key file {path} has mode {mode:04o}: others than its owner may read it; `chmod 600 {path}`, and change the key"
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// Somebody else owns the file.
-    #[error("the key file {path} belongs to uid {uid}, who may change it; `{remedy}`", path = path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-        /// What to type.
-        remedy: String,
-    },
-    /// Others may put another file in its place.
-    #[error("the key file {path} lies in {folder}, which {why}; `{remedy}`", path = path.display(), folder = folder.display())]
-    Folder {
-        /// The file.
-        path: PathBuf,
-        /// Its folder.
-        folder: PathBuf,
-        /// Its owner or mode.
-        why: String,
-        /// What to type.
-        remedy: String,
-    },
-    /// What stands there cannot be a key.
-    #[error("in {place}, {name} {what}, which no key has; write it down again")]
-    Odd {
-        /// Where.
-        place: Source,
-        /// Of what.
-        name: &'static str,
-        /// What is odd, without a word of the value.
-        what: &'static str,
-    },
-    /// The file cannot be read, or is not what it should be.
-    #[error("the key file {path}: {what}")]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, without a word of what it holds.
-        what: String,
-    },
+/// A source that was decided for, and its key if that is at hand.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    sources: Places,
+    source: Source,
+    found: Option<Found>,
 }
 
-/// Reads the credentials from the first place that has them, and says which that was.
+impl Prepared {
+    /// The source.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+/// A key and all that is known of it.
+#[derive(Debug, Clone)]
+struct Found {
+    credentials: Credentials,
+    source: Source,
+    /// None of a key that does not end by itself.
+    life: Option<Life>,
+    /// The files whose change means another key.
+    files: Vec<PathBuf>,
+}
+
+/// Decides for a source, and reads its key where nobody has to be asked for it.
 ///
 /// # Errors
 ///
 /// Says where it looked, or what is wrong there.
-pub fn load(config: &Config) -> Result<(Credentials, Source), Error> {
-    load_from(&Places::of(config))
+pub fn prepare(config: &Config) -> Result<Prepared, Error> {
+    prepare_in(Places::of(config))
 }
 
-/// The places that are configured, and who may own what lies there.
+/// As [`prepare`], but root reads what systemd would load for the service of this instance's name, where the service's
+/// own variables are not there to say.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_as_the_service(config: &Config, instance: Option<&str>) -> Result<Prepared, Error> {
+    let mut places = Places::of(config);
+    if rustix::process::geteuid().is_root() {
+        let prefix = instance.map_or("prefetchd.".to_owned(), |name| format!("prefetchd.{name}."));
+        places.credstore = Some((PathBuf::from(CREDSTORE), prefix));
+    }
+    prepare_in(places)
+}
+
+fn prepare_in(sources: Places) -> Result<Prepared, Error> {
+    let Plan { way, source, files } = sources.plan()?;
+    let found = match way {
+        Way::Key(credentials) => Some(Found { credentials, source: source.clone(), life: None, files }),
+        _ => None,
+    };
+    Ok(Prepared { sources, source, found })
+}
+
+/// What is configured of the sources, and who may own what lies there.
 #[derive(Debug, Clone)]
 struct Places {
-    file: Option<PathBuf>,
+    keys: Keys,
+    /// How calls are made.
+    api: Api,
     owners: Owners,
+    /// Where systemd would load credentials from for the service, and what their names begin with.
+    credstore: Option<(PathBuf, String)>,
 }
 
 impl Places {
     fn of(config: &Config) -> Self {
-        Self { file: config.credentials.file.clone(), owners: Owners::of(config) }
+        Self { keys: config.credentials.clone(), api: config.api.clone(), owners: Owners::of(config), credstore: None }
+    }
+
+    /// Looks around, decides, and reads the files of the source that wins.
+    fn plan(&self) -> Result<Plan, Error> {
+        let (world, loaded) = self.look_around()?;
+        let chain = Chain { keys: &self.keys, world: &world };
+        let place = chain.decide()?;
+        let is_oidc = matches!(place, Place::Oidc(_));
+        let Plan { way, source, files } = self.read(place, loaded, chain)?;
+        match chain.role().filter(|_| !is_oidc) {
+            Some(role) => {
+                let source = Source::Assumed { role: role.arn.clone(), with: Box::new(source) };
+                Ok(Plan { way: Way::Assumed(role, Box::new(way)), source, files })
+            }
+            None => Ok(Plan { way, source, files }),
+        }
+    }
+
+    /// What there is to choose from; with it, what systemd has loaded or would load.
+    fn look_around(&self) -> Result<(World, Option<(Credentials, Source)>), Error> {
+        let is_ours =
+            |name: &str| name.starts_with("ALIBABA_CLOUD_") || name.starts_with("PREFETCHD_") || name == "HOME";
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = variables.filter(|(name, _)| is_ours(name)).collect::<std::collections::BTreeMap<_, _>>();
+        let files = candidates(|name| variables.get(name).filter(|value| !value.is_empty()).cloned());
+        // A home that may not be looked into is one without a profile.
+        let files = files.into_iter().filter(|path| path.exists()).collect();
+        let loaded = self.loaded()?;
+        let is_ecs = std::fs::read_to_string(VENDOR).is_ok_and(|vendor| vendor.contains("Alibaba Cloud"));
+        let systemd = loaded.as_ref().map(|_| PathBuf::from(CREDSTORE));
+        Ok((World { variables, systemd, files, is_ecs }, loaded))
+    }
+
+    fn loaded(&self) -> Result<Option<(Credentials, Source)>, Error> {
+        if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty())
+            && let Some(found) = from_directory(Path::new(&directory), Path::new(CREDSTORE))?
+        {
+            return Ok(Some((found, Source::Systemd)));
+        }
+        let Some((folder, prefix)) = &self.credstore else { return Ok(None) };
+        let source = Source::Credstore(folder.join(format!("{prefix}access-key-id")));
+        let [id, secret, token] = NAMES.map(|name| files::optional(&folder.join(format!("{prefix}{name}"))));
+        let found = pair(&source, NAMES, [id?, secret?, token?])?;
+        if found.is_some() {
+            files::refuse_exposed_in(folder)?;
+        }
+        Ok(found.map(|found| (found, source)))
+    }
+
+    fn read(&self, place: Place, loaded: Option<(Credentials, Source)>, chain: Chain<'_>) -> Result<Plan, Error> {
+        let at_hand = |key: Credentials, source| Plan { way: Way::Key(key), source, files: Vec::new() };
+        match place {
+            Place::Systemd(_) => loaded.map(|(key, source)| at_hand(key, source)).ok_or(Error::None),
+            Place::File(path) => {
+                let key = files::key_file(&path, &self.owners)?;
+                Ok(Plan { files: vec![path.clone()], ..at_hand(key, Source::File(path)) })
+            }
+            Place::Environment => {
+                let key = from_variables(&Source::Environment, |name| std::env::var(name).ok())?.ok_or(Error::None)?;
+                Ok(at_hand(key, Source::Environment))
+            }
+            Place::Oidc(oidc) => {
+                let role = chain.role_of(&oidc.role_arn, None, None);
+                let role = OidcRole { role, provider: oidc.provider, token_file: oidc.token_file };
+                Ok(Plan { way: Way::Oidc(role), source: Source::Oidc(oidc.role_arn), files: Vec::new() })
+            }
+            Place::Profile { path, name } => profile::read(&path, name.as_deref(), &self.owners, chain),
+            Place::Ini { path, name } => ini::read(&path, &name, &self.owners, chain),
+            Place::Ecs(metadata) => {
+                let source = Source::Ecs(metadata.role.clone());
+                Ok(Plan { way: Way::Ecs(metadata), source, files: Vec::new() })
+            }
+            Place::Uri(url) => {
+                // What follows the path may be a secret.
+                let shown = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
+                Ok(Plan { way: Way::Uri(url), source: Source::Uri(shown), files: Vec::new() })
+            }
+        }
     }
 }
 
-fn load_from(places: &Places) -> Result<(Credentials, Source), Error> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(directory) = variable(DIRECTORY_VARIABLE)
-        && let Some(found) = from_directory(Path::new(&directory), Path::new(CREDSTORE))?
-    {
-        return Ok((found, Source::Systemd));
-    }
-    if let Some(path) = &places.file {
-        return Ok((files::key_file(path, &places.owners)?, Source::File(path.clone())));
-    }
-    if let Some(found) = from_variables(Source::Environment, |name| std::env::var(name).ok())? {
-        return Ok((found, Source::Environment));
-    }
-    if let Some(home) = variable("HOME")
-        && let Some(found) = profile::read(&profile::path(Path::new(&home)), &places.owners)?
-    {
-        return Ok((found, Source::Profile(profile::path(Path::new(&home)))));
-    }
-    Err(Error::None)
+/// The key that a source has now, whatever it takes.
+async fn obtain(places: Places) -> Result<Found, Error> {
+    let at = places.clone();
+    // A file on a network file system may keep a reader waiting; the runtime's own threads have more to do.
+    let plan = tokio::task::spawn_blocking(move || at.plan()).await;
+    // Only the end of the process cancels it: a panic aborts it.
+    let Plan { way, source, files } = plan.map_err(|_| Error::None)??;
+    let (credentials, life) = fetch::Fetcher { source: &source, places: &places }.obtain(&way).await?;
+    Ok(Found { credentials, source, life, files })
+}
+
+/// The time since boot, by which lives of keys are measured.
+fn boot() -> Duration {
+    crate::clock::Clock::system().moment().boot
 }
 
 /// What systemd loaded, if it is a key. systemd guards what it hands over; what it was loaded from is looked at here.
 fn from_directory(directory: &Path, credstore: &Path) -> Result<Option<Credentials>, Error> {
-    let names = ["access-key-id", "access-key-secret", "security-token"];
-    let [id, secret, token] = names.map(|name| files::optional(&directory.join(name)));
-    let found = pair(Source::Systemd, names, [id?, secret?, token?])?;
+    let [id, secret, token] = NAMES.map(|name| files::optional(&directory.join(name)));
+    let found = pair(&Source::Systemd, NAMES, [id?, secret?, token?])?;
     if found.is_some() {
         files::refuse_exposed_in(credstore)?;
     }
@@ -201,17 +254,18 @@ fn from_directory(directory: &Path, credstore: &Path) -> Result<Option<Credentia
 }
 
 /// The credentials in variables of this place, if there are any.
-fn from_variables(place: Source, get: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
+fn from_variables(place: &Source, get: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
     let names = [ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE];
     pair(place, names, names.map(get))
 }
 
 /// Name, secret and token, of which the first two are needed; an empty one counts as unset.
-fn pair(place: Source, names: [&'static str; 3], values: [Option<String>; 3]) -> Result<Option<Credentials>, Error> {
+fn pair(place: &Source, names: [&'static str; 3], values: [Option<String>; 3]) -> Result<Option<Credentials>, Error> {
     let values = values.map(|value| value.map(|text| value::bare(&text).to_owned()).filter(|text| !text.is_empty()));
+    let place = || place.clone();
     for (name, text) in names.into_iter().zip(&values) {
         if let Some(what) = text.as_deref().and_then(value::oddity) {
-            return Err(Error::Odd { place, name, what });
+            return Err(Error::Odd { place: place(), name, what });
         }
     }
     let ([id, secret, token], [id_name, secret_name, _]) = (values, names);
@@ -221,8 +275,8 @@ fn pair(place: Source, names: [&'static str; 3], values: [Option<String>; 3]) ->
             access_key_secret: secret.into(),
             security_token: token.map(Into::into),
         })),
-        (Some(_), None) => Err(Error::Incomplete { place, set: id_name, missing: secret_name }),
-        (None, Some(_)) => Err(Error::Incomplete { place, set: secret_name, missing: id_name }),
+        (Some(_), None) => Err(Error::Incomplete { place: place(), set: id_name, missing: secret_name }),
+        (None, Some(_)) => Err(Error::Incomplete { place: place(), set: secret_name, missing: id_name }),
         (None, None) => Ok(None),
     }
 }

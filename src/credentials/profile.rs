@@ -1,14 +1,13 @@
-//! The CLI's profile file, as `aliyun configure` writes it.
+//! The CLI's profile file, as `aliyun configure` writes it: a profile is a key, or says how one is had.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
+use super::chain::{Chain, ROLE_SECONDS, ROLE_SECONDS_MIN};
 use super::files::{Owners, once_more, private, unusable};
-use super::{Credentials, Error, Source, pair};
-
-/// The modes that carry a key in the file; others would need a call to get one.
-const MODES: [&str; 2] = ["AK", "StsToken"];
+use super::way::{OidcRole, Plan, Role, Source, Way};
+use super::{Error, pair};
 
 /// Of the file, what is needed.
 #[derive(Deserialize)]
@@ -19,44 +18,139 @@ struct Profiles {
     profiles: Vec<Profile>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Profile {
     name: String,
-    #[serde(default)]
     mode: String,
     access_key_id: Option<String>,
     access_key_secret: Option<String>,
     sts_token: Option<String>,
+    ram_role_arn: String,
+    ram_session_name: String,
+    ram_role_name: String,
+    external_id: String,
+    policy: String,
+    expired_seconds: u32,
+    sts_region: String,
+    enable_vpc: Option<bool>,
+    source_profile: String,
+    oidc_provider_arn: String,
+    oidc_token_file: String,
 }
 
-/// Where the file lies.
-pub(super) fn path(home: &Path) -> PathBuf {
-    home.join(".aliyun/config.json")
+/// What a profile comes to: the named one, else the current one.
+pub(super) fn read(path: &Path, name: Option<&str>, owners: &Owners, chain: Chain<'_>) -> Result<Plan, Error> {
+    once_more(|| {
+        let text = private(path, owners)?;
+        let file: Profiles = serde_json::from_str(&text)
+            .map_err(|error| unusable(path, format!("line {} is not as it should be", error.line())))?;
+        let name = name.unwrap_or(&file.current);
+        let source = Source::Profile { path: path.to_path_buf(), name: name.to_owned() };
+        let file = File { path, profiles: &file.profiles, chain, source: &source };
+        let way = file.way(name, &mut Vec::new())?;
+        Ok(Plan { way, source: source.clone(), files: vec![path.to_path_buf()] })
+    })
 }
 
-/// The key of the current profile; none if there is no such file.
-pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Credentials>, Error> {
-    // A home that may not be looked into is one without a profile.
-    if !path.exists() {
-        return Ok(None);
+/// A file that was read, and for whom.
+struct File<'a> {
+    path: &'a Path,
+    profiles: &'a [Profile],
+    chain: Chain<'a>,
+    source: &'a Source,
+}
+
+impl File<'_> {
+    /// `seen` are the profiles that led to this one.
+    fn way(&self, name: &str, seen: &mut Vec<String>) -> Result<Way, Error> {
+        let is_again = seen.iter().any(|before| before == name);
+        seen.push(name.to_owned());
+        if is_again {
+            let circle = seen.join(" -> ");
+            return Err(
+                self.wrong(format!("its profiles name each other in a circle: {circle}; correct a source_profile"))
+            );
+        }
+        let Some(profile) = self.profiles.iter().find(|profile| profile.name == name) else {
+            let what = if name.is_empty() {
+                "it has no current profile".to_owned()
+            } else {
+                format!(
+                    "it has no profile {name:?}, which is named by `current`, a source_profile, [credentials] profile \
+                         or ALIBABA_CLOUD_PROFILE"
+                )
+            };
+            return Err(self.wrong(what));
+        };
+        match profile.mode.as_str() {
+            "AK" | "StsToken" => self.key(profile),
+            "RamRoleArn" => Ok(Way::Assumed(self.role(profile)?, Box::new(self.key(profile)?))),
+            "ChainableRamRoleArn" => {
+                let source = self.needed(profile, "source_profile", &profile.source_profile)?;
+                let with = self.way(&source, seen)?;
+                Ok(Way::Assumed(self.role(profile)?, Box::new(with)))
+            }
+            "EcsRamRole" => {
+                let mut metadata = self.chain.metadata()?;
+                metadata.role = Some(profile.ram_role_name.clone()).filter(|name| !name.is_empty()).or(metadata.role);
+                Ok(Way::Ecs(metadata))
+            }
+            "OIDC" => Ok(Way::Oidc(OidcRole {
+                role: self.role(profile)?,
+                provider: self.needed(profile, "oidc_provider_arn", &profile.oidc_provider_arn)?,
+                token_file: self.needed(profile, "oidc_token_file", &profile.oidc_token_file)?.into(),
+            })),
+            mode => {
+                let why = match mode {
+                    "CloudSSO" | "OAuth" => " needs a browser",
+                    "External" => " runs a program",
+                    _ => " is not known",
+                };
+                Err(self.wrong(format!(
+                    "its profile {name:?} has the mode {mode}, which{why}; read are AK, StsToken, RamRoleArn, \
+                     EcsRamRole, OIDC and ChainableRamRoleArn"
+                )))
+            }
+        }
     }
-    once_more(|| read_whole(path, owners))
-}
 
-fn read_whole(path: &Path, owners: &Owners) -> Result<Option<Credentials>, Error> {
-    let text = private(path, owners)?;
-    let file: Profiles = serde_json::from_str(&text)
-        .map_err(|error| unusable(path, format!("line {} is not as it should be", error.line())))?;
-    let Some(profile) = file.profiles.into_iter().find(|profile| profile.name == file.current) else {
-        return Err(unusable(path, "it has no current profile"));
-    };
-    if !MODES.contains(&profile.mode.as_str()) {
-        let what = format!("its current profile has the mode {:?}; AK and StsToken are read", profile.mode);
-        return Err(unusable(path, what));
+    fn key(&self, profile: &Profile) -> Result<Way, Error> {
+        let names = ["access_key_id", "access_key_secret", "sts_token"];
+        // The CLI leaves the token of another mode where it was.
+        let token = profile.sts_token.clone().filter(|_| profile.mode != "AK");
+        let values = [profile.access_key_id.clone(), profile.access_key_secret.clone(), token];
+        let key = pair(self.source, names, values)?;
+        let lacking =
+            || self.wrong(format!("its profile {:?} has no access_key_id; `aliyun configure` sets it", profile.name));
+        key.map(Way::Key).ok_or_else(lacking)
     }
-    pair(
-        Source::Profile(path.to_path_buf()),
-        ["access_key_id", "access_key_secret", "sts_token"],
-        [profile.access_key_id, profile.access_key_secret, profile.sts_token],
-    )
+
+    fn role(&self, profile: &Profile) -> Result<Role, Error> {
+        let arn = self.needed(profile, "ram_role_arn", &profile.ram_role_arn)?;
+        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let role = self.chain.role_of(&arn, Some(&profile.sts_region), profile.enable_vpc);
+        let seconds = if profile.expired_seconds == 0 { ROLE_SECONDS } else { profile.expired_seconds };
+        Ok(Role {
+            session: given(&profile.ram_session_name).unwrap_or(role.session),
+            external_id: given(&profile.external_id).or(role.external_id),
+            policy: given(&profile.policy),
+            seconds: seconds.max(ROLE_SECONDS_MIN),
+            ..role
+        })
+    }
+
+    fn needed(&self, profile: &Profile, name: &str, value: &str) -> Result<String, Error> {
+        if value.is_empty() {
+            let (profile, mode) = (&profile.name, &profile.mode);
+            return Err(
+                self.wrong(format!("its profile {profile:?} has no {name}, which the mode {mode} needs; set it"))
+            );
+        }
+        Ok(value.to_owned())
+    }
+
+    fn wrong(&self, what: String) -> Error {
+        unusable(self.path, what)
+    }
 }

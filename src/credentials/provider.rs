@@ -1,22 +1,36 @@
 //! The one key of the process. Every stage takes it from here at the moment of signing, so that one that is replaced
-//! is used by all of them at once. A stage whose key was refused says so, and the sources are read afresh: by one of
-//! them at a time, and not again before a backoff is over.
+//! is used by all of them at once. The sources are read by one at a time ([`Sources`] is behind a lock), and not again
+//! before a backoff is over: in the background when a short-lived key is to be renewed or a file has changed
+//! ([`Provider::keep_renewed`]), and by a stage whose key was refused. A key that cannot be renewed is used while it
+//! lives; then there is none, and whoever asks is told why.
 
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tracing::{info, warn};
 
-use super::{Credentials, Error, Places, Source, load_from};
+use super::files::{Stamp, stamp};
+use super::life::{Life, backoff, ends_at};
+use super::{Credentials, Error, Found, Places, Prepared, Source, boot, obtain};
 use crate::config::Config;
-use crate::model::Backoff;
+use crate::model::{Time, rfc3339};
 
-/// How long they wait to be read again while the sources have no other key than the refused one.
-const READ_AGAIN: Backoff = Backoff { min: Duration::from_secs(5), max: Duration::from_secs(60) };
+/// How long whoever needs a key waits for one that is just being asked for.
+pub const WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// Which key it is: 1 is that of the start, and each one that takes its place is one more.
+/// How often the files of the source are looked at, and how late a renewal may be.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A renewal is not due again sooner than this, however short the new key lives.
+const RENEW_AFTER_MIN: Duration = Duration::from_millis(500);
+
+/// Which key it is: 1 is that of the start, or the first that a source gave, and each one that takes its place is one
+/// more; 0 while there has been none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
@@ -27,17 +41,46 @@ pub struct Key {
     pub credentials: Arc<Credentials>,
     /// Which one it is: what [`Provider::refuse`] is told.
     pub generation: Generation,
+    life: Option<Life>,
 }
+
+impl Key {
+    /// Whether there is one at all, and a call that is signed with it now arrives before its end.
+    pub fn is_valid(&self) -> bool {
+        self.generation != Generation(0) && self.life.is_none_or(|life| life.is_on(boot()))
+    }
+}
+
+/// There is no valid key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoKey(String);
 
 /// What is known of the key, without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
     /// Which key is in use.
     pub generation: Generation,
-    /// Where it was found.
+    /// Where it was found, or is asked for.
     pub source: Source,
     /// What the service said when it refused it; none while it takes it.
     pub refused: Option<String>,
+    /// When it ends, by this machine's clock; none of one that does not end by itself.
+    pub ends_at: Option<Time>,
+    /// Why no other one could be had when it was last tried.
+    pub trouble: Option<String>,
+}
+
+impl KeyState {
+    /// What somebody has to know: that the service refuses the key, or that the source gives no other one.
+    pub fn problem(&self) -> Option<String> {
+        let until =
+            self.ends_at.map(|at| format!("; the key in use is valid until {}", rfc3339(at))).unwrap_or_default();
+        let trouble = || self.trouble.as_ref().map(|trouble| format!("{trouble}{until}"));
+        // systemd loads credentials when it starts a service, and never again.
+        let remedy = if self.source == Source::Systemd { " (then `sudo systemctl restart prefetchd`)" } else { "" };
+        self.refused.as_ref().map(|refused| format!("{refused}{remedy}")).or_else(trouble)
+    }
 }
 
 /// Hands out the key. Copies are the same provider.
@@ -49,23 +92,36 @@ struct Shared {
     now: watch::Sender<Now>,
     /// Held while the sources are read: whoever waits for it finds them read.
     sources: Mutex<Sources>,
+    /// Rung when the sources are other ones.
+    changed: Notify,
 }
 
 #[derive(Debug, Clone)]
 struct Now {
     credentials: Arc<Credentials>,
+    life: Option<Life>,
     state: KeyState,
 }
 
+impl Now {
+    fn key(&self) -> Key {
+        Key { credentials: Arc::clone(&self.credentials), generation: self.state.generation, life: self.life }
+    }
+}
+
 /// How the sources are read.
-type Load = fn(&Places) -> Result<(Credentials, Source), Error>;
+type Load = fn(Places) -> Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
 
 #[derive(Debug)]
 struct Sources {
     load: Load,
     places: Places,
-    /// When they were last read because of a refusal.
-    read_at: Option<Instant>,
+    /// The files whose change means another key, as they were when they were last read.
+    files: Vec<(PathBuf, Option<Stamp>)>,
+    /// When they were last read because of a refusal or in vain.
+    read_at: Option<Duration>,
+    /// When they are to be read by themselves; none of a key that does not end.
+    due_at: Option<Duration>,
     /// Readings in a row that found no other key.
     in_vain: u32,
     /// What the log last said of them.
@@ -81,23 +137,60 @@ enum Saying {
 }
 
 impl Provider {
-    /// A provider of the key that was found at the start, as [`load`](super::load) gives it; others are looked for in
-    /// the same sources.
-    pub fn new(config: &Config, found: (Credentials, Source)) -> Self {
-        Self::with_sources(config, found, load_from)
+    /// A provider of the key that was found at the start, if it was at hand; others are looked for in the same sources.
+    pub fn new(prepared: Prepared) -> Self {
+        Self::with_sources(prepared, |places| Box::pin(obtain(places)))
     }
 
-    fn with_sources(config: &Config, (credentials, source): (Credentials, Source), load: Load) -> Self {
-        let state = KeyState { generation: Generation(1), source, refused: None };
-        let now = watch::Sender::new(Now { credentials: Arc::new(credentials), state });
-        let sources = Sources { load, places: Places::of(config), read_at: None, in_vain: 0, saying: Saying::Nothing };
-        Self(Arc::new(Shared { now, sources: Mutex::new(sources) }))
+    /// A provider of one key that stays.
+    pub fn of(config: &Config, credentials: Credentials) -> Self {
+        let source = Source::Environment;
+        let found = Found { credentials, source: source.clone(), life: None, files: Vec::new() };
+        Self::new(Prepared { sources: Places::of(config), source, found: Some(found) })
     }
 
-    /// The key to sign with now.
+    fn with_sources(Prepared { sources: places, source, found }: Prepared, load: Load) -> Self {
+        let nobody = Credentials { access_key_id: String::new(), access_key_secret: "".into(), security_token: None };
+        let generation = Generation(u64::from(found.is_some()));
+        let state = KeyState { generation, source, refused: None, ends_at: None, trouble: None };
+        let files = found.as_ref().map(stamped).unwrap_or_default();
+        let due_at = found.is_none().then(boot);
+        let (credentials, life) = found.map_or((nobody, None), |found| (found.credentials, found.life));
+        let now = watch::Sender::new(Now { credentials: Arc::new(credentials), life, state });
+        let saying = Saying::Nothing;
+        let sources = Sources { load, places, files, read_at: None, due_at, in_vain: 0, saying };
+        Self(Arc::new(Shared { now, sources: Mutex::new(sources), changed: Notify::new() }))
+    }
+
+    /// The key that was handed out last, be it over or none at all: for bytes that are to be made again.
     pub fn current(&self) -> Key {
-        let now = self.0.now.borrow();
-        Key { credentials: Arc::clone(&now.credentials), generation: now.state.generation }
+        self.0.now.borrow().key()
+    }
+
+    /// The key to sign with now. One that is just being asked for is waited for, at most [`WAIT_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// There is none, and why.
+    pub async fn key(&self) -> Result<Key, NoKey> {
+        let is_settled = |now: &Now| now.key().is_valid() || now.state.trouble.is_some();
+        let mut now = self.0.now.subscribe();
+        // The sender lives as long as `self`.
+        let _ = tokio::time::timeout(WAIT_MAX, now.wait_for(is_settled)).await;
+        self.valid(self.current())
+    }
+
+    /// The same key, if it is valid.
+    ///
+    /// # Errors
+    ///
+    /// It is not, and why there is no other one.
+    pub fn valid(&self, key: Key) -> Result<Key, NoKey> {
+        if key.is_valid() {
+            return Ok(key);
+        }
+        let KeyState { trouble, source, .. } = self.state();
+        Err(NoKey(trouble.unwrap_or_else(|| format!("{source} has not given a key yet"))))
     }
 
     /// What is known of the key.
@@ -125,11 +218,11 @@ impl Provider {
         self.other_than(generation, false).await
     }
 
-    /// Looks for another key if the one in use is refused, and not more often than a backoff allows. True if there is
-    /// one.
+    /// Looks for another key if the one in use is refused or over, and not more often than a backoff allows. True if
+    /// there is one.
     pub async fn look_again(&self) -> bool {
-        let KeyState { generation, refused, .. } = self.state();
-        refused.is_some() && self.other_than(generation, false).await
+        let (key, refused) = (self.current(), self.state().refused);
+        (refused.is_some() || !key.is_valid()) && self.other_than(key.generation, false).await
     }
 
     /// The service took the key of this generation.
@@ -143,12 +236,20 @@ impl Provider {
         });
     }
 
-    /// A reload read this key, and others are to be looked for in these sources from now on.
-    pub async fn replace(&self, config: &Config, found: (Credentials, Source)) {
+    /// A reload decided for this source, and others are to be looked for there from now on. A key that has to be asked
+    /// for is asked for in the background, and the one in use stays until it comes.
+    pub async fn replace(&self, prepared: Prepared) {
         let mut sources = self.0.sources.lock().await;
-        sources.places = Places::of(config);
+        sources.places = prepared.sources;
         (sources.read_at, sources.in_vain, sources.saying) = (None, 0, Saying::Nothing);
-        self.put(found, "a reload read another one");
+        match prepared.found {
+            Some(found) => {
+                self.put(&mut sources, found, "a reload read another one");
+            }
+            None => sources.due_at = Some(boot()),
+        }
+        drop(sources);
+        self.0.changed.notify_one();
     }
 
     /// Looks for another key whatever the service says of the one in use, and whenever it is asked to: for the free
@@ -158,26 +259,62 @@ impl Provider {
         self.other_than(self.current().generation, true).await
     }
 
+    /// Asks for the key now, for a program that keeps none.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and why.
+    pub async fn fetch(&self) -> Result<Key, NoKey> {
+        if !self.current().is_valid() {
+            self.read_again().await;
+        }
+        self.valid(self.current())
+    }
+
+    /// Renews the key before its end, and reads files that have changed; for ever.
+    pub async fn keep_renewed(&self) {
+        loop {
+            self.renew_if_due().await;
+            let due_in = self.0.sources.lock().await.due_at.map(|at| at.saturating_sub(boot()));
+            let wait = due_in.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(20), LOOK_EVERY);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.0.changed.notified() => {}
+            }
+        }
+    }
+
+    async fn renew_if_due(&self) {
+        let mut sources = self.0.sources.lock().await;
+        if sources.due_at.is_some_and(|at| at <= boot()) {
+            self.read(&mut sources, "the one in use ends").await;
+        } else if sources.has_changed_files().await {
+            self.read(&mut sources, "its file has changed").await;
+        }
+    }
+
     /// Reads the sources if the key in use is still that of `generation`, and it is time to or `at_once`.
     async fn other_than(&self, generation: Generation, at_once: bool) -> bool {
         let mut sources = self.0.sources.lock().await;
         let is_other = |provider: &Self| provider.state().generation != generation;
-        let now = Instant::now();
-        if is_other(self) || !(at_once || may_read(sources.read_at, sources.in_vain, now)) {
+        if is_other(self) || !(at_once || sources.may_be_read()) {
             return is_other(self);
         }
-        sources.read_at = Some(now);
-        let (load, places) = (sources.load, sources.places.clone());
-        // A file on a network file system may keep a reader waiting; the runtime's own threads have more to do.
-        let read = tokio::task::spawn_blocking(move || load(&places)).await;
-        let refused = self.state().refused;
+        self.read(&mut sources, "its source has another one than the refused").await;
+        is_other(self)
+    }
+
+    async fn read(&self, sources: &mut MutexGuard<'_, Sources>, why: &str) {
+        sources.read_at = Some(boot());
+        let read = (sources.load)(sources.places.clone()).await;
+        let KeyState { refused, generation, ends_at, .. } = self.state();
         match read {
-            Ok(Ok(found)) => {
-                let source = found.1.clone();
-                if self.put(found, "its source has another one than the refused") {
-                    (sources.in_vain, sources.saying) = (0, Saying::Nothing);
-                    return true;
+            Ok(found) => {
+                let source = found.source.clone();
+                if self.put(sources, found, why) {
+                    return;
                 }
+                self.say_trouble(None);
                 if let Some(fault) = refused.filter(|_| sources.saying != Saying::NoOther) {
                     warn!(
                         %source, fault,
@@ -185,43 +322,96 @@ impl Provider {
                     );
                     sources.saying = Saying::NoOther;
                 }
-                sources.in_vain = sources.in_vain.saturating_add(1);
             }
-            Ok(Err(error)) => {
+            Err(error) => {
+                self.say_trouble(Some(error.to_string()));
                 if sources.saying != Saying::Unreadable {
-                    warn!(%error, "the credentials could not be read afresh; the old ones are tried");
+                    let ends_at = ends_at.map(rfc3339);
+                    if generation == Generation(0) {
+                        warn!(%error, "there is no access key yet: its source is asked again by and by");
+                    } else {
+                        warn!(%error, ends_at, "the credentials could not be read afresh; the old ones are tried");
+                    }
                     sources.saying = Saying::Unreadable;
                 }
-                sources.in_vain = sources.in_vain.saturating_add(1);
             }
-            // The process ends: a panic aborts it, and only its end cancels what runs.
-            Err(_) => {}
         }
-        is_other(self)
+        sources.in_vain = sources.in_vain.saturating_add(1);
+        if sources.due_at.is_some() {
+            sources.due_at = Some(boot() + backoff(sources.in_vain, rand::random()));
+        }
+        // What could not be used may be a file that is half written: it is looked at when it changes once more.
+        sources.stamp();
     }
 
-    /// Puts a key in the place of the last one. False if it is the same.
-    fn put(&self, (credentials, source): (Credentials, Source), why: &str) -> bool {
-        let replaced = self.0.now.send_if_modified(|now| {
-            if same(&now.credentials, &credentials) {
-                return false;
-            }
-            let generation = Generation(now.state.generation.0 + 1);
-            now.credentials = Arc::new(credentials);
-            now.state = KeyState { generation, source, refused: None };
-            true
+    fn say_trouble(&self, trouble: Option<String>) {
+        self.0.now.send_if_modified(|now| {
+            let is_news = now.state.trouble != trouble;
+            now.state.trouble = trouble;
+            is_news
         });
-        if replaced {
-            let KeyState { generation, source, .. } = self.state();
-            info!(generation = generation.0, %source, why, "another access key is in use from now on");
+    }
+
+    /// Puts a key in the place of the last one. False if it is the same, and was to be renewed.
+    fn put(&self, sources: &mut MutexGuard<'_, Sources>, found: Found, why: &str) -> bool {
+        sources.files = stamped(&found);
+        let Found { credentials, source, life, .. } = found;
+        let now = boot();
+        let is_valid = life.is_none_or(|life| life.is_on(now));
+        let mut is_new = false;
+        self.0.now.send_if_modified(|was| {
+            is_new = !same(&was.credentials, &credentials) || was.state.generation == Generation(0);
+            if is_new {
+                let generation = Generation(was.state.generation.0 + 1);
+                was.credentials = Arc::new(credentials);
+                was.life = life;
+                let ends_at = life.map(|life| ends_at(life, now, chrono::Utc::now()));
+                was.state = KeyState { generation, source, refused: None, ends_at, trouble: None };
+            }
+            is_new
+        });
+        sources.due_at = life.map(|life| life.renew_at(rand::random()).max(now + RENEW_AFTER_MIN));
+        if !(is_new && is_valid) {
+            return false;
         }
-        replaced
+        (sources.in_vain, sources.saying) = (0, Saying::Nothing);
+        let KeyState { generation, source, ends_at, .. } = self.state();
+        let ends_at = ends_at.map(rfc3339);
+        if generation == Generation(1) {
+            info!(generation = generation.0, %source, ends_at, "the access key has come");
+        } else {
+            info!(generation = generation.0, %source, ends_at, why, "another access key is in use from now on");
+        }
+        true
     }
 }
 
-/// Whether the sources may be read at `now`, after so many readings that found no other key.
-fn may_read(read_at: Option<Instant>, in_vain: u32, now: Instant) -> bool {
-    read_at.is_none_or(|at| now.saturating_duration_since(at) >= READ_AGAIN.bound(in_vain))
+impl Sources {
+    /// Whether they may be read for a refused key, after so many readings that found no other one.
+    fn may_be_read(&self) -> bool {
+        let wait = backoff(self.in_vain, 0.0);
+        self.read_at.is_none_or(|at| boot().saturating_sub(at) >= wait)
+    }
+
+    async fn has_changed_files(&self) -> bool {
+        if self.files.is_empty() {
+            return false;
+        }
+        let files = self.files.clone();
+        let changed = move || files.iter().any(|(path, was)| stamp(path) != *was);
+        tokio::task::spawn_blocking(changed).await.unwrap_or(false)
+    }
+
+    fn stamp(&mut self) {
+        for (path, was) in &mut self.files {
+            *was = stamp(path);
+        }
+    }
+}
+
+/// The files of a key, as they are now.
+fn stamped(found: &Found) -> Vec<(PathBuf, Option<Stamp>)> {
+    found.files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 fn same(one: &Credentials, other: &Credentials) -> bool {
@@ -233,81 +423,4 @@ fn same(one: &Credentials, other: &Credentials) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    fn key(id: &str) -> Credentials {
-        Credentials { access_key_id: id.to_owned(), access_key_secret: "s3cr3t".into(), security_token: None }
-    }
-
-    fn found(id: &str) -> (Credentials, Source) {
-        (key(id), Source::Environment)
-    }
-
-    fn id_of(provider: &Provider) -> String {
-        provider.current().credentials.access_key_id.clone()
-    }
-
-    #[tokio::test]
-    async fn two_stages_that_are_refused_with_the_same_key_cause_one_reading() {
-        static READINGS: AtomicU32 = AtomicU32::new(0);
-        let provider = Provider::with_sources(&Config::default(), found("old"), |_| {
-            READINGS.fetch_add(1, Ordering::Relaxed);
-            Ok(found("new"))
-        });
-        let (submitter, tracker) = (provider.clone(), provider.clone());
-        let old = provider.current().generation;
-        let both = tokio::join!(submitter.refuse(old, "unknown"), tracker.refuse(old, "unknown"));
-        assert_eq!((both, READINGS.load(Ordering::Relaxed)), ((true, true), 1));
-        assert_eq!((id_of(&tracker).as_str(), provider.state().generation), ("new", Generation(2)));
-        // A refusal that comes late is of a key that nobody uses any more.
-        assert!(provider.refuse(old, "unknown").await && READINGS.load(Ordering::Relaxed) == 1);
-        assert_eq!(provider.state().refused, None);
-    }
-
-    #[tokio::test]
-    async fn where_the_sources_have_the_same_key_they_are_not_read_again_before_a_backoff_is_over() {
-        static READINGS: AtomicU32 = AtomicU32::new(0);
-        let provider = Provider::with_sources(&Config::default(), found("old"), |_| {
-            READINGS.fetch_add(1, Ordering::Relaxed);
-            Ok(found("old"))
-        });
-        assert!(!provider.look_again().await && READINGS.load(Ordering::Relaxed) == 0, "nobody refused it");
-        let old = provider.current().generation;
-        assert!(!provider.refuse(old, "unknown").await);
-        assert!(!provider.refuse(old, "unknown").await && !provider.look_again().await);
-        assert_eq!(READINGS.load(Ordering::Relaxed), 1);
-        assert!(!provider.read_again().await && READINGS.load(Ordering::Relaxed) == 2);
-        assert_eq!(provider.state().refused.as_deref(), Some("unknown"));
-        provider.taken(old);
-        assert_eq!(provider.state().refused, None);
-    }
-
-    #[tokio::test]
-    async fn a_source_that_cannot_be_read_leaves_the_key_and_a_reload_brings_another_one() {
-        let provider = Provider::with_sources(&Config::default(), found("old"), |_| Err(Error::None));
-        let before = provider.state();
-        assert!(!provider.refuse(before.generation, "unknown").await);
-        assert_eq!(id_of(&provider), "old");
-        let refused = provider.state();
-        provider.replace(&Config::default(), found("old")).await;
-        assert_eq!(provider.state(), refused, "the same key is no other one");
-        provider.replace(&Config::default(), found("new")).await;
-        provider.changed_from(&refused).await;
-        assert_eq!((id_of(&provider).as_str(), provider.state().generation), ("new", Generation(2)));
-        assert!(!format!("{provider:?}").contains("s3cr3t"));
-    }
-
-    #[test]
-    fn readings_in_vain_come_at_longer_and_longer_intervals() {
-        let at = Instant::now();
-        assert!(may_read(None, 0, at));
-        for (in_vain, seconds) in [(0, 5), (1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (40, 60)] {
-            let after = |seconds| at + Duration::from_secs(seconds);
-            assert!(!may_read(Some(at), in_vain, after(seconds - 1)), "{in_vain}");
-            assert!(may_read(Some(at), in_vain, after(seconds)), "{in_vain}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 
 fn from(set: &[(&str, &str)]) -> Result<Option<Credentials>, Error> {
-    from_variables(Source::Environment, |name| {
+    from_variables(&Source::Environment, |name| {
         set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     })
 }
@@ -60,6 +60,7 @@ fn a_key_file_is_read_by_its_owner_alone_and_its_mode_is_named_otherwise() {
     let text = format!("# the key\n{ID_VARIABLE}=id\n{SECRET_VARIABLE}=\"s3cr3t\"\n");
     let mut config = Config::default();
     config.credentials.file = Some(path.clone());
+    let load = |config: &Config| prepare(config).map(|prepared| (prepared.found.unwrap().credentials, prepared.source));
     assert!(load(&config).is_err_and(|error| error.to_string().contains("No such file")));
     write(&path, &text, 0o600);
     let (found, source) = load(&config).expect("a key");
@@ -75,28 +76,86 @@ fn a_key_file_is_read_by_its_owner_alone_and_its_mode_is_named_otherwise() {
 }
 
 #[test]
-fn the_current_profile_of_the_cli_is_read_where_it_carries_a_key() {
+fn profiles_of_the_cli_are_keys_or_say_how_one_is_had() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("config.json");
-    assert!(profile::read(&path, &Owners::of(&Config::default())).is_ok_and(|found| found.is_none()));
-    let text = |current: &str| {
-        format!(
-            r#"{{"current": "{current}", "meta_path": "", "profiles": [
-                {{"name": "default", "mode": "AK", "access_key_id": "id", "access_key_secret": "s3cr3t", "sts_token": ""}},
-                {{"name": "role", "mode": "EcsRamRole", "ram_role_name": "r"}}]}}"#
-        )
-    };
-    write(&path, &text("default"), 0o600);
-    let found = profile::read(&path, &Owners::of(&Config::default())).expect("a key").expect("a key");
-    assert!(found.access_key_id == "id" && found.security_token.is_none());
+    let ak = r#""access_key_id": "id", "access_key_secret": "s3cr3t""#;
+    let text = format!(
+        r#"{{"current": "default", "meta_path": "", "profiles": [
+            {{"name": "default", "mode": "AK", {ak}, "sts_token": "left"}},
+            {{"name": "sts", "mode": "StsToken", {ak}, "sts_token": "t0k3n"}},
+            {{"name": "ram", "mode": "RamRoleArn", {ak}, "ram_role_arn": "acs:ram::1:role/r", "ram_session_name": "s",
+              "expired_seconds": 60, "external_id": "e", "sts_region": "cn-beijing"}},
+            {{"name": "ecs", "mode": "EcsRamRole", "ram_role_name": "instance"}},
+            {{"name": "oidc", "mode": "OIDC", "ram_role_arn": "acs:ram::1:role/r", "oidc_provider_arn": "p",
+              "oidc_token_file": "/token"}},
+            {{"name": "chain", "mode": "ChainableRamRoleArn", "source_profile": "ram", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "b", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "lost", "mode": "ChainableRamRoleArn", "source_profile": "gone", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "sso", "mode": "CloudSSO"}}, {{"name": "oauth", "mode": "OAuth"}},
+            {{"name": "external", "mode": "External", "process_command": "rm -rf /"}}, {{"name": "new", "mode": "Quantum"}},
+            {{"name": "half", "mode": "RamRoleArn", {ak}}}, {{"name": "empty", "mode": "AK"}}]}}"#
+    );
+    write(&path, &text, 0o600);
+    let (owners, keys, world) = (Owners::of(&Config::default()), Keys::default(), World::default());
+    let read = |name: Option<&str>| profile::read(&path, name, &owners, Chain { keys: &keys, world: &world });
+    let way = |name: &str| read(Some(name)).expect(name).way;
+    let Way::Key(key) = read(None).expect("the current one").way else { panic!("it is a key") };
+    assert!(key.access_key_id == "id" && key.security_token.is_none(), "the token is of another mode");
+    assert!(matches!(way("sts"), Way::Key(key) if key.security_token.is_some()));
+    let Way::Assumed(role, with) = way("ram") else { panic!("it is assumed") };
+    assert_eq!((role.seconds, role.session.as_str(), role.external_id.as_deref()), (900, "s", Some("e")));
+    assert_eq!(role.sts.to_string(), "https://sts.cn-beijing.aliyuncs.com");
+    assert!(matches!(*with, Way::Key(_)));
+    assert!(matches!(way("ecs"), Way::Ecs(metadata) if metadata.role.as_deref() == Some("instance")));
+    assert!(matches!(way("oidc"), Way::Oidc(role) if role.token_file == Path::new("/token")));
+    assert!(matches!(way("chain"), Way::Assumed(_, with) if matches!(*with, Way::Assumed(..))));
+    for (name, part) in [
+        ("a", "a -> b -> a"),
+        ("lost", "no profile \"gone\""),
+        ("sso", "CloudSSO, which needs a browser"),
+        ("oauth", "OAuth, which needs a browser"),
+        ("external", "External, which runs a program"),
+        ("new", "Quantum, which is not known"),
+        ("half", "no ram_role_arn"),
+        ("empty", "no access_key_id"),
+    ] {
+        let error = read(Some(name)).expect_err(name);
+        assert!(error.to_string().contains(part) && !exposes("s3cr3t", &error), "{name}: {error}");
+    }
     for (text, mode, part) in [
-        (text("role"), 0o600, "EcsRamRole"),
-        (text("gone"), 0o600, "no current profile"),
+        (text.replace("\"current\": \"default\"", "\"current\": \"gone\""), 0o600, "no profile \"gone\""),
         ("{\"s3cr3t".to_owned(), 0o600, "line 1"),
-        (text("default"), 0o644, "mode 0644"),
+        (text.clone(), 0o644, "mode 0644"),
     ] {
         write(&path, &text, mode);
-        let error = profile::read(&path, &Owners::of(&Config::default())).expect_err(part);
+        let error = read(None).expect_err(part);
         assert!(error.to_string().contains(part) && !exposes("s3cr3t", &error), "{error}");
+    }
+}
+
+#[test]
+fn sections_of_the_ini_file_are_keys_or_say_how_one_is_had() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("credentials");
+    let text = "[default]\nenable = true\ntype = access_key\naccess_key_id = id # mine\naccess_key_secret = s3cr3t\n\
+        [ram]\ntype = ram_role_arn\naccess_key_id = id\naccess_key_secret = s3cr3t\nrole_arn = acs:ram::1:role/r\n\
+        [ecs]\ntype = ecs_ram_role\nrole_name = instance\n\
+        [oidc]\ntype = oidc_role_arn\nrole_arn = acs:ram::1:role/r\noidc_provider_arn = p\noidc_token_file_path = /token\n\
+        [off]\nenable = false\naccess_key_id = id\naccess_key_secret = s3cr3t\n\
+        [rsa]\ntype = rsa_key_pair\n[half]\ntype = ram_role_arn\naccess_key_id = id\n";
+    write(&path, text, 0o600);
+    let (owners, keys, world) = (Owners::of(&Config::default()), Keys::default(), World::default());
+    let read = |name: &str| ini::read(&path, name, &owners, Chain { keys: &keys, world: &world });
+    let way = |name: &str| read(name).expect(name).way;
+    assert!(matches!(way("default"), Way::Key(key) if key.access_key_id == "id"));
+    assert!(matches!(way("ram"), Way::Assumed(role, with) if role.seconds == 3_600 && matches!(*with, Way::Key(_))));
+    assert!(matches!(way("ecs"), Way::Ecs(metadata) if metadata.role.as_deref() == Some("instance")));
+    assert!(matches!(way("oidc"), Way::Oidc(role) if role.token_file == Path::new("/token")));
+    for (name, part) in [("off", "switched off"), ("rsa", "rsa_key_pair"), ("half", "no role_arn"), ("gone", "[gone]")]
+    {
+        let error = read(name).expect_err(name);
+        assert!(error.to_string().contains(part) && !exposes("s3cr3t", &error), "{name}: {error}");
     }
 }

@@ -8,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::credentials::{Generation, KeyState, Provider};
+use crate::ledger;
+use crate::meters::{self, Key};
+use crate::model::rfc3339;
 use crate::stage::Wakes;
 use crate::status::Board;
 use crate::store::{self, Store};
-use crate::{ledger, meters};
 
 /// When the database could not be told, it is tried again after this.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
@@ -26,12 +28,25 @@ pub(super) struct KeyKeeper {
 }
 
 impl KeyKeeper {
-    /// Writes down what changes, until `shutdown`.
+    /// Keeps the key renewed and writes down what changes, until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
+        let keys = self.keys.clone();
+        tokio::select! {
+            () = keys.keep_renewed() => {}
+            () = self.follow(shutdown) => {}
+        }
+    }
+
+    async fn follow(self, shutdown: CancellationToken) {
         let mut settled = self.keys.state().generation;
         loop {
             let state = self.keys.state();
-            meters::key(state.generation.0, state.refused.is_some());
+            meters::key(&Key {
+                generation: state.generation.0,
+                is_refused: state.refused.is_some(),
+                is_in_trouble: state.trouble.is_some(),
+                ends_at: state.ends_at,
+            });
             let is_told = self.tell(&state, settled).await;
             if let Err(error) = &is_told {
                 warn!(%error, "what is known of the access key could not be written down; it is tried again");
@@ -55,6 +70,8 @@ impl KeyKeeper {
             tx.commit().await?;
             self.wakes.may_go();
         }
-        self.board.key(&state.source.to_string(), state.generation.0, state.refused.as_deref()).await
+        let until = state.ends_at.map(|at| format!(" (valid until {})", rfc3339(at))).unwrap_or_default();
+        let source = format!("{}{until}", state.source);
+        self.board.key(&source, state.generation.0, state.problem().as_deref()).await
     }
 }

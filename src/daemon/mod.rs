@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{Credentials, Provider, Source};
+use crate::credentials::{Prepared, Provider};
 use crate::ledger::{self, Marker};
 use crate::meters;
 use crate::model::Lane;
@@ -52,8 +52,8 @@ pub struct Start {
     pub config: Config,
     /// The file that it was read from; none if the built-in defaults hold.
     pub path: Option<PathBuf>,
-    /// The access key, and where it was found.
-    pub key: (Credentials, Source),
+    /// The source of the access key, and the key if it is at hand.
+    pub key: Prepared,
     /// How much is logged.
     pub volume: Volume,
 }
@@ -79,9 +79,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
     let store = open_store(&config).await?;
     let (clock, watchdog) = (Clock::system(), systemd::watchdog());
-    let keys = Provider::new(&config, key);
-    let service = Service::new(&config, clock.clone(), keys.clone())
-        .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
+    let keys = Provider::new(key);
+    let service = Service::new(&config, clock.clone(), keys.clone())?;
     let asked = Asked::default();
     signals::listen(asked.clone()).context("listening for signals")?;
     let heartbeat = Heartbeat::new(clock.clone(), watchdog, &lock_paths(&config))

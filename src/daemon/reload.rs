@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::systemd;
 use crate::config::Config;
-use crate::credentials::{self, Credentials, Provider, Source};
+use crate::credentials::{self, Prepared, Provider};
 use crate::ledger;
 use crate::model::ConfigProblem;
 use crate::service::Client;
@@ -77,7 +77,7 @@ impl Reloader {
             }
         };
         self.volume.set(settings.config.log.level);
-        self.keys.replace(&settings.config, key).await;
+        self.keys.replace(key).await;
         self.settings.send_replace(Arc::new(settings));
         info!("reloaded: the configuration and the credentials were read afresh");
         if let Err(error) = self.probe().await {
@@ -90,17 +90,17 @@ impl Reloader {
         Some(ConfigProblem::AfterRestart { keys: waiting })
     }
 
-    async fn read(&self) -> anyhow::Result<(Settings, (Credentials, Source), Vec<&'static str>)> {
+    async fn read(&self) -> anyhow::Result<(Settings, Prepared, Vec<&'static str>)> {
         let running = Arc::clone(&self.settings.borrow());
         // Where there was a file, its absence is a mistake and not a wish for the defaults.
         let (config, _) = Config::load(self.path.as_deref())?;
         let (config, waiting) = config.reloaded(&running.config);
         // A file that is being written, or lies on a slow disk, keeps whoever reads it waiting.
         let of = config.clone();
-        let key = tokio::task::spawn_blocking(move || credentials::load(&of)).await.context("reading the key")??;
+        let key = tokio::task::spawn_blocking(move || credentials::prepare(&of)).await.context("reading the key")??;
         if config.api != running.config.api {
             // The stages do it once more for themselves, between two steps; here it can still be refused.
-            Client::new(&config.api).context("setting up TLS")?;
+            Client::new(&config.api)?;
         }
         Ok((Settings { config }, key, waiting))
     }

@@ -22,13 +22,15 @@ pub enum AccountFault {
     Forbidden,
     /// `InvalidSecurityToken.*`
     BadToken,
+    /// There is no valid key: its source gives none. Nothing was sent.
+    NoKey,
 }
 
 impl AccountFault {
     /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the
     /// key.
     pub fn is_of_the_key(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken)
+        matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken | Self::NoKey)
     }
 
     /// Its word, as it is stored and stands in metrics.

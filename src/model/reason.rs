@@ -47,6 +47,8 @@ pub enum ReasonKind {
     Forbidden,
     /// [`AccountFault::BadToken`]
     BadToken,
+    /// [`AccountFault::NoKey`]
+    NoKey,
     /// A URL of the batch is malformed.
     MalformedUrl,
     /// A URL of the batch has a wildcard domain.
@@ -120,6 +122,7 @@ impl From<AccountFault> for ReasonKind {
             AccountFault::WrongSecret => Self::WrongSecret,
             AccountFault::Forbidden => Self::Forbidden,
             AccountFault::BadToken => Self::BadToken,
+            AccountFault::NoKey => Self::NoKey,
         }
     }
 }

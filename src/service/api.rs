@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::call::{PrefetchOptions, SignedCall, Stamp, TaskQuery};
+use super::call::{Manner, PrefetchOptions, SignedCall, Stamp, TaskQuery};
 use super::client::Client;
-use super::fault::Fault;
+use super::fault::{Class, Deferral, Fault};
 use super::pace::{Gate, TURN_MAX, Turn};
 use super::reply::{Accepted, DomainPage, Quota, Reply};
 use super::tasks::TaskPage;
 use crate::clock::Clock;
 use crate::config::{Api, Config};
-use crate::credentials::{Generation, Provider};
-use crate::model::Time;
+use crate::credentials::{Generation, Key, NoKey, OBTAINED_WITHIN, Provider, WAIT_MAX};
+use crate::model::{AccountFault, Time};
+use crate::net;
 use crate::words;
 
 /// Who counts calls: is told the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
@@ -28,6 +29,7 @@ pub type Observer = fn(&'static str, &'static str, Duration);
 pub struct Service {
     client: Client,
     api: Api,
+    manner: Manner,
     keys: Provider,
     clock: Clock,
     gates: Arc<Gates>,
@@ -45,7 +47,7 @@ struct Gates {
 #[derive(Debug, Clone)]
 pub struct SignedPrefetch {
     call: SignedCall,
-    key: Generation,
+    key: Key,
 }
 
 impl SignedPrefetch {
@@ -61,7 +63,7 @@ impl Service {
     /// # Errors
     ///
     /// TLS cannot be set up, e.g. because the system has no root certificates.
-    pub fn new(config: &Config, clock: Clock, keys: Provider) -> Result<Self, reqwest::Error> {
+    pub fn new(config: &Config, clock: Clock, keys: Provider) -> Result<Self, net::Error> {
         let gates = Gates {
             submitter: Gate::new(config.api.requests_per_second.get()),
             tasks: Gate::new(config.track.calls_per_second.get()),
@@ -69,6 +71,7 @@ impl Service {
         Ok(Self {
             client: Client::new(&config.api)?,
             api: config.api.clone(),
+            manner: Manner::of(&config.api),
             keys,
             clock,
             gates: Arc::new(gates),
@@ -89,7 +92,9 @@ impl Service {
             return;
         }
         match Client::new(&config.api) {
-            Ok(client) => (self.client, self.api) = (client, config.api.clone()),
+            Ok(client) => {
+                (self.client, self.api, self.manner) = (client, config.api.clone(), Manner::of(&config.api));
+            }
             // The reload has tried it a moment ago.
             Err(error) => warn!(%error, "TLS could not be set up afresh; the connection stays as it was"),
         }
@@ -110,9 +115,15 @@ impl Service {
         self.api.timeout.get()
     }
 
-    /// How long a free call lasts at most, with its turn, and with going once more.
+    /// How long a prefetch keeps whoever makes it: the call, and looking for another key where its own is refused.
+    pub fn call_max(&self) -> Duration {
+        self.call_timeout() + OBTAINED_WITHIN
+    }
+
+    /// How long a free call lasts at most: with its turn, with waiting for a key, with looking for another one, and
+    /// with going once more.
     pub fn free_call_max(&self) -> Duration {
-        2 * (TURN_MAX + self.call_timeout())
+        2 * (WAIT_MAX + TURN_MAX + self.call_max())
     }
 
     /// Waits until a prefetch may go. Free calls of the submitter wait while the turn is held.
@@ -121,11 +132,11 @@ impl Service {
     }
 
     /// Signs a prefetch of these URLs with the key that is in force. The bytes are the same as long as key, options,
-    /// nonce and time are.
+    /// nonce and time are. Without a valid key they are made all the same, and refused when they are to go.
     pub fn sign(&self, urls: &[&str], options: &PrefetchOptions, nonce: &str, signed_at: Time) -> SignedPrefetch {
         let key = self.keys.current();
-        let stamp = Stamp { key: &key.credentials, nonce, at: signed_at };
-        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key: key.generation }
+        let stamp = Stamp { manner: &self.manner, key: &key.credentials, nonce, at: signed_at };
+        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key }
     }
 
     /// Submits URLs; costs budget.
@@ -134,12 +145,22 @@ impl Service {
     ///
     /// Why they were not taken, or that nobody knows.
     pub async fn prefetch(&self, turn: Turn, prefetch: &SignedPrefetch) -> Result<Accepted, Fault> {
-        self.exchange(turn, &prefetch.call, prefetch.key, Reply::prefetch).await
+        let key = self.keys.valid(prefetch.key.clone()).map_err(|none| without_a_key(&none))?;
+        self.exchange(turn, &prefetch.call, key.generation, Reply::prefetch).await
+    }
+
+    /// Waits until there is a key to sign with.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn has_key(&self) -> Result<(), Fault> {
+        self.keys.key().await.map(drop).map_err(|none| without_a_key(&none))
     }
 
     /// Whether the fault is that of the key which the prefetch was signed with, and there is another one by now.
     pub fn has_other_key(&self, prefetch: &SignedPrefetch, fault: &Fault) -> bool {
-        self.is_replaced(prefetch.key, Some(fault))
+        self.is_replaced(prefetch.key.generation, Some(fault))
     }
 
     /// What is left of the day; free.
@@ -185,10 +206,13 @@ impl Service {
         sign: impl Fn(Stamp<'_>) -> SignedCall,
         read: impl Fn(&Reply) -> Result<T, Fault>,
     ) -> (Result<T, Fault>, Generation) {
+        let key = match self.keys.key().await {
+            Ok(key) => key,
+            Err(none) => return (Err(without_a_key(&none)), self.keys.current().generation),
+        };
         let turn = gate.turn().await;
-        let key = self.keys.current();
         let nonce = uuid::Uuid::new_v4().to_string();
-        let call = sign(Stamp { key: &key.credentials, nonce: &nonce, at: self.clock.now() });
+        let call = sign(Stamp { manner: &self.manner, key: &key.credentials, nonce: &nonce, at: self.clock.now() });
         (self.exchange(turn, &call, key.generation, read).await, key.generation)
     }
 
@@ -231,6 +255,12 @@ impl Service {
             None => {}
         }
     }
+}
+
+/// There is no key to sign with: nothing is sent.
+fn without_a_key(none: &NoKey) -> Fault {
+    let fault = Fault::of_class(Class::Deferred(Deferral::Account(AccountFault::NoKey)));
+    Fault { message: Some(none.to_string()), ..fault }
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{SecondsFormat, TimeDelta};
-use reqwest::header::HeaderMap;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use super::encode::signed_form;
 use super::limits::VOD;
 use super::tasks::TaskStatus;
-use crate::config::Area;
+use crate::config::{Api, Area, Signature};
 use crate::credentials::Credentials;
 use crate::model::{TaskId, Time};
+use crate::signature::{Envelope, form, query, signed_form, signed_headers};
 
 /// The service performs a call whose timestamp is no older than 15 minutes by its own clock (VOD-API.md, "Nonces"); a
 /// minute more is taken for granted.
@@ -83,17 +83,34 @@ pub struct PrefetchOptions {
 /// What a call is signed with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp<'a> {
+    pub(super) manner: &'a Manner,
     pub(super) key: &'a Credentials,
     pub(super) nonce: &'a str,
     pub(super) at: Time,
+}
+
+/// How calls are written and signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Manner {
+    signature: Signature,
+    /// Of the endpoint, as it stands in the header `Host`.
+    host: String,
+}
+
+impl Manner {
+    pub(super) fn of(api: &Api) -> Self {
+        Self { signature: api.signature, host: api.endpoint.host() }
+    }
 }
 
 /// A signed call. The same bytes may be sent again while their timestamp is fresh.
 #[derive(Clone)]
 pub(super) struct SignedCall {
     pub(super) action: &'static str,
-    /// Beside those that every call has; what signs in headers puts them here.
+    /// All that belong to what is called; what signs in headers puts the signature here.
     pub(super) headers: HeaderMap,
+    /// Percent-encoded; empty where all parameters are in the body.
+    pub(super) query: String,
     pub(super) body: Vec<u8>,
 }
 
@@ -144,13 +161,47 @@ impl SignedCall {
             digest.update(name.as_str());
             digest.update(value.as_bytes());
         }
+        digest.update(&self.query);
         digest.update(&self.body);
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The one place that knows how a call proves who makes it: `SignatureVersion=1.0`, in the form beside the
-    /// parameters (VOD-API.md, "Signature").
-    fn sign(action: &'static str, own: &[(&str, &str)], Stamp { key, nonce, at }: Stamp<'_>) -> Self {
+    /// The one place that knows how a call proves who makes it.
+    fn sign(action: &'static str, own: &[(&str, &str)], stamp: Stamp<'_>) -> Self {
+        match stamp.manner.signature {
+            Signature::V1 => Self::in_the_form(action, own, stamp),
+            Signature::V3 => Self::in_headers(action, own, stamp),
+        }
+    }
+
+    /// `ACS3-HMAC-SHA256`, in headers; the parameters are a form (SIBLING-APIS.md, H).
+    fn in_headers(action: &'static str, own: &[(&str, &str)], Stamp { manner, key, nonce, at }: Stamp<'_>) -> Self {
+        let date = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let (body, query) = (form(own), query(&[]));
+        let signed = signed_headers(&Envelope {
+            host: &manner.host,
+            action,
+            version: VOD.version,
+            date: &date,
+            nonce,
+            access_key_id: &key.access_key_id,
+            access_key_secret: &key.access_key_secret,
+            security_token: key.security_token.as_ref(),
+            query: &query,
+            body: &body,
+        });
+        let mut headers = HeaderMap::new();
+        for (name, value) in signed {
+            let mut value = HeaderValue::try_from(value).expect("keys and tokens are printable ASCII, as is the rest");
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { action, headers, query, body }
+    }
+
+    /// `SignatureVersion=1.0`, in the form beside the parameters (VOD-API.md, "Signature").
+    fn in_the_form(action: &'static str, own: &[(&str, &str)], Stamp { key, nonce, at, .. }: Stamp<'_>) -> Self {
         let timestamp = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut parameters = vec![
             ("Action", action),
@@ -166,7 +217,7 @@ impl SignedCall {
         parameters.extend(token.map(|token| ("SecurityToken", token)));
         parameters.extend_from_slice(own);
         let body = signed_form(&mut parameters, key.access_key_secret.expose_secret());
-        Self { action, headers: HeaderMap::new(), body }
+        Self { action, headers: HeaderMap::new(), query: String::new(), body }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Sends a signed call: within a deadline, an answer of bounded size, no redirect followed, nothing sent twice.
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
@@ -9,6 +8,7 @@ use reqwest::redirect;
 use super::call::SignedCall;
 use super::reply::{Answer, Reply};
 use crate::config::Api;
+use crate::net;
 
 /// Longest answer that is read, in bytes, unpacked. An accepted batch answers in a few hundred.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -22,15 +22,6 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Who is calling, so that the service's people can see it.
 pub const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
 
-/// An HTTP client to be configured, with `ring` as its cryptography. One for plain HTTP to this machine uses neither a
-/// proxy nor root certificates, which a small system may not have.
-pub fn http_builder(plain: bool) -> reqwest::ClientBuilder {
-    // A second installation is refused, and the first one is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder();
-    if plain { builder.no_proxy().tls_certs_only([]) } else { builder }
-}
-
 /// A connection to the service.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -39,13 +30,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the configured endpoint. Proxies of the environment are used, except to a loopback address.
+    /// A client for the configured endpoint.
     ///
     /// # Errors
     ///
     /// TLS cannot be set up, e.g. because the system has no root certificates.
-    pub fn new(api: &Api) -> Result<Self, reqwest::Error> {
-        let builder = http_builder(api.endpoint.url().scheme() == "http")
+    pub fn new(api: &Api) -> Result<Self, net::Error> {
+        let builder = net::builder_for(&api.endpoint, api)?
             .user_agent(USER_AGENT)
             .timeout(api.timeout.get())
             .redirect(redirect::Policy::none())
@@ -62,16 +53,16 @@ impl Client {
     }
 
     async fn exchange(&self, call: &SignedCall) -> Reply {
-        let request = self
-            .http
-            .post(self.endpoint.clone())
-            .headers(call.headers.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(call.body.clone());
+        let mut url = self.endpoint.clone();
+        url.set_query((!call.query.is_empty()).then_some(&call.query));
+        let mut request = self.http.post(url).headers(call.headers.clone()).body(call.body.clone());
+        if !call.headers.contains_key(CONTENT_TYPE) && !call.body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
         match request.send().await {
             Ok(response) => read(response).await,
-            Err(error) if error.is_connect() || error.is_builder() => Reply::NotSent(in_words(&error)),
-            Err(error) => Reply::Lost(in_words(&error)),
+            Err(error) if error.is_connect() || error.is_builder() => Reply::NotSent(net::in_words(&error)),
+            Err(error) => Reply::Lost(net::in_words(&error)),
         }
     }
 }
@@ -89,7 +80,7 @@ async fn read(mut response: reqwest::Response) -> Reply {
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Reply::Answered(Answer { status, date, retry_after, body }),
-            Err(error) => return Reply::Lost(format!("in the answer (HTTP {status}): {}", in_words(&error))),
+            Err(error) => return Reply::Lost(format!("in the answer (HTTP {status}): {}", net::in_words(&error))),
         }
     }
 }
@@ -103,19 +94,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| text(headers, name)?.trim().parse().ok();
     let seconds = number(RETRY_AFTER).map(Duration::from_secs);
     seconds.max(number(ACS_RETRY_AFTER).map(Duration::from_millis))
-}
-
-/// The error and what caused it, without the URL: that is configured, and a proxy's may hold a password.
-fn in_words(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() { "timed out" } else { "failed" };
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes.dedup();
-    format!("the call {what}: {}", if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") })
 }
 
 #[cfg(test)]

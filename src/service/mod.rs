@@ -8,7 +8,6 @@ mod api;
 mod body;
 mod call;
 mod client;
-mod encode;
 mod fault;
 mod limits;
 mod pace;
@@ -17,7 +16,7 @@ mod tasks;
 
 pub use api::{Observer, Service, SignedPrefetch};
 pub use call::{PrefetchOptions, SIGNATURE_VALID, TaskQuery, Window};
-pub use client::{BODY_BYTES_MAX, Client, USER_AGENT, http_builder};
+pub use client::{BODY_BYTES_MAX, Client, USER_AGENT};
 pub use fault::{Class, Deferral, Fault, Refusal};
 pub use limits::{Listing, Product, Quotas, Submission, VOD};
 pub use pace::{TURN_MAX, Turn};

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
+use crate::credentials::OBTAINED_WITHIN;
 use crate::ledger::{self, Fact, pause_account_tx, pause_why, probe_at};
 use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
 use crate::queue::Batch;
@@ -110,7 +111,8 @@ impl Submitter {
         Ok(())
     }
 
-    async fn could_not_ask(&self, fault: &Fault, standing: &Standing) -> store::Result<Step> {
+    /// A free call brought nothing: what ails is waited for.
+    pub(super) async fn could_not_ask(&self, fault: &Fault, standing: &Standing) -> store::Result<Step> {
         let at = self.circumstances(&Batch::default(), standing);
         let mut tx = self.store.write().await?;
         match react(Err(fault), &at).lesson {
@@ -133,7 +135,7 @@ impl Submitter {
     /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer
     /// free calls only.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
-        self.service.keys().read_again().await;
+        self.pulse.during(OBTAINED_WITHIN, self.service.keys().read_again()).await;
         let paused = still_paused(&self.free(self.service.quota()).await, why);
         let now = self.now();
         let mut tx = self.store.write().await?;

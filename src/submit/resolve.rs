@@ -46,6 +46,10 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         let batch = queue::leased_tx(&mut tx, open.id).await?;
         tx.roll_back().await?;
+        // A source gives the same key for a while: with it the same bytes can be made.
+        if let Err(fault) = self.free(self.service.has_key()).await {
+            return Ok(ControlFlow::Break(self.could_not_ask(&fault, standing).await?));
+        }
         let call = self.sign(&batch, &open.nonce, signed_at);
         let copyable = open.request_sha256.as_deref() == Some(call.sha256().as_str());
         let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, copyable, arrived, absent_at };

@@ -131,7 +131,7 @@ impl Submitter {
         for url in &opened.batch.urls {
             debug!(submission.id = opened.submission.0, url = url.url.as_str(), "sending");
         }
-        self.pulse.away(self.service.call_timeout());
+        self.pulse.away(self.service.call_max());
         let said = self.service.prefetch(turn, &opened.call).await;
         self.pulse.beat();
         said

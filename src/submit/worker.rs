@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::reaction::Circumstances;
 use super::send::Opened;
 use crate::clock::Clock;
+use crate::credentials::OBTAINED_WITHIN;
 use crate::ledger::{self, Marker};
 use crate::model::{BudgetDay, Lane, Reading, ReasonKind, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
@@ -206,7 +207,7 @@ impl Submitter {
                 let due = due.filter(|at| *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
-            Decision::Pause { why, probe_at } if probe_at > now && !self.service.keys().look_again().await => {
+            Decision::Pause { why, probe_at } if probe_at > now && !self.has_other_key().await => {
                 self.board.waiting(Some(WaitWhy::Account { why }), Some(probe_at)).await?;
                 Ok(Step::Waiting { until: Some(probe_at) })
             }
@@ -291,6 +292,11 @@ impl Submitter {
     /// The best guess of the service's time.
     pub(super) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Whether there is another key than the one that the account was paused with.
+    async fn has_other_key(&self) -> bool {
+        self.pulse.during(OBTAINED_WITHIN, self.service.keys().look_again()).await
     }
 
     /// Waits for the turn of a prefetch.

@@ -13,7 +13,8 @@ use url::{Host, Url};
 use super::address::{PublicOnly, System, Via};
 use super::warmth::{Headers, Verdict};
 use crate::config::Config;
-use crate::service::{USER_AGENT, http_builder};
+use crate::net::http_builder;
+use crate::service::USER_AGENT;
 
 /// Total deadline of asking for one URL: resolving, connecting, waiting for the headers.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

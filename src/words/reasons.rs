@@ -30,6 +30,10 @@ pub const fn account_fault(fault: AccountFault) -> Words {
             "the security token is invalid or expired; renew the temporary credentials",
             "安全令牌（STS Token）无效或已过期；请更新临时凭证",
         ),
+        AccountFault::NoKey => Words::fixed(
+            "there is no valid access key, since its source gives none; `prefetchd status` shows what it says",
+            "没有有效的 AccessKey：凭证来源未能提供；原因见 `prefetchd status`",
+        ),
     }
 }
 
@@ -82,6 +86,7 @@ pub fn reason_kind(kind: ReasonKind) -> Words {
         ReasonKind::WrongSecret => account_fault(AccountFault::WrongSecret),
         ReasonKind::Forbidden => account_fault(AccountFault::Forbidden),
         ReasonKind::BadToken => account_fault(AccountFault::BadToken),
+        ReasonKind::NoKey => account_fault(AccountFault::NoKey),
         ReasonKind::MalformedUrl
         | ReasonKind::WildcardDomain
         | ReasonKind::ForeignDomain

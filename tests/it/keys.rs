@@ -88,11 +88,13 @@ fn a_key_that_is_rotated_while_tasks_are_looked_for_is_taken_by_every_stage_with
     rotation.write_key("new");
     let before = rotation.calls_with("old");
     world.wait_for("select complete from v_status", 5);
-    assert_eq!(rotation.calls_with("old") - before, 1, "one call tells it");
+    // One call tells it, unless the file was looked at before.
+    assert!(rotation.calls_with("old") - before <= 1, "{:?}", rotation.service.all());
     // The submitter uses it at once.
+    let before = rotation.calls_with("old");
     world.drop_file("next.txt", urls("b", 5));
     world.wait_for("select complete from v_status", 10);
-    assert_eq!(rotation.calls_with("old") - before, 1, "{:?}", rotation.service.all());
+    assert_eq!(rotation.calls_with("old"), before, "{:?}", rotation.service.all());
     assert_eq!(world.number("select count(*) from v_submissions where outcome = 'account_fault'"), 0);
     assert_eq!(world.number("select key_generation from v_status"), 2);
     assert_eq!(world.count_log("another access key is in use from now on"), 1, "{}", world.log());
@@ -105,11 +107,20 @@ fn a_batch_whose_key_was_rotated_goes_at_once_with_the_next_one_and_nothing_paus
     let config = format!("{SOON}[budget]\nurls_per_day = \"unlimited\"");
     let rotation = Rotation::new(&config, |_, _| None);
     let Rotation { world, .. } = &rotation;
-    let _daemon = world.ready_daemon();
+    // Nobody looks at what systemd loaded before the service refuses it.
+    let loaded = world.path("loaded");
+    fs::create_dir(&loaded).unwrap();
+    let load = |id: &str| {
+        fs::write(loaded.join("access-key-secret"), format!("{id}-secret")).unwrap();
+        fs::write(loaded.join("access-key-id"), id).unwrap();
+    };
+    load("old");
+    let _daemon = World::spawn(world.daemon_command().env("CREDENTIALS_DIRECTORY", &loaded));
+    world.wait("the daemon to be ready", || world.count_log("ready version") > 0);
     world.drop_file("film.txt", urls("a", 5));
     world.wait_for("select complete from v_status", 5);
     rotation.accept(&["new"]);
-    rotation.write_key("new");
+    load("new");
     world.drop_file("next.txt", urls("b", 5));
     world.wait_for("select complete from v_status", 10);
     assert_eq!(

@@ -47,6 +47,7 @@ mod output;
 mod quota;
 mod schema;
 mod service;
+mod sources;
 mod spool;
 mod status;
 mod structure;

@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
+use crate::net::http_builder;
 use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
-use crate::service::http_builder;
 use crate::store;
 
 /// A process that has not answered after this is not going to.

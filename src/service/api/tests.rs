@@ -5,8 +5,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::credentials::{Credentials, Source};
-use crate::service::fault::{Class, Deferral};
+use crate::credentials::Credentials;
 
 /// A service that gives these answers, one a connection, and then nothing.
 async fn service(answers: &'static [&'static str], clock: Clock) -> (Service, JoinHandle<()>) {
@@ -25,7 +24,7 @@ async fn service(answers: &'static [&'static str], clock: Clock) -> (Service, Jo
         }
     });
     let key = Credentials { access_key_id: "id".to_owned(), access_key_secret: "secret".into(), security_token: None };
-    (Service::new(&config, clock, Provider::new(&config, (key, Source::Environment))).unwrap(), server)
+    (Service::new(&config, clock, Provider::of(&config, key)).unwrap(), server)
 }
 
 fn at(text: &str) -> Time {
@@ -91,7 +90,7 @@ fn a_signed_prefetch_is_the_same_bytes_as_long_as_nothing_changes() {
     let key = |secret: &str| {
         let access_key_secret = secret.to_owned().into();
         let key = Credentials { access_key_id: "id".to_owned(), access_key_secret, security_token: None };
-        Service::new(&config, Clock::system(), Provider::new(&config, (key, Source::Environment))).unwrap()
+        Service::new(&config, Clock::system(), Provider::of(&config, key)).unwrap()
     };
     let signed_at = at("2026-11-25T06:00:00Z");
     let sha256 = |service: &Service, nonce: &str| service.sign(&["a", "b"], &options(), nonce, signed_at).sha256();

@@ -28,7 +28,7 @@ async fn answered(bytes: Vec<u8>) -> (Reply, String) {
         stream.write_all(&bytes).await.unwrap();
         String::from_utf8_lossy(&asked[..length]).into_owned()
     });
-    let call = SignedCall { action: "A", headers: HeaderMap::new(), body: b"a=b".to_vec() };
+    let call = SignedCall { action: "A", headers: HeaderMap::new(), query: String::new(), body: b"a=b".to_vec() };
     let (reply, _) = client.send(&call).await;
     (reply, server.await.unwrap())
 }

@@ -14,9 +14,10 @@ use prefetchd::credentials::{self, Provider};
 use prefetchd::housekeeping::{self, Housekeeping};
 use prefetchd::ledger::{self, Marker};
 use prefetchd::model::{Lane, Time};
+use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
 use prefetchd::schedule::Policy;
-use prefetchd::service::{Service, http_builder};
+use prefetchd::service::Service;
 use prefetchd::spool::{Folders, Spool};
 use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
 use prefetchd::status::Board;
@@ -131,7 +132,7 @@ impl Chaos {
             assert!(!lost, "the database knows every charge that the marker knows");
         }
         let board = Board::new(Arc::clone(&store));
-        let keys = Provider::new(&self.config, credentials::load(&self.config).unwrap());
+        let keys = Provider::new(credentials::prepare(&self.config).unwrap());
         let service = Service::new(&self.config, clock.clone(), keys).unwrap();
         let settings = Arc::new(Settings { config: self.config.clone() });
         let wakes = Wakes::default();

@@ -2,14 +2,15 @@
 
 pub(crate) mod model;
 pub(crate) mod stand_in;
+pub(crate) mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, CallView};
-use prefetchd::service::http_builder;
 use prefetchd::store;
 use sqlx::{AssertSqlSafe, Row};
 use tokio::runtime::Runtime;

@@ -1,24 +1,25 @@
 //! `prefetchd check`: finds beforehand what start would refuse.
 
+mod online;
+
 use std::path::Path;
 
 use anyhow::Context as _;
 
+use self::online::Findings;
 use super::{failure, load, runtime, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, lock_paths};
-use crate::model::PauseWhy;
 use crate::service::Service;
 use crate::spool::{APART, Folders};
-use crate::submit::still_paused;
-use crate::{exit, store, words};
+use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd check --online")]
 pub(super) struct CheckArgs {
-    /// Also ask the service, with a free call, whether it takes the credentials
+    /// Also ask for the key, and the service, by free calls: what it says to the key, which rights are missing
     #[arg(long)]
     online: bool,
     /// Say only what is wrong
@@ -27,33 +28,46 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn main(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<i32> {
-    let said = check(config, args)?;
+    let Findings { well, amiss } = check(config, args)?;
     if !args.quiet {
-        said.iter().for_each(|line| text::out(line));
+        well.iter().for_each(|line| text::out(line));
     }
+    amiss.iter().for_each(|line| text::err(line));
     Ok(0)
 }
 
-/// What was found to be well.
-fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Vec<String>> {
+fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Findings> {
     let (config, path) = load(config)?;
-    let source = path.map_or("none found, the built-in defaults hold".to_owned(), |path| path.display().to_string());
+    let shown = path.as_ref().map(|path| path.display().to_string());
+    let source = shown.unwrap_or_else(|| "none found, the built-in defaults hold".to_owned());
     let mut said = vec![format!("configuration  ok: {source}")];
     if let Some(listen) = config.http.listen {
         said.push(format!("metrics        will be served at http://{listen}/metrics"));
     }
     check_paths(&config, &mut said)?;
-    let (credentials, source) = credentials::load(&config)?;
-    said.push(format!("credentials    ok: access key {} from {source}", credentials.access_key_id));
-    let service = Service::new(&config, Clock::system(), Provider::new(&config, (credentials, source)))
-        .context("setting up TLS; are root certificates installed (on Debian, the package ca-certificates)?")?;
+    let prepared = credentials::prepare_as_the_service(&config, path.as_deref().and_then(instance))?;
+    let source = prepared.source().clone();
+    let service = Service::new(&config, Clock::system(), Provider::new(prepared))?;
+    let key = service.keys().current();
+    said.push(match key.is_valid() {
+        true => format!("credentials    ok: access key …{} from {source}", key.credentials.tail()),
+        false => {
+            format!("credentials    to be asked for over the network: {source}; `prefetchd check --online` does it now")
+        }
+    });
     runtime()?.block_on(async {
         said.push(check_database(config.database.url.path()).await?);
-        if args.online {
-            said.push(check_online(&config, &service).await?);
-        }
-        Ok(said)
+        let mut findings = if args.online { online::ask(&config, &service).await? } else { Findings::default() };
+        said.append(&mut findings.well);
+        Ok(Findings { well: said, ..findings })
     })
+}
+
+/// The name of the instance that reads this configuration, `prefetchd@NAME.service`; none of the plain service.
+fn instance(config: &Path) -> Option<&str> {
+    let is_systems = config.parent() == Path::new(crate::config::SYSTEM_PATH).parent();
+    let name = config.file_stem()?.to_str()?;
+    (is_systems && name != "prefetchd").then_some(name)
 }
 
 fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
@@ -120,22 +134,5 @@ async fn check_database(path: &Path) -> anyhow::Result<String> {
             Ok(format!("database       ok: {} (will be made)", path.display()))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-async fn check_online(config: &Config, service: &Service) -> anyhow::Result<String> {
-    let said = service.quota().await;
-    let url = config.api.endpoint.url();
-    if let Err(fault) = &said
-        && fault.http_status.is_none()
-    {
-        let why = fault.message.as_deref().unwrap_or_default();
-        return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
-    }
-    let unlike = PauseWhy::Text("it does not answer like the API; is [api] endpoint right?".to_owned());
-    match still_paused(&said, &unlike) {
-        Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {}", words::pause(&why).en))),
-        Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {}", words::pause(&why).en))),
-        None => Ok(format!("service        ok: {url} takes the credentials")),
     }
 }

@@ -1,4 +1,4 @@
-//! Percent-encoding by RFC 3986 as the signature wants it, and the signature itself (VOD-API.md, "Signature").
+//! `SignatureVersion=1.0` (VOD-API.md, "Signature").
 //!
 //! A parameter's value stands percent-encoded in the form and percent-encoded twice in the string that is signed. Both
 //! are written in one pass over the bytes from two tables, without a string in between: a batch of 1,000 URLs is
@@ -9,13 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-/// Upper-case hex digits, as the rules demand.
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
-
-/// Whether a byte stays as it is: `A-Z a-z 0-9 - _ . ~`.
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
-}
+use super::{HEX, is_unreserved};
 
 /// How a byte is written: the bytes and how many of them count.
 type Spelling = ([u8; 5], u8);
@@ -52,7 +46,7 @@ fn push(out: &mut Vec<u8>, text: &str, table: &[Spelling; 256]) {
 }
 
 /// Encodes parameters as a form body and signs them with the method `POST`; the signature is the body's last parameter.
-pub(super) fn signed_form(parameters: &mut [(&str, &str)], access_key_secret: &str) -> Vec<u8> {
+pub fn signed_form(parameters: &mut [(&str, &str)], access_key_secret: &str) -> Vec<u8> {
     // Names are plain words, so that sorting them is sorting their encoded bytes.
     parameters.sort_unstable();
     let size: usize = parameters.iter().map(|(name, value)| name.len() + value.len() + 2).sum();

@@ -1,0 +1,125 @@
+//! `prefetchd check --online`: what the service says to this key, by free calls alone.
+
+use super::super::failure;
+use crate::config::Config;
+use crate::exit;
+use crate::model::{AccountFault, PauseWhy, rfc3339};
+use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
+use crate::submit::still_paused;
+use crate::words;
+
+/// Pages of domains that are asked for at most; an account with more has better places to look at them.
+const PAGES_MAX: u32 = 4;
+
+/// Domains that are named at most.
+const DOMAINS_SHOWN: usize = 20;
+
+/// What was found, and what is amiss without being a reason not to start.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) well: Vec<String>,
+    pub(super) amiss: Vec<String>,
+}
+
+/// Asks for the key and the service, with one call an operation.
+pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Findings> {
+    let mut findings = Findings::default();
+    findings.well.push(key(service).await?);
+    let url = config.api.endpoint.url();
+    let quota = service.quota().await;
+    refused(&quota, url)?;
+    findings.well.push(format!("service        ok: {url} takes the credentials"));
+    if let Some(left) =
+        findings.permitted(quota, "vod:DescribeVodRefreshQuota", "what is left of the day is counted here alone")
+    {
+        let Quota { a_day, remains } = left;
+        findings.well.push(format!("quota          prefetch: {remains} of {a_day} left today"));
+    }
+    let domains = domains(service).await;
+    if let Some((rows, total)) =
+        findings.permitted(domains, "vod:DescribeVodUserDomains", "which domains are online is learned from refusals")
+    {
+        findings.well.push(format!("domains        {total}{}", shown(&rows, total)));
+    }
+    let now = service.clock().now();
+    let query = TaskQuery { page_size: 1, ..TaskQuery::first(Window::all(now)) };
+    let tasks = service.tasks(&query).await;
+    let without = "URLs stay submitted, and nobody sees them become warm";
+    if findings.permitted(tasks, "vod:DescribeVodRefreshTasks", without).is_some() {
+        findings.well.push("tasks          ok: they can be asked for".to_owned());
+    }
+    findings.well.push("permissions    vod:PreloadVodObjectCaches is not tried, since that costs a request".to_owned());
+    Ok(findings)
+}
+
+/// Which key there is, and until when.
+async fn key(service: &Service) -> anyhow::Result<String> {
+    let keys = service.keys();
+    let key = keys.fetch().await.map_err(|none| failure(exit::UNAVAILABLE, none.to_string()))?;
+    let state = keys.state();
+    let until = state.ends_at.map_or("does not end by itself".to_owned(), |at| format!("valid until {}", rfc3339(at)));
+    Ok(format!("key            ok: …{} from {}, {until}", key.credentials.tail(), state.source))
+}
+
+/// What the quota's answer says against the key or the account as a whole.
+fn refused(said: &Result<Quota, Fault>, url: &url::Url) -> anyhow::Result<()> {
+    if let Err(fault) = said
+        && fault.http_status.is_none()
+    {
+        let why = fault.message.as_deref().unwrap_or_default();
+        return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
+    }
+    let unlike = PauseWhy::Text("it does not answer like the API; is [api] endpoint right?".to_owned());
+    match still_paused(said, &unlike) {
+        Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {}", words::pause(&why).en))),
+        Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {}", words::pause(&why).en))),
+        None => Ok(()),
+    }
+}
+
+async fn domains(service: &Service) -> Result<(Vec<DomainRow>, u64), Fault> {
+    let (mut rows, mut total) = (Vec::new(), 0);
+    for page in 1..=PAGES_MAX {
+        let page = service.domains(page).await?;
+        total = page.total;
+        let is_last = page.rows.is_empty();
+        rows.extend(page.rows);
+        if is_last || rows.len() as u64 >= total {
+            break;
+        }
+    }
+    Ok((rows, total))
+}
+
+fn shown(rows: &[DomainRow], total: u64) -> String {
+    let named: Vec<String> =
+        rows.iter().take(DOMAINS_SHOWN).map(|row| format!("{} ({})", row.name, row.status)).collect();
+    let more = total.saturating_sub(named.len() as u64);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if named.is_empty() {
+        ": the account has none that VOD accelerates".to_owned()
+    } else {
+        format!(": {}{more}", named.join(", "))
+    }
+}
+
+impl Findings {
+    /// What was asked for; a permission that is missing, or another refusal, is amiss.
+    fn permitted<T>(&mut self, said: Result<T, Fault>, permission: &str, without: &str) -> Option<T> {
+        let fault = match said {
+            Ok(said) => return Some(said),
+            Err(fault) => fault,
+        };
+        let code = fault.code.as_deref().unwrap_or("no code");
+        self.amiss.push(match fault.of_the_account() {
+            Some(AccountFault::Forbidden) => {
+                format!(
+                    "permission     missing: {permission} ({code}); add it to the key's RAM policy: \
+                     without it {without}"
+                )
+            }
+            _ => format!("{permission}: {} ({code})", fault.class),
+        });
+        None
+    }
+}

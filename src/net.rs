@@ -1,0 +1,79 @@
+//! HTTP clients, for whoever calls out: which certificates are trusted, which TLS is spoken, and which proxy is used.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+
+use reqwest::{Certificate, ClientBuilder, Proxy, tls};
+
+use crate::config::{Api, Endpoint};
+
+/// An HTTP client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// TLS cannot be set up, e.g. because the system has no root certificates.
+    #[error("setting up TLS: {0}; are root certificates installed (on Debian, the package ca-certificates)?")]
+    Tls(#[from] reqwest::Error),
+    /// The file of `[api] ca_file` holds no certificates.
+    #[error("[api] ca_file {path}: {what}; it has to hold certificates in PEM")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
+}
+
+/// An HTTP client to be configured, with `ring` as its cryptography and TLS 1.2 at least. One for plain HTTP to this
+/// machine uses neither a proxy nor root certificates, which a small system may not have.
+pub fn http_builder(plain: bool) -> ClientBuilder {
+    // A second installation is refused, and the first one is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().tls_version_min(tls::Version::TLS_1_2);
+    if plain { builder.no_proxy().tls_certs_only([]) } else { builder }
+}
+
+/// A client for this endpoint, to be configured further. It trusts the system's root certificates (or `SSL_CERT_FILE`'s)
+/// and those of `[api] ca_file`, and uses the proxy of `[api] proxy`, else of the environment. This machine is never
+/// reached by a proxy.
+///
+/// # Errors
+///
+/// `[api] ca_file` cannot be read or holds no certificate.
+pub fn builder_for(endpoint: &Endpoint, api: &Api) -> Result<ClientBuilder, Error> {
+    let is_plain = endpoint.url().scheme() == "http";
+    if is_plain && endpoint.is_loopback() {
+        return Ok(http_builder(true));
+    }
+    let mut builder = http_builder(false);
+    if is_plain {
+        builder = builder.tls_certs_only([]);
+    } else if let Some(path) = &api.ca_file {
+        let wrong = |what: String| Error::CaFile { path: path.clone(), what };
+        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(wrong("there is no certificate in it".to_owned()));
+        }
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if endpoint.is_loopback() {
+        return Ok(builder.no_proxy());
+    }
+    match &api.proxy {
+        Some(proxy) => Ok(builder.proxy(Proxy::all(proxy.url().clone())?)),
+        None => Ok(builder),
+    }
+}
+
+/// What became of a call, and what caused it, without the URL: that is configured, and a proxy's may hold a password.
+pub fn in_words(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() { "timed out" } else { "failed" };
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes.dedup();
+    format!("the call {what}: {}", if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") })
+}

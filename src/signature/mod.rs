@@ -1,0 +1,16 @@
+//! How a call proves who makes it: pure functions from parameters, secret and moment to bytes. The service's client and
+//! the source that assumes roles sign with them; the sandbox checks with code of its own.
+
+mod v1;
+mod v3;
+
+pub use v1::signed_form;
+pub use v3::{Envelope, form, query, signed_headers};
+
+/// Upper-case hex digits, as the rules demand.
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Whether a byte stays as it is: `A-Z a-z 0-9 - _ . ~`.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
