@@ -32,9 +32,9 @@ pub fn http_builder(plain: bool) -> ClientBuilder {
     if plain { builder.no_proxy().tls_certs_only([]) } else { builder }
 }
 
-/// A client for this endpoint, to be configured further. It trusts the system's root certificates (or `SSL_CERT_FILE`'s)
-/// and those of `[api] ca_file`, and uses the proxy of `[api] proxy`, else of the environment. This machine is never
-/// reached by a proxy.
+/// A client for this endpoint, to be configured further. It trusts the system's root certificates (or those of
+/// `SSL_CERT_FILE`) and those of `[api] ca_file`, and uses the proxy of `[api] proxy`, else of the environment. This
+/// machine is never reached by a proxy.
 ///
 /// # Errors
 ///

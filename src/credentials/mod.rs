@@ -41,6 +41,9 @@ pub const SECRET_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 /// The token of temporary (STS) credentials.
 pub const TOKEN_VARIABLE: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 
+/// What the names of all variables begin with that keys, and addresses of keys, stand in.
+pub const VARIABLES: &str = "ALIBABA_CLOUD_";
+
 /// Where systemd says that it put a service's credentials.
 const DIRECTORY_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
@@ -165,8 +168,7 @@ impl Places {
 
     /// What there is to choose from; with it, what systemd has loaded or would load.
     fn look_around(&self) -> Result<(World, Option<(Credentials, Source)>), Error> {
-        let is_ours =
-            |name: &str| name.starts_with("ALIBABA_CLOUD_") || name.starts_with("PREFETCHD_") || name == "HOME";
+        let is_ours = |name: &str| name.starts_with(VARIABLES) || name.starts_with("PREFETCHD_") || name == "HOME";
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let variables = variables.filter(|(name, _)| is_ours(name)).collect::<std::collections::BTreeMap<_, _>>();

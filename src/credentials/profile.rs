@@ -34,7 +34,8 @@ struct Profile {
     expired_seconds: u32,
     sts_region: String,
     enable_vpc: Option<bool>,
-    source_profile: String,
+    #[serde(rename = "source_profile")]
+    source: String,
     oidc_provider_arn: String,
     oidc_token_file: String,
 }
@@ -87,7 +88,7 @@ impl File<'_> {
             "AK" | "StsToken" => self.key(profile),
             "RamRoleArn" => Ok(Way::Assumed(self.role(profile)?, Box::new(self.key(profile)?))),
             "ChainableRamRoleArn" => {
-                let source = self.needed(profile, "source_profile", &profile.source_profile)?;
+                let source = self.needed(profile, "source_profile", &profile.source)?;
                 let with = self.way(&source, seen)?;
                 Ok(Way::Assumed(self.role(profile)?, Box::new(with)))
             }

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::outbox::{self, Notice};
 use crate::clock::Clock;
-use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
+use crate::credentials::VARIABLES;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::store::{self, Store};
 
@@ -128,11 +128,12 @@ fn command(settings: &Settings) -> Option<Vec<String>> {
 /// and no credentials.
 async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("it is empty")?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(VARIABLES)) {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(arguments)
-        .env_remove(ID_VARIABLE)
-        .env_remove(SECRET_VARIABLE)
-        .env_remove(TOKEN_VARIABLE)
         .env_remove("CREDENTIALS_DIRECTORY")
         .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::piped())

@@ -149,7 +149,8 @@ fn each_source_gives_a_key_that_the_service_takes_and_check_says_which_it_was() 
         ("ALIBABA_CLOUD_SECURITY_TOKEN", "short-t0k3n+/="),
     ];
     let role = format!("role_arn = \"{ROLE}\"\n");
-    let cases: Vec<(String, &[(&str, &str)], &str)> = vec![
+    type Case<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("source = \"env\"\n".into(), &direct, "from the environment, does not end by itself"),
         (format!("source = \"file\"\nfile = \"{home}/key\"\n{role}"), &[], "assumed with the key file"),
         ("source = \"oidc\"\n".into(), &oidc, "from the OIDC role acs:ram::1:role/prefetch, valid until 2"),

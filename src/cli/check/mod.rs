@@ -49,11 +49,11 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Findings> {
     let source = prepared.source().clone();
     let service = Service::new(&config, Clock::system(), Provider::new(prepared))?;
     let key = service.keys().current();
-    said.push(match key.is_valid() {
-        true => format!("credentials    ok: access key …{} from {source}", key.credentials.tail()),
-        false => {
-            format!("credentials    to be asked for over the network: {source}; `prefetchd check --online` does it now")
-        }
+    said.push(if key.is_valid() {
+        format!("credentials    ok: access key …{} from {source}", key.credentials.tail())
+    } else {
+        let how = "`prefetchd check --online` does it now";
+        format!("credentials    to be asked for over the network: {source}; {how}")
     });
     runtime()?.block_on(async {
         said.push(check_database(config.database.url.path()).await?);
