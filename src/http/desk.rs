@@ -129,10 +129,10 @@ impl Desk {
             idle: self.heartbeat.idle(),
         };
         let seen = read.as_ref().map(|(seen, _)| seen);
-        let pause = seen.ok().and_then(|seen| seen.standing.pause.as_ref());
+        let standing = seen.ok().map(|seen| &seen.standing);
         let ails = match &lost {
             Some(lost) => vec![one_line(&lost.to_string())],
-            None => not_ready(read.as_ref().err(), trouble.as_ref(), pause),
+            None => not_ready(read.as_ref().err(), trouble.as_ref(), standing),
         };
         let metrics = metrics::page(&facts, seen.ok());
         Pages {
@@ -151,6 +151,9 @@ impl Desk {
         let standing = ledger::standing(&mut pool.acquire().await?, Lane::Prefetch, now).await?;
         let in_flight = ledger::in_flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
         let flight = ledger::flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
+        let mut conn = pool.acquire().await?;
+        let mut report = read_report(&mut conn, FILES).await?;
+        report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let seen = Seen {
             census: queue::census(pool).await?,
             spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,
@@ -158,10 +161,9 @@ impl Desk {
             flight: (in_flight, flight.map(|flight| flight.size.limit())),
             last_accepted: ledger::last_accepted(pool, Lane::Prefetch).await?,
             concerns: status::concerns(pool).await?,
+            risk: report.forecast.as_ref().map_or((0, 0), |forecast| (forecast.missed, forecast.cold)),
+            warm: status::warm_time(&mut conn).await?,
         };
-        let mut conn = pool.acquire().await?;
-        let mut report = read_report(&mut conn, FILES).await?;
-        report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
         Ok((seen, report + "\n"))
     }

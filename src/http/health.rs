@@ -1,6 +1,6 @@
 //! When the daemon is well and when it is ready: pure, in the words that are answered.
 
-use crate::schedule::Pause;
+use crate::schedule::Standing;
 use crate::stage::Late;
 use crate::telemetry::one_line;
 use crate::words;
@@ -13,11 +13,18 @@ pub(super) fn standing_still(late: &[Late]) -> Vec<String> {
 }
 
 /// Why what is dropped now would not be sent as it should; nothing if it would.
-pub(super) fn not_ready(unread: Option<&String>, unwritten: Option<&String>, pause: Option<&Pause>) -> Vec<String> {
+pub(super) fn not_ready(
+    unread: Option<&String>,
+    unwritten: Option<&String>,
+    standing: Option<&Standing>,
+) -> Vec<String> {
     let unread = unread.map(|why| format!("the database cannot be read: {}", one_line(why)));
     let unwritten = unwritten.map(|why| format!("the database cannot be written: {}", one_line(why)));
-    let paused = pause.map(|pause| format!("paused: {}", one_line(&words::pause(&pause.why).en)));
-    [unread, unwritten, paused].into_iter().flatten().collect()
+    let paused = standing.and_then(|standing| standing.pause.as_ref());
+    let paused = paused.map(|pause| format!("paused: {}", one_line(&words::pause(&pause.why).en)));
+    let stopped = standing.and_then(|standing| standing.stopped.as_ref());
+    let stopped = stopped.map(|stopped| format!("paused by {}: {}", one_line(&stopped.by), one_line(&stopped.why)));
+    [unread, unwritten, stopped, paused].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -25,7 +32,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{PauseWhy, Time};
+    use crate::model::{PauseWhy, Stopped, Time};
+    use crate::schedule::Pause;
     use crate::stage::Name;
 
     #[test]
@@ -41,8 +49,13 @@ mod tests {
     fn each_reason_is_one_line_whatever_stands_in_it() {
         let pause = Pause { why: PauseWhy::Text("bad\u{1b}[2J\nkey".to_owned()), probe_at: Time::MIN_UTC };
         let trouble = "locked".to_owned();
-        let ails = not_ready(None, Some(&trouble), Some(&pause));
+        let standing = Standing { pause: Some(pause), ..Standing::default() };
+        let ails = not_ready(None, Some(&trouble), Some(&standing));
         assert_eq!(ails, ["the database cannot be written: locked", "paused: bad\\u{1b}[2J\\nkey"]);
         assert_eq!(not_ready(None, None, None), Vec::<String>::new());
+        let by = "alice (uid 1000)".to_owned();
+        let stopped = Stopped { why: "origin\ndown".to_owned(), by, since: Time::MIN_UTC };
+        let standing = Standing { stopped: Some(stopped), ..Standing::default() };
+        assert_eq!(not_ready(None, None, Some(&standing)), ["paused by alice (uid 1000): origin\\ndown"]);
     }
 }

@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 use crate::meters;
 use crate::model::{AccountFault, PauseWhy, Time, UrlState};
 use crate::queue::Census;
-use crate::schedule::{Observation, Pause, Policy, Spent, Standing, Unit, drift};
+use crate::schedule::{Left, Observation, Pause, Policy, Spent, Standing, Unit, WarmTime, drift, really_left};
 use crate::stage::Name;
 use crate::status::Concerns;
 
@@ -23,6 +23,10 @@ pub(super) struct Seen {
     /// URLs on their way, and how many of them the service's queue takes, where that is known.
     pub(super) flight: (u32, Option<u32>),
     pub(super) concerns: Concerns,
+    /// URLs whose deadline will be missed, and those that may not be warm by theirs, if nothing goes wrong.
+    pub(super) risk: (u64, u64),
+    /// How long it takes from submission to warm, of the last tasks.
+    pub(super) warm: Option<WarmTime>,
 }
 
 /// What is known without it.
@@ -47,9 +51,11 @@ pub(super) fn page(facts: &Facts<'_>, seen: Option<&Seen>) -> String {
     process(&sheet, facts, seen.is_some());
     if let Some(seen) = seen {
         queue(&sheet, seen, facts.now);
-        budget(&sheet, &seen.spent, facts);
+        let left = really_left(facts.policy, &seen.spent, &seen.standing);
+        budget(&sheet, &seen.spent, left, facts);
         quota(&sheet, seen.spent.observed.as_ref(), seen.standing.unit);
         account(&sheet, seen);
+        ahead(&sheet, seen);
     }
     let mut families = sheet.0.gather();
     families.extend(meters::gather());
@@ -116,15 +122,15 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
     }
 }
 
-fn budget(sheet: &Sheet, spent: &Spent, facts: &Facts<'_>) {
+fn budget(sheet: &Sheet, spent: &Spent, left: Left, facts: &Facts<'_>) {
     let limit = facts.policy.requests_per_day;
     for (name, help, n) in [
         ("prefetchd_budget_requests_limit", "Requests that the budget day may cost.", limit),
         ("prefetchd_budget_requests_used", "Requests charged to the budget day.", spent.requests),
         (
             "prefetchd_budget_requests_remaining",
-            "Requests left of the budget day.",
-            limit.saturating_sub(spent.requests),
+            "Requests really left of the budget day: of the limit and of the service's quota, whoever spent the rest.",
+            left.requests,
         ),
         ("prefetchd_budget_urls_used", "URLs charged to the budget day.", spent.urls),
         (
@@ -134,6 +140,10 @@ fn budget(sheet: &Sheet, spent: &Spent, facts: &Facts<'_>) {
         ),
     ] {
         sheet.gauge(name, help, f64::from(n));
+    }
+    if left.urls < u32::MAX {
+        let help = "URLs really left of the budget day, where they are limited.";
+        sheet.gauge("prefetchd_budget_urls_remaining", help, f64::from(left.urls));
     }
     if let Some(limit) = facts.policy.urls_per_day {
         sheet.gauge("prefetchd_budget_urls_limit", "URLs that the budget day may cost.", f64::from(limit));
@@ -168,9 +178,12 @@ fn quota(sheet: &Sheet, observed: Option<&Observation>, unit: Option<Unit>) {
 
 fn account(sheet: &Sheet, seen: &Seen) {
     let reason = seen.standing.pause.as_ref().map(pause_word);
+    let stopped = seen.standing.stopped.is_some();
     let reasons = AccountFault::VARIANTS.iter().map(|fault| fault.word()).chain([OTHER]);
     let paused = reasons.map(|word| ([word], f64::from(u8::from(reason == Some(word)))));
-    sheet.family("prefetchd_paused", "1 while submitting is paused by a fault of the account.", ["reason"], paused);
+    let paused = paused.chain([([STOPPED], f64::from(u8::from(stopped)))]);
+    let help = "1 while submitting is paused, by a fault of the account or (stopped) by the operator.";
+    sheet.family("prefetchd_paused", help, ["reason"], paused);
     let (in_flight, limit) = seen.flight;
     let help = "URLs that were accepted, or may have been, and whose end was not seen.";
     sheet.gauge("prefetchd_in_flight_urls", help, f64::from(in_flight));
@@ -180,6 +193,21 @@ fn account(sheet: &Sheet, seen: &Seen) {
     let help = "Calls that failed in a row.";
     sheet.gauge("prefetchd_failures_in_a_row", help, f64::from(seen.standing.failures));
 }
+
+/// What is to come, and how long it takes.
+fn ahead(sheet: &Sheet, seen: &Seen) {
+    let (missed, cold) = seen.risk;
+    let rows = [(["missed"], missed as f64), (["cold"], cold as f64)];
+    let help = "URLs that will miss their deadline by the forecast, or (cold) be sent in time and perhaps not be warm.";
+    sheet.family("prefetchd_deadline_risk_urls", help, ["kind"], rows);
+    let (median, most) = seen.warm.map_or((0, 0), |warm| (warm.median_seconds, warm.p95_seconds));
+    let rows = [(["0.5"], median as f64), (["0.95"], most as f64)];
+    let help = "Seconds from submission to warm, of the tasks of the last 500 submissions; 0 before 20 have ended.";
+    sheet.family("prefetchd_warm_seconds", help, ["quantile"], rows);
+}
+
+/// A pause by the operator.
+const STOPPED: &str = "stopped";
 
 /// What is none of the faults that are known.
 const OTHER: &str = "other";
@@ -266,6 +294,8 @@ mod tests {
             last_accepted: None,
             flight: (70, Some(100)),
             concerns: Concerns { in_doubt: 2, ..Concerns::default() },
+            risk: (3, 4),
+            warm: Some(WarmTime { median_seconds: 300, p95_seconds: 900, tasks: 20 }),
         }
     }
 
@@ -281,7 +311,11 @@ mod tests {
         for (metric, expected) in [
             ("prefetchd_urls{priority=\"urgent\",state=\"pending\"}", 1.0),
             ("prefetchd_urls{priority=\"urgent\",state=\"held\"}", 8.0),
-            ("prefetchd_budget_requests_remaining", 493.0),
+            // The service has 490 left after 7 calls: others spent three.
+            ("prefetchd_budget_requests_remaining", 490.0),
+            ("prefetchd_deadline_risk_urls{kind=\"missed\"}", 3.0),
+            ("prefetchd_warm_seconds{quantile=\"0.95\"}", 900.0),
+            ("prefetchd_paused{reason=\"stopped\"}", 0.0),
             ("prefetchd_quota_drift", 3.0),
             ("prefetchd_quota_unit_info{unit=\"requests\"}", 1.0),
             ("prefetchd_oldest_pending_age_seconds", 600.0),

@@ -33,7 +33,8 @@ const PICK_SUSPECTS: &str = "
       and iif(deadline is null, true, deadline > ?2)";
 
 const LEASE: &str = "
-    update urls set state = 1, submission_id = ?1, attempts = attempts + 1
+    update urls set state = 1, submission_id = ?1, attempts = attempts + 1,
+        reason = null, reason_code = null, reason_with = null
     where url_id in (select value from json_each(?2))";
 
 const LEASED: &str = "

@@ -18,7 +18,7 @@ pub use forecast::{
     Assumption, DayForecast, DeadlineForecast, FileForecast, FileWish, Forecast, Group, Outlook, WarmTime, forecast,
 };
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
-pub use quota::{Observation, Refused, Unit, drift, learn, refusals_cost};
+pub use quota::{Left, Observation, Refused, Unit, drift, learn, really_left, refusals_cost};
 pub use ready::Ready;
 
 use std::time::Duration;

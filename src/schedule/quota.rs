@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 use strum::IntoStaticStr;
 
-use super::{Spent, Standing};
+use super::{Policy, Spent, Standing};
 use crate::model::{Time, WaitWhy};
 
 /// With the unit known, what is left is asked for again after so long: others may spend too.
@@ -54,9 +54,9 @@ pub struct Refused {
     pub urls: u32,
 }
 
-/// What is left of a day, for one batch.
+/// What is left of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
+pub struct Left {
     /// Calls.
     pub requests: u32,
     /// URLs.
@@ -80,6 +80,23 @@ pub(super) fn left(observed: &Observation, standing: &Standing, spent: &Spent) -
         Some(Unit::Urls) => Left { requests: u32::MAX, urls },
         None => Left { requests, urls },
     }
+}
+
+/// What is really left of the day, whoever spent the rest: of the configured limits and of the service's quota. Where
+/// either meter has nothing left, neither has. [`u32::MAX`] URLs: they are not limited.
+pub fn really_left(policy: &Policy, spent: &Spent, standing: &Standing) -> Left {
+    let none = Left { requests: 0, urls: 0 };
+    let mut all = Left {
+        requests: policy.requests_per_day.saturating_sub(spent.requests),
+        urls: policy.urls_per_day.map_or(u32::MAX, |limit| limit.saturating_sub(spent.urls)),
+    };
+    if let Some(observed) = &spent.observed {
+        let left = left(observed, standing, spent);
+        // While the unit is unknown, what is left caps both; only one of them is true.
+        let requests = if standing.unit.is_none() { all.requests } else { left.requests };
+        all = Left { requests: all.requests.min(requests), urls: all.urls.min(left.urls) };
+    }
+    if spent.exhausted.is_some() || all.requests == 0 || all.urls == 0 { none } else { all }
 }
 
 /// What the drop between two words of one day tells about the unit; none if it tells nothing for certain.
@@ -148,7 +165,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{BudgetDay, DayStart, from_millis};
+    use crate::model::{BudgetDay, from_millis};
+
+    #[test]
+    fn what_others_spent_is_not_left() {
+        let policy = Policy::from(&crate::config::Config::default());
+        let day = BudgetDay::of(from_millis(1_000_000), policy.day_starts);
+        let observed = Observation { quota: 500, remain: 2, at: from_millis(0), requests: 2, urls: 1_004 };
+        let spent = Spent { requests: 3, urls: 2_004, observed: Some(observed), ..Spent::nothing(day) };
+        let requests = Standing { unit: Some(Unit::Requests), ..Standing::default() };
+        assert_eq!(really_left(&policy, &spent, &requests), Left { requests: 1, urls: u32::MAX });
+        let urls = Standing { unit: Some(Unit::Urls), ..Standing::default() };
+        assert_eq!(really_left(&policy, &spent, &urls), Left { requests: 0, urls: 0 });
+        let unknown = really_left(&policy, &Spent { requests: 2, urls: 1_004, ..spent.clone() }, &Standing::default());
+        assert_eq!(unknown, Left { requests: 498, urls: 2 });
+        let said = Spent { exhausted: Some("QuotaExceeded".to_owned()), ..spent };
+        assert_eq!(really_left(&policy, &said, &requests).requests, 0);
+        assert_eq!(really_left(&policy, &Spent::nothing(said.day), &requests).requests, 500);
+    }
+    use crate::model::DayStart;
 
     fn seen(quota: u64, remain: u64, requests: u32, urls: u32) -> Observation {
         Observation { quota, remain, at: from_millis(0), requests, urls }

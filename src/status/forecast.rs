@@ -113,7 +113,11 @@ pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_ma
 }
 
 /// How long it usually takes from submission to warm; none before enough tasks have ended.
-async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
     let seconds: Vec<i64> = sqlx::query_scalar(WARM).fetch_all(conn).await?;
     let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
     Ok(at(50).zip(at(95)).filter(|_| seconds.len() >= WARM_TASKS_MIN).map(|(median_seconds, p95_seconds)| WarmTime {

@@ -19,7 +19,7 @@ pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileStory, Found, LineSaid, Said, find};
-pub use forecast::{ForecastReport, Prospect, Risk, names, prospect};
+pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::{Need, quoted};

@@ -421,3 +421,18 @@ fn a_thousand_connections_that_ask_nothing_keep_no_probe_out() {
     drop(idle);
     world.stop(daemon);
 }
+
+#[test]
+fn an_operators_pause_is_a_metric_and_not_ready() {
+    let world = World::new("", LISTEN);
+    let _daemon = world.ready_daemon();
+    let address = address(&world);
+    let stopped = || get(address, "/metrics").body.contains("prefetchd_paused{reason=\"stopped\"} 1");
+    assert!(!stopped());
+    assert!(world.run(&["pause", "--reason", "origin down"]).status.success());
+    world.wait("the metric of the pause", stopped);
+    let ready = get(address, "/readyz");
+    assert!(ready.status == 503 && ready.body.contains(": origin down"), "{}", ready.body);
+    assert!(world.run(&["resume"]).status.success());
+    world.wait("to be ready again", || get(address, "/readyz").status == 200);
+}
