@@ -1,7 +1,7 @@
-//! Latency: from the rename of an urgent file of 100 URLs to the service's acceptance, through the built binary against the
-//! sandbox: idle, while millions of lines are read, behind many small files, beside a `cancel` of a million URLs, beside a prune.
-//! Run: `cargo bench --bench latency`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything; a word chooses what runs
-//! (`cargo bench --bench latency -- idle lines files cancel prune`).
+//! Latency: from the rename of an urgent file of 100 URLs to the service's acceptance, through the built binary against
+//! the sandbox: idle, while millions of lines are read, behind many small files, beside a `cancel` of a million URLs,
+//! beside a prune. Run: `cargo bench --bench latency`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything; a
+//! word chooses what runs (`cargo bench --bench latency -- idle lines files cancel prune`).
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -75,7 +75,8 @@ impl World {
         let endpoint = lines.next().unwrap().unwrap().trim_start_matches("listening on ").to_owned();
         std::thread::spawn(move || lines.for_each(drop));
         let config = format!(
-            "[api]\nendpoint = \"{endpoint}\"\n[spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
+            "[api]\nendpoint = \"{endpoint}\"\n[spool]\ndir = \"{0}/spool\"\n\
+             [database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
              [budget]\nreserve = 490\nreserve_until = \"23:59\"\n[schedule]\nbatch_urls_max = 100\n",
             dir.path().display()
         );

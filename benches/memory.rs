@@ -1,7 +1,7 @@
-//! Memory: the daemon's peak while it reads one file, by what stands in the file, through the built binary; and the size of the
-//! receipt. Each file has a daemon and a database of its own.
-//! Run: `cargo bench --bench memory`; `PREFETCHD_BENCH_SHORT=1` takes a hundredth of the lines; words choose what runs
-//! (`cargo bench --bench memory -- labels domains`).
+//! Memory: the daemon's peak while it reads one file, by what stands in the file, through the built binary; and the
+//! size of the receipt. Each file has a daemon and a database of its own. Run: `cargo bench --bench memory`;
+//! `PREFETCHD_BENCH_SHORT=1` takes a hundredth of the lines; words choose what runs (`cargo bench --bench memory --
+//! labels domains`).
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]

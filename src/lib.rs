@@ -8,11 +8,12 @@
 //!                                  why not
 //! ```
 //!
-//! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`]. They hand each
-//! other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and [`credentials`] go in, [`service`] is the API's client,
-//! [`store`] opens the database, [`status`] is what is told, [`http`] serves it with the counts of [`meters`], [`daemon`] runs
-//! the stages, [`cli`] is what a user types, and [`sandbox`] stands in for the service. [`stage`] is the one
-//! loop that the stages run in, with their heartbeat and settings. [`net`] makes HTTP clients and [`signature`] signs.
+//! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`].
+//! They hand each other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and
+//! [`credentials`] go in, [`service`] is the API's client, [`store`] opens the database, [`status`] is what is told,
+//! [`http`] serves it with the counts of [`meters`], [`daemon`] runs the stages, [`cli`] is what a user types, and
+//! [`sandbox`] stands in for the service. [`stage`] is the one loop that the stages run in, with their heartbeat and
+//! settings.
 
 #![cfg_attr(
     test,

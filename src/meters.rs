@@ -121,7 +121,8 @@ impl Meters {
             "Lines of dropped files that were read since the start, by what became of them.",
             "result",
         );
-        let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have been lost, or was surely not sent.";
+        let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have \
+                    been lost, or was surely not sent.";
         let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());
         let calls = HistogramVec::new(calls, &["operation", "result"]).expect("name and labels are valid");
         let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("the name is valid");

@@ -1,5 +1,5 @@
-//! No bytes make the reader of files panic: packed or not, in any encoding, as text, JSON lines or CSV. What it gives has keys that
-//! were asked for and URLs that parse again to themselves.
+//! No bytes make the reader of files panic: packed or not, in any encoding, as text, JSON lines or CSV. What it gives
+//! has keys that were asked for and URLs that parse again to themselves.
 
 #![no_main]
 

@@ -8,15 +8,16 @@ use crate::{credentials, daemon, exit, telemetry};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
-    /// Run as root all the same: what the daemon makes then belongs to root
+    /// Run as root all the same; the files that the daemon makes then belong to root
     #[arg(long)]
     allow_root: bool,
 }
 
 pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32> {
     if rustix::process::geteuid().is_root() && !args.allow_root {
-        let message = "started as root, which it neither needs nor should be: start the service (`systemctl start prefetchd`), \
-                       or run it as the service's user (`runuser -u prefetchd -- prefetchd run`); --allow-root goes on all the same";
+        let message = "started as root, which prefetchd does not need: start the service (`systemctl start \
+                       prefetchd`), or run it as the service's user (`runuser -u prefetchd -- prefetchd run`); \
+                       `--allow-root` starts it as root all the same";
         return Err(failure(exit::CONFIG, message));
     }
     let (config, path) = load(config)?;

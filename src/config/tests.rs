@@ -118,8 +118,11 @@ fn a_loopback_endpoint_may_be_plain_http() {
 fn a_reload_takes_what_can_change_and_names_what_waits_for_a_restart() {
     let running = Config::default();
     let read = Config::from_toml(
-        "[api]\nendpoint = \"https://vod.example.com\"\ntimeout = \"5s\"\n[spool]\ndir = \"/elsewhere\"\nkeep = \"1d\"\n\
-         [database]\nurl = \"sqlite:/elsewhere.db\"\n[budget]\nrequests_per_day = 7\n[http]\nlisten = \"127.0.0.1:1\"\n",
+        "[api]\nendpoint = \"https://vod.example.com\"\ntimeout = \"5s\"\n\
+         [spool]\ndir = \"/elsewhere\"\nkeep = \"1d\"\n\
+         [database]\nurl = \"sqlite:/elsewhere.db\"\n\
+         [budget]\nrequests_per_day = 7\n\
+         [http]\nlisten = \"127.0.0.1:1\"\n",
     );
     let (config, waiting) = read.expect("valid").reloaded(&running);
     assert_eq!(waiting, ["[api] endpoint", "[spool] dir", "[database] url", "[http] listen"]);

@@ -5,7 +5,8 @@
 //! is at hand, or the calls that give one (`fetch`) for a while (`life`). A key that is at hand is read before anything
 //! starts, and an error there is the operator's to mend; what has to be asked for over the network is waited for.
 //!
-//! A file that others than root and the service's user may read or change is refused; what systemd hands over is guarded by it.
+//! A file that others than root and the service's user may read or change is refused; what systemd hands over is
+//! guarded by it.
 
 mod chain;
 mod error;

@@ -318,7 +318,7 @@ impl Provider {
                 if let Some(fault) = refused.filter(|_| sources.saying != Saying::NoOther) {
                     warn!(
                         %source, fault,
-                        "the service refuses the access key, and its source has no other one yet; it is read again by and by"
+                        "the service refuses the access key, and its source has no other yet; it is read again later"
                     );
                     sources.saying = Saying::NoOther;
                 }

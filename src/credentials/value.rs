@@ -39,7 +39,9 @@ mod tests {
         /// What is taken is one run of printable ASCII, and a key that is one is taken as it is, whatever stands
         /// around it.
         #[test]
-        fn a_value_is_taken_whole_or_not_at_all(key in "[!#-&(-~]{1,40}", around in "[ \t\r\n\u{feff}]{0,4}", odd in any::<char>()) {
+        fn a_value_is_taken_whole_or_not_at_all(
+            key in "[!#-&(-~]{1,40}", around in "[ \t\r\n\u{feff}]{0,4}", odd in any::<char>()
+        ) {
             let dressed = format!("{around}{key}{around}");
             prop_assert_eq!(bare(&dressed), key.as_str());
             prop_assert_eq!(oddity(&key), None);

@@ -80,7 +80,10 @@ impl Guardian {
             let is_last = shutdown.is_cancelled();
             match self.guard.rescue(&stamp, std::slice::from_ref(&self.spool)).await {
                 Ok(copy) => {
-                    info!(copy = %copy.display(), "what the lost database held is copied; `prefetchd status` says how to put it back");
+                    info!(
+                        copy = %copy.display(),
+                        "what the lost database held is copied; `prefetchd status` says how to put it back"
+                    );
                     return self.say();
                 }
                 Err(why) if told != why => {

@@ -148,7 +148,7 @@ fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
 /// What a lost database held has not been put back.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the database was lost under the daemon before this one, and what it held is in {copy}: move that to {database} (`prefetchd status` \
+    "the last daemon lost its database and saved what it held in {copy}: move that to {database} (`prefetchd status` \
      has the commands), or elsewhere to begin without it"
 )]
 pub struct LeftCopy {
@@ -173,7 +173,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
         warn!(
             day = %mark.date,
             requests = mark.requests,
-            "the database is older than what was charged: it was lost or restored; the service's quota decides what is left"
+            "the database is older than what was charged: it was lost or restored; the service says what is left"
         );
     }
     let mut tx = store.write().await?;

@@ -100,7 +100,10 @@ impl Server {
             };
             let problem = format!("{}: {error}; change [http] listen, or free the address", self.listen);
             if told.as_ref() != Some(&problem) {
-                warn!(listen = %self.listen, %error, "metrics and health are not served; it is tried again, and all else goes on");
+                warn!(
+                    listen = %self.listen, %error,
+                    "metrics and health are not served yet; the daemon tries again, and all else goes on"
+                );
                 told = self.board.http_problem(Some(&problem)).await.is_ok().then_some(problem);
             }
             failures += 1;

@@ -37,10 +37,6 @@ pub(super) struct Notice {
 }
 
 /// Writes a notice down, to be told soon.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()> {
     let mut object = json!(event);
     if let Value::Object(object) = &mut object {
@@ -51,10 +47,6 @@ pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()
 }
 
 /// Says of files with which nothing is left to do that they are finished.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> Result<()> {
     for file in queue::finish_files_tx(tx, tracked, FILES_MAX, now).await? {
         let event = Event::FileFinished {
@@ -78,10 +70,6 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
 }
 
 /// Says once of each file that has lines whose URLs are pending and whose deadline is not after `until`.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> Result<()> {
     for near in queue::near_deadlines_tx(tx, until).await? {
         let event = Event::DeadlineNear { file: near.name, deadline: rfc3339(near.deadline), pending: near.pending };
@@ -91,10 +79,6 @@ pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> 
 }
 
 /// Says of each file how many of its URLs expired.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, now: Time) -> Result<()> {
     for (file, urls) in expired {
         let file = queue::file_name_tx(tx, *file).await?;

@@ -48,10 +48,6 @@ impl Sandbox {
     }
 
     /// Where it listens; the port that the system chose, where 0 was asked for.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }

@@ -232,8 +232,8 @@ impl Class {
     }
 }
 
-/// A message without what was signed, which the service repeats when a signature does not match: a temporary key's token
-/// is a part of it.
+/// A message without what was signed, which the service repeats when a signature does not match: a temporary key's
+/// token is a part of it.
 fn without_what_was_signed(message: &str) -> &str {
     let lower = message.to_ascii_lowercase();
     let marks = ["server string to sign", "server stringtosign", "string to sign", "stringtosign", "canonicalrequest"];

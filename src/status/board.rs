@@ -44,10 +44,6 @@ const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
 const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
 
 /// The clock by which a command goes: the service's, as far as the daemon knows it.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
     Ok(Clock::told(sqlx::query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
 }
@@ -109,10 +105,6 @@ impl Board {
     }
 
     /// Says whether the daemon runs; `started_at` is kept when none is given.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn health(&self, health: Health, started_at: Option<Time>) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(SAY_HEALTH)
@@ -125,10 +117,6 @@ impl Board {
     }
 
     /// Says what the submitter waits for; nothing while it sends.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn waiting(&self, why: Option<WaitWhy>, until: Option<Time>) -> Result<()> {
         let saying = (why, until);
         let mut said = self.said.lock().await;
@@ -150,12 +138,8 @@ impl Board {
         Ok(())
     }
 
-    /// Says what is known of the service's time, for other processes: whether it is proved, and how far it is from `wall`, this
-    /// machine's clock.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Says what is known of the service's time, for other processes: whether it is proved, and how far it is from
+    /// `wall`, this machine's clock.
     pub async fn time(&self, clock: &Reading, wall: Time) -> Result<()> {
         let ahead_ms = (clock.now - wall).num_milliseconds();
         let mut said = self.time_said.lock().await;
@@ -217,10 +201,6 @@ impl Board {
     }
 
     /// Says where the access key comes from, which one it is, and what the service says if it refuses it.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn key(&self, source: &str, generation: u64, refused: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
@@ -231,10 +211,6 @@ impl Board {
     }
 
     /// Says why metrics and health are not served; nothing when they are.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn http_problem(&self, problem: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;

@@ -30,10 +30,6 @@ pub struct Books {
 
 impl Books {
     /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn read(conn: &mut Conn) -> Result<Self> {
         let rows = sqlx::query(URLS).fetch_all(&mut *conn).await?;
         let urls = rows.iter().map(|row| BookedUrl { url: row.get(0), state: row.get(1), task_ids: row.get(2) });

@@ -23,10 +23,6 @@ pub struct Concerns {
 }
 
 /// Reads the numbers.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn concerns(pool: &Readers) -> Result<Concerns> {
     let row = sqlx::query(CONCERNS).fetch_one(pool).await?;
     let count = |at: usize| row.get::<i64, _>(at).unsigned_abs();

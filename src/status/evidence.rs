@@ -178,10 +178,6 @@ pub struct Export {
 
 impl Export {
     /// Begins an export; none if there is no file of that name.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn begin(mut conn: Conn, wanted: Wanted) -> Result<Option<Self>> {
         if let Some(name) = &wanted.file
             && !sqlx::query_scalar::<_, bool>(NAMED).bind(name).fetch_one(&mut conn).await?
@@ -204,10 +200,6 @@ impl Export {
     }
 
     /// The files whose refused lines belong to it, for whoever reads their reports.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn refusing(&mut self) -> Result<Vec<RefusingFile>> {
         let query = sqlx::query(REFUSING).bind(&self.wanted.file).bind(&self.wanted.label);
         let rows = query.bind(self.wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut self.conn).await?;

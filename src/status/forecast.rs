@@ -92,10 +92,6 @@ pub struct Risk {
 }
 
 /// Reads what a forecast starts from.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
     let pending = queue::pending(conn, bounds, now).await?;
     let standing = ledger::standing(&mut *conn, Lane::Prefetch, now).await?;
@@ -128,10 +124,6 @@ pub async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
 }
 
 /// Names and labels of files.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn names(conn: &mut Conn, files: &[i64]) -> Result<HashMap<i64, (String, Option<String>)>> {
     let rows = sqlx::query(NAMES).bind(serde_json::json!(files).to_string()).fetch_all(conn).await?;
     Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())

@@ -199,10 +199,6 @@ impl List {
     }
 
     /// Reads the rows, and the names of all columns.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn read(&self, conn: &mut Conn) -> Result<(Vec<String>, Rows)> {
         let columns = sqlx::query_scalar(COLUMNS).bind(self.view).fetch_all(&mut *conn).await?;
         let (mut rows, mut next) = (Rows::new(), Some(self));

@@ -54,8 +54,8 @@ pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
     /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so,
-    /// `blocked` if it cannot use its database, `hanging` if a stage of it does not move, `silent` if it gives no sign of
-    /// life, `database lost` if its file is not the one any more.
+    /// `blocked` if it cannot use its database, `hanging` if a stage of it does not move, `silent` if it gives no sign
+    /// of life, `database lost` if its file is not the one any more.
     pub health: String,
     /// Since when that is so, RFC 3339.
     pub health_since: Option<String>,
@@ -255,10 +255,6 @@ pub struct FileReport {
 }
 
 /// Reads the report with the latest `files` files.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let row = sqlx::query(STATUS).fetch_one(&mut *conn).await?;
     let budget = sqlx::query(BUDGET).fetch_optional(&mut *conn).await?;
@@ -356,10 +352,6 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
 impl StatusReport {
     /// Adds what the views cannot know: whether the daemon lives, as far as that can be seen from here, and its sign of
     /// life; what is configured; the pace, the forecast, and what the operator has to settle.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn complete(
         &mut self,
         conn: &mut Conn,

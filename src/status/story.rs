@@ -69,10 +69,6 @@ pub struct StoryEvent {
 
 impl Story {
     /// Reads the story of a URL that was queued as these rows.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn read(conn: &mut Conn, url: &str, rows: &[UrlId]) -> Result<Self> {
         let mut queued = Vec::new();
         for row in rows {

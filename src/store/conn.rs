@@ -21,10 +21,6 @@ enum Inner {
 
 impl Conn {
     /// Everything that is read from here on, until the connection is dropped, is of one moment.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn hold_still(&mut self) -> Result<()> {
         sqlx::query("begin").execute(self).await?;
         Ok(())
@@ -58,10 +54,6 @@ pub struct Readers(pub(super) SqlitePool);
 
 impl Readers {
     /// One of them, for several statements.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn acquire(&self) -> Result<Conn> {
         Ok(Conn(Inner::Lent(self.0.acquire().await?)))
     }

@@ -1,4 +1,7 @@
 //! What can go wrong with the database.
+//!
+//! Whoever gets an [`Error`] drops its transaction, so that nothing of it is written, and reads the database again
+//! before it goes on: after a commit that failed nobody knows whether it is durable.
 
 use std::path::PathBuf;
 
@@ -107,5 +110,6 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// The result of using the database.
+/// The result of using the database. A function that returns it fails with the database alone, so it says no more of
+/// that.
 pub type Result<T> = std::result::Result<T, Error>;

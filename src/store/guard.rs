@@ -43,10 +43,6 @@ pub struct Guard {
 
 impl Guard {
     /// Begins to guard a database that was opened in this process.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
     pub async fn over(store: Arc<Store>) -> Result<Self> {
         let mut holder = hold(&store).await?;
         let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;

@@ -79,10 +79,6 @@ pub(super) struct Identity {
 }
 
 /// The file of this name: none if there is none.
-///
-/// # Errors
-///
-/// It cannot be told.
 pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
     match std::fs::metadata(path) {
         Ok(meta) => Ok(Some(Identity { device: meta.dev(), inode: meta.ino() })),

@@ -32,10 +32,6 @@ pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection
 }
 
 /// SQLite's counter of changes that others than this connection have committed.
-///
-/// # Errors
-///
-/// What the disk says.
 pub(super) async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
 }

@@ -141,7 +141,7 @@ impl Submitter {
                 urls = urls.len(),
                 listed,
                 tasks = %join(&foreign),
-                "tasks that do not fit a batch in doubt are set aside: they are somebody else's, or not all is listed yet"
+                "tasks that do not fit a batch in doubt are set aside: somebody else's, or some are not listed yet"
             );
         }
         Ok(())

@@ -46,7 +46,8 @@ impl Submitter {
         let day = snapshot.spent.day;
         if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
             // The charge stands, and nothing was sent: the same call goes later, like one whose answer was lost.
-            warn!(submission.id = opened.submission.0, %error, "the spool's marker could not be written; the call waits");
+            let submission = opened.submission.0;
+            warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
             let why = ReasonKind::MarkerUnwritten.into();
             self.doubt(&opened, false, &snapshot.standing, &why, self.now()).await?;
             return Ok(Step::Tidied);
@@ -137,8 +138,8 @@ impl Submitter {
         said
     }
 
-    /// What to do about what the service said. Where it refused the key and there is another one by now, the account has
-    /// no fault that is known.
+    /// What to do about what the service said. Where it refused the key and there is another one by now, the account
+    /// has no fault that is known.
     pub(super) fn reaction(&self, opened: &Opened, said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
         let is_replaced = said.is_err_and(|fault| self.service.has_other_key(&opened.call, fault));
         react(said, at).or_another_key(is_replaced)

@@ -240,7 +240,10 @@ impl Submitter {
     fn tell_long_day(&mut self, day: &BudgetDay) {
         if day.is_long() && self.long_day.replace(*day) != Some(*day) {
             let from = rfc3339(day.ends_at);
-            warn!(day = %day, from, "day_starts was changed: it holds once the day that is being charged has ended, so that no day gets two budgets");
+            warn!(
+                day = %day, from,
+                "day_starts was changed; it takes effect when the day being charged ends, so no day has two budgets"
+            );
         }
     }
 

@@ -53,8 +53,9 @@ pub fn warning(warned: &Warned) -> Words {
             format!("`{found}` 不在账号的加速域名中，或未上线：其 URL 等待中"),
         ),
         Warning::Replaced => Words::fixed(
-            "the file was cut or overwritten after it had been read: it was read from its start again, and what was read before stands",
-            "文件在读取之后被截断或覆盖：已从头重新读取，之前读取的内容仍然有效",
+            "the file was cut or overwritten after it had been read: it was read again from its start, and the URLs \
+             that were read before stay queued",
+            "文件在读取之后被截断或覆盖：已从头重新读取，之前读取的 URL 仍在队列中",
         ),
     }
 }

@@ -193,7 +193,8 @@ fn a_hand_over_by_link_is_taken_when_the_other_name_is_gone() {
 fn a_more_urgent_file_passes_a_large_one_that_is_being_read() {
     let world = World::new("", "[budget]\nrequests_per_day = 3");
     let daemon = world.ready_daemon();
-    // Reading is what is tested: with nothing sent meanwhile, no machine is so slow that the day is spent on the large file.
+    // Reading is what is tested: with nothing sent meanwhile, no machine is so slow that the day is spent on the large
+    // file.
     assert!(world.run(&["pause"]).status.success());
     world.drop_file("large.txt", urls("large", 200_000));
     world.wait("a part of it to be committed", || world.try_number("select lines from v_files") > Some(0));

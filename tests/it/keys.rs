@@ -1,4 +1,5 @@
-//! The key is replaced under the daemon: every stage goes on with the new one, and no copy of a call is signed by another.
+//! The key is replaced under the daemon: every stage goes on with the new one, and no copy of a call is signed by
+//! another.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -174,7 +175,8 @@ fn another_key_may_ask_for_what_the_last_one_might_not() {
     assert_eq!(world.number("select key_generation from v_status"), 2);
 }
 
-/// The first batch's answer is held back until the test says so, and then lost; whether it was performed is `performed`.
+/// The first batch's answer is held back until the test says so, and then lost; whether it was performed is
+/// `performed`.
 fn first_is_lost(config: &str, performed: bool) -> (Rotation, mpsc::Sender<()>) {
     let (release, held) = mpsc::channel();
     let (held, first) = (Mutex::new(held), AtomicBool::new(true));

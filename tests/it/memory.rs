@@ -1,4 +1,5 @@
-//! Memory and receipts are bounded, whatever a file says. Peaks are no times: they do not depend on how busy a machine is.
+//! Memory and receipts are bounded, whatever a file says. Peaks are no times: they do not depend on how busy a machine
+//! is.
 
 #![expect(clippy::print_stdout, reason = "a run tells what it measured")]
 

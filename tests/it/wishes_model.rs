@@ -1,5 +1,5 @@
-//! Wishes against a naive model: whatever is dropped, merged, cancelled, prioritized, sent in vain and waited for, a URL goes by the
-//! strongest of its live wishes and ends with the last, and the counters say the same as the rows.
+//! Wishes against a naive model: whatever is dropped, merged, cancelled, prioritized, sent in vain and waited for, a
+//! URL goes by the strongest of its live wishes and ends with the last, and the counters say the same as the rows.
 
 use std::collections::BTreeMap;
 
@@ -235,8 +235,8 @@ impl Queue {
             Event::Send => {
                 let batch = queue::pick_tx(&mut tx, Priority::Low, 100, now).await.unwrap();
                 self.sent += 1;
-                let open =
-                    "insert into submissions (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
+                let open = "insert into submissions
+                                (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
                             values (?1, 1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
                 sqlx::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
                 queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();

@@ -84,7 +84,8 @@ impl Chaos {
             "[api]\nendpoint = \"{endpoint}\"\nrequests_per_second = 100\ntimeout = \"1s\"\n\
              [credentials]\nfile = \"{0}/key\"\n[track]\ncalls_per_second = 100\nretry_failed = 0\n\
              [spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
-             [budget]\nrequests_per_day = {BUDGET}\n[schedule]\nbatch_urls_max = 25\nlinger = \"1m\"\nfresh_for = \"240h\"\n",
+             [budget]\nrequests_per_day = {BUDGET}\n\
+             [schedule]\nbatch_urls_max = 25\nlinger = \"1m\"\nfresh_for = \"240h\"\n",
             dir.path().display()
         );
         let world = Self {

@@ -310,7 +310,8 @@ impl World {
             // Of submissions that were pruned, only the requests stand in the day's row.
             let pruned = if meter == "urls_used" { "b.unbooked = 0 and" } else { "" };
             let wrong = format!(
-                "select count(*) from v_budget as b where {pruned} {meter} <> {extra} + (select coalesce(sum({sum}), 0) from v_submissions as s where s.day = b.day)"
+                "select count(*) from v_budget as b where {pruned} {meter} <> {extra} + \
+                 (select coalesce(sum({sum}), 0) from v_submissions as s where s.day = b.day)"
             );
             assert_eq!(self.number(&wrong), 0, "{meter} is not what the submissions say");
         }

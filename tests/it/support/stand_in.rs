@@ -1,5 +1,5 @@
-//! A stand-in for the service that keeps the bytes of every call and answers as a test says. It checks no signature; the sandbox
-//! does.
+//! A stand-in for the service that keeps the bytes of every call and answers as a test says. It checks no signature;
+//! the sandbox does.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
