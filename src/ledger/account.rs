@@ -1,5 +1,5 @@
-//! What has been learned of the account in a lane: backoff, pause, the largest batch. It is written down, so that a
-//! restart neither forgets a backoff nor asks again what is known.
+//! What is known about the account in a lane: backoff, pause, the largest batch. It is stored, so that a restart
+//! neither forgets a backoff nor asks again for what is known.
 
 use chrono::TimeDelta;
 use sqlx::Row;
@@ -40,7 +40,7 @@ const GO_ON: &str = "
 
 const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
 
-/// A wait that a wrong clock wrote down ends no later than this.
+/// A wait that a wrong clock wrote ends at this time at the latest.
 const CLAMP_ACCOUNT: &str = "
     update account set backoff_until = min(backoff_until, ?1), probe_at = min(probe_at, ?1)
     where backoff_until > ?1 or probe_at > ?1";
@@ -68,7 +68,7 @@ const NOTE_FACT: &str = "
     insert into facts (lane, fact, value, observed_at) values (?4, ?1, ?2, ?3)
     on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at";
 
-/// Only a larger one is news.
+/// Only a larger number is stored.
 const NOTE_ACCEPTED: &str = "
     insert into facts (lane, fact, value, observed_at) values (?3, 'batch_urls_accepted', ?1, ?2)
     on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at
@@ -86,17 +86,13 @@ const BAD_RATE: &str = "select good_urls, bad_urls from account where lane = ?1"
 
 const NOTE_BAD_RATE: &str = "update account set good_urls = ?1, bad_urls = ?2 where lane = ?3";
 
-/// A refusal to say something is believed for so long, then it is asked again: policies change.
+/// A refusal to answer a question is believed for this long, then the question is asked again: policies change.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
 
-/// A largest batch that the service taught is tried to be passed again after so long.
+/// A batch limit that the service taught is tested again after this long.
 const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
 
-/// No wait of the account and of calls in doubt is longer than `longest` from now, whatever clock wrote it down.
-///
-/// # Errors
-///
-/// What the database says.
+/// Shortens waits of the account and of calls in doubt to at most `longest` from now, whatever clock wrote them.
 pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
     sqlx::query(CLAMP_ACCOUNT).bind(to_millis(now + longest)).execute(tx.conn()).await?;
     let clamp = sqlx::query(CLAMP_DOUBTS).bind(to_millis(now + longest)).bind(to_millis(now));
@@ -104,14 +100,14 @@ pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta)
     Ok(())
 }
 
-/// What can be learned of an account and is kept.
+/// A fact about an account that is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// What the daily quota counts.
     Unit(Unit),
     /// The daily quota.
     Quota(u64),
-    /// Whether calls that are refused count on it.
+    /// Whether refused calls count on it.
     RefusalsCost(bool),
     /// Whether this key may ask for the quota.
     QuotaReadable(bool),
@@ -119,7 +115,7 @@ pub enum Fact {
     TasksReadable(bool),
     /// Whether this key may ask for the account's domains.
     DomainsReadable(bool),
-    /// The service refused larger batches.
+    /// Set when the service refused larger batches.
     BatchUrlsMax(u32),
 }
 
@@ -138,10 +134,6 @@ impl Fact {
 }
 
 /// Reads what is known.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing> {
     let row = sqlx::query(STANDING).bind(lane.number()).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
@@ -187,21 +179,13 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
     Ok(standing)
 }
 
-/// The service's last word on the daily quota, of whatever day.
-///
-/// # Errors
-///
-/// What the database says.
+/// The service's last word on the daily quota, on whatever day.
 pub async fn known_quota(conn: &mut Conn, lane: Lane) -> Result<Option<u64>> {
     let quota: Option<String> = sqlx::query_scalar(QUOTA).bind(lane.number()).fetch_optional(conn).await?;
     Ok(quota.and_then(|quota| quota.parse().ok()))
 }
 
-/// A call failed: nothing goes before `until`.
-///
-/// # Errors
-///
-/// What the database says.
+/// A call failed: nothing is sent before `until`.
 pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Reason) -> Result<()> {
     let why = Stored::from(why);
     let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
@@ -210,12 +194,8 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Re
     Ok(())
 }
 
-/// The account as a whole is refused: nothing goes until a free call, made at `probe_at`, succeeds. True if nobody has
-/// been told yet; from now on somebody is.
-///
-/// # Errors
-///
-/// What the database says.
+/// The account as a whole is refused: nothing is sent until a free call, made at `probe_at`, succeeds. True if nobody
+/// has been told yet; the caller tells it.
 pub(super) async fn pause_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
@@ -230,90 +210,54 @@ pub(super) async fn pause_tx(
     Ok(sqlx::query(TELL_PAUSED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// The account is well. True if somebody was told that it is not; from now on nobody is.
-///
-/// # Errors
-///
-/// What the database says.
+/// The account works. True if somebody was told of a pause; the caller tells its end.
 pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bool> {
     Ok(sqlx::query(TELL_RESUMED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// An operator pauses all lanes until [`go_on_tx`], across restarts.
-///
-/// # Errors
-///
-/// What the database says.
+/// An operator pauses all lanes until [`go_on_tx`]; the pause survives restarts.
 pub async fn stop_tx(tx: &mut WriteTx<'_>, why: &str, by: &str, now: Time) -> Result<()> {
     sqlx::query(STOP).bind(why).bind(by).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The operator's pause is over. False if there was none.
-///
-/// # Errors
-///
-/// What the database says.
+/// The operator ends the pause. False if there was none.
 pub async fn go_on_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(sqlx::query(GO_ON).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// A free call was answered as it should: the pause is over. How many it took is kept until a batch is accepted, so
-/// that an account that answers free calls and refuses the others is not asked every minute.
-///
-/// # Errors
-///
-/// What the database says.
+/// A free call succeeded, so the pause is over. The number of probes is kept until a batch is accepted, so that an
+/// account that answers free calls and refuses the others is not probed every minute.
 pub async fn resume_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
     sqlx::query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// A paused account is tried at once: whoever restarts the daemon may have set another key.
-///
-/// # Errors
-///
-/// What the database says.
+/// Probes a paused account at once: whoever restarts the daemon may have set another key.
 pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
     sqlx::query(PROBE_NOW).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Whoever mends a paused account says so, by a reload or `prefetchd resume`: it is tried at once, and should that be
-/// in vain, as often as at first. True if it is paused.
-///
-/// # Errors
-///
-/// What the database says.
+/// Probes a paused account at once, when somebody who has mended it says so by a reload or `prefetchd resume`. The
+/// probes after that start with short waits again. True if it is paused.
 pub async fn ask_at_once_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(sqlx::query(ASK_AT_ONCE).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// Another key is in use: what the last one might not ask for is asked for again.
-///
-/// # Errors
-///
-/// What the database says.
+/// Another key is in use: asks again what the last key might not ask.
 pub async fn forget_refusals_tx(tx: &mut WriteTx<'_>) -> Result<()> {
     sqlx::query(FORGET_REFUSALS).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// A batch was answered as it should: backoff and pause are over.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch was accepted: backoff and pause are over.
 pub async fn proven_well_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
     sqlx::query(PROVEN_WELL).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Writes down what was learned.
-///
-/// # Errors
-///
-/// What the database says.
+/// Stores a fact.
 pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Time) -> Result<()> {
     let (fact, value) = fact.row();
     let query = sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
@@ -321,11 +265,7 @@ pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Tim
     Ok(())
 }
 
-/// A batch of so many URLs was accepted; the largest is kept.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch of this many URLs was accepted; the largest number is kept.
 pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, lane: Lane, urls: usize, now: Time) -> Result<()> {
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
     let query = sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).bind(lane.number());
@@ -333,11 +273,7 @@ pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, lane: Lane, urls: usize, now
     Ok(())
 }
 
-/// So many URLs more were accepted, and so many more found that only the service refuses.
-///
-/// # Errors
-///
-/// What the database says.
+/// Adds accepted URLs, and URLs that turned out bad only at the service.
 pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, lane: Lane, good: u32, bad: u32) -> Result<()> {
     let row = sqlx::query(BAD_RATE).bind(lane.number()).fetch_one(tx.conn()).await?;
     let rate = BadRate { good: row.get(0), bad: row.get(1) }.seen(good, bad);
@@ -346,21 +282,13 @@ pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, lane: Lane, good: u32, bad: 
     Ok(())
 }
 
-/// Whether nobody was told yet that this day's budget ran out with urgent URLs waiting; from now on somebody was.
-///
-/// # Errors
-///
-/// What the database says.
+/// Whether nobody was told yet that this day's budget ran out with urgent URLs waiting; the caller tells it.
 pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
     let said = sqlx::query(SAY_URGENT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(said.rows_affected() > 0)
 }
 
-/// Whether drift has not been logged yet on this day; from now on it has.
-///
-/// # Errors
-///
-/// What the database says.
+/// Whether drift was not logged yet on this day; the caller logs it.
 pub async fn say_drift_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
     let said = sqlx::query(SAY_DRIFT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(said.rows_affected() > 0)

@@ -47,13 +47,13 @@ const DOUBT: &str = "
 const SEND_AGAIN: &str = "
     update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0";
 
-/// Says what is news.
+/// Returns whether that is news.
 const SET_ASIDE: &str = "
     update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2";
 
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
-/// Among the latest: failures space themselves, so that a thousand of them in a row take days.
+/// Looks at the latest thousand: backoff spaces failures, so that a thousand of them in a row take days.
 const LAST_ACCEPTED: &str = "
     select max(closed_at)
     from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000)
@@ -70,13 +70,13 @@ pub struct OpenSubmission {
     pub id: SubmissionId,
     /// The budget day that was charged.
     pub day: BudgetDay,
-    /// What the gateway knows it by.
+    /// The nonce by which the gateway knows it.
     pub nonce: String,
-    /// SHA-256 of the signed call, in hex: a copy has to match it. None in a submission of the first landing.
+    /// SHA-256 of the signed call, in hex, which a copy must match. None in a submission of the first version.
     pub request_sha256: Option<String>,
     /// URLs in it.
     pub urls: u32,
-    /// Of them, suspects.
+    /// How many of them are suspects.
     pub suspects: u32,
     /// The timestamp in the call.
     pub signed_at: Time,
@@ -88,20 +88,20 @@ pub struct OpenSubmission {
     pub arrived: bool,
     /// When the service last answered that it lists no such task.
     pub absent_at: Option<Time>,
-    /// When the next step towards its end is due; none if it is due now, or if it is being sent.
+    /// When the next step towards its end is due; none if due now or being sent.
     pub next_at: Option<Time>,
 }
 
 /// How a submission ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The service took it.
+    /// The service accepted it.
     Accepted,
-    /// It may go again later.
+    /// It may be sent again later.
     Deferred,
-    /// The service will not take it as it is.
+    /// The service will not accept it as it is.
     Refused,
-    /// Nobody knows; its URLs went on without it.
+    /// Nobody knows; its URLs were sent on without it.
     InDoubt,
 }
 
@@ -116,14 +116,14 @@ impl End {
     }
 }
 
-/// What is written down when a submission is closed.
+/// What is stored when a submission is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
     /// How it ended.
     pub end: End,
-    /// The word for it, e.g. `accepted`, `throttled`.
+    /// The word for how it ended, e.g. `accepted`, `throttled`.
     pub outcome: String,
-    /// Whether its request is charged. False only where nothing can have reached the operation.
+    /// Whether its request is charged. False only where the call cannot have reached the operation.
     pub charged: bool,
     /// HTTP status of the answer.
     pub http_status: Option<u16>,
@@ -131,27 +131,23 @@ pub struct Closing {
     pub code: Option<String>,
     /// The answer's message, or what went wrong on the way.
     pub message: Option<String>,
-    /// The service's name for the call.
+    /// The service's request ID of the call.
     pub request_id: Option<String>,
     /// The tasks of an accepted batch.
     pub tasks: Vec<TaskId>,
-    /// Whether its URLs are charged: they were accepted, or may have been.
+    /// Whether its URLs are charged, because they were or may have been accepted.
     pub urls_charged: bool,
-    /// URLs that are sent anew although this submission may have been accepted.
+    /// URLs that are sent again although this submission may have been accepted.
     pub double_urls: u32,
-    /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next one,
+    /// Whether it may have been performed after the reset of the day that was charged: then it counts on the next day
     /// too.
     pub late: bool,
-    /// When it was performed, where the service's tasks tell that.
+    /// When it was performed, if the service's tasks tell that.
     pub performed_at: Option<Time>,
 }
 
-/// Writes down a submission of so many URLs, some of them suspects, that is about to be sent with the timestamp
-/// `signed_at`. Its day has been charged by [`super::charge_tx`].
-///
-/// # Errors
-///
-/// What the database says.
+/// Stores a submission of this many URLs, some of them suspects, that is about to be sent with the timestamp
+/// `signed_at`. [`super::charge_tx`] has charged its day.
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
@@ -172,12 +168,8 @@ pub async fn open_tx(
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
-/// Closes a submission with its answer. What is not charged is given back to its day. False, and nothing changed, if
-/// it is closed already: an earlier commit that reported an error was durable all the same.
-///
-/// # Errors
-///
-/// What the database says.
+/// Closes a submission with its answer; gives back to its day what is not charged. Returns false and changes nothing if
+/// it is closed already: then an earlier commit that reported an error was durable all the same.
 pub async fn close_tx(
     tx: &mut WriteTx<'_>,
     submission: SubmissionId,
@@ -212,12 +204,8 @@ pub async fn close_tx(
     Ok(true)
 }
 
-/// A submission was performed on `day`, after the reset of the day that was charged: the charge moves there. The caller
+/// A submission was performed on `day`, after the reset of the day that was charged: moves the charge there. The caller
 /// has entered the day.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn move_charge_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, day: &BudgetDay) -> Result<()> {
     for statement in [CHARGE_OTHER_DAY, UNCHARGE_DAY, NAME_DAY] {
         sqlx::query(statement).bind(submission.0).bind(day.to_string()).execute(tx.conn()).await?;
@@ -225,20 +213,12 @@ pub async fn move_charge_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, day:
     Ok(())
 }
 
-/// The tasks of an accepted submission have all ended. False, and nothing changed, if that was written down already.
-///
-/// # Errors
-///
-/// What the database says.
+/// All tasks of an accepted submission have ended. Returns false and changes nothing if that was noted already.
 pub async fn end_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<bool> {
     Ok(sqlx::query(END).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// The submissions whose end is not known, oldest first.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> Result<Vec<OpenSubmission>> {
     let rows = sqlx::query(OPEN_SUBMISSIONS).bind(lane.number()).fetch_all(pool).await?;
     Ok(rows
@@ -260,7 +240,7 @@ pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> R
         .collect())
 }
 
-/// The day that a submission was charged to, which may have begun by another `day_starts`.
+/// The day to which a submission was charged; it may have begun by another `day_starts`.
 fn day(row: &SqliteRow, starts: DayStart) -> BudgetDay {
     let named = BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts);
     match row.get::<Option<i64>, _>("day_starts_at").map(from_millis) {
@@ -269,12 +249,8 @@ fn day(row: &SqliteRow, starts: DayStart) -> BudgetDay {
     }
 }
 
-/// No answer came: the submission stays open and charged, its URLs leased, and the next step is due at `next_at`.
-/// `arrived` is whether the service has said that it has seen the nonce.
-///
-/// # Errors
-///
-/// What the database says.
+/// No answer came: the submission stays open and charged, its URLs stay leased, and the next step is due at `next_at`.
+/// `arrived` says whether the service has seen the nonce.
 pub async fn doubt_tx(
     tx: &mut WriteTx<'_>,
     submission: SubmissionId,
@@ -287,52 +263,32 @@ pub async fn doubt_tx(
     Ok(())
 }
 
-/// Another copy of the call is about to be sent. It costs nothing more: the service performs a nonce once.
-///
-/// # Errors
-///
-/// What the database says.
+/// Another copy of the call is about to be sent. It costs nothing more, because the service performs a nonce once.
 pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<()> {
     sqlx::query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The service answered that it lists no such task; it is asked again at `next_at`.
-///
-/// # Errors
-///
-/// What the database says.
+/// The service lists no such task; it is asked again at `next_at`.
 pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
     sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// These tasks list URLs of a submission in doubt and do not fit it. True if that is news.
-///
-/// # Errors
-///
-/// What the database says.
+/// Sets aside tasks that list URLs of a submission in doubt but do not fit it. True if that is news.
 pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks: &[TaskId]) -> Result<bool> {
     let tasks = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
     let tasks = Some(tasks).filter(|tasks| !tasks.is_empty());
     Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// When a batch was last accepted, if one of the latest thousand was.
-///
-/// # Errors
-///
-/// What the database says.
+/// When a batch was last accepted, if one of the latest thousand submissions was.
 pub async fn last_accepted(pool: &Readers, lane: Lane) -> Result<Option<Time>> {
     let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).bind(lane.number()).fetch_one(pool).await?;
     Ok(at.map(from_millis))
 }
 
-/// Requests charged since then, and URLs accepted.
-///
-/// # Errors
-///
-/// What the database says.
+/// Requests charged since then, and URLs accepted since then.
 pub async fn sent_since(conn: &mut Conn, lane: Lane, since: Time) -> Result<(u64, u64)> {
     let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).bind(lane.number()).fetch_one(conn).await?;
     let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Budget days: what each has cost, and what the service said of it.
+//! Budget days: what each has cost, and what the service said about it.
 
 use sqlx::Row;
 
@@ -7,7 +7,7 @@ use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, r
 use crate::service::SIGNATURE_VALID;
 use crate::store::{Conn, Result, WriteTx};
 
-/// The latest day on the books that has begun.
+/// The latest day in the table that has begun.
 const LAST: &str = "
     select day, starts_at, ends_at from budget_days
     where lane = ?2 and starts_at <= ?1 order by day desc limit 1";
@@ -17,7 +17,8 @@ const DAY: &str = "
            quota, remain, observed_at, seen_requests, seen_urls, isolations
     from budget_days where lane = ?2 and day = ?1";
 
-/// Days that were charged and have not begun: a clock was wrong. What they cost was spent before today's end.
+/// Days that were charged but have not begun, because a clock was wrong. What they cost was spent before the end of
+/// today.
 const AHEAD: &str = "
     select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days
     where lane = ?2 and day > ?1 and folded = 0";
@@ -39,8 +40,8 @@ const CHARGE: &str = "
       and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
     returning requests_used";
 
-/// Calls that were charged to the day before and may have been performed on this one: those whose answer came after
-/// the reset, and those in doubt whose signature is valid past it, unless the service has seen them before it.
+/// Calls that were charged to the day before and may have been performed on this one: those that were answered after
+/// the reset, and those in doubt whose signature is valid past it, unless the service had seen them before it.
 const LATE: &str = "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
@@ -57,7 +58,7 @@ const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 
 
 const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where lane = ?3 and day = ?1";
 
-/// The observation goes too, so that the service is asked anew.
+/// Also drops the observation, so that the service is asked anew.
 const REFUSE_FOR_QUOTA: &str = "
     update budget_days set refused_urls = ?2, quota = null, remain = null, observed_at = null
     where lane = ?3 and day = ?1";
@@ -85,12 +86,8 @@ const CONFIRM: &str = "
 
 const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where lane = ?3 and day = ?1";
 
-/// The day that is charged when it is `now` at the earliest, and what it has cost. What was charged to days that have
-/// not begun counts on it, so that a clock that was wrong and steps back opens no second budget.
-///
-/// # Errors
-///
-/// What the database says.
+/// The day that is charged at `now`, which is the lower bound of the time, and what it has cost. Charges on days that
+/// have not begun count on it, so that a wrong clock that is set back opens no second budget.
 pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<Spent> {
     let today = today(conn, lane, starts, now).await?;
     let row = sqlx::query(DAY).bind(today.to_string()).bind(lane.number()).fetch_optional(&mut *conn).await?;
@@ -124,11 +121,7 @@ pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> 
     })
 }
 
-/// The day that is charged at `now`: as `day_starts` says, once the day that was charged before has had its time.
-///
-/// # Errors
-///
-/// What the database says.
+/// The day that is charged at `now`: by `day_starts`, once the day that was charged before has had its full time.
 pub async fn today(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<BudgetDay> {
     let row = sqlx::query(LAST).bind(to_millis(now)).bind(lane.number()).fetch_optional(conn).await?;
     let last = row.and_then(|row| {
@@ -138,14 +131,14 @@ pub async fn today(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> 
     Ok(BudgetDay::after(last, now, starts))
 }
 
-/// What counts on a day beside what is charged to it.
+/// What counts on a day besides what is charged to it.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     requests: u32,
     urls: u32,
 }
 
-/// What was refused since the service last said what is left; nothing where it never did.
+/// What was refused since the service last said how much is left; nothing if it never did.
 async fn refused_since(conn: &mut Conn, lane: Lane, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
     let Some(since) = observed_at else { return Ok(Refused::default()) };
     let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).bind(lane.number()).fetch_one(conn).await?;
@@ -165,11 +158,7 @@ async fn ahead(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
-/// Takes a day on the books, with the limits as they are configured now.
-///
-/// # Errors
-///
-/// What the database says.
+/// Adds a day to the table, with the limits that are configured now.
 pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy) -> Result<()> {
     sqlx::query(ENTER_DAY)
         .bind(day.to_string())
@@ -183,12 +172,9 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
     Ok(())
 }
 
-/// Charges one request and its URLs to `day`, and gives what the day has cost then. None, and nothing charged, if the
-/// day has no room for it: the last word on the budget, inside the transaction that opens the submission.
-///
-/// # Errors
-///
-/// What the database says.
+/// Charges one request and its URLs to `day`, and returns what the day has cost then. Returns none and charges nothing
+/// if the day has no room for it: this is the last check of the budget, inside the transaction that opens the
+/// submission.
 pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
     enter_day_tx(tx, day, policy).await?;
     let lane = policy.lane;
@@ -203,41 +189,25 @@ pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, u
     Ok(charge.fetch_optional(tx.conn()).await?)
 }
 
-/// One request more, or less, was spent on finding what was wrong in refused batches.
-///
-/// # Errors
-///
-/// What the database says.
+/// Adds one request to those spent on isolation, or takes one back.
 pub async fn isolate_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: i64) -> Result<()> {
     sqlx::query(ISOLATE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The service says that nothing is left of this day.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, code: &str) -> Result<()> {
     sqlx::query(EXHAUST_DAY).bind(day.to_string()).bind(code).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// A batch of so many URLs was refused for the day's quota: the service is asked anew, and smaller ones are tried.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch of this many URLs was refused for the day's quota: the service is asked anew, and smaller batches are tried.
 pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, urls: u32) -> Result<()> {
     sqlx::query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The service's word is out of date: it is asked before the next batch.
-///
-/// # Errors
-///
-/// What the database says.
+/// The service's word is out of date: it is asked again before the next batch.
 pub async fn forget_observation_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<()> {
     sqlx::query(FORGET_OBSERVATION).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
@@ -254,13 +224,9 @@ pub struct Taught {
     pub refusals_cost: Option<bool>,
 }
 
-/// Writes down what the service says of the day, and what it teaches: the unit by the drop since its word before, or
-/// because a batch larger than what is left was refused; what others have spent. A day whose cost was in doubt costs at
+/// Stores what the service says about the day and what that teaches: the unit, by the drop since its last word or
+/// because a batch larger than the rest was refused; and what others have spent. A day whose cost is in doubt costs at
 /// least what the service says is gone.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn observe_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
@@ -295,32 +261,20 @@ pub async fn observe_tx(
     Ok(Taught { unit: learned, drift, refusals_cost: cost })
 }
 
-/// The day costs at least `requests`, even if this database does not know of all of them.
-///
-/// # Errors
-///
-/// What the database says.
+/// The day costs at least `requests`, even if this database does not know all of them.
 pub async fn raise_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: u32) -> Result<()> {
     sqlx::query(RAISE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The operator's word on what the day in doubt has cost: at least so many requests, where a number is given. Gives the
-/// day and its cost; none if no day is in doubt.
-///
-/// # Errors
-///
-/// What the database says.
+/// The operator's word on what the day in doubt has cost: at least this many requests, if a number is given. Returns
+/// the day and its cost; none if no day is in doubt.
 pub async fn confirm_tx(tx: &mut WriteTx<'_>, lane: Lane, requests: Option<u32>) -> Result<Option<(String, u32)>> {
     let confirmed = sqlx::query(CONFIRM).bind(requests).bind(lane.number()).fetch_optional(tx.conn()).await?;
     Ok(confirmed.map(|row| (row.get(0), row.get(1))))
 }
 
 /// Whether what the day has cost is in doubt.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn doubt_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, unsure: bool) -> Result<()> {
     sqlx::query(DOUBT_DAY).bind(day.to_string()).bind(unsure).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())

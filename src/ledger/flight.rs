@@ -1,5 +1,5 @@
-//! URLs on their way, and what was learned of the service's own queue of prefetches (`schedule::Flight`): two facts,
-//! the size as JSON and, until it is proved, what was believed before the last refusal.
+//! URLs in flight, and what is known about the service's own queue of prefetches (`schedule::Flight`). Stored as two
+//! facts: the size as JSON and, until a refusal is proved to be about the queue, the estimate before it.
 
 use sqlx::Row;
 
@@ -7,7 +7,7 @@ use crate::model::{Lane, Time, from_millis, to_millis};
 use crate::schedule::{Flight, QueueSize, Standing, flies_at_most};
 use crate::store::{Conn, Result, WriteTx};
 
-/// URLs of batches that are followed, but for those whose end was seen, and for what a wrong clock wrote down.
+/// URLs of batches that are followed, except those that were seen to end and those with times that a wrong clock wrote.
 const FOLLOWED: &str = "
     select coalesce(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)), 0), min(t.accepted_at)
     from tracks as t indexed by tracks_accepted join submissions as s using (submission_id)
@@ -32,7 +32,7 @@ const BEFORE: &str = "in_flight_before";
 #[derive(Debug, Default)]
 struct FlightFacts {
     size: Option<QueueSize>,
-    /// What was believed before the last refusal, while it is not proved that this was about the queue.
+    /// The estimate before the last refusal, while it is not proved that this was about the queue.
     before: Option<Option<QueueSize>>,
 }
 
@@ -40,7 +40,7 @@ async fn known(conn: &mut Conn, lane: Lane) -> Result<FlightFacts> {
     let mut known = FlightFacts::default();
     for row in sqlx::query(KNOWN).bind(lane.number()).fetch_all(conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
-        // What a newer program wrote and this one does not understand is learned anew.
+        // A value of a newer version that this one does not understand is learned anew.
         match fact.as_str() {
             SIZE => known.size = serde_json::from_str(&value).ok(),
             _ => known.before = serde_json::from_str(&value).ok(),
@@ -49,7 +49,7 @@ async fn known(conn: &mut Conn, lane: Lane) -> Result<FlightFacts> {
     Ok(known)
 }
 
-/// URLs in flight, and when the first of them was accepted.
+/// The URLs in flight, and when the first of them was accepted.
 async fn on_their_way(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
     let flies = flies_at_most(!standing.tasks_refused);
     let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies)).bind(lane.number());
@@ -59,20 +59,12 @@ async fn on_their_way(conn: &mut Conn, lane: Lane, standing: &Standing, now: Tim
     Ok((urls, followed.get::<Option<i64>, _>(1).map(from_millis)))
 }
 
-/// How many URLs are on their way.
-///
-/// # Errors
-///
-/// What the database says.
+/// How many URLs are in flight.
 pub async fn in_flight(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<u32> {
     Ok(on_their_way(conn, lane, standing, now).await?.0)
 }
 
-/// What is on its way and how much of that the service's queue takes; none where it has never been full.
-///
-/// # Errors
-///
-/// What the database says.
+/// The URLs in flight and the size of the service's queue; none if it has never been full.
 pub async fn flight(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<Option<Flight>> {
     let known = known(conn, lane).await?;
     let Some(size) = known.size else { return Ok(None) };
@@ -81,12 +73,8 @@ pub async fn flight(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time)
     Ok(Some(Flight { in_flight, leaves_at, size, unproved: known.before.is_some() }))
 }
 
-/// A batch of `urls` was refused because the service's queue was full, with `in_flight` on their way. What was believed
-/// before is kept until it is proved that the day's quota was not meant. Gives what is believed now.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch of `urls` was refused because the service's queue was full, with `in_flight` URLs in flight. The earlier
+/// estimate is kept until it is proved that the day's quota was not the reason. Returns the new estimate.
 pub async fn queue_was_full_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
@@ -101,11 +89,7 @@ pub async fn queue_was_full_tx(
     Ok(size)
 }
 
-/// A batch of `urls` was accepted with `in_flight` on their way. True if no limit is left to mind by that.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch of `urls` was accepted with `in_flight` URLs in flight. True if that leaves no limit to mind.
 pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, lane: Lane, in_flight: u32, urls: u32, now: Time) -> Result<bool> {
     let Some(size) = known(tx.conn(), lane).await?.size else { return Ok(false) };
     match size.after_acceptance(in_flight, urls, now) {
@@ -120,11 +104,7 @@ pub async fn queue_had_room_tx(tx: &mut WriteTx<'_>, lane: Lane, in_flight: u32,
 }
 
 /// The service said whether anything is left of the day. If nothing is, the last refusal was about that, and taught
-/// nothing of the queue.
-///
-/// # Errors
-///
-/// What the database says.
+/// nothing about the queue.
 pub async fn queue_is_judged_tx(tx: &mut WriteTx<'_>, lane: Lane, is_left: bool, now: Time) -> Result<()> {
     let Some(before) = known(tx.conn(), lane).await?.before else { return Ok(()) };
     match before {

@@ -1,5 +1,5 @@
-//! The marker in the spool, one a lane: the day and what it had cost at its last charge, written before each call
-//! leaves. It tells a database that was lost or restored from an older copy from one that is whole.
+//! The marker in the spool, one per lane: the day and its cost at the last charge, written before each call leaves. It
+//! shows whether a database was lost or restored from an older copy.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,15 +16,16 @@ use crate::store::{Result, Store};
 
 const LAST_SUBMISSION: &str = "select coalesce(max(submission_id), 0) from submissions where lane = ?1";
 
-/// Its name in the spool, one a lane; files that begin with a dot are never taken for dropped ones.
+/// Its name in the spool, one per lane. It begins with a dot, so it is never taken for a dropped file.
 fn name(lane: Lane) -> &'static str {
     match lane {
-        // As it was called before there were lanes.
+        // The name from before there were lanes.
         Lane::Prefetch => ".ledger",
     }
 }
 
-/// Its size, well below a sector: it is written in place, and either the old or the new one is there after a power cut.
+/// Its size, far below a sector: it is written in place, and after a power cut either the old or the new content is
+/// there.
 const BYTES: usize = 64;
 
 /// What the marker says.
@@ -34,7 +35,7 @@ pub struct Mark {
     pub date: NaiveDate,
     /// Requests charged to it.
     pub requests: u32,
-    /// The submission that was opened last; it only grows.
+    /// The submission that was opened last; the number only grows.
     pub submission: SubmissionId,
 }
 
@@ -51,11 +52,7 @@ impl Marker {
         Self { path: dir.join(name(lane)), file: None }
     }
 
-    /// What it says; none if there is no marker or it is damaged.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
+    /// Reads it; none if there is no marker or it is damaged.
     pub fn read(&self) -> io::Result<Option<Mark>> {
         match std::fs::read_to_string(&self.path) {
             Ok(text) => Ok(parse(&text)),
@@ -68,7 +65,7 @@ impl Marker {
     ///
     /// # Errors
     ///
-    /// What the file system says; the call must not be made then.
+    /// It could not be written; then the call must not be made.
     pub fn write(&mut self, mark: Mark) -> io::Result<()> {
         let written = self.open().and_then(|file| {
             file.write_all_at(text(mark).as_bytes(), 0)?;
@@ -81,7 +78,8 @@ impl Marker {
     }
 
     fn open(&mut self) -> io::Result<&File> {
-        // A spool that was removed and made again has no marker: the old file is gone, however well it can be written.
+        // A spool that was removed and made again has no marker: the old open file is gone, even if it can still be
+        // written.
         if self.file.is_none() || !self.path.exists() {
             let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&self.path)?;
             file.set_len(BYTES as u64)?;
@@ -95,12 +93,8 @@ impl Marker {
     }
 }
 
-/// Compares the marker with the database. One that does not know the last submission was lost or is an older copy: what
-/// its day has cost is then at least what the marker says, and in doubt. True if that is so.
-///
-/// # Errors
-///
-/// What the database says.
+/// Compares the marker with the database. A database that does not know the marker's submission was lost or is an older
+/// copy: its day has cost at least what the marker says, and the cost is in doubt. True if so.
 pub async fn reconcile(store: &Store, policy: &Policy, mark: Mark) -> Result<bool> {
     let mut tx = store.write().await?;
     let last: i64 = sqlx::query_scalar(LAST_SUBMISSION).bind(policy.lane.number()).fetch_one(tx.conn()).await?;

@@ -1,16 +1,16 @@
 //! Stage 5, the ledger: the account book. Owns the tables `budget_days`, `submissions`, `account` and `facts`,
 //! and the marker in the spool.
 //!
-//! A submission is opened (the day charged, nonce and time written down) in one short transaction and closed (the
-//! answer, the tasks) in another; between them the call is on its way. A crash in between leaves it open: charged, and
-//! found at the next start by [`open_submissions`]. A cost is given back only where nothing can have reached the
+//! A submission is opened in one short transaction (the day charged, nonce and time stored) and closed in another (the
+//! answer, the tasks); in between the call is on its way. A crash in between leaves it open: it is charged, and
+//! [`open_submissions`] finds it at the next start. A cost is given back only where the call cannot have reached the
 //! operation.
 //!
-//! A submission whose answer never came stays open, charged, with its URLs leased, until its doubt is resolved
+//! A submission whose answer never came stays open and charged, with its URLs leased, until its doubt is resolved
 //! (`submit::doubt`).
 //!
-//! Invariant: `budget_days.requests_used` is `unbooked` and the sum of the costs of that day's submissions; it never
-//! passes `requests_limit` as it stood when the last of them was opened.
+//! Invariant: `budget_days.requests_used` is the sum of `unbooked` and the costs of that day's submissions. It never
+//! exceeds `requests_limit` as that was when the last of them was opened.
 
 mod account;
 mod book;

@@ -1,5 +1,5 @@
-//! A pause of the whole account, and when a free call tries whether it is over. Any stage that meets a fault of the
-//! account pauses all of them.
+//! Pauses the whole account, and says when a free call probes it. Any stage that meets a fault of the account pauses
+//! all stages.
 
 use std::time::Duration;
 
@@ -14,11 +14,7 @@ use crate::words;
 /// How long a paused account is left alone before each free probe.
 const PROBE_AFTER: Backoff = Backoff { min: Duration::from_secs(60), max: Duration::from_secs(3_600) };
 
-/// Nothing goes until a free call, made at `probe_at`, succeeds; said once when it starts.
-///
-/// # Errors
-///
-/// What the database says.
+/// Pauses the account until a free call, made at `probe_at`, succeeds; tells it once, at the start.
 pub async fn pause_account_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
@@ -36,20 +32,12 @@ pub async fn pause_account_tx(
     Ok(())
 }
 
-/// The account has a fault: everything pauses. `probes` is how many free calls have tried the account in vain.
-///
-/// # Errors
-///
-/// What the database says.
+/// Pauses for a fault of the account. `probes` is how many free calls have failed so far.
 pub async fn pause_for_tx(tx: &mut WriteTx<'_>, lane: Lane, fault: AccountFault, probes: u32, now: Time) -> Result<()> {
     pause_account_tx(tx, lane, &pause_why(fault), now, probe_at(probes, now)).await
 }
 
-/// The account works; said once when a pause ends.
-///
-/// # Errors
-///
-/// What the database says.
+/// The account works; tells it once, when a pause ends.
 pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, lane: Lane, now: Time) -> Result<()> {
     if well_again_tx(tx, lane).await? {
         info!("the account is answered again; submitting goes on");
@@ -58,12 +46,12 @@ pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, lane: Lane, now: Time) -> 
     Ok(())
 }
 
-/// What has to change before anything goes.
+/// What must change before anything is sent.
 pub fn pause_why(fault: AccountFault) -> PauseWhy {
     PauseWhy::Account(fault)
 }
 
-/// When the next free call tries a paused account, after so many in vain: 1, 2, 4 … 60 minutes.
+/// When the next free call probes a paused account, after this many failures: 1, 2, 4 … 60 minutes.
 pub fn probe_at(probes: u32, now: Time) -> Time {
     PROBE_AFTER.bound_from(now, probes.saturating_add(1))
 }

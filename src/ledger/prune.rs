@@ -1,5 +1,5 @@
-//! Submissions whose retention has ended. The account book of their day stays whole: what they cost is still charged
-//! to it, as unbooked.
+//! Forgets submissions whose retention has ended. The account of their day stays whole: their cost remains charged to
+//! it, as unbooked.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::model::{SubmissionId, Time, to_millis};
 use crate::store::{Result, WriteTx};
 
-/// Rows that one [`outlived_tx`] gives at most.
+/// Most rows that one [`outlived_tx`] returns.
 const ROWS_MAX: i64 = 1_000;
 
 const OUTLIVED: &str = "
@@ -24,7 +24,7 @@ const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where lane
 /// A submission whose retention has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlived {
-    /// Which.
+    /// Its row.
     pub id: SubmissionId,
     /// The number of its lane.
     lane: i64,
@@ -32,11 +32,7 @@ pub struct Outlived {
     cost: i64,
 }
 
-/// Submissions that were closed before `before` and carried nothing that is still known: a thousand at most.
-///
-/// # Errors
-///
-/// What the database says.
+/// Submissions that were closed before `before` and carried no URL that is still stored: a thousand at most.
 pub async fn outlived_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<Vec<Outlived>> {
     let rows = sqlx::query(OUTLIVED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
     let outlived = |row: &SqliteRow| Outlived {
@@ -48,11 +44,7 @@ pub async fn outlived_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<Vec<Outli
     Ok(rows.iter().map(outlived).collect())
 }
 
-/// Forgets a submission whose tasks are forgotten already.
-///
-/// # Errors
-///
-/// What the database says.
+/// Forgets a submission whose tasks have been forgotten.
 pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: &Outlived) -> Result<()> {
     sqlx::query(DELETE).bind(submission.id.0).execute(tx.conn()).await?;
     let unbook = sqlx::query(UNBOOK).bind(&submission.day).bind(submission.cost).bind(submission.lane);

@@ -1,5 +1,5 @@
-//! Exponential backoff: a bound that doubles with each failure in a row. Calls to the service wait for a random part of
-//! it (full jitter), so that callers that failed together do not come back together.
+//! Exponential backoff with full jitter: a random wait up to a bound that doubles with each failure in a row, so that
+//! callers that failed together do not come back together.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Backoff {
         now + TimeDelta::from_std(self.bound(failures)).unwrap_or(TimeDelta::MAX)
     }
 
-    /// When the next call may go after `failures` in a row, the last of them `now`. `jitter` is drawn from [0, 1).
+    /// When the next call may go after `failures` in a row, the last one at `now`. `jitter` is drawn from [0, 1).
     pub fn until(&self, now: Time, failures: u32, jitter: f64) -> Time {
         now + TimeDelta::from_std(self.bound(failures).mul_f64(jitter.clamp(0.0, 1.0))).unwrap_or(TimeDelta::MAX)
     }

@@ -1,4 +1,4 @@
-//! What became of the lines of dropped files, and whether their receipts say so.
+//! Accounts of dropped files: what became of their lines, and whether their receipts say so.
 
 use std::collections::HashMap;
 
@@ -24,11 +24,12 @@ const FINAL_RECEIPTS: &str = "
     from files indexed by files_final
     where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
 
-/// Unless the file has been opened again, or its URLs have ended, since the receipt's numbers were read.
+/// Skips a file that was opened again, or whose URLs have moved on, since the receipt's numbers were read.
 const RECEIPTS_WRITTEN: &str = "
     update files set receipt_final = 1
     from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
-    where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted and files.finished_at is not null";
+    where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted
+      and files.finished_at is not null";
 
 const ACCOUNT_REFUSALS: &str = "
     select code, sum(lines), file_id from file_refusals
@@ -41,15 +42,15 @@ const ACCOUNT_WARNINGS: &str = "
 /// What became of a file's lines, for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileAccount {
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub name: String,
-    /// As it is called in `done/` or `rejected/`.
+    /// Its name in `done/` or `rejected/`.
     pub stored_name: String,
-    /// What was asked for in its directives.
+    /// What its directives ask for.
     pub keys: Keys,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: Option<u64>,
-    /// Of its content, in hex.
+    /// The hash of its content, in hex.
     pub sha256: Option<String>,
     /// When it was claimed.
     pub dropped_at: Time,
@@ -57,7 +58,7 @@ pub struct FileAccount {
     pub read_at: Option<Time>,
     /// Lines taken as URLs, good or bad.
     pub lines: u64,
-    /// Rows added.
+    /// Rows added to the queue.
     pub queued: u64,
     /// Lines whose URL was live already.
     pub merged: u64,
@@ -65,31 +66,27 @@ pub struct FileAccount {
     pub fresh: u64,
     /// Lines refused.
     pub refused: u64,
-    /// The same by reason.
+    /// Refused lines by reason.
     pub refusals: Vec<(LineFault, u64)>,
-    /// What was odd about it.
+    /// Warnings about it.
     pub warnings: Vec<Warned>,
     /// Why the file as a whole was refused.
     pub rejected_why: Option<String>,
-    /// The word of that reason; none of a program of before.
+    /// The code of that reason; none in rows of earlier versions.
     pub rejected_code: Option<String>,
     /// The reason in Chinese.
     pub rejected_zh: Option<String>,
-    /// How its bytes mean text; none if all of them are ASCII.
+    /// Its encoding; none if all its bytes are ASCII.
     pub encoding: Option<String>,
-    /// When nothing was left to do for it.
+    /// When everything was done for it.
     pub finished_at: Option<Time>,
-    /// Where its URLs are, in the order of [`UrlState::ALL`].
+    /// How many of its URLs are in each state, in the order of [`UrlState::ALL`].
     pub urls: [u64; UrlState::ALL.len()],
-    /// The same of the URLs that its lines were merged into.
+    /// The same for the URLs that its lines were merged into.
     pub merged_urls: [u64; UrlState::ALL.len()],
 }
 
-/// What became of the lines of files.
-///
-/// # Errors
-///
-/// What the database says.
+/// Reads the accounts of files.
 pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
     accounts_of(&mut pool.acquire().await?, files).await
 }
@@ -151,22 +148,15 @@ fn account(row: &SqliteRow) -> FileAccount {
     }
 }
 
-/// Files that have ended and whose receipts do not say so yet, and whether a later file is stored under the same name by now,
-/// so that the receipt beside it is not theirs.
-///
-/// # Errors
-///
-/// What the database says.
+/// Finished files whose receipts do not say so yet, and whether a later file has the same stored name, so that the
+/// receipt there is not theirs.
 pub async fn without_final_receipt(pool: &Readers) -> Result<Vec<(FileId, String, bool)>> {
     let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
 
-/// The receipts say how these files ended, as their accounts have it. One that has changed since is written again.
-///
-/// # Errors
-///
-/// What the database says.
+/// Notes that the receipts say how these files ended, as in their accounts. A file that has changed since gets its
+/// receipt written again.
 pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &HashMap<FileId, FileAccount>) -> Result<()> {
     let submitted = UrlState::Submitted as usize;
     let said = |account: &FileAccount| account.urls[submitted] + account.merged_urls[submitted];

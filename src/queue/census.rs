@@ -1,5 +1,5 @@
-//! How many URLs there are in which state, and how far the files have come: for whoever watches, and read from what is
-//! counted already.
+//! The numbers for monitoring: how many URLs are in which state, and how far the files have come. They are read from
+//! counters.
 
 use sqlx::Row;
 
@@ -25,11 +25,7 @@ pub struct Census {
     pub oldest_pending: Option<Time>,
 }
 
-/// Reads the numbers; no row of the queue is looked at.
-///
-/// # Errors
-///
-/// What the database says.
+/// Reads the numbers, and no row of the queue.
 pub async fn census(pool: &Readers) -> Result<Census> {
     let urls = sqlx::query(URLS).fetch_all(pool).await?;
     let files: i64 = sqlx::query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;

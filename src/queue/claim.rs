@@ -1,4 +1,4 @@
-//! A batch is taken: picked in the queue's order, then leased to the submission that carries it.
+//! Takes a batch: picks URLs in the queue's order, then leases them to the submission that carries them.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -29,7 +29,8 @@ const PICK_OTHERS: &str = "
 const PICK_SUSPECTS: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
-    where url_id in (select value from json_each(?1)) and state = 0 and wait_until is null and parked = 0 and suspect = 1
+    where url_id in (select value from json_each(?1))
+      and state = 0 and wait_until is null and parked = 0 and suspect = 1
       and iif(deadline is null, true, deadline > ?2)";
 
 const LEASE: &str = "
@@ -63,7 +64,7 @@ pub struct BatchUrl {
     pub host: HostId,
     /// Its priority now.
     pub priority: Priority,
-    /// Calls that carried it and count, before this one.
+    /// Calls before this one that carried it and count as attempts.
     pub attempts: u32,
 }
 
@@ -74,7 +75,7 @@ impl Batch {
         hosts.into_iter().collect()
     }
 
-    /// All of it goes from one state to another, and the lines that were merged into it, too.
+    /// Moves all of it from one state to another, with the lines that were merged into it.
     pub(super) async fn shift_tx(&self, tx: &mut WriteTx<'_>, from: UrlState, to: UrlState) -> Result<Moves> {
         let mut moves = Moves::default();
         for url in &self.urls {
@@ -85,22 +86,14 @@ impl Batch {
     }
 }
 
-/// Picks the next `limit` URLs that are ready and at least as strong as `weakest`, and whose deadline has not passed by
-/// `earliest`, the earliest that it can be. Changes nothing.
-///
-/// # Errors
-///
-/// What the database says.
+/// Picks the next `limit` URLs that are ready, have at least the priority `weakest`, and whose deadline cannot have
+/// passed: it is later than `earliest`, the lower bound of the time. Changes nothing.
 pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32, earliest: Time) -> Result<Batch> {
     pick(tx, PICK, weakest, limit, earliest).await
 }
 
-/// Picks a test: these suspects, as far as they may still be sent, and up to `others` ready URLs that are in no open case.
-/// Gives how many suspects there are.
-///
-/// # Errors
-///
-/// What the database says.
+/// Picks a test: these suspects, as far as they may still be sent, and up to `others` ready URLs that are in no open
+/// case. Returns how many of them are suspects.
 pub async fn pick_test_tx(
     tx: &mut WriteTx<'_>,
     suspects: &[UrlId],
@@ -127,31 +120,23 @@ async fn pick(
     let picked = sqlx::query(statement).bind(weakest.rank()).bind(limit).bind(to_millis(earliest));
     let rows = picked.fetch_all(tx.conn()).await?;
     let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
-    // In the order in which a copy of the call will find them again.
+    // In the order in which a copy of the call will read them again.
     urls.sort_by_key(|url| url.id);
     Ok(Batch { urls })
 }
 
 /// Leases a picked batch to its submission.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn lease_tx(tx: &mut WriteTx<'_>, batch: &Batch, submission: SubmissionId) -> Result<()> {
     let ids: Vec<i64> = batch.urls.iter().map(|url| url.id.0).collect();
     sqlx::query(LEASE).bind(submission.0).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
     batch.shift_tx(tx, UrlState::Pending, UrlState::Leased).await?.apply(tx.conn()).await
 }
 
-/// The batch that an open submission carries, as it was leased.
-///
-/// # Errors
-///
-/// What the database says.
+/// The batch of an open submission, as it was leased.
 pub async fn leased_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<Batch> {
     let rows = sqlx::query(LEASED).bind(submission.0).fetch_all(tx.conn()).await?;
     let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
-    // The call that carries it is counted already.
+    // The call that carries it is already counted.
     urls.iter_mut().for_each(|url| url.attempts = url.attempts.saturating_sub(1));
     Ok(Batch { urls })
 }

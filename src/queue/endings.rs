@@ -1,4 +1,4 @@
-//! What became of accepted URLs, as their tasks tell: a whole batch at once, or single URLs of it.
+//! Records how accepted URLs ended, as their tasks tell: a whole batch at once, or single URLs of it.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ const AGAIN: &str = "
     where url_id = ?1 and state = 1
     returning file_id, host_id, priority";
 
-/// A file that had finished without them, where tasks may not be asked for, tells how its URLs ended after all.
+/// Where tasks cannot be read, a file finishes without its URLs' ends; this reopens it so that they are told after all.
 const TELL_AGAIN: &str = "
     update files set receipt_final = 0
     where file_id in (select value from json_each(?1)) and finished_at is not null and receipt_final = 1";
@@ -39,14 +39,14 @@ const ADD_WARM: &str = "
     insert into file_warm (file_id, seconds, urls) values (?1, ?2, ?3)
     on conflict (file_id, seconds) do update set urls = urls + excluded.urls";
 
-/// A URL of an accepted batch whose end is not known.
+/// A URL of an accepted batch whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentUrl {
     /// Its row.
     pub id: UrlId,
-    /// As it was sent.
+    /// As sent.
     pub url: String,
-    /// Times that it was accepted before and failed at the origin.
+    /// How often it was accepted before and then failed at the origin.
     pub origin_failures: u32,
 }
 
@@ -57,19 +57,19 @@ pub enum Ending {
     Complete,
     /// It failed for good.
     Failed {
-        /// Why, for the operator.
+        /// The reason, for the operator.
         why: Reason,
     },
-    /// It was accepted, and the service does not tell how it ended.
+    /// Accepted, but the service does not tell how it ended.
     Unconfirmed {
         /// Why nobody knows, for the operator.
         why: Reason,
     },
-    /// It failed, and is sent once more, as ordinary work.
+    /// Failed, and to be sent once more as ordinary work.
     Again {
-        /// Why, for the operator.
+        /// The reason, for the operator.
         why: Reason,
-        /// Not before.
+        /// The earliest time of that.
         at: Time,
     },
 }
@@ -83,22 +83,14 @@ impl Ending {
     }
 }
 
-/// The URLs of an accepted batch whose end is not known, in the order in which they were sent.
-///
-/// # Errors
-///
-/// What the database says.
+/// The URLs of an accepted batch whose end is not known yet, in the order in which they were sent.
 pub async fn sent(pool: &Readers, submission: SubmissionId) -> Result<Vec<SentUrl>> {
     let rows = sqlx::query(SENT).bind(submission.0).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| SentUrl { id: UrlId(row.get(0)), url: row.get(1), origin_failures: row.get(2) }).collect())
 }
 
-/// All URLs of a batch whose end was not known are complete. Their rows are left alone: that stands in their
-/// submission, which the caller ends in the same transaction. Gives how many.
-///
-/// # Errors
-///
-/// What the database says.
+/// Completes all URLs of a batch whose end was not known, and returns how many. It touches no row of theirs: the caller
+/// ends their submission in the same transaction, and that says it.
 pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<i64> {
     let mut moves = Moves::default();
     let mut urls = 0;
@@ -118,11 +110,7 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
     Ok(urls)
 }
 
-/// Single URLs of a batch have ended. One whose end is known already is left alone.
-///
-/// # Errors
-///
-/// What the database says.
+/// Ends single URLs of a batch. A URL whose end is already known is left alone.
 pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now: Time) -> Result<()> {
     let mut moves = Moves::default();
     let mut ended: Vec<(i64, UrlState)> = Vec::new();
@@ -178,7 +166,7 @@ async fn add_warm(tx: &mut WriteTx<'_>, file: FileId, dropped_at: Time, urls: i6
     Ok(())
 }
 
-/// Rounded down to two digits, so that a file has few rows however long it took.
+/// Rounds down to two digits, so that a file has few rows of warmth times.
 fn two_digits(seconds: i64) -> i64 {
     let mut unit = 1;
     while seconds / unit >= 100 {

@@ -1,9 +1,9 @@
-//! Lines become rows. Called by the spool with a chunk of one file, in the transaction that also moves the file's mark
-//! of what has been read: after a crash both are there or neither is.
+//! Adds lines to the queue. The spool calls it with a chunk of one file, in the transaction that also moves the file's
+//! mark: after a crash both are there or neither is.
 //!
-//! Two passes, each in the order in which its table is laid out: the keys of the chunk are added in key order, which
-//! tells what is known already, and the new rows in the file's order. So a chunk walks each page once, however large
-//! the queue is.
+//! It works in two passes, each in the order of the table it writes: first the chunk's keys in key order, which shows
+//! the URLs that are known, then the new rows in the file's order. So a chunk visits each page once, however large the
+//! queue is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,11 +19,11 @@ const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
 const ADD_HOST: &str = "insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing";
 
-/// Between which rows a file's URLs lie: known from its first chunk on.
+/// The range of rows that holds a file's URLs; set at its first chunk and widened by later ones.
 const FILE_RANGE: &str = "
     update files set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where file_id = ?1";
 
-/// None yet.
+/// An empty range.
 const NO_FILE_RANGE: &str = "update files set url_to = 0 where file_id = ?1 and url_from = 0";
 
 const HOST_RANGE: &str = "
@@ -31,54 +31,56 @@ const HOST_RANGE: &str = "
 
 const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
 
-/// Statements for many rows have no numbered parameters: SQLite looks those up by walking a list of all of them.
+/// Statements for many rows have no numbered parameters, because SQLite finds those by walking a list of all of them.
 const ADD_KEY: &str = "insert or ignore into url_keys (url_key, url_id) values (?, ?)";
 
-/// What is the same for all rows, then row by row.
+/// First the values that all rows share, then those of each row.
 const ADD_ONE: &str = "
-    insert into urls (file_id, priority, not_before, deadline, wait_until, label, url_id, line, url, host_id, parked, older_id)
+    insert into urls (file_id, priority, not_before, deadline, wait_until, label,
+                      url_id, line, url, host_id, parked, older_id)
     select ?, ?, ?, ?, ?, ?, v.* from (values (?, ?, ?, ?, ?, ?)) as v";
 
 const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
-/// The last column but one is when it was accepted, where nobody may learn how it ended: this key may not ask for
-/// tasks.
+/// The last column but one tells when the URL was accepted; it is set where the key may not ask for tasks, so that
+/// nobody can learn how the URL ended.
 const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
                       when 2 then ended_at end,
-           case when state in (1, 7) and exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')
+           case when state in (1, 7)
+                     and exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')
                 then (select s.closed_at from submissions as s
                       where s.submission_id = urls.submission_id and s.state = 1) end,
            case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end
     from urls where url_id = ?1";
 
-/// Domains of a chunk that are kept at a time, however many it names.
+/// Most domains of a chunk that are cached at a time, however many it names.
 const HOSTS_MAX: usize = 4_096;
 
-/// Rows that one statement adds: opening the table and its indexes costs as much as a few rows.
+/// Rows per insert statement: opening the table and its indexes costs as much as a few rows.
 const ROWS_A_STATEMENT: usize = 100;
 
-/// What became of the lines of a chunk.
+/// How many lines of a chunk were queued, merged and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Enqueued {
     /// Rows added.
     pub queued: u64,
-    /// Lines whose URL was pending, leased or submitted already, or stood twice in the chunk.
+    /// Lines whose URL was pending, leased or submitted, or appeared before in the chunk.
     pub merged: u64,
-    /// Lines whose URL completed lately, or was accepted lately where nobody can know more.
+    /// Lines whose URL completed recently, or was accepted recently where nobody can learn more.
     pub fresh: u64,
 }
 
-/// Queues the URLs of a chunk that are not live already and did not complete after `fresh_since`; where one is live and
-/// still pending, it goes by the strongest of the wishes for it. Where this key may not ask for tasks,
-/// nobody will say that a URL is complete: one that was accepted counts as live, or as fresh, by the time of that.
+/// Queues the URLs of a chunk that are not live and did not complete after `fresh_since`. A line whose URL is live is
+/// merged; while the URL is pending it follows the strongest of its wishes. Where the key may not ask for tasks,
+/// nobody says that a URL is complete: an accepted one counts as live or fresh by the time of its acceptance.
 ///
 /// # Errors
 ///
-/// What the database says; the caller's transaction is to be dropped then.
+/// The database failed; the caller must drop its transaction.
 pub fn enqueue(
     conn: &Connection,
     file: FileId,
@@ -107,7 +109,7 @@ pub fn enqueue(
         }
     }
     queue.flush()?;
-    // What stands twice in the chunk finds its first line there by now.
+    // By now a URL that appears twice in the chunk finds the row of its first line.
     for at in repeats {
         queue.take_key(at)?;
         if queue.is_new[at as usize] {
@@ -135,7 +137,7 @@ struct NewRow {
     parked: bool,
 }
 
-/// A chunk on its way into the queue.
+/// A chunk that is being added to the queue.
 struct Enqueue<'c> {
     conn: &'c Connection,
     file: FileId,
@@ -147,21 +149,21 @@ struct Enqueue<'c> {
     row_of_key: CachedStatement<'c>,
     known: CachedStatement<'c>,
     add_one: CachedStatement<'c>,
-    /// For a chunk that has so many.
+    /// Set if the chunk is large enough.
     many: Option<Many<'c>>,
-    /// The last row before the chunk: the line at position `at` becomes row `last + 1 + at`, if it is new.
+    /// The last row before the chunk: if the line at position `at` is new, its row is `last + 1 + at`.
     last: i64,
     is_new: Vec<bool>,
-    /// By position, older rows with the same key.
+    /// By position: older rows with the same key.
     older: HashMap<usize, i64>,
     ready: Vec<NewRow>,
     hosts: HashMap<&'c str, ChunkHost>,
     /// The first and the last new row.
     range: Option<(i64, i64)>,
     moves: Moves,
-    /// Of lines whose URL is known.
+    /// Requests of lines whose URL is known.
     wishes: Vec<NewWish<'c>>,
-    /// Rows that may go by another wish now.
+    /// Rows that another wish may govern now.
     review: Vec<i64>,
     enqueued: Enqueued,
 }
@@ -176,11 +178,11 @@ struct Many<'c> {
 enum Existing {
     /// Nothing that counts.
     Nothing,
-    /// It completed lately, as this row.
+    /// It completed recently, as this row.
     Fresh(i64),
     /// It is leased or submitted, as this row.
     Sent(i64, UrlState),
-    /// It waits.
+    /// It is pending.
     Pending(PendingRow),
 }
 
@@ -234,7 +236,7 @@ impl<'c> Enqueue<'c> {
         self.last + 1 + i64::try_from(at).expect("a chunk is bounded")
     }
 
-    /// Adds the keys of lines with different URLs; one by one only if some of them are known.
+    /// Adds the keys of lines with distinct URLs: all at once, or one by one if some of them are known.
     fn take_keys(&mut self, lines: &[u32]) -> rusqlite::Result<()> {
         if let Some(many) = self.many.as_mut().filter(|_| lines.len() == ROWS_A_STATEMENT) {
             for (n, at) in lines.iter().enumerate() {
@@ -266,7 +268,7 @@ impl<'c> Enqueue<'c> {
         Ok(())
     }
 
-    /// Merges a line whose URL is known; false if none of the rows with its key counts, of which `latest` is the last.
+    /// Merges a line whose URL is known; false if no row with its key counts. `latest` is the last such row.
     fn merge(&mut self, at: usize, latest: i64) -> rusqlite::Result<bool> {
         let keys = self.keys_of(at);
         let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
@@ -290,14 +292,14 @@ impl<'c> Enqueue<'c> {
         Ok(true)
     }
 
-    /// Writes down what the line at this position wants of a URL that is there; its row is added with the others of
-    /// the chunk.
+    /// Collects the wish of the line at this position for a URL that is already there; `finish` writes it with the
+    /// chunk's others.
     fn wish(&mut self, at: usize, url: i64, kind: Kind, state: UrlState) {
         let (line, keys, file_label) = (self.urls.rows[at].line, self.keys_of(at), self.keys.label.as_deref());
         self.wishes.push(NewWish { url, line, kind, keys, file_label, state });
     }
 
-    /// Adds a row, together with those that are ready and have the same keys.
+    /// Adds a row, together with waiting ones that have the same keys.
     fn add(&mut self, at: usize) -> rusqlite::Result<()> {
         let keys = self.keys_of(at);
         let others = self.ready.first().map(|first| self.keys_of(first.at));
@@ -310,7 +312,7 @@ impl<'c> Enqueue<'c> {
         Ok(())
     }
 
-    /// Adds the rows that are ready.
+    /// Adds the waiting rows.
     fn flush(&mut self) -> rusqlite::Result<()> {
         let mut ready = std::mem::take(&mut self.ready);
         let together = if ready.len() == ROWS_A_STATEMENT { ready.len() } else { 1 };
@@ -332,7 +334,7 @@ impl<'c> Enqueue<'c> {
         add.raw_bind_parameter(2, keys.priority.rank())?;
         add.raw_bind_parameter(3, not_before)?;
         add.raw_bind_parameter(4, keys.deadline.map(to_millis))?;
-        // Whether that time has come is for the stage to say that knows what is proved of the time.
+        // Whether that time has come is decided by housekeeping, which knows what is proved about the time.
         add.raw_bind_parameter(5, not_before)?;
         add.raw_bind_parameter(6, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
         for (n, ready) in rows.iter().enumerate() {
@@ -347,7 +349,7 @@ impl<'c> Enqueue<'c> {
         add.raw_execute().map(|_| ())
     }
 
-    /// The domain of a row that is added with this priority, and whether its URLs are parked.
+    /// The domain for a row that is added with this priority, and whether its URLs are parked.
     fn host(&mut self, at: usize, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
         let name = self.urls.host(&self.urls.rows[at]);
         let id = self.id_of(at);
@@ -369,7 +371,7 @@ impl<'c> Enqueue<'c> {
         Ok((host.id, host.parked))
     }
 
-    /// Counts what is new of the domains, and forgets them.
+    /// Writes the counts of new URLs by domain, and empties the cache.
     fn settle_hosts(&mut self) -> rusqlite::Result<()> {
         let mut host_range = self.conn.prepare_cached(HOST_RANGE)?;
         for (_, host) in self.hosts.drain() {
@@ -383,7 +385,7 @@ impl<'c> Enqueue<'c> {
         std::mem::take(&mut self.moves).apply_bulk(self.conn)
     }
 
-    /// Brings the counters up to date, and what is known of where the URLs of the file and of its hosts lie.
+    /// Writes the counters, and the ranges of rows of the file and its hosts.
     fn finish(mut self) -> rusqlite::Result<Enqueued> {
         match self.range {
             Some((first, last)) => self.conn.prepare_cached(FILE_RANGE)?.execute([self.file.0, first, last])?,
@@ -397,7 +399,7 @@ impl<'c> Enqueue<'c> {
     }
 }
 
-/// The range with one row more.
+/// The range widened by one row.
 fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
     range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
 }
@@ -408,7 +410,7 @@ fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) 
     let mut next = Some(latest);
     while let Some(id) = next {
         let mut rows = known.query([id])?;
-        // One that was pruned ends the chain: those before it are older still.
+        // A pruned row ends the chain: those before it are older still.
         let Some(row) = rows.next()? else { break };
         next = row.get(2)?;
         if row.get_ref(0)?.as_str()? != url {
@@ -443,12 +445,13 @@ fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
 }
 
 impl PendingRow {
-    /// Whether it may go by another wish once one with these keys is added.
+    /// Whether a wish with these keys may change what governs the URL.
     fn may_change(&self, keys: &Keys) -> bool {
         let deadline = keys.deadline.map(to_millis);
         let is_stronger =
             (keys.priority, deadline.is_none(), deadline) < (self.priority, self.deadline.is_none(), self.deadline);
-        // One with a time of its own counts from then on, but may be the first of those that all have one.
+        // A wish with a time of its own counts only from then on, but it may be the earliest where all of them have
+        // one.
         self.not_before.is_some() || (keys.not_before.is_none() && is_stronger)
     }
 }

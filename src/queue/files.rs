@@ -1,4 +1,5 @@
-//! The dropped files: how far each has been read, what became of its lines, and where it is between the folders.
+//! The dropped files: how far each has been read, what became of its lines, and where it is on its way through the
+//! folders.
 
 use rusqlite::{Connection, params};
 use sqlx::Row;
@@ -12,8 +13,8 @@ const REGISTER: &str = "
     insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id";
 
 const UNFINISHED: &str = "
-    select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-           read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256
+    select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline,
+           dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256
     from files where phase in (0, 1, 3)";
 
 const SET_KEYS: &str = "
@@ -22,21 +23,22 @@ const SET_KEYS: &str = "
 const PROGRESS: &str = "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
-        refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, starts = 0, receipt_final = 0, finished_at = iif(?5 > 0, null, finished_at)
+        refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, starts = 0, receipt_final = 0,
+        finished_at = iif(?5 > 0, null, finished_at)
     where file_id = ?1 and read_bytes = ?8 and phase = 0";
 
 const REFUSALS: &str = "
     insert into file_refusals (file_id, reason, lines, code) values (?1, ?2, ?3, ?2)
     on conflict (file_id, reason) do update set lines = lines + excluded.lines";
 
-/// What stands at the head of a file is warned of each time that it is read from its start.
+/// The warnings about a file's head are given anew each time it is read from its start.
 const NO_WARNINGS: &str = "delete from file_warnings where file_id = ?1 and code <> 'replaced'";
 
-/// It is read from its start again.
+/// The file is read from its start again.
 const FORGET_MARK: &str = "
     update files set read_bytes = 0, bytes = null, sha256 = null, encoding = null where file_id = ?1 and phase = 0";
 
-/// However often a file is read on, what was found is kept of so many warnings; others are counted without it.
+/// Most warnings kept with the text that was found, however often a file is read on; further ones are only counted.
 const WARNINGS_MAX: u32 = 64;
 
 const WARNINGS: &str = "
@@ -59,7 +61,7 @@ const FINISH: &str = "
     update files set phase = phase + 1
     where file_id in (select value from json_each(?1)) and phase in (1, 3)";
 
-/// What has still to be done with a file that is in `work/`.
+/// What is left to do with a file in `work/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Its lines are being read.
@@ -70,18 +72,18 @@ pub enum Phase {
     Refused,
 }
 
-/// A file that is in `work/`.
+/// A file in `work/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenFile {
     /// Its row.
     pub id: FileId,
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub name: String,
-    /// As it is called in `work/` and later.
+    /// Its name in `work/` and later.
     pub stored_name: String,
-    /// What has still to be done.
+    /// What is left to do.
     pub phase: Phase,
-    /// Bytes of it whose lines are committed.
+    /// Bytes of the file whose lines are committed.
     pub read_bytes: u64,
     /// Bytes of its report of refused lines that are committed.
     pub refused_bytes: u64,
@@ -91,31 +93,31 @@ pub struct OpenFile {
     pub rejected_why: Option<String>,
     /// Its priority, once its head was read.
     pub priority: Priority,
-    /// Its deadline, likewise.
+    /// Its deadline, once its head was read.
     pub deadline: Option<Time>,
     /// When it was claimed.
     pub dropped_at: Time,
     /// It was read to its end before, and has changed since.
     pub is_read_on: bool,
-    /// How its bytes were found to mean text.
+    /// Its encoding, as far as it was found.
     pub encoding: Option<TextEncoding>,
-    /// What was read of it, if it was read to its end before.
+    /// What was read of it before, if it was read to its end.
     pub before: Option<ReadBefore>,
 }
 
-/// What was read of a file.
+/// The part of a file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadBefore {
-    /// So many bytes from its start.
+    /// Its length in bytes, from the start of the file.
     pub bytes: u64,
-    /// Their hash, in hex.
+    /// Its hash, in hex.
     pub sha256: String,
 }
 
-/// Why a file is refused as a whole: a code, and words for whoever reads it.
+/// Why a whole file is refused: a code, and text for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejection<'w> {
-    /// The word of its kind.
+    /// The code of the reason.
     pub code: &'static str,
     /// English.
     pub en: &'w str,
@@ -123,54 +125,50 @@ pub struct Rejection<'w> {
     pub zh: &'w str,
 }
 
-/// What a file was when its end was read.
+/// The state of a file when its end was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// Bytes whose lines are committed.
     pub bytes: u64,
-    /// Of what was read, in hex.
+    /// The hash of what was read, in hex.
     pub sha256: String,
     /// Its time of change.
     pub changed: Time,
 }
 
-/// What a chunk of a file's lines came to.
+/// What became of a chunk of a file's lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChunkRead {
     /// The chunk starts at this byte.
     pub from_bytes: u64,
     /// Reading resumes at this byte.
     pub read_bytes: u64,
-    /// The report of refused lines is good up to this byte.
+    /// The report of refused lines is valid up to this byte.
     pub refused_bytes: u64,
     /// Lines of the chunk taken as URLs, good or bad.
     pub lines: u64,
     /// What became of the good ones.
     pub enqueued: Enqueued,
-    /// How many were refused, by reason.
+    /// How many lines were refused, by reason.
     pub refused: Vec<(LineFault, u64)>,
-    /// What was odd about them; of the first chunk also what is odd about the file.
+    /// Warnings about them; with the first chunk also about the file.
     pub warnings: Vec<Warned>,
-    /// How the file's bytes were found to mean text so far.
+    /// The encoding found so far.
     pub encoding: Option<TextEncoding>,
 }
 
 /// A file that was moved into `work/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub name: String,
-    /// As it is called in `work/` and later.
+    /// Its name in `work/` and later.
     pub stored_name: String,
-    /// Whose it is; none if that cannot be seen.
+    /// Its owner; none if that cannot be seen.
     pub owner_uid: Option<u32>,
 }
 
-/// Takes files that were moved into `work/` on the books.
-///
-/// # Errors
-///
-/// What the database says.
+/// Adds rows for files that were moved into `work/`.
 pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
     let mut register = conn.prepare_cached(REGISTER)?;
     let open = |NewFile { name, stored_name, owner_uid }: &NewFile| {
@@ -197,10 +195,6 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
 }
 
 /// The files that a crash or a stop left in `work/`, oldest first.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn unfinished(pool: &Readers) -> Result<Vec<OpenFile>> {
     let rows = sqlx::query(UNFINISHED).fetch_all(pool).await?;
     let mut files: Vec<OpenFile> = rows.iter().map(open_file).collect();
@@ -234,11 +228,7 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
     }
 }
 
-/// Writes down what the file's directives ask for.
-///
-/// # Errors
-///
-/// What the database says.
+/// Stores what the file's directives ask for.
 pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Result<()> {
     let (not_before, deadline) = (keys.not_before.map(to_millis), keys.deadline.map(to_millis));
     let row = params![file.0, keys.priority.rank(), keys.label, not_before, deadline, keys.force];
@@ -275,42 +265,27 @@ pub fn progress(conn: &Connection, file: FileId, progress: &ChunkRead) -> rusqli
     Ok(true)
 }
 
-/// What was read of a file does not stand there any more: it is read from its start again.
-///
-/// # Errors
-///
-/// What the database says.
+/// Sets the mark back to the start: the part of the file that was read has changed.
 pub fn forget_mark(conn: &Connection, file: FileId) -> rusqlite::Result<()> {
     conn.prepare_cached(FORGET_MARK)?.execute([file.0])?;
     let row = params![file.0, Warning::Replaced.code(), "", 0, 1, WARNINGS_MAX];
     conn.prepare_cached(WARNINGS)?.execute(row).map(|_| ())
 }
 
-/// Every line is committed; what is left is to move the file.
-///
-/// # Errors
-///
-/// What the database says.
+/// Notes that every line is committed; what is left is to move the file.
 pub fn mark_read(conn: &Connection, file: FileId, content: &Content, now: Time) -> rusqlite::Result<()> {
     let row = params![file.0, stored(content.bytes), content.sha256, to_millis(now), to_millis(content.changed)];
     conn.prepare_cached(MARK_READ)?.execute(row).map(|_| ())
 }
 
-/// The file cannot be read as a URL file; what is left is to move it. Its size stays as it is known where `bytes` is none.
-///
-/// # Errors
-///
-/// What the database says.
+/// Notes that the file is refused as a whole; what is left is to move it. Where `bytes` is none its size stays
+/// unchanged.
 pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: Rejection<'_>) -> rusqlite::Result<()> {
     let Rejection { code, en, zh } = why;
     conn.prepare_cached(REJECT)?.execute(params![file.0, bytes.map(stored), en, code, zh]).map(|_| ())
 }
 
-/// How many of a file's lines were refused, if no other line of it is a URL; none if one is.
-///
-/// # Errors
-///
-/// What the database says.
+/// How many of a file's lines were refused, if none of its lines is a URL; none if one is.
 pub fn refused_if_all(conn: &Connection, file: FileId) -> rusqlite::Result<Option<u64>> {
     conn.prepare_cached(HAS_URLS)?.query_row([file.0], |row| {
         let refused: i64 = row.get(1)?;
@@ -318,11 +293,7 @@ pub fn refused_if_all(conn: &Connection, file: FileId) -> rusqlite::Result<Optio
     })
 }
 
-/// The files have been moved out of `work/`.
-///
-/// # Errors
-///
-/// What the database says.
+/// Notes that the files have been moved out of `work/`.
 pub async fn finish_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
     sqlx::query(FINISH).bind(ids(files)).execute(tx.conn()).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Files that come to their end, and those whose deadline comes near: what somebody may have to be told.
+//! Finds what people are told about files: that they have finished, and that a deadline is near.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const HAS_FINISHED: &str = "
                    where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
                      and merged_pending + merged_leased + merged_submitted + merged_held = 0)";
 
-/// Where tasks may not be asked for, `submitted` is the last state.
+/// Where tasks cannot be read, `submitted` is the last state.
 const HAS_SENT: &str = "
     select exists (select 1 from files indexed by files_sent
                    where phase in (2, 4) and finished_at is null and pending + leased + held = 0
@@ -37,7 +37,7 @@ const FINISH_SENT: &str = "
         unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
         merged_cancelled";
 
-/// Of URLs that one line wants, and of wishes for those that several want, each with the file of its line.
+/// URLs that one line asks for, and the wishes for URLs that several lines ask for, each with its line's file.
 const NEAR: &str = "
     select f.file_id, f.name, f.pending + f.merged_pending, min(near.deadline)
     from (select * from (select u.file_id, u.deadline
@@ -56,12 +56,12 @@ const NEAR: &str = "
 
 const NEAR_SAID: &str = "update files set deadline_said = 1 where file_id = ?1";
 
-/// The states in which merged lines may be at the end, in the order of [`FINISH`].
+/// The states in which merged lines may end, in the order of [`FINISH`].
 const MERGED_STATES: [&str; 6] = ["submitted", "complete", "failed", "unconfirmed", "expired", "cancelled"];
 
 const NAME: &str = "select name from files where file_id = ?1";
 
-/// A file with which nothing is left to do, in the numbers of its URLs.
+/// A finished file, with counts of how its URLs ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishedFile {
     /// The name under which it was dropped.
@@ -72,52 +72,43 @@ pub struct FinishedFile {
     pub queued: i64,
     /// Lines whose URL was live already.
     pub merged: i64,
-    /// Lines that are no URLs.
+    /// Lines that are not URLs.
     pub refused: i64,
-    /// URLs that were accepted, and nobody may ask how they ended.
+    /// URLs that were accepted where nobody may ask how they ended.
     pub submitted: i64,
     /// URLs that completed.
     pub complete: i64,
     /// URLs that failed.
     pub failed: i64,
-    /// URLs whose end the service never told.
+    /// URLs whose end the service never reported.
     pub unconfirmed: i64,
-    /// URLs whose deadline passed first.
+    /// URLs whose deadline passed before they were sent.
     pub expired: i64,
     /// Why the whole file was refused, if it was.
     pub rejected_why: Option<String>,
     /// URLs that the operator cancelled.
     pub cancelled: i64,
-    /// Where the URLs of its merged lines are, by state; without states that none is in.
+    /// The URLs of its merged lines by state; zeros are left out.
     pub merged_urls: BTreeMap<&'static str, i64>,
 }
 
-/// A file with URLs that are pending shortly before their deadline.
+/// A file with pending URLs close to their deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearDeadline {
     /// The name under which it was dropped.
     pub name: String,
-    /// The earliest of these deadlines.
+    /// The earliest of their deadlines.
     pub deadline: Time,
-    /// Its pending URLs and merged lines, of whatever deadline.
+    /// All its pending URLs and merged lines, whatever their deadline.
     pub pending: i64,
 }
 
-/// Whether there are files with which nothing is left to do, and nobody has said so. `tracked` is whether tasks are
-/// followed to their end.
-///
-/// # Errors
-///
-/// What the database says.
+/// Whether a file has finished and nobody was told. `tracked` says whether tasks are followed to their end.
 pub async fn has_finished_files(readers: &Readers, tracked: bool) -> Result<bool> {
     Ok(sqlx::query_scalar(if tracked { HAS_FINISHED } else { HAS_SENT }).fetch_one(readers).await?)
 }
 
-/// Notes of at most so many such files that they are finished, and gives them: each comes once.
-///
-/// # Errors
-///
-/// What the database says.
+/// Marks at most this many such files as finished, and returns them: each one once.
 pub async fn finish_files_tx(
     tx: &mut WriteTx<'_>,
     tracked: bool,
@@ -151,11 +142,7 @@ pub async fn finish_files_tx(
         .collect())
 }
 
-/// The files that have pending URLs whose deadline is not after `until`; each comes once.
-///
-/// # Errors
-///
-/// What the database says.
+/// The files with pending URLs whose deadline is not after `until`; each one once.
 pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time) -> Result<Vec<NearDeadline>> {
     let rows = sqlx::query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
     for row in &rows {
@@ -167,10 +154,6 @@ pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time) -> Result<Vec<
 }
 
 /// The name under which a file was dropped.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn file_name_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<String> {
     Ok(sqlx::query_scalar(NAME).bind(file.0).fetch_one(tx.conn()).await?)
 }

@@ -1,5 +1,5 @@
-//! Domains and their standing: what is refused or offline is not sent. Its URLs are parked, and go on by themselves
-//! when the standing changes.
+//! Domains and their standing. URLs of a refused or offline domain are parked, and go on by themselves when its
+//! standing changes.
 
 use chrono::TimeDelta;
 use sqlx::Row;
@@ -11,10 +11,10 @@ use crate::model::{FileId, HostId, Priority, Reason, Time, UrlState, from_millis
 use crate::store::{Conn, Readers, Result, WriteTx};
 use crate::words::Stored;
 
-/// Rows that one step parks or unparks at most, so that its transaction stays short.
+/// Most rows that one step parks or unparks, so that its transaction stays short.
 const PARK_ROWS_MAX: i64 = 10_000;
 
-/// That a domain is well is noted no more often than this.
+/// A domain's last acceptance is noted at most this often.
 const WELL_NOTED: TimeDelta = TimeDelta::hours(1);
 
 const HOSTS: &str = "select host_id, host, standing, holds_until, accepted_at from hosts";
@@ -36,7 +36,7 @@ const WELL: &str = "
 
 const GOOD: &str = "select host_id from hosts where standing = 'good'";
 
-/// Of the head of the queue, those whose host may not be sent.
+/// Rows at the head of the queue whose host is blocked.
 const PARK: &str = "
     update urls set parked = 1
     where url_id in (
@@ -56,7 +56,7 @@ const UNPARK: &str = "
 
 const UNPARKED: &str = "update hosts set unpark = 0 where unpark = 1";
 
-/// Suspects whose host may not be sent: that explains enough.
+/// Suspects whose host is blocked: that explains the refusal well enough.
 const BLOCKED_SUSPECTS: &str = "
     select u.url_id, u.file_id, u.host_id, u.priority, u.suspect
     from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
@@ -89,7 +89,7 @@ pub enum HostStanding {
 }
 
 impl HostStanding {
-    /// As it stands in `v_hosts`.
+    /// Its word in `v_hosts`.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -104,7 +104,7 @@ impl HostStanding {
     }
 }
 
-/// A domain that URLs named.
+/// A domain of some URLs in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Its row.
@@ -113,17 +113,13 @@ pub struct Host {
     pub name: String,
     /// What is known of it.
     pub standing: HostStanding,
-    /// An answer to a batch said so, and is believed until then; none if the list of domains did.
+    /// Set if an answer to a batch gave this standing: it is believed until then. None if the list of domains gave it.
     pub holds_until: Option<Time>,
-    /// About when a batch with it was last accepted.
+    /// About when a batch with this domain was last accepted.
     pub accepted_at: Option<Time>,
 }
 
-/// All domains that URLs named.
-///
-/// # Errors
-///
-/// What the database says.
+/// All domains of the queue's URLs.
 pub async fn hosts(pool: &Readers) -> Result<Vec<Host>> {
     let rows = sqlx::query(HOSTS).fetch_all(pool).await?;
     Ok(rows
@@ -138,21 +134,13 @@ pub async fn hosts(pool: &Readers) -> Result<Vec<Host>> {
         .collect())
 }
 
-/// Whether there are domains of which nothing is known and whose URLs wait.
-///
-/// # Errors
-///
-/// What the database says.
+/// Whether URLs wait on domains about which nothing is known.
 pub async fn has_unknown_hosts(pool: &Readers) -> Result<bool> {
     Ok(sqlx::query_scalar(UNKNOWN).fetch_one(pool).await?)
 }
 
-/// Writes down what a domain's standing is, and why. `holds_until`: an answer to a batch said so, and is believed until
-/// then. True if that is news.
-///
-/// # Errors
-///
-/// What the database says.
+/// Stores a domain's standing and the reason; true if it changed. `holds_until` is set if an answer to a batch said so:
+/// it is believed until then.
 pub async fn set_standing_tx(
     tx: &mut WriteTx<'_>,
     host: HostId,
@@ -173,11 +161,7 @@ pub async fn set_standing_tx(
     Ok(query.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// A batch with URLs of these domains was accepted.
-///
-/// # Errors
-///
-/// What the database says.
+/// Notes that a batch with URLs of these domains was accepted.
 pub async fn hosts_are_well_tx(tx: &mut WriteTx<'_>, hosts: &[HostId], now: Time) -> Result<()> {
     let ids: Vec<i64> = hosts.iter().map(|host| host.0).collect();
     let ids = serde_json::json!(ids).to_string();
@@ -186,22 +170,14 @@ pub async fn hosts_are_well_tx(tx: &mut WriteTx<'_>, hosts: &[HostId], now: Time
     Ok(())
 }
 
-/// The domains of which nothing bad is known.
-///
-/// # Errors
-///
-/// What the database says.
+/// The domains about which nothing bad is known.
 pub(super) async fn good_hosts_tx(tx: &mut WriteTx<'_>) -> Result<std::collections::HashSet<HostId>> {
     let ids: Vec<i64> = sqlx::query_scalar(GOOD).fetch_all(tx.conn()).await?;
     Ok(ids.into_iter().map(HostId).collect())
 }
 
-/// Parks what stands at the head of the queue and may not be sent, and unparks what may again, ten thousand of each at
-/// most. Gives how many rows changed.
-///
-/// # Errors
-///
-/// What the database says.
+/// Parks URLs at the head of the queue whose host is blocked, and unparks those whose host no longer is: ten thousand
+/// of each at most. Returns how many rows changed.
 pub async fn park_tx(tx: &mut WriteTx<'_>) -> Result<u64> {
     let parked = sqlx::query(PARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
     let unparked = sqlx::query(UNPARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
@@ -211,7 +187,7 @@ pub async fn park_tx(tx: &mut WriteTx<'_>) -> Result<u64> {
     Ok(parked + unparked + park_suspects(tx).await?)
 }
 
-/// Suspects whose host may not be sent are suspected no longer.
+/// Clears suspects whose host is blocked.
 async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
     let rows = sqlx::query(BLOCKED_SUSPECTS).fetch_all(tx.conn()).await?;
     let mut moves = Moves::default();
@@ -227,21 +203,13 @@ async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
     Ok(rows.len() as u64)
 }
 
-/// How many URLs of a refused or offline domain wait; none if it is neither.
-///
-/// # Errors
-///
-/// What the database says.
+/// How many URLs of a refused or offline domain wait; none if the domain is neither.
 pub async fn blocked_host(conn: &mut Conn, host: &str) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar(BLOCKED).bind(host).fetch_optional(conn).await?)
 }
 
-/// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. None if it is
-/// neither; else how many of its URLs wait.
-///
-/// # Errors
-///
-/// What the database says.
+/// Gives a refused or offline domain another chance: a batch decides, whatever the list of domains says. Returns how
+/// many of its URLs wait; none if the domain is neither.
 pub async fn retry_host_tx(tx: &mut WriteTx<'_>, host: &str, now: Time) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar(FORGET).bind(host).bind(to_millis(now)).fetch_optional(tx.conn()).await?)
 }

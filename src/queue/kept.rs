@@ -1,4 +1,4 @@
-//! Files that were put away, and may be written to all the same.
+//! Files that were put away, which somebody may still write to.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -7,49 +7,44 @@ use super::files::{OpenFile, open_file};
 use crate::model::FileId;
 use crate::store::{Readers, Result, WriteTx};
 
-/// Files that were put away, with what they had then.
+/// Files that were put away, with their state then.
 const KEPT: &str = "
-    select file_id, stored_name, bytes, changed_at from files where phase in (2, 4) and file_id > ?1 order by file_id limit ?2";
+    select file_id, stored_name, bytes, changed_at from files
+    where phase in (2, 4) and file_id > ?1 order by file_id limit ?2";
 
-/// The latest file of a stored name, which is the one that lies there.
+/// The latest file of a stored name: the one that lies there.
 const KEPT_AS: &str = "
-    select file_id, stored_name, bytes, changed_at, phase in (2, 4) from files where stored_name = ?1 order by file_id desc limit 1";
+    select file_id, stored_name, bytes, changed_at, phase in (2, 4) from files
+    where stored_name = ?1 order by file_id desc limit 1";
 
-/// Of a name there is one that is being read.
+/// Only one file of a name is read at a time.
 const REOPEN: &str = "
-    update files set phase = 0, rejected_why = null, rejected_code = null, rejected_zh = null where file_id = ?1 and phase in (2, 4)
-    returning file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline, dropped_at,
-              read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256";
+    update files set phase = 0, rejected_why = null, rejected_code = null, rejected_zh = null
+    where file_id = ?1 and phase in (2, 4)
+    returning file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline,
+              dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256";
 
-/// A file that was put away, as it was when its end was read.
+/// A file that was put away, with its state when its end was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptFile {
     /// Its row.
     pub id: FileId,
-    /// As it is called in `done/` or `rejected/`.
+    /// Its name in `done/` or `rejected/`.
     pub stored_name: String,
-    /// Its size then; unknown of one that was rejected unread.
+    /// Its size then; none if it was rejected unread.
     pub bytes: Option<u64>,
-    /// Its time of change then, in milliseconds since 1970; unknown of one that was rejected, or read before this was
-    /// kept.
+    /// Its time of change then, in milliseconds since 1970; none if it was rejected, or read by a version that did not
+    /// store this.
     pub changed_at: Option<i64>,
 }
 
 /// The next `limit` files after this one that were put away.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn kept(pool: &Readers, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
     let rows = sqlx::query(KEPT).bind(after.0).bind(limit).fetch_all(pool).await?;
     Ok(rows.iter().map(kept_file).collect())
 }
 
-/// The file that is stored under this name, and whether it was put away; none if nothing is known of it.
-///
-/// # Errors
-///
-/// What the database says.
+/// The file with this stored name, and whether it was put away; none if the name is unknown.
 pub async fn kept_as(pool: &Readers, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
     let row = sqlx::query(KEPT_AS).bind(stored_name).fetch_optional(pool).await?;
     Ok(row.map(|row| (kept_file(&row), row.get(4))))
@@ -64,11 +59,8 @@ fn kept_file(row: &SqliteRow) -> KeptFile {
     }
 }
 
-/// Takes a file that was put away and has changed since to be read on from its mark; none if it is read already.
-///
-/// # Errors
-///
-/// What the database says.
+/// Reopens a file that was put away and has changed since, to be read on from its mark; none if it is already being
+/// read.
 pub async fn reopen_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<Option<OpenFile>> {
     let row = sqlx::query(REOPEN).bind(file.0).fetch_optional(tx.conn()).await?;
     Ok(row.as_ref().map(open_file))

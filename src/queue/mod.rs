@@ -1,13 +1,12 @@
 //! Stage 2, the queue. Owns the tables `files`, `file_refusals`, `file_warnings`, `file_warm`, `hosts`, `urls`,
 //! `url_keys`, `tally`, `cases`, `case_members`, `orders` and `wishes`.
 //!
-//! In the order of a URL's life: [`enqueue`] by the spool, [`pick_tx`] and [`lease_tx`] by the submitter when it opens
-//! a submission, [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions that end in `_tx` work inside
-//! the caller's transaction, because they must be durable together with what the caller writes; those that take
-//! SQLite's own handle do so too, through [`crate::store::WriteTx::bulk`].
+//! The functions in the order of a URL's life: the spool calls [`enqueue`]; the submitter calls [`pick_tx`] and
+//! [`lease_tx`] when it opens a submission, and [`settle_submitted_tx`] or [`release_tx`] when it closes it. Functions
+//! that end in `_tx` work inside the caller's transaction, because they must be durable together with what the caller
+//! writes. So do those that take SQLite's own handle, through [`crate::store::WriteTx::bulk`].
 //!
-//! So far all rows are of one lane, `LANE`: where `urls` has no column for it yet, its number stands in the
-//! statements.
+//! So far all rows belong to one lane, `LANE`. `urls` has no column for it yet, so statements contain its number.
 //!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.

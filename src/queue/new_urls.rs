@@ -1,11 +1,11 @@
-//! The checked lines of a chunk, packed: what the spool hands over and the queue takes in.
+//! The checked lines of a chunk in compact form; the spool hands them over and the queue adds them.
 
 use std::sync::Arc;
 
 use crate::model::{Keys, ObjectUrl};
 
-/// Checked lines of one file, in the file's order. Their URLs stand in one text, so that a hundred thousand of them
-/// cost no more than their bytes and can be cleared and filled again.
+/// Checked lines of one file, in the file's order. Their URLs share one string, so that a hundred thousand of them cost
+/// only their bytes and the memory can be reused.
 #[derive(Debug, Default)]
 pub struct NewUrls {
     text: String,
@@ -20,16 +20,16 @@ pub(super) struct NewRow {
     bytes: u32,
     host_at: u8,
     host_bytes: u8,
-    /// What is asked of it, where that is not what is asked of its file.
+    /// The line's own keys, where they differ from its file's.
     pub(super) keys: Option<Arc<Keys>>,
 }
 
 impl NewUrls {
-    /// Adds the URL of a line; `keys` where they are not those of its file.
+    /// Adds the URL of a line, with its `keys` where they differ from its file's.
     ///
     /// # Panics
     ///
-    /// When there are more than 4 GiB of text: chunks are bounded far below.
+    /// When the text exceeds 4 GiB; chunks are bounded far below that.
     pub fn push(&mut self, line: u64, url: &ObjectUrl, keys: Option<Arc<Keys>>) {
         let narrow = |n: usize| u32::try_from(n).expect("a chunk's text is bounded");
         let host = url.host_range();
@@ -55,7 +55,7 @@ impl NewUrls {
         self.text.len()
     }
 
-    /// Removes all and keeps the room.
+    /// Removes all lines but keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.rows.clear();

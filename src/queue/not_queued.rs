@@ -1,4 +1,4 @@
-//! Which URLs are in the queue already, for somebody who only asks.
+//! Counts which URLs are in the queue already, for a caller who only asks.
 
 use sqlx::Row;
 
@@ -6,8 +6,8 @@ use super::LANE;
 use crate::model::{ObjectUrl, Time, to_millis};
 use crate::store::{Conn, Result};
 
-/// The rule of `enqueue`: pending, leased and submitted ones are merged; of the complete ones, those of late are
-/// fresh. Where tasks may not be asked for, what was accepted is live or fresh by the time of that.
+/// The rule of `enqueue`: pending, leased and submitted URLs are merged; recently completed ones are fresh. Where tasks
+/// cannot be read, an accepted URL is live or fresh by the time of its acceptance.
 const KNOWN: &str = "
     with recursive same (at, url, url_id) as (
         select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0

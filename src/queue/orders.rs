@@ -1,5 +1,6 @@
-//! What operators ask for: URLs sent again, ended, or moved ahead, a bounded number in each transaction, so that nobody
-//! waits for the lock while a million of them change. Each order is written down in `orders`, with how far it got.
+//! Operators' orders: send URLs again, cancel them, or give them another priority. Each transaction changes a bounded
+//! number of URLs, so that nobody waits for the lock while a million of them change. Each order stands in `orders` with
+//! how far it got.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,15 +17,15 @@ use crate::model::{
 use crate::store::{Conn, Result, WriteTx};
 use crate::words::Stored;
 
-/// URLs that one transaction changes at most: each may touch a page of its own of the index by key.
+/// Most URLs that one transaction changes: each may touch a page of its own in the index by key.
 pub const ORDER_ROWS_MAX: usize = 2_000;
 
 const RECORD: &str = "insert into orders (at, who, command, what) values (?1, ?2, ?3, ?4) returning order_id";
 
 const COUNT: &str = "update orders set rows = rows + ?2 where order_id = ?1";
 
-/// Those that ended or are held, and of whose URL nothing is live: neither pending, nor in a batch, nor submitted, nor
-/// completed or accepted without an end since.
+/// URLs that ended or are held, and of which no row is live: none pending, in a batch or submitted, and none completed
+/// or accepted since.
 const RETRYABLE: &str = "
     select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
     from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
@@ -49,7 +50,7 @@ const RETRY: &str = "
         parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
     where url_id in (select value from json_each(?1))";
 
-/// Files that had ended have not any more.
+/// Files that had ended are open again.
 const REOPEN: &str = "
     update files set finished_at = null, receipt_final = 0
     where file_id in (select value from json_each(?1)) and finished_at is not null";
@@ -59,7 +60,7 @@ const WAITING: &str = "
     from urls as u
     where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
 
-/// What lines want of those of these URLs that several lines want.
+/// The wishes for those of these URLs that several lines ask for.
 const WISHED: &str = "
     select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state
     from json_each(?1) as j
@@ -79,16 +80,16 @@ const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select 
 const PRIORITIZE_FILES: &str = "
     update files set priority = ?3 where (?1 is null or name = ?1) and (?2 is null or label = ?2)";
 
-/// What is asked for.
+/// What an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Back into the queue, with all attempts: what ended unsent or badly, or is held.
+    /// Send again, with all attempts: URLs that ended unsent or badly, or are held.
     Retry,
-    /// The same for what was accepted and may be warm, which is sent a second time.
+    /// The same for URLs that were accepted and may be warm, which are then sent a second time.
     RetryUnconfirmed,
-    /// To an end.
+    /// Cancel.
     Cancel,
-    /// To another place in the queue.
+    /// Change the priority.
     Prioritize(Priority),
 }
 
@@ -106,11 +107,11 @@ struct OrderRow {
 /// What an order changes.
 #[derive(Debug)]
 struct Targets {
-    /// Rows that one line wants.
+    /// Rows that one line asks for.
     rows: Vec<OrderRow>,
-    /// Rows that several lines want and that are in a state which the order takes.
+    /// Rows that several lines ask for, in a state to which the order applies.
     taken: Vec<OrderRow>,
-    /// The rows that several lines want: those, and those for which a wish comes back to life.
+    /// These, and the rows for which the order revives a wish.
     wished: Vec<i64>,
 }
 
@@ -134,7 +135,7 @@ impl Order {
         matches!(self, Self::Retry | Self::RetryUnconfirmed)
     }
 
-    /// The states out of which it takes URLs.
+    /// The states to which it applies.
     pub fn takes(self) -> &'static [UrlState] {
         match self {
             Self::Retry => &[UrlState::Failed, UrlState::Expired, UrlState::Cancelled, UrlState::Held],
@@ -143,20 +144,14 @@ impl Order {
         }
     }
 
-    /// How many of these URLs it would change now: of those that several lines want, the wishes of the chosen files.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// How many of these URLs it would change now; where several lines ask for a URL, it changes the wishes of the
+    /// chosen files.
     pub async fn count(self, conn: &mut Conn, urls: &[UrlId], chosen: &Selection) -> Result<u64> {
         Ok(self.targets(conn, urls, &Scope::of(chosen)).await?.len())
     }
 
-    /// Does it to those of these URLs that are still what it takes, and counts them in the order. Gives how many.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Applies the order to those of these URLs that are still in a fitting state, adds them to its count, and returns
+    /// how many.
     pub async fn perform_tx(
         self,
         tx: &mut WriteTx<'_>,
@@ -214,7 +209,8 @@ impl Order {
         Ok(())
     }
 
-    /// What of these URLs it changes: rows that one line wants as a whole, of others the wishes that are meant.
+    /// What it changes about these URLs: the rows that one line asks for as a whole, and the chosen wishes for the
+    /// others.
     async fn targets(self, conn: &mut Conn, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
         let found = sqlx::query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
         let (mut shared, mut meant, mut revived) = (HashSet::new(), HashSet::new(), BTreeSet::new());
@@ -257,7 +253,7 @@ impl Order {
         let mut rows: Vec<OrderRow> = rows.iter().map(row).collect();
         rows.retain(|row| self.takes().contains(&row.state));
         match self {
-            // Of one URL that ended several times only the latest goes again.
+            // Of a URL that ended several times only the latest row is sent again.
             Self::Retry | Self::RetryUnconfirmed => {
                 rows.sort_by_key(|row| std::cmp::Reverse(row.id));
                 let mut seen = HashSet::new();
@@ -269,32 +265,20 @@ impl Order {
     }
 }
 
-/// Writes an order down, before anything is done. Gives its row.
-///
-/// # Errors
-///
-/// What the database says.
+/// Records an order before anything is done, and returns its row.
 pub async fn record_order_tx(tx: &mut WriteTx<'_>, who: &str, command: &str, what: &str, now: Time) -> Result<OrderId> {
     let query = sqlx::query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
     Ok(OrderId(query.fetch_one(tx.conn()).await?))
 }
 
-/// So many URLs more were changed by an order.
-///
-/// # Errors
-///
-/// What the database says.
+/// Adds changed URLs to an order's count.
 pub async fn count_order_tx(tx: &mut WriteTx<'_>, order: OrderId, urls: u64) -> Result<()> {
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
     sqlx::query(COUNT).bind(order.0).bind(urls).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Files that are meant as a whole show the priority that their URLs got.
-///
-/// # Errors
-///
-/// What the database says.
+/// A file that was chosen as a whole shows the new priority of its URLs.
 pub async fn prioritize_files_tx(tx: &mut WriteTx<'_>, selection: &Selection, priority: Priority) -> Result<()> {
     let whole = selection.url.is_none() && selection.host.is_none() && selection.state.is_none();
     if whole && (selection.file.is_some() || selection.label.is_some()) {

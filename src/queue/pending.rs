@@ -1,10 +1,10 @@
-//! What is pending, in groups that go alike, as a forecast needs it: read from counters as far as they tell, and from
-//! rows where those are few. Nothing here walks a queue of millions.
+//! The pending URLs in groups, for a forecast. Reads counters as far as they tell, and rows where those are few;
+//! nothing here walks a queue of millions.
 //!
-//! The queue falls into eight classes, by priority and by whether there is a deadline. A class with no more than
-//! [`Bounds::rows`] URLs is read row by row and exact. Of a larger one the files' counters tell how many URLs of which
-//! file it has, and each is taken to have its file's keys: exact, too, but for URLs with keys of their own (lines of
-//! `.jsonl` and `.csv` files, and lines that were merged). [`Pending::guessed`] says of how many URLs the place is not
+//! The queue falls into eight classes, by priority and by whether there is a deadline. A class with at most
+//! [`Bounds::rows`] URLs is read row by row and is exact. For a larger class the files' counters tell how many URLs
+//! each file has in it, and each URL is assumed to have its file's keys: exact, except for URLs with keys of their own
+//! (lines of `.jsonl` and `.csv` files, and merged lines). [`Pending::guessed`] counts the URLs whose place is not
 //! known.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +18,7 @@ use crate::store::{Conn, Result};
 
 const TALLY: &str = "select priority, pending from tally where lane = 1 order by priority";
 
-/// How many there are, counted up to a limit in the index alone.
+/// The size of a class, counted up to a limit in the index alone.
 const CLASS_SIZE: &str = "
     select count(*)
     from (select 1 from urls indexed by urls_ready
@@ -89,9 +89,9 @@ const READING: &str = "select count(*) from files indexed by files_unfinished wh
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// URLs of a class that are read row by row, at most.
+    /// Most URLs of a class that are read row by row.
     pub rows: u32,
-    /// Files that are told apart, at most.
+    /// Most files that are told apart.
     pub files: u32,
 }
 
@@ -100,20 +100,16 @@ pub struct Bounds {
 pub struct Pending {
     /// URLs that will go, in groups.
     pub groups: Vec<Group>,
-    /// URLs of domains that may not be sent: nobody knows when they will.
+    /// URLs of blocked domains: nobody knows when they will go.
     pub blocked: u64,
-    /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of domains
-    /// that may not be sent beyond what was read.
+    /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of blocked
+    /// domains beyond the rows that were read.
     pub guessed: u64,
-    /// Files that are still being read: what is not queued yet is not among these.
+    /// Files that are still being read; their lines that are not queued yet are missing here.
     pub reading: u64,
 }
 
 /// Reads what is pending.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn pending(conn: &mut Conn, bounds: Bounds, now: Time) -> Result<Pending> {
     let mut count = Count { now, ..Count::default() };
     for row in sqlx::query(TALLY).fetch_all(&mut *conn).await? {
@@ -142,26 +138,26 @@ pub async fn pending(conn: &mut Conn, bounds: Bounds, now: Time) -> Result<Pendi
     Ok(Pending { reading: reading.unsigned_abs(), ..count.pending })
 }
 
-/// The count, while it is made.
+/// The counting in progress.
 #[derive(Debug, Default)]
 struct Count {
     now: Time,
     pending: Pending,
     /// Pending URLs of each priority that are in no group yet.
     left: BTreeMap<Priority, u64>,
-    /// Classes that were not read row by row: priority, and whether without deadline.
+    /// Classes that were not read row by row: the priority, and whether they have no deadline.
     large: Vec<(Priority, bool)>,
-    /// URLs of each file that are in groups, or blocked.
+    /// URLs of each file that are in groups or blocked.
     counted: HashMap<FileId, u64>,
 }
 
 impl Count {
-    /// Takes rows that were grouped by the database.
+    /// Adds rows that the database has grouped.
     fn read(&mut self, rows: &[SqliteRow]) {
         for row in rows {
             let (file, priority, urls) = (FileId(row.get(0)), Priority::from_rank(row.get(1)), number(row, 5));
             let wishes = wishes(row.get(8));
-            // The counters of a file whose own wish has ended do not have them.
+            // A file whose own wish has ended does not count them.
             if wishes.is_empty() || wishes.iter().any(|wish| wish.file == file) {
                 *self.counted.entry(file).or_default() += urls;
             }
@@ -184,10 +180,10 @@ impl Count {
         }
     }
 
-    /// Shares what is left among the files by their counters: first to where a file's own keys put it, then to where
-    /// there is room, and what no file accounts for to none.
+    /// Shares the remaining URLs out among the files by their counters: first where a file's own keys put them, then
+    /// where there is room. URLs that no file accounts for go to none.
     fn share_out(&mut self, files: &[SqliteRow], blocked: u64) {
-        // The order of arrival is known only by file here, so that it has to be so for all.
+        // Here the order of arrival is known only by file, so it must be by file for all groups.
         for group in &mut self.pending.groups {
             group.order = group.file.map_or(i64::MAX, |file| file.0);
         }
@@ -197,7 +193,7 @@ impl Count {
             let (file, priority) = (FileId(row.get(0)), Priority::from_rank(row.get(1)));
             let counted = self.counted.get(&file).copied().unwrap_or(0);
             let mut urls = number(row, 5).saturating_sub(counted);
-            // Which of them are of domains that may not be sent is not known here; so many are, of whatever file.
+            // Which of them belong to blocked domains is not known here; that many do, of whatever file.
             let unsent = self.take(priority, urls.min(blocked));
             (urls, blocked) = (urls - unsent, blocked - unsent);
             self.pending.blocked += unsent;
@@ -243,7 +239,7 @@ impl Count {
         }
     }
 
-    /// Places as many URLs of a group as its priority has left; gives how many that were.
+    /// Places as many URLs of a group as its priority has left; returns how many.
     fn place(&mut self, group: &Group) -> u64 {
         let urls = self.take(group.priority, group.urls);
         self.pending.groups.extend((urls > 0).then(|| Group { urls, ..group.clone() }));
@@ -258,7 +254,7 @@ impl Count {
     }
 }
 
-/// The wishes as the database lists them, the strongest of each file.
+/// Parses the database's list of wishes: the strongest of each file.
 fn wishes(json: &str) -> Vec<FileWish> {
     let rows: Vec<(i64, i64, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
     let wish = |(file, priority, deadline): (i64, i64, Option<i64>)| FileWish {

@@ -1,4 +1,4 @@
-//! What has ended long ago is forgotten, a little at a time.
+//! Forgets what ended long ago, a little at a time.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -8,17 +8,17 @@ use super::{row_state, wishes};
 use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
-/// Rows that one [`prune_tx`] deletes at most of each kind.
+/// Most rows of each kind that one [`prune_tx`] deletes.
 const ROWS_MAX: i64 = 5_000;
 
-/// Of URLs that ended by themselves.
+/// URLs that ended by themselves.
 const ENDED: &str = "
     delete from urls
     where url_id in (select url_id from urls indexed by urls_ended where ended_at is not null and ended_at < ?1
                      order by ended_at limit ?2)
     returning file_id, host_id, priority, state, url_id, url";
 
-/// Of URLs that were accepted so long ago that nothing more can be learned of them.
+/// URLs that were accepted so long ago that nothing more can be learned about them.
 const SUBMITTED: &str = "
     delete from urls
     where state = 1 and url_id in (select u.url_id from submissions as s join urls as u
@@ -30,11 +30,7 @@ const SUBMITTED: &str = "
 
 const DROP_KEY: &str = "delete from url_keys where url_key = ?1 and url_id = ?2";
 
-/// Forgets URLs that ended, or were submitted, before `before`, five thousand of each at most. Gives how many.
-///
-/// # Errors
-///
-/// What the database says.
+/// Forgets URLs that ended, or were submitted, before `before`: five thousand of each at most. Returns how many.
 pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
     let before = to_millis(before);
     let mut moves = Moves::default();

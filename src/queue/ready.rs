@@ -1,5 +1,5 @@
-//! What is ready to be sent, as the scheduler needs to know it, and the passing of time: URLs whose time has come, and
-//! those whose deadline has passed.
+//! What is ready to be sent, for the scheduler, and the passing of time: URLs whose time has come, and URLs whose
+//! deadline has passed.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::schedule::Ready;
 use crate::store::{Readers, Result, WriteTx};
 use crate::words::Stored;
 
-/// Rows that one [`tidy_tx`] changes at most of each kind, so that its transaction stays short.
+/// Most rows of each kind that one [`tidy_tx`] changes, so that its transaction stays short.
 const TIDY_ROWS_MAX: i64 = 10_000;
 
-/// What an answer says of a domain is believed for no longer.
+/// What an answer says about a domain is believed for at most this long.
 const HOLDS_MAX: TimeDelta = TimeDelta::hours(6);
 
 const READY: &str = "
@@ -43,7 +43,7 @@ const PARKED: &str = "
     select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
     from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
 
-/// Of a url, or of a wish that will be stronger than what its url goes by now.
+/// The next time of a URL, or of a wish that will be stronger than the one that governs its URL now.
 const NEXT: &str = "
     select min(at) from (select min(wait_until) as at from urls where wait_until is not null
                          union all select min(starts_at) from wishes where starts_at is not null)";
@@ -54,9 +54,10 @@ const NEXT_DEADLINE: &str = "
 
 const WAKE: &str = "
     update urls set wait_until = null
-    where url_id in (select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
+    where url_id in (
+        select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
 
-/// Waits that are longer than they can be and are not the url's own `not_before`: a wrong clock wrote them down.
+/// Waits that are longer than possible and are not the URL's own `not_before`: a wrong clock wrote them.
 const OVERLONG: &str = "
     select exists (select 1 from urls indexed by urls_waiting
                    where wait_until > ?1 and (not_before is null or not_before < wait_until))";
@@ -67,7 +68,7 @@ const CLAMP: &str = "
 
 const CLAMP_HOSTS: &str = "update hosts set holds_until = ?1 where holds_until > ?1";
 
-/// Those that several lines want end with the last of their wishes.
+/// A URL that several lines ask for ends with the last of its wishes.
 const EXPIRE: &str = "
     update urls set state = 4, wait_until = null, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?1
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1
@@ -77,12 +78,8 @@ const EXPIRE: &str = "
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
 
-/// Reads the head of the queue, counting up to `limit` URLs. Those whose deadline has passed by `earliest`, the
-/// earliest that it can be, are not ready any more.
-///
-/// # Errors
-///
-/// What the database says.
+/// Reads the head of the queue, counting up to `limit` URLs. URLs whose deadline is not after `earliest`, the lower
+/// bound of the time, are no longer ready.
 pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> {
     let mut conn = pool.acquire().await?;
     let head = sqlx::query(READY).bind(limit).bind(to_millis(earliest)).fetch_one(&mut conn).await?;
@@ -111,20 +108,12 @@ pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> 
     })
 }
 
-/// Whether urls wait longer than `longest` from now for another reason than their own `not_before`.
-///
-/// # Errors
-///
-/// What the database says.
+/// Whether URLs wait longer than `longest` from now for a reason other than their own `not_before`.
 pub async fn has_overlong_waits(pool: &Readers, now: Time, longest: TimeDelta) -> Result<bool> {
     Ok(sqlx::query_scalar(OVERLONG).bind(to_millis(now + longest)).fetch_one(pool).await?)
 }
 
-/// Ends such waits, and what is held against domains for longer than that.
-///
-/// # Errors
-///
-/// What the database says.
+/// Ends such waits, and blocks on domains that last longer than that.
 pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
     let clamp = sqlx::query(CLAMP).bind(to_millis(now + longest)).bind(to_millis(now));
     clamp.execute(tx.conn()).await?;
@@ -139,11 +128,7 @@ pub struct Tidied {
     pub expired: BTreeMap<FileId, i64>,
 }
 
-/// Makes URLs ready whose time has come and expires those whose deadline has passed, ten thousand of each at most.
-///
-/// # Errors
-///
-/// What the database says.
+/// Makes URLs ready whose time has come, and expires URLs whose deadline has passed: ten thousand of each at most.
 pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     let mut moves = Moves::default();
     let mut by_file = tx.bulk(|conn| wish_orders::pass_time(conn, now, TIDY_ROWS_MAX, &mut moves)).await?;

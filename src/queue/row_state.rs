@@ -1,13 +1,12 @@
-//! The numbers under which states stand in `urls.state` and `wishes.state`. Statements have the same numbers in their
-//! text.
+//! The numbers of states in `urls.state` and `wishes.state`. The text of SQL statements contains the same numbers.
 
 use crate::model::UrlState;
 
-/// A suspect that waits for the operator, or for the next day's requests: the value of `urls.suspect`.
+/// The value of `urls.suspect` for a suspect that waits for the operator or for the next day's requests.
 const HELD_SUSPECT: i64 = 2;
 
-/// Where a row stands. One that was batched counts as submitted: whether its batch was accepted, and has ended, stands
-/// in its submission.
+/// The state of a row. A batched row counts as submitted here: whether its batch was accepted and has ended stands in
+/// its submission.
 pub(super) fn of(state: i64, suspect: i64) -> UrlState {
     match state {
         0 if suspect == HELD_SUSPECT => UrlState::Held,
@@ -22,7 +21,7 @@ pub(super) fn of(state: i64, suspect: i64) -> UrlState {
     }
 }
 
-/// The number of a state in which a row stands on its own.
+/// The number of a state that a row has by itself.
 pub(super) fn number(state: UrlState) -> i64 {
     match state {
         UrlState::Pending => 0,

@@ -1,4 +1,4 @@
-//! Which URLs an operator means: by URL, file, label, domain and state, all of which must hold.
+//! Which URLs an operator means: by URL, file, label, domain and state. All the given conditions must hold.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ const SAME_URL: &str = "u.url_id in (
         select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
     select url_id from same) and u.url = :url";
 
-/// A choice of URLs. What is not given restricts nothing.
+/// A choice of URLs. A condition that is not given restricts nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// This URL, however often it was queued.
@@ -31,12 +31,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The URLs that are chosen and in one of these states, in order of arrival. Read without a lock: whoever changes
-    /// them looks again at what they are by then.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// The chosen URLs in one of these states, in order of arrival. Read without a lock: whoever changes them checks
+    /// their state again.
     pub async fn ids(&self, conn: &mut Conn, states: &[UrlState]) -> Result<Vec<UrlId>> {
         let mut ids = Vec::new();
         for state in states.iter().filter(|state| self.state.is_none_or(|wanted| wanted == **state)) {
@@ -53,8 +49,8 @@ impl Selection {
         Ok(ids)
     }
 
-    /// The statements that find them in one state, each with its parameters: a walk of the rows that may be meant, and
-    /// what must hold of them. Every walk has an index, or is by state.
+    /// The statements that find the chosen URLs in one state, each with its parameters: a walk over candidate rows, and
+    /// the conditions on them. Every walk uses an index or is by state.
     pub(super) fn statements(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
         let of_file =
             "files as f join urls as u on u.file_id = f.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to";
@@ -73,8 +69,8 @@ impl Selection {
         rows.chain(self.statements_of_wishes(state)).collect()
     }
 
-    /// Those that find the URLs that a line of the file, or one with the label, was merged into, by what became of its
-    /// wish.
+    /// The statements that find URLs into which a line of the chosen file, or one with the label, was merged, by what
+    /// became of that line's wish.
     fn statements_of_wishes(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
         let of_file = "files as f join wishes as w on w.file_id = f.file_id join urls as u on u.url_id = w.url_id";
         let of_wish = "wishes as w join files as f on f.file_id = w.file_id join urls as u on u.url_id = w.url_id";
@@ -123,7 +119,7 @@ impl Selection {
     }
 }
 
-/// What the row of a URL in this state looks like; one of these holds.
+/// The conditions for a row in this state; one of them must hold.
 fn conditions(state: UrlState) -> &'static [&'static str] {
     match state {
         UrlState::Pending => &["u.state = 0 and u.suspect <> 2"],
@@ -143,7 +139,7 @@ fn conditions(state: UrlState) -> &'static [&'static str] {
         UrlState::Expired => &["u.state = 4"],
         UrlState::Cancelled => &["u.state = 5"],
         UrlState::Unconfirmed => &["u.state = 7"],
-        // By the operator's doing, or as a suspect until the next day.
+        // Held by the operator, or as a suspect until the next day.
         UrlState::Held => &["u.state = 6", "u.state = 0 and u.suspect > 0 and u.suspect = 2"],
     }
 }

@@ -1,4 +1,4 @@
-//! A batch's end: submitted, or its URLs back in the queue, held, or failed.
+//! Closes a batch: its URLs are submitted, or go back to the queue, are held, or fail.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use crate::model::{Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 use crate::words::Stored;
 
-/// Rows of the batch go back to `pending`, or to `held`; an attempt that does not count is taken back.
+/// Puts the batch's rows back to `pending` or `held`; takes back an attempt that does not count.
 const RELEASE: &str = "
     update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6,
     reason_with = ?7,
         suspect = case ?2 when 0 then suspect else 0 end
     where submission_id = ?1 and state = 1";
 
-/// Those that have no attempt left end.
+/// Ends those that have no attempt left.
 const EXHAUSTED: &str = "
     update urls set state = ?2, wait_until = null, ended_at = ?3, suspect = 0
     where submission_id = ?1 and state = 0 and attempts >= ?4
@@ -29,12 +29,12 @@ const EXHAUSTED: &str = "
 pub enum ReleaseTo {
     /// Back into the queue; not before `wait_until`, if that is given.
     Pending {
-        /// Not to be claimed before.
+        /// The earliest time of the next claim.
         wait_until: Option<Time>,
-        /// Where those go that have no attempt left: [`UrlState::Failed`] or [`UrlState::Held`].
+        /// The state of those that have no attempt left: [`UrlState::Failed`] or [`UrlState::Held`].
         exhausted: UrlState,
     },
-    /// To the operator.
+    /// Held for the operator.
     Held,
 }
 
@@ -43,28 +43,20 @@ pub enum ReleaseTo {
 pub struct Release {
     /// Where they go.
     pub to: ReleaseTo,
-    /// Whether the call was an attempt of theirs.
+    /// Whether the call counts as one of their attempts.
     pub counts: bool,
     /// The most attempts a URL may have (`[retry] attempts_max`).
     pub attempts_max: u32,
-    /// Why, for the operator.
+    /// The reason, for the operator.
     pub reason: Reason,
 }
 
-/// The batch was accepted. Its rows are left alone: that they are submitted stands in their submission.
-///
-/// # Errors
-///
-/// What the database says.
+/// The batch was accepted. Its rows are left alone: their submission says that they are submitted.
 pub async fn settle_submitted_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
     batch.shift_tx(tx, UrlState::Leased, UrlState::Submitted).await?.apply(tx.conn()).await
 }
 
 /// The batch was not accepted: its URLs go where `release` says.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn release_tx(
     tx: &mut WriteTx<'_>,
     batch: &Batch,
@@ -103,7 +95,7 @@ pub async fn release_tx(
         let ids = ids.iter().map(|id| id.0);
         tx.bulk(|conn| wishes::follow(conn, ids, UrlState::Pending, exhausted, &mut moves)).await?;
     }
-    // Lines may have been merged, and wishes may have passed, while it was away.
+    // While the batch was away, lines may have been merged and wishes may have ended.
     tx.bulk(|conn| wishes::review_returned(conn, batch.urls.iter().map(|url| url.id.0), now, &mut moves)).await?;
     moves.apply(tx.conn()).await
 }

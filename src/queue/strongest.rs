@@ -1,21 +1,21 @@
-//! Which of the wishes for a URL it goes by: a pure decision.
+//! Decides which of the wishes for a URL governs it; pure.
 
 use crate::model::{Priority, Time};
 
-/// What one line wants of its URL.
+/// What one line asks for its URL (a row of `wishes`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wish {
     /// Urgent goes first.
     pub(super) priority: Priority,
-    /// It counts from then on.
+    /// It counts from this time on.
     pub(super) not_before: Option<Time>,
-    /// Not to be sent after.
+    /// The URL must not be sent after this.
     pub(super) deadline: Option<Time>,
-    /// Whether that time has come, as far as the time is known.
+    /// Whether `not_before` has come, as far as the time is known.
     pub(super) counts: bool,
 }
 
-/// What a URL goes by: one wish, whole.
+/// The wish that governs a URL, as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Strongest {
     /// The wish.
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::model::from_millis;
 
-    /// At the time 100.
+    /// A wish, decided at the time 100.
     fn wish(priority: Priority, not_before: Option<i64>, deadline: Option<i64>) -> Wish {
         let counts = not_before.is_none_or(|from| from <= 100);
         Wish { priority, not_before: not_before.map(from_millis), deadline: deadline.map(from_millis), counts }

@@ -1,4 +1,5 @@
-//! The open cases of isolation, and what they do to URLs: suspects are kept out of ordinary batches, the convicted end.
+//! The open cases of isolation and their effect on URLs: suspects are kept out of ordinary batches, and the convicted
+//! ones end.
 
 use std::collections::HashSet;
 
@@ -16,8 +17,8 @@ use crate::words::Stored;
 
 const CASES: &str = "select submission_id, blame, why, unsure, why_code, why_with from cases order by submission_id";
 
-/// State 0 is pending, perhaps held for the next day, 1 in a submission: what is anything else, or parked, left the
-/// queue.
+/// State 0 is pending (perhaps held for the next day), state 1 is in a submission. A row in another state, or parked,
+/// has left the queue.
 const MEMBERS: &str = "
     select m.url_id, m.host_id, m.core, u.state <> 0 or u.suspect = 2 or u.wait_until is not null as away
     from case_members as m join urls as u on u.url_id = m.url_id
@@ -35,7 +36,7 @@ const ADD_MEMBERS: &str = "
     insert into case_members (submission_id, url_id, host_id, core)
     select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)";
 
-/// One that is held stays held as long as it is suspected.
+/// A held suspect stays held as long as it is suspected.
 const FLAG: &str =
     "update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))";
 
@@ -61,19 +62,19 @@ const RESUME: &str = "
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// What it was refused for.
+    /// What the batch was refused for.
     pub blame: Blame,
     /// The reason, for the operator.
     pub why: Reason,
-    /// Whether the service never called it refused: what is found is held for the operator instead of failed.
+    /// The service never clearly refused it, so a URL that is found is held for the operator instead of failed.
     pub unsure: bool,
-    /// What a domain is, if one is found ...
+    /// The new standing of a domain, if one is found ...
     pub standing: HostStanding,
-    /// ... and for how long that is believed.
+    /// ... and how long that is believed.
     pub holds: TimeDelta,
 }
 
-/// What was found out by an answer.
+/// What an answer revealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// This URL is bad.
@@ -83,10 +84,6 @@ pub enum Finding {
 }
 
 /// The open cases.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn cases(pool: &Readers) -> Result<Cases> {
     let mut conn = pool.acquire().await?;
     cases_in(&mut conn).await
@@ -112,11 +109,7 @@ async fn cases_in(conn: &mut Conn) -> Result<Cases> {
     Ok(cases)
 }
 
-/// A batch was accepted: its URLs are innocent.
-///
-/// # Errors
-///
-/// What the database says.
+/// A batch was accepted: clears its URLs.
 pub async fn batch_was_good_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
     if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
@@ -129,10 +122,6 @@ pub async fn batch_was_good_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()
 }
 
 /// A batch was refused for something in it. Its URLs are pending again.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn batch_was_bad_tx(
     tx: &mut WriteTx<'_>,
     batch: &Batch,
@@ -159,11 +148,7 @@ pub async fn batch_was_bad_tx(
     }
 }
 
-/// A domain turned out to be refused or offline by other means: what was refused for it is explained.
-///
-/// # Errors
-///
-/// What the database says.
+/// A domain turned out to be refused or offline: closes cases that this explains.
 pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()> {
     if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
@@ -174,11 +159,7 @@ pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()
     save(tx, &before, &after, &HashSet::new()).await
 }
 
-/// The day's requests for isolation are spent: the suspects wait, visibly, for the next day. True if there were any.
-///
-/// # Errors
-///
-/// What the database says.
+/// The day's requests for isolation are spent: holds the suspects, visibly, until the next day. True if there were any.
 pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &Reason) -> Result<bool> {
     let why = Stored::from(why);
     let hold = sqlx::query(HOLD).bind(why.text).bind(why.code).bind(why.with);
@@ -186,11 +167,7 @@ pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &Reason) -> Result<bool
     shift_all(tx, &rows, UrlState::Pending, UrlState::Held).await
 }
 
-/// There are requests for isolation again. True if suspects had waited for them.
-///
-/// # Errors
-///
-/// What the database says.
+/// There are requests for isolation again: releases suspects that waited for them. True if there were any.
 pub async fn resume_suspects_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     let rows = sqlx::query(RESUME).fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Held, UrlState::Pending).await
@@ -211,8 +188,7 @@ async fn shift_all(
     Ok(!rows.is_empty())
 }
 
-/// Writes down the cases that changed, and who is suspected now. `accepted` are URLs that left the queue by this
-/// answer.
+/// Stores the cases that changed and the present suspects. `accepted` are URLs that left the queue by this answer.
 async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &HashSet<UrlId>) -> Result<()> {
     for case in before.open.iter().filter(|case| !after.open.contains(case)) {
         sqlx::query(DROP_MEMBERS).bind(case.id.0).execute(tx.conn()).await?;

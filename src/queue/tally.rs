@@ -1,7 +1,7 @@
-//! The counters: how many lines of each file and URLs of each priority are in which state, and how many of a host are
-//! pending. A file's line is where its URL is, unless its wish has ended on its own.
+//! The counters: lines of each file and URLs of each priority by state, and pending URLs of each host. A line is in the
+//! state of its URL, unless its wish has ended on its own.
 //!
-//! Collected while a transaction changes URLs and applied once at its end, so that nobody ever counts the queue.
+//! Changes are collected during a transaction and applied once at its end, so that nobody ever has to count the queue.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ const FILES: &str = "
           from json_each(?1)) as j
     where files.file_id = j.id";
 
-/// Lines of a file that were merged, by where their wishes stand.
+/// Merged lines of a file, by the state of their wishes.
 const MERGED: &str = "
     update files set
         merged_pending = merged_pending + j.d0, merged_leased = merged_leased + j.d1,
@@ -51,58 +51,58 @@ const HOSTS: &str = "
 /// A change of each state's count, in the order of [`UrlState::ALL`].
 type Change = [i64; UrlState::ALL.len()];
 
-/// Which of its file's counters a line is in.
+/// Which counters of its file a line is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Of those that became rows of `urls`: it came first.
+    /// Lines that became rows of `urls`, because they came first.
     First,
-    /// Of those that were merged into rows that were there.
+    /// Lines that were merged into existing rows.
     Merged,
 }
 
-/// The changes of a transaction.
+/// The changes of one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
     files: HashMap<FileId, Change>,
-    /// Of lines that were merged.
+    /// Changes of merged lines.
     merged: HashMap<FileId, Change>,
     priorities: HashMap<Priority, Change>,
     hosts: HashMap<HostId, Change>,
 }
 
 impl Moves {
-    /// `n` URLs are new in a state.
+    /// Adds `n` new URLs in a state.
     pub(super) fn add(&mut self, file: FileId, host: HostId, priority: Priority, state: UrlState, n: i64) {
         bump(&mut self.files, file, state, n);
         bump(&mut self.priorities, priority, state, n);
         bump(&mut self.hosts, host, state, n);
     }
 
-    /// One URL goes from one state to another.
+    /// Moves one URL from one state to another.
     pub(super) fn shift(&mut self, file: FileId, host: HostId, priority: Priority, from: UrlState, to: UrlState) {
         self.add(file, host, priority, from, -1);
         self.add(file, host, priority, to, 1);
     }
 
-    /// One URL gets another priority.
+    /// Gives one URL another priority.
     pub(super) fn reorder(&mut self, file: FileId, host: HostId, from: Priority, to: Priority, state: UrlState) {
         self.add(file, host, from, state, -1);
         self.add(file, host, to, state, 1);
     }
 
-    /// `n` lines of a file go from one state to another; no row of `urls` does.
+    /// Moves `n` lines of a file from one state to another; no row of `urls` moves.
     pub(super) fn shift_lines(&mut self, file: FileId, line: Line, from: UrlState, to: UrlState, n: i64) {
         self.add_lines(file, line, from, -n);
         self.add_lines(file, line, to, n);
     }
 
-    /// `n` lines of a file more, or fewer, are in a state.
+    /// Adds `n` lines of a file to a state; negative to remove them.
     pub(super) fn add_lines(&mut self, file: FileId, line: Line, state: UrlState, n: i64) {
         let counters = if line == Line::Merged { &mut self.merged } else { &mut self.files };
         bump(counters, file, state, n);
     }
 
-    /// The files whose lines have gone from one state to another.
+    /// The files with lines that changed their state.
     pub(super) fn changed_files(&self) -> BTreeSet<i64> {
         let changed = self.files.iter().chain(&self.merged).filter(|(_, change)| change.iter().any(|n| *n != 0));
         changed.map(|(file, _)| file.0).collect()
@@ -123,7 +123,7 @@ impl Moves {
             .try_for_each(|(statement, rows)| conn.prepare_cached(statement)?.execute([rows]).map(|_| ()))
     }
 
-    /// What changes, with its parameter.
+    /// The statements that apply the changes, each with its parameter.
     fn statements(self) -> Vec<(&'static str, String)> {
         let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
         let merged = rows(self.merged.into_iter().map(|(id, change)| (id.0, change)));
@@ -138,7 +138,7 @@ fn bump<K: Eq + Hash>(changes: &mut HashMap<K, Change>, key: K, state: UrlState,
     changes.entry(key).or_default()[state as usize] += n;
 }
 
-/// The changes as JSON: a row of the key and its differences each, one a state.
+/// The changes as JSON: one array for each key, with its differences by state.
 fn rows(changes: impl Iterator<Item = (i64, Change)>) -> String {
     let mut text = String::from("[");
     for (key, change) in changes.filter(|(_, change)| change.iter().any(|n| *n != 0)) {

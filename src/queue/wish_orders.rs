@@ -1,5 +1,5 @@
-//! What ends or changes single wishes: the passing of time, and orders that mean a file or a label. The URL goes by
-//! the strongest that is left ([`super::wishes::review`]), and ends with the last.
+//! Ends or changes single wishes: the passing of time, and orders for a file or a label. The URL then follows the
+//! strongest wish that is left ([`super::wishes::review`]), and ends with the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const STARTED: &str = "
                                       where starts_at is not null and starts_at <= ?1 order by starts_at limit ?2)
     returning url_id";
 
-/// What waits for the operator does not expire, as little as what is sent.
+/// URLs that are held for the operator do not expire, nor do those that are sent.
 const LAPSED: &str = "
     select w.url_id, w.file_id, w.line, w.kind, iif(u.state = 6, 1, u.state), u.suspect
     from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
@@ -29,7 +29,7 @@ const END: &str = "
 const STOP_TIME: &str = "
     update wishes set starts_at = null, ends_at = null where url_id = ?1 and file_id = ?2 and line = ?3";
 
-/// Files and labels whose wishes are meant: null stands for all.
+/// The chosen files and labels; null means all.
 const OF_SCOPE: &str = "
     select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.state
     from json_each(?1) as j
@@ -40,7 +40,7 @@ const OF_SCOPE: &str = "
 
 const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3";
 
-/// A deadline that has passed is dropped, as everywhere in a retry.
+/// A retry drops deadlines that have passed.
 const REVIVE: &str = "
     update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1
     and file_id = ?2 and line = ?3";
@@ -56,32 +56,32 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Of an operator's choice: by file and label. By URL, domain or state alone, all wishes are meant.
+    /// The scope of an operator's choice, by file and label. A choice by URL, domain or state alone means all wishes.
     pub(super) fn of(chosen: &Selection) -> Self {
         Self { file: chosen.file.clone(), label: chosen.label.clone() }
     }
 
-    /// Whether all wishes for a URL are meant.
+    /// Whether it means all wishes for a URL.
     pub(super) fn is_all(&self) -> bool {
         self.file.is_none() && self.label.is_none()
     }
 }
 
-/// A wish of the scope of an order.
+/// A wish in the scope of an order.
 #[derive(Debug, Clone, Copy)]
 struct Scoped {
     url: i64,
     file: FileId,
     number: i64,
     line: Line,
-    /// Where its URL stands; none while that is in a batch or accepted.
+    /// The state of its URL; none while the URL is in a batch or accepted.
     url_state: Option<UrlState>,
-    /// Expired or cancelled on its own.
+    /// Set if it expired or was cancelled on its own.
     ended: Option<UrlState>,
 }
 
-/// Time has passed: wishes whose deadline is over end, and URLs for which another wish counts now go by that. At most
-/// `limit` of each. Gives how many lines of which file expired, of URLs that waited.
+/// Applies the passing of time: ends wishes whose deadline has passed, and lets URLs follow wishes that count from
+/// now on. At most `limit` of each. Returns how many lines of which file expired.
 pub(super) fn pass_time(
     conn: &Connection,
     now: Time,
@@ -124,7 +124,7 @@ fn end(
     Ok(())
 }
 
-/// Ends the wishes of a scope for URLs that wait; a URL ends with its last.
+/// Ends the scope's wishes for waiting URLs; a URL ends with its last wish.
 pub(super) fn cancel(
     conn: &Connection,
     urls: &[i64],
@@ -140,7 +140,7 @@ pub(super) fn cancel(
     review(conn, urls.iter().copied(), now, moves)
 }
 
-/// Gives the wishes of a scope another priority.
+/// Gives the scope's wishes another priority.
 pub(super) fn prioritize(
     conn: &Connection,
     urls: &[i64],
@@ -156,9 +156,9 @@ pub(super) fn prioritize(
     review(conn, urls.iter().copied(), now, moves)
 }
 
-/// URLs go back into the queue: `ended` are those that had ended, each with the state it was in; their rows are
-/// pending by now. Their wishes are live again, and of those that had ended on their own those of the scope. Gives the
-/// files whose lines are live again.
+/// Revives wishes of URLs that go back into the queue. `ended` are the URLs that had ended, each with its state then;
+/// their rows are pending already. All their wishes live again, except that of those that had ended on their own only
+/// the scope's do. Returns the files whose lines are live again.
 pub(super) fn retry(
     conn: &Connection,
     urls: &[i64],
@@ -175,14 +175,14 @@ pub(super) fn retry(
         files.extend(wish.ended.is_none().then_some(wish.file.0));
         match (wish.line, wish.ended) {
             (Line::Merged, None) => moves.shift_lines(wish.file, Line::Merged, *was, UrlState::Pending, 1),
-            // It was counted with its row, and has not gone with it.
+            // Its row counted it, and it did not move with the row.
             (Line::First, Some(_)) => moves.shift_lines(wish.file, Line::First, UrlState::Pending, *was, 1),
             _ => {}
         }
     }
     for wish in of_scope(conn, urls, scope)? {
         let Some(was) = wish.ended else { continue };
-        // Without a scope a wish that somebody ended stays so, unless the URL ended by that.
+        // Without a scope, a wish that somebody ended stays ended, unless the URL ended by that.
         if scope.is_all() && shared.contains(&wish.url) {
             continue;
         }

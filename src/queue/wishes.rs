@@ -1,13 +1,13 @@
-//! What each file wants of a URL that several lines named. Owns the table `wishes`.
+//! Wishes: what several lines ask for the same URL. Owns the table `wishes`.
 //!
-//! Only URLs to which a line was merged have rows here, the line that came first among them, so that a file without
-//! duplicates pays nothing. Whoever changes the state of a URL says so with [`follow`], and brings it back under its
-//! wishes with [`review`] when it waits again; both are free for URLs without wishes.
+//! Only URLs to which a line was merged have rows here, including one for the line that came first, so that a file
+//! without duplicates pays nothing. Whoever changes the state of a URL reports it with [`follow`]; when the URL waits
+//! again, [`review`] puts it under its wishes. Both are free for URLs without wishes.
 //!
-//! A line is where its URL is, unless its wish ended on its own: so its file's counters say.
+//! In its file's counters a line is in the state of its URL, unless its wish ended on its own.
 //!
-//! Invariant: while a URL waits, its priority, deadline and not-before are those of [`strongest`] of its live wishes.
-//! A crash keeps it, since both are written in one transaction.
+//! Invariant: a waiting URL has the priority, deadline and not-before of the [`strongest`] of its live wishes. A
+//! crash keeps this true, because both are written in one transaction.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use super::tally::{Line, Moves};
 use crate::model::{FileId, HostId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
 use crate::words::Stored;
 
-/// The line that came first, as its row has it until the first merge.
+/// The wish of the line that came first, taken from its row at the first merge.
 const ADD_FIRST: &str = "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at)
@@ -39,7 +39,7 @@ const URL: &str = "
 const LIVE: &str =
     "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2";
 
-/// Which wish ended last says how its URL ended.
+/// The wish that ended last says how its URL ended.
 const LAST_ENDED: &str = "
     select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1";
 
@@ -51,16 +51,17 @@ const END_URL: &str = "
 const SET_URL: &str = "
     update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1";
 
-/// Of a url that waits again. That their time has come is believed when the passing of time says so.
+/// For URLs that wait again. Housekeeping then decides whether their time has come.
 const RESTORE_TIMES: &str = "
     update wishes set starts_at = not_before, ends_at = deadline where url_id = ?1 and state = 0 and kind < 2";
 
-/// Of URLs that do not wait any more; nothing that time does changes their wishes.
+/// For URLs that no longer wait: time does not change their wishes.
 const STOP_TIMES: &str = "
     update wishes set starts_at = null, ends_at = null
     where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)";
 
-/// Lines that go with URLs and are not counted with their rows, and those that are and do not go with them.
+/// Lines that move with these URLs but are not counted with their rows, and lines that are counted with them but do not
+/// move.
 const FOLLOWERS: &str = "
     select w.file_id, w.kind, count(*) from json_each(?1) as j cross join wishes as w on w.url_id = j.value
     where (w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0)
@@ -80,29 +81,29 @@ const OF_PRUNED: &str =
 
 const PRUNE: &str = "delete from wishes where url_id = ?1";
 
-/// How a line came to its URL.
+/// How a line relates to its URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It was merged into one that was there.
+    /// Merged into a URL that was there.
     Merged,
-    /// Its URL had completed lately: nothing is wanted any more.
+    /// Its URL had completed recently: nothing more is asked for.
     Fresh,
 }
 
-/// A line that named a URL which was there already.
+/// A line whose URL was already there.
 #[derive(Debug)]
 pub(super) struct NewWish<'k> {
     pub(super) url: i64,
     pub(super) line: u64,
     pub(super) kind: Kind,
     pub(super) keys: &'k Keys,
-    /// Of the file, where it differs from that of the keys.
+    /// The file's label, where it differs from the keys' label.
     pub(super) file_label: Option<&'k str>,
-    /// Where its URL stands.
+    /// The state of its URL.
     pub(super) state: UrlState,
 }
 
-/// Writes down what merged lines want. Sorted by URL, so that each page is walked once.
+/// Stores the wishes of merged lines, sorted by URL, so that each page is visited once.
 pub(super) fn record(
     conn: &Connection,
     file: FileId,
@@ -138,7 +139,7 @@ pub(super) fn record(
     Ok(())
 }
 
-/// Brings URLs that wait under the strongest of their wishes; one that has none left ends as its last wish did.
+/// Puts waiting URLs under the strongest of their wishes; a URL without live wishes ends as its last wish did.
 pub(super) fn review(
     conn: &Connection,
     urls: impl IntoIterator<Item = i64>,
@@ -156,7 +157,7 @@ pub(super) fn review(
         };
         let wish = standing.wish;
         let (deadline, not_before) = (wish.deadline.map(to_millis), wish.not_before.map(to_millis));
-        // A wait that is not for a wish's time is for something that went wrong: it stands.
+        // A wait that is not for a wish's time is due to a failure, and stays.
         let other_wait = row.wait_until.filter(|until| Some(*until) != row.not_before);
         let wait_until = other_wait.max(standing.wait_until.map(to_millis));
         let is = (wish.priority, deadline, not_before, wait_until);
@@ -179,13 +180,13 @@ fn end_url(conn: &Connection, url: i64, row: &PendingRow, now: Time, moves: &mut
     let why = Stored::from(&Reason::from(reason));
     conn.prepare_cached(END_URL)?.execute(params![url, code, why.text, why.code, to_millis(now)])?;
     moves.shift(row.file, row.host, row.priority, row.state, state);
-    // Its first line has ended before, as all others have.
+    // Its first line has ended before, like all others.
     moves.shift_lines(row.file, Line::First, state, row.state, 1);
     Ok(())
 }
 
-/// URLs went from one state to another, and with them the lines that were merged into them. Whoever says so has counted
-/// their rows in the files that queued them; where the wish of such a file has ended on its own, that is taken back.
+/// Moves the lines that were merged into these URLs from one state to another. The caller has counted the URLs' rows in
+/// the files that queued them; where the wish of such a file ended on its own, that count is undone.
 pub(super) fn follow(
     conn: &Connection,
     urls: impl IntoIterator<Item = i64>,
@@ -205,7 +206,7 @@ pub(super) fn follow(
     Ok(())
 }
 
-/// A whole batch was accepted or has ended: its lines follow at a stroke.
+/// A whole batch was accepted or has ended: moves its lines at once.
 pub(super) fn follow_batch(
     conn: &Connection,
     submission: i64,
@@ -230,12 +231,12 @@ fn follow_rows(row: &Row<'_>, from: UrlState, to: UrlState, moves: &mut Moves) -
     Ok(())
 }
 
-/// Those of some URLs that have wishes.
+/// Those of these URLs that have wishes.
 fn wished(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<BTreeSet<i64>> {
     conn.prepare_cached(WISHED)?.query_map([json(urls)], |row| row.get(0))?.collect()
 }
 
-/// [`review`] of those of some URLs that wait again and have wishes.
+/// Calls [`review`] for those of these URLs that wait again and have wishes.
 pub(super) fn review_returned(
     conn: &Connection,
     urls: impl IntoIterator<Item = i64>,
@@ -247,13 +248,13 @@ pub(super) fn review_returned(
     review(conn, urls, now, moves)
 }
 
-/// Time may do to the wishes of URLs again what it did before they were sent.
+/// Lets time act again on the wishes of these URLs, as before they were sent.
 pub(super) fn restore_times(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {
     let mut restore = conn.prepare_cached(RESTORE_TIMES)?;
     urls.into_iter().try_for_each(|url| restore.execute([url]).map(|_| ()))
 }
 
-/// Forgets the wishes of URLs that are forgotten; each stood in a state.
+/// Forgets the wishes of URLs that are being forgotten; each with the URL's state.
 pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Moves) -> rusqlite::Result<()> {
     let (mut of, mut prune) = (conn.prepare_cached(OF_PRUNED)?, conn.prepare_cached(PRUNE)?);
     for (url, state) in urls {
@@ -261,7 +262,7 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
         while let Some(row) = rows.next()? {
             let (file, line, stood) = (FileId(row.get(0)?), line(row.get(1)?), ended(row.get(2)?).unwrap_or(*state));
             moves.add_lines(file, line, stood, -1);
-            // Its row was counted as one that stood where the URL did.
+            // Its row was counted in the state of the URL.
             if line == Line::First {
                 moves.add_lines(file, line, *state, 1);
             }
@@ -298,7 +299,7 @@ fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<PendingRow>> {
     }))
 }
 
-/// Where a URL stands by its row; none of one that is in a batch or was accepted.
+/// The state of a URL by its row; none if it is in a batch or was accepted.
 pub(super) fn url_state(state: i64, suspect: i64) -> Option<UrlState> {
     let state = row_state::of(state, suspect);
     (!matches!(state, UrlState::Submitted | UrlState::Complete)).then_some(state)
@@ -310,7 +311,7 @@ pub(super) fn ended(state: i64) -> Option<UrlState> {
     matches!(state, UrlState::Expired | UrlState::Cancelled).then_some(state)
 }
 
-/// Which of its file's counters a line of this kind is in; not one that was fresh.
+/// Which of its file's counters a line of this kind is in; none if it was fresh.
 pub(super) fn line(kind: i64) -> Line {
     if kind == 0 { Line::First } else { Line::Merged }
 }

@@ -7,8 +7,8 @@ use super::quota::{self, Left, Unit, should_ask, wait_for_more};
 use super::{Full, Policy, Snapshot, Spent, Standing};
 use crate::model::{PauseWhy, Priority, Reading, Time, WaitWhy};
 
-/// Requests are plentiful while the share of them that is spent is no larger than the share of the day that has passed
-/// plus this (DESIGN.md, "The budget").
+/// Requests are plentiful while the share that is spent is at most the share of the day that has passed plus this
+/// (DESIGN.md, "The budget").
 const PLENTIFUL_AHEAD: f64 = 0.1;
 
 /// What the submitter does next.
@@ -16,36 +16,36 @@ const PLENTIFUL_AHEAD: f64 = 0.1;
 pub enum Decision {
     /// Send a batch.
     Send(Plan),
-    /// Ask the service, for free, what is left and what time it is; then decide again.
+    /// Ask the service, in a free call, what is left and what time it is; then decide again.
     Ask,
-    /// Nothing may be sent before `until`; without it, until something new is queued.
+    /// Send nothing before `until`; if that is none, until something new is queued.
     Wait {
         /// When to look again.
         until: Option<Time>,
-        /// What is waited for.
+        /// What it waits for.
         why: WaitWhy,
     },
-    /// Nothing may be sent; at `probe_at` a free call tries whether it may again.
+    /// Send nothing; at `probe_at` a free call tests whether the account works again.
     Pause {
-        /// What has to change.
+        /// What must change.
         why: PauseWhy,
-        /// When to try.
+        /// When to test.
         probe_at: Time,
     },
 }
 
-/// What may be in the batch.
+/// What the next batch may contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// URLs at most, at least 1.
+    /// Most URLs, at least 1.
     pub urls_max: u32,
-    /// The weakest priority that may go.
+    /// The weakest priority that may be in it.
     pub weakest: Priority,
-    /// If given, these suspects go, and only so many others with them.
+    /// If given, these suspects are in the batch, and at most that many other URLs.
     pub test: Option<Test>,
 }
 
-/// Decides what the submitter does at a time that is known as `clock` says.
+/// Decides what the submitter does next. `clock` tells what is known about the time.
 pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision {
     let Snapshot { ready, spent, standing, flight, .. } = snapshot;
     let now = clock.now;
@@ -67,12 +67,11 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     if clock.wants_word {
         return Decision::Ask;
     }
-    // A call may be performed at any moment from now until it times out: all of that has to lie on one side of the
-    // reset.
+    // A call may be performed at any moment until it times out, and all of that must lie on one side of the reset.
     if !clock.stays_before(spent.day.ends_at, policy.call_timeout) {
         return wait(Some(clock.surely_at(spent.day.ends_at)), WaitWhy::Reset);
     }
-    // A full queue and a quota that is used up have one code: what is left tells them apart.
+    // A full queue and a used-up quota have the same code; the remaining quota tells them apart.
     let asks_why = policy.auto && standing.quota_readable && flight.as_ref().is_some_and(|flight| flight.unproved);
     if asks_why || should_ask(spent, standing, policy.auto, now) {
         return Decision::Ask;
@@ -89,7 +88,7 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     batch(snapshot, policy, &Share { left, weakest, urls, may_isolate }, clock)
 }
 
-/// What of the queue may go, and what it may cost.
+/// Which part of the queue may go, and what it may cost.
 struct Share {
     left: Left,
     weakest: Priority,
@@ -98,7 +97,7 @@ struct Share {
     may_isolate: bool,
 }
 
-/// The batch, as large as meters and limits let it be; or why it waits for more URLs or for room.
+/// The batch, as large as meters and limits allow; or why it waits for more URLs or for room.
 fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -> Decision {
     let now = clock.now;
     let Snapshot { ready, spent, standing, cases, flight } = snapshot;
@@ -111,7 +110,7 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -
     let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
     let full = policy.batch_urls_max.min(learned).min(refused).max(1);
     let room = full.min(left.urls).min(flying).max(1);
-    // What is urgent does not wait for what was refused, unless that is urgent too.
+    // Urgent URLs do not wait for a test of suspects, unless a suspect is urgent too.
     let first = ready.urgent_suspects > 0 || (weakest == Priority::Low && ready.urgent == 0);
     if may_isolate && first {
         let supply = Supply { urls_max: room, full, others: urls, bad_rate: standing.bad_rate };
@@ -131,7 +130,7 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -
             return queue_full(snapshot, full);
         }
     }
-    // Only requests are worth waiting for.
+    // Waiting for a fuller batch is worth it only to save requests.
     if urls >= urls_max || ready.urgent > 0 || standing.unit == Some(Unit::Urls) {
         return Decision::Send(plan);
     }
@@ -143,7 +142,7 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -
     }
 }
 
-/// Nothing may be sent as it is: until when, and what for.
+/// Nothing is ready: until when to wait, and for what.
 fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
     let Snapshot { ready, spent, .. } = snapshot;
     let next_at = ready.next_at.map(|at| if at > clock.now { at } else { clock.surely_at(at) });
@@ -158,13 +157,13 @@ fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
     Decision::Wait { until: [until, next_at].into_iter().flatten().min(), why }
 }
 
-/// What is on its way fills the service's queue.
+/// URLs in flight fill the service's queue.
 fn queue_full(snapshot: &Snapshot, full: Full) -> Decision {
     let in_flight = snapshot.flight.as_ref().map_or(0, |flight| flight.in_flight);
     Decision::Wait { until: Some(full.until), why: WaitWhy::QueueFull { in_flight, limit: full.limit } }
 }
 
-/// What is left of the day, or until when nothing is, and why.
+/// What is left of the day; or if nothing is, until when and why.
 fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Time, WaitWhy)> {
     let day_ends = |why| Err((spent.day.ends_at, why));
     if spent.unsure {
@@ -201,7 +200,7 @@ fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<()
         let opens = policy.windows.iter().map(|window| policy.day_starts.next(window.from, now)).min();
         return Err((opens.unwrap_or(spent.day.ends_at), WaitWhy::OutsideWindow));
     }
-    // The first moment of that time of day within the budget day; from then on nothing is kept back.
+    // The first moment at that time of day within the budget day; from then on nothing is reserved.
     let released_at = policy.day_starts.next(policy.reserve_until, spent.day.starts_at);
     if now < released_at && left <= policy.reserve {
         return Err((released_at, WaitWhy::Reserved { left }));
@@ -209,8 +208,8 @@ fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<()
     Ok(())
 }
 
-/// From when on requests are so plentiful that a batch need not be full. In the day's last tenth they always are, so
-/// that nothing lingers into the reset, where what is not spent expires.
+/// From when on requests are so plentiful that a batch need not be full. In the last tenth of the day they always are,
+/// so that nothing lingers into the reset, when unspent requests expire.
 #[expect(clippy::cast_possible_truncation, reason = "a number beyond the bounds becomes the bound")]
 fn plentiful_from(spent: &Spent, policy: &Policy) -> Time {
     let share = f64::from(spent.requests) / f64::from(policy.requests_per_day.max(1));
@@ -218,8 +217,8 @@ fn plentiful_from(spent: &Spent, policy: &Policy) -> Time {
     spent.day.starts_at + TimeDelta::seconds(((share - PLENTIFUL_AHEAD) * day).ceil() as i64)
 }
 
-/// Until when a batch that is not full waits: for `linger` after its oldest URL came, but not past its earliest
-/// deadline, nor longer than requests are scarce.
+/// Until when a batch that is not full waits: until `linger` after its oldest URL came, but not past its earliest
+/// deadline, and only while requests are scarce.
 fn linger_until(snapshot: &Snapshot, policy: &Policy) -> Option<Time> {
     let linger = TimeDelta::from_std(policy.linger).unwrap_or(TimeDelta::MAX);
     let lingered = snapshot.ready.oldest_at?.checked_add_signed(linger)?;

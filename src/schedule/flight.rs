@@ -1,11 +1,11 @@
-//! The third meter: how many URLs the service's own queue of prefetches takes at once.
+//! The third meter: how many URLs fit into the service's own queue of prefetches.
 //!
-//! Nobody documents its size for VOD, and it may be 100 (VOD-API.md, "Found since", 1). A batch that would make more is
-//! refused as a whole with `PreloadQueueFull`, which may cost a request. So the size is searched for: what was accepted
-//! and what was refused enclose it, batches are fitted to what is believed, and a refusal halves what is left to
-//! search. A limit that is known is passed now and then by the smallest step that was refused, ever more rarely while
-//! that fails, and by doubling once it succeeds. Others may fill the queue too, and its size may change: what
-//! contradicts an older lesson replaces it.
+//! For VOD its size is not documented, and it may be 100 (VOD-API.md, "Found since", 1). A batch that would exceed it
+//! is refused as a whole with `PreloadQueueFull`, which may cost a request. So the size is searched for: accepted and
+//! refused batches enclose it, batches are fitted to the present estimate, and each refusal halves the range that is
+//! left to search. A known limit is tested now and then by the smallest step that was refused: ever more rarely while
+//! that fails, and with doubled steps once it succeeds. Others may fill the queue too, and its size may change: newer
+//! evidence replaces older evidence that contradicts it.
 
 use std::time::Duration;
 
@@ -14,54 +14,54 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Backoff, Time};
 
-/// The size that an official answer names; tried first when it is possible.
+/// The size that an official answer names; tried first where possible.
 const LIKELY: u32 = 100;
 
-/// A limit is known well enough when what was refused is no more than this part of it beyond: a call more to learn it
+/// A limit is known well enough when the smallest refusal exceeds it by at most this part: one more call to learn it
 /// better would cost as much as the rest brings in 16 calls.
 const SLACK_PART: u32 = 16;
 
-/// A known limit is tried to be passed after so many batches that filled it; after each failure in a row it takes twice
-/// as many ...
+/// A known limit is tested after this many batches that filled it; each failure in a row doubles the number ...
 const TRY_AFTER_BATCHES: u32 = 8;
 
-/// ... up to 16 times as many: then one call of 128 is wasted.
+/// ... up to 16 times: then one call of 128 is wasted.
 const TRY_DOUBLINGS_MAX: u32 = 4;
 
-/// It is tried again after this too, however few batches fill it.
+/// It is also tested after this time, however few batches fill it.
 const TRY_AFTER: TimeDelta = TimeDelta::days(1);
 
-/// Beyond this there is no limit worth the name: a day's calls seldom have as many on their way.
+/// A limit above this is not worth minding: a day's calls seldom have as many in flight.
 const NO_LIMIT: u32 = 16_000;
 
 /// When not even one URL fits while none of ours is on its way, one is tried after this.
 const CLOSED_WAIT: Backoff = Backoff { min: Duration::from_secs(60), max: Duration::from_secs(3_600) };
 
-/// A batch goes once there is room for this part of the limit, unless it needs less.
+/// A batch goes once there is room for this part of the limit, or for all of it if it needs less.
 const WORTH_PART: u32 = 4;
 
-/// A URL whose task cannot be asked for leaves the flight so long after its acceptance: the longest that a prefetch
+/// A URL whose task cannot be asked for leaves the flight this long after its acceptance: the longest that a prefetch
 /// takes (VOD-API.md: 5 to 30 minutes, by file size).
 const UNSEEN_FLIES: TimeDelta = TimeDelta::minutes(30);
 
-/// A URL whose task has not ended after this leaves the flight too: its task may be lost.
+/// A URL whose task has not ended by then leaves the flight too: the task may be lost.
 const SEEN_FLIES: TimeDelta = TimeDelta::hours(2);
 
-/// How long a URL is in flight at most after its acceptance, unless its task is seen to end before.
+/// The longest that a URL is in flight after its acceptance, unless its task is seen to end before.
 pub fn flies_at_most(tasks_readable: bool) -> TimeDelta {
     if tasks_readable { SEEN_FLIES } else { UNSEEN_FLIES }
 }
 
-/// What the service taught of the size of its queue. Kept as JSON in the database.
+/// What is known about the size of the service's queue. Stored as JSON in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueSize {
-    /// URLs in flight at most when a batch was accepted, that one included, since the size last fell.
+    /// Most URLs in flight when a batch was accepted, including that batch, since the size last fell.
     fits: u32,
-    /// URLs in flight when a batch was refused, that one included: so many are too many. None while the size grows.
+    /// URLs in flight when a batch was refused, including that batch: this many are too many. None while the size
+    /// grows.
     refused: Option<u32>,
     /// Batches accepted since then that left no room for more.
     filled: u32,
-    /// Refusals in a row of what would have passed a known limit.
+    /// Refusals in a row of tests of a known limit.
     held: u32,
     /// Refusals in a row of a single URL while none was in flight.
     closed: u32,
@@ -70,19 +70,19 @@ pub struct QueueSize {
 }
 
 impl QueueSize {
-    /// What the first refusal teaches.
+    /// After the first refusal.
     fn unknown() -> Self {
         Self { fits: 0, refused: None, filled: 0, held: 0, closed: 0, refused_at: 0 }
     }
 
-    /// A batch of `urls` was refused at `now` because the queue was full, with `in_flight` on their way.
+    /// A batch of `urls` was refused at `now` because the queue was full, with `in_flight` URLs in flight.
     pub fn after_refusal(known: Option<&Self>, in_flight: u32, urls: u32, now: Time) -> Self {
         let mut size = known.cloned().unwrap_or_else(Self::unknown);
         let too_many = in_flight.saturating_add(urls).max(1);
         let was_tried = size.is_settled() && size.refused.is_some_and(|refused| too_many >= refused);
         size.held = if was_tried { size.held.saturating_add(1) } else { size.held };
         if too_many <= size.fits {
-            // What fitted does not any more: nothing is known but that.
+            // What fitted before does not fit any more: only that is known.
             (size.fits, size.held) = (0, 0);
         }
         size.refused = Some(size.refused.map_or(too_many, |refused| refused.min(too_many)));
@@ -92,7 +92,7 @@ impl QueueSize {
         size
     }
 
-    /// A batch of `urls` was accepted with `in_flight` on their way. None when no limit is left to mind.
+    /// A batch of `urls` was accepted with `in_flight` URLs in flight. None when there is no limit left to mind.
     pub fn after_acceptance(&self, in_flight: u32, urls: u32, now: Time) -> Option<Self> {
         let together = in_flight.saturating_add(urls);
         let mut size = self.clone();
@@ -105,7 +105,7 @@ impl QueueSize {
         (size.refused.is_some() || size.fits < NO_LIMIT).then_some(size)
     }
 
-    /// How many are let be in flight: what fits, or what is tried next.
+    /// The most URLs to have in flight: what fits, or what is tried next.
     pub fn aim(&self, now: Time) -> u32 {
         let Some(refused) = self.refused else { return self.fits.saturating_mul(2).max(1) };
         if self.is_settled() {
@@ -114,18 +114,18 @@ impl QueueSize {
         let possible = self.fits + 1..refused;
         match LIKELY {
             likely if possible.contains(&likely) => likely,
-            // It is the likely one: one more tells.
+            // It equals the likely size: one more URL tells.
             likely if self.fits == likely => likely + 1,
             _ => self.fits + (refused - self.fits) / 2,
         }
     }
 
-    /// What the operator is told: URLs that fit for certain, as far as anything is; at least 1.
+    /// What the operator is told: how many URLs fit, as certain as that can be; at least 1.
     pub fn limit(&self) -> u32 {
         self.fits.max(1)
     }
 
-    /// Whether to search on would cost more than it can bring.
+    /// Whether a further search would cost more than it can bring.
     fn is_settled(&self) -> bool {
         let slack = (self.fits / SLACK_PART).max(1);
         self.refused.is_some_and(|refused| refused.saturating_sub(self.fits) <= slack)
@@ -136,7 +136,7 @@ impl QueueSize {
         self.filled >= after || now.timestamp_millis() - self.refused_at >= TRY_AFTER.num_milliseconds()
     }
 
-    /// When a single URL may be tried although not even one fitted; none if one may go now.
+    /// When a single URL may be tried although not even one fitted; none if it may go now.
     fn closed_until(&self, now: Time) -> Option<Time> {
         let refused_at = crate::model::from_millis(self.refused_at).min(now);
         let until = CLOSED_WAIT.bound_from(refused_at, self.closed);
@@ -144,34 +144,35 @@ impl QueueSize {
     }
 }
 
-/// URLs on their way, on an account whose queue has been full before.
+/// URLs in flight, for an account whose queue has been full before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flight {
-    /// URLs of ours that were accepted and have not ended, or of which that is not known.
+    /// Our URLs that were accepted and have not ended, as far as is known.
     pub in_flight: u32,
-    /// When the first of them leaves the flight unless it is seen to end before.
+    /// When the first of them leaves the flight, unless it is seen to end before.
     pub leaves_at: Option<Time>,
-    /// What was learned of the queue.
+    /// What is known about the queue.
     pub size: QueueSize,
-    /// Whether the last refusal could mean that the day's quota is used up: what is left is asked for first.
+    /// Whether the last refusal could mean that the day's quota is used up: then the remaining quota is asked for
+    /// first.
     pub unproved: bool,
 }
 
 /// Nothing fits now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
-    /// When to look again at the latest; sooner where tasks are seen to end.
+    /// When to look again at the latest; earlier if tasks are seen to end.
     pub until: Time,
-    /// How many are let be in flight.
+    /// The most URLs to have in flight.
     pub limit: u32,
 }
 
 impl Flight {
-    /// URLs that fit beside those in flight; at least 1.
+    /// How many URLs fit beside those in flight; at least 1.
     ///
     /// # Errors
     ///
-    /// Until when there is no room.
+    /// Nothing fits now; says until when.
     pub fn room(&self, now: Time) -> Result<u32, Full> {
         let limit = self.size.aim(now);
         if let Some(until) = self.size.closed_until(now) {
@@ -183,13 +184,13 @@ impl Flight {
         }
     }
 
-    /// Whether a batch of so many goes now, or waits for more room. `plentiful_from` is when requests are no longer
-    /// scarce: until then a batch is to fill the limit, afterwards a part of it. Whoever `hurries` waits for that part
-    /// only.
+    /// Whether a batch of this many goes now or waits for more room. `plentiful_from` is when requests are no longer
+    /// scarce: until then a batch should fill the limit, afterwards a part of it. If it `hurries`, it only waits for
+    /// that part.
     ///
     /// # Errors
     ///
-    /// Until when to wait.
+    /// It should wait; says until when.
     pub fn is_worth_a_call(
         &self,
         room: u32,

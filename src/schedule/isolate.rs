@@ -1,23 +1,23 @@
-//! Isolation: which URL, or which domain, a refused batch was refused for, found in as few requests as possible.
+//! Isolation: finds the URL or the domain for which a batch was refused, in as few requests as possible.
 //!
-//! This is group testing with requests as the price, and with one thing that ordinary group testing does not have: an
-//! accepted test is not lost, because it has warmed its URLs. So a test is filled up with ordinary URLs. If it is
-//! accepted, it was a batch like any other; only the refused ones are wasted.
+//! This is group testing, where each test costs a request. Unlike in ordinary group testing an accepted test is not
+//! lost, because it has warmed its URLs. So a test is filled up with ordinary URLs: if it is accepted, it was a batch
+//! like any other, and only refused tests are wasted.
 //!
-//! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members that are
-//! suspected; the others only travelled along. A test takes a part of the core: if it is accepted, the rest of the
-//! core is left; if it is refused, it becomes a case of its own, and the rest of the core goes back to ordinary work
-//! as soon as nothing is known of it any more. Nobody is convicted by elimination, only by a refusal of its own:
-//! answers may be wrong once.
+//! A [`Case`] is a refused submission: at least one of its members is bad. Its *core* are the members under suspicion;
+//! the others only travelled along. A test takes a part of the core. If it is accepted, the rest of the core remains.
+//! If it is refused, it becomes a case of its own, and the rest of the core goes back to ordinary work as soon as
+//! nothing is known against it. Nobody is convicted by elimination, only by a refusal of its own, because an answer may
+//! be wrong once.
 //!
-//! Everything here is a function of values; the tables behind it are the queue's.
+//! Everything here is a function of values; the queue owns the tables behind it.
 
 use std::collections::{BTreeSet, HashSet};
 
 use crate::model::{HostId, Reason, SubmissionId, UrlId};
 
-/// The price of one more request between the refusal and the answer, in requests: without it the cheapest way would be
-/// to try suspects one by one over days.
+/// The price, in requests, of one more call between the refusal and the result. Without it the cheapest way would be to
+/// try suspects one by one over days.
 const LATENCY_PRICE: f64 = 0.1;
 
 /// What a refusal was about.
@@ -36,22 +36,22 @@ pub struct Suspect {
     pub url: UrlId,
     /// Its domain.
     pub host: HostId,
-    /// Whether it is suspected, or only travelled along.
+    /// Whether it is a suspect, or only travelled along.
     pub core: bool,
-    /// Whether it cannot be tested now: it is in a submission whose end is not known, or waits for its time.
+    /// Whether it cannot be tested now, because it is in a submission whose end is not known or waits for its time.
     pub away: bool,
 }
 
-/// A refused submission in which something is still to be found.
+/// A refused submission in which something bad is still to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// The submission.
     pub id: SubmissionId,
-    /// What it was refused for.
+    /// What the batch was refused for.
     pub blame: Blame,
     /// The reason, for the operator.
     pub why: Reason,
-    /// Whether the service never called it refused: what is found is held for the operator instead of failed.
+    /// The service never clearly refused it, so a URL that is found is held for the operator instead of failed.
     pub unsure: bool,
     /// The members that have not been accepted since.
     pub members: Vec<Suspect>,
@@ -64,16 +64,16 @@ pub struct Cases {
     pub open: Vec<Case>,
 }
 
-/// What there is to test with.
+/// What is available for a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Supply {
-    /// URLs a test may carry.
+    /// Most URLs that a test may carry.
     pub urls_max: u32,
     /// URLs of a full batch.
     pub full: u32,
-    /// Ordinary URLs that could travel along: those that are in no open case.
+    /// Ordinary URLs that could travel along: those in no open case.
     pub others: u32,
-    /// How many URLs only the service refuses.
+    /// The share of URLs that only the service recognizes as bad.
     pub bad_rate: BadRate,
 }
 
@@ -86,7 +86,7 @@ pub struct Test {
     pub others: u32,
 }
 
-/// Somebody was found.
+/// What a search has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// This URL is bad.
@@ -123,7 +123,7 @@ impl Case {
         }
     }
 
-    /// Who is bad, if there is only one whom the refusal can have been about.
+    /// The bad one, if the refusal can only have been about one.
     fn found(&self) -> Option<Found> {
         let only = self.members.first()?;
         let why = self.why.clone();
@@ -134,7 +134,7 @@ impl Case {
         }
     }
 
-    /// The next test of this case, without the suspects that are tested `elsewhere` first.
+    /// The next test of this case; leaves out suspects that are tested `elsewhere` first.
     fn test(&self, supply: &Supply, elsewhere: &HashSet<UrlId>) -> Option<Test> {
         let core: Vec<&Suspect> = self.core().filter(|s| !s.away && !elsewhere.contains(&s.url)).collect();
         match self.blame {
@@ -148,7 +148,7 @@ impl Case {
     }
 }
 
-/// Half of the domains, each with as many URLs as have room.
+/// A test of half the domains, each with as many URLs as fit.
 fn test_hosts(core: &[&Suspect], urls_max: u32) -> Option<Test> {
     let hosts: BTreeSet<HostId> = core.iter().map(|suspect| suspect.host).collect();
     let tested: BTreeSet<HostId> = hosts.iter().copied().take(hosts.len().div_ceil(2)).collect();
@@ -162,8 +162,8 @@ fn test_hosts(core: &[&Suspect], urls_max: u32) -> Option<Test> {
 }
 
 impl Cases {
-    /// The next test; none if nothing is suspected or nothing of it can be tested now. The case that is nearest to its
-    /// end comes first; a URL that is suspected in several is tested in the latest of them, which is the smallest.
+    /// The next test; none if nothing is suspected or nothing can be tested now. The case that is nearest to its end
+    /// comes first. A URL that is suspected in several cases is tested in the latest one, which is the smallest.
     pub fn next_test(&self, supply: &Supply) -> Option<Test> {
         let mut elsewhere = HashSet::new();
         let mut tests: Vec<(usize, Test)> = Vec::new();
@@ -179,7 +179,7 @@ impl Cases {
         self.open.iter().flat_map(Case::core).map(|suspect| suspect.url).collect()
     }
 
-    /// A batch was accepted: nothing in it was bad.
+    /// A batch was accepted: nothing in it is bad.
     pub fn accepted(&mut self, batch: &[(UrlId, HostId)]) {
         let urls: HashSet<UrlId> = batch.iter().map(|(url, _)| *url).collect();
         let hosts: HashSet<HostId> = batch.iter().map(|(_, host)| *host).collect();
@@ -192,8 +192,8 @@ impl Cases {
         self.turn_to_the_rest();
     }
 
-    /// A batch was refused as `case` says, whose members are the batch. `known_good` are domains of which nothing bad
-    /// is known: others are suspected first. Gives who was found by that.
+    /// A batch was refused; `case` says for what, and its members are the batch. Domains in `known_good` are suspected
+    /// last, because nothing bad is known about them. Returns who was found.
     pub fn refused(&mut self, mut case: Case, known_good: &HashSet<HostId>) -> Option<Found> {
         let found = case.found();
         if let Some(found) = &found {
@@ -204,15 +204,15 @@ impl Cases {
         let batch: HashSet<UrlId> = case.members.iter().map(|member| member.url).collect();
         let is_tested =
             |open: &Case| open.blame == case.blame && open.core().any(|suspect| batch.contains(&suspect.url));
-        // The latest, since a URL that is suspected in several is tested in that.
+        // The latest, because a URL that is suspected in several cases is tested in that one.
         if let Some(at) = self.open.iter().rposition(is_tested) {
             let tested = &self.open[at];
             let part: HashSet<UrlId> = tested.core().map(|suspect| suspect.url).collect();
             let known: HashSet<UrlId> = tested.members.iter().map(|member| member.url).collect();
             let is_within = batch.is_subset(&known);
             case.members.iter_mut().for_each(|member| member.core = part.contains(&member.url));
-            // Then it was one of these, and nothing is known of the rest. If others travelled along, it may have been
-            // one of them, and the rest stays suspected until somebody is found.
+            // Then one of these is bad, and nothing is known about the rest. If others travelled along, the bad one may
+            // be among them, so the rest stays suspected until somebody is found.
             if is_within {
                 self.open.remove(at);
             }
@@ -226,12 +226,12 @@ impl Cases {
         None
     }
 
-    /// A domain turned out to be bad by other means: what was refused for it is explained.
+    /// A domain turned out to be bad by other means, which explains the refusals for it.
     pub fn explained_by(&mut self, host: HostId) {
         self.open.retain(|case| case.blame != Blame::Host || !case.hosts().contains(&host));
     }
 
-    /// Where the core turned out to be innocent, those that travelled along are suspected.
+    /// Where the whole core is innocent, suspects those that travelled along.
     fn turn_to_the_rest(&mut self) {
         self.open.retain(|case| !case.members.is_empty());
         for case in self.open.iter_mut().filter(|case| case.core().next().is_none()) {
@@ -240,7 +240,8 @@ impl Cases {
     }
 }
 
-/// How many URLs only the service refuses: what has been seen lately, with a weak belief that there are few.
+/// The share of URLs that only the service recognizes as bad: what was seen recently, with a weak prior that it is
+/// small.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BadRate {
     /// URLs that were accepted.
@@ -249,19 +250,19 @@ pub struct BadRate {
     pub bad: f64,
 }
 
-/// What is believed before anything was seen: so many good ones, the fewer the more bad ones were seen since ...
+/// The prior, before anything was seen: this many good ones (its weight shrinks as bad ones are seen) ...
 const BELIEF_GOOD: f64 = 1_000.0;
 
 /// ... and so many bad ones.
 const BELIEF_BAD: f64 = 0.05;
 
-/// When more bad ones than this were seen, or more good ones than a few days bring, older ones count half: a bad file
+/// When more bad ones than this were seen, or more good ones than a few days bring, older counts are halved: a bad file
 /// passes.
 const MEMORY_BAD: f64 = 10.0;
 const MEMORY_GOOD: f64 = 1_000_000.0;
 
 impl BadRate {
-    /// After so many more.
+    /// With these counts added.
     #[must_use]
     pub fn seen(self, good: u32, bad: u32) -> Self {
         let seen = Self { good: self.good + f64::from(good), bad: self.bad + f64::from(bad) };
@@ -277,8 +278,8 @@ impl BadRate {
         (self.bad + BELIEF_BAD) / (self.good + self.bad + BELIEF_GOOD / (1.0 + self.bad / 2.0))
     }
 
-    /// The largest ordinary batch that is worth while: it is refused every second time at most (an answer tells the
-    /// most when both are equally likely).
+    /// The largest ordinary batch that pays off: it is refused at most every second time (an answer tells most when
+    /// both outcomes are equally likely).
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -289,8 +290,8 @@ impl BadRate {
     }
 }
 
-/// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: those
-/// that waste the fewest requests for what they tell about the core.
+/// How many of `core` suspects, one of which is bad, go into the next test, and how many others travel along: the
+/// numbers that waste the fewest requests for what they tell about the core.
 fn split(core: usize, supply: &Supply) -> (usize, u32) {
     let rate = supply.bad_rate.share().clamp(1e-9, 0.5);
     let log_good = (-rate).ln_1p();
@@ -298,8 +299,8 @@ fn split(core: usize, supply: &Supply) -> (usize, u32) {
     let (all, full) = (core as f64, f64::from(supply.full.max(1)));
     let room = core.min(supply.urls_max as usize);
     // Where there is too little ordinary work to fill batches, a test costs a request whatever it says. Then it may
-    // not leave more than the next power of two below: the bad one is found in as many tests as the suspects' number
-    // has digits.
+    // leave no more than the next lower power of two, so that the bad one is found in as many tests as the number of
+    // suspects has binary digits.
     let is_plenty = supply.others >= supply.full;
     let largest_rest = core.next_power_of_two() / 2;
     let parts = (1..=core.div_ceil(2)).filter(|part| *part <= room && (is_plenty || core - part <= largest_rest));
@@ -312,7 +313,7 @@ fn split(core: usize, supply: &Supply) -> (usize, u32) {
             let others_clean = 1.0 - any_bad(f64::from(others));
             let accepted = clean * others_clean;
             let fullness = (part as f64 + f64::from(others)) / full;
-            // What a refusal says is blurred by the others: one of them may be what it is about.
+            // Others blur a refusal: it may be about one of them.
             let told = entropy(accepted) - clean * entropy(others_clean);
             let cost = (1.0 - accepted * fullness.min(1.0) + LATENCY_PRICE) / told.max(f64::MIN_POSITIVE);
             if cost < best.0 {
@@ -323,7 +324,7 @@ fn split(core: usize, supply: &Supply) -> (usize, u32) {
     (best.1, best.2)
 }
 
-/// What an answer tells, in bits, that comes with this probability.
+/// The information, in bits, in an answer of this probability.
 fn entropy(p: f64) -> f64 {
     let part = |p: f64| if p <= 0.0 { 0.0 } else { -p * p.log2() };
     part(p) + part(1.0 - p)

@@ -1,7 +1,7 @@
-//! Stage 3, the scheduler: pure decisions. What may be sent now, and if nothing, until when and why not.
+//! Stage 3, the scheduler: pure decisions about what may be sent now, and if nothing, until when and why not.
 //!
-//! No clock, no I/O, no SQL: [`decide`] is a function of a [`Snapshot`], a [`Policy`] and the time, so that a year of
-//! it runs in a second in a test.
+//! It uses no clock, I/O or SQL: [`decide`] is a function of a [`Snapshot`], a [`Policy`] and the time, so that a test
+//! runs a year of it in a second.
 
 mod asked_to_wait;
 mod decide;
@@ -26,34 +26,34 @@ use std::time::Duration;
 use crate::config::{Config, UrlsPerDay, Window};
 use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
 
-/// What the operator configured, as far as decisions need it.
+/// The part of the configuration that decisions need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// The lane that it is about.
     pub lane: Lane,
-    /// Hard cap on calls a budget day.
+    /// Most calls in a budget day.
     pub requests_per_day: u32,
-    /// Cap on URLs a budget day, where one is configured.
+    /// Most URLs in a budget day, if configured.
     pub urls_per_day: Option<u32>,
-    /// Whether the service's word on the day's quota counts (`[budget] urls_per_day = "auto"`).
+    /// Whether the service's word on the day's quota limits it (`[budget] urls_per_day = "auto"`).
     pub auto: bool,
-    /// Requests kept for urgent URLs ...
+    /// Requests reserved for urgent URLs ...
     pub reserve: u32,
-    /// ... until then.
+    /// ... until this time of day.
     pub reserve_until: TimeOfDay,
     /// When the day starts.
     pub day_starts: DayStart,
-    /// URLs a call at most.
+    /// Most URLs in a call.
     pub batch_urls_max: u32,
-    /// How long a batch that is not full waits when requests are scarce.
+    /// How long a batch that is not full waits while requests are scarce.
     pub linger: Duration,
-    /// If not empty, what is not urgent goes only then.
+    /// If not empty, URLs that are not urgent go only within these.
     pub windows: Vec<Window>,
-    /// How failures space the calls.
+    /// The waits after failures.
     pub backoff: Backoff,
-    /// Requests a day for finding what was wrong in refused batches.
+    /// Requests per day for isolation: finding what was wrong in refused batches.
     pub isolate_requests_max: u32,
-    /// How long a call may take: all of it has to lie on one side of the reset.
+    /// The timeout of a call: all of it must lie on one side of the reset.
     pub call_timeout: Duration,
 }
 
@@ -80,42 +80,42 @@ impl From<&Config> for Policy {
     }
 }
 
-/// Everything a decision depends on, beside the policy and the time.
+/// Everything that a decision depends on, besides the policy and the time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// The head of the queue.
     pub ready: Ready,
     /// The day that is charged and what has been spent of it.
     pub spent: Spent,
-    /// What has been learned of the account.
+    /// What is known about the account.
     pub standing: Standing,
-    /// What batches were refused for and is not found yet.
+    /// Refused batches in which something bad is still to be found.
     pub cases: Cases,
-    /// URLs on their way; none where the service's queue has never been full.
+    /// URLs in flight; none if the service's queue has never been full.
     pub flight: Option<Flight>,
 }
 
 /// What a budget day has cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spent {
-    /// The day that is charged: the greatest day seen, so that it never goes back.
+    /// The day that is charged: the latest day seen, so that it never goes back.
     pub day: BudgetDay,
-    /// Calls charged, and those of the day before that may have been performed on this one: they count on both until
-    /// it is known.
+    /// Calls charged to it, and those of the day before that may have been performed on this one: they count on both
+    /// days until it is known.
     pub requests: u32,
-    /// Of them, those that were spent on finding what was wrong in refused batches.
+    /// How many of them were spent on isolation.
     pub isolations: u32,
-    /// URLs charged, likewise.
+    /// URLs charged, counted likewise.
     pub urls: u32,
-    /// The service said that nothing is left today, with this code.
+    /// Set when the service said that nothing is left today: the code of that answer.
     pub exhausted: Option<String>,
-    /// What the service last said of the day's quota.
+    /// The service's last word on the day's quota.
     pub observed: Option<Observation>,
-    /// A batch of so many URLs was refused for the day's quota.
+    /// Set when a batch was refused for the day's quota: its number of URLs.
     pub refused_urls: Option<u32>,
-    /// Calls that were refused since the service last said what is left.
+    /// Calls that were refused since the service last said how much is left.
     pub refused: Refused,
-    /// What was charged is not known for certain: the database is older than the marker in the spool.
+    /// The charge is not certain, because the database is older than the marker in the spool.
     pub unsure: bool,
 }
 
@@ -136,36 +136,36 @@ impl Spent {
     }
 }
 
-/// What has been learned of the account.
+/// What is known about the account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// The operator paused the submitter.
     pub stopped: Option<Stopped>,
-    /// Nothing is sent before `until`, because of `why`.
+    /// A wait after a failure.
     pub backing_off: Option<BackingOff>,
     /// Nothing is sent until a free call succeeds.
     pub pause: Option<Pause>,
-    /// The service refused larger batches.
+    /// Set when the service refused larger batches.
     pub batch_urls_max: Option<u32>,
-    /// Failures in a row, for the next backoff.
+    /// Failures in a row, which determine the next backoff.
     pub failures: u32,
-    /// Whether somebody was told of a pause, and not yet that it is over.
+    /// Whether somebody was told about a pause and not yet about its end.
     pub paused_told: bool,
     /// How often the account was found paused since a batch was last accepted.
     pub probes: u32,
-    /// What the daily quota counts, once that is known.
+    /// What the daily quota counts, once known.
     pub unit: Option<Unit>,
-    /// Whether calls that are refused count on the daily quota, once that is known.
+    /// Whether refused calls count on the daily quota, once known.
     pub refusals_cost: Option<bool>,
-    /// Whether this key may ask for the quota, as far as is known.
+    /// Whether this key may ask for the quota; true until refused.
     pub quota_readable: bool,
-    /// Whether this key may ask for tasks, as far as is known.
+    /// Whether this key may ask for tasks; true until refused.
     pub tasks_readable: bool,
-    /// Whether this key may not ask for tasks by the service's last word, however old that is.
+    /// Whether the service's last word, however old, is that this key may not ask for tasks.
     pub tasks_refused: bool,
-    /// Whether this key may ask for the account's domains, as far as is known.
+    /// Whether this key may ask for the account's domains; true until refused.
     pub domains_readable: bool,
-    /// How many URLs only the service refuses.
+    /// The share of URLs that only the service recognizes as bad.
     pub bad_rate: BadRate,
 }
 
@@ -191,8 +191,7 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// Whether a wait that is written down lasts longer than until `at`: a clock was wrong when it was written, or is
-    /// now.
+    /// Whether a stored wait ends after `at`: a clock was wrong when it was written, or is wrong now.
     pub fn waits_beyond(&self, at: Time) -> bool {
         self.backing_off.as_ref().is_some_and(|wait| wait.until > at)
             || self.pause.as_ref().is_some_and(|pause| pause.probe_at > at)
@@ -208,11 +207,11 @@ pub struct BackingOff {
     pub why: Reason,
 }
 
-/// A fault of the whole account.
+/// A pause because of a fault of the whole account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// The fault, in words.
+    /// The fault.
     pub why: PauseWhy,
-    /// When a free call tries whether it is over.
+    /// When a free call tests whether it is over.
     pub probe_at: Time,
 }

@@ -1,8 +1,8 @@
-//! The second meter: what the service says is left of the day, in a unit that documents disagree about.
+//! The second meter: what the service says is left of the day, in a unit on which documents disagree.
 //!
-//! Until the unit is known, no batch is larger than what is left, so that either reading is safe. The drop of what is
-//! left across a batch tells the unit. From then on what is left caps what is sent, so that what others spend of the
-//! same account counts too; how much that is shows as drift.
+//! Until the unit is known, no batch is larger than what is left, so that either reading is safe. The drop across a
+//! batch tells the unit. From then on what is left limits what is sent, so that spending by others on the same account
+//! counts too; their share shows as drift.
 
 use chrono::TimeDelta;
 use strum::IntoStaticStr;
@@ -10,7 +10,7 @@ use strum::IntoStaticStr;
 use super::{Policy, Spent, Standing};
 use crate::model::{Time, WaitWhy};
 
-/// With the unit known, what is left is asked for again after so long: others may spend too.
+/// With the unit known, the service is asked again after this long, because others may spend too.
 const ASK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What the daily quota counts.
@@ -24,13 +24,13 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As it stands in `v_budget`.
+    /// Its word in `v_budget`.
     pub fn word(self) -> &'static str {
         self.into()
     }
 }
 
-/// What the service said of a day, and what had been charged here when it said so.
+/// What the service said about a day, and what had been charged here by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// The day's quota.
@@ -39,9 +39,9 @@ pub struct Observation {
     pub remain: u64,
     /// When it was said.
     pub at: Time,
-    /// Requests charged then.
+    /// Requests charged by then.
     pub requests: u32,
-    /// URLs charged then.
+    /// URLs charged by then.
     pub urls: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct Refused {
     pub urls: u32,
 }
 
-/// What is left of a day.
+/// What one batch may take of what is left of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// Calls.
@@ -63,8 +63,8 @@ pub struct Left {
     pub urls: u32,
 }
 
-/// What the last word leaves, after what was charged since; both meters while the unit is unknown. A call that was
-/// refused counts, too, unless it is known to cost nothing.
+/// What the last word leaves, minus what was charged since; by both meters while the unit is unknown. Refused calls
+/// count too, unless they are known to cost nothing.
 pub(super) fn left(observed: &Observation, standing: &Standing, spent: &Spent) -> Left {
     let remain = |used: u32| u32::try_from(observed.remain.saturating_sub(u64::from(used))).unwrap_or(u32::MAX);
     let refused = spent.refused;
@@ -101,8 +101,9 @@ pub fn really_left(policy: &Policy, spent: &Spent, standing: &Standing) -> Left 
 
 /// What the drop between two words of one day tells about the unit; none if it tells nothing for certain.
 ///
-/// With one batch of several URLs in between, any drop smaller than the batch means requests (and perhaps others), a
-/// drop of exactly the batch means URLs. With several in between only exact drops tell: the service may be late.
+/// With one batch of several URLs in between: a drop smaller than the batch means requests (and perhaps others
+/// spending), a drop of exactly the batch means URLs. With several batches in between only exact drops tell, because
+/// the service may be late.
 pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
     let drop = before.remain.checked_sub(after.remain)?;
     let requests = u64::from(after.requests.checked_sub(before.requests)?);
@@ -117,8 +118,8 @@ pub fn learn(before: &Observation, after: &Observation) -> Option<Unit> {
     }
 }
 
-/// What the drop between two words of one day tells of what a refused call costs; none if it tells nothing for
-/// certain. It does only where that call, of several URLs, is all that was charged in between.
+/// What the drop between two words on one day tells about the cost of a refused call; none if nothing certain. It tells
+/// only if that call, with several URLs, is all that was charged in between.
 pub fn refusals_cost(before: &Observation, after: &Observation, refused: Refused) -> Option<bool> {
     let drop = before.remain.checked_sub(after.remain)?;
     let is_all = after.requests.checked_sub(before.requests)? == 1 && after.urls == before.urls;
@@ -132,7 +133,7 @@ pub fn refusals_cost(before: &Observation, after: &Observation, refused: Refused
     }
 }
 
-/// What others have spent of the day, as of this word: what is gone and was not charged here.
+/// What others had spent of the day at the time of this word: what is gone and was not charged here.
 pub fn drift(observed: &Observation, unit: Unit) -> u64 {
     let gone = observed.quota.saturating_sub(observed.remain);
     let ours = match unit {
@@ -142,7 +143,7 @@ pub fn drift(observed: &Observation, unit: Unit) -> u64 {
     gone.saturating_sub(u64::from(ours))
 }
 
-/// Whether the service should be asked, for free, before the next batch of this day.
+/// Whether to ask the service, in a free call, before the next batch of this day.
 pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Time) -> bool {
     if !standing.quota_readable {
         return false;
@@ -152,8 +153,8 @@ pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Ti
     auto && ((standing.unit.is_none() && changed) || now - observed.at >= ASK_AGAIN)
 }
 
-/// Until when to wait where the service's word leaves nothing: it is asked again meanwhile, since a quota can be
-/// raised. Where it may not be asked now, nothing is due before the day's end.
+/// How long to wait when the service's word leaves nothing. It is asked again meanwhile, because a quota can be raised;
+/// where it may not be asked, nothing is due before the day's end.
 pub(super) fn wait_for_more(observed: &Observation, spent: &Spent, readable: bool) -> (Time, WaitWhy) {
     let asked_again = if readable { observed.at + ASK_AGAIN } else { spent.day.ends_at };
     let until = asked_again.min(spent.day.ends_at);
@@ -214,8 +215,8 @@ mod tests {
         assert_eq!(drift(&seen(500, 480, 1, 20), Unit::Urls), 0);
     }
 
-    /// An account that others spend too, in either unit: whatever is sent within `left` never passes the quota, the
-    /// unit is learned, and never learned wrongly while the service is not late.
+    /// An account that others use too, in either unit: what is sent within `left` never exceeds the quota, and the unit
+    /// is learned, never wrongly while the service is not late.
     fn history(unit: Unit, quota: u64, steps: &[(u32, u64, bool)]) -> Result<(), TestCaseError> {
         let day = BudgetDay::of(from_millis(0), DayStart::default());
         let mut spent = Spent { requests: 0, urls: 0, ..Spent::nothing(day) };
@@ -224,7 +225,7 @@ mod tests {
         for (wanted, others, ask) in steps {
             let left = left(&observed, &Standing { unit: learned, ..Standing::default() }, &spent);
             let batch = (*wanted).min(left.urls);
-            // What others spend between the word and the batch nobody can know.
+            // Nobody can know what others spend between the word and the batch.
             if left.requests > 0 && batch > 0 {
                 let cost = if unit == Unit::Requests { 1 } else { u64::from(batch) };
                 prop_assert!(used + cost <= quota, "overspent: {used} + {cost} of {quota}");

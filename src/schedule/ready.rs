@@ -1,32 +1,32 @@
-//! What is ready to be sent, as a decision needs to know it. The queue reads it.
+//! What is ready to be sent, for a decision. The queue reads it.
 
 use crate::model::Time;
 
 /// The head of the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// URLs ready now, counted up to the limit that was asked for.
+    /// URLs ready now, counted up to the given limit.
     pub urls: u32,
     /// Urgent ones among them.
     pub urgent: u32,
-    /// Of them, those whose host may not be sent: they are parked first.
+    /// Of the urgent ones, those whose host is blocked: they are parked first.
     pub blocked: u32,
     /// Suspects that may be tested.
     pub suspects: u32,
     /// Urgent ones among them.
     pub urgent_suspects: u32,
-    /// Suspects that are held, because the day's requests for isolation were spent.
+    /// Suspects that are held because the day's requests for isolation were spent.
     pub held_suspects: u32,
-    /// Pending URLs of hosts that may not be sent.
+    /// Pending URLs of blocked hosts.
     pub parked: u64,
-    /// Whether there are parked URLs of hosts that may be sent again.
+    /// Whether there are parked URLs of hosts that are no longer blocked.
     pub unparkable: bool,
     /// When the one that has waited longest was dropped.
     pub oldest_at: Option<Time>,
     /// The earliest deadline among them.
     pub deadline: Option<Time>,
-    /// When the next one that is not ready will be.
+    /// When the next URL becomes ready.
     pub next_at: Option<Time>,
-    /// When the next pending one expires.
+    /// When the next pending URL expires.
     pub expires_at: Option<Time>,
 }

@@ -1,5 +1,5 @@
-//! Files on their way from `incoming/` to the reader: claimed into `work/`, taken on the books, and waiting for their
-//! turn.
+//! Claims files: moves them from `incoming/` into `work/`, enters them in the table `files`, and keeps them until their
+//! turn to be read.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -23,12 +23,12 @@ pub(super) struct Claimed {
     pub(super) file: OpenFile,
     pub(super) is_small: bool,
     pub(super) is_whole: bool,
-    /// If it has changed at its end, it is read on before it is put away; once, so that one that grows for ever has a
+    /// Read on before it is put away if it has changed at its end; only once, so that a file that grows for ever gets a
     /// receipt.
     pub(super) may_grow: bool,
 }
 
-/// A file at which the daemon died so often, without its mark having moved, is set aside.
+/// A file is set aside after this many deaths of the daemon while it was read, if its mark never moved.
 const DEATHS_MAX: u32 = 2;
 
 impl Spool {
@@ -58,8 +58,8 @@ impl Spool {
         Ok(files.collect())
     }
 
-    /// Takes files in `work/` on the books. Our own receipts and reports are refused at once: what one says of URLs is
-    /// no wish for them.
+    /// Enters files in `work/` in the table `files`. Refuses prefetchd's own receipts and reports at once: the URLs in
+    /// them are not wanted.
     async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
         let mut tx = self.store.write().await?;
         let files = tx.bulk(|conn| {
@@ -98,13 +98,14 @@ impl Spool {
         taken
     }
 
-    /// Takes up files in `work/` that a crash, a stop or a failure left there, on the books or not yet.
+    /// Takes up the files in `work/` that a crash, a stop or a failure left there, whether or not they have a row in
+    /// `files`.
     pub(super) async fn resume(&mut self) -> Result<(), Error> {
         let mut files = queue::unfinished(self.store.read()).await?;
         let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
         let mut unknown = Vec::new();
         for entry in fs::read_dir(&self.folders.work)? {
-            // Stored names are UTF-8 and never begin with a dot; whatever else lies here is not the spool's.
+            // Stored names are UTF-8 and never begin with a dot; any other name here is not the spool's.
             let stored = entry?.file_name().into_string().ok();
             let unknown_name = stored.filter(|name| !name.starts_with('.') && !known.contains(name));
             unknown.extend(unknown_name.map(|name| self.folders.found_in_work(name)));
@@ -121,7 +122,7 @@ impl Spool {
             if self.open.iter().all(|open| open.reading.file.id != file.id) {
                 let rank = self.rank(&file);
                 let mut waiting = self.waiting(file);
-                // One of them may be what the daemon died of: each is read by itself.
+                // The daemon may have died of one of them, so each is read by itself.
                 waiting.is_small &= !is_start || waiting.file.phase != Phase::Reading;
                 self.waiting.insert((rank, waiting.file.id), waiting);
             }
@@ -129,7 +130,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Refuses files at which the daemon died so often that it would do so for ever.
+    /// Refuses files that have killed the daemon so often that they would do it for ever.
     async fn set_aside_deadly(&self, files: &mut [OpenFile], deaths: &HashMap<FileId, u32>) -> Result<(), Error> {
         let is_deadly = |file: &OpenFile| deaths.get(&file.id).is_some_and(|deaths| *deaths >= DEATHS_MAX);
         let mut tx = self.store.write().await?;
@@ -144,7 +145,7 @@ impl Spool {
         Ok(tx.commit().await?)
     }
 
-    /// The rank of a claimed file: by its head, if nothing of it is on the books yet.
+    /// The rank of a claimed file; taken from its head if nothing of the file is committed yet.
     fn rank(&self, file: &OpenFile) -> Rank {
         let arrived = nanos(file.dropped_at);
         if file.read_bytes > 0 || file.phase != Phase::Reading {

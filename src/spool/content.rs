@@ -1,4 +1,4 @@
-//! What a dropped file says: its directives, then line by line a URL, a refused line, or nothing.
+//! Parses a dropped file: its directives, then each line as a URL, a refused line, or nothing.
 
 use std::io::{self, BufRead};
 
@@ -17,7 +17,7 @@ use crate::model::{Fault, InputFault, Keys, LineFault, ObjectUrl, TextEncoding, 
 use crate::telemetry::one_line;
 use crate::words;
 
-/// Longest line, in bytes. A longer one is refused and passed over.
+/// Longest line, in bytes. A longer one is refused and skipped.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// A file being read.
@@ -31,19 +31,19 @@ pub(super) struct Content<R> {
     columns: Option<Columns>,
     record: Record,
     warnings: Warnings,
-    /// Whether it was warned of the encoding.
+    /// Whether the warning about the encoding has been given.
     said_gb18030: bool,
-    /// Whether the line that was read last is the first one after the head, and was not given yet.
+    /// Whether the line just read is the first one after the head and has not been returned yet.
     first: bool,
 }
 
 impl<R: BufRead> Content<R> {
-    /// Reads the head of a file's text: what kind it is, its directives, its header. `options` are what `prefetchd add`
-    /// was given, `decided` is how its bytes were found to mean text when it was read before.
+    /// Reads the head of a file's text: its kind, its directives, its header. `options` are those of `prefetchd add`;
+    /// `decided` is the encoding found when the file was read before.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::NotUrls`] for what is no list of URLs, and for an unknown or bad directive with its line.
+    /// [`Unreadable::NotUrls`] for a file that is no list of URLs, and for an unknown or bad directive, with its line.
     pub(super) fn open(
         mut reader: R,
         format: Format,
@@ -130,7 +130,7 @@ impl<R: BufRead> Content<R> {
         Ok(())
     }
 
-    /// Puts the lines of the next record together; false at the end of the file.
+    /// Joins lines into the next record; false at the end of the file.
     fn next_record(&mut self) -> io::Result<bool> {
         self.record.clear();
         let mut is_begun = false;
@@ -144,7 +144,7 @@ impl<R: BufRead> Content<R> {
         Ok(is_begun)
     }
 
-    /// What the file's directives, and who added it, ask for.
+    /// The keys that apply to the whole file: its directives, overridden by the options of `prefetchd add`.
     pub(super) fn keys(&self) -> &Keys {
         &self.head.keys
     }
@@ -154,12 +154,12 @@ impl<R: BufRead> Content<R> {
         self.lines.number()
     }
 
-    /// How the bytes were found to mean text; none as long as that makes no difference.
+    /// The encoding that was found; none while it makes no difference.
     pub(super) fn encoding(&self) -> Option<TextEncoding> {
         self.decoder.decided()
     }
 
-    /// The warnings of what was read since they were last taken.
+    /// Takes the warnings collected since the last call.
     pub(super) fn take_warnings(&mut self) -> Vec<Warned> {
         if self.decoder.found_gb18030() && !std::mem::replace(&mut self.said_gb18030, true) {
             self.warnings.add(Warning::Gb18030, 0, "");
@@ -167,11 +167,7 @@ impl<R: BufRead> Content<R> {
         self.warnings.take()
     }
 
-    /// The next line's item and the offset at which the line ends; none at the end of the file.
-    ///
-    /// # Errors
-    ///
-    /// What reading says.
+    /// Returns the next line's item and the offset at which the line ends; none at the end of the file.
     pub(super) fn next_item(&mut self) -> io::Result<Option<(Item, u64)>> {
         if self.format == Format::Csv {
             let number = self.lines.number() + 1;
@@ -187,7 +183,7 @@ impl<R: BufRead> Content<R> {
         Ok(Some((self.line_item(), self.lines.line().ends_at)))
     }
 
-    /// What the line that was read last says.
+    /// The item of the line just read.
     fn line_item(&mut self) -> Item {
         let line = self.lines.line();
         let refused = |fault: Fault| Item::Refused { line: line.number, fault, bytes: line.bytes.to_vec() };
@@ -217,7 +213,7 @@ impl<R: BufRead> Content<R> {
         }
     }
 
-    /// What the record says that begins at this line.
+    /// The item of the record that begins at this line.
     fn record_item(&mut self, number: u64) -> Item {
         let bytes = self.record.bytes();
         let refused = |fault: Fault| Item::Refused { line: number, fault, bytes: bytes.to_vec() };
@@ -246,7 +242,7 @@ impl<R: BufRead> Content<R> {
         }
     }
 
-    /// Warns of times of the file that leave no moment to send.
+    /// Warns if the file's times leave no moment to send.
     fn warn_of_times(&mut self, keys: &Keys, line: u64) {
         warn_of_times(&mut self.warnings, keys, &self.rules, line);
     }
@@ -290,8 +286,8 @@ fn warn_of_comment(warnings: &mut Warnings, comment: &str, line: u64) {
 /// The first line of a report of refused lines.
 pub(super) const REPORT_HEADER: &str = "line\treason\ttext\tcode\n";
 
-/// A refused line for its report: number, reason, the line and the code, between tabs, with everything escaped that
-/// could break the report, drive a terminal or not be seen.
+/// A refused line for its report: number, reason, text and code, separated by tabs. Escapes everything that could break
+/// the report, drive a terminal or be invisible.
 pub(super) fn report_line(line: u64, fault: &Fault, bytes: &[u8]) -> String {
     let mut report = format!("{line}\t{}\t", one_line(&words::line_fault_with(fault).both()));
     for chunk in bytes.utf8_chunks() {

@@ -1,6 +1,6 @@
-//! From the bytes of a file to text: what `prefetchd add` was given is taken off, gzip and zstd are unpacked, UTF-16
-//! with a mark is decoded, a mark is dropped. What a file unpacks to is bounded, so that a small one cannot keep the
-//! daemon busy for ever.
+//! Decodes the bytes of a file into text: takes off the options of `prefetchd add`, unpacks gzip and zstd, decodes
+//! UTF-16 that has a byte order mark, and drops the mark. The unpacked size is bounded, so that a small file cannot
+//! keep the daemon busy for ever.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::model::InputFault;
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Bytes of text that are there at the first look.
+/// Bytes of text that the first look at a file reads.
 pub(super) const HEAD_BYTES: u64 = 8 * 1024;
 
-/// A file may unpack to so many bytes in any case ...
+/// A file may always unpack to this many bytes ...
 const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 
-/// ... and beyond that to so many times its own size.
+/// ... and beyond that to this many times its own size.
 const UNPACKED_FOLD_MAX: u64 = 200;
 
-/// The largest window of zstd that is unpacked, as a power of two: what `zstd -19` uses, and four times that. A larger
-/// one would take more memory than the daemon may have (`--long` asks for 128 MiB).
+/// The largest zstd window that is unpacked, as a power of two: four times what `zstd -19` uses. A larger one (`--long`
+/// asks for 128 MiB) would take more memory than the daemon may have.
 const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 
-/// What a file is packed with.
+/// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// Nothing.
+    /// Not packed.
     Plain,
     /// gzip, perhaps several members.
     Gzip,
@@ -59,45 +59,45 @@ impl Packing {
     }
 }
 
-/// Whether a file that begins so is packed.
+/// Whether these first bytes belong to a packed file.
 pub(super) fn is_packed(start: &[u8]) -> bool {
     Packing::of(start) != Packing::Plain
 }
 
-/// Text that comes out of a file.
+/// The decoded text of a file.
 pub(super) type Text = BufReader<Box<dyn Read + Send>>;
 
-/// The text of a file, and what is known of it before a line is read.
+/// The text of a file, and what is known about it before a line is read.
 pub(super) struct Decoded {
     pub(super) text: Text,
-    /// What `prefetchd add` was given for it.
+    /// The options given to `prefetchd add`.
     pub(super) options: Options,
     pub(super) source: Source,
 }
 
-/// What a file's text comes out of.
+/// Where a file's text comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     packing: Packing,
-    /// Of the first frame, if it is zstd.
+    /// The window of the first zstd frame, if the file is zstd.
     window_mib: Option<u64>,
-    /// Whether something that is no gzip follows the packed data; known at its end.
+    /// Whether something that is not gzip follows the packed data; known at the end of the file.
     trailing: Arc<AtomicBool>,
 }
 
 impl Source {
-    /// Whether its bytes are its text.
+    /// Whether the file is stored as plain text.
     pub(super) fn is_plain(&self) -> bool {
         self.packing == Packing::Plain
     }
 
-    /// Whether something that is no gzip was found behind the packed data.
+    /// Whether something that is not gzip was found after the packed data.
     pub(super) fn has_trailing(&self) -> bool {
         self.trailing.load(Ordering::Relaxed)
     }
 
-    /// What an error of reading means, `line` lines of the text being whole. Of a packed file, one that is not the
-    /// disk's is one of its content.
+    /// Turns a read error into a fault, after `line` whole lines of text. In a packed file an error that is not the
+    /// disk's means damaged content.
     pub(super) fn fault(&self, error: io::Error, line: u64) -> Unreadable {
         if self.is_plain() || error.raw_os_error().is_some() {
             return Unreadable::Io(error);
@@ -114,12 +114,12 @@ impl Source {
     }
 }
 
-/// Opens the text of a file whose bytes `file` gives. `bytes_read` counts what was read of the file itself. Data that
-/// is damaged further on is an error of the text where the damage is.
+/// Opens the text of a file whose bytes come from `file`. `bytes_read` counts the bytes read of the file itself. Damage
+/// further on shows as an error when the text reaches it.
 ///
 /// # Errors
 ///
-/// What reading says; options that nobody can have given.
+/// A file that cannot be read, or options that `prefetchd add` cannot have written.
 pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64>) -> Result<Decoded, Unreadable> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, file);
     let options = envelope::take(&mut raw)?;
@@ -137,10 +137,10 @@ pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64
             Box::new(bounded(Box::new(decoder)))
         }
     };
-    // UTF-8 passes as it is, good or bad: a bad line is refused by itself.
+    // UTF-8 passes unchanged, good or bad: each bad line is refused by itself.
     let mut text =
         DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).bom_override(true).build(unpacked);
-    // So much of it is seen at the first look. What is damaged behind it is an error behind it.
+    // The first look reads this much. Damage behind it becomes an error behind it.
     let mut head = Vec::new();
     let failed = match text.by_ref().take(HEAD_BYTES).read_to_end(&mut head) {
         Ok(_) => None,
@@ -154,7 +154,7 @@ pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64
     Ok(Decoded { text: BufReader::with_capacity(BUFFER_BYTES, text), options, source })
 }
 
-/// Fails once.
+/// A reader that fails once.
 struct Fails(Option<io::Error>);
 
 impl Read for Fails {
@@ -163,12 +163,12 @@ impl Read for Fails {
     }
 }
 
-/// It unpacks to more than it may.
+/// The file unpacks to more than is allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("it unpacks to more than {UNPACKED_FOLD_MAX} times its size")]
 struct UnpacksTooFar;
 
-/// Stops what unpacks to too much.
+/// Stops a file that unpacks to too much.
 struct Bounded<R> {
     reader: R,
     given: u64,

@@ -1,12 +1,12 @@
-//! Keys: of directives at the head of a text file (`#: priority = urgent`), of the columns of a CSV file, of JSON
-//! objects.
+//! Keys: directives at the head of a text file (`#: priority = urgent`), columns of a CSV file, members of a JSON
+//! object.
 
 use chrono::{FixedOffset, NaiveDateTime};
 
 use super::envelope::Options;
 use crate::model::{InputFault, KeyFault, Keys, Priority, TextEncoding, Time};
 
-/// What a directive begins with.
+/// How a directive begins.
 pub(super) const PREFIX: &str = "#:";
 
 /// Longest label, in characters.
@@ -25,7 +25,7 @@ const CHINESE: [(&str, &str); 6] = [
     ("最早时间", "not_before"),
 ];
 
-/// How times without an offset may be written.
+/// Accepted spellings of times without an offset.
 const LOCAL_TIMES: [&str; 6] = [
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%dT%H:%M",
@@ -35,12 +35,12 @@ const LOCAL_TIMES: [&str; 6] = [
     "%Y/%m/%d %H:%M",
 ];
 
-/// What the head of a file asks for.
+/// What the directives at the head of a file ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Head {
-    /// For its lines.
+    /// Applied to its lines.
     pub(super) keys: Keys,
-    /// For its bytes.
+    /// How its bytes are decoded.
     pub(super) encoding: Option<TextEncoding>,
 }
 
@@ -49,7 +49,7 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with the directive.
     pub(super) fn apply(&mut self, directive: &str, offset: FixedOffset) -> Result<(), KeyFault> {
         let (key, value) = directive.split_once('=').ok_or_else(|| KeyFault::NoPair(directive.to_owned()))?;
         let (key, value) = (key.trim(), value.trim());
@@ -60,27 +60,27 @@ impl Head {
         set(&mut self.keys, key, value, offset)
     }
 
-    /// Puts what `prefetchd add` was given over what the file says.
+    /// Applies the options of `prefetchd add`, which override the file's directives.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with an option.
     pub(super) fn apply_options(&mut self, options: &Options, offset: FixedOffset) -> Result<(), InputFault> {
         let result = options.iter().try_for_each(|(key, value)| set(&mut self.keys, key, value, offset));
         result.map_err(|fault| InputFault::Directive { line: 0, fault })
     }
 }
 
-/// Checks what `prefetchd add` was given, as the spool will read it.
+/// Checks options for `prefetchd add` by the rules of the spool.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with an option.
 pub fn check_options(options: &Options, offset: FixedOffset) -> Result<(), InputFault> {
     Head::default().apply_options(options, offset)
 }
 
-/// A heading or a key in the spelling of the program: lower case, and English where it is one of the Chinese ones.
+/// A heading or key as this program spells it: in lower case, and in English if it was Chinese.
 pub(super) fn canonical(name: &str) -> String {
     let name = crate::model::trim_unseen(name).to_lowercase();
     CHINESE.iter().find(|(chinese, _)| *chinese == name).map_or(name, |(_, key)| (*key).to_owned())
@@ -90,7 +90,7 @@ pub(super) fn canonical(name: &str) -> String {
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with the value.
 pub(super) fn set(keys: &mut Keys, key: &str, value: &str, offset: FixedOffset) -> Result<(), KeyFault> {
     match key {
         "priority" => keys.priority = priority(value).ok_or_else(|| KeyFault::value("priority", value))?,
@@ -113,7 +113,7 @@ fn priority(value: &str) -> Option<Priority> {
     }
 }
 
-/// As programs and Excel write it.
+/// A truth value as programs and Excel write it.
 fn truth(value: &str) -> Option<bool> {
     match value {
         "是" => Some(true),
@@ -138,7 +138,7 @@ fn time(key: &'static str, value: &str, offset: FixedOffset) -> Result<Time, Key
     time.map(|time| time.to_utc()).ok_or_else(|| KeyFault::value(key, value))
 }
 
-/// Whether a comment looks like a directive and is none: `# priority = urgent`, `#：priority = urgent`.
+/// Whether a comment looks like a mistyped directive: `# priority = urgent`, `#：priority = urgent`.
 pub(super) fn looks_like_one(comment: &str) -> bool {
     let text = comment.trim_start_matches(['#', ' ']);
     if text.starts_with(['：', ':']) {

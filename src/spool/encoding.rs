@@ -1,7 +1,7 @@
-//! How a line's bytes mean text: UTF-8, or GB18030, which Chinese Excel and old editors write. Decided once a file.
+//! Decodes lines as UTF-8, or as GB18030, which Chinese Excel and old editors write. The choice is made once per file.
 //!
-//! GB18030 never has the byte of a line's end, a quote or a comma inside a character, so lines and records are found
-//! in bytes.
+//! A GB18030 character never contains the byte of a line end, a quote or a comma, so lines and records can be found in
+//! the undecoded bytes.
 
 use std::borrow::Cow;
 
@@ -16,12 +16,12 @@ pub(super) enum Decoder {
     Open,
     /// UTF-8.
     Utf8,
-    /// GB18030; whether that was found rather than asked for.
+    /// GB18030; `found` if it was detected, not asked for.
     Gb18030 { found: bool },
 }
 
 impl Decoder {
-    /// For a file that is said, or was found, to be so.
+    /// For a file whose encoding was asked for or is known from an earlier reading.
     pub(super) fn new(encoding: TextEncoding) -> Self {
         match encoding {
             TextEncoding::Auto => Self::Open,
@@ -30,12 +30,12 @@ impl Decoder {
         }
     }
 
-    /// The file says itself what it is.
+    /// The file itself names its encoding.
     pub(super) fn set(&mut self, encoding: TextEncoding) {
         *self = Self::new(encoding);
     }
 
-    /// What was found or asked for; none while every line is ASCII.
+    /// The encoding that was found or asked for; none while every line is ASCII.
     pub(super) fn decided(&self) -> Option<TextEncoding> {
         match self {
             Self::Open => None,
@@ -44,16 +44,17 @@ impl Decoder {
         }
     }
 
-    /// Whether GB18030 was found, not asked for.
+    /// Whether GB18030 was detected, not asked for.
     pub(super) fn found_gb18030(&self) -> bool {
         matches!(self, Self::Gb18030 { found: true })
     }
 
-    /// The text of a line or a record. The first one that is not ASCII decides: UTF-8 if it is that, else GB18030 if it is that.
+    /// Decodes a line or a record. The first one that is not ASCII decides for the file: UTF-8 if it is valid UTF-8,
+    /// else GB18030 if it is valid GB18030.
     ///
     /// # Errors
     ///
-    /// Bytes that are no text.
+    /// The bytes are not text in the file's encoding.
     pub(super) fn text<'b>(&mut self, bytes: &'b [u8]) -> Result<Cow<'b, str>, LineFault> {
         if let Self::Gb18030 { .. } = self {
             return gb18030(bytes);

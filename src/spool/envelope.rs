@@ -1,5 +1,5 @@
-//! What `prefetchd add` was given for a file, handed over with it: one line before its first byte. So it holds
-//! whatever the file is: packed, with a byte order mark, CSV. Nothing that the file says can end this line.
+//! The options of `prefetchd add`, handed over with the file as one line before its first byte. This works for every
+//! kind of file: packed, with a byte order mark, CSV. Nothing in the file can end this line early.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
@@ -7,16 +7,16 @@ use std::io::{BufRead, Read as _};
 use super::unreadable::Unreadable;
 use crate::model::{InputFault, KeyFault};
 
-/// What the line begins with.
+/// How the line begins.
 const MARK: &[u8] = b"#:prefetchd ";
 
 /// Longest such line, in bytes.
 const BYTES_MAX: u64 = 8 * 1024;
 
-/// Keys as they were given, each with its value.
+/// Keys and values as they were given.
 pub type Options = BTreeMap<String, String>;
 
-/// The line for these options; nothing where there are none.
+/// The line for these options; empty if there are none.
 pub fn options_line(options: &Options) -> Vec<u8> {
     if options.is_empty() {
         return Vec::new();
@@ -25,17 +25,17 @@ pub fn options_line(options: &Options) -> Vec<u8> {
     [MARK, &options, b"\n"].concat()
 }
 
-/// The bytes behind the line, if there is one.
+/// The bytes after the line, if there is one.
 pub(super) fn behind(start: &[u8]) -> &[u8] {
     let ends = if start.starts_with(MARK) { memchr::memchr(b'\n', start) } else { None };
     &start[ends.map_or(0, |end| end + 1)..]
 }
 
-/// Takes the line off, if there is one.
+/// Removes the line, if there is one, and returns its options.
 ///
 /// # Errors
 ///
-/// What reading says; a line that begins like it and is none.
+/// The file cannot be read, or its first line begins like an options line but is not valid.
 pub(super) fn take(reader: &mut impl BufRead) -> Result<Options, Unreadable> {
     if !reader.fill_buf()?.starts_with(MARK) {
         return Ok(Options::new());

@@ -1,5 +1,5 @@
 //! The four folders and the moves between them. A move never replaces a file and is followed by an fsync of both
-//! folders, so that after a power cut a file is in one of them.
+//! folders, so that after a power cut a file is in exactly one of them.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -13,19 +13,20 @@ use super::name::{kept_as, shown_as, stored_name, told_apart};
 use crate::model::Time;
 use crate::queue::NewFile;
 
-/// Ending of a file's receipt.
+/// How a receipt's name ends.
 pub const RECEIPT: &str = ".receipt.json";
 
-/// Ending of the report of its refused lines.
+/// How the name of a report of refused lines ends.
 pub const REFUSED: &str = ".refused.tsv";
 
-/// What is wrong with folders on different mounts, and what to do.
-pub const APART: &str = "it lies on another mount than work/, so that no file can be moved out of it at a stroke: mount the spool as a whole";
+/// Why folders on different mounts do not work, and what to do.
+pub const APART: &str =
+    "it lies on another mount than work/, so no file can be renamed between them: mount the spool as a whole";
 
 /// The spool's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folders {
-    /// Files are dropped here.
+    /// Where people drop files.
     pub incoming: PathBuf,
     /// Files that are being read.
     pub work: PathBuf,
@@ -36,7 +37,7 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// The folders under the spool's directory.
+    /// The four folders inside the spool's directory.
     pub fn under(dir: &Path) -> Self {
         Self {
             incoming: dir.join("incoming"),
@@ -51,22 +52,22 @@ impl Folders {
         [&self.incoming, &self.work, &self.done, &self.rejected]
     }
 
-    /// Makes those that are missing. Members of the group drop into `incoming/`, what they drop belongs to the group, and
-    /// they cannot remove each other's files; the others they may read.
+    /// Makes the folders that are missing. Members of the group may drop files into `incoming/`; these belong to the
+    /// group, and members cannot remove each other's files. The other folders they may only read.
     ///
     /// # Errors
     ///
-    /// What the file system says, with the folder's name.
+    /// The error of the file system, with the folder's name.
     pub fn create(&self) -> io::Result<()> {
         for folder in self.all() {
             if folder.is_dir() {
                 continue;
             }
             fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
-            // Set, not asked for: the process's umask would take the group's rights away.
+            // Set afterwards, because the process's umask would take the group's rights away.
             let mode = if folder == self.incoming { 0o3770 } else { 0o750 };
             if let Err(error) = fs::set_permissions(folder, fs::Permissions::from_mode(mode)) {
-                // One without its rights would be taken for a good one by the next look.
+                // A folder left without its rights would pass for a good one at the next start.
                 let _ = fs::remove_dir(folder);
                 let hint = "a hardened service may not make it; `systemctl restart prefetchd` has it made";
                 return Err(io::Error::new(error.kind(), format!("{}: {error} ({hint})", folder.display())));
@@ -75,11 +76,7 @@ impl Folders {
         Ok(())
     }
 
-    /// The folder that lies on another mount than `work/`, if one does: no file can be moved over that border at a stroke.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// The folder that lies on another mount than `work/`, if there is one. Files cannot be renamed across mounts.
     pub fn apart(&self) -> io::Result<Option<&Path>> {
         let work = mount(&self.work)?;
         for folder in self.all() {
@@ -90,12 +87,8 @@ impl Folders {
         Ok(None)
     }
 
-    /// Moves a file from `incoming/` into `work/` under a name that is free everywhere, and gives that name. None if it
-    /// is gone by now. The caller syncs the folders.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// Moves a file from `incoming/` into `work/` and returns its new name, which is free in all folders. None if the
+    /// file is gone. The caller syncs the folders.
     pub fn claim(&self, name: &OsStr, now: Time) -> io::Result<Option<NewFile>> {
         let shown = stored_name(name);
         let stored = self.free_name(&kept_as(&shown), now);
@@ -111,7 +104,7 @@ impl Folders {
         Ok(Some(self.new_file(shown, stored)))
     }
 
-    /// A file that lies in `work/` and that nobody has taken on the books: a crash came in between.
+    /// A file in `work/` without a row in `files`: a crash came in between.
     pub fn found_in_work(&self, stored: String) -> NewFile {
         self.new_file(shown_as(&stored).to_owned(), stored)
     }
@@ -121,30 +114,22 @@ impl Folders {
         NewFile { name, stored_name, owner_uid: meta.ok().map(|meta| meta.uid()) }
     }
 
-    /// Moves a claimed file to where it belongs by now. Done already, if a crash came between the move and its note. The caller
-    /// syncs the folders.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// Moves a claimed file to the folder where it belongs. Does nothing if a crash came after the move and before its
+    /// note, so that the file is already there. The caller syncs the folders.
     pub fn put_away(&self, stored: &str, to: &Path) -> io::Result<()> {
         let from = self.folder_of(stored);
         if from == to {
             return Ok(());
         }
         rename(&from.join(stored), &to.join(stored)).map_err(|error| at(&from.join(stored), &error))?;
-        // One that was read on may have changed its place, and its receipt with it.
+        // A file that was read on may belong in another folder now, and its receipt with it.
         match fs::remove_file(from.join(format!("{stored}{RECEIPT}"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(from, &error)),
             _ => Ok(()),
         }
     }
 
-    /// Brings the report of refused lines back to where it grows, if its file was put away and is read on.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// Moves the report of refused lines back to `work/` when a file that was put away is read on.
     pub fn take_report_back(&self, stored: &str) -> io::Result<()> {
         let growing = self.growing_report(stored);
         for folder in [&self.done, &self.rejected] {
@@ -156,21 +141,17 @@ impl Folders {
         Ok(())
     }
 
-    /// Makes everything durable that was written or moved in the spool: the file system is synced once for many files.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// Makes everything durable that was written or moved in the spool: one sync of the file system for many files.
     pub fn sync_all(&self) -> io::Result<()> {
         let folder = File::open(&self.done).map_err(|error| at(&self.done, &error))?;
         rustix::fs::syncfs(&folder).map_err(|error| at(&self.done, &error.into()))
     }
 
-    /// Opens a claimed file for reading, wherever it lies by now.
+    /// Opens a claimed file for reading, in whichever folder it lies.
     ///
     /// # Errors
     ///
-    /// What the file system says; also when it is no regular file.
+    /// The error of the file system; also when the name is not a regular file.
     pub fn open(&self, stored: &str) -> io::Result<File> {
         open_regular(&self.folder_of(stored).join(stored))
     }
@@ -185,19 +166,18 @@ impl Folders {
         }
     }
 
-    /// Where the report of refused lines grows while its file is read. Names that begin with a dot are never claimed,
-    /// so that no dropped file can be in its way.
+    /// Where the report of refused lines grows while its file is read. Its name begins with a dot: such names are never
+    /// claimed, so no dropped file can be in its way.
     pub fn growing_report(&self, stored: &str) -> PathBuf {
         self.work.join(format!(".{stored}{REFUSED}"))
     }
 
-    /// A name for a file that is put into `incoming/`: the given one if nothing in the spool has it, else one with the
-    /// time in it.
+    /// A name for a new file in `incoming/`: the given one if the spool has no such name, else one with the time in it.
     pub fn name_for_new(&self, name: &str, now: Time) -> String {
         self.free_name_beside(name, now, Some(&self.incoming))
     }
 
-    /// The name itself, if neither it nor what will stand beside it is taken, else one with the time in it.
+    /// The name itself if neither it nor the names beside it (receipt, report) are taken, else one with the time in it.
     fn free_name(&self, name: &str, now: Time) -> String {
         self.free_name_beside(name, now, None)
     }
@@ -219,12 +199,8 @@ impl Folders {
     }
 }
 
-/// Writes a whole file under a temporary name and renames it: readers see all of it or nothing. It is durable once the
-/// caller has synced the spool.
-///
-/// # Errors
-///
-/// What the file system says.
+/// Writes a whole file under a temporary name and renames it, so that readers see all of it or nothing. The caller
+/// syncs the spool to make it durable.
 pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!(".{name}.tmp"));
     let written = OpenOptions::new()
@@ -241,12 +217,12 @@ pub(super) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Resu
 ///
 /// # Errors
 ///
-/// What the file system says, with the folder's name.
+/// The error of the file system, with the folder's name.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
 }
 
-/// The mount that a folder lies on; by its device where the kernel does not tell.
+/// The mount that a folder lies on; the device number where the kernel does not tell the mount.
 fn mount(folder: &Path) -> io::Result<(u64, u64)> {
     let meta = fs::metadata(folder).map_err(|error| at(folder, &error))?;
     let id = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID).ok();
@@ -254,26 +230,22 @@ fn mount(folder: &Path) -> io::Result<(u64, u64)> {
     Ok((meta.dev(), id.map_or(0, |told| told.stx_mnt_id)))
 }
 
-/// Opens a regular file for reading: no link is followed, nothing blocks.
+/// Opens a regular file for reading. Follows no link and never blocks.
 ///
 /// # Errors
 ///
-/// What the file system says; also when it is no regular file.
+/// The error of the file system; also when the path is not a regular file.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of open fit its argument");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// Renames and refuses to replace.
-///
-/// # Errors
-///
-/// What the file system says.
+/// Renames without replacing.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // File systems that cannot refuse (NFS among them) get the check beforehand; nobody else writes to these
-        // folders.
+        // For file systems that cannot refuse to replace (NFS among them) it is checked beforehand; nobody else writes
+        // to these folders.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => fs::rename(from, to),
         other => other.map_err(io::Error::from),
     }

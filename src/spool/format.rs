@@ -1,4 +1,4 @@
-//! What a line says, by the file's format: text, JSON lines, or CSV.
+//! Parses a line by the file's format: text, JSON lines or CSV.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use super::records::cells;
 use super::warnings::Warnings;
 use crate::model::{Fault, InputFault, KeyFault, Keys, LineFault, ObjectUrl, Warning};
 
-/// A file's format, by its name.
+/// A file's format, which its name decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One URL a line.
+    /// One URL per line.
     Text,
-    /// One object a line, with `url` and any of the keys.
+    /// One object per line, with `url` and any of the keys.
     JsonLines,
-    /// A header with a column `url`, then one record a line, or several where a cell has several.
+    /// A header with a column `url`, then one record per line, or over several lines if a cell has several.
     Csv,
 }
 
 impl Format {
-    /// By the name's ending, before `.gz` or `.zst`, whatever its case.
+    /// Chosen by the end of the name, before `.gz` or `.zst`, in any case.
     pub(super) fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
@@ -58,10 +58,10 @@ pub(super) enum Item {
         line: u64,
         /// The URL.
         url: ObjectUrl,
-        /// What is asked of it, where that is not what is asked of its file.
+        /// The line's own keys, where they differ from the file's.
         keys: Option<Keys>,
     },
-    /// A line that is none.
+    /// A line that is not a URL.
     Refused {
         /// Its number.
         line: u64,
@@ -83,11 +83,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a header. Columns that mean nothing, and a separator that is no comma, are said in `warnings`.
+    /// Reads a header. Unknown columns and a separator other than a comma are added to `warnings`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with the header.
     pub(super) fn of(
         header: &str,
         line: u64,
@@ -119,7 +119,7 @@ impl Columns {
     }
 }
 
-/// Warns of a column that means nothing, the more so if it is one letter off one that is not there.
+/// Warns of an unknown column, with a hint if it is one letter off a known one that is missing.
 fn warn_of(name: &str, is_there: impl Fn(&str) -> bool, line: u64, warnings: &mut Warnings) {
     if name.is_empty() || name == "url" || KEYS.contains(&name) {
         return;
@@ -131,8 +131,8 @@ fn warn_of(name: &str, is_there: impl Fn(&str) -> bool, line: u64, warnings: &mu
     }
 }
 
-/// Whether one letter too many, too few or wrong, or two neighbours exchanged, or a blank for `_`, make one word of
-/// the other.
+/// Whether the words differ by one letter (added, missing or wrong), by two neighbours exchanged, or by a blank instead
+/// of `_`.
 fn is_one_off(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
@@ -144,15 +144,15 @@ fn is_one_off(a: &str, b: &str) -> bool {
         || (a.len() > 1 && b.len() > 1 && (a[0], a[1]) == (b[1], b[0]) && a[2..] == b[2..])
 }
 
-/// URL and keys of one line.
+/// The URL and keys of one line.
 pub(super) struct Said {
     pub(super) url: String,
-    /// None: those of the file.
+    /// None if the file's keys apply.
     pub(super) keys: Option<Keys>,
 }
 
-/// What a record of CSV says; none if all its cells are empty. `file` are the keys of the whole file, which a record's
-/// own replace one by one.
+/// Parses a CSV record; none if all its cells are empty. `file` holds the keys of the whole file; the record's own keys
+/// replace them one by one.
 pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: FixedOffset) -> Result<Option<Said>, Fault> {
     let cells = cells(record, columns.separator).ok_or(LineFault::CsvQuote)?;
     if cells.iter().all(|cell| crate::model::trim_unseen(cell).is_empty()) {
@@ -164,7 +164,7 @@ pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: Fixed
     Ok(Some(Said { url, keys }))
 }
 
-/// What an object of JSON lines says.
+/// Parses an object of a JSON lines file.
 pub(super) fn of_json(
     text: &str,
     line: u64,
@@ -183,7 +183,7 @@ pub(super) fn of_json(
     Ok(Said { url, keys: own_keys(given, file, offset)? })
 }
 
-/// The file's keys with a line's own in their place; none if it has none.
+/// The file's keys with the line's own keys put over them; none if the line has none of its own.
 fn own_keys<'v>(
     given: impl Iterator<Item = (&'static str, &'v str)>,
     file: &Keys,
@@ -199,7 +199,7 @@ fn own_keys<'v>(
     Ok(keys)
 }
 
-/// An object of JSON lines: what it gives for `url` and the keys, and the names of the rest.
+/// A JSON object: its `url`, its keys, and the names of its other members.
 struct Object {
     given: Vec<(&'static str, String)>,
     foreign: Vec<String>,

@@ -1,6 +1,5 @@
-//! What comes later: files that have changed after their end was read are read on from their marks, wherever they lie
-//! by then, for as long as they lie there. inotify says which; what it missed is found by looking at all of them by
-//! and by.
+//! Files that change after they were read to the end are read on from their marks, for as long as they lie in the
+//! spool. inotify says which have changed; a slow round over all of them finds what inotify missed.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -15,28 +14,28 @@ use crate::model::{FileId, Time, to_millis};
 use crate::queue::{self, KeptFile};
 use crate::store::Store;
 
-/// All files are looked at by and by: so many ...
+/// The round looks at this many files at a time ...
 const FILES_A_LOOK: u32 = 500;
 
-/// ... so often.
+/// ... and this often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Files that are found to have changed in one look at most.
+/// Most changed files that one look returns.
 const FOUND_MAX: usize = 100;
 
-/// One that is still open, and has not changed since it was read on last, is whole after so long: its closing may have
-/// been missed.
+/// A file that is still open counts as whole when it has not changed for this long since it was last read: the event of
+/// its closing may have been missed.
 const SETTLED_OPEN: Duration = Duration::from_secs(600);
 
 /// A file that has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Changed {
     pub(super) file: FileId,
-    /// Its last line counts as whole, even without an end.
+    /// Its last line counts as whole even without a line end.
     pub(super) is_whole: bool,
 }
 
-/// Those that may have changed.
+/// Files that may have changed.
 #[derive(Debug)]
 pub(super) struct Grown {
     suspects: HashMap<String, MayHaveGrown>,
@@ -49,7 +48,7 @@ pub(super) struct Grown {
 #[derive(Debug)]
 struct MayHaveGrown {
     heard: Option<Heard>,
-    /// When it was heard of last.
+    /// When the last event about it came.
     at: Instant,
     not_before: Instant,
 }
@@ -59,10 +58,10 @@ impl Grown {
         Self { suspects: HashMap::new(), readings: HashMap::new(), cursor: FileId(0), look_at: now }
     }
 
-    /// Takes over what was heard of files that were claimed.
+    /// Takes over the events about claimed files.
     pub(super) fn hear(&mut self, news: Hints) {
         for (name, (heard, at)) in news {
-            // Stored names are UTF-8: whatever else lies there is not the spool's.
+            // Stored names are UTF-8; any other name here is not the spool's.
             let Ok(name) = name.into_string() else { continue };
             let before = self.suspects.get(&name).and_then(|suspect| suspect.heard);
             let heard = Some(Heard::then(before.filter(|heard| *heard != Heard::MovedIn), heard));
@@ -70,25 +69,21 @@ impl Grown {
         }
     }
 
-    /// This one changed while it was read.
+    /// Notes that this file changed while it was being read.
     pub(super) fn suspect(&mut self, stored_name: &str, now: Instant) {
         let new = || MayHaveGrown { heard: None, at: now, not_before: now };
         self.suspects.entry(stored_name.to_owned()).or_insert_with(new);
     }
 
-    /// The reading of a file ended; it took so long.
+    /// Notes that the reading of a file ended, and how long it took.
     pub(super) fn was_read(&mut self, stored_name: &str, began: Instant, now: Instant, folders: &Folders) {
         let seen = folders.folder_of(stored_name).join(stored_name).symlink_metadata().ok().map(|meta| state(&meta));
-        // Those that were read long ago may be read at once.
+        // Files whose reading ended long ago may be read on at once.
         self.readings.retain(|_, (ended, ..)| now.saturating_duration_since(*ended) < SETTLED_OPEN);
         self.readings.insert(stored_name.to_owned(), (now, now.saturating_duration_since(began), seen));
     }
 
-    /// Finds those that have changed and may be read on, and how soon to look again.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Returns the files that have changed and may be read on, and how soon to look again.
     pub(super) async fn look(
         &mut self,
         store: &Store,
@@ -141,8 +136,8 @@ impl Grown {
         let seen = self.readings.get(name).and_then(|(.., seen)| *seen);
         let is_idle = !is_whole && seen == Some(state(&meta));
         let is_whole = is_whole || now.saturating_duration_since(suspect.at) >= SETTLED_OPEN;
-        // One that is being read is decided about when it was; one that is open and idle may get the rest of its last
-        // line.
+        // A file that is being read was decided about when its reading began; one that is open and idle may get the
+        // rest of its last line.
         if !is_away || (is_idle && !is_whole) {
             suspect.not_before = now + if is_away { LOOK_EVERY } else { Duration::from_secs(1) };
             return Ok(None);
@@ -169,13 +164,13 @@ impl Grown {
     }
 }
 
-/// Whether it is known what the file was when its end was read.
+/// Whether the file's state at the end of its reading is known.
 fn is_known(file: &KeptFile) -> bool {
     file.changed_at.is_some() || file.bytes.is_some()
 }
 
-/// Whether it is not what it was when its end was read. Of one of which that is not known, what was heard of it
-/// decides.
+/// Whether the file differs from its state at the end of its reading. If that state is unknown, the events about the
+/// file decide.
 fn differs(file: &KeptFile, meta: &Metadata) -> bool {
     let changed_at = meta.modified().ok().map(|at| to_millis(Time::from(at)));
     file.bytes.is_some_and(|bytes| bytes != meta.len())

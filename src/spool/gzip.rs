@@ -1,5 +1,5 @@
-//! gzip of several members, as `cat a.gz b.gz` makes it. Zeros behind a member are padding (tapes, `tar`); anything
-//! else that is no gzip is passed over and said.
+//! gzip files of several members, as `cat a.gz b.gz` makes them. Zeros after a member are padding (tapes, `tar`);
+//! anything else that is not gzip is skipped and reported.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::GzDecoder;
 
-/// What a member begins with.
+/// The first byte of a member.
 const MAGIC: u8 = 0x1f;
 
 /// The text of all members.
@@ -22,12 +22,12 @@ enum State<R> {
 }
 
 impl<R: BufRead> Members<R> {
-    /// Unpacks from the reader; `trailing` is set when something that is no gzip follows the members.
+    /// Unpacks from the reader; sets `trailing` if something that is not gzip follows the members.
     pub(super) fn new(reader: R, trailing: Arc<AtomicBool>) -> Self {
         Self { state: State::Inside(Box::new(GzDecoder::new(reader))), trailing }
     }
 
-    /// What comes behind a member that ended well, read to its end where it is no other member.
+    /// Looks at what follows a member that ended well; reads it to the end if it is not another member.
     fn behind(&self, mut reader: R) -> io::Result<State<R>> {
         loop {
             let buffer = reader.fill_buf()?;

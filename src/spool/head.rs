@@ -1,5 +1,4 @@
-//! The head of a file, of which a bounded part is read before it is taken: how urgent it is, and whether its last line
-//! has an end.
+//! Reads a bounded part of a file before it is claimed: how urgent it is, and whether its last line has an end.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,10 +13,10 @@ use super::format::Format;
 use super::survey::Survey;
 use crate::model::{Keys, Priority, UrlRules, to_millis};
 
-/// Bytes that are read of it.
+/// Bytes of the file that are read.
 const HEAD_BYTES: u64 = 16 * 1024;
 
-/// Lines with keys of their own that are looked at: the file goes by the strongest of them.
+/// Lines with keys of their own that are looked at; the strongest of them ranks the file.
 const LINES: usize = 100;
 
 /// How urgent a file is.
@@ -26,11 +25,11 @@ pub(super) struct Urgency {
     pub(super) priority: Priority,
     /// In milliseconds since 1970; `i64::MAX` without one.
     pub(super) deadline: i64,
-    /// It is not packed, and does not end with the end of a line.
+    /// The file is not packed and does not end with a line end.
     pub(super) has_open_tail: bool,
 }
 
-/// Reads the head of a file of `bytes` bytes. What cannot be read is not urgent; the reading of it will say what is
+/// Reads the head of a file of `bytes` bytes. A file that cannot be read is not urgent; reading it will say what is
 /// wrong.
 pub(super) fn head(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> Urgency {
     let none = Urgency { priority: Priority::default(), deadline: i64::MAX, has_open_tail: false };
@@ -43,7 +42,7 @@ fn read(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> io::Result
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut start)?;
     let has_open_tail = bytes > 0 && !is_packed(&start) && !ends_a_line(&file, bytes, &start)?;
     let name = name.to_string_lossy();
-    // A plain list without directives, as most are, is not looked at any further.
+    // Most files are plain lists without directives; they need no further look.
     let is_plain = start.first().is_some_and(u8::is_ascii_alphanumeric) && Format::of(&name) == Format::Text;
     let keys = if is_plain { vec![Keys::default()] } else { keys(start, &name, rules) };
     let by_strength = |keys: &Keys| (keys.priority, keys.deadline.map_or(i64::MAX, to_millis));
@@ -51,12 +50,12 @@ fn read(folder: &Path, name: &OsStr, bytes: u64, rules: &UrlRules) -> io::Result
     Ok(Urgency { priority, deadline, has_open_tail })
 }
 
-/// What the file asks for, or its first lines where those have keys of their own.
+/// The file's keys, or those of its first lines where these have keys of their own.
 fn keys(start: Vec<u8>, name: &str, rules: &UrlRules) -> Vec<Keys> {
     let Ok(mut survey) = Survey::open(io::Cursor::new(start), name, rules.clone()) else { return Vec::new() };
     let mut all = Vec::new();
     if Format::of(name) != Format::Text {
-        // The last of them may be cut off, which is no reason to forget the others.
+        // The last of them may be cut off; the others still count.
         while let Ok(urls) = survey.next_urls(1) {
             let Some((_, keys)) = urls.into_iter().next() else { break };
             all.extend(keys);
@@ -75,7 +74,7 @@ fn is_packed(start: &[u8]) -> bool {
     is_packed_bytes(envelope::behind(start))
 }
 
-/// Whether the last byte is one that ends a line; of UTF-16 it may be the second half of one.
+/// Whether the last byte ends a line. In UTF-16 it may be the second half of a line end.
 fn ends_a_line(file: &File, bytes: u64, start: &[u8]) -> io::Result<bool> {
     let mut last = [start.last().copied().unwrap_or_default()];
     if bytes > HEAD_BYTES {

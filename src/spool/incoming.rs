@@ -1,6 +1,6 @@
-//! What lies in `incoming/`: each entry is looked at when it is new, when something was heard of it and when it may
-//! have become ready, and the head of what is ready is read, so that the most urgent file is known whatever else lies
-//! there. Every look is bounded in time, however many files there are.
+//! Watches `incoming/`. Looks at each entry when it is new, when an event names it, and when it may have become ready.
+//! Reads the head of each ready file, so that the most urgent one is known whatever else lies there. Every look is
+//! bounded in time, however many files there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -22,23 +22,23 @@ use super::watch::Hints;
 use crate::model::{LeftWhy, UrlRules};
 use crate::words;
 
-/// The folder is looked through so often: inotify may lose events, or not be there at all.
+/// How often the whole folder is scanned: inotify may lose events or be unavailable.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(5);
 
-/// A look lasts about so long at most; what it did not come to is the next one's.
+/// A look takes about this long at most and leaves the rest to the next one.
 const LOOK_MAX: Duration = Duration::from_millis(200);
 
-/// What is left alone is looked at again after so long, unless something is heard of it.
+/// An entry that is left alone is looked at again after this long, or when an event names it.
 const LEFT_FOR: Duration = Duration::from_secs(60);
 
-/// A file of no more bytes is read in one go with others.
+/// Files up to this size are read in one go, together with others.
 pub(super) const SMALL_BYTES: u64 = 32 * 1024;
 
-/// What was left unchanged for so long is said in `status`, so many of them at most.
+/// An entry left alone for this long is shown in `status`; at most this many are.
 const LEFT_SAID_AFTER: Duration = Duration::from_secs(3_600);
 const LEFT_SAID_MAX: usize = 100;
 
-/// What a killed `prefetchd add` left is removed when it has not changed for so long.
+/// Remains of a killed `prefetchd add` are removed when unchanged for this long.
 const REMAINS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// A name that several collections share.
@@ -50,28 +50,28 @@ pub(super) struct Incoming {
     folder: PathBuf,
     rules: UrlRules,
     known: HashMap<Name, Entry>,
-    /// What is ready, in its order, and whether it is small.
+    /// Ready files in their order, and whether each is small.
     ready: BTreeMap<(Rank, Name), bool>,
-    /// When what is not ready is looked at again.
+    /// When to look again at entries that are not ready.
     due: BTreeSet<(Instant, Name)>,
-    /// What was heard of and not looked at yet.
+    /// Names from events that were not looked at yet.
     heard: VecDeque<OsString>,
     scan: Option<ReadDir>,
     /// When the next scan begins.
     scan_at: Instant,
-    /// Counts scans: what one of them did not see is gone.
+    /// Counts scans: an entry that a scan did not see is gone.
     scans: u64,
 }
 
-/// One of them.
+/// An entry of the folder.
 #[derive(Debug)]
 struct Entry {
     looks: Option<Looks>,
     first_seen: Instant,
-    /// When it was last seen to have changed.
+    /// When it was last seen to change.
     changed_at: Instant,
     heard: Option<(Heard, Instant)>,
-    /// It had a second name.
+    /// It had a second hard link.
     was_linked: bool,
     stage: HandOver,
     /// Whether it was logged that it is left alone.
@@ -79,7 +79,7 @@ struct Entry {
     scan: u64,
 }
 
-/// How it looked: inode, size, time of change, links.
+/// The inode, size, time of change and links that it had.
 type Looks = (u64, u64, Option<SystemTime>, u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ enum HandOver {
 }
 
 impl Incoming {
-    /// Over this folder, of which nothing is known yet.
+    /// For this folder; nothing of it is known yet.
     pub(super) fn new(folder: PathBuf, rules: UrlRules, now: Instant) -> Self {
         Self {
             folder,
@@ -104,13 +104,12 @@ impl Incoming {
         }
     }
 
-    /// Takes over what was read afresh.
+    /// Takes over a reloaded configuration.
     pub(super) fn apply(&mut self, rules: UrlRules) {
         self.rules = rules;
     }
 
-    /// Takes over what was heard. When events were lost, what was heard before counts no more, and all is looked
-    /// through.
+    /// Takes over new events. If events were lost, drops the old ones and scans the whole folder.
     pub(super) fn hear(&mut self, news: Hints, is_lost: bool, now: Instant) {
         if is_lost {
             self.known.values_mut().for_each(|entry| entry.heard = None);
@@ -128,15 +127,15 @@ impl Incoming {
         }
     }
 
-    /// Looks at what was heard of, at what may have become ready, and goes on looking through the folder. Gives how
-    /// soon to look again.
+    /// Looks at entries that events named and at those that may have become ready, then goes on with the scan. Returns
+    /// how soon to look again.
     ///
     /// # Errors
     ///
-    /// What the file system says of the folder.
+    /// The folder cannot be read.
     pub(super) fn look(&mut self, now: Instant) -> io::Result<Duration> {
         let stop = now + LOOK_MAX;
-        // The latest first: whoever is urgent has just come, and the others have waited before.
+        // The latest first: an urgent file has just come, and the others have waited already.
         while let Some(name) = self.heard.pop_back() {
             self.examine(&name, Instant::now());
             if Instant::now() > stop {
@@ -156,7 +155,7 @@ impl Incoming {
         Ok(next.saturating_duration_since(now))
     }
 
-    /// Looks through the folder, as far as it comes; true if it came to the end.
+    /// Scans on as far as the time allows; true at the end of the folder.
     fn scan_on(&mut self, now: Instant, stop: Instant) -> io::Result<bool> {
         if self.scan.is_none() {
             if now < self.scan_at {
@@ -184,9 +183,9 @@ impl Incoming {
         Ok(true)
     }
 
-    /// Looks at one entry and decides about it. What is ready stays ready.
+    /// Looks at one entry and decides about it. A ready file stays ready.
     fn examine(&mut self, name: &OsStr, now: Instant) {
-        // Not followed, if it is a link; gone by now, if there is none.
+        // Links are not followed. An entry without metadata is gone.
         let Ok(meta) = self.folder.join(name).symlink_metadata() else { return self.forget(name) };
         let entry = self.entry(name, now);
         if matches!(entry.stage, HandOver::Ready(_)) {
@@ -195,7 +194,7 @@ impl Incoming {
         let kind = kind(&meta);
         entry.see(&meta, kind, now);
         let still = entry.still(&meta, now);
-        // One that had a second name and has lost it was handed over.
+        // A file that had a second link and has lost it was handed over.
         let heard = if entry.was_linked { Some(Heard::MovedIn) } else { entry.heard.map(|(heard, _)| heard) };
         let decided = match left_alone_why(name) {
             Some(why) => Readiness::Leave(why),
@@ -224,7 +223,7 @@ impl Incoming {
             }
             Readiness::Leave(what) => {
                 self.say_left(name, what);
-                // That a second name is gone is heard nowhere.
+                // No event tells that a second link is gone.
                 let again = if entry_is_linked(kind) { SCAN_EVERY } else { LEFT_FOR };
                 (HandOver::Waits { until: now + again, left: Some(what) }, false)
             }
@@ -241,7 +240,7 @@ impl Incoming {
         }
     }
 
-    /// Removes what a killed `prefetchd add` left. What cannot be removed is no reason for trouble.
+    /// Removes what a killed `prefetchd add` left. A failure to remove it is ignored.
     fn sweep(&self, name: &OsStr) {
         if fs::remove_file(self.folder.join(name)).is_ok() {
             info!(name = stored_name(name), "removed what a `prefetchd add` that was killed had left in incoming/");
@@ -289,7 +288,7 @@ impl Incoming {
         }
     }
 
-    /// It is gone from the folder.
+    /// Forgets an entry that has left the folder.
     fn forget(&mut self, name: &OsStr) {
         let Some((name, entry)) = self.known.remove_entry(name) else { return };
         match entry.stage {
@@ -298,13 +297,12 @@ impl Incoming {
         }
     }
 
-    /// The first of those that are ready.
+    /// The first of the ready files.
     pub(super) fn next(&self) -> Option<Next> {
         self.ready.first_key_value().map(|((rank, _), is_small)| Next { rank: *rank, is_small: *is_small })
     }
 
-    /// Gives the first of those that are ready, to be claimed: a large one alone, or small ones of one priority,
-    /// `limit` at most.
+    /// Takes the first of the ready files, to be claimed: one large file, or up to `limit` small ones of one priority.
     pub(super) fn take(&mut self, limit: usize) -> Vec<(OsString, Rank)> {
         let mut taken: Vec<(OsString, Rank)> = Vec::new();
         while let Some(((rank, name), is_small)) =
@@ -339,7 +337,7 @@ impl Entry {
         }
     }
 
-    /// Keeps how it looks. Another file under the same name is another file.
+    /// Notes how the entry looks. Another file under the same name counts as a new entry.
     fn see(&mut self, meta: &Metadata, kind: Kind, now: Instant) {
         let looks = (meta.ino(), meta.len(), meta.modified().ok(), meta.nlink());
         if self.looks.is_some_and(|before| before.0 != looks.0) {
@@ -385,7 +383,8 @@ fn kind(meta: &Metadata) -> Kind {
     })
 }
 
-/// When it came: its inode changes when it is renamed or linked in, whatever its time of change says.
+/// When the file arrived. A rename or link into the folder changes the inode's time (ctime), whatever the file's own
+/// time of change says.
 fn arrived(meta: &Metadata) -> i64 {
     meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec())
 }

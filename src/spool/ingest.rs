@@ -1,9 +1,9 @@
-//! One file from `work/` into the queue and on to `done/` or `rejected/`.
+//! Brings one file from `work/` into the queue and on to `done/` or `rejected/`.
 //!
-//! A thread of its own reads and checks lines and hands over chunks; the committing side writes each chunk with the
-//! mark of how far the file has been read, in one transaction. The report of refused lines is written and made durable
-//! before the commit that counts it, and cut back to what was committed when reading resumes: after a crash no line is
-//! missing from it and none stands in it twice.
+//! A thread of its own reads and checks lines and hands over chunks. The committing side writes each chunk in one
+//! transaction with the mark of how far the file has been read. The report of refused lines is durable before the
+//! commit that counts them, and is cut back to what was committed when reading resumes: after a crash no line is
+//! missing from it and none is in it twice.
 
 use std::collections::HashMap;
 use std::io;
@@ -33,15 +33,15 @@ use crate::stage::Pulse;
 use crate::store::{self, Bulk, Store};
 use crate::words;
 
-/// Who is more urgent waits for the chunk that is being committed: it should take no longer than this, however slow
-/// the machine.
+/// A more urgent file waits for the chunk that is being committed, so a chunk should take no longer than this, however
+/// slow the machine.
 const CHUNK_TIME: Duration = Duration::from_millis(350);
 
-/// Lines of the first chunks, before it is known what one takes, and of the smallest.
+/// Lines of the first chunks, before the time per chunk is known; also the smallest chunk.
 const CHUNK_LINES_FIRST: u64 = 20_000;
 const CHUNK_LINES_MIN: u64 = 2_000;
 
-/// What stopped an ingest; it goes on from its mark later.
+/// Why an ingest stopped; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database.
@@ -60,14 +60,14 @@ pub(super) struct Ingest {
     rules: ReadRules,
     fresh_for: TimeDelta,
     clock: Clock,
-    /// The spool's: it beats at each chunk, however long a file takes.
+    /// The spool's heartbeat: it beats at each chunk, however long a file takes.
     pulse: Pulse,
-    /// Lines a chunk, as many as this machine commits in [`CHUNK_TIME`].
+    /// Lines per chunk: as many as this machine commits in [`CHUNK_TIME`].
     chunk_lines: Arc<AtomicU64>,
 }
 
 impl Ingest {
-    /// An ingest into this store from these folders, as it is configured.
+    /// An ingest from these folders into this store.
     pub(super) fn new(store: Arc<Store>, folders: Folders, config: &Config, clock: Clock, pulse: Pulse) -> Self {
         let (rules, fresh_for) = (ReadRules::of(config, clock.now()), fresh_for(config));
         Self {
@@ -81,18 +81,14 @@ impl Ingest {
         }
     }
 
-    /// Takes over what was read afresh: lines that are read from now on are checked by it.
+    /// Takes over a reloaded configuration; lines read from now on are checked by it.
     pub(super) fn apply(&mut self, config: &Config) {
         self.rules = ReadRules::of(config, self.clock.now());
         self.fresh_for = fresh_for(config);
     }
 
-    /// Reads files that are small and whole in one go, and commits them together. What is not among its answer is read by
+    /// Reads small, whole files in one go and commits them together. A file missing from the answer must be read by
     /// itself.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub(super) async fn read_small(&self, files: &[OpenFile]) -> Result<HashMap<FileId, Ended>, Error> {
         let mut readers = Vec::new();
         for file in files.iter().filter(|file| file.phase == Phase::Reading && file.read_bytes == 0) {
@@ -111,7 +107,7 @@ impl Ingest {
             readers.into_iter().map(|(reader, handle)| reader.run_small(handle)).collect()
         };
         let parts = tokio::task::spawn_blocking(read_all).await.expect("the reading side does not panic");
-        // Anything but one chunk and a good end is another case.
+        // A file of more than one chunk, or with a bad end, is read by itself.
         let whole = files.into_iter().zip(parts).filter_map(|(file, parts)| match <[Part; 2]>::try_from(parts) {
             Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen, refused })]) => {
                 Some((file, (keys, refused), chunk, Content { bytes, sha256, changed: seen.1.into() }, seen))
@@ -154,12 +150,12 @@ impl Ingest {
         }
     }
 
-    /// Whether the file is not as it was when its reading began.
+    /// Whether the file has changed since its reading began.
     fn has_changed(&self, file: &OpenFile, seen: FileState) -> bool {
         self.folders.open(&file.stored_name).and_then(|now| state(&now)).is_ok_and(|now| now != seen)
     }
 
-    /// Begins to read what is left of a file; none if it cannot be opened, and is refused.
+    /// Begins to read the rest of a file; none if the file cannot be opened and is refused.
     ///
     /// # Errors
     ///
@@ -181,7 +177,7 @@ impl Ingest {
         Ok(Ok(FileReading { file: file.clone(), received, keys: Keys::default(), may_grow: how.may_grow, thread }))
     }
 
-    /// Commits the next chunk that the reading side hands over; says how the reading ended, if it did.
+    /// Commits the next chunk from the reading side. Says how the reading ended, if it did.
     ///
     /// # Errors
     ///
@@ -250,12 +246,12 @@ impl Ingest {
         }
     }
 
-    /// Queues a chunk and moves the file's mark; false if that was moved by somebody else.
+    /// Queues a chunk and moves the file's mark; false if somebody else has moved it.
     fn commit(&self, conn: &Bulk, file: &OpenFile, keys: &Keys, chunk: &Chunk, now: Time) -> store::Result<bool> {
         if chunk.progress.from_bytes == 0 {
             queue::set_keys(conn, file.id, keys)?;
         }
-        // What might be stale is sent again rather than not at all.
+        // A URL that might be stale is sent again rather than skipped.
         let clock = self.clock.reading();
         let fresh_since = if clock.proved { clock.latest } else { now } - self.fresh_for;
         let last = queue::last_url(conn)?;
@@ -269,15 +265,15 @@ impl Ingest {
         Ok(moved)
     }
 
-    /// A file that cannot be opened: one that may not be read or has vanished is rejected, anything else may pass.
+    /// Decides about a file that cannot be opened: rejects it if it is unreadable or gone; other errors may pass.
     async fn refuse_unopened(&self, file: &OpenFile, error: &io::Error) -> Result<Phase, Error> {
         let why = match error.kind() {
             io::ErrorKind::PermissionDenied => InputFault::Forbidden,
-            // One that is read on has all its lines in the queue.
+            // All lines of a file that is read on are in the queue already.
             io::ErrorKind::NotFound if file.is_read_on => return Ok(Phase::Read),
             io::ErrorKind::NotFound => InputFault::Vanished,
             io::ErrorKind::Other => InputFault::NotRegular,
-            // Of a symbolic link, and of a socket.
+            // The errors for a symbolic link and for a socket.
             _ if matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NXIO)) => InputFault::NotRegular,
             _ => return Err(io::Error::new(error.kind(), format!("{}: {error}", file.stored_name)).into()),
         };
@@ -291,11 +287,11 @@ impl Ingest {
         Ok(tx.commit().await?)
     }
 
-    /// Rewrites the receipts of files that have ended since theirs was written.
+    /// Rewrites the receipts of files that have finished since their receipt was written.
     ///
     /// # Errors
     ///
-    /// What the database or the file system says.
+    /// The database or the file system failed.
     pub(super) async fn finish_receipts(&self) -> Result<(), Error> {
         let files = queue::without_final_receipt(self.store.read()).await?;
         if files.is_empty() {
@@ -305,7 +301,7 @@ impl Ingest {
         let accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, stored, is_others) in &files {
             self.pulse.beat();
-            // Whoever has taken the file away has no need of its receipt.
+            // If somebody took the file away, nobody needs its receipt.
             let is_there = || !is_others && self.folders.done.join(stored).exists();
             if let Some(account) = accounts.get(file).filter(|_| is_there()) {
                 write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;
@@ -317,12 +313,12 @@ impl Ingest {
         Ok(tx.commit().await?)
     }
 
-    /// Receipt, report, file, in this order; then the note that it is done. Each step may be repeated after a crash.
-    /// Gives the first trouble with one of them.
+    /// Writes receipt and report, moves the file, in this order, then notes that it is done. Each step may be repeated
+    /// after a crash. Returns the first trouble with a file.
     ///
     /// # Errors
     ///
-    /// What the database says; the same call goes on from there later.
+    /// The database failed; calling it again goes on from there.
     pub(super) async fn put_away(&self, files: &[(&OpenFile, Phase)]) -> Result<Result<(), Error>, Error> {
         self.pulse.beat();
         let (mut away, mut trouble) = (Vec::new(), Ok(()));
@@ -338,7 +334,7 @@ impl Ingest {
         if away.is_empty() {
             return Ok(trouble);
         }
-        // Receipts and moves are made durable together: until that is noted, each step may be repeated.
+        // One sync makes all receipts and moves durable. Until that is noted, each step may be repeated.
         self.folders.sync_all()?;
         let mut tx = self.store.write().await?;
         queue::finish_tx(&mut tx, &away.iter().map(|(file, _)| file.id).collect::<Vec<_>>()).await?;
@@ -360,7 +356,7 @@ impl Ingest {
         if account.refused > 0 && report.exists() {
             rename(&report, &to.join(format!("{}{REFUSED}", file.stored_name)))?;
         }
-        // What was committed stands, whatever became of the file.
+        // The committed lines stay queued, whatever became of the file.
         let place = self.folders.folder_of(&file.stored_name);
         if place.join(&file.stored_name).symlink_metadata().is_err() {
             warn!(file = file.name, "the file vanished from work/; its receipt tells what was read of it");
@@ -370,24 +366,24 @@ impl Ingest {
     }
 }
 
-/// How many lines the next chunks may have, by what this one took; nothing, if it was too small to tell.
+/// How many lines the next chunks may have, given how long this one took; none if it was too small to tell.
 fn chunk_lines(lines: u64, took: Duration) -> Option<u64> {
     let fits = u128::from(lines) * CHUNK_TIME.as_micros() / took.as_micros().max(1);
     (lines >= CHUNK_LINES_MIN).then(|| u64::try_from(fits).unwrap_or(u64::MAX).max(CHUNK_LINES_MIN))
 }
 
-/// A mark that is not where the chunk starts was moved by somebody else.
+/// Fails if the mark is not where the chunk starts, because somebody else moved it.
 fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
     if moved { Ok(()) } else { Err(io::Error::other(format!("{name}: its mark was moved by somebody else")).into()) }
 }
 
-/// Notes that a file is refused as a whole, and why.
+/// Notes that the whole file is refused, and why.
 pub(super) fn reject(conn: &Bulk, file: &OpenFile, bytes: Option<u64>, why: &InputFault) -> store::Result<()> {
     let words = words::input_fault(why);
     Ok(queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })?)
 }
 
-/// What is next for a file whose lines are committed: one of which no line is a URL is refused.
+/// The next phase of a file whose lines are committed; a file in which no line is a URL is refused.
 fn phase_of_read(conn: &Bulk, file: &OpenFile, first_refused: Option<&(u64, Fault)>) -> store::Result<Phase> {
     let why = match queue::refused_if_all(conn, file.id)? {
         None => return Ok(Phase::Read),
@@ -401,13 +397,13 @@ fn phase_of_read(conn: &Bulk, file: &OpenFile, first_refused: Option<&(u64, Faul
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct How {
-    /// Its last line counts as whole, even without an end.
+    /// Its last line counts as whole even without a line end.
     pub(super) is_whole: bool,
-    /// It passes another that is open.
+    /// It overtakes another file that is open.
     pub(super) passes: bool,
-    /// If it has changed at its end, it is read on before it is put away.
+    /// Read on before it is put away if it has changed at its end.
     pub(super) may_grow: bool,
-    /// How often the daemon died while it read this file from where it is.
+    /// How often the daemon died while it read this file from its present mark.
     pub(super) deaths: u32,
 }
 
@@ -420,14 +416,14 @@ impl Default for How {
 /// How a reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// What is left to do with the file. `Reading`: it is read on at once if it has changed, and later if it is not
-    /// written to its end yet.
+    /// What is left to do with the file. `Reading`: read on, at once if the file has changed, later if its end is still
+    /// being written.
     pub(super) phase: Phase,
-    /// It has changed since its reading began.
+    /// The file has changed since its reading began.
     pub(super) has_changed: bool,
 }
 
-/// A file that is open for reading, at its mark. It may be left standing between two chunks.
+/// A file that is open for reading, at its mark. It may be paused between two chunks.
 #[derive(Debug)]
 pub(super) struct FileReading {
     pub(super) file: OpenFile,

@@ -1,9 +1,9 @@
-//! What a file is that is no list of URLs, by how its text begins.
+//! Recognizes files that are no list of URLs by how they begin.
 
 use super::format::Format;
 use crate::model::InputFault;
 
-/// Bytes with which files of other kinds begin.
+/// First bytes of other kinds of files.
 const MAGICS: [(&[u8], InputFault); 9] = [
     (b"%PDF", InputFault::Document("PDF")),
     (b"{\\rtf", InputFault::Document("RTF")),
@@ -16,10 +16,10 @@ const MAGICS: [(&[u8], InputFault); 9] = [
     (b"SQLite format 3\0", InputFault::Binary),
 ];
 
-/// Where a tar archive says that it is one.
+/// Offset of the magic word in a tar archive.
 const USTAR_AT: usize = 257;
 
-/// What the first bytes of a text show it to be, where that is no list of URLs.
+/// The other kind of file that these first bytes show, if they do.
 pub(super) fn other_kind(start: &[u8], format: Format) -> Option<InputFault> {
     if let Some((_, fault)) = MAGICS.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(fault.clone());
@@ -52,7 +52,8 @@ pub(super) fn other_kind(start: &[u8], format: Format) -> Option<InputFault> {
     }
 }
 
-/// `<?xml`, `<!--`, `<urlset>`; a placeholder such as `<id>` at the start of a line is refused with its line.
+/// True for `<?xml`, `<!--`, `<urlset>`. A placeholder such as `<id>` at the start of a line is no markup: only its
+/// line is refused.
 fn is_markup(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('<') else { return false };
     rest.starts_with(['?', '!']) || (rest.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.starts_with("http"))

@@ -1,33 +1,33 @@
-//! Lines of a stream, in bounded memory: a line that is too long is passed over up to its end and given in part.
+//! Splits a stream into lines in bounded memory: a line that is too long is skipped to its end and returned in part.
 
 use std::io::{self, BufRead};
 
-/// Bytes of a line that is too long which are kept for the report.
+/// Bytes kept of a line that is too long, for the report.
 const SHOWN_BYTES: usize = 200;
 
 /// One line without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// Its number, from 1.
+    /// Counted from 1.
     pub number: u64,
-    /// Offset of the first byte after it and its end.
+    /// Offset of the first byte after the line and its end.
     pub ends_at: u64,
-    /// Its bytes; only the first ones if it is too long.
+    /// The line's bytes; only the first ones if it is too long.
     pub bytes: &'a [u8],
-    /// Whether it is longer than a line may be.
+    /// Whether it is longer than allowed.
     pub too_long: bool,
-    /// How many double quotes it has, if it is too long.
+    /// How many double quotes it has; counted only if it is too long.
     pub quotes: u64,
 }
 
-/// Reads lines that end in LF, CRLF or CR, the last one perhaps in nothing.
+/// Reads lines that end in LF, CRLF or CR; the last one may have no end.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     reader: R,
     bytes_max: usize,
     number: u64,
     offset: u64,
-    /// The last line ended in CR: an LF that follows belongs to it.
+    /// The last line ended in CR: a following LF belongs to it.
     after_cr: bool,
     /// The current line.
     bytes: Vec<u8>,
@@ -58,10 +58,6 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Reads the next line; false at the end.
-    ///
-    /// # Errors
-    ///
-    /// What the reader says.
     pub(super) fn advance(&mut self) -> io::Result<bool> {
         self.bytes.clear();
         (self.too_long, self.quotes) = (false, 0);
@@ -137,7 +133,7 @@ mod tests {
         let lines = all(b"one\r\ntwo\n\nfour", 3, 100);
         let texts: Vec<&[u8]> = lines.iter().map(|line| line.bytes.as_slice()).collect();
         assert_eq!(texts, [&b"one"[..], b"two", b"", b"four"]);
-        // The LF of a CRLF is passed over when the next line is read.
+        // The LF of a CRLF is consumed when the next line is read.
         assert_eq!(lines.iter().map(|line| line.ends_at).collect::<Vec<_>>(), [4, 9, 10, 14]);
         let lines = all(b"one\rtwo\r\rfour\r", 2, 100);
         let texts: Vec<&[u8]> = lines.iter().map(|line| line.bytes.as_slice()).collect();

@@ -1,11 +1,12 @@
 //! Stage 1, the spool: dropped files become rows of the queue.
 //!
-//! A file is claimed by a rename from `incoming/` into `work/`, read line by line in chunks, each committed together
-//! with the mark of how far it has been read, and then moved to `done/` with its receipt; what is no URL file at all
-//! goes to `rejected/`. Every move is followed by an fsync of the folders. After a crash a file is still where it was:
-//! in `incoming/` (untouched), in `work/` (reading goes on at its mark), or in `done/` with everything committed.
+//! A file is claimed by a rename from `incoming/` into `work/` and read line by line in chunks; each chunk is committed
+//! together with the mark of how far the file has been read. Then the file moves to `done/` with its receipt; a file
+//! that holds no URLs at all goes to `rejected/`. Every move is followed by an fsync of the folders. After a crash a
+//! file is in `incoming/` (untouched), in `work/` (reading goes on at its mark), or in `done/` with everything
+//! committed.
 //!
-//! inotify says when to look; the periodic scan is the truth.
+//! inotify only says when to look; the periodic scan finds every file.
 
 mod claim;
 mod content;

@@ -1,4 +1,4 @@
-//! Names of dropped files: which are left alone, and what they are called from `work/` on.
+//! Names of dropped files: which ones are left alone, and how they are stored from `work/` on.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,24 +6,24 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::folders::{RECEIPT, REFUSED};
 use crate::model::LeftWhy;
 
-/// Longest stored name, in bytes: with the endings of receipt and report it stays below the 255 of a file system.
+/// Longest stored name, in bytes: with the endings of receipt and report it stays below the 255 of file systems.
 const STORED_BYTES_MAX: usize = 200;
 
-/// Endings of names under which programs store what is not finished, in lower case.
+/// Endings that programs give to unfinished files, in lower case.
 const UNFINISHED: [&[u8]; 8] =
     [b".tmp", b".part", b".partial", b".filepart", b".crdownload", b".download", b".swp", b"~"];
 
-/// Beginning of the names under which `prefetchd add` writes what it hands over by a rename.
+/// How the names of the temporary files of `prefetchd add` begin.
 pub const ADD_PREFIX: &str = ".add-";
 
-/// Ending of the stored name of one of our own receipts or reports that was dropped: a stored name never ends like the
-/// receipt of another.
+/// Added to the stored name of a dropped receipt or report of prefetchd's own, so that a stored name never ends like
+/// the receipt of another file.
 const SET_ASIDE: &str = ".set-aside";
 
-/// Longest ending of a name that is kept when the name is cut, such as `.jsonl.gz`.
+/// Longest ending that is kept when a name is cut, such as `.jsonl.gz`.
 const ENDING_BYTES_MAX: usize = 20;
 
-/// Whether a file of this name is left alone: its writer has not finished it, or hides it.
+/// Whether a file of this name is left alone because its writer has not finished it or hides it.
 pub fn is_left_alone(name: &OsStr) -> bool {
     left_alone_why(name).is_some()
 }
@@ -39,14 +39,14 @@ pub(super) fn left_alone_why(name: &OsStr) -> Option<LeftWhy> {
     UNFINISHED.into_iter().any(ends).then_some(LeftWhy::Unfinished)
 }
 
-/// Whether this is the name of a receipt or a report of refused lines, which are never inputs.
+/// Whether this is the name of a receipt or report of refused lines, which are never inputs.
 pub(super) fn is_own(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with(RECEIPT) || name.ends_with(REFUSED)
 }
 
-/// The name as it is shown: bytes that are no UTF-8 and control characters are percent-encoded. One that is too long
-/// is cut before its ending, which decides how the file is read.
+/// The name as it is shown: bytes that are not UTF-8 and control characters are percent-encoded. A name that is too
+/// long is cut before its ending, because the ending decides how the file is read.
 pub fn stored_name(name: &OsStr) -> String {
     let mut stored = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
@@ -72,24 +72,24 @@ fn shortened(name: String) -> String {
     format!("{}{ending}", &name[..stem])
 }
 
-/// The last endings of a name, such as `.csv.gz`, as far as they are short.
+/// The short endings of a name, such as `.csv.gz`.
 fn ending(name: &str) -> &str {
     let dots = name.rmatch_indices('.').map(|(at, _)| at).take(2);
     let short = dots.filter(|at| *at > 0 && name.len() - at <= ENDING_BYTES_MAX && name[*at..].is_ascii());
     short.last().map_or("", |at| &name[at..])
 }
 
-/// What a file that is shown under this name is called from `work/` on, if that is free.
+/// The name that a file gets in `work/` and later, if it is free.
 pub(super) fn kept_as(shown: &str) -> String {
     if is_own(shown) { format!("{shown}{SET_ASIDE}") } else { shown.to_owned() }
 }
 
-/// The name that a file was dropped under, as far as the name in `work/` tells.
+/// The name under which the file was dropped, as far as its stored name tells.
 pub(super) fn shown_as(stored: &str) -> &str {
     stored.strip_suffix(SET_ASIDE).filter(|shown| is_own(shown)).unwrap_or(stored)
 }
 
-/// The same name told apart by a mark before its first dot: `urls.txt` becomes `urls.1763890000.txt`.
+/// The name made unique by a mark before its first dot: `urls.txt` becomes `urls.1763890000.txt`.
 pub(super) fn told_apart(name: &str, mark: &str) -> String {
     match name.char_indices().find(|(at, c)| *at > 0 && *c == '.') {
         Some((dot, _)) => format!("{}.{mark}{}", &name[..dot], &name[dot..]),

@@ -1,44 +1,44 @@
-//! Which file comes next: pure. Urgent files first, then by deadline, then in the order of their arrival; a more
-//! urgent one passes while another is read.
+//! Decides which file comes next; pure. Urgent files go first, then by deadline, then by arrival. A more urgent file
+//! overtakes one that is being read.
 
 use crate::model::Priority;
 
-/// Files that are open for reading at a time, at most: each one that was passed keeps its place, and its memory.
+/// Most files open for reading at a time: each one that was overtaken keeps its place and its memory.
 pub(super) const OPEN_MAX: usize = 4;
 
-/// A file's place in the order; the least goes first.
+/// A file's place in the order; the smallest goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) priority: Priority,
     /// In milliseconds since 1970; `i64::MAX` without one.
     pub(super) deadline: i64,
-    /// When it came, in nanoseconds since 1970.
+    /// When it arrived, in nanoseconds since 1970.
     pub(super) arrived: i64,
 }
 
 impl Rank {
-    /// Whether it may pass a file that is being read; to have come earlier is no reason.
+    /// Whether it may overtake a file that is being read. An earlier arrival alone is no reason.
     fn outranks(self, other: Self) -> bool {
         (self.priority, self.deadline) < (other.priority, other.deadline)
     }
 }
 
-/// The first of those that wait.
+/// The first of the waiting files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Next {
     pub(super) rank: Rank,
-    /// It is read in one go, so that nothing of it stays open.
+    /// It is read in one go and never stays open.
     pub(super) is_small: bool,
 }
 
-/// What is done next.
+/// The next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     /// Nothing is left to do.
     Rest,
-    /// A chunk of the file that was opened last is committed.
+    /// Commit a chunk of the file that was opened last.
     ReadOn,
-    /// The first of those that wait is begun.
+    /// Begin the first of the waiting files.
     Begin,
 }
 

@@ -1,9 +1,9 @@
-//! Whether a file in `incoming/` has been handed over, and when one that has been read is read on: pure functions of
-//! what the file system and inotify say.
+//! Decides whether a file in `incoming/` has been handed over, and when a file that has been read is read on: pure
+//! functions of what the file system and inotify say.
 //!
-//! inotify tells that a file is in use, never for certain that it is free: equal events are merged, and a second
-//! writer is not told from a first. So nothing is counted. A file is taken after a close and stillness, or when it was
-//! renamed or linked in; what comes later is read on (`grown`).
+//! inotify tells that a file is in use, but never for certain that it is free: it merges equal events and does not tell
+//! one writer from another. So events are not counted. A file is taken when it was closed and then stayed still, or
+//! when it was renamed or linked in; what is written later is read on (`grown`).
 
 use std::time::{Duration, Instant};
 
@@ -12,41 +12,42 @@ use crate::model::LeftWhy;
 /// A file that its writer has closed is taken when it has not changed for so long: scripts append in several steps.
 const SETTLED_CLOSED: Duration = Duration::from_secs(1);
 
-/// One of which nothing was heard (it was there at start, or lies on a file system without inotify), after so long.
+/// A file without events (it was there at the start, or its file system has no inotify) is taken after this long.
 const SETTLED_UNHEARD: Duration = Duration::from_secs(5);
 
-/// One that is still open for writing, as far as was heard, when it has not changed for so long: the closing may have
-/// been missed.
+/// A file that is open for writing, as far as events tell, is taken when it has not changed for this long: the event of
+/// its closing may have been missed.
 const SETTLED_OPEN: Duration = Duration::from_secs(600);
 
-/// One that appeared with its content was linked in; the writing of one that is made would be heard within so long.
+/// A file that appears with its content was linked in; if it were being written, an event would come within this time.
 const SETTLED_MADE: Duration = Duration::from_millis(100);
 
-/// A file whose last line has no end may be in the middle of a line: it is taken when it has not changed for so long.
+/// A file whose last line has no end may be in the middle of a line: it is taken when it has not changed for this long.
 const SETTLED_TAIL: Duration = Duration::from_millis(500);
 
-/// A file with a second name is about to lose it, if it is handed over by a link: it is looked at again after so long,
-/// and then ever more seldom, up to `LINKED_MAX`.
+/// A file with a second link is about to lose it if it is handed over by a link. It is looked at again after this long,
+/// then less and less often, down to every `LINKED_MAX`.
 const LINKED_MIN: Duration = Duration::from_millis(20);
 const LINKED_MAX: Duration = Duration::from_secs(2);
 
-/// What inotify said of a file, all in all.
+/// The sum of what inotify said about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// It was renamed in: whole.
+    /// Renamed in, so it is whole.
     MovedIn,
-    /// It was made, or linked in, and not written to since.
+    /// Made or linked in, and not written to since.
     Made,
-    /// It was written to, and not closed since.
+    /// Written to, and not closed since.
     Open,
-    /// Its writer closed it.
+    /// Closed by its writer.
     Closed,
     /// It is gone.
     Gone,
 }
 
 impl Heard {
-    /// All in all, after what was heard `later`. A file that was renamed in stays handed over, whoever writes to it.
+    /// Combines the sum so far with a `later` event. A file that was renamed in stays handed over, whoever writes to
+    /// it.
     pub(super) fn then(before: Option<Self>, later: Self) -> Self {
         match (before, later) {
             (Some(Self::MovedIn), Self::Open | Self::Closed) => Self::MovedIn,
@@ -64,18 +65,18 @@ pub(super) enum Kind {
     Other(LeftWhy),
 }
 
-/// For how long a file has been as it is.
+/// How long a file has been unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Still {
-    /// As far as it was watched: since the last event or the last change that was seen.
+    /// As observed: since the last event or change that was seen.
     pub(super) seen: Duration,
-    /// Since its own time of change; none if that lies in the future, and means nothing.
+    /// By its own time of change; none if that lies in the future and means nothing.
     pub(super) age: Option<Duration>,
     /// Since it was first seen.
     pub(super) known: Duration,
 }
 
-/// What is to be done with it.
+/// What to do with the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readiness {
     /// Take it.
@@ -92,7 +93,7 @@ pub(super) fn readiness(kind: Kind, heard: Option<Heard>, still: Still) -> Readi
         Kind::File { bytes, is_linked } => (bytes, is_linked),
         Kind::Other(what) => return Readiness::Leave(what),
     };
-    // Another name for it may be somebody else's, and the daemon may read what its user may not.
+    // The other name may belong to somebody else, and the daemon may read files that its user may not.
     if is_linked {
         let wait = still.known.clamp(LINKED_MIN, LINKED_MAX);
         return if wait < LINKED_MAX { Readiness::Later(wait) } else { Readiness::Leave(LeftWhy::HardLink) };
@@ -102,34 +103,34 @@ pub(super) fn readiness(kind: Kind, heard: Option<Heard>, still: Still) -> Readi
         Some(Heard::Closed) => (SETTLED_CLOSED, still.seen),
         Some(Heard::Made) if bytes > 0 => (SETTLED_MADE, still.seen),
         Some(Heard::Made | Heard::Open) => (SETTLED_OPEN, still.seen),
-        // Its time of change may tell of more than was watched.
+        // Its time of change may show more than was observed.
         Some(Heard::Gone) | None => (SETTLED_UNHEARD, still.age.unwrap_or_default().max(still.seen)),
     };
     if still < settled { Readiness::Later(settled - still) } else { Readiness::Take }
 }
 
-/// Decides the same for one that was handed over and whose last line has no end.
+/// Decides the same for a file that was handed over but whose last line has no end.
 pub(super) fn tail_readiness(still: Still) -> Readiness {
     let still = still.age.unwrap_or(still.seen);
     if still < SETTLED_TAIL { Readiness::Later(SETTLED_TAIL - still) } else { Readiness::Take }
 }
 
-/// A file that is written to for ever is read on so often.
+/// A file that is written to for ever is read on this often.
 const READ_ON_EVERY: Duration = Duration::from_secs(5);
 
-/// Reading on costs the whole file again: it may take one part in so many of the time.
+/// Reading on means reading the whole file again, so it may take at most one part in this many of the time.
 const READ_ON_SHARE: u32 = 10;
 
 /// When a file that was read is read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReadOn {
     pub(super) at: Instant,
-    /// Its last line counts as whole, even without an end.
+    /// Its last line counts as whole even without a line end.
     pub(super) is_whole: bool,
 }
 
-/// Decides about a file that has changed since its end was read: `heard` at, and what the last reading of it cost and
-/// when it ended, if there was one.
+/// Decides about a file that changed after its end was read: when the event came (`at`), and the cost and end of its
+/// last reading, if there was one.
 pub(super) fn read_on(heard: Option<Heard>, at: Instant, last: Option<(Instant, Duration)>) -> ReadOn {
     let (settled, is_whole) = match heard {
         Some(Heard::Open | Heard::Made) => (READ_ON_EVERY, false),
@@ -184,7 +185,7 @@ mod tests {
         assert!(matches!(readiness(linked, Some(Heard::MovedIn), still(2000)), Readiness::Leave(_)));
         assert_eq!(readiness(FILE, Some(Heard::Made), still(40)), later(60));
         assert_eq!(readiness(FILE, Some(Heard::Made), still(100)), Readiness::Take);
-        // One that was just made and is empty waits for its writer.
+        // A file that was just made and is empty waits for its writer.
         let empty = Kind::File { bytes: 0, is_linked: false };
         assert_eq!(readiness(empty, Some(Heard::Made), still(100)), later(599_900));
     }

@@ -1,5 +1,5 @@
-//! The reading side of an ingest, on a thread of its own: a file's text, line by line, checked and handed over in
-//! chunks, with the report of what was refused and the hash of what was read.
+//! The reading side of an ingest, on a thread of its own: splits the text into lines, checks them and hands them over
+//! in chunks, with the report of refused lines and the hash of what was read.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -21,36 +21,36 @@ use super::unreadable::Unreadable;
 use crate::model::{Fault, InputFault, Keys, LineFault, TextEncoding, Warned, Warning};
 use crate::queue::{ChunkRead, NewUrls, ReadBefore};
 
-/// Lines a chunk, good or bad, and so rows a transaction, at most. The larger, the fewer pages of the keys are written
-/// twice, and the more memory it takes: a large file has a large queue before it, and is worth more.
+/// Most lines of a chunk, good or bad, and so most rows of a transaction. Larger chunks write fewer pages of the keys
+/// twice but take more memory; a large file has a large queue ahead of it, so it is worth more.
 const CHUNK_LINES_MAX: u64 = 50_000;
 const CHUNK_LINES_MAX_OF_LARGE: u64 = 110_000;
 
-/// A file is large beyond so many lines.
+/// A file with more lines than this is large.
 const LARGE_LINES: u64 = 1_000_000;
 
-/// Bytes a line of a chunk, on the average, at most.
+/// Average bytes per line of a chunk, at most.
 const LINE_BYTES: usize = 120;
 
-/// Bytes that keys of a line's own take beside their label.
+/// Bytes that a line's own keys take beside their label.
 const KEYS_BYTES: usize = 160;
 
-/// Chunks that there are at a time: one is read while another is committed. With their size this bounds the memory.
+/// Chunks that exist at a time: one is read while another is committed. With their size this bounds the memory.
 const CHUNKS: usize = 2;
 
-/// Parts of a file that is read in one go, at most: it has keys and an end.
+/// Most parts of a file that is read in one go: its keys and its end.
 const SMALL_PARTS_MAX: usize = 2;
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
-/// Lines of a file that is read together with others, at most: a small one may unpack to many.
+/// Most lines of a file that is read together with others: a small file may unpack to many.
 pub(super) const SMALL_LINES_MAX: u64 = 2_500;
 
-/// Lines a chunk of a file that passed another, which keeps its memory.
+/// Lines per chunk of a file that overtook another one, which keeps its memory.
 pub(super) const CHUNK_LINES_OF_PASSING: u64 = 20_000;
 
-/// What the reading side hands over, in this order: keys, chunks, the last chunk with how it ended.
+/// What the reading side hands over, in this order: keys, chunks, then the last chunk with how it ended.
 pub(super) enum Part {
     Keys(Keys),
     Chunk(Chunk),
@@ -70,9 +70,9 @@ pub(super) enum Ending {
         bytes: Option<u64>,
         why: InputFault,
     },
-    /// Its packed data has no end yet, and it is still being written.
+    /// The packed data has no end yet, and the file is still being written.
     Unfinished,
-    /// What was read of it before does not stand there any more.
+    /// The part that was read before has changed.
     Replaced,
     Failed(io::Error),
 }
@@ -83,10 +83,10 @@ pub(super) struct Chunk {
     pub(super) progress: ChunkRead,
 }
 
-/// Where parts go, and where emptied chunks come back from.
+/// The channel for parts, and the one on which emptied chunks come back.
 pub(super) struct Parts {
     sender: mpsc::Sender<Part>,
-    /// None: what finds no room ends the reading, since nobody makes any.
+    /// None: a part that finds no room ends the reading, because nobody makes room.
     emptied: Option<std::sync::mpsc::Receiver<NewUrls>>,
 }
 
@@ -98,18 +98,18 @@ pub(super) struct Received {
 }
 
 impl Parts {
-    /// Both sides.
+    /// Makes both sides.
     pub(super) fn channel() -> (Self, Received) {
         let (sender, parts) = mpsc::channel(1);
         let (giver, emptied) = std::sync::mpsc::channel();
         for _ in 0..CHUNKS {
-            // The other end is in this function still.
+            // The other end still exists in this function.
             let _ = giver.send(NewUrls::default());
         }
         (Self { sender, emptied: Some(emptied) }, Received { parts, emptied: giver })
     }
 
-    /// False if nobody listens any more, or there is no room.
+    /// False if nobody listens any more or there is no room.
     fn send(&self, part: Part) -> bool {
         if self.emptied.is_some() {
             self.sender.blocking_send(part).is_ok()
@@ -118,14 +118,14 @@ impl Parts {
         }
     }
 
-    /// An empty chunk's lines, as soon as there are some; none if nobody listens any more.
+    /// Waits for an emptied chunk to reuse; none if nobody listens any more.
     fn empty(&self) -> Option<NewUrls> {
         self.emptied.as_ref().map_or_else(|| Some(NewUrls::default()), |emptied| emptied.recv().ok())
     }
 }
 
 impl Received {
-    /// Gives the lines of a chunk back when they are committed.
+    /// Gives an emptied chunk back once its lines are committed.
     pub(super) fn give_back(&self, mut urls: NewUrls) {
         urls.clear();
         // The reading side may have ended.
@@ -137,25 +137,25 @@ impl Received {
 pub(super) struct Reader {
     pub(super) rules: ReadRules,
     pub(super) format: Format,
-    /// How its bytes were found to mean text.
+    /// The encoding that was found.
     pub(super) encoding: Option<TextEncoding>,
     pub(super) report: PathBuf,
-    /// Lines up to this byte of the text are committed already.
+    /// Lines before this byte of the text are committed.
     pub(super) mark: u64,
-    /// What was read of it, if it was read to its end before.
+    /// What was read before, if the file was read to its end before.
     pub(super) before: Option<ReadBefore>,
-    /// The report is good up to this byte.
+    /// The report is valid up to this byte.
     pub(super) refused_bytes: u64,
-    /// Its last line counts as whole, even without an end, as long as the file does not change under the reading.
+    /// Its last line counts as whole even without a line end, unless the file changes during the reading.
     pub(super) is_whole: bool,
     /// Lines a chunk, at most.
     pub(super) chunk_lines_max: u64,
-    /// The same, by how fast they are committed.
+    /// The same, adjusted to how fast chunks are committed.
     pub(super) chunk_lines: Arc<AtomicU64>,
 }
 
 impl Reader {
-    /// Reads the whole file and hands over its parts, the last of which says how it ended.
+    /// Reads the whole file and hands over its parts; the last one says how it ended.
     pub(super) fn run(self, handle: File, parts: &Parts) {
         let last = match self.read(handle, parts) {
             Ok(Some(last)) => last,
@@ -163,11 +163,11 @@ impl Reader {
             Err(Unreadable::Io(error)) => self.nothing_more(Ending::Failed(error)),
             Err(Unreadable::NotUrls(why)) => self.nothing_more(Ending::NotUrls { bytes: None, why }),
         };
-        // Nobody listens when the daemon stops; the file is then read again from its mark.
+        // When the daemon stops nobody listens; the file is read again from its mark later.
         parts.send(last);
     }
 
-    /// The parts of a file that has few; of one that unpacks or grows to more, only the first, without an end.
+    /// Returns the parts of a small file. If it unpacks or grows to more, returns only the first part, without an end.
     pub(super) fn run_small(self, handle: File) -> Vec<Part> {
         let (sender, mut received) = mpsc::channel(SMALL_PARTS_MAX);
         self.run(handle, &Parts { sender, emptied: None });
@@ -230,7 +230,7 @@ impl Reader {
             }
             reached = ends_at;
             if ends_at <= self.mark {
-                // What is odd about it was committed with it.
+                // Its warnings were committed with it.
                 continue;
             }
             if !identity.begins_as_before(false) {
@@ -252,7 +252,7 @@ impl Reader {
             }
         };
         if self.mark == 0 && reached == 0 {
-            // Of a file without lines.
+            // For a file without lines.
             content.keep_warnings();
         }
         let mut last = chunk.finish(&mut content, &mut report)?;
@@ -268,19 +268,18 @@ impl Reader {
     }
 }
 
-/// An item and where it ends, how the file's bytes were found to mean text with it, and what is odd about it.
+/// An item and where it ends, the encoding found with it, and its warnings.
 type Known = (io::Result<Option<(Item, u64)>>, Option<TextEncoding>, Vec<Warned>);
 
-/// A content of which one item more is known: the last one may be a line that is still being written.
+/// Reads one item ahead, because the last one may be a line that is still being written.
 struct Ahead<R> {
     content: Content<R>,
     next: Option<Known>,
-    /// What was found by the item that was taken last and those before it: a line that is still being written decides
-    /// nothing.
+    /// The encoding found up to the item taken last: a line that is still being written decides nothing.
     encoding: Option<TextEncoding>,
-    /// What is odd about that item.
+    /// The warnings of that item.
     odd: Vec<Warned>,
-    /// What was odd about the items of the chunk.
+    /// The warnings of the chunk's items.
     warnings: Vec<Warned>,
 }
 
@@ -294,7 +293,7 @@ impl<R: BufRead> Ahead<R> {
         (item, self.content.encoding(), self.content.take_warnings())
     }
 
-    /// The item that was taken last belongs to the chunk, and what is odd about it.
+    /// The item taken last belongs to the chunk: keeps its warnings.
     fn keep_warnings(&mut self) {
         for new in self.odd.drain(..) {
             let same = |known: &&mut Warned| known.warning == new.warning && known.found == new.found;
@@ -305,7 +304,7 @@ impl<R: BufRead> Ahead<R> {
         }
     }
 
-    /// The next item, where it ends, and whether it is the last.
+    /// Takes the next item, where it ends, and whether it is the last.
     fn take(&mut self) -> io::Result<Option<(Item, u64, bool)>> {
         let (this, encoding, odd) = match self.next.take() {
             Some(known) => known,
@@ -327,9 +326,9 @@ struct ChunkBuilder {
     reasons: HashMap<LineFault, u64>,
     /// All lines, also blank ones, so that a file of comments moves its mark too.
     lines: u64,
-    /// The keys of the last line that had some: its neighbours often have the same.
+    /// The last keys: neighbouring lines often share them.
     keys: Option<Arc<Keys>>,
-    /// Bytes that the chunk's different keys take.
+    /// Bytes that the chunk's distinct keys take.
     keys_bytes: usize,
 }
 
@@ -373,7 +372,7 @@ impl ChunkBuilder {
         }
     }
 
-    /// The chunk, its refused lines durable in the report.
+    /// Ends the chunk; its refused lines are durable in the report.
     fn finish<R: BufRead>(mut self, content: &mut Ahead<R>, report: &mut Report) -> io::Result<Chunk> {
         let progress = &mut self.chunk.progress;
         progress.refused_bytes = report.sync()?;
@@ -386,7 +385,7 @@ impl ChunkBuilder {
     }
 }
 
-/// The report of refused lines, growing in `work/`.
+/// The report of refused lines, which grows in `work/`.
 struct Report {
     path: PathBuf,
     file: Option<File>,
@@ -413,7 +412,7 @@ impl Report {
         self.unwritten.extend_from_slice(line.as_bytes());
     }
 
-    /// Makes what was added durable and gives the report's length.
+    /// Makes the report durable and returns its length.
     fn sync(&mut self) -> io::Result<u64> {
         if !self.unwritten.is_empty() {
             let file = match &mut self.file {
@@ -432,14 +431,14 @@ impl Report {
 /// Size and time of change.
 pub(super) type FileState = (u64, SystemTime);
 
-/// What was read of a file, as its receipt names it.
+/// Identifies what was read of a file, for its receipt.
 struct Identity {
     hash: Mutex<Sha256>,
     bytes: Arc<AtomicU64>,
     last_byte: AtomicU8,
-    /// As the file was when it was opened.
+    /// The file's state when it was opened.
     seen: FileState,
-    /// What was read of it before; and whether it begins so by now, once so much of it was read.
+    /// What was read of it before, and whether the file still begins like that, once that much was read.
     before: Option<ReadBefore>,
     is_as_before: Mutex<Option<bool>>,
 }
@@ -456,11 +455,11 @@ impl Identity {
         })
     }
 
-    /// The end, before which so many bytes were left for later.
+    /// Ends the reading, leaving this many bytes for later.
     ///
     /// # Errors
     ///
-    /// What reading says: what was left is not part of the hash, so that it is made anew.
+    /// The file cannot be read again: the bytes left for later are not part of the hash, so it is computed anew.
     fn end(&self, left: u64, refused: Option<(u64, Fault)>, file: &File) -> io::Result<Ending> {
         let bytes = self.bytes.load(Ordering::Relaxed).saturating_sub(left);
         let sha256 = if left == 0 { hex(self.hash().clone()) } else { hash_of(file, bytes)? };
@@ -471,7 +470,7 @@ impl Identity {
         self.hash.lock().expect("nobody panics with it")
     }
 
-    /// Counts what was read, and compares what was read before once it is all there.
+    /// Counts what was read, and compares it with the earlier reading once that much is there.
     fn add(&self, read: &[u8]) {
         let had = self.bytes.fetch_add(read.len() as u64, Ordering::Relaxed);
         let mut hash = self.hash();
@@ -485,8 +484,8 @@ impl Identity {
         hash.update(rest);
     }
 
-    /// Whether the file begins with what was read of it before, as far as that was read again; at its `end` all of it
-    /// must have been.
+    /// Whether the file still begins with what was read of it before, as far as it was read again; at the file's `end`
+    /// it must be all of it.
     fn begins_as_before(&self, end: bool) -> bool {
         let known = *self.is_as_before.lock().expect("nobody panics with it");
         self.before.is_none() || known.unwrap_or(!end)
@@ -496,17 +495,17 @@ impl Identity {
         state(file).is_ok_and(|now| now != self.seen)
     }
 
-    /// Whether the last byte does not end a line; of UTF-16 it may be the second half of one.
+    /// Whether the last byte does not end a line. In UTF-16 it may be the second half of a line end.
     fn has_open_tail(&self) -> bool {
         !matches!(self.last_byte.load(Ordering::Relaxed), b'\n' | b'\r' | 0)
     }
 }
 
-/// A file that may still grow: it is read as far as it went when it was opened, so that one that grows for ever has an
-/// end. Everything read goes into the hash, so that the receipt names the content that was read.
+/// A file that may still grow. It is read as far as it went when it was opened, so that a file that grows for ever has
+/// an end. Everything read is hashed, so that the receipt names the content that was read.
 struct Growing {
     file: Arc<File>,
-    /// Bytes up to that end.
+    /// Bytes left before that end.
     left: u64,
     identity: Arc<Identity>,
 }
@@ -527,7 +526,7 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The hash of so many bytes from a file's start.
+/// Hashes the first `bytes` bytes of a file.
 fn hash_of(file: &File, bytes: u64) -> io::Result<String> {
     let (mut hash, mut buffer, mut at) = (Sha256::default(), vec![0; 64 * 1024], 0);
     while at < bytes {

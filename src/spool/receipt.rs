@@ -1,4 +1,4 @@
-//! The receipt that lies beside a file in `done/` or `rejected/`.
+//! The receipt that is written beside a file in `done/` or `rejected/`.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::model::{LineFault, UrlState, rfc3339};
 use crate::queue::FileAccount;
 use crate::words::{self, line_fault};
 
-/// A receipt has no more bytes, whatever the file says: all else in it is bounded, so that warnings give way.
+/// Largest receipt, in bytes. Everything else in it is bounded, so warnings are left out first.
 const RECEIPT_BYTES_MAX: usize = 64 * 1000;
 
-/// What became of a file, as JSON.
+/// The account of a file, as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Receipt<'a> {
     file: &'a str,
@@ -39,28 +39,28 @@ pub(super) struct Receipt<'a> {
     merged: u64,
     fresh: u64,
     refused: u64,
-    /// How many lines were refused for which reason, by its English words ...
+    /// How many lines were refused for each reason, by its English text ...
     refused_by_reason: BTreeMap<String, u64>,
     /// ... and in full, the most frequent first.
     reasons: Vec<ReasonCount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_lines: Option<String>,
-    /// What is odd about it, in the order of its lines.
+    /// Warnings about the file, in the order of its lines.
     warnings: &'a [WarningWords<'a>],
     /// Warnings that found no room.
     #[serde(skip_serializing_if = "is_zero")]
     warnings_left_out: usize,
-    /// How its bytes were found to mean text; null if all of them are ASCII.
+    /// The encoding of the file; null if all bytes are ASCII.
     encoding: Option<&'a str>,
-    /// When nothing was left to do for it; null while something is.
+    /// When everything was done for it; null before that.
     finished_at: Option<String>,
-    /// How many of its URLs are in which state; those at zero are left out.
+    /// How many of its URLs are in each state; zeros are left out.
     urls: BTreeMap<String, u64>,
-    /// The same of the URLs that its lines were merged into, by what became of this file's wish for them.
+    /// The same for URLs that its lines were merged into, by what became of this file's wish for them.
     merged_urls: BTreeMap<String, u64>,
 }
 
-/// A reason with how often it was one.
+/// A reason and how often it occurred.
 #[derive(Debug, Serialize)]
 struct ReasonCount {
     code: &'static str,
@@ -69,7 +69,7 @@ struct ReasonCount {
     zh: String,
 }
 
-/// A warning; `line` is the first of the `lines` of which it is true, null where it is true of the file.
+/// A warning. `line` is the first of the `lines` it applies to; null if it applies to the whole file.
 #[derive(Debug, Serialize)]
 struct WarningWords<'a> {
     code: &'static str,
@@ -129,7 +129,7 @@ pub(super) fn receipt(file_id: i64, account: &FileAccount) -> String {
     }
 }
 
-/// With these warnings, beside which so many were left out.
+/// The receipt with these warnings, saying that this many more were left out.
 fn with_warnings(file_id: i64, account: &FileAccount, warnings: &[WarningWords<'_>], left_out: usize) -> String {
     let reasons = reasons(account);
     let receipt = Receipt {

@@ -1,20 +1,20 @@
-//! Where a record of CSV ends: at the end of a line that is not inside quotes. A cell of several lines is part of its
-//! record, and nothing inside it is a record (RFC 4180; the `csv` crate's notion). Stricter than that: behind a
-//! closing quote only a separator may come, so that a quote too many spoils its own record and not the next.
+//! Finds the end of a CSV record: a line end outside quotes. A cell of several lines is part of its record, and nothing
+//! inside it is a record (RFC 4180, as the `csv` crate reads it). Stricter than that: only a separator may follow a
+//! closing quote, so that one quote too many spoils its own record and not the next.
 
-/// Longest record, in bytes. Of a longer one only the beginning is kept.
+/// Longest record, in bytes. Only the beginning of a longer one is kept.
 pub(super) const RECORD_BYTES_MAX: usize = 64 * 1024;
 
-/// A record being put together of lines.
+/// A record that is being joined from lines.
 #[derive(Debug)]
 pub(super) struct Record {
     separator: u8,
     state: State,
-    /// Its bytes, its lines separated by LF; only the beginning if it is too long.
+    /// Its lines, separated by LF; only the beginning if it is too long.
     bytes: Vec<u8>,
     lines: u64,
     pub(super) is_too_long: bool,
-    /// A closing quote has something else behind it than a separator.
+    /// Something other than a separator follows a closing quote.
     has_stray_quote: bool,
 }
 
@@ -23,14 +23,14 @@ enum State {
     CellStart,
     Bare,
     Quoted,
-    /// Behind a quote inside quotes: the closing one, or half of a doubled one.
+    /// After a quote inside quotes: the closing one, or the first of a doubled one.
     AfterQuote,
-    /// Behind a closing quote and a blank.
+    /// After a closing quote and a blank.
     AfterCell,
 }
 
 impl Record {
-    /// An empty one, its cells separated by this byte.
+    /// An empty record whose cells are separated by this byte.
     pub(super) fn new(separator: u8) -> Self {
         Self {
             separator,
@@ -42,8 +42,8 @@ impl Record {
         }
     }
 
-    /// Adds a line without its end; `is_cut` if `line` is only its beginning and `quotes` is how many quotes all of it
-    /// has. True if the record ends with it.
+    /// Adds a line without its end; true if the record ends with it. If `is_cut`, `line` is only the beginning of the
+    /// line, and `quotes` counts the quotes in all of it.
     pub(super) fn add(&mut self, line: &[u8], is_cut: bool, quotes: u64) -> bool {
         if self.lines > 0 {
             self.push(b"\n");
@@ -52,7 +52,7 @@ impl Record {
         self.push(line);
         if is_cut {
             self.is_too_long = true;
-            // What was cut off is not there to be walked through; quotes come in pairs.
+            // The rest of a cut line cannot be scanned, but quotes come in pairs.
             let is_open = (self.state == State::Quoted) != (quotes % 2 == 1);
             self.state = if is_open { State::Quoted } else { State::CellStart };
         } else {
@@ -101,14 +101,14 @@ impl Record {
         self.state != State::Quoted && !self.has_stray_quote
     }
 
-    /// Makes room for the next one.
+    /// Empties it for the next record.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         (self.state, self.lines, self.is_too_long, self.has_stray_quote) = (State::CellStart, 0, false, false);
     }
 }
 
-/// The cells of a record; none if it is no CSV.
+/// The cells of a record; none if it is not CSV.
 pub(super) fn cells(record: &str, separator: u8) -> Option<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// The records of a text, as lines are put together to them.
+    /// The records of a text, joined from its lines.
     fn records(text: &str) -> Vec<(String, bool)> {
         let mut record = Record::new(b',');
         let mut records = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
             let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(whole.as_bytes());
             let theirs: Vec<Vec<String>> =
                 reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
-            // It passes over empty lines.
+            // The reference reader skips empty lines.
             let mine: Vec<Vec<String>> = mine.iter().filter_map(|(text, _)| cells(text, b',')).collect();
             prop_assert_eq!(mine, theirs);
         }

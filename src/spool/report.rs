@@ -1,26 +1,26 @@
-//! The report of a file's refused lines, read back by whoever proves what became of each line.
+//! Reads the report of a file's refused lines back, for the export that proves what became of each line.
 
 use std::io::{self, BufRead, BufReader, Read as _};
 
 use super::folders::{Folders, REFUSED, open_regular};
 
-/// A line as its file's report has it.
+/// A line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedLine {
     /// Its number in the file, from 1.
     pub line: i64,
-    /// Why it was refused, in words.
+    /// Why the line was refused, in words.
     pub reason: String,
-    /// The line, with everything escaped that one would not see.
+    /// The line's text; invisible characters are escaped.
     pub text: String,
 }
 
-/// The refused lines of the file that is stored under this name, as far as they are committed, which is up to this byte
-/// of its report; none if there is no report.
+/// The refused lines of the file stored under this name, up to this byte of the report, which is how far it is
+/// committed; none if there is no report.
 ///
 /// # Errors
 ///
-/// What the file system says; of each line too.
+/// The report cannot be read; an error may also stand in place of a line.
 pub fn refused_lines(
     folders: &Folders,
     stored_name: &str,
@@ -45,7 +45,7 @@ fn lines(report: impl BufRead) -> impl Iterator<Item = io::Result<RefusedLine>> 
     })
 }
 
-/// A line of a report; none of its header. Reports of programs of before have no column for the code.
+/// Parses a line of a report; none for its header. Reports of earlier versions have no column for the code.
 fn parse(report: &str) -> Option<RefusedLine> {
     let mut columns = report.split('\t');
     let (line, reason, text) = (columns.next()?.parse().ok()?, columns.next()?, columns.next()?);

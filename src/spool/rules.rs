@@ -1,25 +1,25 @@
-//! What a file is read by.
+//! The rules by which a file is read.
 
 use chrono::FixedOffset;
 
 use crate::config::Config;
 use crate::model::{DayStart, TextEncoding, Time, UrlRules};
 
-/// What a file is read by.
+/// The rules by which a file is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadRules {
-    /// What lines are checked against.
+    /// The rules for URLs.
     pub urls: UrlRules,
-    /// How bytes mean text, where the file does not say so.
+    /// The encoding, where the file does not name one.
     pub encoding: TextEncoding,
-    /// The offset of times that are written without one.
+    /// The offset for times written without one.
     pub offset: FixedOffset,
-    /// Deadlines before this moment are warned of.
+    /// A deadline before this moment causes a warning.
     pub now: Time,
 }
 
 impl ReadRules {
-    /// As it is configured.
+    /// From the configuration.
     pub fn of(config: &Config, now: Time) -> Self {
         Self {
             urls: config.spool.url_rules(),
@@ -30,7 +30,7 @@ impl ReadRules {
     }
 }
 
-/// The rules of lines, everything else as it is by default, at no moment.
+/// These rules for URLs, defaults for everything else, and no moment.
 impl From<UrlRules> for ReadRules {
     fn from(urls: UrlRules) -> Self {
         Self { urls, encoding: TextEncoding::Auto, offset: DayStart::default().offset(), now: Time::MIN_UTC }

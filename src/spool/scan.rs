@@ -1,6 +1,5 @@
-//! The stage's loop, a step at a time: what lies in `incoming/` and what has grown is looked at, then a chunk or a
-//! handful of small files of what comes first is committed. So a more urgent file waits for no more than one step,
-//! whatever else is read.
+//! The stage's step: looks at `incoming/` and at files that have grown, then commits a chunk or a handful of small
+//! files of whatever comes first. So a more urgent file waits for one step at most, whatever else is being read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -28,16 +27,16 @@ use crate::words;
 /// Waits after failures in a row.
 const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: SCAN_EVERY };
 
-/// A packed file that is still being written is looked at again after so long.
+/// A packed file that is still being written is looked at again after this long.
 const UNFINISHED_AGAIN: Duration = Duration::from_secs(1);
 
-/// A file that could not be claimed is found again, and tried again, before this is over.
+/// A file that could not be claimed is found and tried again within this time.
 const NOT_CLAIMED_FOR: Duration = Duration::from_secs(20);
 
-/// A pass lasts about so long at most, so that a reload and what is to be tidied up need not wait for a large file.
+/// A pass takes about this long at most, so that a reload and housekeeping need not wait for a large file.
 const PASS_MAX: Duration = Duration::from_secs(1);
 
-/// Files that are claimed, read and put away together at most. They take a tenth of a second or two.
+/// Most files that are claimed, read and put away together. That takes a tenth of a second or two.
 pub(super) const TOGETHER_MAX: usize = 200;
 
 /// A file that is being read.
@@ -68,11 +67,11 @@ pub struct Spool {
     pub(super) waiting: BTreeMap<(Rank, FileId), Claimed>,
     /// Those that are being read; each was passed by the next.
     pub(super) open: Vec<Open>,
-    /// How often the daemon died while it read each file; none before that was asked, once a process.
+    /// How often the daemon died while it read each file; none before the first pass, which asks the database.
     pub(super) deaths: Option<HashMap<FileId, u32>>,
-    /// When `work/` is looked through for files that nobody is reading: at start, and after a failure.
+    /// When to look through `work/` for files that nobody is reading: at the start and after a failure.
     resume_at: Option<Instant>,
-    /// How often in a row that ended in a failure, and the last one.
+    /// Failures in a row of each file, and the last error.
     failures: u32,
     trouble: Option<SpoolProblem>,
     /// Why files that were ready could not be claimed, and when that was tried.
@@ -84,7 +83,7 @@ pub struct Spool {
     problem: Option<SpoolProblem>,
     /// Whether `status` knows it too.
     on_board: bool,
-    /// Passes in a row that the folders' file system ended.
+    /// Passes in a row that failed because of the folders' file system.
     failed_passes: u32,
     pulse: Pulse,
     stop: CancellationToken,
@@ -95,7 +94,7 @@ impl Stage for Spool {
         &self.pulse
     }
 
-    /// Takes over what was read afresh; the folders stay the same.
+    /// Takes over a reloaded configuration; the folders stay the same.
     async fn apply(&mut self, settings: Arc<Settings>) {
         self.rules = settings.config.spool.url_rules();
         self.incoming.apply(self.rules.clone());
@@ -127,18 +126,18 @@ impl Stage for Spool {
 
     async fn woken(&mut self) {
         if self.failed_passes > 0 {
-            // Whoever goes on writing there would have it fail without a pause.
+            // A stage that went on writing after this would fail without a pause.
             std::future::pending::<()>().await;
         }
         self.watch.changed().await;
     }
 
-    /// What is being read is left at its mark.
+    /// Ends the stage; files that are being read stay at their marks.
     async fn end(self) {
         for open in self.open {
             open.reading.close().await;
         }
-        // What is left of it is a death too many, which a later start may count.
+        // If this fails, a later start may count one death too many.
         if let Ok(mut tx) = self.store.write().await
             && queue::not_died_tx(&mut tx).await.is_ok()
         {
@@ -153,7 +152,7 @@ impl Spool {
         let Tools { store, clock, settings, pulse, wakes, stop } = tools;
         let config = &settings.config;
         let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone(), pulse.clone());
-        // Before anybody is told that the daemon is ready: who writes from then on is heard.
+        // Watches before anybody learns that the daemon is ready, so that every write after that is heard.
         let mut watch = Watch::new(&folders);
         watch.arm();
         let (rules, now) = (config.spool.url_rules(), Instant::now());
@@ -191,16 +190,16 @@ impl Spool {
         self.trouble.clone().or_else(|| lately.map(|(_, why)| why.clone()))
     }
 
-    /// Ingests what is there, for about a second at most. Says how soon to go on: at once, if something is left.
+    /// Ingests files for about a second at most. Returns how soon to go on: at once, if something is left.
     ///
     /// # Errors
     ///
-    /// What the database says, or the file system of the folders; the next pass goes on there. One file's trouble is no reason
-    /// to leave the others: it is tried again later.
+    /// The database or the folders' file system failed; the next pass goes on. Trouble with one file does not stop the
+    /// others: that file is tried again later.
     pub async fn pass(&mut self, shutdown: &CancellationToken) -> Result<Duration, Error> {
         let passed = self.try_pass(shutdown).await;
         if passed.is_err() {
-            // What was begun is somewhere between the folders.
+            // A file that was begun is somewhere between the folders.
             self.resume_at = Some(Instant::now());
         }
         passed
@@ -248,7 +247,7 @@ impl Spool {
         Ok(next)
     }
 
-    /// Says what has been left alone for an hour, when that has changed.
+    /// Reports what has been left alone for an hour, when that has changed.
     async fn say_left(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         if self.left_at > now {
@@ -264,7 +263,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Looks at `incoming/` and at what has grown. Gives how soon to look again.
+    /// Looks at `incoming/` and at files that have grown. Returns how soon to look again.
     async fn look(&mut self) -> Result<Duration, Error> {
         let news = self.watch.news();
         let now = Instant::now();
@@ -287,14 +286,14 @@ impl Spool {
         Ok(next.min(next_grown))
     }
 
-    /// The first of those that wait, claimed already or not.
+    /// The first of the waiting files, claimed or not.
     fn next(&self) -> Option<Next> {
         let waiting = self.waiting.first_key_value();
         let waiting = waiting.map(|((rank, _), waiting)| Next { rank: *rank, is_small: waiting.is_small });
         [waiting, self.incoming.next()].into_iter().flatten().min_by_key(|next| next.rank)
     }
 
-    /// Begins with the first of those that wait: one large file, or a handful of small ones.
+    /// Begins the first of the waiting files: one large file, or a handful of small ones.
     async fn begin(&mut self) -> Result<(), Error> {
         let mut files = match (self.waiting.first_key_value(), self.incoming.next()) {
             (Some(((rank, _), _)), next) if next.is_none_or(|next| *rank <= next.rank) => self.take_waiting(),
@@ -346,7 +345,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Commits a chunk of the file that was opened last, and puts it away at its end.
+    /// Commits a chunk of the file that was opened last, and puts the file away at its end.
     async fn read_on(&mut self) -> Result<(), Error> {
         let Some(last) = self.open.last_mut() else { return Ok(()) };
         let priority = last.rank.priority;
@@ -376,7 +375,7 @@ impl Spool {
         self.ingest.put_away(&[(&file, phase)]).await?
     }
 
-    /// Wakes the submitter, and housekeeping. Large transactions let it go first where something is urgent.
+    /// Wakes the submitter and housekeeping. Large transactions let the submitter go first when something is urgent.
     fn tell_queued(&self, priority: Priority) {
         if priority == Priority::Urgent {
             self.store.ask_way();
@@ -396,7 +395,7 @@ impl Spool {
             self.problem.clone_from(&problem);
             self.on_board = false;
         }
-        // The database may be what ails: it is told as soon as it can be.
+        // The database may be the problem: the board is told as soon as it can be.
         if !self.on_board {
             self.board.spool_problem(self.pulse.name(), problem).await?;
             self.on_board = true;

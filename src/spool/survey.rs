@@ -1,4 +1,4 @@
-//! A look through a file that is not dropped: what the spool would make of it, line by line. Changes nothing.
+//! Looks through a file that is not dropped: what the spool would make of it, line by line. Changes nothing.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::unreadable::Unreadable;
 use crate::model::{Fault, InputFault, Keys, ObjectUrl, Warned};
 use crate::words;
 
-/// A file that cannot be looked through.
+/// Why a file cannot be looked through.
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
     /// It cannot be read.
@@ -31,13 +31,13 @@ impl From<Unreadable> for SurveyError {
     }
 }
 
-/// A file being looked through.
+/// A file that is being looked through.
 pub struct Survey {
     content: Content<Text>,
     source: Source,
     refused: u64,
     first_refused: Option<(u64, Fault)>,
-    /// URLs that were read and not given, since reading failed behind them.
+    /// URLs that were read but not returned, because reading failed after them.
     before_failure: usize,
 }
 
@@ -46,7 +46,7 @@ impl Survey {
     ///
     /// # Errors
     ///
-    /// What reading says, or why the spool would reject it.
+    /// The file cannot be read, or the spool would reject it.
     pub fn open(
         file: impl Read + Send + 'static,
         name: &str,
@@ -66,7 +66,7 @@ impl Survey {
         self.content.keys()
     }
 
-    /// Lines that were refused so far.
+    /// How many lines were refused so far.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -81,12 +81,12 @@ impl Survey {
         self.before_failure
     }
 
-    /// What is odd about what was read since this was last asked.
+    /// Takes the warnings collected since the last call.
     pub fn take_warnings(&mut self) -> Vec<Warned> {
         self.content.take_warnings()
     }
 
-    /// Why a file of which no line was a URL would be rejected.
+    /// Why a file in which no line is a URL would be rejected.
     pub fn no_urls(&self) -> InputFault {
         match self.refused {
             0 => InputFault::Empty,
@@ -94,11 +94,11 @@ impl Survey {
         }
     }
 
-    /// The next `limit` URLs, with their keys where those are not the file's; fewer only at the end.
+    /// The next `limit` URLs, with their keys where these differ from the file's. Returns fewer only at the end.
     ///
     /// # Errors
     ///
-    /// What reading says; damage to packed data, which the lines before it outlive.
+    /// The file cannot be read, or its packed data is damaged; the lines before the damage still count.
     pub fn next_urls(&mut self, limit: usize) -> Result<Vec<(ObjectUrl, Option<Keys>)>, SurveyError> {
         let mut urls = Vec::new();
         while urls.len() < limit {

@@ -7,9 +7,9 @@ use crate::model::InputFault;
 /// Why reading ended early.
 #[derive(Debug)]
 pub(super) enum Unreadable {
-    /// The disk's word; it may do better later.
+    /// The disk failed; it may recover.
     Io(io::Error),
-    /// The file is no file of URLs, and never will be.
+    /// The file is not a file of URLs, and never will be.
     NotUrls(InputFault),
 }
 

@@ -1,21 +1,21 @@
-//! What is odd about a file, collected while it is read: each once with how often, and few in number whatever the file
+//! Warnings about a file, collected while it is read: each once, with a count, and few in number whatever the file
 //! says.
 
 use crate::model::{Warned, Warning};
 
-/// Different warnings of a file; others of the same kind are counted without what was found.
+/// Most distinct warnings of a file; further ones of the same kind are counted without the text that was found.
 const DISTINCT_MAX: usize = 32;
 
 /// Warnings of a file.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
-    /// Also those that were taken, with a count of zero: so that the number of different ones is bounded over the
+    /// Includes warnings already taken, with a count of zero, so that the number of distinct ones is bounded over the
     /// whole file.
     all: Vec<Warned>,
 }
 
 impl Warnings {
-    /// Counts a warning of a line.
+    /// Counts a warning for a line.
     pub(super) fn add(&mut self, warning: Warning, line: u64, found: &str) {
         self.count(Warned::new(warning, line, found));
     }
@@ -35,7 +35,7 @@ impl Warnings {
         }
     }
 
-    /// What was counted since it was last taken.
+    /// Takes the counts since the last call.
     pub(super) fn take(&mut self) -> Vec<Warned> {
         let new = self.all.iter().filter(|warned| warned.lines > 0).cloned().collect();
         self.all.iter_mut().for_each(|warned| warned.lines = 0);

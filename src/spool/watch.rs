@@ -1,5 +1,5 @@
-//! inotify on the spool's folders: hints about which file was handed over or written to, and a wake-up. Events may be
-//! lost; the scan is what finds files.
+//! Watches the spool's folders with inotify: hints about files that were handed over or written to, and a wake-up.
+//! Events may be lost; the scan finds every file.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -17,20 +17,20 @@ use super::folders::Folders;
 use super::name::is_own;
 use super::readiness::Heard;
 
-/// More names than this are not kept between two looks: then all of it is forgotten and the folders are looked through.
+/// Most names kept between two looks. Beyond that all are dropped and the folders are scanned.
 const NAMES_MAX: usize = 100_000;
 
-/// What was heard of names since somebody last asked, and when last.
+/// Events by name since they were last taken, and when the last one came.
 pub(super) type Hints = HashMap<OsString, (Heard, Instant)>;
 
-/// What was heard since somebody last asked.
+/// Events since they were last taken.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Of files in `incoming/`.
+    /// About files in `incoming/`.
     pub(super) incoming: Hints,
-    /// Of files that were claimed, that somebody writes to them.
+    /// About claimed files that somebody writes to.
     pub(super) kept: Hints,
-    /// Events were lost: what was heard before counts no more.
+    /// Events were lost, so earlier ones no longer count.
     pub(super) is_lost: bool,
 }
 
@@ -53,9 +53,9 @@ pub(super) struct Watch {
     folders: [PathBuf; 4],
     news: Arc<Mutex<News>>,
     woken: Arc<Notify>,
-    /// The watcher and the folders it was set up for: one that was removed and made again is another folder.
+    /// The watcher and the folders it was set up for: a folder that was removed and made again is another one.
     armed: Option<(RecommendedWatcher, Vec<(u64, u64)>)>,
-    /// Whether it was said that it cannot be armed.
+    /// Whether the log says that it cannot be armed.
     said: bool,
 }
 
@@ -71,8 +71,8 @@ impl Watch {
         }
     }
 
-    /// Arms the watch if it is not, or if a folder is another one by now. What goes wrong is logged once: the periodic
-    /// scan does without.
+    /// Arms the watch if it is not armed or a folder was replaced. A failure is logged once; the periodic scan works
+    /// without inotify.
     pub(super) fn arm(&mut self) {
         match self.try_arm() {
             Ok(()) => self.said = false,
@@ -105,12 +105,12 @@ impl Watch {
         Ok(())
     }
 
-    /// Resolves when something happened in the folders since it was last asked.
+    /// Resolves when something happened in the folders since the last call.
     pub(super) async fn changed(&self) {
         self.woken.notified().await;
     }
 
-    /// What was heard since this was last asked.
+    /// Takes the events since the last call.
     pub(super) fn news(&self) -> News {
         std::mem::take(&mut lock(&self.news))
     }
@@ -125,11 +125,10 @@ fn identity(folder: &Path) -> std::io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-/// Keeps what is told of files, and says whether it is a reason to look. That something was opened is none: the scan
-/// opens folders and files itself, and would wake itself for ever. Nor are its own moves out of `incoming/` and its
-/// receipts.
+/// Notes an event, and returns whether it is a reason to look. Opening a file is none: the scan opens folders and files
+/// itself and would wake itself for ever. Its own moves out of `incoming/` and its receipts are none either.
 fn note(news: &mut News, event: notify::Result<Event>, incoming: &Path, at: Instant) -> bool {
-    // Events were lost, or the watch is.
+    // Events were lost, or the watch itself.
     let lost = event.as_ref().map_or(true, Event::need_rescan);
     let Some(event) = event.ok().filter(|_| !lost) else {
         *news = News { is_lost: true, ..News::default() };

@@ -1,7 +1,6 @@
-//! Where a connection may lead. URLs come from files that anybody of the group may drop, and DNS is in the hands of
-//! whoever owns a domain: so it is the address that is judged, after the name was resolved and before anything is
-//! connected, on the very answer that is connected to. A name that is answered otherwise the next time (DNS rebinding)
-//! gains nothing.
+//! Decides where a connection may lead. Anybody of the group may drop URLs, and whoever owns a domain controls its DNS.
+//! So the address is judged, not the name: after resolving and before connecting, on the very answer that is connected
+//! to. Answering differently the next time (DNS rebinding) gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::HostPort;
 
-/// Whether it is an address of the public internet: no machine of this network, and not this one.
+/// Whether it is an address of the public internet: neither of this network nor of this machine.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -36,7 +35,7 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
     !special
 }
 
-/// What carries an IPv4 address is judged by that; of the rest only what is handed out as global unicast.
+/// An address that carries an IPv4 address is judged by that one; of the others only global unicast is public.
 fn is_public_v6(v6: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| {
@@ -44,7 +43,7 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match a {
-        // IPv4-mapped, and what a NAT64 translates.
+        // IPv4-mapped addresses, and those that NAT64 translates.
         0 if [b, c, d, e] == [0; 4] && f == 0xffff => v4(g, h),
         0x64 if [b, c, d, e, f] == [0xff9b, 0, 0, 0, 0] => v4(g, h),
         // 6to4, Teredo and the rest of 2001::/23, documentation.
@@ -55,7 +54,7 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     }
 }
 
-/// Resolves as `inner` does and keeps the public addresses.
+/// Resolves as `inner` does, and keeps only public addresses.
 pub(super) struct PublicOnly<R>(pub(super) Arc<R>);
 
 impl<R: Resolve + 'static> Resolve for PublicOnly<R> {
@@ -75,7 +74,7 @@ impl<R: Resolve + 'static> Resolve for PublicOnly<R> {
     }
 }
 
-/// As the system resolves names.
+/// Resolves names as the system does.
 pub(super) struct System;
 
 impl Resolve for System {
@@ -87,7 +86,7 @@ impl Resolve for System {
     }
 }
 
-/// Every name is what the operator named.
+/// Resolves every name to the host that the operator named.
 pub(super) struct Via(pub(super) HostPort);
 
 impl Resolve for Via {

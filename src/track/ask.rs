@@ -1,5 +1,5 @@
-//! Asks the CDN for a URL: `HEAD`, no redirect followed, no body read, nothing sent twice, within a deadline, no
-//! connection kept.
+//! Asks the CDN for a URL by `HEAD`: follows no redirect, reads no body, never repeats a request, has a deadline, and
+//! keeps no connection.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::config::Config;
 use crate::net::http_builder;
 use crate::service::USER_AGENT;
 
-/// Total deadline of asking for one URL: resolving, connecting, waiting for the headers.
+/// The deadline for one URL, in total: resolving, connecting, waiting for the headers.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came of asking.
+/// The result of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// An answer came, or none is to be had.
+    /// There is an answer, or there will never be one.
     Settled(Verdict),
     /// The network failed, for this reason.
     Failed(String),
 }
 
-/// Who asks.
+/// The HTTP client for these requests.
 #[derive(Debug)]
 pub(super) struct Asker(reqwest::Client);
 
 impl Asker {
-    /// Asks where DNS says, if that is a public address; with `[track] verify_via` only there.
+    /// Connects where DNS says, if that is a public address; with `[track] verify_via` only there.
     ///
     /// # Errors
     ///
-    /// No client can be set up.
+    /// The HTTP client cannot be set up.
     pub(super) fn new(config: &Config) -> Result<Self, reqwest::Error> {
         match &config.track.verify_via {
             Some(via) => Self::with_resolver(config, &Arc::new(Via(via.clone()))),
@@ -47,9 +47,9 @@ impl Asker {
 
     fn with_resolver(config: &Config, resolver: &Arc<impl Resolve + 'static>) -> Result<Self, reqwest::Error> {
         let builder = |plain| {
-            // A proxy would resolve names itself, where nobody judges the address.
+            // A proxy would resolve names itself, so nobody would judge the address.
             let direct = http_builder(plain).no_proxy().dns_resolver(Arc::clone(resolver));
-            // What may be packed how is asked for as a prefetch asks for it.
+            // `Accept-Encoding` is set by `headers`, as a prefetch sets it.
             direct
                 .no_gzip()
                 .no_deflate()
@@ -63,12 +63,12 @@ impl Asker {
                 .pool_max_idle_per_host(0)
                 .build()
         };
-        // Without root certificates what is https cannot be verified, and its checks will say so.
+        // Without root certificates https cannot be verified; the checks of https URLs will say so.
         builder(false).or_else(|_| builder(true)).map(Self)
     }
 
-    /// Asks for a URL of the queue. One without a scheme is asked for by https, and by http where no connection comes
-    /// about.
+    /// Asks for a URL of the queue. A URL without a scheme is asked for by https, and by http if no connection can be
+    /// made.
     pub(super) async fn ask(&self, object: &str) -> Asked {
         match tokio::time::timeout(TIMEOUT, self.ask_in_time(object)).await {
             Ok(asked) => asked,
@@ -98,18 +98,18 @@ fn has_scheme(object: &str) -> bool {
     object.starts_with("http://") || object.starts_with("https://")
 }
 
-/// What the queue holds is checked; here once more what would lead around the resolver.
+/// URLs in the queue are checked already; this checks again for what would bypass the resolver.
 fn checked(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "not asked: it is no URL")?;
     match url.host() {
-        // Addresses are not resolved, so that nobody would judge them.
+        // An address in the URL is not resolved, so nobody would judge it.
         Some(Host::Domain(_)) if url.port().is_none() => Ok(url),
         Some(Host::Domain(_)) => Err("not asked: it names a port, and the CDN answers at 80 and 443"),
         _ => Err("not asked: its host is no domain name"),
     }
 }
 
-/// What a prefetch fetches by: a cache that keeps variants is asked for the one that was warmed.
+/// The headers that a prefetch sends: a cache that keeps variants is asked for the one that was warmed.
 fn headers(config: &Config) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in config.api.with_header.iter().flatten() {
@@ -142,7 +142,7 @@ fn judge(response: &reqwest::Response) -> Verdict {
     Verdict::of(response.status().as_u16(), &headers)
 }
 
-/// What failed, from what it was for down to its cause.
+/// The error with its chain of causes, on one line.
 fn in_words(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut next = error.source();
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the name, these addresses.
+    /// These addresses, whatever the name.
     struct Answers(Vec<SocketAddr>);
 
     impl Resolve for Answers {
@@ -193,7 +193,7 @@ mod tests {
                 assert!(why.contains("which is no public address: not asked"), "{url}: {why}");
             }
         }
-        // The same without the guard connects, so that the guard is what refuses.
+        // Without the guard the same client connects, so it is the guard that refuses.
         let open = Arc::new(Answers(vec![here]));
         let ask = tokio::spawn(async move { asked(&open, "http://vod.example.com/a").await });
         let (stream, _) = listener.accept().await.unwrap();

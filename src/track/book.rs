@@ -20,16 +20,16 @@ const NEXT: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
     from tracks where look_at is not null order by look_at limit 1";
 
-/// A look that a wrong clock wrote down comes no later than this.
+/// A look that a wrong clock scheduled comes at this time at the latest.
 const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
 
-/// Accepted so long ago that nothing more is to be learned; whatever the next look waits for.
+/// Accepted so long ago that nothing more can be learned, whatever the next look waits for.
 const OVERDUE: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
     from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at
     limit 1";
 
-/// For whoever waits for the room that they take.
+/// For a batch that waits for the room that these take.
 const UNDER_WAY: &str = "
     select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
     from tracks indexed by tracks_accepted where look_at is not null and accepted_at > ?1
@@ -75,7 +75,7 @@ pub(super) struct Track {
     pub(super) seen: Option<Seen>,
 }
 
-/// What was seen of one task.
+/// What was seen about one task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct TaskSeen {
     pub(super) complete: u32,
@@ -83,11 +83,7 @@ pub(super) struct TaskSeen {
     pub(super) listed: Option<u32>,
 }
 
-/// The tasks of a submission that was accepted just now are followed from now on.
-///
-/// # Errors
-///
-/// What the database says.
+/// Starts to follow the tasks of a submission that was just accepted.
 pub async fn follow_tx(
     tx: &mut WriteTx<'_>,
     submission: SubmissionId,
@@ -103,36 +99,28 @@ pub async fn follow_tx(
     Ok(())
 }
 
-/// No batch waits longer than six hours for its next look, whatever clock wrote that down.
-///
-/// # Errors
-///
-/// What the database says.
+/// Schedules every look at most six hours from now, whatever clock wrote its time.
 pub async fn clamp_looks_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
     sqlx::query(CLAMP).bind(to_millis(now + WAIT_MAX)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The URLs for which submissions other than `except` were given a task.
-///
-/// # Errors
-///
-/// What the database says.
+/// URLs of submissions other than `except` that were given this task.
 pub async fn urls_of_task(pool: &Readers, task: &TaskId, except: SubmissionId) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(URLS_OF_TASK).bind(task.as_str()).bind(except.0).fetch_all(pool).await?)
 }
 
-/// The submission that is looked at next.
+/// The submission to look at next.
 pub(super) async fn next(pool: &Readers) -> Result<Option<Track>> {
     Ok(sqlx::query(NEXT).fetch_optional(pool).await?.as_ref().map(track))
 }
 
-/// The submission that was accepted first, and not after `before`, of those that are still followed.
+/// Of the submissions that are still followed, the one accepted first, if that was not after `before`.
 pub(super) async fn overdue(pool: &Readers, before: Time) -> Result<Option<Track>> {
     Ok(sqlx::query(OVERDUE).bind(to_millis(before)).fetch_optional(pool).await?.as_ref().map(track))
 }
 
-/// Batches accepted since then that have not ended, those first that were looked at longest ago.
+/// Batches accepted since then that have not ended, those first whose last look is oldest.
 pub(super) async fn under_way(pool: &Readers, since: Time) -> Result<Vec<Track>> {
     let rows = sqlx::query(UNDER_WAY).bind(to_millis(since)).fetch_all(pool).await?;
     Ok(rows.iter().map(track).collect())
@@ -156,19 +144,19 @@ fn track(row: &SqliteRow) -> Track {
     }
 }
 
-/// The tasks that a submission was given.
+/// The tasks of a submission.
 pub(super) async fn tasks(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
     let ids: Vec<String> = sqlx::query_scalar(TASKS).bind(submission.0).fetch_all(pool).await?;
     Ok(ids.iter().flat_map(|id| parse_task_ids(id)).collect())
 }
 
-/// It is looked at then, and not before.
+/// Schedules the next look at a submission.
 pub(super) async fn look_at_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, at: Time) -> Result<()> {
     sqlx::query(LOOK_AT).bind(submission.0).bind(to_millis(at)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// What a look saw and cost; `urls` are left whose end is not known. The next look is due at `look_at`; without it
+/// Stores what a look saw and cost. `urls` is how many have no known end. The next look is due at `look_at`; none if
 /// there is none.
 pub(super) async fn looked_tx(
     tx: &mut WriteTx<'_>,
@@ -190,7 +178,7 @@ pub(super) async fn looked_tx(
     Ok(())
 }
 
-/// What a look saw of one task.
+/// Stores what a look saw about one task.
 pub(super) async fn saw_task_tx(
     tx: &mut WriteTx<'_>,
     submission: SubmissionId,
@@ -210,18 +198,14 @@ pub(super) async fn saw_task_tx(
     Ok(())
 }
 
-/// Nothing more is asked of a submission's tasks: they have ended `well`, or the service lists them no longer. Then
-/// the last state that was seen stands.
+/// Stops asking for a submission's tasks: they have ended `well`, or the service no longer lists them. In the latter
+/// case the last state that was seen stays.
 pub(super) async fn end_tasks_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, well: bool, now: Time) -> Result<()> {
     sqlx::query(END_TASKS).bind(submission.0).bind(to_millis(now)).bind(well).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Forgets what is known of a submission that is forgotten.
-///
-/// # Errors
-///
-/// What the database says.
+/// Forgets everything about a submission.
 pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<()> {
     for statement in [FORGET_TASKS, FORGET] {
         sqlx::query(statement).bind(submission.0).execute(tx.conn()).await?;

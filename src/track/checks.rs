@@ -1,4 +1,5 @@
-//! The checks that are due, what came of the others, and how far submissions have been sampled.
+//! The table of warmth checks: those that are due, the results of the others, and how far submissions have been
+//! sampled.
 
 use sqlx::Row;
 
@@ -13,7 +14,7 @@ const NEXT_ENDED: &str = "
     where ended_at is not null and (ended_at, submission_id) > (?1, ?2) and ended_at <= ?3 and state = 1
     order by ended_at, submission_id limit 1";
 
-/// A url in state 1 is as complete as its submission; one that failed, or is to go again, has left it.
+/// A URL in state 1 is as complete as its submission; one that failed or goes again has left that state.
 const COMPLETED: &str = "select url_id from urls where submission_id = ?1 and state in (1, 2)";
 
 const ADD: &str = "
@@ -41,7 +42,7 @@ const SETTLE: &str = "
 pub(super) struct Cursor {
     pub(super) ended_at: Time,
     pub(super) submission: SubmissionId,
-    /// Of the sample.
+    /// The seed of the sample.
     pub(super) seed: i64,
 }
 
@@ -76,7 +77,7 @@ pub(super) async fn next_ended(pool: &Readers, cursor: Cursor, until: Time) -> R
     Ok(row.map(|row| Ended { submission: SubmissionId(row.get(0)), at: from_millis(row.get(1)) }))
 }
 
-/// Makes checks of those URLs of a submission that `is_sampled`, due now, and moves the cursor behind it.
+/// Creates checks, due now, for the URLs of a submission that `is_sampled` chooses, and moves the cursor past it.
 pub(super) async fn sample_tx(
     tx: &mut WriteTx<'_>,
     ended: Ended,
@@ -104,19 +105,19 @@ pub(super) async fn next_due(pool: &Readers) -> Result<Option<Check>> {
     }))
 }
 
-/// It is about to be asked for: tries are bounded across crashes too.
+/// Counts a try before the call is made, so that the number of tries is bounded across crashes too.
 pub(super) async fn try_tx(tx: &mut WriteTx<'_>, url: UrlId, now: Time) -> Result<()> {
     sqlx::query(TRY).bind(url.0).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// It is to be asked for again.
+/// Schedules another try.
 pub(super) async fn again_tx(tx: &mut WriteTx<'_>, url: UrlId, due_at: Time) -> Result<()> {
     sqlx::query(AGAIN).bind(url.0).bind(to_millis(due_at)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Its warmth stands.
+/// Stores the result.
 pub(super) async fn settle_tx(tx: &mut WriteTx<'_>, url: UrlId, verdict: &Verdict) -> Result<()> {
     let query = sqlx::query(SETTLE).bind(url.0).bind(verdict.warmth.word()).bind(verdict.http_status);
     query.bind(&verdict.evidence).execute(tx.conn()).await?;

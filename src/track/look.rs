@@ -1,5 +1,5 @@
-//! One look at a batch: which calls it makes, and what they prove. Counts are asked for first, rows only where
-//! something failed, or where the counts do not fit the batch.
+//! One look at a batch: which calls it makes, and what they prove. It asks for counts first, and for rows only if
+//! something failed or the counts do not fit the batch.
 
 use std::collections::HashMap;
 
@@ -14,22 +14,22 @@ use crate::model::{TaskId, Time, UrlId};
 use crate::queue::{self, SentUrl};
 use crate::service::{TaskQuery, TaskRow, TaskStatus, VOD, Window};
 
-/// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
+/// Most pages of one task that a look reads: a batch has 1,000 URLs, and a shared task has more.
 const PAGES_MAX: u32 = 60;
 
-/// URLs that a look asks for by name at most.
+/// Most URLs that a look asks for by name.
 const SINGLES_MAX: usize = 20;
 
-/// Tasks are looked for from so long before the batch was accepted on: clocks differ.
+/// Tasks are searched for from this long before the acceptance of the batch, because clocks differ.
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(2);
 
-/// A look under way.
+/// A look in progress.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) calls: u32,
     pub(super) tasks: HashMap<TaskId, TaskSeen>,
     failed_rows: Vec<TaskRow>,
-    /// Rows that wait or are being fetched, once that was asked.
+    /// Rows that wait or are being fetched; none if not asked.
     running: Option<u32>,
 }
 
@@ -37,11 +37,11 @@ pub(super) struct Look {
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) seen: Seen,
-    /// URLs whose end it saw.
+    /// URLs whose end was seen.
     pub(super) ends: Vec<(UrlId, Fate)>,
-    /// Whether those that are not among them are complete.
+    /// Whether all other URLs are complete.
     pub(super) all_known: bool,
-    /// Whether what is counted as complete is.
+    /// Whether URLs counted as complete really are.
     pub(super) counts_hold: bool,
 }
 
@@ -63,7 +63,7 @@ impl Look {
 }
 
 impl Tracker {
-    /// One look, and what it proved written down.
+    /// Makes one look, and stores what it proved.
     pub(super) async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
         let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
         let mut look = Look::default();
@@ -95,7 +95,8 @@ impl Tracker {
         Ok(self.write_down(track, &course, (&look, &urls), &proof).await?)
     }
 
-    /// How many are complete, how many failed; where it decides, how many are listed and how many still run.
+    /// Counts how many are complete and how many failed; where it matters, also how many are listed and how many still
+    /// run.
     async fn count(&mut self, look: &mut Look, track: &Track, course: &Course, tasks: &[TaskId]) -> Result<(), Ailing> {
         for task in tasks {
             let complete = self.total(look, task, Some(TaskStatus::Complete)).await?;
@@ -127,20 +128,20 @@ impl Tracker {
         Ok(())
     }
 
-    /// How many rows of a task there are; of the rows themselves one, since none cannot be asked for.
+    /// How many rows a task has. Asks for one row, since zero rows cannot be asked for.
     async fn total(&mut self, look: &mut Look, task: &TaskId, status: Option<TaskStatus>) -> Result<u32, Ailing> {
         let page = self.ask(look, TaskQuery { status, page_size: 1, ..self.rows_of(task) }).await?;
         Ok(u32::try_from(page.total).unwrap_or(u32::MAX))
     }
 
-    /// The first page of a task's rows, whenever they were made: a task may have been merged with an older one.
+    /// The first page of a task's rows, whenever they were made: the task may have been merged with an older one.
     fn rows_of<'t>(&self, task: &'t TaskId) -> TaskQuery<'t> {
         TaskQuery { task: Some(task), ..TaskQuery::first(Window::all(self.now())) }
     }
 
-    /// Whether all that is counted as complete is done to the end: `Complete` below 100 % means submitted (VOD-API.md,
-    /// "Found since", 4). The first, the middle and the last page of each task are looked at; where a service was seen
-    /// to do so, that is not enough.
+    /// Whether everything counted as complete is finished: `Complete` below 100 % means submitted (VOD-API.md, "Found
+    /// since", 4). It reads the first, the middle and the last page of each task; once a service was seen to do so,
+    /// that is not enough.
     async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId]) -> Result<bool, Ailing> {
         for task in tasks {
             let complete = look.tasks.get(task).map_or(0, |task| task.complete);
@@ -159,7 +160,7 @@ impl Tracker {
         Ok(!self.says_complete_early)
     }
 
-    /// The rows of a task that failed, all pages of them.
+    /// Reads the failed rows of a task, all pages.
     async fn ask_failed(&mut self, look: &mut Look, task: &TaskId) -> Result<(), Ailing> {
         for page in 1..=PAGES_MAX {
             let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(task) };

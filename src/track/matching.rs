@@ -1,8 +1,8 @@
-//! Which row of the service's list is which URL of a batch. Pure.
+//! Matches rows of the service's list with the URLs of a batch. Pure.
 //!
-//! A URL may come back in another spelling than it was sent in: with a scheme or without, other letters in its
-//! percent-encoding, encoded or not. Two spellings are the same URL here if they are equal once the scheme, the host's
-//! case and all percent-encoding are taken away.
+//! The service may return a URL in another spelling: with or without a scheme, with other letters in its
+//! percent-encoding, encoded or not. Two spellings are the same URL here if they are equal without the scheme, the
+//! host's case and all percent-encoding.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::model::UrlId;
 use crate::queue::SentUrl;
 use crate::service::{TaskRow, TaskStatus};
 
-/// Longest words of the service that are kept, in characters.
+/// Longest text of the service that is kept, in characters.
 const WORDS_CHARS_MAX: usize = 200;
 
 /// What became of a URL.
@@ -21,34 +21,34 @@ const WORDS_CHARS_MAX: usize = 200;
 pub enum Fate {
     /// It is warm.
     Complete,
-    /// It failed, in the service's words.
+    /// It failed, with the service's words.
     Failed(String),
     /// Nobody will know.
     Untold(Untold),
 }
 
-/// How much longer a row may still change.
+/// How long a row may still change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// A state that nobody knows may be one on the way.
+    /// An unknown state may be temporary.
     Wait,
-    /// After so many looks a state that nobody knows is an end.
+    /// After this many looks an unknown state is an end.
     WordsEnd,
-    /// This is the last look: so is a `Complete` of less than 100 %.
+    /// This is the last look: `Complete` below 100 % is an end too.
     Last,
 }
 
 /// What the rows say of the URLs of a batch.
 #[derive(Debug, Default)]
 pub struct Fates {
-    /// Of those that have ended, in order.
+    /// URLs that have ended, in order.
     pub ended: Vec<(UrlId, Fate)>,
     /// Those that no row names.
     pub unlisted: Vec<UrlId>,
 }
 
-/// What the rows say of the URLs; of several rows of a URL the latest counts. If all rows but some of one kind are
-/// matched, and as many URLs are left, those are they.
+/// What the rows say about the URLs. Of several rows for a URL the latest counts. If all rows but those of one kind are
+/// matched and as many URLs are left, they belong together.
 pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
     let mut by_spelling: HashMap<String, Vec<&SentUrl>> = HashMap::with_capacity(urls.len());
     for url in urls {
@@ -60,7 +60,7 @@ pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
         let spelling = bare(&row.object_path);
         match by_spelling.get(&spelling) {
             Some(same) => {
-                // Spelled alike, but not the same: the exact one, if there is one.
+                // If several spellings match, takes the exact one, if there is one.
                 let exact = same.iter().filter(|url| same.len() > 1 && url.url == row.object_path);
                 let meant: Vec<&&SentUrl> = exact.collect();
                 for url in if meant.is_empty() { same.iter().collect() } else { meant } {
@@ -89,7 +89,7 @@ pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
     Fates { ended: all, unlisted }
 }
 
-/// How a row has ended, if it has.
+/// How a row has ended; none if it has not.
 fn fate(row: &TaskRow, patience: Patience) -> Option<Fate> {
     let said = |text: Option<&str>| {
         let text = text.map(str::trim).filter(|text| !text.is_empty());
@@ -116,7 +116,7 @@ fn fate(row: &TaskRow, patience: Patience) -> Option<Fate> {
     }
 }
 
-/// A URL without what spellings differ in.
+/// A URL without the parts in which spellings differ.
 pub fn bare(url: &str) -> String {
     let rest = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
     let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));

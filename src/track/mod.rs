@@ -1,21 +1,22 @@
-//! Stage 6, the tracker: follows the tasks of accepted submissions to their end. Owns the tables `tracks` and `tasks`,
-//! and of the warmth check `warmth_checks` and `warmth_cursor`.
+//! Stage 6, the tracker: follows the tasks of accepted submissions to their end. Owns the tables `tracks`, `tasks`,
+//! `warmth_checks` and `warmth_cursor`.
 //!
-//! Accepted is not warm: a prefetch takes minutes and can fail at the origin, and the API forgets after three days. A
-//! look costs few calls: how many of a batch's URLs are complete, how many failed, how many are listed. While these
-//! numbers agree with the batch, nobody asks for single URLs but for those that failed. Where they do not (tasks that
-//! the service split, merged or miscounted), the rows are read page by page and matched with the URLs that were sent.
+//! An accepted URL is not warm yet: a prefetch takes minutes and can fail at the origin, and the API forgets tasks
+//! after three days. A look costs few calls: it asks how many of a batch's URLs are complete, how many failed and how
+//! many are listed. While these numbers fit the batch, only failed URLs are asked for one by one. Where they do not fit
+//! (the service split, merged or miscounted tasks), the rows are read page by page and matched with the URLs that were
+//! sent.
 //!
 //! `look` makes the calls of a look. `plan` decides what a look says and when the next one comes, `matching` which row
-//! is which URL: both pure. The calls have a pace of their own, never at the submitter's expense.
+//! is which URL; both are pure. The calls have a pace of their own and never slow the submitter down.
 //!
-//! Absence of an answer is no answer: what the service never tells within the three days for which it lists tasks ends
-//! as `unconfirmed`, with the reason ([`Untold`]); only the service's own word makes a URL `failed`.
+//! Absence of an answer is no answer: a URL whose end the service never tells, within the three days for which it lists
+//! tasks, ends as `unconfirmed`, with the reason ([`Untold`]). Only the service's own word makes a URL `failed`.
 //!
-//! Complete is only what the service says: a sample of the completed URLs is asked for through the CDN ([`Verifier`]),
-//! slowly, and what the answers say of the cache is written down.
+//! "Complete" is only what the service says, so [`Verifier`] asks for a sample of the completed URLs through the CDN,
+//! slowly, and stores what the answers say about the cache.
 //!
-//! A crash between two looks costs a look. What a look proves is written in one transaction.
+//! A crash between two looks costs one look. Everything that a look proves is written in one transaction.
 
 mod address;
 mod ask;

@@ -1,4 +1,4 @@
-//! When a batch's tasks are asked for, and what the numbers say. Pure.
+//! Decides when to ask for a batch's tasks, and what the counts say. Pure.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use super::matching::Patience;
 use crate::model::Time;
 use crate::service::VOD;
 
-/// The last look comes so long before that.
+/// The last look comes this long before the service forgets the tasks.
 const LAST_LOOK_BEFORE: TimeDelta = TimeDelta::minutes(10);
 
-/// Two looks are no further apart than this.
+/// The longest time between two looks.
 pub(super) const WAIT_MAX: TimeDelta = TimeDelta::hours(6);
 
-/// A look waits at most for so large a part of the batch's age, so that looks become fewer ...
+/// A look waits at most for this part of the batch's age, so that looks become fewer ...
 const PART_MAX: i32 = 2;
 
-/// ... and at least for so large a part: 25 calls have to last for half an hour, at two or three a look.
+/// ... and at least for this part: 25 calls must last for half an hour, at two or three a look.
 const PART_MIN: i32 = 12;
 
-/// While others wait for room, the first look comes so long after the acceptance, and two looks are no closer ...
+/// While others wait for room, the first look comes this long after the acceptance, and two looks are at least this far
+/// apart ...
 const ROOM_WAIT_MIN: TimeDelta = TimeDelta::seconds(1);
 
-/// ... and no further apart than this, ...
+/// ... and at most this far, ...
 const ROOM_WAIT_MAX: TimeDelta = TimeDelta::seconds(60);
 
-/// ... and in between a look waits for so large a part of the batch's age.
+/// ... and in between a look waits for this part of the batch's age.
 const ROOM_PART: i32 = 16;
 
 /// What a look saw.
@@ -38,9 +39,9 @@ pub struct Seen {
     pub complete: u32,
     /// URLs whose prefetch failed.
     pub failed: u32,
-    /// URLs that the service lists at all; none if it was not asked.
+    /// URLs that the service lists at all; none if not asked.
     pub listed: Option<u32>,
-    /// URLs that wait or are being fetched; none if it was not asked.
+    /// URLs that wait or are being fetched; none if not asked.
     pub running: Option<u32>,
 }
 
@@ -50,56 +51,56 @@ impl Seen {
     }
 }
 
-/// An accepted batch on its way.
+/// An accepted batch that is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Course {
     /// When it was accepted.
     pub accepted_at: Time,
     /// URLs in it whose end is not known.
     pub urls: u32,
-    /// What the look before saw.
+    /// What the last look saw.
     pub before: Option<Seen>,
 }
 
-/// What the numbers say.
+/// What the counts say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Some have not ended, or are not listed yet.
     Open,
-    /// All have ended, so many of them badly.
+    /// All have ended; some of them may have failed.
     Ended,
-    /// The numbers do not fit the batch, and do not change: the rows have to be read.
+    /// The counts do not fit the batch and do not change: the rows must be read.
     Odd,
 }
 
-/// Whether a look should also ask how many are listed: to be certain of an end, and where nothing moves.
+/// Whether a look should also ask how many are listed: to be certain of an end, and when nothing moves.
 pub(super) fn wants_total(course: &Course, seen: &Seen) -> bool {
     let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
     seen.ended() >= course.urls || (seen.ended() > 0 && stands)
 }
 
-/// After so many looks a batch that stands still is asked for those that still run.
+/// After this many looks a batch that stands still is also asked how many still run.
 const RUNNING_AFTER: u32 = 5;
 
-/// Whether a look should also ask how many still run: rows in a state that nobody asks for are in no count, and a
-/// batch of which nothing moves any more may have some. `looks` were made before.
+/// Whether a look should also ask how many still run: rows in an unknown state are in no count, and a batch that no
+/// longer moves may have some. `looks` is how many were made before.
 pub(super) fn wants_running(course: &Course, looks: u32, seen: &Seen, first_after: Duration) -> bool {
     let stands = course.before.is_some_and(|before| before.ended() == seen.ended());
     stands && looks >= RUNNING_AFTER && is_late(course, seen.at, first_after) && seen.ended() < course.urls
 }
 
-/// A batch is late when it is so many times as old as it is before its first look: looks alone do not tell, since they
-/// come fast while others wait for room.
+/// A batch is late when its age is this many times the wait for its first look. The number of looks does not tell,
+/// because looks come fast while others wait for room.
 const LATE: u32 = 5;
 
 fn is_late(course: &Course, now: Time, first_after: Duration) -> bool {
     now - course.accepted_at >= TimeDelta::from_std(first_after * LATE).unwrap_or(TimeDelta::MAX)
 }
 
-/// After so many looks a state that nobody knows is an end.
+/// After this many looks an unknown state is an end.
 const WORDS_END_AFTER: u32 = 6;
 
-/// How much longer rows may change, at a look that comes after `looks` others.
+/// How long rows may still change, at a look that comes after `looks` others.
 pub(super) fn patience(course: &Course, looks: u32, now: Time, first_after: Duration) -> Patience {
     if now >= course.accepted_at + VOD.tasks_listed_for - LAST_LOOK_BEFORE {
         Patience::Last
@@ -127,20 +128,20 @@ pub fn progress(course: &Course, seen: &Seen) -> Progress {
     Progress::Open
 }
 
-/// When a batch is looked at for the first time (`[track] first_after`).
+/// When a batch is first looked at (`[track] first_after`).
 pub fn first_look(accepted_at: Time, first_after: Duration) -> Time {
     accepted_at + TimeDelta::from_std(first_after).unwrap_or(WAIT_MAX)
 }
 
-/// When a batch is looked at while others wait for the room it takes in the service's queue: soon after its acceptance,
-/// then ever more seldom, since every look takes its turn at `[track] calls_per_second`.
+/// When to look at a batch while others wait for the room it takes in the service's queue: soon after its acceptance,
+/// then less and less often, because every look uses `[track] calls_per_second`.
 pub(super) fn look_for_room(accepted_at: Time, seen_at: Option<Time>) -> Time {
     let Some(seen_at) = seen_at else { return accepted_at + ROOM_WAIT_MIN };
     seen_at + ((seen_at - accepted_at) / ROOM_PART).clamp(ROOM_WAIT_MIN, ROOM_WAIT_MAX)
 }
 
-/// When to look again after a look that left something open: when it will have ended at the pace of the last two
-/// looks, but within bounds that grow with its age. None once the service lists it no longer.
+/// When to look again after a look that left something open: when everything will have ended at the pace of the last
+/// two looks, within bounds that grow with the batch's age. None once the service no longer lists it.
 pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<Time> {
     let forgotten_at = course.accepted_at + VOD.tasks_listed_for;
     if seen.at >= forgotten_at {
@@ -162,7 +163,7 @@ pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<
     let wait = wait.max(age / PART_MIN).max(least).min(WAIT_MAX);
     let last = forgotten_at - LAST_LOOK_BEFORE;
     let next = seen.at + wait;
-    // What can still be learned is learned before it is forgotten.
+    // Learns what it can before the service forgets it.
     Some(if seen.at < last { next.min(last) } else { next.max(forgotten_at).min(forgotten_at) })
 }
 
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(end(990, 10, Some(1000)), Progress::Ended);
         assert_eq!(end(1000, 0, None), Progress::Open);
         assert_eq!(end(990, 9, Some(1000)), Progress::Open);
-        // More than were sent: a task that others share.
+        // More than were sent: a shared task.
         assert_eq!(end(1200, 0, Some(1500)), Progress::Odd);
         // Fewer are listed: late at first, odd when it stays so.
         assert_eq!(end(600, 0, Some(600)), Progress::Open);
@@ -206,10 +207,10 @@ mod tests {
         assert!(!wants_running(&stands, RUNNING_AFTER - 1, &still, FIRST_AFTER));
         assert!(wants_running(&stands, RUNNING_AFTER, &still, FIRST_AFTER));
         assert!(!wants_running(&stands, RUNNING_AFTER, &seen(60, 700, 0, None), FIRST_AFTER));
-        // Also where nothing has ended at all.
+        // Also if nothing has ended at all.
         let still_none = seen(60, 0, 0, None);
         assert!(wants_running(&course(Some(seen(40, 0, 0, None))), RUNNING_AFTER, &still_none, FIRST_AFTER));
-        // Looks that come fast prove nothing.
+        // Looks in quick succession prove nothing.
         let young = course(Some(seen(2, 600, 0, None)));
         assert!(!wants_running(&young, RUNNING_AFTER, &seen(3, 600, 0, None), FIRST_AFTER));
         assert_eq!(patience(&young, 100, from_millis(3 * 60_000), FIRST_AFTER), Patience::Wait);
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(look_for_room(at(0), None), at(1));
         let waits = [1, 16, 160, 600, 3600].map(|age| (look_for_room(at(0), Some(at(age))) - at(age)).num_seconds());
         assert_eq!(waits, [1, 1, 10, 37, 60]);
-        // Within half an hour some ninety looks, of two or three calls each.
+        // Some ninety looks within half an hour, of two or three calls each.
         let (mut seen, mut looks) = (at(1), 0);
         while seen < at(1800) {
             (seen, looks) = (look_for_room(at(0), Some(seen)), looks + 1);
@@ -264,8 +265,8 @@ mod tests {
     }
 
     proptest! {
-        /// A batch that ends within half an hour, however its URLs are spread, costs at most 25 calls, and is seen
-        /// soon.
+        /// A batch that ends within half an hour costs at most 25 calls, however its ends are spread, and its end is
+        /// seen soon.
         #[test]
         fn a_batch_that_ends_well_costs_few_calls(first in 1_i64..25, lasts in 1_i64..29) {
             let done_at = |at: Time| {
@@ -276,7 +277,7 @@ mod tests {
             let mut at = first_look(course.accepted_at, FIRST_AFTER);
             for _ in 0..100 {
                 let mut seen = Seen { at, complete: done_at(at), failed: 0, listed: None, running: None };
-                // One for what is complete, one for what failed where something ended.
+                // One call for complete URLs, one for failed ones if something ended.
                 calls += 1 + i32::from(seen.complete > 0 && seen.complete < 1000);
                 if wants_total(&course, &seen) {
                     calls += 1;

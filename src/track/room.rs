@@ -1,5 +1,5 @@
-//! Between a batch that waits for room in the service's queue and the tracker, which sees room come: two bells and
-//! whether anybody waits. Nothing of it is kept: after a restart the submitter waits again, and says so.
+//! Connects a batch that waits for room in the service's queue with the tracker, which sees room appear: two bells, and
+//! whether anybody waits. Nothing is stored: after a restart the submitter waits again and says so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +14,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Whether a batch waits for room from now on.
+    /// Sets whether a batch waits for room.
     pub fn want(&self, is_wanted: bool) {
         if !self.is_wanted.swap(is_wanted, Ordering::Relaxed) && is_wanted {
             self.wanted.notify_one();
@@ -26,19 +26,19 @@ impl Room {
         self.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// Ends when a batch begins to wait.
+    /// Resolves when a batch begins to wait.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
     }
 
-    /// URLs were seen to end: whoever waits for room looks again.
+    /// URLs were seen to end: wakes whoever waits for room.
     pub fn make(&self) {
         if self.is_wanted() {
             self.made.notify_one();
         }
     }
 
-    /// Ends when there may be room.
+    /// Resolves when there may be room.
     pub async fn made(&self) {
         self.made.notified().await;
     }

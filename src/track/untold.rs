@@ -8,14 +8,13 @@ use crate::model::{Reason, ReasonKind};
 pub enum Untold {
     /// This key may not ask for tasks.
     Forbidden,
-    /// The service was asked, and listed no end of it within the three days for which it lists tasks.
+    /// The service was asked, and showed no end within the three days for which it lists tasks.
     NoEnd,
-    /// Nobody could ask within these three days.
+    /// Nobody could ask within those three days.
     NotAsked,
-    /// The service ended it with a word that is neither complete nor failed: `Timeout`, `Canceled`, or one that nobody
-    /// knows.
+    /// The service ended it with a word that is neither complete nor failed: `Timeout`, `Canceled`, or an unknown one.
     Word(String),
-    /// The service called it complete at so many per cent, and never more.
+    /// The service called it complete at this many per cent, and never more.
     Partly(String),
 }
 

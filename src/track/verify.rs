@@ -1,8 +1,8 @@
-//! The stage that asks the CDN for a sample of what completed, one URL at a time and slowly.
+//! The stage that asks the CDN for a sample of the completed URLs, slowly and one at a time.
 //!
-//! A submission that ended is sampled when nothing else is due, so that what waits is never more than one submission's
-//! URLs and those that are tried a second time. Cursor and checks are committed together, a try before its call: a
-//! crash or a stop repeats one call at most, and a URL that is asked for twice without an answer is `unknown`.
+//! It samples an ended submission only when nothing else is due, so that at most one submission's URLs wait, plus those
+//! that are tried a second time. Cursor and checks are committed together, and a try is committed before its call: a
+//! crash or a stop repeats one call at most, and a URL that was asked for twice without an answer is `unknown`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +24,15 @@ const TRIES_MAX: u32 = 2;
 /// ... and how long after the first failure.
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(15);
 
-/// What ended longer ago is not asked for: that a cache has dropped it since says nothing about the prefetch.
+/// URLs that ended longer ago are not asked for: if a cache has dropped one since, that says nothing about the
+/// prefetch.
 const AGE_MAX: TimeDelta = TimeDelta::hours(24);
 
-/// What ended so lately waits: another that ended in the same millisecond may still be on its way into the database.
+/// A submission that just ended waits this long: another one that ended in the same millisecond may not be in the
+/// database yet.
 const SETTLED: TimeDelta = TimeDelta::seconds(2);
 
-/// How often ended submissions are looked for.
+/// How often to look for ended submissions.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The stage.
@@ -41,13 +43,13 @@ pub struct Verifier {
     asker: Asker,
     share: f64,
     pause: Duration,
-    /// It was said that submissions are left out.
+    /// Whether the log says that submissions are left out.
     said_behind: bool,
     pulse: Pulse,
 }
 
 impl Stage for Verifier {
-    /// A call that is under way counts as a try.
+    /// A call that was cut off counts as a try.
     const IS_DROPPED: bool = true;
 
     fn pulse(&self) -> &Pulse {
@@ -64,7 +66,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// No HTTP client can be set up.
+    /// The HTTP client cannot be set up.
     pub fn new(tools: Tools) -> Result<Option<Self>, reqwest::Error> {
         let Tools { store, clock, settings, pulse, .. } = tools;
         let config = &settings.config;
@@ -77,7 +79,8 @@ impl Verifier {
         Ok(Some(Self { store, clock, asker: Asker::new(config)?, share, pause, said_behind: false, pulse }))
     }
 
-    /// Asks for what is due, else samples what ended next; gives how long to wait before the next step.
+    /// Asks for what is due, or else samples the submission that ended next. Returns how long to wait before the next
+    /// step.
     async fn step(&mut self) -> store::Result<Duration> {
         let now = self.clock.now();
         match checks::next_due(self.store.read()).await?.filter(|check| is_due(check.due_at, now)) {
@@ -137,7 +140,7 @@ impl Verifier {
     }
 }
 
-/// Why a check that is due is not asked.
+/// Why a check that is due is not made.
 fn not_asked(check: &Check) -> Option<&'static str> {
     if !check.host_is_good {
         Some("not asked: its domain is not known to be good, see v_hosts")
@@ -148,13 +151,12 @@ fn not_asked(check: &Check) -> Option<&'static str> {
     }
 }
 
-/// Whether a check is due. One that is due later than any can be was written before the clock was set back.
+/// Whether a check is due. A time too far ahead was written before the clock was set back, so it counts as due.
 fn is_due(due_at: Time, now: Time) -> bool {
     due_at <= now || due_at > now + TRY_AGAIN
 }
 
-/// Where sampling goes on: at the cursor, unless that lies too far back, or in the future because the clock was set
-/// back.
+/// Where sampling goes on: at the cursor, unless that is too old, or in the future because the clock was set back.
 fn start(cursor: Cursor, now: Time) -> Cursor {
     let oldest = now - AGE_MAX;
     match cursor.ended_at {

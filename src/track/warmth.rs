@@ -1,8 +1,8 @@
-//! What an answer says of the cache, and which URLs are asked for. Pure.
+//! What an answer says about the cache, and which URLs are sampled. Pure.
 //!
-//! The headers, the strongest witness first: `X-Cache`, a word of the cache of itself (`HIT TCP_MEM_HIT …`, `Hit from
-//! …`); `Via`, in which the CDN's nodes mark in brackets whether they had it (`cache9.l2et15-1[0,0,200-0,H]`); `Age`,
-//! the seconds for which a cache had it; `X-Swift-CacheTime`, the seconds for which a node may keep it. A hit is a hit
+//! The headers, strongest evidence first: `X-Cache`, what a cache says of itself (`HIT TCP_MEM_HIT …`, `Hit from …`);
+//! `Via`, where the CDN's nodes mark in brackets whether they had the URL (`cache9.l2et15-1[0,0,200-0,H]`); `Age`, for
+//! how many seconds a cache has had it; `X-Swift-CacheTime`, for how many seconds a node may keep it. A hit counts
 //! wherever it was: several nodes may speak, and the origin was spared.
 
 use strum::{Display, IntoStaticStr};
@@ -30,13 +30,13 @@ pub enum Warmth {
 }
 
 impl Warmth {
-    /// As it stands in `v_checks`.
+    /// Its word in `v_checks`.
     pub fn word(self) -> &'static str {
         self.into()
     }
 }
 
-/// What was found out of a URL, and what says so.
+/// The verdict on a URL, and the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the CDN had it.
@@ -48,19 +48,19 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing is known, for this reason.
+    /// Nothing is known, with the reason.
     pub fn unknown(http_status: Option<u16>, why: &str) -> Self {
         Self { warmth: Warmth::Unknown, http_status, evidence: bounded(why, EVIDENCE_CHARS_MAX) }
     }
 
-    /// What an answer says.
+    /// The verdict of an answer.
     pub fn of(status: u16, headers: &Headers) -> Self {
         if (300..400).contains(&status) && status != 304 {
             let to = headers.location.as_deref().unwrap_or("nowhere");
             return Self::unknown(Some(status), &format!("redirects to {to}, which is not followed"));
         }
         let seen = headers.shown();
-        // An error may be cached too: it says nothing of the object.
+        // An error may be cached too: it says nothing about the object.
         let is_object = (200..300).contains(&status) || status == 304;
         let warmth = if is_object { headers.warmth() } else { None };
         let evidence = match (is_object, seen.is_empty()) {
@@ -74,7 +74,7 @@ impl Verdict {
     }
 }
 
-/// The headers of an answer that matter, as text; a header that came several times with its values joined by commas.
+/// The headers of an answer that matter, as text. Several headers of one name are joined by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// `X-Cache`
@@ -90,7 +90,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// What the strongest witness says that says anything.
+    /// The warmth by the strongest header that says anything.
     fn warmth(&self) -> Option<Warmth> {
         let by_word = self.x_cache.as_deref().and_then(|words| any_hit(words.split(',').filter_map(says)));
         let by_mark = || self.via.as_deref().and_then(|via| any_hit(marks(via)));
@@ -114,13 +114,13 @@ impl Headers {
     }
 }
 
-/// A hit if one of them is, else a miss if one of them is.
+/// A hit if any is a hit, else a miss if any is a miss.
 fn any_hit(all: impl Iterator<Item = Warmth>) -> Option<Warmth> {
     all.fold(None, |found, next| if found == Some(Warmth::Hit) { found } else { Some(next) })
 }
 
-/// What one cache says in `X-Cache`: its first word, such as `HIT`, `TCP_MEM_HIT`, `RefreshHit`. Others may be names
-/// of machines.
+/// What one cache says in `X-Cache`: its first word, such as `HIT`, `TCP_MEM_HIT`, `RefreshHit`. Other words may be
+/// names of machines.
 fn says(element: &str) -> Option<Warmth> {
     let word = element.split_ascii_whitespace().next()?.to_ascii_uppercase();
     match word {
@@ -130,7 +130,7 @@ fn says(element: &str) -> Option<Warmth> {
     }
 }
 
-/// What nodes say in `Via`: the last of the values in brackets.
+/// What nodes say in `Via`: the last value in brackets.
 fn marks(via: &str) -> impl Iterator<Item = Warmth> {
     let brackets = via.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     brackets.filter_map(|(values, _)| match values.rsplit(',').next().map(str::trim) {
@@ -140,9 +140,9 @@ fn marks(via: &str) -> impl Iterator<Item = Warmth> {
     })
 }
 
-/// Text from outside, on one line and no longer than so many characters.
+/// Text from outside, on one line and cut to this many characters.
 fn bounded(text: &str, chars_max: usize) -> String {
-    // What is escaped grows: cut before, so that a megabyte is not escaped for nothing, and after.
+    // Escaping makes text longer: cut before it, so that a megabyte is not escaped for nothing, and after it.
     let head: String = text.chars().take(chars_max).collect();
     let mut line = one_line(&head);
     let cut = line.char_indices().nth(chars_max).map(|(at, _)| at);
@@ -152,10 +152,11 @@ fn bounded(text: &str, chars_max: usize) -> String {
     line
 }
 
-/// Whether a URL is of the sample: the same for the same seed, and with a larger share the same ones and more.
+/// Whether a URL is in the sample. The same seed gives the same answer, and a larger share keeps all that a smaller one
+/// has.
 pub fn is_sampled(url_id: i64, seed: i64, share: f64) -> bool {
     let drawn = xxh3_64_with_seed(&url_id.to_le_bytes(), seed.cast_unsigned());
-    // The upper 53 bits are a number of [0, 1) that a float holds exactly.
+    // The upper 53 bits are a number in [0, 1) that a float holds exactly.
     ((drawn >> 11) as f64) < share * (1_u64 << 53) as f64
 }
 
@@ -261,7 +262,7 @@ mod tests {
 
         #[test]
         fn the_sample_is_as_large_as_its_share(seed in any::<i64>()) {
-            // Ids are neighbours: the standard deviation of a fair draw is 9.9 of 10,000 at a hundredth.
+            // IDs are neighbours; the standard deviation of a fair draw of 1 % from 10,000 is 9.9.
             let sampled = (1..=10_000).filter(|id| is_sampled(*id, seed, 0.01)).count();
             prop_assert!((30..=180).contains(&sampled), "{}", sampled);
         }

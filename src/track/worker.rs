@@ -23,25 +23,25 @@ use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::store::{self, Store};
 use crate::words;
 
-/// How long a wait lasts at most before the database is looked at again.
+/// The longest wait before the database is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// No wait is shorter: nothing spins.
+/// The shortest wait, so that nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 
-/// The same, for a batch whose three days are about over.
+/// The wait after a failure for a batch whose three days are almost over.
 const TRY_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Something; there may be more to do at once.
+    /// Something was done; there may be more to do at once.
     Done,
-    /// Nothing, and nothing is due before.
+    /// Nothing was done, and nothing is due before that time.
     Waiting(Option<Time>),
 }
 
-/// The tracker.
+/// The tracker stage.
 #[derive(Debug)]
 pub struct Tracker {
     pub(super) store: Arc<Store>,
@@ -49,10 +49,10 @@ pub struct Tracker {
     service: Service,
     room: Arc<Room>,
     settings: Arc<Settings>,
-    /// Nothing is asked before, and so many failures in a row are why.
+    /// Nothing is asked before that time, because of this many failures in a row.
     quiet_until: Option<Time>,
     failures: u32,
-    /// Whether the service was seen to call URLs complete that were not done to the end.
+    /// Whether the service was seen to call unfinished URLs complete.
     pub(super) says_complete_early: bool,
     pulse: Pulse,
 }
@@ -82,7 +82,7 @@ impl Stage for Tracker {
     }
 }
 
-/// Why a look came to nothing.
+/// Why a look failed.
 pub(super) enum Ailing {
     Fault(Box<Fault>),
     Store(store::Error),
@@ -95,7 +95,7 @@ impl From<store::Error> for Ailing {
 }
 
 impl Tracker {
-    /// A tracker; who waits for room in the service's queue waits at `room`.
+    /// The tracker. Whoever waits for room in the service's queue waits at `room`.
     pub fn new(tools: Tools, service: Service, room: Arc<Room>) -> Self {
         let Tools { store, clock, settings, pulse, .. } = tools;
         Self {
@@ -132,7 +132,7 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// What the database says; the look is made again.
+    /// The database failed; the look is made again.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
         if let Some(track) =
@@ -181,7 +181,7 @@ impl Tracker {
         }
     }
 
-    /// The batch that is looked at next; while others wait for room in the service's queue, one that takes room there.
+    /// The batch to look at next; while others wait for room in the service's queue, one that takes up room there.
     async fn next(&self, now: Time) -> store::Result<Option<Track>> {
         let next = book::next(self.store.read()).await?;
         if !self.room.is_wanted() {
@@ -195,7 +195,7 @@ impl Tracker {
         Ok(for_room.chain(next.filter(|next| next.seen.is_some())).min_by_key(|track| track.look_at))
     }
 
-    /// Writes down what the look proved.
+    /// Stores what the look proved.
     pub(super) async fn write_down(
         &self,
         track: &Track,
@@ -227,13 +227,14 @@ impl Tracker {
             return Ok(());
         }
         let next = next_look(course, seen, self.config().track.first_after.get());
-        // Rows that ended one by one are counted no more; the numbers of the whole batch are compared with themselves.
+        // Rows that ended one by one are no longer counted; the counts of the whole batch are compared with earlier
+        // ones of the whole batch.
         let kept = if endings.is_empty() { track.urls } else { u32::try_from(left).unwrap_or(u32::MAX).max(1) };
         book::looked_tx(
             &mut tx,
             track.submission,
             (seen, look.calls, kept),
-            // Not at once: whether three days are over is for the clock to prove.
+            // Not at once: the clock must prove that three days are over.
             next.or_else(|| Some((track.accepted_at + VOD.tasks_listed_for).max(now + TRY_AGAIN))),
         )
         .await?;
@@ -254,7 +255,7 @@ impl Tracker {
         }
     }
 
-    /// The service lists the batch no longer: what was learned stands, and of the rest nobody will know.
+    /// The service no longer lists the batch: what was learned stays, and nobody will know about the rest.
     async fn give_up(&self, track: &Track, now: Time) -> store::Result<()> {
         let urls = queue::sent(self.store.read(), track.submission).await?;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, Lane::Prefetch, now).await?;
@@ -283,7 +284,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// Asks, and learns the time by the answer.
+    /// Asks the service, and learns the time from the answer.
     pub(super) async fn ask(&mut self, look: &mut Look, query: TaskQuery<'_>) -> Result<TaskPage, Ailing> {
         look.calls += 1;
         let asking = self.service.tasks(&query);
@@ -291,17 +292,15 @@ impl Tracker {
         asked.map_err(|fault| Ailing::Fault(Box::new(fault)))
     }
 
-    /// The service did not say: not to this key, or not now.
+    /// The service does not answer: not to this key, or not now.
     async fn could_not_look(&mut self, fault: &Fault, probes: u32) -> store::Result<()> {
         if fault.of_the_account() == Some(AccountFault::Forbidden) {
-            warn!(
-                "this key may not ask for tasks (vod:DescribeVodRefreshTasks): URLs stay submitted; allow it to see them become warm"
-            );
+            warn!("this key may not ask for tasks, so URLs stay submitted; allow vod:DescribeVodRefreshTasks");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
-        // A free call tries by and by whether it is mended; then tasks are asked for at once.
+        // A free call tries now and then whether it is mended; then tasks are asked for at once.
         if let Some(fault) = fault.of_the_account() {
             let mut tx = self.store.write().await?;
             ledger::pause_for_tx(&mut tx, Lane::Prefetch, fault, probes, self.now()).await?;
@@ -314,7 +313,7 @@ impl Tracker {
         self.failures = self.failures.saturating_add(1);
         let retry = &self.config().retry;
         let backoff = Backoff { min: retry.backoff_min.get(), max: retry.backoff_max.get() };
-        // Never at once: half of the bound, and a part of the other half by chance.
+        // Never at once: half of the bound, plus a random part of the other half.
         let jitter = 0.5 + rand::random::<f64>() / 2.0;
         let until = backoff.until(self.now(), self.failures, jitter);
         self.quiet_until = Some(until.max(asked_to_wait(fault.retry_after, self.now())));

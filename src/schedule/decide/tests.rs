@@ -15,7 +15,7 @@ fn at(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-/// The defaults, but for the service's word on the quota: those rules have tests of their own below.
+/// The defaults, except for the service's word on the quota: its rules have tests of their own below.
 fn policy() -> Policy {
     Policy { auto: false, ..Policy::from(&Config::default()) }
 }
@@ -148,7 +148,7 @@ fn what_is_urgent_or_due_does_not_linger() {
 fn nothing_lingers_into_the_reset_because_what_is_left_then_expires() {
     let mut patient = policy();
     patient.linger = Duration::from_secs(86_400);
-    // 95 % are spent: scarce until 85 % of the day have passed, at 20:24 there.
+    // 95 % are spent: scarce until 85 % of the day has passed, at 20:24 there.
     let snapshot = snapshot(10, 475);
     assert_eq!(until(&decided(&snapshot, &patient, now())), Some(at("2026-11-23T12:24:00Z")));
     assert_eq!(decided(&snapshot, &patient, at("2026-11-23T12:24:00Z")), FULL);
@@ -249,10 +249,10 @@ fn what_others_spent_of_the_quota_is_not_spent_here_again() {
     else {
         panic!("nothing remains");
     };
-    // The quota may be raised: it is asked again, and not all the time.
+    // The quota may be raised, so it is asked again, but not all the time.
     assert_eq!(until, now() + TimeDelta::minutes(10));
     assert_eq!(decided(&snapshot, &policy, until), Decision::Ask);
-    // If the quota cannot be read any more by then, the wait is not one that is over.
+    // If the quota can no longer be read by then, the wait must not be one that is over.
     snapshot.standing.quota_readable = false;
     let Decision::Wait { until: Some(later), .. } = decided(&snapshot, &policy, until) else { panic!("it waits") };
     assert!(later > until, "{later}");
@@ -280,8 +280,8 @@ fn a_batch_that_was_refused_for_the_quota_is_halved() {
     assert_eq!(sends(&snapshot, &policy()), Some(1));
 }
 
-/// A million steps of an account that is in use: URLs come, others spend, calls are accepted, refused, given back or
-/// lost, the service raises its quota, time passes over hundreds of days. The service's own count decides.
+/// A million steps of a busy account: URLs come; others spend; calls are accepted, refused, given back or lost; the
+/// service raises its quota; hundreds of days pass. The service's own count decides.
 #[test]
 fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
     for (seed, unit) in [(1, Unit::Requests), (2, Unit::Urls)] {
@@ -290,7 +290,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
         let (mut at, mut queued, mut days, mut learned) = (now(), 0_u32, 0, None);
         let mut day = BudgetDay::of(at, policy.day_starts);
         let mut spent = Spent::nothing(day);
-        // What the service has counted today, of us and of others.
+        // What the service has counted today, for us and for others.
         let quota = 900_u64;
         let mut counted = 0_u64;
         let mut seen = 0_u32;
@@ -330,11 +330,11 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
                     spent.urls += urls;
                     let cost = if unit == Unit::Requests { 1 } else { u64::from(urls) };
                     match chance.random_range(0..10) {
-                        // Given back: it never reached the operation.
+                        // Given back: the call never reached the operation.
                         0 => (spent.requests, spent.urls) = (spent.requests - 1, spent.urls - urls),
-                        // Charged, and never seen there.
+                        // Charged here, but the service never saw it.
                         1 => {}
-                        // Others were faster: the service refuses it, and it stays charged.
+                        // Others were faster: the service refuses the call, and it stays charged.
                         _ if counted + cost > quota => {
                             seen += 1;
                             spent.urls -= urls;
@@ -347,7 +347,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
                 Decision::Wait { until, why } => {
                     let until = until.unwrap_or(at + TimeDelta::minutes(1));
                     assert!(until > at && until - at <= TimeDelta::days(1), "{why:?}: until {until} at {at}");
-                    // Somebody else may make it worth looking sooner, so only a part of the wait passes.
+                    // Something may make it worth looking sooner, so only a part of the wait passes.
                     at += (until - at) / chance.random_range(1..4);
                 }
                 Decision::Pause { .. } => panic!("nothing paused it"),
@@ -359,7 +359,7 @@ fn a_million_steps_never_overspend_never_stall_and_learn_the_unit() {
 }
 
 proptest! {
-    /// Whatever the state: nothing is sent beyond a limit, and every wait lies ahead and ends.
+    /// In every state: no decision exceeds a limit, and every wait lies ahead and ends.
     #[test]
     fn no_decision_oversteps_or_stalls(
         urls in 0_u32..=1000, urgent in 0_u32..=1000, requests in 0_u32..700, urls_used in 0_u32..3000,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::from_millis;
 
-/// A queue of the service that keeps its word, and somebody who sends through it, a batch each time there is room.
+/// A queue of the service that keeps to its size, and a sender that sends a batch each time there is room.
 struct Bench {
     now: Time,
     size: u32,
@@ -68,7 +68,7 @@ impl Bench {
         self.now += TimeDelta::seconds(1);
     }
 
-    /// Sends so many URLs, in batches of at most a thousand; gives the calls that were refused.
+    /// Sends this many URLs in batches of at most a thousand; returns how many calls were refused.
     fn send_all(&mut self, urls: u64) -> u32 {
         let (goal, refused) = (self.sent + urls, self.refused);
         for _ in 0..1_000_000 {
@@ -176,9 +176,8 @@ fn it_is_the_same_after_a_restart() {
 }
 
 proptest! {
-    /// Whatever the size and however often it changes, everything goes through, no wait is without an end, and few
-    /// calls are wasted: for each change as many as it takes to halve what is possible, twice, and a part of those that
-    /// went through.
+    /// For any size, however often it changes: everything is accepted, every wait ends, and few calls are wasted: for
+    /// each change twice the calls that halving the range takes, and a part of those that were accepted.
     #[test]
     fn everything_goes_through_and_few_calls_are_wasted(
         sizes in proptest::collection::vec(prop_oneof![1_u32..200, 200_u32..20_000, Just(u32::MAX)], 1..6),
@@ -195,7 +194,7 @@ proptest! {
         }
     }
 
-    /// What fits is believed to be less than what was refused, and one URL may always be tried.
+    /// The estimate is always below what was refused, and one URL may always be tried.
     #[test]
     fn what_is_believed_lies_between_what_fitted_and_what_was_refused(
         steps in proptest::collection::vec((any::<bool>(), 0_u32..2_000, 1_u32..1_000), 1..100),

@@ -1,9 +1,9 @@
-//! The forecast: the scheduler's own [`decide`](super::decide), run forward over the queue and the budget as if
+//! The forecast: runs the scheduler's own [`decide`](super::decide) forward over the queue and the budget, as if
 //! nothing went wrong and nothing more were dropped.
 //!
-//! It works on groups of URLs that go alike, not on URLs, and takes a step a batch, so that ten million URLs are some
-//! ten thousand steps. Whatever the decision is, here it is obeyed at once: a batch is accepted, the service answers
-//! what its quota would be, a pause ends at its next try. Waits are jumped over.
+//! It works on groups of URLs that behave alike, and one step is one batch, so that ten million URLs are some ten
+//! thousand steps. Each decision is carried out at once: a batch is accepted, the service answers with the quota it
+//! would have, a pause ends at its next probe. Waits are skipped.
 
 mod run;
 
@@ -15,30 +15,30 @@ use serde::Serialize;
 use super::{Flight, Policy, Spent, Standing};
 use crate::model::{FileId, Priority, Time};
 
-/// The longest that a prefetch takes, by the service's documents (VOD-API.md: 5 to 30 minutes, by file size).
+/// The longest that a prefetch takes by the service's documents (VOD-API.md: 5 to 30 minutes, by file size).
 const WARM_MINUTES_MAX: i64 = 30;
 
-/// How long it usually takes from the submission of a URL until it is warm.
+/// The measured time from the submission of a URL until it is warm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WarmTime {
-    /// Half of them are warm by then, in seconds.
+    /// Half of the URLs are warm by then, in seconds.
     pub median_seconds: i64,
-    /// Nineteen of twenty are.
+    /// Nineteen of twenty are warm by then, in seconds.
     pub p95_seconds: i64,
-    /// How many tasks that was measured on.
+    /// How many tasks were measured.
     pub tasks: i64,
 }
 
-/// URLs of one file that go alike.
+/// URLs of one file that behave alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Their file; none for files that are taken together.
+    /// Their file; none for files that are counted together.
     pub file: Option<FileId>,
     /// Their priority.
     pub priority: Priority,
-    /// Not to be sent at it or after.
+    /// They must be sent before this time.
     pub deadline: Option<Time>,
-    /// Not to be sent before; none if they may go.
+    /// They must not be sent before this; none if they may go.
     pub ready_at: Option<Time>,
     /// Grows in order of arrival.
     pub order: i64,
@@ -46,7 +46,7 @@ pub struct Group {
     pub dropped_at: Time,
     /// How many there are.
     pub urls: u64,
-    /// The live wishes for them, one a file, where several lines named them; else none.
+    /// Where several lines named them: the live wishes, one per file; else empty.
     pub wishes: Vec<FileWish>,
 }
 
@@ -57,69 +57,69 @@ pub struct FileWish {
     pub file: FileId,
     /// Its priority for them.
     pub priority: Priority,
-    /// For it they are not to be sent at this time or after.
+    /// The URLs must be sent before this time.
     pub deadline: Option<Time>,
 }
 
 impl FileWish {
-    /// What decides which of several wishes is the strongest: the least.
+    /// Orders wishes by strength; the smallest is the strongest.
     pub fn rank(&self) -> (Priority, bool, Option<Time>) {
         (self.priority, self.deadline.is_none(), self.deadline)
     }
 }
 
-/// What a forecast starts from.
+/// Where a forecast starts.
 #[derive(Debug, Clone)]
 pub struct Outlook {
     /// The pending URLs.
     pub groups: Vec<Group>,
-    /// The day that is charged and what has been spent of it.
+    /// The day that is charged, and what has been spent of it.
     pub spent: Spent,
-    /// What has been learned of the account.
+    /// What is known about the account.
     pub standing: Standing,
-    /// URLs on their way, where the service's queue is known to take only so many.
+    /// URLs in flight, if the service's queue is known to be limited.
     pub flight: Option<Flight>,
-    /// The service's last word on the daily quota, of whatever day.
+    /// The service's last word on the daily quota, on whatever day.
     pub quota: Option<u64>,
-    /// From one call to the next at least.
+    /// Shortest time between two calls.
     pub pace: TimeDelta,
-    /// Steps at most: one is a batch, a question or a wait.
+    /// Most steps: one is a batch, a question or a wait.
     pub steps_max: u32,
-    /// As it was measured here.
+    /// Measured on this account.
     pub warm: Option<WarmTime>,
 }
 
 /// What will become of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Forecast {
-    /// The moment it starts from.
+    /// The moment from which it starts.
     pub at: Time,
-    /// URLs it is about.
+    /// How many URLs it covers.
     pub urls: u64,
     /// When the last one is submitted; none if nothing is.
     pub last_at: Option<Time>,
-    /// Requests that takes.
+    /// How many requests that takes.
     pub requests: u64,
     /// URLs that are submitted.
     pub submitted: u64,
     /// URLs whose deadline passes before they can be sent.
     pub missed: u64,
-    /// URLs that are sent in time and not warm by their deadline.
+    /// URLs that are sent in time but are not warm by their deadline.
     pub cold: u64,
-    /// URLs that it does not reach: they go after [`Forecast::ends_at`].
+    /// URLs that would go after [`Forecast::ends_at`], where the forecast stops.
     pub beyond: u64,
-    /// How far it was run.
+    /// When it stops.
     pub ends_at: Time,
     /// What each budget day costs.
     pub days: Vec<DayForecast>,
-    /// What becomes of each file, in the order in which their last URLs go.
+    /// What becomes of each file, in the order in which their last URLs are sent.
     #[serde(skip)]
     pub files: Vec<FileForecast>,
-    /// What was taken for granted.
+    /// What it assumes.
     pub assumed: Vec<Assumption>,
 }
 
-/// What a budget day will cost, beyond what it has cost.
+/// What a budget day will cost beyond what it has cost already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DayForecast {
     /// Its date at the offset of `day_starts`.
@@ -130,10 +130,11 @@ pub struct DayForecast {
     pub urls: u64,
 }
 
-/// What will become of the pending URLs of a file, also of those that came by another and that its lines want.
+/// What will become of the pending URLs of a file, including those that came with another file and that its lines also
+/// want.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileForecast {
-    /// Its row; none for files that are taken together.
+    /// Its row; none for files that are counted together.
     pub file_id: Option<i64>,
     /// Its pending URLs.
     pub urls: u64,
@@ -144,11 +145,11 @@ pub struct FileForecast {
     pub first_at: Option<Time>,
     /// When the last one is.
     pub last_at: Option<Time>,
-    /// When nineteen of twenty should be warm, of the last ones.
+    /// When nineteen of twenty of its last URLs should be warm.
     pub warm_by: Option<Time>,
     /// URLs that are submitted.
     pub submitted: u64,
-    /// URLs that it does not reach.
+    /// URLs that would go after the forecast's end.
     pub beyond: u64,
     /// What becomes of its deadlines, the earliest first.
     pub deadlines: Vec<DeadlineForecast>,
@@ -159,28 +160,27 @@ pub struct FileForecast {
 pub struct DeadlineForecast {
     /// The deadline.
     pub deadline: Time,
-    /// URLs that have it.
+    /// URLs with this deadline.
     pub urls: u64,
-    /// Of them, those that cannot be sent before it.
+    /// How many of them cannot be sent before it.
     pub missed: u64,
-    /// Of them, those that are sent before it and not warm by it.
+    /// How many of them are sent before it but are not warm by then.
     pub cold: u64,
 }
 
-/// Something that a forecast takes for granted because it cannot be known.
+/// An assumption about something that cannot be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assumption {
-    /// The account is paused; the next try ends that.
+    /// The account is paused, and the next probe ends the pause.
     PauseEnds,
-    /// The quota counts requests; nobody knows yet.
+    /// The quota counts requests; this is not known yet.
     UnitIsRequests,
     /// The quota is as large as the configured budget; the service has not been asked yet.
     QuotaIsBudget,
-    /// The service's queue takes no more than it does now, and a URL stays in it for as long as half of them take to
-    /// be warm.
+    /// The service's queue stays as small as it is now, and a URL stays in it for the median time until warm.
     QueueStaysSmall,
-    /// Half an hour from submission to warm, as the service's documents say; nothing was measured yet.
+    /// A URL is warm half an hour after its submission, as the service's documents say; nothing was measured yet.
     WarmInHalfAnHour,
 }
 
@@ -201,12 +201,12 @@ fn warm_after(warm: Option<WarmTime>) -> TimeDelta {
     warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.p95_seconds))
 }
 
-/// How long a submitted URL takes room in the service's queue.
+/// How long a submitted URL takes up room in the service's queue.
 fn flies_for(warm: Option<WarmTime>) -> TimeDelta {
     warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.median_seconds.max(1)))
 }
 
-/// What is added up for a file while the forecast runs.
+/// The sums for a file while the forecast runs.
 #[derive(Debug)]
 struct FileSum {
     urls: u64,
@@ -241,7 +241,7 @@ impl FileSum {
         }
     }
 
-    /// So many of its URLs are sent, unless its own deadline for them is over.
+    /// Adds this many sent URLs, unless the file's own deadline for them has passed.
     fn send(&mut self, urls: u64, deadline: Option<Time>, now: Time, warm_after: TimeDelta) {
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.miss(urls, deadline);

@@ -1,4 +1,4 @@
-//! The loop: what the submitter does step by step, on sums instead of rows.
+//! The loop of a forecast: does what the submitter does, step by step, on sums instead of rows.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,16 +8,16 @@ use super::{Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook
 use crate::model::{BudgetDay, FileId, Priority, Reading, Time, WaitWhy};
 use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, decide, learn};
 
-/// So far ahead at most.
+/// The forecast stops this far ahead.
 const HORIZON: TimeDelta = TimeDelta::days(3_650);
 
-/// A wait that was over already still takes so long: nothing spins.
+/// A wait that is already over takes this long, so that nothing spins.
 const WAIT_MIN: TimeDelta = TimeDelta::milliseconds(20);
 
-/// Where a group stands in the queue: the order of claims.
+/// A group's place in the queue: the order of claims.
 type Place = (Priority, bool, Option<Time>, i64, usize);
 
-/// A forecast being made.
+/// A forecast in progress.
 pub(super) struct Run<'a> {
     policy: &'a Policy,
     now: Time,
@@ -27,15 +27,15 @@ pub(super) struct Run<'a> {
     quota: Option<u64>,
     warm_after: TimeDelta,
     flies_for: TimeDelta,
-    /// URLs on their way and when they leave the service's queue, where that is known to be full at times.
+    /// Batches in flight and when they leave the service's queue, if that is known to be full at times.
     flying: VecDeque<(Time, u32)>,
     snapshot: Snapshot,
     ready: BTreeMap<Place, Group>,
     waiting: BTreeMap<(Time, Place), Group>,
-    /// Deadlines of all groups that are left, and since when each group may go, if it had to wait.
+    /// The deadlines of all remaining groups; and for a group that had to wait, since when it may go.
     deadlines: BTreeMap<(Time, Place), Option<Time>>,
     files: BTreeMap<Option<FileId>, FileSum>,
-    /// All of it: a URL that several files want is in the sum of each.
+    /// The sum over everything; a URL that several files want is also in the sum of each.
     all: FileSum,
     days: Vec<(BudgetDay, DayForecast)>,
     last_at: Option<Time>,
@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Puts a group where it stands in the queue.
+    /// Puts a group into its place in the queue.
     fn put(&mut self, group: Group, number: usize) {
         let place = (group.priority, group.deadline.is_none(), group.deadline, group.order, number);
         self.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), group.ready_at)));
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
         };
     }
 
-    /// Steps until nothing is left, or as far as a forecast goes.
+    /// Steps until nothing is left or the forecast's limit is reached.
     pub(super) fn run(mut self) -> Forecast {
         let horizon = self.started_at + HORIZON;
         for _ in 0..self.steps_max {
@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
         self.finish()
     }
 
-    /// Does the next thing; false if nothing will ever be done.
+    /// Takes the next step; false if nothing more will ever happen.
     fn step(&mut self) -> bool {
         let today = BudgetDay::after(Some(self.snapshot.spent.day), self.now, self.policy.day_starts);
         if today.date > self.snapshot.spent.day.date {
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
                 self.assumed.push(Assumption::PauseEnds);
             }
             Decision::Wait { until, why } => {
-                // Nobody raises the quota here, so that asking again brings nothing before the day ends.
+                // Nobody raises the quota in a forecast, so asking again brings nothing before the day ends.
                 let until = match why {
                     WaitWhy::NothingRemains { .. } => Some(self.snapshot.spent.day.ends_at),
                     _ => until,
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// When something changes next: a wait is over, a group's time has come or its deadline.
+    /// When something changes next: a wait ends, a group becomes ready, or a deadline passes.
     fn next_change(&self, until: Option<Time>) -> Option<Time> {
         let wakes = self.waiting.keys().next().map(|(at, _)| *at);
         let expires = self.deadlines.keys().next().map(|(at, _)| *at);
@@ -156,7 +156,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The deadline of a group's strongest wish is over: it goes by the strongest that is left, or ends with the last.
+    /// The deadline of a group's strongest wish has passed: the group follows the strongest one left, or ends with the
+    /// last.
     fn lapse(&mut self, mut group: Group, deadline: Time, number: usize) {
         let is_over = |at: Option<Time>| at.is_some_and(|at| at <= deadline);
         for (file, own) in wanted_by(&group).into_iter().filter(|(_, own)| is_over(*own)) {
@@ -176,7 +177,7 @@ impl<'a> Run<'a> {
         self.files.get_mut(&file).expect("every group's files are summed up")
     }
 
-    /// URLs leave the service's queue.
+    /// Removes URLs that leave the service's queue.
     fn land(&mut self) {
         let Some(flight) = &mut self.snapshot.flight else { return };
         while self.flying.front().is_some_and(|(at, _)| *at <= self.now) {
@@ -195,7 +196,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The head of the queue, as the table would show it.
+    /// The head of the queue, as the queue would report it.
     fn head(&self) -> Ready {
         let limit = self.policy.batch_urls_max;
         let mut head = Ready { next_at: self.waiting.keys().next().map(|(at, _)| *at), ..Ready::default() };
@@ -216,7 +217,7 @@ impl<'a> Run<'a> {
         head
     }
 
-    /// A batch goes and is accepted.
+    /// Sends a batch, which is accepted.
     fn send(&mut self, plan: &Plan) {
         let (now, warm_after) = (self.now, self.warm_after);
         let mut sent = 0;
@@ -248,14 +249,14 @@ impl<'a> Run<'a> {
             day.requests += 1;
             day.urls += sent;
         }
-        // What answers as it should ends a row of failures.
+        // A good answer ends a row of failures.
         self.snapshot.standing.failures = 0;
         self.snapshot.standing.backing_off = None;
         self.last_at = Some(now);
         self.now = now + self.pace;
     }
 
-    /// The service is asked, and answers what its quota would be if nobody else spent of it from now on.
+    /// Asks the service, which answers with the quota it would have if nobody else spent from now on.
     fn answer(&mut self) {
         let Snapshot { spent, standing, .. } = &mut self.snapshot;
         if !standing.quota_readable {

@@ -55,7 +55,7 @@ fn a_url_that_several_files_want_is_in_the_forecast_of_each_and_ends_with_the_la
     let sent = forecast(outlook(vec![shared(0), group(3, 5)]), &policy, now());
     assert_eq!((sent.urls, sent.submitted, sent.missed), (15, 15, 0));
     assert_eq!((of(&sent, 1).submitted, of(&sent, 2).submitted, of(&sent, 3).urls), (10, 10, 5));
-    // Too late for the first, which the second waits for no longer than it has to.
+    // Too late for the first; the second waits no longer than it has to.
     let late = forecast(outlook(vec![shared(5)]), &policy, now());
     assert_eq!((late.urls, late.submitted, late.missed), (10, 10, 0));
     assert_eq!((of(&late, 1).missed(), of(&late, 1).submitted, of(&late, 2).submitted), (10, 0, 10));
@@ -83,7 +83,7 @@ fn ten_million_urls_are_ten_thousand_requests_and_twenty_days() {
     let forecast = forecast(outlook(vec![group(1, 10_000_000)]), &policy(), now());
     assert_eq!((forecast.requests, forecast.submitted, forecast.days.len()), (10_000, 10_000_000, 20));
     assert!(forecast.days.iter().all(|day| day.requests == 500 && day.urls == 500_000));
-    // All of a day goes at its start, as fast as calls may follow each other.
+    // The whole day's budget goes at its start, as fast as calls may follow each other.
     assert_eq!(forecast.last_at, Some(at("2026-12-11T16:00:00Z") + TimeDelta::milliseconds(499 * 100)));
 }
 
@@ -108,7 +108,7 @@ fn a_deadline_that_the_budget_cannot_meet_is_missed_and_one_that_is_too_near_is_
     let file = forecast.files.iter().find(|file| file.file_id == Some(1)).unwrap();
     assert_eq!(file.deadlines, [DeadlineForecast { deadline, urls: 50, missed: 20, cold: 30 }]);
     assert_eq!((forecast.missed, forecast.cold, forecast.submitted, forecast.beyond), (20, 30, 35, 0));
-    // What was missed leaves the next day to the others.
+    // What was missed leaves room for the others on the next day.
     assert_eq!(forecast.days.iter().map(|day| day.urls).collect::<Vec<_>>(), [30, 5]);
 }
 
@@ -152,7 +152,7 @@ fn a_queue_that_never_empties_is_cut_off_and_said() {
     assert!(forecast.ends_at > now() + TimeDelta::days(3_600));
 }
 
-/// One URL of the plain simulation.
+/// One URL of the row-by-row simulation.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     place: (Priority, bool, Option<Time>, i64),
@@ -160,9 +160,9 @@ struct Row {
     ready_at: Option<Time>,
 }
 
-/// What really happens when nothing goes wrong: the same decisions on rows, a step at a time, each wait slept through
-/// in pieces of a minute as the submitter looks again, and an account that counts for itself. By file the moments of
-/// its submissions, and by day requests and URLs.
+/// The reference: what really happens when nothing goes wrong. It makes the same decisions on rows, a step at a time,
+/// sleeps through each wait in pieces of a minute as the submitter would, and keeps its own account: the moments of
+/// submission by file, requests and URLs by day.
 struct Plain {
     policy: Policy,
     now: Time,
@@ -259,7 +259,7 @@ prop_compose! {
         Policy {
             requests_per_day,
             batch_urls_max,
-            // A reserve of all there is leaves nothing to what is not urgent.
+            // If everything were reserved, nothing would be left for ordinary URLs.
             reserve: reserve.min(requests_per_day - 1),
             linger: Duration::from_secs(linger),
             urls_per_day,
@@ -271,7 +271,7 @@ prop_compose! {
 }
 
 proptest! {
-    // Each steps through days of single rows.
+    // Each case steps through days of single rows.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
@@ -280,8 +280,7 @@ proptest! {
         unit in prop_oneof![Just(None), Just(Some(Unit::Requests)), Just(Some(Unit::Urls))], quota in 5_u64..300,
         spent in 0_u32..10,
     ) {
-        // A reserve of all there is leaves nothing to what is not urgent, for ever if the windows close before it is
-        // released.
+        // If everything were reserved and the windows closed before its release, ordinary URLs would wait for ever.
         let policy = Policy { reserve: policy.reserve.min(u32::try_from(quota).unwrap() - 1), ..policy };
         let groups: Vec<Group> =
             groups.into_iter().enumerate().map(|(n, group)| Group { order: n as i64 * 1_000, ..group }).collect();
@@ -308,7 +307,7 @@ proptest! {
             sent: BTreeMap::new(),
             days: BTreeMap::new(),
         };
-        // What was spent before stands in the account too, unless it is more than that has.
+        // What was spent before is in the account too, unless it exceeds it.
         if unit != Some(Unit::Urls) {
             plain.account.2.insert(today, u64::from(start.spent.requests).min(quota));
         }
@@ -327,7 +326,7 @@ proptest! {
             let sent = plain.sent.get(&id).cloned().unwrap_or_default();
             let of_file = groups.iter().filter(|group| group.file == id).map(|group| group.urls).sum::<u64>();
             prop_assert_eq!(file.urls, of_file);
-            // Exactly once: submitted, missed, or beyond.
+            // Each URL exactly once: submitted, missed, or beyond.
             prop_assert_eq!(file.submitted + file.missed() + file.beyond, of_file);
             prop_assert_eq!(file.submitted, sent.len() as u64);
             prop_assert_eq!((file.first_at, file.last_at), (sent.first().copied(), sent.last().copied()));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::ReasonKind;
 
-/// A service that refuses what is bad, and a queue in front of it.
+/// A service that refuses bad URLs, and a queue in front of it.
 struct World {
     bad_urls: HashSet<UrlId>,
     bad_hosts: HashSet<HostId>,
@@ -36,12 +36,12 @@ impl World {
         }
     }
 
-    /// One call: a test if there is one to make, else an ordinary batch. False when nothing is left.
+    /// Makes one call: a test if there is one to make, else an ordinary batch. False when nothing is left.
     fn call(&mut self, full: u32) -> bool {
         let suspected = self.cases.suspected();
         let ordinary: Vec<UrlId> = self.ordinary.iter().copied().filter(|url| !suspected.contains(url)).collect();
-        // Members that are not suspected do not travel along with another test: one that is bad after all would spoil
-        // that too.
+        // Members that are not suspected do not travel along with another test: a bad one among them would spoil that
+        // test too.
         let involved = |url: &UrlId| self.cases.open.iter().any(|case| case.members.iter().any(|one| one.url == *url));
         let others: Vec<UrlId> = ordinary.iter().copied().filter(|url| !involved(url)).collect();
         let mut riders = ordinary;
@@ -127,7 +127,8 @@ fn one_bad_url_among_a_thousand_is_found_within_eleven_extra_requests() {
         world.run(1000);
         assert_eq!(world.found_urls(), BTreeSet::from([bad]));
         assert_eq!(world.accepted.len(), 999);
-        // Beside the batch itself. What was left untested then goes in two or three batches, as one bad one was seen.
+        // Not counting the batch itself. What was left untested then goes in two or three batches, since one bad URL
+        // was seen.
         assert!(world.search <= 1 + 11, "{} calls for {bad}", world.search);
         assert!(world.calls <= world.search + 3, "{} calls for {bad}", world.calls);
     }
@@ -155,7 +156,7 @@ fn a_bad_domain_is_found_among_others_and_takes_only_its_own_urls() {
         world.run(1000);
         assert!(matches!(&world.found[..], [Found::Host { host, .. }] if host.0 == bad), "{:?}", world.found);
         assert_eq!(world.accepted.len(), 1000 - urls.iter().filter(|url| *url % 16 == bad).count());
-        // 16 domains take four tests and one that convicts; what is left untested goes in two batches at most.
+        // 16 domains take four tests and one that convicts; the untested rest goes in two batches at most.
         assert!(world.calls <= 1 + 5 + 2, "{} calls", world.calls);
     }
 }
@@ -174,7 +175,7 @@ fn domains_of_which_nothing_is_known_are_tried_before_good_ones() {
     let good = HashSet::from([HostId(1), HostId(3)]);
     assert_eq!(cases.refused(case(1, Blame::Host, &[(1, 1), (2, 2), (3, 3)]), &good), None);
     assert_eq!(cases.suspected(), HashSet::from([UrlId(2)]));
-    // If that is innocent, it was one of the others.
+    // If that one is innocent, it was one of the others.
     cases.accepted(&[(UrlId(2), HostId(2))]);
     assert_eq!(cases.suspected(), HashSet::from([UrlId(1), UrlId(3)]));
 }
@@ -222,7 +223,7 @@ fn the_more_is_bad_the_smaller_the_batches() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is bad: exactly that is found, all the rest is accepted, and nobody is convicted without proof.
+    /// Whichever are bad: exactly those are found, all the others are accepted, and nobody is convicted without proof.
     #[test]
     fn exactly_the_bad_ones_are_found(
         urls in 1_i64..600,
@@ -247,7 +248,7 @@ proptest! {
         prop_assert!(world.found_urls().is_subset(&bad));
     }
 
-    /// One bad URL of a batch costs no more tests than their number has binary digits, and one that convicts it.
+    /// One bad URL in a batch costs at most as many tests as their number has binary digits, plus one that convicts it.
     #[test]
     fn without_others_the_tests_are_as_many_as_binary_digits(urls in 2_i64..=1000, bad in 0_i64..1000) {
         let all: Vec<i64> = (0..urls).collect();
@@ -259,7 +260,7 @@ proptest! {
         prop_assert!(world.search <= 1 + digits + 1, "{} calls for {} URLs", world.search, urls);
     }
 
-    /// Several bad ones in one batch cost each a little more than one alone at most.
+    /// Each of several bad URLs in one batch costs at most a little more than one alone.
     #[test]
     fn every_bad_url_costs_its_own_search_only(bad in proptest::collection::btree_set(0_i64..1000, 1..6)) {
         let all: Vec<i64> = (0..1000).collect();

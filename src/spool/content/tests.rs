@@ -1,4 +1,4 @@
-//! Whole files, in every format.
+//! Tests of whole files, in every format.
 
 use std::sync::Arc;
 
