@@ -1,8 +1,8 @@
-//! The one place where clocks are read. Stages hold a [`Clock`] and hand the time on as a parameter.
+//! The only place where clocks are read. Stages hold a [`Clock`] and pass the time on as a parameter.
 //!
-//! All stages share what one `ServiceClock` has learned from the service's answers: [`Clock::reading`] is the
-//! service's time as far as it is known, and what budgets, deadlines and waits go by; [`Clock::now`] is its best
-//! guess; [`Clock::wall`] is this machine's clock alone, which is compared with times of files and of other processes.
+//! All stages share what one `ServiceClock` has learned from the service's answers. [`Clock::reading`] is the service's
+//! time as far as it is known, for budgets, deadlines and waits; [`Clock::now`] is its best guess; [`Clock::wall`] is
+//! this machine's clock alone, to compare with times of files and other processes.
 
 mod service;
 
@@ -16,39 +16,39 @@ use crate::model::{Reading, Time};
 
 pub use service::{Heard, Moment, ServiceClock};
 
-/// A clock: the system's, or one that stands where a test put it.
+/// A clock: the system's, or one that a test controls.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     standing: Option<Arc<Mutex<StoppedClocks>>>,
     service: Arc<Mutex<ServiceClock>>,
-    /// What the service's clock was ahead of this machine's when that was last logged.
+    /// The lead of the service's clock over this machine's when it was last logged.
     said: Arc<Mutex<TimeDelta>>,
 }
 
-/// How far this machine's clock is from the service's is logged anew when it has changed by so much.
+/// The lead of the service's clock is logged again when it has changed by this much.
 const DIFFERENCE_SAID: TimeDelta = TimeDelta::seconds(5);
 
-/// The clocks of a machine that only move when a test moves them.
+/// A machine's clocks that move only when a test moves them.
 #[derive(Debug)]
 struct StoppedClocks {
     moment: Moment,
-    /// Whether the wall clock is beyond doubt; if not, the service's answers have to prove it.
+    /// Whether the wall clock is certain; if not, the service's answers must prove it.
     certain: bool,
 }
 
 impl Clock {
-    /// The system's clocks; nothing is known of the service's time yet.
+    /// The system's clocks; nothing is known about the service's time yet.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// A clock that only moves by [`Clock::advance`], and is beyond doubt.
+    /// A certain clock that moves only by [`Clock::advance`].
     pub fn standing_at(now: Time) -> Self {
         Self::standing(now, true)
     }
 
-    /// The clocks of a machine whose wall clock shows `wall`, which may be wrong; they only move by [`Clock::advance`]
-    /// and [`Clock::set`]. Nothing is known of the service's time yet.
+    /// The clocks of a machine whose wall clock shows `wall`, which may be wrong. They move only by [`Clock::advance`]
+    /// and [`Clock::set`]. Nothing is known about the service's time yet.
     pub fn of_a_machine(wall: Time) -> Self {
         Self::standing(wall, false)
     }
@@ -62,13 +62,13 @@ impl Clock {
         }
     }
 
-    /// The same clocks in a process that has just started: what the one before had learned is gone.
+    /// The same clocks in a process that has just started and knows nothing of what the last one learned.
     pub fn after_a_restart(&self) -> Self {
         Self { standing: self.standing.clone(), service: Arc::default(), said: Arc::default() }
     }
 
-    /// The clock of a process beside the daemon, which was told by it what the service's clock is ahead of this
-    /// machine's, in milliseconds; nothing where that is not known.
+    /// The clock of a command. The daemon told it how far the service's clock is ahead of this machine's, in
+    /// milliseconds; none if unknown.
     pub fn told(ahead_ms: Option<i64>) -> Self {
         let clock = Self::system();
         if let Some(ahead_ms) = ahead_ms {
@@ -89,12 +89,12 @@ impl Clock {
         self.reading().now
     }
 
-    /// The earliest that it can be by every clock, for what is deleted by its age.
+    /// The earliest time by every clock, for what is deleted by its age.
     pub fn surely(&self) -> Time {
         self.reading().earliest.min(self.wall())
     }
 
-    /// What is known of the service's time.
+    /// What is known about the service's time.
     pub fn reading(&self) -> Reading {
         let certain = |standing: &Arc<Mutex<StoppedClocks>>| standing.lock().is_ok_and(|standing| standing.certain);
         if self.standing.as_ref().is_some_and(certain) {
@@ -103,7 +103,7 @@ impl Clock {
         self.service().reading(self.moment())
     }
 
-    /// Both clocks of this machine: to be taken before a call is sent, for [`Clock::heard`].
+    /// Both clocks of this machine, to be read before a call is sent, for [`Clock::heard`].
     pub fn moment(&self) -> Moment {
         match &self.standing {
             None => Moment { wall: Utc::now(), boot: boot_time() },
@@ -132,7 +132,7 @@ impl Clock {
         self.say_difference();
     }
 
-    /// Says by how much this machine's clock is wrong, when that has changed.
+    /// Logs how wrong this machine's clock is, when that has changed.
     fn say_difference(&self) {
         let reading = self.reading();
         let ahead = reading.now - self.wall();
@@ -144,7 +144,7 @@ impl Clock {
         }
     }
 
-    /// Lets time pass on standing clocks; the system's are left alone.
+    /// Moves a test's clocks on; leaves the system's alone.
     pub fn advance(&self, by: TimeDelta) {
         self.set(by);
         if let Some(standing) = &self.standing {
@@ -152,7 +152,7 @@ impl Clock {
         }
     }
 
-    /// Sets a standing wall clock ahead by so much, or back; the system's is left alone.
+    /// Sets a test's wall clock forward by this much, or back; leaves the system's alone.
     pub fn set(&self, by: TimeDelta) {
         if let Some(standing) = &self.standing {
             standing.lock().expect("no holder of the clock panics").moment.wall += by;
@@ -164,7 +164,7 @@ impl Clock {
     }
 }
 
-/// The time since boot, suspended time included; `/proc/uptime` may be hidden from a service.
+/// The time since boot, including suspended time; `/proc/uptime` may be hidden from a service.
 fn boot_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))

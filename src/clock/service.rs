@@ -1,13 +1,12 @@
-//! What is known of the service's time, from its answers. Pure: the two clocks of this machine come in as a
-//! [`Moment`].
+//! What is known about the service's time, from its answers. Pure: this machine's two clocks come in as a [`Moment`].
 //!
-//! An answer's `Date` was written between the sending and the receiving, and has whole seconds: so it bounds the
-//! service's time from both sides. Bounds are kept against the boot-time clock, which nobody sets; they are
-//! intersected with those of later answers and widened by the drift of that clock. An answer that contradicts what is
-//! known changes nothing until a second one agrees with it: a gateway's wrong `Date`, once, is only a word.
+//! The `Date` of an answer was written between sending and receiving, in whole seconds, so it bounds the service's time
+//! from both sides. Bounds are kept against the boot-time clock, which nobody sets. They are intersected with those of
+//! later answers, and widened by the drift of that clock. An answer that contradicts the bounds changes nothing until a
+//! second one agrees with it, because a gateway's `Date` may be wrong once.
 //!
-//! The result is an interval, not a point. What charges, expires or releases is decided at the end of it that can do
-//! no harm (DESIGN.md, "What may be believed"): [`Reading`].
+//! The result is an interval, not a point. Charging, expiring and releasing use the end of it that can do no harm
+//! (DESIGN.md, "What may be believed"): [`Reading`].
 
 use std::time::Duration;
 
@@ -15,37 +14,39 @@ use chrono::TimeDelta;
 
 use crate::model::{Reading, Time, from_millis, to_millis};
 
-/// The boot-time clock runs no faster or slower than this, in parts per million: the most by which the kernel slews it.
+/// The boot-time clock drifts by at most this, in parts per million: the most by which the kernel slews it.
 const DRIFT_PPM: i64 = 500;
 
-/// Two machines of the service differ by no more, in milliseconds: an answer's bounds are so much wider on both sides.
+/// Two machines of the service differ by at most this, in milliseconds; an answer's bounds are wider by it on both
+/// sides.
 const MACHINES_DIFFER_MS: i64 = 1_000;
 
-/// `Date` has whole seconds, in milliseconds.
+/// `Date` has whole seconds; in milliseconds.
 const DATE_STEP_MS: i64 = 1_000;
 
-/// The first answer after a start needs no second one if this machine's clock agrees with it to so much, in
+/// The first answer after a start needs no second one if it agrees with this machine's clock within this, in
 /// milliseconds.
 const WALL_AGREES_MS: i64 = 30_000;
 
-/// Where the service's answers bring no `Date`, so many of them make this machine's clock count.
+/// If the service's answers have no `Date`, this machine's clock counts after this many of them.
 const TIMELESS_ANSWERS: u32 = 3;
 
-/// Contradictions in a row, no two of which agree, until the service's `Date` is taken for noise and the bounds stay.
+/// After this many contradictions in a row, no two of which agree, the service's `Date` counts as noise and the bounds
+/// stay.
 const CONTRADICTIONS_MAX: u32 = 3;
 
-/// Bounds that are further apart than this are worth a free call before anything depends on them.
+/// If the bounds are further apart than this, a free call is worth making before anything depends on them.
 const WIDE: TimeDelta = TimeDelta::seconds(30);
 
-/// Nothing is known beyond this, when nothing is proved.
+/// How far the bounds are from the wall clock when nothing is proved.
 const FAR: TimeDelta = TimeDelta::days(36_500);
 
-/// What this machine's clocks say at one moment.
+/// The reading of this machine's clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The wall clock, which anybody may set.
     pub wall: Time,
-    /// The time since boot, suspended time included, which nobody sets.
+    /// The time since boot, including suspended time; nobody sets it.
     pub boot: Duration,
 }
 
@@ -54,7 +55,7 @@ impl Moment {
         i64::try_from(self.boot.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// What the wall clock is ahead of the boot-time clock, in milliseconds.
+    /// How far the wall clock is ahead of the boot-time clock, in milliseconds.
     fn wall_ahead(self) -> i64 {
         to_millis(self.wall) - self.boot_ms()
     }
@@ -63,22 +64,22 @@ impl Moment {
 /// What an answer taught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// Nothing new: it agrees, or it does not tell the time.
+    /// Nothing new: it agrees, or tells no time.
     Nothing,
-    /// The time is proved now.
+    /// The time is now proved.
     Proved,
-    /// The service's answers do not tell the time: this machine's clock counts.
+    /// The service's answers tell no time: this machine's clock counts.
     WallCounts,
-    /// It contradicts what is known, and changes nothing until a second answer agrees with it.
+    /// It contradicts the bounds, and changes nothing until a second answer agrees with it.
     Contradicts,
-    /// A second answer agrees with one that contradicted what was known: the service's time is another, by so much.
+    /// A second answer agrees with a contradiction: the service's time has changed by this much.
     Leapt(TimeDelta),
 }
 
-/// Bounds of what the service's clock is ahead of the boot-time clock, in milliseconds.
+/// Bounds of the lead of the service's clock over the boot-time clock, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bounds {
-    /// When they held, by the boot-time clock.
+    /// When they were valid, by the boot-time clock.
     at: i64,
     low: i64,
     high: i64,
@@ -104,7 +105,7 @@ impl Bounds {
         Self { at: boot_ms, low: self.low - drift, high: self.high + drift }
     }
 
-    /// What both allow; none if they contradict each other.
+    /// The intersection; none if they contradict each other.
     fn meet(self, other: Self) -> Option<Self> {
         let at = self.at.max(other.at);
         let (a, b) = (self.at(at), other.at(at));
@@ -117,21 +118,21 @@ impl Bounds {
     }
 }
 
-/// What is known of the service's time.
+/// What is known about the service's time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceClock {
     proved: Option<Bounds>,
-    /// An answer that contradicts what is known, or the first one if this machine's clock does not agree with it.
+    /// An answer that contradicts the bounds; or the first answer, if it disagrees with this machine's clock.
     word: Option<Bounds>,
     contradictions: u32,
     timeless: u32,
-    /// What the wall clock was ahead of the boot-time clock when an answer was heard last: if it leaps, the boot-time
-    /// clock may have stood still (a machine that was frozen), and the service is asked.
+    /// The lead of the wall clock over the boot-time clock at the last answer. If it leaps, the boot-time clock may
+    /// have stood still (a frozen machine), and the service is asked.
     wall_ahead: Option<i64>,
 }
 
 impl ServiceClock {
-    /// Takes an answer that is provably the service's, with its `Date`, if it has one.
+    /// Learns from an answer that is provably the service's, with its `Date`, if it has one.
     pub fn hear(&mut self, sent: Moment, received: Moment, date: Option<Time>) -> Heard {
         self.wall_ahead = Some(received.wall_ahead());
         let Some(date) = date else { return self.hear_no_time(received) };
@@ -153,7 +154,7 @@ impl ServiceClock {
         before.map_or(Heard::Proved, |before| Heard::Leapt(TimeDelta::milliseconds(taken.middle() - before.middle())))
     }
 
-    /// Takes the service's time from somebody who knows it: `there.wall` is that time, and nothing contradicts it yet.
+    /// Takes the service's time from another process: `there.wall` is that time, and nothing contradicts it yet.
     pub fn take(&mut self, there: Moment) {
         let (at, ahead) = (there.boot_ms(), there.wall_ahead());
         self.proved = Some(Bounds { at, low: ahead - MACHINES_DIFFER_MS, high: ahead + MACHINES_DIFFER_MS });
@@ -181,7 +182,7 @@ impl ServiceClock {
         let earliest = from_millis(moment.boot_ms() + bounds.low);
         let latest = from_millis(moment.boot_ms() + bounds.high);
         let unsettled = self.word.is_some() && self.contradictions < CONTRADICTIONS_MAX;
-        // Bounds of the wall clock are wide from the first on, and no answer will narrow them.
+        // The wall clock's bounds are always wide, and no answer will narrow them.
         let wide = latest - earliest > WIDE && self.timeless == 0;
         Reading {
             now: now.clamp(earliest, latest),

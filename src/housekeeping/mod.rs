@@ -1,12 +1,11 @@
-//! Housekeeping: what time and others' answers change, put in order by a stage with its own pace.
+//! Housekeeping: a stage with its own pace that puts in order what changes with time and by others' answers.
 //!
-//! Owns no table. It calls the verbs of those who do: URLs whose time has come are woken and those whose deadline has
-//! passed expire (`queue`), URLs of domains that may not be sent are parked and come back (`queue`), files with which
-//! nothing is left to do are finished and near deadlines told (`notify`), and what was kept long enough is forgotten
-//! (`queue`, `ledger`, `track`, the folders of `spool`).
+//! It owns no table and calls the owners' functions. It wakes URLs whose time has come and expires those whose deadline
+//! has passed (`queue`); parks URLs of blocked domains and brings them back (`queue`); finishes files and tells near
+//! deadlines (`notify`); and forgets what was kept long enough (`queue`, `ledger`, `track`, the folders of `spool`).
 //!
-//! Nothing depends on its being in time: a claim takes no URL whose deadline has passed, and none of a domain that may
-//! not be sent. Each step is one short transaction; a crash between two repeats nothing.
+//! Nothing depends on it being in time: a claim takes no URL whose deadline has passed, and none of a blocked domain.
+//! Each step is one short transaction; a crash between two steps repeats nothing.
 
 mod retention;
 mod worker;

@@ -1,5 +1,5 @@
-//! What is kept for how long: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions. A little
-//! is pruned at each step, so that nobody waits for it long.
+//! Removes what was kept long enough: inputs in `done/` and `rejected/`, URLs that have ended, and their submissions.
+//! Each step prunes a little, so that nobody waits for it long.
 
 use std::fs::{self, DirEntry, ReadDir};
 use std::io;
@@ -15,22 +15,22 @@ use crate::spool::{Folders, RECEIPT, REFUSED};
 use crate::store::{self, Store};
 use crate::{ledger, queue, track};
 
-/// The folders are looked through so often, and what was kept long enough is looked for.
+/// How often to look through the folders and the tables.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
 
-/// What a crash left of a receipt is removed when it is so old.
+/// The remains of a crash during the writing of a receipt are removed at this age.
 const REMAINS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
-/// Entries of a folder that one step looks at, so that no file waits for it.
+/// Most entries of a folder that one step looks at, so that no file waits for it.
 const ENTRIES_MAX: usize = 2_000;
 
-/// What is kept, and when it was last seen to.
+/// What is kept, and how far the pruning has come.
 #[derive(Debug)]
 pub(super) struct Retention {
     keep_files: Duration,
     keep_rows: TimeDelta,
     look_at: Option<Time>,
-    /// Folders that are still to be looked through; the first one has been begun.
+    /// Folders still to be looked through; the first one has been begun.
     folders: Vec<Walk>,
     /// Whether the last step left rows to prune.
     more_rows: bool,
@@ -54,8 +54,8 @@ impl Retention {
         }
     }
 
-    /// Prunes a little, if there is something. Says whether there may be more, or what is wrong with the folders.
-    /// Whoever has something urgent to write goes first.
+    /// Prunes a little, if there is anything to prune. Says whether there may be more, or what is wrong with the
+    /// folders. Lets urgent writers go first.
     pub(super) async fn step(
         &mut self,
         store: &Store,
@@ -111,8 +111,8 @@ impl Retention {
     }
 }
 
-/// Removes the input of a receipt that was last written before `before`; the input first, so that a crash leaves a
-/// receipt and not an input without one. True if it did.
+/// Removes the input of a receipt that was last written before `before`. Removes the input first, so that a crash
+/// leaves a receipt without an input and not the reverse. True if it removed something.
 fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
     let name = entry.file_name();
     if is_remains(entry) {
@@ -120,7 +120,7 @@ fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> io::Resul
         return Ok(false);
     }
     let Some(stored) = name.to_str().and_then(|name| name.strip_suffix(RECEIPT)) else { return Ok(false) };
-    // One that is gone by now was pruned by somebody else.
+    // Somebody else has removed it.
     let Ok(meta) = entry.metadata() else { return Ok(false) };
     if meta.modified()? >= before {
         return Ok(false);
@@ -134,7 +134,7 @@ fn prune_input(folder: &Path, entry: &DirEntry, before: SystemTime) -> io::Resul
     Ok(true)
 }
 
-/// Whether a crash left it while a receipt was written.
+/// Whether a crash during the writing of a receipt left it.
 fn is_remains(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let is_copy = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".tmp"));

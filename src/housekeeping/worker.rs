@@ -1,4 +1,4 @@
-//! The stage: one chore at a time, what others wait for first.
+//! The stage: one chore at a time, first those for which others wait.
 
 use std::io;
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::status::Board;
 use crate::{ledger, notify, queue, store, words};
 
-/// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
+/// The longest wait before the database is looked at again, because commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// No wait is shorter: nothing spins.
+/// The shortest wait, so that nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(20);
 
-/// What was kept long enough is pruned a little so often, until nothing is left of it.
+/// How often a little is pruned while there is something to prune.
 const PRUNE_AGAIN: Duration = Duration::from_millis(250);
 
-/// A deadline is near when it is no further away than this ...
+/// A deadline is near when it is at most this far away ...
 const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
 
-/// ... which is looked at so often.
+/// ... and this is checked this often.
 const TELL_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Something; there may be more to do at once.
+    /// Something was done; there may be more to do at once.
     Done,
-    /// Nothing, and nothing is due before.
+    /// Nothing was done.
     Waiting {
         /// When to look again, by the service's time.
         until: Option<Time>,
-        /// Whether a little more is to be pruned soon.
+        /// Whether to prune a little more soon.
         prunes: bool,
     },
 }
@@ -51,7 +51,7 @@ pub struct Housekeeping {
     folders: Folders,
     board: Board,
     retention: Retention,
-    /// When a little is pruned next.
+    /// When to prune a little next.
     prune_at: Instant,
     /// What keeps it from removing files.
     problem: Option<SpoolProblem>,
@@ -87,7 +87,7 @@ impl Stage for Housekeeping {
 }
 
 impl Housekeeping {
-    /// The stage over the queue and these folders.
+    /// The stage, for the queue and these folders.
     pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
         let retention = Retention::new(&tools.settings.config);
         Self { tools, folders, board, retention, prune_at: Instant::now(), problem: None, tell_at: None }
@@ -97,7 +97,7 @@ impl Housekeeping {
     ///
     /// # Errors
     ///
-    /// What the database says; the chore is found again.
+    /// The database failed; the chore is found again.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.tools.clock.now();
         if self.tell_at.is_none_or(|at| at <= now) {
@@ -115,12 +115,12 @@ impl Housekeeping {
             return Ok(Step::Done);
         }
         let prunes = self.prune().await?;
-        // What only seems due is no reason to look again: until the time is proved nothing comes of it.
+        // What only seems due is no reason to look again, because nothing happens until the time is proved.
         let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
         Ok(Step::Waiting { until: due, prunes })
     }
 
-    /// Says of files that their deadline is near while they are not sent yet.
+    /// Tells once for each file that its deadline is near while URLs are still pending.
     async fn tell_deadlines(&mut self, now: Time) -> store::Result<()> {
         let mut tx = self.tools.store.write().await?;
         notify::near_deadlines_tx(&mut tx, now + DEADLINE_NEAR, now).await?;
@@ -129,7 +129,7 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Wakes URLs whose time has surely come, and expires those whose deadline has surely passed.
+    /// Wakes URLs whose time has certainly come, and expires those whose deadline has certainly passed.
     async fn pass_time(&self, now: Time) -> store::Result<()> {
         let mut tx = self.tools.store.write().await?;
         let tidied = queue::tidy_tx(&mut tx, now).await?;
@@ -143,7 +143,7 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Says of files with which nothing is left to do that they are finished. False if there are none.
+    /// Finishes files for which everything is done. False if there are none.
     async fn finish_files(&self, now: Time) -> store::Result<bool> {
         let store = &self.tools.store;
         let is_tracked =
@@ -157,7 +157,7 @@ impl Housekeeping {
         Ok(true)
     }
 
-    /// What may not be sent is put aside, and what may again is put back. False if there is nothing of it.
+    /// Parks URLs that may not be sent, and brings back those that may again. False if there are none.
     async fn park(&self, ready: &Ready) -> store::Result<bool> {
         if ready.blocked == 0 && !ready.unparkable {
             return Ok(false);
@@ -169,7 +169,7 @@ impl Housekeeping {
         Ok(true)
     }
 
-    /// Prunes a little, if it is time. True if there may be more.
+    /// Prunes a little when it is time. True if there may be more.
     async fn prune(&mut self) -> store::Result<bool> {
         if self.prune_at > Instant::now() {
             return Ok(self.prune_at <= Instant::now() + PRUNE_AGAIN);
@@ -184,7 +184,8 @@ impl Housekeeping {
         Ok(has_more)
     }
 
-    /// Puts what keeps it from removing files, or that nothing does, into the log and on the board, once.
+    /// Reports the problem that keeps it from removing files, or that there is none any more, once: in the log and on
+    /// the board.
     async fn say(&mut self, error: Option<io::Error>) -> store::Result<()> {
         let problem = error.map(|error| SpoolProblem::NotRemoved { said: error.to_string() });
         if self.problem == problem {

@@ -1,34 +1,34 @@
-//! Which names a page answers to: pure. A page of another site in the operator's browser reaches this port under that
-//! site's name (DNS rebinding), and would read what is served; so each page answers to the names alone that mean this
-//! server.
+//! Decides under which names a page may be requested; pure. A page of another site, open in the operator's browser, can
+//! reach this port under that site's name (DNS rebinding) and would read what is served. So each page answers only to
+//! names that mean this server.
 
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use hyper::header::HOST;
 
-/// What a page tells.
+/// What a page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tells {
-    /// Files and labels.
+    /// Names of files, and labels.
     Names,
-    /// Numbers and states alone.
+    /// Only numbers and states.
     Numbers,
 }
 
-/// Which names are this server's.
+/// The names of this server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Door<'a> {
-    /// Where it listens.
+    /// The address on which it listens.
     pub(super) listen: IpAddr,
-    /// The address that the client reached.
+    /// The address on which the client reached it.
     pub(super) local: Option<IpAddr>,
     /// `[http] hosts`.
     pub(super) hosts: &'a [String],
 }
 
-/// Why a request is refused, with what to do; nothing if it is answered. `authority` is the name in the request's own
-/// target, where it has one.
+/// Why a request is refused, with what to do; none if it is answered. `authority` is the name in the request's own
+/// target, if there is one.
 pub(super) fn refusal(
     tells: Tells,
     headers: &HeaderMap,
@@ -41,7 +41,7 @@ pub(super) fn refusal(
         return Some("this request has several Host headers\n");
     }
     if host.is_none() && authority.is_none() {
-        // Old probes send none, and browsers always do.
+        // Old probes send none; browsers always do.
         let why = "this request has no Host; this page answers to known ones alone ([http] hosts)\n";
         return (tells == Tells::Names).then_some(why);
     }
@@ -66,7 +66,7 @@ fn is_known(tells: Tells, host: &str, door: &Door<'_>) -> bool {
     name == "localhost" || door.hosts.iter().any(|known| plain(known) == name)
 }
 
-/// The name alone; none if what follows it is no port.
+/// The name without a port; none if what follows it is not a port.
 fn without_port(host: &str) -> Option<&str> {
     let (name, rest) = match host.strip_prefix('[') {
         Some(rest) => {
@@ -80,7 +80,7 @@ fn without_port(host: &str) -> Option<&str> {
     (is_port && !name.is_empty()).then_some(name)
 }
 
-/// The address, if the name is one as it stands; `[::1]` with its brackets.
+/// The address, if the name is an address; `[::1]` with its brackets.
 fn literal(name: &str) -> Option<IpAddr> {
     let ip: IpAddr = match name.strip_prefix('[') {
         Some(rest) => IpAddr::V6(rest.strip_suffix(']')?.parse().ok()?),

@@ -1,4 +1,4 @@
-//! What is handed out: every page is made anew at most once a second, by whoever asks first; the others wait for it.
+//! Hands out pages. Each page is made at most once a second, by the first who asks; the others wait for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use crate::store::{self, Store, wal_of};
 use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
 
-/// How long a page is good.
+/// How long a page is used.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A database that does not answer in this time cannot be read.
+/// If the database does not answer within this time, it counts as unreadable.
 const READ_MAX: Duration = Duration::from_secs(2);
 
 /// Files in the report of `/status`, as many as `prefetchd status` shows.
@@ -31,7 +31,7 @@ const FILES: u32 = 10;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// The text format of Prometheus, by its version.
+/// The media type of Prometheus's text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// An answer.
@@ -48,7 +48,7 @@ impl Served {
         Self { status, kind: TEXT, body: body.into() }
     }
 
-    /// The page of a check: well, or a line for each thing that is not.
+    /// The page of a check: the word for "well", or one line for each problem.
     fn check(well: &'static str, ails: &[String]) -> Self {
         if ails.is_empty() {
             return Self::text(StatusCode::OK, well);
@@ -83,7 +83,7 @@ impl Desk {
         Self { store, live, heartbeat, started: clock.now(), clock, made: Mutex::new(None) }
     }
 
-    /// What is in force.
+    /// The settings in force.
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.live.borrow())
     }
@@ -97,7 +97,7 @@ impl Desk {
         Served::check("ok\n", &standing_still(&self.heartbeat.late()))
     }
 
-    /// The pages, not older than a second.
+    /// The pages, at most a second old.
     pub(super) async fn pages(&self) -> Arc<Pages> {
         let mut made = self.made.lock().await;
         if let Some((_, pages)) = made.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
@@ -145,7 +145,7 @@ impl Desk {
         }
     }
 
-    /// What the database says: numbers, and the report as JSON.
+    /// The database failed.
     async fn read(&self, config: &Config, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
         let pool = self.store.read();
         let standing = ledger::standing(&mut pool.acquire().await?, Lane::Prefetch, now).await?;

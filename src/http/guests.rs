@@ -1,19 +1,19 @@
-//! Who is connected, and who goes when somebody comes and there is no room: pure. What only holds a connection open
-//! has to make room for whoever asks something, nobody may take all of it, and this machine's own probes have room
-//! that others cannot take.
+//! Decides who may stay connected when somebody comes and there is no room; pure. A connection that has sent no request
+//! makes room for a newcomer, no machine may take all the room, and this machine's own probes have room that others
+//! cannot take.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Connections of other machines at a time, of one of them, and of this machine.
+/// Most connections at a time: of all other machines, of one of them, and of this machine.
 const OTHERS_MAX: usize = 32;
 const PEER_MAX: usize = 8;
 const OWN_MAX: usize = 32;
 
-/// Connections at a time, those that are being dropped included; more wait in the system's queue.
+/// Most connections at a time, including those being dropped; more wait in the system's queue.
 pub(super) const ALL_MAX: usize = OTHERS_MAX + OWN_MAX + 16;
 
-/// One whose request was read is let finish for so long.
+/// A connection whose request was read gets this long to finish.
 const FINISH: Duration = Duration::from_secs(2);
 
 /// A connection.
@@ -25,18 +25,18 @@ pub(super) struct Guest {
     pub(super) asked: bool,
 }
 
-/// What is done about a newcomer.
+/// What to do with a newcomer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
-    /// It is let in.
+    /// Let it in.
     Free,
-    /// It is let in, and the one at this place goes.
+    /// Let it in and drop the connection at this place.
     For(usize),
-    /// It is turned away: all the others are being served.
+    /// Turn it away, because all the others are being served.
     None,
 }
 
-/// Whether there is room for somebody from `peer`, among guests in the order in which they came.
+/// Decides about a newcomer from `peer`, among guests in the order in which they came.
 pub(super) fn room(guests: &[Guest], peer: IpAddr, now: Instant) -> Room {
     let is_own = |ip: IpAddr| ip.to_canonical().is_loopback();
     let same_kind = |guest: &&Guest| is_own(guest.peer) == is_own(peer);
@@ -55,7 +55,7 @@ pub(super) fn room(guests: &[Guest], peer: IpAddr, now: Instant) -> Room {
     }
 }
 
-/// The oldest of them that has not asked anything, or has had its time.
+/// The oldest of them that has sent no request or has had its time.
 fn oldest(guests: &[Guest], is_one: impl Fn(&Guest) -> bool, now: Instant) -> Room {
     let goes = |guest: &Guest| is_one(guest) && (!guest.asked || now.saturating_duration_since(guest.since) > FINISH);
     guests.iter().position(goes).map_or(Room::None, Room::For)

@@ -1,11 +1,11 @@
-//! When the daemon is well and when it is ready: pure, in the words that are answered.
+//! Decides when the daemon is healthy and when it is ready; pure, in the words of the answer.
 
 use crate::schedule::Standing;
 use crate::stage::Late;
 use crate::telemetry::one_line;
 use crate::words;
 
-/// A line for each stage that hangs.
+/// One line for each stage that hangs.
 pub(super) fn standing_still(late: &[Late]) -> Vec<String> {
     let line =
         |late: &Late| format!("the {} has not moved for {} s; restart the daemon", late.name, late.idle.as_secs());

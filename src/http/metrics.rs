@@ -1,5 +1,5 @@
-//! The page of metrics: what the database says as gauges, what was counted since the start as counters. No label has a
-//! value from outside: hosts, files, labels and words of the service stay in the database.
+//! The page of metrics: numbers from the database as gauges, counts since the start as counters. No label has a value
+//! from outside: hosts, files, labels and words of the service stay in the database.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Seen {
     pub(super) spent: Spent,
     pub(super) standing: Standing,
     pub(super) last_accepted: Option<Time>,
-    /// URLs on their way, and how many of them the service's queue takes, where that is known.
+    /// URLs in flight, and how many the service's queue takes, if known.
     pub(super) flight: (u32, Option<u32>),
     pub(super) concerns: Concerns,
     /// URLs whose deadline will be missed, and those that may not be warm by theirs, if nothing goes wrong.
@@ -29,11 +29,11 @@ pub(super) struct Seen {
     pub(super) warm: Option<WarmTime>,
 }
 
-/// What is known without it.
+/// What is known without the database.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) now: Time,
-    /// Whether the service's time is proved, and what its clock is ahead of this machine's, in seconds.
+    /// Whether the service's time is proved, and how far its clock is ahead of this machine's, in seconds.
     pub(super) time: (bool, f64),
     pub(super) started: Time,
     pub(super) policy: &'a Policy,
@@ -44,8 +44,8 @@ pub(super) struct Facts<'a> {
     pub(super) idle: Vec<(Name, Duration)>,
 }
 
-/// The page, in the text format of Prometheus. Where the database could not be read, what it would say is left out,
-/// and one metric says so.
+/// The page in Prometheus's text format. If the database could not be read, its numbers are left out, and one metric
+/// says so.
 pub(super) fn page(facts: &Facts<'_>, seen: Option<&Seen>) -> String {
     let sheet = Sheet::default();
     process(&sheet, facts, seen.is_some());
@@ -156,7 +156,7 @@ fn budget(sheet: &Sheet, spent: &Spent, left: Left, facts: &Facts<'_>) {
     sheet.flag("prefetchd_budget_unsure", help, spent.unsure);
 }
 
-/// The service's word on the day, once it has been asked.
+/// The service's word on the day, once it was asked.
 fn quota(sheet: &Sheet, observed: Option<&Observation>, unit: Option<Unit>) {
     let help = "1, with what the service's quota counts, as far as it is known.";
     let word = unit.map_or("unknown", Unit::word);

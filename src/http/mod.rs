@@ -1,11 +1,11 @@
-//! Metrics and health over HTTP, for whoever watches: `/metrics`, `/healthz`, `/readyz`, `/status`. Off unless `[http]
-//! listen` says where.
+//! Metrics and health over HTTP, for monitoring: `/metrics`, `/healthz`, `/readyz`, `/status`. Off unless `[http]
+//! listen` is set.
 //!
-//! Beside the pipeline: nothing here changes anything but the note on the board that says why nobody can be served.
-//! What is answered is read through connections that only read, at most once a second for all who ask (`desk`), so
-//! that scraping cannot load the database; `metrics` puts it on a page. Clients are not trusted (`server`): so many
-//! connections at a time (`guests`), so long for a request and for all of it, so many bytes of it, no body is read,
-//! and a page answers to its own names alone (`access`).
+//! It stands beside the pipeline and changes nothing, except the note on the board that says why it cannot serve. Pages
+//! are read through read-only connections, at most once a second for all who ask (`desk`), so that scraping cannot load
+//! the database; `metrics` formats one of them. Clients are not trusted (`server`): the number of connections is
+//! bounded (`guests`), as is the time for a request and for the whole connection, and the size of a request; no body is
+//! read, and a page answers only to its own names (`access`).
 
 mod access;
 mod desk;

@@ -28,10 +28,10 @@ use crate::stage::{Heartbeat, Live};
 use crate::status::Board;
 use crate::store::Store;
 
-/// How long a client may take for the head of its request ...
+/// Longest time for the head of a request ...
 const HEAD_MAX: Duration = Duration::from_secs(2);
 
-/// ... and for everything, the answer taken included.
+/// ... and for everything, including the reading of the answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(10);
 
 /// Longest head of a request, in bytes.
@@ -40,7 +40,7 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// How long an address that cannot be had is waited for before it is tried again.
 const LISTEN_RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(60) };
 
-/// The pause after a connection that could not be taken, as when the process has too many files open.
+/// The pause after a failure to accept a connection, as when the process has too many open files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 
 /// The stage that serves.
@@ -52,7 +52,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server at `listen` that tells what `store` knows.
+    /// A server on `listen` that shows what is in `store`.
     pub fn new(
         listen: SocketAddr,
         store: Arc<Store>,
@@ -64,7 +64,7 @@ impl Server {
         Self { listen, desk: Arc::new(Desk::new(store, clock, live, heartbeat)), board }
     }
 
-    /// Serves until `shutdown`. An address that somebody else has stops nobody's main job: it is said, and tried again.
+    /// Serves until `shutdown`. If the address is taken, it warns and retries; nothing else waits for it.
     pub async fn run(self, shutdown: CancellationToken) {
         let Some((listener, was_told)) = self.listen(&shutdown).await else { return };
         let mut guests = Guests::default();
@@ -84,8 +84,8 @@ impl Server {
         guests.tasks.shutdown().await;
     }
 
-    /// Listens, as soon as that is possible; says too whether the board says that it was not. None if the daemon stops
-    /// before.
+    /// Listens as soon as possible. Also returns whether the board says that it could not. None if the daemon stops
+    /// first.
     async fn listen(&self, shutdown: &CancellationToken) -> Option<(TcpListener, bool)> {
         let mut failures = 0;
         let mut told = None;
@@ -115,7 +115,7 @@ impl Server {
     }
 }
 
-/// Takes the problem off the board as soon as the database can be written; who asks is served meanwhile.
+/// Removes the problem from the board as soon as the database can be written; requests are served meanwhile.
 async fn take_back(board: Board) {
     while board.http_problem(None).await.is_err() {
         tokio::time::sleep(LISTEN_RETRY.max).await;
@@ -130,7 +130,7 @@ struct Guests {
 }
 
 impl Guests {
-    /// Lets somebody in, if there is room or can be made.
+    /// Accepts a connection, if there is room or room can be made.
     fn take(&mut self, stream: TcpStream, peer: IpAddr, listen: IpAddr, desk: &Arc<Desk>) {
         let now = Instant::now();
         let guests = self.here.iter().map(|(_, guest, asked)| Guest { asked: asked.load(Ordering::Relaxed), ..*guest });
@@ -155,7 +155,7 @@ impl Guests {
     }
 }
 
-/// What a connection's answer depends on.
+/// What the answer to a connection depends on.
 #[derive(Debug, Clone)]
 struct Visit {
     desk: Arc<Desk>,
@@ -165,7 +165,7 @@ struct Visit {
     local: Option<IpAddr>,
 }
 
-/// One request, then the connection is closed.
+/// Serves one request, then closes the connection.
 async fn serve(stream: TcpStream, visit: Visit) {
     let service = service_fn(move |request: Request<Incoming>| {
         let visit = visit.clone();
@@ -181,7 +181,7 @@ async fn serve(stream: TcpStream, visit: Visit) {
         .max_buf_size(2 * HEAD_BYTES_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // What goes wrong here is the client's affair.
+    // An error here concerns only the client.
     let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
 }
 

@@ -1,11 +1,10 @@
-//! Faults of the whole account: words that the service's client gives, that the scheduler pauses by, and that metrics
-//! show.
+//! Faults of the whole account. The service's client reports them, the scheduler pauses because of them, and metrics
+//! show them.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// Faults of the whole account, which no other batch would fare better with. The word of each is stored and never
-/// changes its meaning.
+/// A fault of the whole account: another batch would fare no better. Its word is stored and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, Serialize, Deserialize)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -27,13 +26,13 @@ pub enum AccountFault {
 }
 
 impl AccountFault {
-    /// Whether another key may fare better with the same account. Not where a right is missing: that is granted to the
-    /// key.
+    /// Whether another key of the same account may help. Not if a permission is missing: that is granted to the
+    /// account's user, not to the key.
     pub fn is_of_the_key(self) -> bool {
         matches!(self, Self::UnknownKey | Self::WrongSecret | Self::BadToken | Self::NoKey)
     }
 
-    /// Its word, as it is stored and stands in metrics.
+    /// Its word in tables and metrics.
     pub fn word(self) -> &'static str {
         self.into()
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike as
 
 use super::Time;
 
-/// A time of day without an offset, such as `20:00`; it is meant at the offset of `day_starts`.
+/// A time of day without an offset, such as `20:00`; it uses the offset of `day_starts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay(pub NaiveTime);
 
@@ -36,7 +36,7 @@ pub struct DayStart {
 }
 
 impl DayStart {
-    /// The offset at which times without one are meant.
+    /// The offset for times that are written without one.
     pub fn offset(self) -> FixedOffset {
         self.offset
     }
@@ -46,7 +46,7 @@ impl DayStart {
         now.with_timezone(&self.offset)
     }
 
-    /// The first moment at or after `now` at which it is `at` o'clock there.
+    /// The first moment, at or after `now`, when it is `at` there.
     pub fn next(self, at: TimeOfDay, now: Time) -> Time {
         let today = self.at(self.local(now).date_naive(), at.0);
         if today >= now { today } else { today + TimeDelta::days(1) }
@@ -69,7 +69,7 @@ impl FromStr for DayStart {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("`{text}` is no start of a day (HH:MM±HH:MM, e.g. \"00:00+08:00\")");
         let (time, offset) = text.split_at_checked(text.rfind(['+', '-']).unwrap_or(0)).ok_or_else(wrong)?;
-        // Seconds are for tests, which wait for the reset: no account's day starts in the middle of a minute.
+        // Seconds are for tests, which wait for the reset; no account's day starts in the middle of a minute.
         let time = NaiveTime::parse_from_str(time, "%H:%M").or_else(|_| NaiveTime::parse_from_str(time, "%H:%M:%S"));
         Ok(Self { time: time.map_err(|_| wrong())?, offset: FixedOffset::from_str(offset).map_err(|_| wrong())? })
     }
@@ -102,16 +102,16 @@ impl BudgetDay {
         Self::on(date.unwrap_or_default(), starts)
     }
 
-    /// The day that `now` belongs to when `last` is the latest day on the books that has begun. A day on the books
-    /// lasts until the first start of a day that is at least 24 hours after its own start and has a later name: so a
-    /// `day_starts` that is changed holds from there on, days never overlap, and no change opens a second budget.
+    /// The day that `now` belongs to, if `last` is the latest stored day that has begun. A stored day lasts until the
+    /// first start of a day, by `starts`, that is at least 24 hours after its own start and has a later name. So a
+    /// changed `day_starts` takes effect then, days never overlap, and no change opens a second budget.
     pub fn after(last: Option<Self>, now: Time, starts: DayStart) -> Self {
         let Some(last) = last else { return Self::of(now, starts) };
         let last = last.under(starts);
         if now < last.ends_at { last } else { Self::of(now, starts) }
     }
 
-    /// The same day with its end, as `starts` says it.
+    /// The same day, with the end that `starts` gives it.
     pub fn under(self, starts: DayStart) -> Self {
         let full = self.starts_at + TimeDelta::days(1);
         let mut next = Self::of(full, starts);
@@ -121,7 +121,7 @@ impl BudgetDay {
         Self { ends_at: next.starts_at, ..self }
     }
 
-    /// Whether it lasts longer than others, since `day_starts` was changed.
+    /// Whether it is longer than usual, because `day_starts` was changed.
     pub fn is_long(self) -> bool {
         self.ends_at - self.starts_at > TimeDelta::days(1)
     }
@@ -195,7 +195,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is configured when, no two budgets begin within 24 hours, and what is configured holds soon.
+        /// Whatever is configured when: no two budgets begin within 24 hours, and the configured time takes effect
+        /// soon.
         #[test]
         fn no_history_of_changes_opens_a_second_budget(
             steps in prop::collection::vec((0_i64..200_000, 0_u32..24, -12_i32..=14, any::<bool>()), 1..60),

@@ -1,4 +1,4 @@
-//! Row numbers, each with a type of its own.
+//! Row numbers, each kind with a type of its own.
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -19,7 +19,7 @@ id!(
     FileId
 );
 id!(
-    /// A URL of the queue; grows in order of arrival.
+    /// A URL of the queue; numbers grow in order of arrival.
     UrlId
 );
 id!(
@@ -27,10 +27,10 @@ id!(
     HostId
 );
 id!(
-    /// What an operator asked for.
+    /// An operator's order.
     OrderId
 );
 id!(
-    /// One call of `PreloadVodObjectCaches` in the account book.
+    /// A call of `PreloadVodObjectCaches` in the ledger.
     SubmissionId
 );

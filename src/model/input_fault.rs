@@ -1,56 +1,55 @@
-//! Why an input as a whole is refused, and what may be odd about one that is taken. The sentences are in
-//! [`crate::words`].
+//! Why a whole input is refused, and warnings about one that is accepted. The sentences are in [`crate::words`].
 
 use strum::{EnumString, IntoStaticStr};
 
 use super::line_fault::{Fault, shown};
 
-/// Why a directive, or a key of the command line, cannot be.
+/// Why a directive, or a key of the command line, is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyFault {
-    /// No `key = value`.
+    /// It has no `key = value`.
     NoPair(String),
-    /// A key that there is not.
+    /// An unknown key.
     Unknown(String),
-    /// A value that the key cannot have.
+    /// A value that the key does not accept.
     Value {
         /// The key.
         key: &'static str,
-        /// What it was given.
+        /// The value.
         value: String,
     },
 }
 
 impl KeyFault {
-    /// A value that the key cannot have.
+    /// A value that the key does not accept.
     pub(crate) fn value(key: &'static str, value: &str) -> Self {
         Self::Value { key, value: shown(value) }
     }
 }
 
-/// Why an input is refused as a whole. The word of each is stored and never changes its meaning.
+/// Why a whole input is refused. Its word is stored and never changes its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum InputFault {
-    /// It has no line at all, or only comments and blank ones.
+    /// It has no lines, or only comments and blank ones.
     Empty,
     /// None of its lines is a URL.
     NoUrls {
         /// How many there are.
         lines: u64,
-        /// The first of them, with its number, where it is known.
+        /// The first of them, with its number, if known.
         first: Option<(u64, Fault)>,
     },
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     Binary,
     /// An archive of several files.
     Archive(&'static str),
-    /// A workbook of Excel.
+    /// An Excel workbook.
     Workbook,
     /// A document: PDF, RTF, Word.
     Document(&'static str),
-    /// Packed with something that is not read.
+    /// Packed in a format that is not supported.
     Packed(&'static str),
     /// A sitemap, or other XML.
     Xml,
@@ -58,67 +57,67 @@ pub enum InputFault {
     Html,
     /// A playlist.
     Playlist,
-    /// An array of JSON.
+    /// A JSON array.
     JsonArray,
-    /// Objects of JSON in a file that is not called `.jsonl`.
+    /// JSON objects in a file whose name does not end in `.jsonl`.
     JsonObjects,
-    /// Bytes at its head that are no UTF-8, where GB18030 is ruled out.
+    /// Bytes at its head that are not UTF-8, where GB18030 is ruled out.
     NotUtf8 {
         /// The line.
         line: u64,
     },
     /// A bad directive.
     Directive {
-        /// Its line; 0 for what `prefetchd add` was given.
+        /// Its line; 0 for an option of `prefetchd add`.
         line: u64,
         /// What is wrong with it.
         fault: KeyFault,
     },
-    /// The header of a CSV file whose quotes do not match, or that is too long.
+    /// A CSV header whose quotes do not match, or which is too long.
     CsvHeader,
-    /// A header without the column `url`.
+    /// A header without a column `url`.
     NoUrlColumn {
         /// The header.
         header: String,
     },
-    /// A header with two columns for the URL.
+    /// A header with two columns for URLs.
     TwoUrlColumns {
         /// The header.
         header: String,
     },
-    /// Packed data that breaks off or is not what its checksum says.
+    /// Packed data that breaks off or does not match its checksum.
     Damaged {
-        /// What it is packed with.
+        /// How it is packed.
         packing: &'static str,
         /// The last whole line before the damage.
         line: u64,
-        /// What the unpacking says.
+        /// The unpacker's message.
         why: String,
     },
-    /// zstd with a window that is larger than may be held in memory.
+    /// A zstd window larger than memory allows.
     Window {
-        /// Its size in MiB, where it is known.
+        /// Its size in MiB, if known.
         mib: Option<u64>,
     },
     /// It unpacks to too much.
     Bomb {
-        /// How many times its own size is the most.
+        /// The most, as a multiple of the file's own size.
         fold: u64,
     },
-    /// Larger than a file may be.
+    /// Larger than allowed.
     TooLarge {
-        /// Its bytes.
+        /// Its size in bytes.
         bytes: u64,
-        /// The most.
+        /// The largest size allowed, in bytes.
         bytes_max: u64,
     },
     /// The daemon may not read it.
     Forbidden,
     /// It vanished before it was read.
     Vanished,
-    /// No regular file.
+    /// Not a regular file.
     NotRegular,
-    /// Named like a receipt or a report of ours.
+    /// Its name is that of a receipt or report of prefetchd.
     OwnReceipt,
     /// The daemon died more than once while it read this file.
     Deadly,
@@ -135,40 +134,40 @@ impl InputFault {
         Self::NoUrlColumn { header: shown(header) }
     }
 
-    /// A header with several.
+    /// A header with several columns for URLs.
     pub(crate) fn two_url_columns(header: &str) -> Self {
         Self::TwoUrlColumns { header: shown(header) }
     }
 }
 
-/// What is odd about an input that was taken. The word of each is stored and never changes its meaning.
+/// A warning about an input that was accepted. Its word is stored and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {
-    /// The deadline was over when the line was read.
+    /// The deadline had passed when the line was read.
     DeadlineOver,
     /// `not_before` is after the deadline.
     NeverReady,
     /// A comment that looks like a directive.
     LooksLikeDirective,
-    /// A column or a key that means nothing here.
+    /// An unknown column or key.
     ColumnIgnored,
-    /// A column or a key that is one letter off.
+    /// A column or key that is one letter off a known one.
     ColumnNear,
-    /// The columns of a CSV file are not separated by commas.
+    /// The columns of a CSV file are separated by something other than commas.
     Separator,
-    /// Blanks inside a file's name were encoded.
+    /// Blanks in a file name were encoded.
     BlankEncoded,
     /// A media fragment was dropped.
     FragmentDropped,
     /// The file was read as GB18030.
     Gb18030,
-    /// Something that is no gzip follows the packed data.
+    /// Something that is not gzip follows the packed data.
     Trailing,
-    /// A host that is not among the account's domains, or not online.
+    /// A host that is not among the account's domains or not online.
     ForeignHost,
-    /// The file was cut or overwritten after it had been read, and was read from its start again.
+    /// The file was cut or overwritten after it had been read, and was read again from its start.
     Replaced,
 }
 
@@ -178,22 +177,22 @@ impl Warning {
         self.into()
     }
 
-    /// The warning with this word; none for one that this program does not know.
+    /// The warning with this word; none if it is unknown to this version.
     pub fn of_code(code: &str) -> Option<Self> {
         code.parse().ok()
     }
 }
 
-/// A warning with where it first was and how often.
+/// A warning, with where it first applied and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warned {
-    /// What is odd.
+    /// The kind of warning.
     pub warning: Warning,
-    /// The first line of which it is true; 0 where it is true of the file.
+    /// The first line it applies to; 0 if it applies to the file.
     pub line: u64,
-    /// Of how many lines it is true.
+    /// How many lines it applies to.
     pub lines: u64,
-    /// The piece of the line that shows it; empty where there is none.
+    /// The piece of the line that shows it; empty if there is none.
     pub found: String,
 }
 

@@ -1,18 +1,18 @@
-//! What a line, or the head of its file, asks for.
+//! The keys of a line or a file: what its writer asks for.
 
 use super::{Priority, Time};
 
-/// What the user asked of a URL.
+/// What the writer asks for a URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Keys {
     /// Urgent goes first.
     pub priority: Priority,
-    /// A word to find it by.
+    /// A label to find it by.
     pub label: Option<String>,
-    /// Not to be sent before.
+    /// It must not be sent before this time.
     pub not_before: Option<Time>,
-    /// Not to be sent after.
+    /// It must not be sent after this time.
     pub deadline: Option<Time>,
-    /// To be sent even if it is fresh.
+    /// Send it even if it is fresh.
     pub force: bool,
 }

@@ -1,8 +1,8 @@
-//! One operation of the account's product: its own order of the queue, meters, limit of a batch, rate.
+//! A lane: one operation of the account's product, with its own queue order, meters, batch limit and rate.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// A lane. Its number stands in tables, its word where people read it; neither ever changes its meaning.
+/// A lane. Tables contain its number, people read its word; neither ever changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Lane {
@@ -11,7 +11,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// As it stands in tables, from 1 on.
+    /// Its number in tables, from 1.
     pub const fn number(self) -> i64 {
         match self {
             Self::Prefetch => 1,

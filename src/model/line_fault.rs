@@ -1,21 +1,21 @@
-//! Why a line is refused: a code, which stands in the database and in receipts, and the little of the line that shows
-//! it. The sentences are in [`crate::words`].
+//! Why a line is refused: a code, stored in the database and in receipts, and the piece of the line that shows it. The
+//! sentences are in [`crate::words`].
 
 use std::fmt;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// Longest piece of a line that is shown with a fault, in characters.
+/// Longest piece of a line shown with a fault, in characters.
 const FOUND_CHARS_MAX: usize = 60;
 
-/// What is wrong with a line. The word of each is stored and never changes its meaning.
+/// What is wrong with a line. Its word is stored and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum LineFault {
     /// Neither `http://…`, `https://…` nor `host/path`.
     NoUrl,
-    /// Another scheme, or `http` and `https` written wrong.
+    /// An unsupported scheme, or `http` and `https` misspelled.
     Scheme,
     /// `https://https://…`.
     DoubledScheme,
@@ -27,37 +27,37 @@ pub enum LineFault {
     Quote,
     /// `<`, `>`: a piece of HTML or XML.
     Tag,
-    /// `&amp;` and its like.
+    /// `&amp;` and similar.
     Entity,
     /// A back slash.
     BackSlash,
-    /// A comment behind the URL.
+    /// A comment after the URL.
     Comment,
-    /// An arrow behind the URL.
+    /// An arrow after the URL.
     Arrow,
     /// What a program should have filled in: `{id}`, `${VID}`, `%s`, `q[01-99]`, `undefined`.
     Placeholder,
     /// A percent sign that begins no escape, or the escape of a control character.
     Percent,
-    /// Something behind what ends like a file: `x.mp4 200 OK`.
+    /// Something after the end of a file name: `x.mp4 200 OK`.
     AfterFile,
-    /// A blank elsewhere than inside the name of a file.
+    /// A blank that is not inside a file name.
     Blank,
-    /// `#` that is no media fragment.
+    /// `#` that does not begin a media fragment.
     Fragment,
-    /// Punctuation of a sentence at the end.
+    /// A sentence's punctuation at the end.
     Punctuation,
-    /// A bracket at the end that closes nothing, or opens something.
+    /// A bracket at the end that has no partner, or opens something.
     Bracket,
-    /// A control character, a tab among them.
+    /// A control character, including a tab.
     ControlCharacter,
-    /// A character inside the line that nobody sees.
+    /// An invisible character inside the line.
     Invisible,
     /// U+FFFD, which stands for a character that was lost.
     Replacement,
-    /// The host is no domain name.
+    /// The host is not a domain name.
     BadHost,
-    /// Without a scheme, what would be the host is rather the name of a file.
+    /// The line has no scheme, and its first part looks more like a file name than like a host.
     FileAsHost,
     /// `*` in the host.
     Wildcard,
@@ -65,33 +65,33 @@ pub enum LineFault {
     IpAddress,
     /// `user:password@host`.
     UserInfo,
-    /// The port is none.
+    /// The port is not valid.
     Port,
     /// The path is empty or ends in `/`.
     Directory,
-    /// `.` or `..` as a part of the path.
+    /// A path segment `.` or `..`.
     DotSegment,
     /// Longer than `url_bytes_max`.
     TooLong,
     /// The host is not in `[spool] domains`.
     ForeignDomain,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     NotUtf8,
-    /// Bytes that are no GB18030, in a file that is read as such.
+    /// Bytes that are not GB18030, in a file that is read as GB18030.
     NotGb18030,
-    /// The line, or the record, is longer than one may be.
+    /// The line or record is too long.
     LineTooLong,
     /// `#:` after the first URL.
     LateDirective,
     /// The quotes of a record do not match.
     CsvQuote,
-    /// A record without the column `url`.
+    /// A record without a cell in the column `url`.
     CsvNoUrl,
-    /// No JSON object with a `url`.
+    /// Not a JSON object with a `url`.
     Json,
-    /// A key of the line has a value that it cannot have.
+    /// A key of the line has a value that it does not accept.
     Key,
-    /// Counted by a program of before, which kept sentences instead of codes.
+    /// Counted by an earlier version, which stored sentences instead of codes.
     Text,
 }
 
@@ -101,7 +101,7 @@ impl LineFault {
         self.into()
     }
 
-    /// The fault with this word; [`Self::Text`] for one that this program does not know.
+    /// The fault with this word; [`Self::Text`] if it is unknown to this version.
     pub fn of_code(code: &str) -> Self {
         code.parse().unwrap_or(Self::Text)
     }
@@ -117,7 +117,7 @@ impl LineFault {
 pub struct Fault {
     /// What is wrong.
     pub kind: LineFault,
-    /// The piece of the line that shows it, bounded and harmless to print; empty where there is none.
+    /// The piece of the line that shows it, bounded and safe to print; empty if there is none.
     pub found: String,
 }
 
@@ -134,7 +134,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A piece of a line, cut to what is shown, with everything escaped that a reader could not see.
+/// Cuts a piece of a line to the length that is shown, and escapes everything that a reader could not see.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (n, c) in text.chars().enumerate() {

@@ -1,5 +1,5 @@
-//! The words that the stages hand to each other: parsed once at the edge, so that inside no bare string
-//! means a URL and no bare integer means a day.
+//! The types that stages hand to each other. Text is parsed into them once, at the edge, so that inside the program no
+//! bare string means a URL and no bare integer means a day.
 
 mod account_fault;
 mod backoff;

@@ -1,8 +1,8 @@
-//! A URL that can be prefetched: checked and brought into one spelling, so that equal URLs are equal text.
+//! A URL that can be prefetched, checked and normalized, so that equal URLs are equal text.
 //!
-//! What is submitted is the resource that the line's writer meant, byte for byte, or the line is refused: nothing is
-//! resolved, decoded or mended. Only the host is brought into one spelling (lower case, IDNA, no default port), blanks
-//! inside a file's name and characters beyond ASCII are percent-encoded, and a media fragment is dropped.
+//! The program submits exactly the resource that the line's writer meant, byte for byte, or refuses the line: it
+//! resolves, decodes and mends nothing. It only normalizes the host (lower case, IDNA, no default port),
+//! percent-encodes blanks inside a file name and characters beyond ASCII, and drops a media fragment.
 
 mod authority;
 mod notes;
@@ -21,17 +21,17 @@ use super::invisible::trim_unseen;
 use super::lane::Lane;
 use super::line_fault::{Fault, LineFault};
 
-/// What a line is checked against, beside the rules that always hold.
+/// What a line is checked against, in addition to the rules that always apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlRules {
-    /// Longest URL in bytes after normalising (`[spool] url_bytes_max`).
+    /// Longest URL in bytes, after normalizing (`[spool] url_bytes_max`).
     pub url_bytes_max: usize,
-    /// If not empty, the only hosts that are taken (`[spool] domains`), in lower case.
+    /// If not empty, only these hosts are accepted (`[spool] domains`), in lower case.
     pub domains: Vec<String>,
 }
 
-/// A checked URL in its normal spelling: `http://host/path?query`, `https://…`, or `host/path?query` where the line
-/// gave no scheme. The host is lower-case ASCII, there is no fragment, and parsing it again gives itself.
+/// A checked URL in its normal spelling: `http://host/path?query`, `https://…`, or `host/path?query` if the line had no
+/// scheme. The host is lower-case ASCII, there is no fragment, and parsing it again gives the same URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectUrl {
     text: String,
@@ -39,16 +39,16 @@ pub struct ObjectUrl {
 }
 
 impl ObjectUrl {
-    /// Checks and normalises one line by the rules of DESIGN.md ("The spool").
+    /// Checks and normalizes one line by the rules of DESIGN.md ("The spool").
     ///
     /// # Errors
     ///
-    /// The first fault found for which the line cannot be prefetched.
+    /// The first fault because of which the line cannot be prefetched.
     pub fn parse(line: &str, rules: &UrlRules) -> Result<Self, Fault> {
         Self::read(line, rules).map(|(url, _)| url)
     }
 
-    /// The same, with what was done on the way.
+    /// The same, and also returns what was changed on the way.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl ObjectUrl {
         }
         let mut plain_from = 0;
         for (at, byte) in tail.bytes().enumerate().filter(|(_, byte)| *byte == b' ' || !byte.is_ascii()) {
-            // A byte that is not ASCII may lie inside a character: nothing plain is before it then.
+            // A byte that is not ASCII may lie inside a character, with nothing plain before it.
             if plain_from < at {
                 text.push_str(&tail[plain_from..at]);
             }
@@ -96,31 +96,31 @@ impl ObjectUrl {
         Self { text, host }
     }
 
-    /// The normal spelling, as it is sent.
+    /// The normal spelling, which is sent.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The domain, lower-case ASCII.
+    /// The domain, in lower-case ASCII.
     pub fn host(&self) -> &str {
         &self.text[self.host.clone()]
     }
 
-    /// Where the domain stands in the text.
+    /// The position of the domain in the text.
     pub fn host_range(&self) -> std::ops::Range<usize> {
         self.host.clone()
     }
 
-    /// [`ObjectUrl::key_of`] its text.
+    /// [`ObjectUrl::key_of`] this URL's text.
     pub fn key(&self, lane: Lane) -> i64 {
         Self::key_of(lane, &self.text)
     }
 
-    /// A 64-bit key for a URL in its normal spelling, another one in each lane: half a hash of everything up to the
-    /// last `/`, half one of the whole, so that neighbours on the CDN are neighbours in the table of keys. Two URLs may
+    /// A 64-bit key for a URL in its normal spelling, different in each lane. Half of it hashes everything up to the
+    /// last `/`, half the whole text, so that URLs of the same folder are neighbours in the table of keys. Two URLs may
     /// share a key; the text decides.
     pub fn key_of(lane: Lane, text: &str) -> i64 {
-        // 0 for prefetching: its keys are what they were before there were lanes.
+        // 0 for prefetching, which keeps the keys from before there were lanes.
         let seed = lane.number().abs_diff(Lane::Prefetch.number());
         let split = text.rfind('/').map_or(0, |slash| slash + 1);
         let high = xxh3_64_with_seed(&text.as_bytes()[..split], seed) & 0xffff_ffff_0000_0000;

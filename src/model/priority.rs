@@ -1,4 +1,4 @@
-//! How much a URL matters beside others.
+//! The priority of a URL.
 
 use strum::{Display, EnumCount, EnumString};
 
@@ -10,7 +10,7 @@ pub enum Priority {
     Urgent,
     /// Before what is normal.
     High,
-    /// What has no priority of its own.
+    /// The default.
     #[default]
     Normal,
     /// When nothing else waits.
@@ -21,12 +21,12 @@ impl Priority {
     /// All of them, the strongest first.
     pub const ALL: [Self; Self::COUNT] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
 
-    /// The number that stands in the tables: 0 is the strongest.
+    /// Its number in tables; 0 is the strongest.
     pub fn rank(self) -> i64 {
         self as i64
     }
 
-    /// The priority with this number; numbers beyond the last mean the weakest.
+    /// The priority with this number; numbers that are too large mean the weakest.
     pub fn from_rank(rank: i64) -> Self {
         usize::try_from(rank).ok().and_then(|rank| Self::ALL.get(rank).copied()).unwrap_or(Self::Low)
     }

@@ -1,25 +1,25 @@
-//! Why a URL, a domain or the account stands as it does: a code, by which programs decide, and what was said. Both are
-//! stored; the sentences are in [`crate::words`].
+//! Why a URL, a domain or the account is in its state: a code, by which programs decide, and what the service or the
+//! system said. Both are stored; the sentences are in [`crate::words`].
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::AccountFault;
 
-/// What is the matter. The word of each is stored and never changes its meaning.
+/// The kind of a reason. Its word is stored and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, Serialize, Deserialize)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReasonKind {
-    // What a call came to that carried it.
+    // The result of the call that carried it.
     /// No connection.
     Unreachable,
     /// No whole answer came.
     InDoubt,
-    /// The service had seen the call before.
+    /// The service had received the call before.
     ArrivedBefore,
-    /// Too fast.
+    /// Calls came too fast.
     Throttled,
     /// The service failed.
     Unavailable,
@@ -27,13 +27,13 @@ pub enum ReasonKind {
     QuotaUsedUp,
     /// The service's queue of prefetches is full.
     QueueFull,
-    /// The service takes fewer URLs a call.
+    /// The service accepts fewer URLs per call.
     BatchTooLarge,
     /// The clocks differ too much.
     ClockSkew,
     /// The service failed to configure the domain.
     DomainNotConfigured,
-    /// An answer that no document knows.
+    /// An undocumented answer.
     UnknownAnswer,
     /// [`AccountFault::NotActivated`]
     NotActivated,
@@ -59,50 +59,50 @@ pub enum ReasonKind {
     OfflineDomain,
     /// A domain of the batch may not be operated on.
     IllegalDomain,
-    /// The service misses a parameter: a bug here.
+    /// The service misses a parameter: a bug of prefetchd.
     MissingParameter,
-    // What became of a call whose answer was lost.
+    // A call whose answer was lost.
     /// The service lists no task of it.
     NoTaskListed,
-    /// Nobody may ask for its task.
+    /// This key may not ask for its task.
     TasksUnreadable,
-    /// It could not leave, because the spool's marker could not be written.
+    /// The call could not leave, because the spool's marker could not be written.
     MarkerUnwritten,
-    // What free calls came to.
-    /// What is left of the day could not be asked for; `said` is the word of what that came to.
+    // The result of free calls.
+    /// The quota could not be asked for; `said` is the code of the reason.
     AskingQuota,
-    /// The answers do not agree on the time.
+    /// The service's answers do not agree on the time.
     TimeDisputed,
-    // What became of it after it was accepted.
-    /// It failed at the origin.
+    // After the URL was accepted.
+    /// The prefetch failed at the origin.
     FailedAtOrigin,
-    /// It failed at the origin, and is sent once more.
+    /// The prefetch failed at the origin, and the URL is sent once more.
     SentOnceMore,
-    /// How it ended is not told: this key may not ask for tasks.
+    /// The end is unknown: this key may not ask for tasks.
     TasksForbidden,
-    /// How it ended is not told: no end of it was listed while the service lists tasks.
+    /// The end is unknown: the service listed no end while it lists tasks.
     NoEnd,
-    /// How it ended is not told: nobody asked while the service lists tasks.
+    /// The end is unknown: nobody asked while the service lists tasks.
     NotAsked,
-    /// How it ended is not told: the service has a word for it that is neither complete nor failed.
+    /// The end is unknown: the service's word is neither complete nor failed.
     OddEnd,
-    /// How it ended is not told: the service called it complete at some per cent.
+    /// The end is unknown: the service called it complete at less than 100 per cent.
     PartlyComplete,
-    // What became of it here.
+    // What happened in prefetchd.
     /// Its deadline passed before it could be sent.
     DeadlinePassed,
-    /// The operator ended it.
+    /// The operator cancelled it.
     Cancelled,
-    /// It is suspected, and today's requests for finding out are spent.
+    /// It is suspected, and today's requests for isolation are spent.
     IsolationSpent,
-    /// It is suspected, and no request may be spent on finding out.
+    /// It is suspected, and isolation may not use requests.
     IsolationOff,
-    // What is the matter with its domain.
+    // Its domain.
     /// It is not online at the service.
     NotOnline,
     /// The account does not have it.
     NotInAccount,
-    /// Prose: of a program of before, or of one that is newer.
+    /// Text of an earlier or newer version.
     Text,
 }
 
@@ -127,23 +127,22 @@ impl From<AccountFault> for ReasonKind {
     }
 }
 
-/// What is the matter, and what was said.
+/// A reason: its kind, and what was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What is the matter.
+    /// The kind.
     pub kind: ReasonKind,
-    /// What the service or the system said, or all there is of prose; empty where that is nothing.
+    /// What the service or the system said, or the whole text of [`ReasonKind::Text`]; may be empty.
     pub said: String,
 }
 
 impl Reason {
-    /// With what was said.
+    /// A reason with what was said.
     pub fn new(kind: ReasonKind, said: impl Into<String>) -> Self {
         Self { kind, said: said.into() }
     }
 
-    /// As it was stored: code, parameters as JSON, and English. Without a code, or with one that this program does not
-    /// know, it is prose.
+    /// Reads a stored reason: code, parameters as JSON, and English text. Without a known code only the text counts.
     pub fn of_stored(code: Option<&str>, with: Option<&str>, text: &str) -> Self {
         match code.and_then(|code| code.parse().ok()) {
             None | Some(ReasonKind::Text) => Self::new(ReasonKind::Text, text),
@@ -154,7 +153,7 @@ impl Reason {
         }
     }
 
-    /// Its parameters, as JSON; none where nothing was said.
+    /// Its parameters as JSON; none if nothing was said.
     pub fn with(&self) -> Option<String> {
         let is_prose = self.kind == ReasonKind::Text;
         (!is_prose && !self.said.is_empty()).then(|| serde_json::json!({ "said": self.said }).to_string())

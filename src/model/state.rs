@@ -1,8 +1,8 @@
-//! The life of a URL.
+//! The states of a URL.
 
 use strum::{Display, EnumCount, EnumString, IntoStaticStr};
 
-/// Where a URL stands. Only `retry` takes one out of an end state.
+/// The state of a URL. Only `retry` leads out of an end state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", parse_err_ty = String, parse_err_fn = no_state)]
 pub enum UrlState {
@@ -14,15 +14,15 @@ pub enum UrlState {
     Submitted,
     /// Warm.
     Complete,
-    /// Ended, the reason stands with it.
+    /// Ended; the reason is stored with it.
     Failed,
-    /// Its deadline passed unsent.
+    /// Its deadline passed before it was sent.
     Expired,
-    /// Ended by the operator.
+    /// Cancelled by the operator.
     Cancelled,
     /// Waits for the operator.
     Held,
-    /// Accepted by the API, which never told how it ended. No failure: nobody said so.
+    /// Accepted by the API, which never told its end. Not a failure, because nobody said that it failed.
     Unconfirmed,
 }
 

@@ -1,8 +1,8 @@
-//! The API's name for a task.
+//! The API's ID of a task.
 
 use std::fmt;
 
-/// An ID that the API gave for a part of a batch; text, whatever it looks like.
+/// An ID that the API gave for a part of a batch; always text, whatever it looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(String);
 
@@ -19,8 +19,8 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// Reads `PreloadTaskId`, which holds one or several IDs, comma-separated (VOD-API.md, `PreloadVodObjectCaches`).
-/// Blanks are trimmed, empty parts dropped, repeated IDs taken once.
+/// Parses `PreloadTaskId`, which holds one or more comma-separated IDs (VOD-API.md, `PreloadVodObjectCaches`). Trims
+/// blanks, drops empty parts, and takes repeated IDs once.
 pub fn parse_task_ids(text: &str) -> Vec<TaskId> {
     let mut ids: Vec<TaskId> = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

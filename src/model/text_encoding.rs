@@ -1,4 +1,4 @@
-//! How the bytes of a file mean text.
+//! The encoding of a file.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
@@ -8,11 +8,11 @@ use strum::{EnumString, IntoStaticStr};
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum TextEncoding {
-    /// By the file: UTF-8, unless the first line that is none decodes as GB18030 and no line before it had a character
-    /// of several bytes.
+    /// Detected: UTF-8, unless the first line that is not UTF-8 decodes as GB18030 and no line before it had a
+    /// multi-byte character.
     #[default]
     Auto,
-    /// UTF-8 (and UTF-16 with a mark).
+    /// UTF-8 (and UTF-16 with a byte order mark).
     #[serde(rename = "utf-8")]
     #[strum(to_string = "utf-8", serialize = "utf8")]
     Utf8,

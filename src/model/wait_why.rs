@@ -14,7 +14,7 @@ use super::{AccountFault, Reason, Time};
 pub enum WaitWhy {
     /// The queue is empty.
     Idle,
-    /// What is queued may not be sent yet.
+    /// The queued URLs may not be sent yet.
     NotYet,
     /// The operator paused the submitter.
     Stopped(Stopped),
@@ -42,7 +42,7 @@ pub enum WaitWhy {
     },
     /// The service says that its quota is used up.
     QuotaUsedUp {
-        /// The answer's code.
+        /// The code of the answer.
         code: String,
     },
     /// The service says that nothing remains of the day's quota.
@@ -50,30 +50,30 @@ pub enum WaitWhy {
         /// The quota.
         quota: u64,
     },
-    /// What was spent today is not known: the database was lost or is an older copy.
+    /// Today's spending is unknown, because the database was lost or is an older copy.
     LedgerUnknown,
     /// The budget day ends so soon that a call might be performed after it.
     Reset,
-    /// What is left of the day is kept for urgent URLs.
+    /// What is left of the day is reserved for urgent URLs.
     Reserved {
         /// Requests left.
         left: u32,
     },
-    /// The day's requests for finding what was wrong in refused batches are spent.
+    /// The day's requests for isolation are spent.
     IsolationSpent {
         /// URLs that are held until then.
         urls: u32,
     },
-    /// What is queued is of domains that may not be sent.
+    /// The queued URLs belong to blocked domains.
     Hosts {
         /// Its URLs.
         urls: u64,
     },
-    /// The service's own queue of prefetches has no room, or too little for a call to be worth it.
+    /// The service's own queue of prefetches has no room, or too little to be worth a call.
     QueueFull {
-        /// URLs on their way.
+        /// URLs in flight.
         in_flight: u32,
-        /// As many as fit, as far as that was learned.
+        /// How many fit, as far as is known.
         limit: u32,
     },
     /// No window is open.
@@ -85,7 +85,7 @@ pub enum WaitWhy {
         /// `[schedule] linger`.
         linger: Duration,
     },
-    /// Prose: of a program of before, or of one that is newer.
+    /// Text of an earlier or newer version.
     #[serde(skip)]
     Text(String),
 }
@@ -95,29 +95,29 @@ pub enum WaitWhy {
 pub struct Stopped {
     /// The reason that was given.
     pub why: String,
-    /// By whom.
+    /// Who gave it.
     pub by: String,
     /// Since when.
     pub since: Time,
 }
 
-/// Why the submitter has stopped until something changes outside.
+/// Why the submitter is paused until something outside changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseWhy {
     /// A fault of the account.
     Account(AccountFault),
-    /// Prose: of a program of before, or of one that is newer.
+    /// Text of an earlier or newer version.
     Text(String),
 }
 
 impl WaitWhy {
-    /// Whether nothing is queued that may be sent, so that a free call takes nobody's turn.
+    /// Whether nothing that may be sent is queued, so that a free call takes nobody's turn.
     pub fn is_about_the_queue(&self) -> bool {
         matches!(self, Self::Idle | Self::NotYet | Self::Hosts { .. } | Self::IsolationSpent { .. })
     }
 
-    /// Whether the day has nothing left to spend.
+    /// Whether the day's budget is spent.
     pub fn is_spent(&self) -> bool {
         matches!(
             self,
@@ -128,7 +128,7 @@ impl WaitWhy {
         )
     }
 
-    /// Its word and its parameters as JSON, as they are stored.
+    /// Its stored form: its code, and its parameters as JSON.
     pub fn stored(&self) -> (String, Option<String>) {
         match self {
             Self::Text(_) => (TEXT.to_owned(), None),
@@ -136,8 +136,7 @@ impl WaitWhy {
         }
     }
 
-    /// As it was stored: code, parameters as JSON, and English. Without a code, or with one that this program does not
-    /// know, it is prose.
+    /// Reads a stored reason: code, parameters as JSON, and English text. Without a known code only the text counts.
     pub fn of_stored(code: Option<&str>, with: Option<&str>, text: &str) -> Self {
         code.and_then(|code| of_parts(code, with)).unwrap_or_else(|| Self::Text(text.to_owned()))
     }
@@ -152,17 +151,17 @@ impl PauseWhy {
         }
     }
 
-    /// As it was stored: code and English. Without a code, or with one that this program does not know, it is prose.
+    /// Reads a stored reason: code and English text. Without a known code only the text counts.
     pub fn of_stored(code: Option<&str>, text: &str) -> Self {
         let fault = code.and_then(|code| code.parse().ok());
         fault.map_or_else(|| Self::Text(text.to_owned()), Self::Account)
     }
 }
 
-/// The code of prose.
+/// The code of plain text.
 const TEXT: &str = "text";
 
-/// The tag and the content of an enum that has them.
+/// The tag and the content of an adjacently tagged enum.
 fn parts(why: &impl Serialize) -> (String, Option<String>) {
     let mut value = serde_json::to_value(why).expect("words and numbers are JSON");
     let code = value["code"].as_str().unwrap_or(TEXT).to_owned();

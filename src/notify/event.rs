@@ -1,67 +1,67 @@
-//! What somebody is told.
+//! The events that people are told about.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Something that happened. As JSON it is one object whose `event` is the name in `snake_case`, beside `at` (RFC 3339).
+/// An event. As JSON it is one object whose `event` is its name in `snake_case`, with `at` (RFC 3339).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The account is refused; nothing is sent.
+    /// The account is refused, and nothing is sent.
     Paused {
-        /// The fault and its remedy, in words.
+        /// The fault and its remedy, as text.
         why: String,
-        /// Its word.
+        /// The code of the fault.
         why_code: &'static str,
-        /// In Chinese.
+        /// The text in Chinese.
         why_zh: String,
     },
-    /// The account is answered again.
+    /// The account works again.
     Resumed,
-    /// Nothing is left to do for a file.
+    /// Everything is done for a file.
     FileFinished {
-        /// As it was dropped.
+        /// Its name when it was dropped.
         file: String,
-        /// The word to find it by.
+        /// Its label.
         label: Option<String>,
         /// Lines that became URLs of the queue.
         queued: i64,
         /// Lines that were merged with URLs that were there already.
         merged: i64,
-        /// Lines that are no URLs.
+        /// Lines that are not URLs.
         refused: i64,
-        /// URLs that were accepted by the service and whose end nobody may know: the key may not ask for tasks.
+        /// URLs that were accepted and whose end nobody can know, because the key may not ask for tasks.
         submitted: i64,
         /// URLs that are warm.
         complete: i64,
-        /// URLs that ended as failed.
+        /// URLs that failed.
         failed: i64,
-        /// URLs that were accepted, and the service never told how they ended.
+        /// URLs that were accepted, and the service never reported their end.
         unconfirmed: i64,
-        /// URLs whose deadline passed unsent.
+        /// URLs whose deadline passed before they were sent.
         expired: i64,
-        /// URLs that the operator ended.
+        /// URLs that the operator cancelled.
         cancelled: i64,
-        /// The same of the URLs that its lines were merged into: how many in which state.
+        /// The same for the URLs that its lines were merged into: how many are in which state.
         merged_urls: BTreeMap<&'static str, i64>,
-        /// Why it could not be read as a URL file at all.
+        /// Why the whole file was rejected, if it was.
         rejected_why: Option<String>,
     },
-    /// Lines of a file have URLs that are still pending, and their deadline is near.
+    /// The deadline of pending URLs of a file is near.
     DeadlineNear {
         /// The file.
         file: String,
-        /// The earliest of them, RFC 3339.
+        /// The earliest deadline, RFC 3339.
         deadline: String,
-        /// How many of the file's lines have URLs that are pending.
+        /// How many of the file's lines have pending URLs.
         pending: i64,
     },
     /// Deadlines passed before the URLs could be sent.
     DeadlineMissed {
         /// The file.
         file: String,
-        /// How many of its URLs expired just now.
+        /// How many of its URLs have just expired.
         urls: i64,
     },
     /// Nothing is left of the day's budget, and urgent URLs wait.
@@ -70,11 +70,11 @@ pub enum Event {
         day: String,
         /// Urgent URLs at the head of the queue, counted up to a batch.
         urgent: u32,
-        /// What is waited for, in words.
+        /// What is waited for, as text.
         why: String,
-        /// Its word, as in `v_status`.
+        /// Its code, as in `v_status`.
         why_code: String,
-        /// In Chinese.
+        /// The text in Chinese.
         why_zh: String,
     },
 }

@@ -1,8 +1,8 @@
-//! Tells somebody: `[notify] command` gets one JSON object on its standard input for each thing that happens.
+//! Tells people about events: runs `[notify] command` for each, with one JSON object on its standard input.
 //!
-//! Whoever makes something happen writes the notice in the same transaction ([`add_tx`]), so that a crash neither
-//! loses it nor invents it. This stage owns the table `notices`; it runs the command, one at a time and within a
-//! bounded time, on its own: nothing waits for it.
+//! Whoever causes an event writes its notice in the same transaction ([`add_tx`]), so that a crash neither loses nor
+//! invents one. This stage owns the table `notices`. It runs the command for one notice at a time, with a time limit,
+//! and nothing waits for it.
 
 mod event;
 mod outbox;

@@ -1,4 +1,4 @@
-//! The notices that have not been told yet.
+//! The notices that are waiting to be told.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::{FileId, Time, rfc3339, to_millis};
 use crate::queue;
 use crate::store::{Readers, Result, WriteTx};
 
-/// Files of which one transaction says that they are finished, at most.
+/// Most files that one transaction reports as finished.
 const FILES_MAX: u32 = 100;
 
 const ADD: &str = "insert into notices (at, event) values (?1, ?2)";
@@ -36,7 +36,7 @@ pub(super) struct Notice {
     pub(super) tries: u32,
 }
 
-/// Writes a notice down, to be told soon.
+/// Stores a notice, to be told soon.
 pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()> {
     let mut object = json!(event);
     if let Value::Object(object) = &mut object {
@@ -46,7 +46,7 @@ pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()
     Ok(())
 }
 
-/// Says of files with which nothing is left to do that they are finished.
+/// Stores a notice for each file that has finished.
 pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> Result<()> {
     for file in queue::finish_files_tx(tx, tracked, FILES_MAX, now).await? {
         let event = Event::FileFinished {
@@ -69,7 +69,7 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
     Ok(())
 }
 
-/// Says once of each file that has lines whose URLs are pending and whose deadline is not after `until`.
+/// Stores a notice, once, for each file with pending URLs whose deadline is not after `until`.
 pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> Result<()> {
     for near in queue::near_deadlines_tx(tx, until).await? {
         let event = Event::DeadlineNear { file: near.name, deadline: rfc3339(near.deadline), pending: near.pending };
@@ -78,7 +78,7 @@ pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time, now: Time) -> 
     Ok(())
 }
 
-/// Says of each file how many of its URLs expired.
+/// Stores a notice for each file with the number of its expired URLs.
 pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, now: Time) -> Result<()> {
     for (file, urls) in expired {
         let file = queue::file_name_tx(tx, *file).await?;
@@ -87,27 +87,27 @@ pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, no
     Ok(())
 }
 
-/// The next notice that has not been told, without those of these numbers. The one that was tried least goes first, so
-/// that one that fails holds up no other.
+/// The next notice to tell, except those with these numbers. The one with the fewest tries goes first, so that a
+/// failing one does not hold up the others.
 pub(super) async fn next(pool: &Readers, without: &[i64]) -> Result<Option<Notice>> {
     let rows = sqlx::query(NEXT).bind(json!(without).to_string()).fetch_all(pool).await?;
     let notices = rows.into_iter().map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) });
     Ok(notices.min_by_key(|notice| notice.tries))
 }
 
-/// It is about to be told: tries are bounded across crashes too.
+/// Counts a try before it is made, so that the number of tries is bounded across crashes too.
 pub(super) async fn try_tx(tx: &mut WriteTx<'_>, notice: i64) -> Result<()> {
     sqlx::query(TRY).bind(notice).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// It was told, or given up.
+/// The notice was told, or given up.
 pub(super) async fn done_tx(tx: &mut WriteTx<'_>, notice: i64, now: Time) -> Result<()> {
     sqlx::query(DONE).bind(notice).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// Forgets what was told before `before`.
+/// Forgets notices that were told before `before`.
 pub(super) async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<()> {
     sqlx::query(PRUNE).bind(to_millis(before)).execute(tx.conn()).await?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Runs the command, for one notice at a time. One that fails waits by itself and holds up no other.
+//! Runs the command, for one notice at a time. A notice that fails is tried again later and does not hold up the
+//! others.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -19,25 +20,25 @@ use crate::credentials::VARIABLES;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::store::{self, Store};
 
-/// How long the command may run.
+/// The time limit of the command.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long its processes may take to end when they are asked to, before they are killed.
+/// How long its processes may take to end after they are asked to, before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether they have.
+/// How often to check whether they have ended.
 const GRACE_LOOK: Duration = Duration::from_millis(20);
 
 /// How often one notice is tried ...
 const TRIES_MAX: u32 = 3;
 
-/// ... and how long after a failed one.
+/// ... and how long after a failed try.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often the outbox is looked at when nobody says that the database has changed.
+/// How often to look for notices when nothing signals a change of the database.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// What was told is kept for so long, for those who wonder.
+/// How long notices are kept after they were told, for anybody who asks.
 const KEEP: TimeDelta = TimeDelta::days(30);
 
 /// The stage.
@@ -45,9 +46,9 @@ const KEEP: TimeDelta = TimeDelta::days(30);
 pub struct Notifier {
     store: Arc<Store>,
     clock: Clock,
-    /// The program and its arguments; without it nobody is told.
+    /// The program and its arguments; none if nobody is told.
     command: Option<Vec<String>>,
-    /// Notices that failed, and when each is tried again.
+    /// Notices that failed, and when to try each again.
     later: BTreeMap<i64, Instant>,
     wakes: Wakes,
     pulse: Pulse,
@@ -73,14 +74,14 @@ impl Stage for Notifier {
 }
 
 impl Notifier {
-    /// A stage that tells by `[notify] command`, where one is configured. A command that runs when the daemon
-    /// stops is ended, with its whole process group; its notice is told after the next start.
+    /// The stage; it runs `[notify] command`, if one is configured. When the daemon stops, a running command is ended
+    /// with its whole process group, and its notice is told after the next start.
     pub fn new(tools: Tools) -> Self {
         let Tools { store, clock, settings, pulse, wakes, stop } = tools;
         Self { store, clock, command: command(&settings), later: BTreeMap::new(), wakes, pulse, stop }
     }
 
-    /// Tells the next notice; gives how long to wait before the next step.
+    /// Tells the next notice. Returns how long to wait before the next step.
     async fn step(&mut self) -> store::Result<Duration> {
         let now = Instant::now();
         self.later.retain(|_, at| *at > now);
@@ -119,13 +120,13 @@ impl Notifier {
     }
 }
 
-/// The command to tell by; none without a program.
+/// The configured command; none if it names no program.
 fn command(settings: &Settings) -> Option<Vec<String>> {
     settings.config.notify.command.clone().filter(|command| !command.is_empty())
 }
 
-/// Runs the command once, in a process group of its own that ends with it. It gets the notice on its standard input,
-/// and no credentials.
+/// Runs the command once, in a process group of its own that is ended with it. The command gets the notice on its
+/// standard input, and no credentials.
 async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("it is empty")?;
     let mut command = Command::new(program);
@@ -154,13 +155,13 @@ async fn tell(command: &[String], notice: &Notice) -> Result<(), String> {
     }
 }
 
-/// Hands it what it is told, and waits for its end. Neither a command that does not read nor a child of it that keeps
-/// its input open is waited for.
+/// Writes the notice to the command and waits for its end. Does not wait for a command that does not read, nor for a
+/// child of it that keeps the input open.
 async fn feed(child: &mut Child, event: &str) -> std::io::Result<ExitStatus> {
     let stdin = child.stdin.take();
     let mut writing = pin!(async move {
         if let Some(mut stdin) = stdin {
-            // A command that does not read what it is told is not at fault.
+            // A command may ignore its input.
             let _ = stdin.write_all(format!("{event}\n").as_bytes()).await;
         }
     });
@@ -171,17 +172,17 @@ async fn feed(child: &mut Child, event: &str) -> std::io::Result<ExitStatus> {
     child.wait().await
 }
 
-/// The command's process group; killed when this is dropped, as when the daemon stops.
+/// The command's process group; it is killed when this is dropped, as when the daemon stops.
 #[derive(Debug)]
 struct Group(Option<Pid>);
 
 impl Group {
-    /// Ends what is left of it: asks first, and kills what has not ended after a moment.
+    /// Ends what is left of the group: asks first, then kills what has not ended after a moment.
     async fn end(self, child: &mut Child) {
         let Some(group) = self.0 else { return };
         let _ = kill_process_group(group, Signal::TERM);
         let gone = async {
-            // Until its parent has looked, a process that has ended counts as one of the group.
+            // A process that has ended counts as a member until its parent collects it.
             let _ = child.wait().await;
             while test_kill_process_group(group).is_ok() {
                 tokio::time::sleep(GRACE_LOOK).await;

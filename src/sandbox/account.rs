@@ -1,4 +1,4 @@
-//! The sandbox's account: what it saw and what it counted, independent of what any client believes.
+//! The sandbox's account: what it received and counted, independent of what any client believes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct AccountView {
     pub quota: u64,
     /// What is left of it.
     pub quota_left: u64,
-    /// By day, what was seen.
+    /// Its days.
     pub days: BTreeMap<String, DayView>,
     /// Every call, in order.
     pub calls: Vec<CallView>,
@@ -29,7 +29,7 @@ pub struct AccountView {
     pub accepted: BTreeMap<String, u64>,
 }
 
-/// A day of the account.
+/// What happened on one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayView {
     /// Calls of `PreloadVodObjectCaches` that reached the operation, accepted or refused.
@@ -38,7 +38,7 @@ pub struct DayView {
     pub requests_accepted: u64,
     /// URLs in them.
     pub urls_accepted: u64,
-    /// What was counted against the quota.
+    /// What was counted on the quota.
     pub quota_used: u64,
 }
 
@@ -47,13 +47,13 @@ pub struct DayView {
 pub struct CallView {
     /// When it came, RFC 3339.
     pub at: String,
-    /// When it was performed, which may be later; none where it did not get past the gateway to its operation.
+    /// When it was performed, which may be later; none if the gateway did not let it through to its operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performed_at: Option<String>,
     /// The day on which it was performed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day: Option<String>,
-    /// What was called.
+    /// The operation.
     pub operation: String,
     /// Its nonce.
     pub nonce: String,
@@ -61,15 +61,15 @@ pub struct CallView {
     pub body_sha256: String,
     /// URLs in it.
     pub urls: usize,
-    /// HTTP status of the answer; 0 where none was given.
+    /// HTTP status of the answer; 0 if there was none.
     pub status: u16,
-    /// `OK` or the error's code, as the operation had it, whatever then became of the answer; empty while the call
+    /// `OK` or the error's code as the operation returned it, even if the answer was then lost; empty while the call
     /// waits to be performed.
     pub code: String,
-    /// The fault that the scenario played on it.
+    /// The scenario's fault for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// The tasks it was given.
+    /// Its task IDs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_ids: Option<String>,
 }
@@ -98,7 +98,7 @@ impl Account {
         self.days.entry(self.day_name(now)).or_default()
     }
 
-    /// The quota of a day becomes another one.
+    /// Changes the quota of every day.
     pub(super) fn set_quota(&mut self, per_day: u64) {
         self.rules.per_day = per_day;
     }
@@ -112,7 +112,7 @@ impl Account {
         per_day.saturating_sub(self.day(now).quota_used)
     }
 
-    /// What a batch costs of the quota.
+    /// What a batch costs on the quota.
     pub(super) fn cost(&self, urls: usize) -> u64 {
         match self.rules.unit {
             QuotaUnit::Requests => 1,
@@ -125,7 +125,7 @@ impl Account {
         self.spend_so_much_elsewhere(1, now);
     }
 
-    /// Somebody else has a batch accepted, as far as something is left.
+    /// Somebody else has a batch accepted, as far as the quota allows.
     pub(super) fn prefetched_elsewhere(&mut self, urls: usize, now: Time) {
         self.spend_so_much_elsewhere(self.cost(urls), now);
     }
@@ -156,13 +156,13 @@ impl Account {
         }
     }
 
-    /// Notes a call that came; gives its place in the list.
+    /// Records a call; returns its place in the list.
     pub(super) fn note(&mut self, call: CallView) -> usize {
         self.calls.push(call);
         self.calls.len() - 1
     }
 
-    /// The note of a call.
+    /// The record of a call.
     pub(super) fn noted(&mut self, call: usize) -> &mut CallView {
         &mut self.calls[call]
     }

@@ -1,4 +1,4 @@
-//! Which fault a call meets.
+//! Chooses the fault that a call meets.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::scenario::{Action, Fault};
 
-/// A fault of every operation.
+/// Stands for every operation.
 const ANY: &str = "*";
 
 /// The HTTP status that documents give for an error code (VOD-API.md, "Errors").
@@ -23,7 +23,7 @@ pub(super) fn documented_status(code: &str) -> u16 {
     }
 }
 
-/// The script, as far as it has been played.
+/// The faults of the scenario, and how far they have been played.
 #[derive(Debug)]
 pub(super) struct Faults {
     script: Vec<Fault>,
@@ -38,12 +38,12 @@ impl Faults {
         Self { script, played, calls: HashMap::new(), chance: StdRng::seed_from_u64(seed) }
     }
 
-    /// Whether something happens that happens by chance.
+    /// Draws whether something happens that has this probability.
     pub(super) fn happens(&mut self, share: f64) -> bool {
         share > 0.0 && self.chance.random::<f64>() < share
     }
 
-    /// The fault that this call of `operation` meets, if any. Each call is asked about once.
+    /// The fault for this call of `operation`, if any. Must be called once for each call.
     pub(super) fn next(&mut self, operation: &str, object_path: &str) -> Option<Fault> {
         let [of_operation, of_any] = [operation, ANY].map(|name| {
             let calls = self.calls.entry(name.to_owned()).or_default();

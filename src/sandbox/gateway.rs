@@ -1,8 +1,8 @@
-//! The gateway in front of the operations: who calls, when, whether for the first time, and how fast.
+//! The gateway in front of the operations: checks who calls, when, whether for the first time, and how fast.
 //!
-//! Nothing happens between two calls: what was to happen (a late call, a change of the account) is done at the next
-//! call or look, in the order of its moments and as of its own moment. So the sandbox needs no task that waits, and
-//! plays the same on a clock that a test moves.
+//! Nothing happens between two calls. What was due in between (a late call, a change of the account) is done at the
+//! next call or look, in the order of its moments and as of its own moment. So the sandbox needs no waiting task, and
+//! behaves the same on a clock that a test moves.
 
 mod answer;
 
@@ -20,16 +20,16 @@ use super::scenario::{Account as Key, Action, Answers, Change, ClockRules, Fault
 use super::signature::expected;
 use crate::model::Time;
 
-/// A timestamp may differ by so much from the gateway's clock (VOD-API.md).
+/// A timestamp may differ this much from the gateway's clock (VOD-API.md).
 const TIMESTAMP_AGE_MAX: TimeDelta = TimeDelta::minutes(15);
 
 const PRELOAD: &str = "PreloadVodObjectCaches";
 
-/// A call that has come and is not performed yet.
+/// A call that has arrived and is not performed yet.
 #[derive(Debug)]
 struct Late {
     due: Time,
-    /// Which call of the account's list it is.
+    /// Its place in the account's list.
     call: usize,
     asked: Asked,
     fault: Fault,
@@ -91,7 +91,7 @@ impl Gateway {
         self.service.account.view(now)
     }
 
-    /// Answers one call and notes it. `machine` is the time of this machine's clock, as everywhere at this door.
+    /// Answers one call and records it. `machine` is the time of this machine's clock, as in the other functions here.
     pub(super) fn call(&mut self, asked: Asked, machine: Time) -> Sent {
         let now = machine + self.clock.offset;
         self.settle(now);
@@ -114,11 +114,11 @@ impl Gateway {
         }
     }
 
-    /// The answer of a call that was held, once its time has come.
+    /// The answer of a held call, once its time has come.
     pub(super) fn held(&mut self, call: usize, machine: Time) -> Option<Sent> {
         let now = machine + self.clock.offset;
         self.settle(now);
-        // A clock that a test moves may stand still meanwhile: the wait was over all the same.
+        // A clock that a test moves may have stood still; the wait is over all the same.
         if let Some(at) = self.late.iter().position(|late| late.call == call) {
             let late = self.late.remove(at);
             self.perform_late(&late, now);
@@ -140,7 +140,7 @@ impl Gateway {
         }
     }
 
-    /// Does what was to happen by now: first what counts calls, then the rest in the order of its moments.
+    /// Does everything that was due by now: first what counts calls, then the rest in the order of its moments.
     fn settle(&mut self, now: Time) {
         let preloads = self.preloads;
         let is_due = |change: &mut Change| change.after_calls.is_some_and(|calls| calls <= preloads);
@@ -172,7 +172,7 @@ impl Gateway {
         self.service.change(change);
     }
 
-    /// One more batch has come: somebody else prefetches what it lists.
+    /// Another batch has arrived: somebody else prefetches what the scenario says.
     fn prefetch_elsewhere(&mut self, asked: &Asked, now: Time) {
         self.preloads += 1;
         for at in 0..self.foreign.len() {
@@ -186,7 +186,7 @@ impl Gateway {
         }
     }
 
-    /// Performs a call, unless its fault is that it is not, and completes the note of it.
+    /// Performs a call, unless its fault prevents that, and completes its record.
     fn perform(&mut self, call: usize, asked: &Asked, fault: Option<&Fault>, now: Time) -> Sent {
         let admitted = match fault {
             Some(fault) if !fault.is_processed() => Err(scripted(fault)),

@@ -1,6 +1,7 @@
-//! A local stand-in for the API, for trying, for tests, and for the demo. It keeps the service's rules as VOD-API.md
-//! tells them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an accelerated clock; a
-//! scenario scripts faults and lies (docs/testing.md). What it saw stands at `GET /_sandbox/account`.
+//! A local stand-in for the API, for trying prefetchd, for tests, and for the demo. It follows the service's rules as
+//! VOD-API.md describes them: signature, timestamp, nonce, daily quota in either unit, rate, domains, tasks on an
+//! accelerated clock. A scenario scripts faults and lies (docs/testing.md). `GET /_sandbox/account` shows what it
+//! received.
 //!
 //! It shares no signing code with the client: both are checked against the same vectors, which an official SDK made.
 
@@ -20,8 +21,8 @@ pub use scenario::{
 };
 pub use server::{Sandbox, serve};
 
-/// The access key that the sandbox knows unless a scenario names another one.
+/// The access key ID that the sandbox accepts unless a scenario sets another.
 pub const ACCESS_KEY_ID: &str = "sandbox";
 
-/// Its secret. It guards nothing: the sandbox runs on this machine and touches no real account.
+/// Its secret. It protects nothing: the sandbox runs on this machine and touches no real account.
 pub const ACCESS_KEY_SECRET: &str = "sandbox-secret";

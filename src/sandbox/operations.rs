@@ -11,7 +11,7 @@ use super::signature::Parameters;
 use super::tasks::Tasks;
 use crate::model::Time;
 
-/// What an operation says: the answer's own fields, or an error's code and message.
+/// The result of an operation: the answer's own fields, or an error's code and message.
 pub(super) type Said = Result<Value, (&'static str, String)>;
 
 /// The service behind the gateway.
@@ -27,7 +27,7 @@ pub(super) struct Service {
     is_suspended: bool,
 }
 
-/// What a key without the permission for an operation is told.
+/// The message for a key without the permission for an operation.
 const FORBIDDEN: &str = "User not authorized to operate on the specified resource.";
 
 impl Service {
@@ -44,7 +44,7 @@ impl Service {
         }
     }
 
-    /// The account changes.
+    /// Applies a change of the account.
     pub(super) fn change(&mut self, change: &Change) {
         self.urls_per_call = change.urls_per_call.unwrap_or(self.urls_per_call);
         self.queue_urls = change.queue_urls.unwrap_or(self.queue_urls);
@@ -54,7 +54,7 @@ impl Service {
         self.account.set_quota(change.per_day.unwrap_or(self.account.quota()));
     }
 
-    /// Somebody else has these URLs prefetched with this account, at `created`.
+    /// Somebody else prefetches these URLs with this account, at `created`.
     pub(super) fn prefetch_elsewhere(&mut self, urls: &[Arc<str>], created: Time) {
         if !urls.is_empty() {
             self.account.prefetched_elsewhere(urls.len(), created);
@@ -88,7 +88,7 @@ impl Service {
         }
     }
 
-    /// A batch is refused as a whole when one URL or domain of it is wrong.
+    /// Refuses a batch as a whole if one URL or domain of it is wrong.
     fn check_batch(
         &mut self,
         urls: &[Arc<str>],
@@ -141,7 +141,7 @@ impl Service {
         }
     }
 
-    /// The spelling of the names is the service's, the lower-case b too.
+    /// The names are spelled as the service spells them, including the lower-case b.
     fn quota(&mut self, now: Time) -> Said {
         if !self.quota_is_readable {
             return Err(("Forbidden.RAM", FORBIDDEN.to_owned()));

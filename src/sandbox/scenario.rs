@@ -1,5 +1,5 @@
-//! What the sandbox is to be: an account, its limits, and lies by script. Every key is optional, and every lie is off
-//! unless it is asked for.
+//! A scenario of the sandbox: an account, its limits, and scripted lies. Every key is optional, and every lie is off by
+//! default.
 
 mod rules;
 mod script;
@@ -19,33 +19,33 @@ pub use self::values::DateLie;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
-    /// Everything drawn by chance follows from it.
+    /// Everything random is drawn from this.
     pub seed: u64,
     /// What time it is at the service.
     pub clock: ClockRules,
     /// Who may call.
     pub account: Account,
-    /// What a day has.
+    /// The quota of a day.
     pub quota: QuotaRules,
-    /// How much and how fast.
+    /// Sizes and rates.
     pub limits: Limits,
     /// How answers are spelled.
     pub answers: Answers,
-    /// The account's domains; those of the demo unless given.
+    /// The account's domains; by default those of the demo.
     #[serde(rename = "domain")]
     pub domains: Vec<Domain>,
-    /// How tasks go.
+    /// How tasks proceed.
     pub tasks: TaskRules,
-    /// What is odd about some of them; the first that fits a URL counts.
+    /// What is odd about some tasks; the first entry that fits a URL applies.
     #[serde(rename = "task")]
     pub odd_tasks: Vec<OddTask>,
-    /// What goes wrong; the first that fits a call counts.
+    /// What goes wrong; the first entry that fits a call applies.
     #[serde(rename = "fault")]
     pub faults: Vec<Fault>,
     /// What somebody else prefetches with this account.
     #[serde(rename = "foreign")]
     pub foreign: Vec<Foreign>,
-    /// What becomes of the account while the sandbox runs.
+    /// Changes of the account while the sandbox runs.
     #[serde(rename = "change")]
     pub changes: Vec<Change>,
 }
@@ -75,7 +75,7 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// A message that names the file, and for what is wrong in it the line.
+    /// The message names the file, and the line if its content is wrong.
     pub fn load(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
         let scenario: Self = toml::from_str(&text).map_err(|error| format!("in {}: {error}", path.display()))?;

@@ -1,4 +1,4 @@
-//! The sandbox's socket: HTTP/1.1 over hyper, which can also drop a connection without a word, as faults demand.
+//! The sandbox's HTTP/1.1 server, on hyper, which can also drop a connection without an answer, as faults require.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use super::scenario::{Action, Scenario};
 use super::signature::Parameters;
 use crate::clock::Clock;
 
-/// Longest request target that a gateway passes on (VOD-API.md: over-long ones get an HTML 414).
+/// Longest request target that a gateway passes on (VOD-API.md: longer ones get an HTML 414).
 const TARGET_BYTES_MAX: usize = 8 * 1024;
 
 /// Longest body.
@@ -40,14 +40,14 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// What the system says of the address.
+    /// The address cannot be used.
     pub async fn bind(listen: SocketAddr, scenario: &Scenario, clock: Clock) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let gateway = Arc::new(Mutex::new(Gateway::new(scenario, clock.now())));
         Ok(Self { listener, gateway, clock })
     }
 
-    /// Where it listens; the port that the system chose, where 0 was asked for.
+    /// Its address, with the port that the system chose if 0 was asked for.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -60,14 +60,14 @@ pub async fn serve(sandbox: Sandbox, shutdown: CancellationToken) {
             accepted = sandbox.listener.accept() => accepted,
             () = shutdown.cancelled() => return,
         };
-        // A connection that failed before it was accepted, or too many open files: the next one may do better.
+        // The connection failed before it was accepted, or too many files are open: the next one may succeed.
         let Ok((stream, _)) = accepted else { continue };
         let (gateway, clock) = (Arc::clone(&sandbox.gateway), sandbox.clock.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, Arc::clone(&gateway), clock.clone()));
             // An error here is a dropped connection, ours or the client's.
             let mut http = hyper::server::conn::http1::Builder::new();
-            // The scenario decides what time answers tell, and whether they tell it.
+            // The scenario decides whether answers have a date, and which.
             let _ = http.auto_date_header(false).serve_connection(TokioIo::new(stream), service).await;
         });
     }

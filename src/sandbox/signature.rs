@@ -1,5 +1,5 @@
-//! The sandbox's own check of a signature, written from VOD-API.md's five steps and slowly on purpose: decode, sort,
-//! encode, join, sign.
+//! The sandbox's own check of a signature. It is written after the five steps of VOD-API.md, simple rather than fast:
+//! decode, sort, encode, join, sign.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 /// The parameters of query and form together.
 pub(super) type Parameters = BTreeMap<String, String>;
 
-/// The signature that a call with these parameters must carry; `Signature` itself is left out.
+/// The signature that a call with these parameters must have; leaves `Signature` itself out.
 pub(super) fn expected(method: &str, parameters: &Parameters, secret: &str) -> String {
     let mut pairs: Vec<String> = parameters
         .iter()
@@ -24,7 +24,7 @@ pub(super) fn expected(method: &str, parameters: &Parameters, secret: &str) -> S
     base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// RFC 3986: everything but the unreserved characters as `%XX`.
+/// RFC 3986: encodes everything but the unreserved characters as `%XX`.
 fn percent(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

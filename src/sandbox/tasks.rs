@@ -16,13 +16,13 @@ use crate::model::{Time, rfc3339};
 /// A prefetch takes 5 to 30 minutes by file size (VOD-API.md).
 const MINUTES: (f64, f64) = (5.0, 30.0);
 
-/// Of the way, the part in which a task is `Pending`.
+/// The part of its duration for which a task is `Pending`.
 const PENDING_PART: f64 = 0.1;
 
 /// The API lists tasks of the last three days only.
 const LISTED_FOR: TimeDelta = TimeDelta::days(3);
 
-/// Rows a page at most; more is an error.
+/// Most rows in a page; asking for more is an error.
 const PAGE_SIZE_MAX: usize = 50;
 
 #[derive(Debug)]
@@ -31,13 +31,13 @@ struct Task {
     url: Arc<str>,
     created: Time,
     done: Time,
-    /// From when on it is listed; never, if none.
+    /// When it is first listed; none for never.
     listed: Option<Time>,
-    /// How it ends.
+    /// Its final status.
     end: String,
-    /// What its progress is at the end.
+    /// Its final progress.
     end_process: String,
-    /// The time whose state is shown, where looks are answered with what was so at the look before.
+    /// The time whose state is shown, if looks show the state of the look before.
     seen: Time,
 }
 
@@ -84,7 +84,7 @@ impl Tasks {
         self.rows.iter().filter(|task| task.created <= now && task.done > now).count()
     }
 
-    /// Takes a batch; gives its task IDs as the API writes them.
+    /// Accepts a batch; returns its task IDs as the API writes them.
     pub(super) fn accept(&mut self, urls: &[Arc<str>], now: Time) -> String {
         let mut ids: Vec<String> = Vec::new();
         let part = urls.len().div_ceil(self.rules.ids_per_batch).max(1);
@@ -112,7 +112,7 @@ impl Tasks {
         rows.iter().map(|at| &self.rows[*at]).find(|task| task.done > now).map(|task| task.id.clone())
     }
 
-    /// A number from 0 to 1 that this seed gives for this text.
+    /// A number from 0 to 1, determined by the seed and this text.
     fn chance(&self, text: &str, salt: u64) -> f64 {
         xxh3_64_with_seed(text.as_bytes(), self.seed ^ salt) as f64 / u64::MAX as f64
     }
@@ -224,7 +224,7 @@ impl Tasks {
     }
 }
 
-/// The same URL with its scheme, its host and its percent-encoding written in another way.
+/// The same URL with scheme, host and percent-encoding in another spelling.
 fn respelled(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -1,6 +1,6 @@
-//! The one heartbeat. Each stage says through its [`Pulse`] that it has moved, for how long it will be busy with one
-//! thing at most, and what keeps it from using the database. The watchdog, `/healthz`, the metrics and the sign of
-//! life, by which `status` goes, all read it here.
+//! The one heartbeat. Through its [`Pulse`] each stage says that it has moved, how long it may be busy with one thing,
+//! and what keeps it from using the database. The watchdog, `/healthz`, the metrics and the sign of life (which
+//! `status` reads) all use it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,10 +16,11 @@ use crate::clock::Clock;
 use crate::model::Time;
 use crate::store::{self, Lost};
 
-/// How long a stage may be late without a watchdog: a chunk of lines on a slow disk, writes that wait for a lock.
+/// How late a stage may be if there is no watchdog: enough for a chunk of lines on a slow disk and for writes that wait
+/// for a lock.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// The heartbeat of all stages; copies are the same.
+/// The heartbeat of all stages; clones share it.
 #[derive(Debug, Clone)]
 pub struct Heartbeat(Arc<Heart>);
 
@@ -28,7 +29,7 @@ struct Heart {
     clock: Clock,
     grace: Duration,
     beats: Mutex<Beats>,
-    /// None in tests: then the sign of life goes nowhere.
+    /// None in tests, which need no sign of life.
     sign: Option<SignFiles>,
 }
 
@@ -38,13 +39,13 @@ type Beats = BTreeMap<Name, Beat>;
 #[derive(Debug, Clone)]
 struct Beat {
     moved: Instant,
-    /// It moves again by then.
+    /// It must move again by then.
     due: Instant,
-    /// What keeps it from using the database.
+    /// The problem that keeps it from using the database.
     trouble: Option<Trouble>,
 }
 
-/// A stage that has not moved within the time that it asked for, and the grace that everybody has.
+/// A stage that has not moved within the time it announced, plus the general grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Late {
     /// Which one.
@@ -53,7 +54,7 @@ pub struct Late {
     pub idle: Duration,
 }
 
-/// One stage's side of the heartbeat; copies are the same pulse.
+/// One stage's side of the heartbeat; clones share it.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     name: Name,
@@ -61,15 +62,15 @@ pub struct Pulse {
 }
 
 impl Default for Heartbeat {
-    /// One that nobody reads.
+    /// A pulse that nobody reads.
     fn default() -> Self {
         Self::with(Clock::system(), GRACE, None)
     }
 }
 
 impl Heartbeat {
-    /// A heartbeat that gives signs of life in these files, which the daemon has locked. `watchdog` is the period of
-    /// systemd's watchdog, if one is set: a stage may be late by as much.
+    /// A heartbeat that writes signs of life into these files, which the daemon has locked. `watchdog` is the period of
+    /// systemd's watchdog, if one is set: a stage may be late by that much.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ impl Heartbeat {
         Self(Arc::new(Heart { clock, grace, beats: Mutex::default(), sign }))
     }
 
-    /// The pulse of a stage, which is expected to move from now on.
+    /// The pulse of a stage, which must move from now on.
     pub fn pulse(&self, name: Name) -> Pulse {
         let now = Instant::now();
         self.beats().insert(name, Beat { moved: now, due: now, trouble: None });
@@ -99,7 +100,7 @@ impl Heartbeat {
         self.0.grace
     }
 
-    /// Gives a sign of life now, by somebody who is no stage.
+    /// Writes a sign of life now, for a caller that is not a stage.
     pub fn tell(&self) {
         if let Some(files) = &self.0.sign {
             files.give(self.0.clock.now(), true, || self.sign());
@@ -112,14 +113,14 @@ impl Heartbeat {
         self.beats().iter().map(|(name, beat)| (*name, now.saturating_duration_since(beat.moved))).collect()
     }
 
-    /// The daemon lives, and its database is lost.
+    /// Notes that the database is lost, while the daemon lives on.
     pub fn lost(&self, lost: &Lost) {
         if let Some(files) = &self.0.sign {
             files.lost(self.0.clock.now(), lost);
         }
     }
 
-    /// What the sign of life says now.
+    /// The present content of the sign of life.
     pub fn sign(&self) -> Sign {
         sign(&self.beats(), self.0.grace, Instant::now(), self.0.clock.now())
     }
@@ -128,8 +129,8 @@ impl Heartbeat {
         self.0.beats.lock().expect("nobody panics with it")
     }
 
-    /// Changes what is known of a stage, and gives a sign of life if one is due or `change` has news. One that has
-    /// ended is not known any more.
+    /// Changes what is known about a stage, and writes a sign of life if one is due or `change` returns news. A stage
+    /// that has ended is ignored.
     fn beat<T>(&self, name: Name, change: impl FnOnce(&mut Beats) -> (T, bool)) -> Option<T> {
         let (told, is_news) = {
             let mut beats = self.beats();
@@ -146,17 +147,17 @@ impl Heartbeat {
 }
 
 impl Pulse {
-    /// Whose it is.
+    /// The stage's name.
     pub fn name(&self) -> Name {
         self.name
     }
 
-    /// It has moved, and moves again soon.
+    /// The stage has moved, and will move again soon.
     pub fn beat(&self) {
         self.away(Duration::ZERO);
     }
 
-    /// It has moved, and what it does now may take so long: a wait, a call.
+    /// The stage has moved, and is now busy for up to `at_most`: a wait, a call.
     pub fn away(&self, at_most: Duration) {
         self.change(|beat| {
             beat.moved = Instant::now();
@@ -165,7 +166,7 @@ impl Pulse {
         });
     }
 
-    /// Does what may take so long, and has moved once more after it.
+    /// Does something that may take up to `at_most`; the stage has moved when it is done.
     pub async fn during<T>(&self, at_most: Duration, doing: impl Future<Output = T>) -> T {
         self.away(at_most);
         let done = doing.await;
@@ -173,7 +174,7 @@ impl Pulse {
         done
     }
 
-    /// It cannot use the database. True if no other stage had that trouble already.
+    /// The stage cannot use the database. True if no other stage had that trouble already.
     pub fn trouble(&self, error: &store::Error) -> bool {
         let now = self.heart.0.clock.now();
         let told = self.heart.beat(self.name, |beats| {
@@ -189,7 +190,7 @@ impl Pulse {
         told == Some(true)
     }
 
-    /// It has used the database. True if that ends the last stage's trouble.
+    /// The stage has used the database. True if that ends the last stage's trouble.
     pub fn well(&self) -> bool {
         let told = self.heart.beat(self.name, |beats| {
             let was = beats.get_mut(&self.name).and_then(|beat| beat.trouble.take()).is_some();
@@ -199,7 +200,7 @@ impl Pulse {
         told == Some(true)
     }
 
-    /// It has ended: nobody expects it to move any more.
+    /// The stage has ended: nobody expects it to move any more.
     pub fn end(&self) {
         self.heart.beats().remove(&self.name);
     }
@@ -215,7 +216,7 @@ fn late(beats: &Beats, grace: Duration, now: Instant) -> Vec<Late> {
     late.map(|(name, beat)| Late { name: *name, idle: now.saturating_duration_since(beat.moved) }).collect()
 }
 
-/// What is told outside the database, at the time `at`.
+/// The sign of life at the time `at`.
 fn sign(beats: &Beats, grace: Duration, now: Instant, at: Time) -> Sign {
     let late = late(beats, grace, now);
     let longest = late.iter().map(|late| late.idle).max();
@@ -253,7 +254,7 @@ mod tests {
         submitter.beat();
         assert_eq!(late_in(50), [Name::Submitter]);
         submitter.end();
-        // What a part of it that outlives it says counts no more.
+        // A part of it that outlives it no longer counts.
         submitter.beat();
         assert_eq!(late_in(50), []);
     }

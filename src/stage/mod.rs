@@ -1,10 +1,10 @@
-//! What all stages share: the one loop ([`run`]), the one heartbeat ([`Heartbeat`]), their names, the bells by which
-//! they wake each other ([`Wakes`]), and the settings that a reload changes.
+//! What all stages share: the loop ([`run`]), the heartbeat ([`Heartbeat`]), their names, the bells by which they wake
+//! each other ([`Wakes`]), and the settings that a reload changes.
 //!
-//! A [`Stage`] is a step function. The loop around it takes a reload over between two steps, waits as long as the step
-//! says unless something wakes the stage, spaces the tries while the database cannot be used, and ends when the daemon
-//! stops. The stage's [`Pulse`] says that it moves; whatever may keep it busy for longer is announced to the pulse
-//! first. A crash between two steps loses nothing of this: none of it is kept.
+//! A [`Stage`] is a step function. Between two steps the loop around it takes over a reload and waits as long as the
+//! step asked for, unless something wakes the stage. It backs off while the database cannot be used, and ends when the
+//! daemon stops. The stage's [`Pulse`] says that it moves; a stage announces to it whatever may take long. A crash
+//! loses nothing, because none of this is stored.
 
 mod heartbeat;
 mod name;

@@ -1,4 +1,4 @@
-//! The names of everything that runs: one list, for the log, the metrics, `/healthz` and `status`.
+//! The names of everything that runs, in one list for the log, the metrics, `/healthz` and `status`.
 
 use strum::{Display, IntoStaticStr, VariantArray};
 
@@ -14,20 +14,20 @@ pub enum Name {
     Tracker,
     /// Runs `[notify] command`.
     Notifier,
-    /// Asks the CDN for a sample of what completed.
+    /// Asks the CDN for a sample of the completed URLs.
     Verifier,
-    /// Wakes, expires, parks, finishes and forgets.
+    /// Wakes, expires, parks, finishes and forgets rows.
     Housekeeping,
     /// Tries the write lock now and then, where a watchdog is set.
     Database,
-    /// Looks whether the database is still the one that was opened.
+    /// Checks whether the database is still the file that was opened.
     Guardian,
-    /// Tells systemd how the daemon does.
+    /// Tells systemd the daemon's state.
     Herald,
-    /// Writes down what is known of the access key.
+    /// Stores what is known about the access key.
     #[strum(serialize = "keeper of the key")]
     KeyKeeper,
-    /// Reads the configuration afresh.
+    /// Reloads the configuration.
     Reloader,
     /// Serves metrics and health.
     #[strum(serialize = "http server")]

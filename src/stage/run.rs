@@ -16,29 +16,29 @@ use crate::store::{self, Store};
 /// Waits between tries while the database cannot be used.
 const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: Duration::from_secs(5) };
 
-/// What a stage is made with.
+/// What a stage needs from its surroundings.
 #[derive(Debug, Clone)]
 pub struct Tools {
     /// The database.
     pub store: Arc<Store>,
     /// The clocks.
     pub clock: Clock,
-    /// What holds until the first reload.
+    /// The settings until the first reload.
     pub settings: Arc<Settings>,
-    /// Where it says that it moves.
+    /// The stage's side of the heartbeat.
     pub pulse: Pulse,
     /// The bells of all stages.
     pub wakes: Wakes,
-    /// Whether the daemon stops.
+    /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
 }
 
-/// What a stage does after a step.
+/// What follows a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
     /// The next step, at once.
     Go,
-    /// Nothing for so long, unless something wakes it.
+    /// A wait of this length, unless something wakes the stage.
     Wait(Duration),
 }
 
@@ -50,37 +50,37 @@ impl From<Duration> for Then {
 
 /// One of the stages.
 pub trait Stage: Send + Sized {
-    /// Whether a step that is under way when the daemon stops is dropped; else it is finished. One that is dropped has
-    /// changed nothing, or what is found and put in order after the next start.
+    /// Whether a running step is dropped when the daemon stops; if not, it is finished. A step may be dropped if it has
+    /// changed nothing so far, or if the next start puts in order what it began.
     const IS_DROPPED: bool = false;
 
     /// Its side of the heartbeat.
     fn pulse(&self) -> &Pulse;
 
-    /// Takes over what was read afresh, between two steps.
+    /// Takes over reloaded settings, between two steps.
     fn apply(&mut self, _settings: Arc<Settings>) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// Does the next thing there is to do. What may take longer than a moment is announced to the pulse.
+    /// Takes the next step. Announces to the pulse whatever may take longer than a moment.
     ///
     /// # Errors
     ///
-    /// The database cannot be used: the step is tried again by and by, and finds what was begun.
+    /// The database cannot be used. The loop tries the step again later, and the step then finds what was begun.
     fn advance(&mut self) -> impl Future<Output = store::Result<Then>> + Send;
 
-    /// Ends a wait before its time, by ending itself. It is not asked while the database cannot be used.
+    /// Resolves to end a wait early. Not used while the database cannot be used.
     fn woken(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 
-    /// The daemon stops: what is open is closed.
+    /// The daemon stops: closes what is open.
     fn end(self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }
 
-/// Steps until `stop`, and takes over what `live` brings between two steps.
+/// Runs steps until `stop`; takes over settings from `live` between two steps.
 pub async fn run<S: Stage>(mut stage: S, mut live: Live, stop: CancellationToken) {
     let pulse = stage.pulse().clone();
     let mut retry = Retry::default();
@@ -120,26 +120,26 @@ pub async fn run<S: Stage>(mut stage: S, mut live: Live, stop: CancellationToken
     pulse.end();
 }
 
-/// Spaces the tries while the database cannot be used. The first stage that meets it logs it.
+/// Backs off while the database cannot be used. The first stage that meets the problem logs it.
 #[derive(Debug, Default)]
 pub struct Retry {
     failures: u32,
 }
 
 impl Retry {
-    /// It failed once more; gives how long to wait, and announces that.
+    /// Another try failed: returns how long to wait, and announces that to the pulse.
     pub fn failed(&mut self, pulse: &Pulse, error: &store::Error) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let wait = RETRY.bound(self.failures);
         pulse.away(wait);
-        // One that is lost is told by whoever guards it.
+        // A lost database is reported by the guardian.
         if pulse.trouble(error) && !matches!(error, store::Error::Lost(_)) {
             warn!(stage = %pulse.name(), %error, "the database cannot be used; it is tried again");
         }
         wait
     }
 
-    /// It works.
+    /// The database works.
     pub fn over(&mut self, pulse: &Pulse) {
         self.failures = 0;
         if pulse.well() {
@@ -147,7 +147,7 @@ impl Retry {
         }
     }
 
-    /// How often it failed in a row.
+    /// Failures in a row.
     pub fn failures(&self) -> u32 {
         self.failures
     }
@@ -163,7 +163,7 @@ mod tests {
     use crate::config::Config;
     use crate::stage::{Heartbeat, Name};
 
-    /// Counts what the loop does with it, and does in each step what it was told to.
+    /// Counts what the loop does with it, and does in each step what it was told.
     struct Probe {
         pulse: Pulse,
         steps: Vec<store::Result<Then>>,
@@ -223,7 +223,7 @@ mod tests {
         let began = std::time::Instant::now();
         steps(2).await;
         assert!(heartbeat.sign().trouble.is_some());
-        // Nothing but time and a reload wakes it while the database fails; after that it is heard.
+        // While the database fails only time and a reload wake it; the bell is heard after that.
         wake.notify_one();
         steps(6).await;
         assert!(began.elapsed() >= RETRY.min * 3 && began.elapsed() < Duration::from_secs(60));

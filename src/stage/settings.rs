@@ -1,5 +1,5 @@
-//! What was read from the configuration and holds now. A reload makes new ones; each stage takes them over between two
-//! steps, so that no step sees a mixture.
+//! The settings in force. A reload makes new ones; each stage takes them over between two steps, so that no step sees a
+//! mixture.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 
-/// What a stage works by.
+/// The settings of a stage.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The configuration.
     pub config: Config,
 }
 
-/// Where a stage hears of new ones.
+/// Where a stage receives new settings.
 pub type Live = watch::Receiver<Arc<Settings>>;
 
-/// The new ones, if there are any since this was last asked.
+/// The new settings, if there are any since the last call.
 pub(super) fn news(live: &mut Live) -> Option<Arc<Settings>> {
     match live.has_changed() {
         Ok(true) => Some(Arc::clone(&live.borrow_and_update())),
-        // Nobody reloads any more: the daemon stops.
+        // The reloader has ended: the daemon stops.
         Ok(false) | Err(_) => None,
     }
 }

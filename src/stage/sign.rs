@@ -1,10 +1,10 @@
 //! The daemon's sign of life outside the database: a few lines in its lock file, written in place when a stage moves.
-//! So a daemon that lives but cannot use its database says so all the same, also on a full disk.
+//! So a daemon that lives but cannot use its database can say so, even on a full disk.
 //!
 //! The file has [`BYTES`] bytes: the pid, the time of the last sign, the trouble that some stage has with the database
-//! (since when, its word in brackets, and its text), what became of a database that was lost, and which stages hang
-//! with the time since when; then blanks. It is overwritten whole, and never synced: it is worth nothing after a power
-//! cut. The spool's lock file says the same: the one beside the database may be lost with it.
+//! (since when, its code in brackets, and its text), what became of a lost database, and which stages hang and since
+//! when; the rest is blanks. It is overwritten as a whole and never synced, because it is worthless after a power cut.
+//! The spool's lock file says the same, because the one beside the database may be lost with it.
 
 use std::fs::File;
 use std::io;
@@ -19,66 +19,66 @@ use crate::model::{Time, rfc3339};
 use crate::store::{self, Lost};
 use crate::telemetry::one_line;
 
-/// A sign is written this often, at most.
+/// A sign is written at most this often.
 const BEAT_EVERY: TimeDelta = TimeDelta::seconds(5);
 
-/// After so long without a sign something is wrong: every stage looks up at least every few seconds, unless it waits
-/// for an answer or reads a file, and they do not all.
+/// If there is no sign for this long, something is wrong: every stage looks up every few seconds unless it waits for an
+/// answer or reads a file, and they do not all do that at once.
 const SILENT_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// The file's size: a page.
 const BYTES: usize = 4096;
 
-/// Where a daemon gives its sign.
+/// The files in which a daemon gives its sign.
 #[derive(Debug)]
 pub(super) struct SignFiles {
     files: Vec<File>,
     given: Mutex<Given>,
 }
 
-/// What was last given.
+/// What was last written.
 #[derive(Debug, Default)]
 struct Given {
     at: Option<Time>,
     lost: Option<LostSince>,
 }
 
-/// A database that was lost, and when that was found.
+/// A lost database, and when the loss was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostSince {
     /// When it was found.
     pub since: Time,
-    /// What became of it and of what it held.
+    /// What became of it and of its content.
     #[serde(flatten)]
     pub lost: Lost,
 }
 
-/// What keeps the daemon from using its database.
+/// The problem that keeps the daemon from using its database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trouble {
     /// Since when.
     pub since: Time,
-    /// [`store::Error::word`]; none in the sign of a program of before.
+    /// [`store::Error::word`]; none in the sign of an earlier version.
     pub code: Option<String>,
-    /// In words.
+    /// As text.
     pub text: String,
 }
 
 /// The last sign of a daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sign {
-    /// When it was given.
+    /// When it was written.
     pub at: Option<Time>,
-    /// What keeps the daemon from using its database.
+    /// The problem that keeps the daemon from using its database.
     pub trouble: Option<Trouble>,
     /// The stages that hang, and since when the first of them has not moved.
     pub hanging: Option<(Time, String)>,
-    /// That the database is not the one any more that the daemon has open.
+    /// Set if the database is no longer the file that the daemon has open.
     pub lost: Option<LostSince>,
 }
 
 impl SignFiles {
-    /// Gives signs in these files, which the daemon has locked.
+    /// Writes signs into these files, which the daemon has locked.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl SignFiles {
     pub(super) fn open(paths: &[impl AsRef<Path>]) -> io::Result<Self> {
         let open = |path: &Path| {
             let file = File::options().write(true).open(path)?;
-            // All of its room is there from now on, whatever becomes of the disk.
+            // Reserves all of the room now, whatever becomes of the disk.
             file.write_all_at(&[b' '; BYTES], 0)?;
             Ok(file)
         };
@@ -96,23 +96,23 @@ impl SignFiles {
         Ok(files)
     }
 
-    /// Gives the sign that `make` makes, if one is due or there is news.
+    /// Writes the sign that `make` returns, if one is due or there is news.
     pub(super) fn give(&self, now: Time, is_news: bool, make: impl FnOnce() -> Sign) {
         let mut given = self.given.lock().expect("nobody panics with it");
         let is_due = given.at.is_none_or(|at| now < at || now - at >= BEAT_EVERY);
         if is_news || is_due {
             given.at = Some(now);
-            // A sign that cannot be given is missed by whoever looks for it.
+            // Whoever looks for the sign notices that it could not be written.
             let _ = self.write(&Sign { at: Some(now), lost: given.lost.clone(), ..make() });
         }
     }
 
-    /// The daemon lives, and its database is lost.
+    /// Writes that the daemon lives and its database is lost.
     pub(super) fn lost(&self, now: Time, lost: &Lost) {
         let mut given = self.given.lock().expect("nobody panics with it");
         let since = given.lost.as_ref().map_or(now, |lost| lost.since);
         *given = Given { at: Some(now), lost: Some(LostSince { since, lost: lost.clone() }) };
-        // A sign that cannot be given is missed by whoever looks for it.
+        // Whoever looks for the sign notices that it could not be written.
         let _ = self.write(&Sign { at: Some(now), lost: given.lost.clone(), ..Sign::default() });
     }
 
@@ -123,7 +123,7 @@ impl SignFiles {
 }
 
 impl Trouble {
-    /// What this error means, which was first met at `since`.
+    /// The trouble with this error, first met at `since`.
     pub(super) fn of(error: &store::Error, since: Time) -> Self {
         Self { since, code: Some(error.word().to_owned()), text: one_line(&error.to_string()) }
     }
@@ -148,7 +148,7 @@ fn time(text: &str) -> Option<Time> {
 }
 
 impl Sign {
-    /// Reads the last sign; none if there is no such file or it may not be read.
+    /// Reads the last sign; none if there is no such file or it is not readable.
     pub fn read(path: &Path) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         Some(Self::parse(&String::from_utf8_lossy(&text)))
@@ -182,7 +182,7 @@ impl Sign {
         Self { at, trouble, hanging, lost }
     }
 
-    /// Since when there was no sign, if that is too long.
+    /// Since when there has been no sign, if that is too long.
     pub fn silent_since(&self, now: Time) -> Option<Time> {
         self.at.filter(|at| now - *at > SILENT_AFTER)
     }
@@ -231,7 +231,7 @@ mod tests {
         let sign = Sign::read(&path).unwrap();
         assert_eq!(sign.at, Some(at(0)));
         assert_eq!((sign.silent_since(at(60)), sign.silent_since(at(61))), (None, Some(at(0))));
-        // A clock that was set back gives one at once.
+        // After a clock was set back, the next sign is written at once.
         files.give(at(-100), false, Sign::default);
         assert_eq!(Sign::read(&path).unwrap().at, Some(at(-100)));
     }

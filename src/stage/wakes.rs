@@ -1,10 +1,10 @@
-//! The bells by which a stage wakes those that its work is for.
+//! The bells by which a stage wakes those who continue its work.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// One bell a stage; copies are the same bells. One that rings while nobody listens is heard by whoever listens next.
+/// One bell for each stage; clones share them. A bell that rings while nobody listens is heard by the next listener.
 #[derive(Debug, Clone, Default)]
 pub struct Wakes(Arc<Bells>);
 
@@ -16,39 +16,39 @@ struct Bells {
 }
 
 impl Wakes {
-    /// URLs were queued, or others may go by now: the submitter and housekeeping look.
+    /// URLs were queued, or more may be sent now: wakes the submitter and housekeeping.
     pub fn queued(&self) {
         self.0.submitter.notify_one();
         self.0.housekeeping.notify_one();
     }
 
-    /// More may go by now: the submitter looks.
+    /// More may be sent now: wakes the submitter.
     pub fn may_go(&self) {
         self.0.submitter.notify_one();
     }
 
-    /// There may be something to put in order: housekeeping looks.
+    /// There may be something to put in order: wakes housekeeping.
     pub fn tidy(&self) {
         self.0.housekeeping.notify_one();
     }
 
-    /// Somebody has written into the database: all look.
+    /// Somebody has written into the database: wakes all.
     pub fn all(&self) {
         self.queued();
         self.0.notifier.notify_one();
     }
 
-    /// Ends when the submitter is to look.
+    /// Resolves when the submitter should look.
     pub async fn submitter(&self) {
         self.0.submitter.notified().await;
     }
 
-    /// Ends when housekeeping is to look.
+    /// Resolves when housekeeping should look.
     pub async fn housekeeping(&self) {
         self.0.housekeeping.notified().await;
     }
 
-    /// Ends when the notifier is to look.
+    /// Resolves when the notifier should look.
     pub async fn notifier(&self) {
         self.0.notifier.notified().await;
     }

@@ -1,5 +1,5 @@
-//! The daemon's notice board: one row that says whether it runs, what it waits for, until when, and why. Written only
-//! when it changes, so that a waiting daemon costs nothing.
+//! The daemon's notice board: one row that says whether it runs, what it waits for, until when and why. It is written
+//! only when it changes, so that a waiting daemon costs nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
 
 const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
 
-/// The clock by which a command goes: the service's, as far as the daemon knows it.
+/// The clock for commands: the service's time, as far as the daemon knows it.
 pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
     Ok(Clock::told(sqlx::query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
 }
@@ -54,9 +54,9 @@ pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
 pub enum Health {
     /// It runs.
     Running,
-    /// It finishes what it has begun.
+    /// It finishes what it has begun and stops.
     Stopping,
-    /// It was stopped in order.
+    /// It was stopped properly.
     Stopped,
 }
 
@@ -69,11 +69,11 @@ impl Health {
 /// What the submitter waits for, and until when.
 type Waiting = (Option<WaitWhy>, Option<Time>);
 
-/// What is known of the time: whether it is proved, and what the service's clock is ahead of this machine's, in
+/// What is known about the time: whether it is proved, and how far the service's clock is ahead of this machine's, in
 /// milliseconds.
 type TimeSaid = (bool, i64);
 
-/// What the service's clock is ahead by is said anew when it has changed by so much, in milliseconds.
+/// The lead of the service's clock is written anew when it has changed by this much, in milliseconds.
 const AHEAD_CHANGED_MS: i64 = 1_000;
 
 /// The notice board.
@@ -88,7 +88,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board on which nothing is written yet.
+    /// An empty board.
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
@@ -99,12 +99,12 @@ impl Board {
         }
     }
 
-    /// Resolves when something on it has changed since it was last asked.
+    /// Resolves when something on it has changed since the last call.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Says whether the daemon runs; `started_at` is kept when none is given.
+    /// Writes whether the daemon runs; without `started_at` the old value stays.
     pub async fn health(&self, health: Health, started_at: Option<Time>) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(SAY_HEALTH)
@@ -116,7 +116,7 @@ impl Board {
         tx.commit().await
     }
 
-    /// Says what the submitter waits for; nothing while it sends.
+    /// Writes what the submitter waits for; none while it sends.
     pub async fn waiting(&self, why: Option<WaitWhy>, until: Option<Time>) -> Result<()> {
         let saying = (why, until);
         let mut said = self.said.lock().await;
@@ -138,7 +138,7 @@ impl Board {
         Ok(())
     }
 
-    /// Says what is known of the service's time, for other processes: whether it is proved, and how far it is from
+    /// Writes what is known about the service's time, for other processes: whether it is proved, and how far it is from
     /// `wall`, this machine's clock.
     pub async fn time(&self, clock: &Reading, wall: Time) -> Result<()> {
         let ahead_ms = (clock.now - wall).num_milliseconds();
@@ -200,7 +200,7 @@ impl Board {
         Ok(())
     }
 
-    /// Says where the access key comes from, which one it is, and what the service says if it refuses it.
+    /// Writes where the access key comes from, its generation, and what the service says if it refuses it.
     pub async fn key(&self, source: &str, generation: u64, refused: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
@@ -210,7 +210,7 @@ impl Board {
         Ok(())
     }
 
-    /// Says why metrics and health are not served; nothing when they are.
+    /// Writes why metrics and health are not served; none if they are.
     pub async fn http_problem(&self, problem: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;

@@ -1,4 +1,4 @@
-//! What the books say of every URL and of all days, to be compared with the service's.
+//! What the database says about every URL and all days, to be compared with the service's account.
 
 use sqlx::Row;
 
@@ -8,18 +8,18 @@ const URLS: &str = "select url, state, task_ids from v_urls";
 
 const CHARGED: &str = "select coalesce(sum(requests_used), 0) from v_budget";
 
-/// A URL as it stands in `v_urls`.
+/// A URL, as in `v_urls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookedUrl {
     /// The URL.
     pub url: String,
     /// Its state.
     pub state: String,
-    /// The tasks that it is in, if there are any.
+    /// Its tasks, if it has any.
     pub task_ids: Option<String>,
 }
 
-/// All URLs, and what all days cost. For a small database: it reads the whole of it.
+/// All URLs, and the cost of all days. Reads the whole database, so it is for small ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Books {
     /// The URLs.

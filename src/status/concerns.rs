@@ -1,4 +1,4 @@
-//! What an operator may have to look into, in numbers.
+//! The numbers that may concern an operator.
 
 use sqlx::Row;
 
@@ -10,13 +10,13 @@ const CONCERNS: &str = "
 /// The numbers, as in `v_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Concerns {
-    /// Submissions whose answer never came and whose end is looked into.
+    /// Submissions whose answer never came and whose end is not known yet.
     pub in_doubt: u64,
-    /// URLs sent anew although they may have been accepted.
+    /// URLs that were sent again although they may have been accepted.
     pub possible_doubles: u64,
-    /// Pending URLs of domains that may not be sent.
+    /// Pending URLs of blocked domains.
     pub parked: u64,
-    /// URLs that may be what a batch was refused for.
+    /// URLs under suspicion after a refused batch.
     pub suspected: u64,
     /// Whether something keeps files from being taken.
     pub spool_problem: bool,

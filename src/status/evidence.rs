@@ -1,10 +1,10 @@
-//! The chain of evidence of lines, from the file to the end of the task, for [`Export`]: read a little at a time. First
-//! the lines that became rows of the queue, then those that were merged into one or were fresh.
+//! The evidence for each line, from the file to the end of the task, for [`Export`], read a little at a time: first the
+//! lines that became rows of the queue, then those that were merged or fresh.
 //!
-//! An export of ten million rows takes minutes, and whoever reads it may take hours. A transaction that stayed open
-//! for as long would make the WAL grow; so each read is a transaction of its own, over a range of row numbers that is
-//! narrow however rare the rows that are asked for, and it has ended before anything is handed on. What a read gives
-//! is consistent in itself; the rows that exist when the export begins are its rows.
+//! An export of ten million rows takes minutes, and its reader may take hours. An open transaction of that length would
+//! make the WAL grow, so each read is a transaction of its own. It covers a narrow range of row numbers, however rare
+//! the wanted rows are, and ends before anything is handed on. Each read is consistent in itself; the export covers the
+//! rows that exist when it begins.
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
@@ -14,16 +14,16 @@ use sqlx::sqlite::SqliteRow;
 use crate::model::{Time, to_millis};
 use crate::store::{Conn, Result};
 
-/// Row numbers that one read spans ...
+/// Row numbers that one read covers ...
 const ROWS_A_READ: i64 = 10_000;
 
 /// ... and the bytes after which it ends early.
 const BYTES_A_READ: usize = 4 * 1024 * 1024;
 
-/// Merged lines that one read spans.
+/// Merged lines that one read covers.
 const LINES_A_READ: i64 = 2_000;
 
-/// Where the urls of files lie that have this name and were dropped since.
+/// The ranges of rows with the URLs of files that have this name and were dropped since then.
 const RANGES: &str = "
     select url_from, url_to from files
     where url_from > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
@@ -33,10 +33,10 @@ const NAMED: &str = "select exists (select 1 from files where name = ?1)";
 
 const LAST: &str = "select max(url_id) from urls";
 
-/// What was pruned is stepped over.
+/// Skips pruned rows.
 const NEXT: &str = "select min(url_id) from urls where url_id >= ?1";
 
-/// Of a line whose wish ended on its own, while others kept its URL, that end is told and no submission.
+/// For a line whose wish ended on its own while others kept its URL, this tells that end and no submission.
 const ROWS: &str = "
     select u.url_id, u.file, u.line, u.url, case w.state when 4 then 'expired' when 5 then 'cancelled' else u.state end,
            iif(w.state is null, u.reason, null), u.priority, u.label, u.queued_at,
@@ -51,7 +51,7 @@ const ROWS: &str = "
       and (?3 is null or u.file = ?3) and (?4 is null or u.label = ?4) and u.queued_at >= ?5
     order by u.url_id";
 
-/// Files with lines that were merged or fresh, the last one first.
+/// Files with merged or fresh lines, the last one first.
 const MERGING: &str = "
     select file_id from files
     where merged + fresh > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
@@ -85,7 +85,7 @@ const MERGED: &str = "
       and (?6 is null or coalesce(w.label, f.label) = ?6)
     order by u.url_id, w.line";
 
-/// Files with refused lines; of several that were stored under one name, one after the other, the last one.
+/// Files with refused lines. Of several that were stored under one name one after the other, only the last.
 const REFUSING: &str = "
     select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes
     from files as f join v_files as v on v.file_id = f.file_id
@@ -94,7 +94,7 @@ const REFUSING: &str = "
                       where later.stored_name = f.stored_name and later.file_id > f.file_id)
     order by f.file_id";
 
-/// Which lines are exported: those to which all of it applies.
+/// Which lines to export: those that meet all conditions.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Of files of this name.
@@ -105,7 +105,8 @@ pub struct Wanted {
     pub since: Option<Time>,
 }
 
-/// What is known of one line and its URL; the columns of `v_urls` and `v_submissions` of the same names.
+/// What is known about one line and its URL. The fields are the columns of `v_urls` and `v_submissions` of the same
+/// names.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "migrations/README.md documents the columns")]
 pub struct LineEvidence<'r> {
@@ -127,18 +128,18 @@ pub struct LineEvidence<'r> {
     pub came: &'r str,
 }
 
-/// A file of which lines were refused, which stand in its report alone.
+/// A file with refused lines, which stand only in its report.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the columns of `v_files`")]
 pub struct RefusingFile {
     pub name: String,
-    /// As it is called in the spool.
+    /// Its name in the spool.
     pub stored_name: String,
     pub priority: String,
     pub label: Option<String>,
     pub queued_at: String,
     pub refused: i64,
-    /// Its report is good up to this byte.
+    /// Its report is valid up to this byte.
     pub report_bytes: u64,
 }
 
@@ -165,14 +166,14 @@ impl<'r> LineEvidence<'r> {
     }
 }
 
-/// An export on its way.
+/// An export in progress.
 #[derive(Debug)]
 pub struct Export {
     conn: Conn,
     wanted: Wanted,
-    /// Ranges of row numbers that are still to be read, the first one last.
+    /// Ranges of row numbers still to be read; the next one is last.
     ranges: Vec<(i64, i64)>,
-    /// Files whose merged lines are still to be read, the first one last, and after which of its lines to go on.
+    /// Files whose merged lines are still to be read, with the line after which to go on; the next one is last.
     merging: Vec<(i64, (i64, i64))>,
 }
 
@@ -199,7 +200,7 @@ impl Export {
         Ok(Some(Self { conn, wanted, ranges, merging }))
     }
 
-    /// The files whose refused lines belong to it, for whoever reads their reports.
+    /// The files whose refused lines belong to the export; the caller reads their reports.
     pub async fn refusing(&mut self) -> Result<Vec<RefusingFile>> {
         let query = sqlx::query(REFUSING).bind(&self.wanted.file).bind(&self.wanted.label);
         let rows = query.bind(self.wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut self.conn).await?;
@@ -215,12 +216,12 @@ impl Export {
         Ok(rows.iter().map(file).collect())
     }
 
-    /// Reads the next rows and hands each to `encode`, which appends it to `buffer`. The reading has ended when this
-    /// returns. False when there is nothing more.
+    /// Reads the next rows and passes each to `encode`, which appends it to `buffer`. The transaction has ended when
+    /// this returns. False when there is nothing more.
     ///
     /// # Errors
     ///
-    /// What the database says; what was appended is to be thrown away then.
+    /// The database failed; what was appended must be thrown away.
     pub async fn read(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -268,7 +269,7 @@ impl Export {
     }
 }
 
-/// Ranges in the order of their starts, those that overlap or touch made one.
+/// The ranges in the order of their starts; those that overlap or touch are merged.
 fn united(ranges: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     let mut united: Vec<(i64, i64)> = Vec::new();
     for (from, to) in ranges {

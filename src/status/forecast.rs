@@ -1,5 +1,4 @@
-//! What will become of the queue, as the database stands: reads what a forecast starts from and makes the short form
-//! that `status` shows.
+//! The forecast from the present database: reads its starting point, and makes the short form that `status` shows.
 
 use std::collections::HashMap;
 
@@ -18,7 +17,7 @@ use crate::store::{Conn, Result};
 const NAMES: &str = "
     select file_id, name, label from v_files where file_id in (select value from json_each(?1))";
 
-/// Seconds from submission to warm, of the tasks of the last submissions.
+/// Seconds from submission to warm, for tasks of the latest submissions.
 const WARM: &str = "
     select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as integer) as seconds
     from v_tasks as t join v_submissions as s on s.submission_id = t.submission_id
@@ -26,24 +25,24 @@ const WARM: &str = "
       and t.ended_at is not null and t.status = 'Complete'
     order by seconds";
 
-/// Fewer tasks tell nothing.
+/// Fewer tasks than this tell nothing.
 const WARM_TASKS_MIN: usize = 20;
 
-/// What `status` reads of the queue: it is to answer at once.
+/// How much of the queue `status` reads, because it must answer at once.
 const SHORT: Bounds = Bounds { rows: 1_000, files: 1_000 };
 
-/// Steps of the forecast in `status`.
+/// Most steps of the forecast in `status`.
 const SHORT_STEPS: u32 = 30_000;
 
-/// Deadlines that `status` names.
+/// Most deadlines that `status` names.
 const RISKS_MAX: usize = 3;
 
-/// What a forecast starts from, and what is not in it.
+/// Where a forecast starts, and what it leaves out.
 #[derive(Debug)]
 pub struct Prospect {
-    /// What it starts from.
+    /// The starting point.
     pub outlook: Outlook,
-    /// Pending URLs of domains that may not be sent.
+    /// Pending URLs of blocked domains.
     pub blocked: u64,
     /// URLs whose place in the queue is not known for certain.
     pub guessed: u64,
@@ -51,28 +50,28 @@ pub struct Prospect {
     pub reading: u64,
 }
 
-/// What will become of the queue, in short.
+/// The forecast in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForecastReport {
     /// When the last URL is submitted, RFC 3339.
     pub last_at: Option<String>,
-    /// Requests that takes.
+    /// How many requests that takes.
     pub requests: u64,
-    /// Budget days that takes, today among them.
+    /// How many budget days that takes, including today.
     pub days: usize,
     /// URLs that are submitted.
     pub submitted: u64,
     /// URLs whose deadline passes before they can be sent.
     pub missed: u64,
-    /// URLs that are sent in time and not warm by their deadline.
+    /// URLs that are sent in time but are not warm by their deadline.
     pub cold: u64,
-    /// URLs that it does not reach: they go after `ends_at`.
+    /// URLs that go after `ends_at`, where the forecast stops.
     pub beyond: u64,
-    /// How far it was run, RFC 3339.
+    /// When it stops, RFC 3339.
     pub ends_at: String,
     /// URLs whose place in the queue is not known for certain.
     pub guessed: u64,
-    /// Deadlines that will not be met, those that will be missed and the earliest first.
+    /// Deadlines that will not be met: first those that will be missed, then by time.
     pub risks: Vec<Risk>,
 }
 
@@ -83,15 +82,15 @@ pub struct Risk {
     pub file: String,
     /// The deadline, RFC 3339.
     pub deadline: String,
-    /// URLs that have it.
+    /// URLs with this deadline.
     pub urls: u64,
-    /// Of them, those that cannot be sent before it.
+    /// How many of them cannot be sent before it.
     pub missed: u64,
-    /// Of them, those that are sent before it and not warm by it.
+    /// How many of them are sent before it but are not warm by then.
     pub cold: u64,
 }
 
-/// Reads what a forecast starts from.
+/// Reads where a forecast starts.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
     let pending = queue::pending(conn, bounds, now).await?;
     let standing = ledger::standing(&mut *conn, Lane::Prefetch, now).await?;
@@ -130,7 +129,7 @@ pub async fn names(conn: &mut Conn, files: &[i64]) -> Result<HashMap<i64, (Strin
 }
 
 impl ForecastReport {
-    /// Makes a forecast, in bounded time.
+    /// Makes the short forecast, in bounded time.
     pub(super) async fn read(conn: &mut Conn, config: &Config, now: Time) -> Result<Self> {
         let Prospect { outlook, guessed, .. } = prospect(conn, config, SHORT, SHORT_STEPS, now).await?;
         let forecast = forecast(outlook, &Policy::from(config), now);

@@ -9,7 +9,7 @@ use crate::store::{Conn, Result};
 
 const COLUMNS: &str = "select name from pragma_table_info(?1)";
 
-/// Rows as they are printed: by the names of the columns.
+/// Rows as they are printed, with the names of their columns.
 pub type Rows = Vec<Map<String, Value>>;
 
 /// A list to be read.
@@ -17,15 +17,15 @@ pub type Rows = Vec<Map<String, Value>>;
 pub struct List {
     /// The public view.
     pub view: &'static str,
-    /// Columns that fit on a terminal, in the order in which they are shown; programs get all.
+    /// Columns that fit on a terminal, in their order; programs get all columns.
     pub shown: &'static [&'static str],
-    /// The order of the rows, as SQL; none: as the view gives them.
+    /// The order of the rows, as SQL; none for the order of the view.
     pub order: Option<&'static str>,
-    /// Conditions, such as `host = ?`, in each of which the question mark stands for its value.
+    /// Conditions such as `host = ?`, each with the value for its question mark.
     pub filters: Vec<(&'static str, String)>,
-    /// Rows at most.
+    /// Most rows.
     pub limit: u32,
-    /// What is listed after it, where there is room.
+    /// Another list that fills the remaining room.
     pub then: Option<Box<List>>,
 }
 
@@ -75,8 +75,8 @@ pub struct SubmissionFilter {
 }
 
 impl List {
-    /// URLs: those of one state as its index has them, pending ones in the order in which they go; others in order of
-    /// arrival; without a filter the latest, last first.
+    /// URLs. Those of one state in the order of its index: pending ones in the order in which they are sent, others in
+    /// order of arrival. Without a filter, the latest first.
     pub fn urls(filter: UrlFilter, limit: u32) -> Self {
         let UrlFilter { state, file, label, host, since } = filter;
         let by_state_alone = state.is_some() && file.is_none() && since.is_none();
@@ -106,13 +106,13 @@ impl List {
             then: None,
         };
         if let Some(at) = list.filters.iter().position(|(condition, _)| *condition == "file = ?") {
-            // Then those of other files that lines of this one want, too.
+            // Then URLs of other files that lines of this file also want.
             let mut merged = list.clone();
             merged.filters[at].0 = "url_id in (select url_id from v_wishes where file = ?) and file <> ?";
             list.then = Some(Box::new(merged));
         }
         let Some(label) = label else { return list };
-        // Those of files with that label first, then lines with one of their own: each way has its index.
+        // First URLs of files with that label, then lines with a label of their own: each query has its index.
         let with = |condition| {
             let mut list = list.clone();
             list.filters.push((condition, label.clone()));
@@ -127,7 +127,7 @@ impl List {
         Self { then: Some(Box::new(own)), ..files }
     }
 
-    /// Files, the latest first.
+    /// Files, latest first.
     pub fn files(filter: FileFilter, limit: u32) -> Self {
         let FileFilter { state, file, label, since } = filter;
         let mut filters = Vec::new();
@@ -139,7 +139,7 @@ impl List {
         Self { view: "v_files", shown, order: Some("file_id desc"), filters, limit, then: None }
     }
 
-    /// Submissions, the latest first.
+    /// Submissions, latest first.
     pub fn submissions(filter: SubmissionFilter, limit: u32) -> Self {
         let SubmissionFilter { outcome, day, file, label, host, since } = filter;
         let mut filters = Vec::new();
@@ -168,7 +168,7 @@ impl List {
         Self { view: "v_submissions", shown, order: Some("submission_id desc"), filters, limit, then: None }
     }
 
-    /// Domains, those that wait for the operator first.
+    /// Domains; first those that wait for the operator.
     pub fn hosts(standing: Option<String>, host: Option<String>, limit: u32) -> Self {
         let mut filters = Vec::new();
         filters.extend(standing.map(|standing| ("standing = ?", standing)));
@@ -215,7 +215,7 @@ impl List {
     }
 }
 
-/// A file has lines whose URLs are in this state.
+/// The condition that a file has lines whose URLs are in this state.
 fn has_urls(state: UrlState) -> &'static str {
     match state {
         UrlState::Pending => "pending + merged_pending > cast(? as integer)",
@@ -230,7 +230,7 @@ fn has_urls(state: UrlState) -> &'static str {
     }
 }
 
-/// A moment as the views write it, so that text compares like time.
+/// A moment in the spelling of the views, so that comparing the text compares the time.
 fn view_time(time: Time) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

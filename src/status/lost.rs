@@ -1,4 +1,4 @@
-//! The report of a daemon whose database is lost: nothing can be read of it, and what is told is how to put back what
+//! The report of a daemon whose database is lost. Nothing can be read from it, so the report says how to put back what
 //! it held.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::store::{self, beside};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
 impl StatusReport {
-    /// The report of a daemon, with its pid, that found its database at `database` to be lost.
+    /// The report of a daemon with this pid that found its database at `database` to be lost.
     pub fn lost(lost: &LostSince, database: &Path, pid: Option<i64>, now: Time) -> Self {
         let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
         let there = [database.to_path_buf(), beside(database, "-wal"), beside(database, "-shm")];
@@ -29,7 +29,7 @@ impl StatusReport {
     }
 }
 
-/// What the operator has to do, if these files stand in the way of the copy.
+/// What the operator must do. `there` are files that are in the way of the copy.
 fn need(lost: &LostSince, database: &Path, there: &[PathBuf]) -> Need {
     let what = lost.lost.to_string();
     let shown = |path: &Path| quoted(&path.to_string_lossy());

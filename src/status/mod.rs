@@ -1,5 +1,6 @@
-//! What the daemon says of itself, and what anyone is told who asks. Owns the tables `daemon` and `left_alone`.
-//! Reads views, and where those would be too slow (an export of all rows, a refused batch of one URL) the tables below.
+//! What the daemon says about itself, and what it tells anyone who asks. Owns the tables `daemon` and `left_alone`.
+//! Reads views; where those would be too slow (an export of all rows, a refused batch of one URL), the tables below
+//! them.
 
 mod board;
 mod books;

@@ -1,4 +1,4 @@
-//! What needs the operator, each with the command that settles it or shows more of it.
+//! What needs the operator, each with the command that settles it or shows more.
 
 use chrono::DateTime;
 use serde::Serialize;
@@ -8,26 +8,26 @@ use crate::config::Config;
 use crate::model::UrlState;
 use crate::store;
 
-/// A clock that is wrong by so much, in milliseconds, is worth setting; the program goes by the service's.
+/// A clock that is wrong by this much, in milliseconds, is worth setting; prefetchd itself follows the service's clock.
 const CLOCK_WRONG_MS: i64 = 10_000;
 
 /// The code of a pause by the operator in `v_status` ...
 const STOPPED: &str = "stopped";
 
-/// ... and what the sentence ends in there: the command stands beside it here.
+/// ... and the end of its sentence there, which is cut off because the command stands beside it here.
 const STOPPED_END: &str = "; `prefetchd resume` ends it";
 
-/// Something that does not settle itself.
+/// Something that needs the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// What it is.
+    /// What the matter is.
     pub what: String,
-    /// What to type.
+    /// The command to type.
     pub command: String,
 }
 
 impl StatusReport {
-    /// What the operator has to settle, the most pressing first.
+    /// What the operator must settle, the most urgent first.
     pub(super) fn list_needs(&self, config: &Config) -> Vec<Need> {
         let database = config.database.url.path();
         let mut needs = Vec::new();

@@ -1,5 +1,5 @@
-//! The report that `prefetchd status` prints and `--json` writes: [`read_report`] reads what the public views say,
-//! [`StatusReport::complete`] adds what needs the configuration, the time, and a look at the daemon itself.
+//! The report that `prefetchd status` prints, and writes with `--json`. [`read_report`] reads the public views;
+//! [`StatusReport::complete`] adds what needs the configuration, the time and a look at the daemon itself.
 //! `docs/status.json.md` lists every field.
 
 use std::collections::BTreeMap;
@@ -42,72 +42,72 @@ const LEFT_ALONE: &str = "select name, why, since from v_left_alone order by sin
 
 const DATABASE_FILE: &str = "select file from pragma_database_list where name = 'main'";
 
-/// A WAL file this many times as large as it is cut back to is kept from being copied by somebody.
+/// If the WAL file is this many times its usual size, somebody keeps it from being copied back.
 const WAL_LONG: u64 = 4;
 
-/// How long the pace is looked back on.
+/// The period over which the pace is measured.
 const PACE: TimeDelta = TimeDelta::hours(1);
 
-/// Everything that `status` tells.
+/// Everything that `status` shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
-    /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having said so,
-    /// `blocked` if it cannot use its database, `hanging` if a stage of it does not move, `silent` if it gives no sign
-    /// of life, `database lost` if its file is not the one any more.
+    /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having stopped properly,
+    /// `blocked` if it cannot use its database, `hanging` if a stage does not move, `silent` if it gives no sign of
+    /// life, `database lost` if the database file is no longer the one it opened.
     pub health: String,
-    /// Since when that is so, RFC 3339.
+    /// Since when it is so, RFC 3339.
     pub health_since: Option<String>,
-    /// What keeps the daemon from using its database.
+    /// The problem that keeps the daemon from using its database.
     pub database_problem: Option<String>,
-    /// Its word: `locked`, `full`, `lost` and others; none where a daemon of before said it.
+    /// Its code: `locked`, `full`, `lost` and others; none from a daemon of an earlier version.
     pub database_code: Option<String>,
     /// The stages that hang.
     pub hanging: Option<String>,
     /// The daemon's process, while it runs.
     pub pid: Option<i64>,
-    /// Since when it runs, RFC 3339.
+    /// When it started, RFC 3339.
     pub started_at: Option<String>,
-    /// A fault of the account, with its remedy.
+    /// The fault of the account, with its remedy.
     pub paused_why: Option<String>,
-    /// Its word: `stopped` for a pause by the operator.
+    /// Its code; `stopped` for a pause by the operator.
     pub paused_code: Option<String>,
     /// Since when, RFC 3339.
     pub paused_since: Option<String>,
     /// What is wrong with the spool.
     pub spool_problem: Option<String>,
-    /// What of the configuration, read afresh, is not in force.
+    /// Which part of the reloaded configuration is not in force.
     pub config_problem: Option<String>,
     /// Why metrics and health are not served.
     pub http_problem: Option<String>,
-    /// Whether an answer of the service bears out what the daemon takes the time to be.
+    /// Whether an answer of the service has confirmed the daemon's time.
     pub time_proved: bool,
-    /// What the service's clock is ahead of this machine's, in milliseconds; none before it is proved.
+    /// How far the service's clock is ahead of this machine's, in milliseconds; none until it is proved.
     pub service_ahead_ms: Option<i64>,
-    /// The access key; none before a daemon of this version has run.
+    /// The access key; none until a daemon of this version has run.
     pub key: Option<KeyReport>,
     /// What the submitter waits for.
     pub waiting_for: Option<String>,
-    /// Its word.
+    /// Its code.
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
     /// Submissions whose end is not known yet.
     pub in_doubt: i64,
-    /// URLs sent anew although they may have been accepted.
+    /// URLs that were sent again although they may have been accepted.
     pub possible_doubles: i64,
-    /// Pending URLs of domains that may not be sent.
+    /// Pending URLs of blocked domains.
     pub parked: i64,
-    /// URLs that may be what a batch was refused for.
+    /// URLs under suspicion after a refused batch.
     pub suspected: i64,
-    /// Files that are being read: what is not queued yet is in no count.
+    /// Files that are being read; their lines that are not queued yet are in no count.
     pub files_reading: i64,
-    /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
+    /// Entries of `incoming/` that have been left alone for an hour, the oldest first.
     pub left_alone: Vec<LeftReport>,
-    /// URLs that were accepted, or may have been, and have not ended: what takes room in the service's own queue.
+    /// URLs that were or may have been accepted and have not ended: they take up room in the service's own queue.
     pub in_flight: i64,
-    /// How many fit there, as far as that was learned; none where it has never been full.
+    /// How many fit there, as far as is known; none if it has never been full.
     pub in_flight_limit: Option<i64>,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
@@ -115,32 +115,32 @@ pub struct StatusReport {
     pub pending: BTreeMap<String, i64>,
     /// The file that has waited longest.
     pub oldest: Option<OldestReport>,
-    /// The latest budget day, once something was charged.
+    /// The latest budget day with a charge.
     pub budget: Option<BudgetReport>,
     /// What was sent in the last hour.
     pub pace: Option<PaceReport>,
-    /// What will become of the queue.
+    /// The forecast for the queue.
     pub forecast: Option<ForecastReport>,
     /// The write-ahead log.
     pub wal: Option<WalReport>,
     /// The latest files, newest first.
     pub files: Vec<FileReport>,
-    /// What the operator has to settle, and how.
+    /// What needs the operator, and how to settle it.
     pub needs: Vec<Need>,
 }
 
-/// The access key in use. Never a part of it.
+/// The access key in use; never any part of the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyReport {
     /// Where it was found.
     pub source: String,
-    /// 1 is that of the start, and each one that takes its place is one more.
+    /// 1 for the key of the start; each replacement adds one.
     pub generation: i64,
-    /// What the service says, if it refuses it.
+    /// What the service says when it refuses the key.
     pub refused: Option<String>,
 }
 
-/// An entry of `incoming/` that is not taken.
+/// An entry of `incoming/` that is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftReport {
     /// Its name.
@@ -154,7 +154,7 @@ pub struct LeftReport {
 /// The file that has waited longest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OldestReport {
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub file: String,
     /// When it was claimed, RFC 3339.
     pub dropped_at: String,
@@ -176,7 +176,7 @@ pub struct PaceReport {
 pub struct WalReport {
     /// Its size.
     pub bytes: u64,
-    /// Whether it is so long that somebody keeps it from being copied back: a reader that stays open.
+    /// Whether it is so long that somebody must be keeping it from being copied back: a reader that stays open.
     pub is_long: bool,
 }
 
@@ -187,33 +187,33 @@ pub struct BudgetReport {
     pub day: String,
     /// When it ends, RFC 3339.
     pub day_ends_at: String,
-    /// When a `day_starts` that was changed begins to hold, RFC 3339; none if the one that is configured holds.
+    /// When a changed `day_starts` takes effect, RFC 3339; none if the configured one is in effect.
     pub day_starts_from: Option<String>,
-    /// Requests it may cost.
+    /// Most requests.
     pub requests_limit: i64,
     /// Requests charged.
     pub requests_used: i64,
-    /// URLs it may cost; none if that is not limited.
+    /// Most URLs; none if not limited.
     pub urls_limit: Option<i64>,
     /// URLs charged.
     pub urls_used: i64,
-    /// The service's word that nothing is left.
+    /// The service's code that says nothing is left.
     pub exhausted_why: Option<String>,
-    /// What the service's quota counts, `requests` or `urls`, once that is known.
+    /// What the service's quota counts, `requests` or `urls`, once known.
     pub unit: Option<String>,
     /// The service's quota.
     pub quota: Option<i64>,
     /// What the service last said is left of it.
     pub remain: Option<i64>,
-    /// Spent of it by others.
+    /// How much of it others have spent.
     pub drift: Option<i64>,
     /// When the service said so, RFC 3339.
     pub observed_at: Option<String>,
-    /// Whether what was spent is not known for certain.
+    /// Whether the number of spent requests is uncertain.
     pub unsure: bool,
-    /// Whether the day is over and nothing was charged since.
+    /// Whether the day is over and nothing has been charged since.
     pub is_over: bool,
-    /// Requests kept for urgent URLs ...
+    /// Requests reserved for urgent URLs ...
     pub reserve: Option<u32>,
     /// ... until this time of day, at the offset of `day_starts`.
     pub reserve_until: Option<String>,
@@ -224,13 +224,13 @@ pub struct BudgetReport {
 pub struct FileReport {
     /// Its row.
     pub file_id: i64,
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub name: String,
     /// `reading`, `done` or `rejected`.
     pub progress: String,
     /// Why it was rejected.
     pub rejected_why: Option<String>,
-    /// The word to find it by.
+    /// Its label.
     pub label: Option<String>,
     /// Its priority.
     pub priority: String,
@@ -238,17 +238,17 @@ pub struct FileReport {
     pub dropped_at: String,
     /// Lines taken as URLs, good or bad.
     pub lines: i64,
-    /// Rows added.
+    /// Rows added to the queue.
     pub queued: i64,
     /// Lines whose URL was live already.
     pub merged: i64,
-    /// Lines refused.
+    /// Refused lines.
     pub refused: i64,
-    /// Lines whose URL completed lately.
+    /// Lines whose URL completed recently.
     pub fresh: i64,
     /// Seconds from the drop until half of its complete URLs were warm.
     pub warm_seconds_median: Option<i64>,
-    /// Likewise, for 95 of 100.
+    /// The same for 95 of 100.
     pub warm_seconds_p95: Option<i64>,
     /// Its URLs by state.
     pub urls: BTreeMap<String, i64>,
@@ -350,8 +350,8 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
 }
 
 impl StatusReport {
-    /// Adds what the views cannot know: whether the daemon lives, as far as that can be seen from here, and its sign of
-    /// life; what is configured; the pace, the forecast, and what the operator has to settle.
+    /// Adds what the views cannot know: whether the daemon lives, as far as can be seen from here, and its sign of
+    /// life; the configuration; the pace, the forecast, and what needs the operator.
     pub async fn complete(
         &mut self,
         conn: &mut Conn,
@@ -406,7 +406,7 @@ impl StatusReport {
         self.urls.get(&state.to_string()).copied().unwrap_or(0)
     }
 
-    /// Whether a daemon runs, or nobody can tell.
+    /// Whether a daemon runs, or may run where nobody can tell.
     pub fn has_daemon(&self) -> bool {
         !matches!(self.health.as_str(), "stopped" | "not running")
     }
@@ -417,7 +417,7 @@ fn wal(database: &std::path::Path) -> WalReport {
     WalReport { bytes, is_long: bytes > WAL_LONG * store::WAL_BYTES }
 }
 
-/// The counts that stand in a row, in columns of the states' names.
+/// The counts in a row whose columns are named after the states.
 fn by_state(row: &sqlx::sqlite::SqliteRow) -> BTreeMap<String, i64> {
     UrlState::ALL
         .map(|state| state.to_string())
@@ -435,7 +435,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("a.db");
         assert_eq!(wal(&database), WalReport { bytes: 0, is_long: false });
-        // Files of this length, without blocks on the disk.
+        // Sparse files of this length, without blocks on the disk.
         let file = std::fs::File::create(store::wal_of(&database)).unwrap();
         for (bytes, is_long) in [(store::WAL_BYTES, false), (4 * store::WAL_BYTES + 1, true)] {
             file.set_len(bytes).unwrap();

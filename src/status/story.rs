@@ -1,4 +1,5 @@
-//! One URL's whole story, read from the public views: from the dropped file to the end of its task, in order of time.
+//! The whole story of one URL, read from the public views: from the dropped file to the end of its task, in order of
+//! time.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,43 +17,43 @@ const HOST: &str = "select * from v_hosts where host = ?1";
 
 const SUBMISSION: &str = "select * from v_submissions where submission_id = ?1";
 
-/// What each line wants of it, where several do.
+/// What each line asks for, if several lines named the URL.
 const WISHES: &str = "select * from v_wishes where url_id = ?1 order by file_id, line";
 
 const TASKS: &str = "select * from v_tasks where submission_id = ?1";
 
-/// Batches with it in which something is still to be found.
+/// Batches with this URL in which something bad is still to be found.
 const CASES: &str = "select submission_id from case_members where url_id = ?1 order by submission_id";
 
 const ORDERS: &str = "select * from v_orders where at >= ?1 order by order_id desc limit 1000";
 
-/// What is known of a URL.
+/// What is known about a URL.
 #[derive(Debug, Clone, Serialize)]
 pub struct Story {
     /// In its normal spelling.
     pub url: String,
-    /// Each time that it was queued, the oldest first.
+    /// Each time it was queued, the oldest first.
     pub queued: Vec<Chapter>,
     /// What happened, in order of time.
     pub events: Vec<StoryEvent>,
 }
 
-/// One time that the URL was queued, as the views have it.
+/// One time that the URL was queued.
 #[derive(Debug, Clone, Serialize)]
 pub struct Chapter {
-    /// Its row of `v_urls`.
+    /// Its row in `v_urls`.
     pub url: Map<String, Value>,
-    /// The file that queued it, of `v_files`.
+    /// The file that queued it, from `v_files`.
     pub file: Map<String, Value>,
-    /// Its domain, of `v_hosts`.
+    /// Its domain, from `v_hosts`.
     pub host: Map<String, Value>,
-    /// The last submission that carried it, and those in which it is still suspected, of `v_submissions`.
+    /// The last submission that carried it, and those in which it is still suspected, from `v_submissions`.
     pub submissions: Rows,
-    /// The tasks of its last submission, of `v_tasks`, once it was accepted.
+    /// The tasks of its last submission, from `v_tasks`, if that was accepted.
     pub tasks: Rows,
-    /// What operators asked for that concerned it, of `v_orders`.
+    /// Operators' orders that concerned it, from `v_orders`.
     pub orders: Rows,
-    /// What each line wants of it, of `v_wishes`; none where one line alone does.
+    /// What each line asks for, from `v_wishes`; empty if only one line named it.
     pub wishes: Rows,
 }
 
@@ -61,14 +62,14 @@ pub struct Chapter {
 pub struct StoryEvent {
     /// When, RFC 3339; what stands without a time is so now.
     pub at: Option<String>,
-    /// What, in a word.
+    /// The kind of event, as one word.
     pub event: &'static str,
-    /// The rest, in words.
+    /// The rest, as text.
     pub text: String,
 }
 
 impl Story {
-    /// Reads the story of a URL that was queued as these rows.
+    /// Reads the story of a URL that was queued in these rows.
     pub async fn read(conn: &mut Conn, url: &str, rows: &[UrlId]) -> Result<Self> {
         let mut queued = Vec::new();
         for row in rows {
@@ -217,7 +218,7 @@ fn told(submission: &Map<String, Value>) -> Vec<StoryEvent> {
     moments
 }
 
-/// Whether an order's choice of URLs, as it is written down, takes in this one. Its state then is not known any more.
+/// Whether an order's stored choice of URLs includes this one. The URL's state at that time is no longer known.
 fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
     let what = word(order, "what").unwrap_or_default();
     let matches = |part: &str| match part.split_once(' ') {

@@ -1,4 +1,4 @@
-//! SQLite's own handle of the writing connection, for work of many rows.
+//! SQLite's own handle of the writing connection, for work on many rows.
 //!
 //! sqlx hands every statement to a thread and waits for its answer, which costs more than SQLite's insert of a row
 //! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction
@@ -10,10 +10,10 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Error, Result, WriteTx};
 
-/// Statements of one piece of work that are prepared once: all of an ingest's.
+/// Prepared statements that are kept during one piece of work: all those of an ingest.
 const STATEMENTS: usize = 64;
 
-/// SQLite's own handle. The modules that hold SQL run their statements on it; others hand it on.
+/// SQLite's own handle. Modules that hold SQL run their statements on it; others only pass it on.
 #[derive(Debug)]
 pub struct Bulk(Connection);
 
@@ -26,19 +26,19 @@ impl std::ops::Deref for Bulk {
 }
 
 impl WriteTx<'_> {
-    /// Runs `work` inside this transaction. It blocks its thread, so it has to be bounded: a chunk of a file, a handful
+    /// Runs `work` inside this transaction. It blocks its thread, so it must be bounded: a chunk of a file, a handful
     /// of files.
     ///
     /// # Errors
     ///
-    /// What the database says; the transaction is to be dropped then.
+    /// The database failed; the transaction must be dropped.
     pub async fn bulk<T, E>(&mut self, work: impl FnOnce(&Bulk) -> std::result::Result<T, E>) -> Result<T>
     where
         Error: From<E>,
     {
         let mut handle = self.conn().sqlite().lock_handle().await?;
         let run = || on_handle(&mut handle, work);
-        // Other tasks of this thread go on meanwhile, where there are other threads.
+        // Meanwhile other threads take over this thread's tasks, if there are other threads.
         match Handle::current().runtime_flavor() {
             RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
             _ => run(),

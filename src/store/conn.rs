@@ -1,4 +1,5 @@
-//! What statements are run on: opaque, so that no type of the driver leaves this module and those that hold SQL.
+//! Connections on which statements run. They are opaque, so that no type of the driver leaves this module and those
+//! that hold SQL.
 
 use std::pin::Pin;
 
@@ -9,7 +10,7 @@ use sqlx::{Connection as _, Either, Execute, Executor, SqlStr, Sqlite, SqliteCon
 
 use super::Result;
 
-/// A connection to the database. The modules that hold SQL run their statements on it; others hand it on.
+/// A connection to the database. Modules that hold SQL run their statements on it; others only pass it on.
 #[derive(Debug)]
 pub struct Conn(Inner);
 
@@ -20,7 +21,7 @@ enum Inner {
 }
 
 impl Conn {
-    /// Everything that is read from here on, until the connection is dropped, is of one moment.
+    /// From here until the connection is dropped, all reads see one moment.
     pub async fn hold_still(&mut self) -> Result<()> {
         sqlx::query("begin").execute(self).await?;
         Ok(())
@@ -33,7 +34,7 @@ impl Conn {
         }
     }
 
-    /// Closes it; a lent one goes back to the others.
+    /// Closes the connection; a borrowed one is returned.
     pub(super) async fn close(self) -> sqlx::Result<()> {
         match self.0 {
             Inner::Own(connection) => connection.close().await,
@@ -48,12 +49,12 @@ impl From<SqliteConnection> for Conn {
     }
 }
 
-/// The connections that only read.
+/// The read-only connections.
 #[derive(Debug)]
 pub struct Readers(pub(super) SqlitePool);
 
 impl Readers {
-    /// One of them, for several statements.
+    /// Takes one of them, for several statements.
     pub async fn acquire(&self) -> Result<Conn> {
         Ok(Conn(Inner::Lent(self.0.acquire().await?)))
     }

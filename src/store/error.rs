@@ -1,4 +1,4 @@
-//! What can go wrong with the database.
+//! Errors of the database.
 //!
 //! Whoever gets an [`Error`] drops its transaction, so that nothing of it is written, and reads the database again
 //! before it goes on: after a commit that failed nobody knows whether it is durable.
@@ -19,14 +19,14 @@ pub const LOST: &str = "lost";
 /// What the driver said.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What can go wrong with the database.
+/// An error of the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another process holds the lock.
     #[error("the database is locked by another process ({0})")]
     Busy(#[source] Cause),
-    /// No room.
+    /// The disk is full.
     #[error("the disk under the database is full ({0})")]
     Full(#[source] Cause),
     /// The file is damaged. It is neither deleted nor replaced.
@@ -43,7 +43,7 @@ pub enum Error {
     /// It has not been made yet.
     #[error("there is no database at {0} yet; `prefetchd run` makes it")]
     Missing(PathBuf),
-    /// It is not the file any more that was opened.
+    /// It is no longer the file that was opened.
     #[error("the database is lost: {0}")]
     Lost(Loss),
     /// Its file has several names.
@@ -69,7 +69,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Its word, for programs: it never changes its meaning.
+    /// Its code, for programs, which never changes its meaning.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Busy(_) => LOCKED,
@@ -85,7 +85,7 @@ impl Error {
         }
     }
 
-    /// By SQLite's result code, if it gave one.
+    /// The error for SQLite's result code, if there is one.
     fn of(code: Option<i64>, cause: Cause) -> Self {
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Busy(cause),
@@ -110,6 +110,6 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// The result of using the database. A function that returns it fails with the database alone, so it says no more of
-/// that.
+/// The result of a database operation. A function that returns it can fail only because of the database, so its
+/// documentation has no section on errors.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::{Error, Result};
 
-/// Symbolic links that are followed one after the other, as the kernel does.
+/// Most symbolic links to follow in a row, as in the kernel.
 const LINKS_MAX: usize = 40;
 
 /// The write-ahead log beside a database file.
@@ -15,14 +15,14 @@ pub fn wal_of(path: &Path) -> PathBuf {
     beside(&real_path(path), "-wal")
 }
 
-/// The same path with something behind it.
+/// The same path with this text appended.
 pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
 }
 
-/// The file that a path leads to, through symbolic links, also where that file has not been made yet.
+/// The file that a path leads to, through symbolic links, even if that file does not exist yet.
 pub fn real_path(path: &Path) -> PathBuf {
     let mut path = path.to_path_buf();
     for _ in 0..LINKS_MAX {
@@ -33,7 +33,7 @@ pub fn real_path(path: &Path) -> PathBuf {
     std::fs::canonicalize(folder).map_or_else(|_| path.clone(), |folder| folder.join(name))
 }
 
-/// A file with two names has two logs and two locks, one beside each.
+/// Refuses a file with two names: it would have two logs and two locks, one beside each name.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub fn refuse_linked(path: &Path) -> Result<()> {
     }
 }
 
-/// Gives the database a number of its own, by which it is told from another one that is copied over it.
+/// Gives the database a number of its own, which distinguishes it from another one that is copied over it.
 pub(super) async fn give_name(connection: &mut SqliteConnection) -> Result<()> {
     let name: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *connection).await?;
     if name == 0 {
@@ -78,7 +78,7 @@ mod tests {
         fs::write(&real, "").unwrap();
         assert_eq!(real_path(&dir.join("link/b.db")), real);
         assert_eq!(wal_of(&dir.join("link/b.db")), dir.join("data/a.db-wal"));
-        // A circle is left as it is: whoever opens it hears so.
+        // A circle is left alone: opening it will fail.
         symlink("round", dir.join("round")).unwrap();
         assert!(real_path(&dir.join("round")).ends_with("round"));
     }

@@ -1,5 +1,5 @@
-//! What the daemon looks at each second: whether the database is still the one that was opened, and whether others
-//! have committed something. And the rescue of what a lost one held.
+//! Checks each second whether the database is still the file that was opened, and whether others have committed
+//! something. Rescues the content of a lost database.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,25 +12,25 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use super::origin::{Content, Identity, Loss, identity};
 use super::{Conn, Error, Result, Store, base_options, beside, data_version, real_path};
 
-/// How long connections that read are waited for once the database is lost.
+/// How long to wait for reading connections to close once the database is lost.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
-/// Of the copy of a lost database, as of the database itself.
+/// The mode of the copy of a lost database, as of the database itself.
 const MODE: u32 = 0o640;
 
-/// What a look found.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseState {
     /// Nothing new.
     Same,
-    /// Somebody has committed something, or it cannot be told.
+    /// Somebody has committed something, or that cannot be told.
     Changed,
     /// The database is lost.
     Lost,
 }
 
-/// Guards the database. It holds a connection as long as it lives: SQLite keeps the files beside the database while
-/// one is open, so that another file there is somebody else's.
+/// Guards the database. It holds a connection as long as it lives: SQLite keeps the files beside the database while a
+/// connection is open, so another file in their place is somebody else's.
 #[derive(Debug)]
 pub struct Guard {
     store: Arc<Store>,
@@ -42,7 +42,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Begins to guard a database that was opened in this process.
+    /// Begins to guard a database that this process has opened.
     pub async fn over(store: Arc<Store>) -> Result<Self> {
         let mut holder = hold(&store).await?;
         let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;
@@ -65,7 +65,7 @@ impl Guard {
             self.store.origin.lose(loss);
         }
         if self.store.lost().is_some() {
-            // Whoever reads from here on would read another file.
+            // Anybody who went on reading would read another file.
             let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.0.close()).await;
             return DatabaseState::Lost;
         }
@@ -83,13 +83,13 @@ impl Guard {
         if moved { DatabaseState::Changed } else { DatabaseState::Same }
     }
 
-    /// Ends guarding a database that is whole.
+    /// Stops guarding an intact database.
     pub async fn close(self) {
-        // Only housekeeping: nothing was written with it.
+        // Only tidying up: nothing was written through it.
         let _ = self.holder.close().await;
     }
 
-    /// Ends guarding a database that is lost: SQLite would tidy up beside a file that is not its own any more.
+    /// Stops guarding a lost database without closing it: SQLite would tidy up beside a file that is no longer its own.
     pub fn leave_open(self) {
         std::mem::forget(self.holder);
     }
@@ -104,17 +104,17 @@ impl Guard {
         (!self.content.is_ours()).then_some(Loss::Overwritten)
     }
 
-    /// Ends when somebody has found that the database is lost.
+    /// Resolves when somebody has found that the database is lost.
     pub async fn lost(&self) {
         self.store.origin.told().cancelled().await;
     }
 
-    /// Writes what the lost database held to a new file beside it, durably; where that cannot be, to one of the `other`
-    /// folders. What was committed is all there: nothing can be written any more.
+    /// Writes what the lost database held to a new file beside it, durably; if that fails, into one of the `other`
+    /// folders. Everything committed is included, since nothing can be written any more.
     ///
     /// # Errors
     ///
-    /// Why it could be written nowhere, in words.
+    /// Why it could not be written anywhere, as text.
     pub async fn rescue(&mut self, stamp: &str, other: &[PathBuf]) -> std::result::Result<PathBuf, String> {
         let name = self.store.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = format!("{name}.rescued-{stamp}");
@@ -151,7 +151,7 @@ impl Guard {
 
     async fn vacuum_into(&mut self, part: &Path) -> Result<()> {
         let _ = std::fs::remove_file(part);
-        // What is being committed comes to its end first.
+        // A running commit finishes first.
         let mut slot = self.store.writer.lock().await;
         let conn = slot.as_mut().map_or(&mut self.holder, Conn::sqlite);
         sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned()).execute(conn).await?;
@@ -162,7 +162,7 @@ impl Guard {
     }
 }
 
-/// What was read of files that somebody has written to may be a mixture.
+/// If somebody has written to the files, what was read from them may be a mixture.
 async fn check(part: &Path) -> Result<()> {
     let mut conn = base_options(part).read_only(true).connect().await?;
     let said: String = sqlx::query_scalar("pragma integrity_check(1)").fetch_one(&mut conn).await?;

@@ -1,7 +1,7 @@
-//! Whether the database is still the file that was opened.
+//! Checks whether the database is still the file that was opened.
 //!
-//! Looked at by `stat` alone: opening the file a second time and closing it would drop the locks that SQLite holds on
-//! it. What has been committed to a file that was deleted or replaced lives only as long as this process has it open.
+//! It uses `stat` alone: opening the file a second time and closing it would drop the locks that SQLite holds on it.
+//! What was committed to a deleted or replaced file lives only as long as this process has it open.
 
 use std::fmt;
 use std::fs::File;
@@ -22,17 +22,17 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const CHANGE_COUNTER: usize = 24;
 const APPLICATION_ID: usize = 68;
 
-/// What became of the file.
+/// What happened to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// Nothing is there any more.
+    /// There is no file any more.
     Gone,
-    /// Another file is there.
+    /// There is another file.
     Replaced,
-    /// The file is the same one, with other content.
+    /// It is the same file with other content.
     Overwritten,
-    /// The write-ahead log or its index beside it is gone or another one.
+    /// The write-ahead log or its index is gone or replaced.
     Log,
 }
 
@@ -47,14 +47,14 @@ impl fmt::Display for Loss {
     }
 }
 
-/// A database that was lost under the daemon, and what became of what it held.
+/// A database that was lost while the daemon ran, and what became of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// What happened to the file.
     pub loss: Loss,
-    /// Where what it held was written to, once it was.
+    /// Where its content was saved; none before that.
     pub copy: Option<PathBuf>,
-    /// Why it could not be written yet.
+    /// Why it could not be saved yet.
     pub problem: Option<String>,
 }
 
@@ -71,14 +71,14 @@ impl fmt::Display for Lost {
     }
 }
 
-/// A file, whatever it is called.
+/// Identifies a file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
     inode: u64,
 }
 
-/// The file of this name: none if there is none.
+/// The file of this name; none if there is none.
 pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
     match std::fs::metadata(path) {
         Ok(meta) => Ok(Some(Identity { device: meta.dev(), inode: meta.ino() })),
@@ -97,18 +97,18 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// The file that was opened just now.
+    /// For the file that was just opened.
     pub(super) fn of(path: &Path) -> Self {
         let opened = identity(path).ok().flatten();
         Self { path: path.to_path_buf(), opened, lost: Mutex::default(), told: CancellationToken::new() }
     }
 
-    /// Whether the name still means the file that was opened. A loss is for good: what comes back later has missed
-    /// something.
+    /// Checks whether the name still leads to the file that was opened. A loss is final: a file that comes back later
+    /// has missed something.
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`]. A file that cannot be looked at counts as the one that was opened.
+    /// [`Error::Lost`]. A file that cannot be examined counts as unchanged.
     pub(super) fn check(&self) -> Result<()> {
         if self.held().is_none() {
             match identity(&self.path) {
@@ -129,7 +129,7 @@ impl Origin {
         self.held().clone()
     }
 
-    /// What became of what it held.
+    /// Notes where the content was saved, or why it could not be.
     pub(super) fn saved(&self, copy: std::result::Result<PathBuf, String>) {
         if let Some(lost) = self.held().as_mut() {
             (lost.copy, lost.problem) = match copy {
@@ -139,7 +139,7 @@ impl Origin {
         }
     }
 
-    /// Ends when it is lost.
+    /// Cancelled when it is lost.
     pub(super) fn told(&self) -> &CancellationToken {
         &self.told
     }
@@ -149,7 +149,7 @@ impl Origin {
     }
 }
 
-/// The content of the file beside what SQLite makes of it, so that one that is written over is noticed.
+/// Compares the file's content with what SQLite would make of it, to notice a file that is overwritten.
 #[derive(Debug)]
 pub(super) struct Content {
     /// Never closed: closing it would drop SQLite's locks.
@@ -173,8 +173,8 @@ impl Header {
         is_sqlite.then(|| Self { bytes, application: number(APPLICATION_ID), changes: number(CHANGE_COUNTER) })
     }
 
-    /// Whether SQLite may have made this of `before` in the database that `application` names: its counter of changes
-    /// never falls, it shrinks by a change alone, and the name appears once it is copied back from the log.
+    /// Whether SQLite may have made this from `before`, in the database named by `application`: its change counter
+    /// never falls, it shrinks only by a change, and the name appears once it is copied back from the log.
     fn follows(self, before: Self, application: u32) -> bool {
         self.changes >= before.changes
             && (self.bytes >= before.bytes || self.changes > before.changes)
@@ -183,15 +183,15 @@ impl Header {
 }
 
 impl Content {
-    /// Looks at the file that SQLite has open in this process.
+    /// Begins to watch the file that SQLite has open in this process.
     pub(super) fn of(path: &Path, application: u32) -> io::Result<Self> {
         let file = ManuallyDrop::new(File::open(path)?);
         let seen = read(&file)?.ok_or_else(|| io::Error::other("it does not begin as a database does"))?;
         Ok(Self { file, application, seen, odd: false })
     }
 
-    /// Whether it is what SQLite would make of it, as far as can be seen. What looks wrong once may have been seen in
-    /// the middle of a write.
+    /// Whether the content is what SQLite would make of it, as far as can be seen. A single suspicious look may have
+    /// been in the middle of a write.
     pub(super) fn is_ours(&mut self) -> bool {
         let Ok(head) = read(&self.file) else { return true };
         match head.filter(|head| head.follows(self.seen, self.application)) {

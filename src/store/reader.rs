@@ -1,4 +1,4 @@
-//! Reading what others write.
+//! Reads a database that another process writes.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::{Conn, Error, Result, base_options, refuse_newer, wal_of};
 
-/// Opens the database for reading only, as `status` does. Works while the daemon runs and after it has stopped, also
-/// for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
+/// Opens the database for reading only, as `status` does. This works while the daemon runs and after it has stopped,
+/// also for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where there is none yet, [`Error::Newer`], or what the disk says.
+/// [`Error::Missing`] if there is none yet; [`Error::Newer`].
 pub async fn open_reader(path: &Path) -> Result<Conn> {
     if !path.exists() {
         return Err(Error::Missing(path.to_path_buf()));
@@ -25,13 +25,13 @@ pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection
     let mut connection = SqliteConnection::connect_with(&options).await?;
     match sqlx::query("select count(*) from sqlite_schema").execute(&mut connection).await {
         Ok(_) => Ok(connection),
-        // Without a WAL nobody has the database open, so that it cannot change under an immutable reader.
+        // Without a WAL nobody has the database open, so it cannot change under an immutable reader.
         Err(_) if !wal_of(path).exists() => SqliteConnection::connect_with(&options.immutable(true)).await,
         Err(error) => Err(error),
     }
 }
 
-/// SQLite's counter of changes that others than this connection have committed.
+/// SQLite's counter of commits by other connections.
 pub(super) async fn data_version(conn: &mut SqliteConnection) -> Result<i64> {
     Ok(sqlx::query_scalar("pragma data_version").fetch_one(conn).await?)
 }

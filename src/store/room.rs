@@ -1,23 +1,24 @@
-//! How long the write-ahead log may become: by the room that is left on its disk.
+//! Limits the length of the write-ahead log by the free room on its disk.
 //!
-//! What stands in the log is copied back into the database file, which may have to grow for it: a log that fills the
-//! disk can neither be copied back nor go on.
+//! The log is copied back into the database file, which may have to grow for it. A log that fills the disk can neither
+//! be copied back nor grow.
 
 use std::path::Path;
 
-/// Pages (4 KiB) in the log before they are copied back, where there is room enough: copying more at once costs less.
+/// How many pages (4 KiB) collect in the log before they are copied back, if there is room: copying more at once costs
+/// less.
 const PAGES_MAX: u64 = 25_000;
 
-/// The log may take this part of what is free beside it.
+/// The log may use this part of the free room.
 const SHARE: u64 = 64;
 
 const PAGE_BYTES: u64 = 4_096;
 
-/// The log file is cut back to so many bytes when it begins anew. So its size tells how much a reader keeps from being
+/// The log file is cut to this size when it starts anew. So a larger size shows how much a reader keeps from being
 /// copied.
 pub const WAL_BYTES: u64 = 40_960_000;
 
-/// After how many pages the log is copied back, and to how many bytes its file is cut then.
+/// After how many pages the log is copied back, and to which size its file is then cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogLimits {
     pub(super) pages: u64,
@@ -25,7 +26,7 @@ pub(super) struct LogLimits {
 }
 
 impl LogLimits {
-    /// For a log of so many bytes on a disk with so many free. In steps of two, so that they do not change with every
+    /// For this much free room and a log of this size, in bytes. Powers of two, so that they do not change with every
     /// page.
     pub(super) fn by(free: u64, log: u64) -> Self {
         let pages = free.saturating_add(log) / SHARE / PAGE_BYTES;
@@ -34,7 +35,7 @@ impl LogLimits {
         Self { pages, bytes: (pages * PAGE_BYTES).min(WAL_BYTES) }
     }
 
-    /// As the disk of this log is now; none if that cannot be told.
+    /// For the present state of the disk; none if that is unknown.
     pub(super) fn now(log: &Path) -> Option<Self> {
         let disk = rustix::fs::statvfs(log.parent()?).ok()?;
         let bytes = std::fs::metadata(log).map_or(0, |meta| meta.len());

@@ -1,4 +1,4 @@
-//! The database: opened, written, refused.
+//! Tests of opening, writing and refusing the database.
 
 use super::*;
 

@@ -1,10 +1,10 @@
-//! The one write transaction, and what became of the last one.
+//! The one write transaction, and the result of the last one.
 
 use tokio::sync::MutexGuard;
 
 use super::{Conn, Result};
 
-/// Why the last write failed; nothing once one was durable again. Whoever could not write tries until it can.
+/// Why the last write failed; none since a write was durable again. A writer that failed tries until it succeeds.
 #[derive(Debug, Default)]
 pub(super) struct LastFailure(std::sync::Mutex<Option<String>>);
 
@@ -25,7 +25,8 @@ impl LastFailure {
     }
 }
 
-/// The write transaction. Dropped without [`WriteTx::commit`] it takes its connection with it, which rolls back.
+/// The write transaction. If it is dropped without [`WriteTx::commit`], its connection is dropped too, which rolls
+/// back.
 #[derive(Debug)]
 pub struct WriteTx<'a> {
     pub(super) slot: MutexGuard<'a, Option<Conn>>,
@@ -45,8 +46,8 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     ///
-    /// After an error its outcome is unknown: it may be durable all the same. Nothing may be concluded from it; the
-    /// database has to be read again.
+    /// After an error the result is unknown: the transaction may be durable all the same. Conclude nothing from it;
+    /// read the database again.
     pub async fn commit(mut self) -> Result<()> {
         let ended = self.end("commit").await;
         self.trouble.note(ended)?;
@@ -58,7 +59,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     ///
-    /// What the disk says; the transaction is undone all the same.
+    /// The database failed; the transaction is undone all the same.
     pub async fn roll_back(mut self) -> Result<()> {
         self.end("rollback").await
     }

@@ -1,15 +1,14 @@
-//! Whoever writes much lets who has something urgent to write go first. The lock is fair already; but a caller that is
-//! still reading what to write has not asked for it, and would find a large transaction in front of each of its small
-//! ones.
+//! Lets an urgent writer go before one that writes much. The lock is fair already, but a stage that is still reading
+//! what to write has not asked for it, and would find a large transaction in front of each of its small ones.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How long a large writer waits for the urgent one at most: it may have no reason to write after all.
+/// Longest wait of a large writer for the urgent one, which may have no reason to write after all.
 const WAIT_MAX: Duration = Duration::from_millis(400);
 
-/// Whether somebody urgent is expected.
+/// Whether an urgent writer is expected.
 #[derive(Debug)]
 pub(super) struct Way(watch::Sender<bool>);
 
@@ -20,17 +19,17 @@ impl Default for Way {
 }
 
 impl super::Store {
-    /// Something urgent was committed: who has to write because of it goes first.
+    /// Something urgent was committed: whoever must write because of it goes first.
     pub fn ask_way(&self) {
         self.way.0.send_replace(true);
     }
 
-    /// The urgent one has begun to write, or has no reason to.
+    /// The urgent writer has begun to write, or has no reason to.
     pub fn way_is_taken(&self) {
         self.way.0.send_if_modified(std::mem::take);
     }
 
-    /// Waits, before much is written, until nobody urgent is expected any more; a bounded time.
+    /// Waits before a large write, for a bounded time, until no urgent writer is expected.
     pub async fn give_way(&self) {
         let mut asked = self.way.0.subscribe();
         if tokio::time::timeout(WAIT_MAX, asked.wait_for(|asked| !*asked)).await.is_err() {

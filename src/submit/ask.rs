@@ -1,4 +1,4 @@
-//! Free calls: what is left of the day and what time it is, and whether a paused account is well again.
+//! Free calls: ask what is left of the day and what time it is, and probe a paused account.
 
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use crate::schedule::{Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Class, Deferral, Fault, Quota};
 use crate::store;
 
-/// Answers in a row that may leave the time unproved before the next one is waited for: three without a `Date` make
-/// this machine's clock count, and of three with one two agree, unless something on the way invents them.
+/// This many answers in a row may leave the time unproved before it waits with the next question. Three answers without
+/// a `Date` make this machine's clock count, and of three with a `Date` two agree, unless something on the way invents
+/// them.
 const ASK_AT_ONCE: u32 = 4;
 
 impl Submitter {
-    /// Asks for the quota. The answer's `Date` tells, whatever else it says, what time it is.
+    /// Asks for the quota. The `Date` of any answer tells the time.
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
         let sent = self.clock.moment();
         let said = self.free(self.service.quota()).await;
@@ -64,7 +65,8 @@ impl Submitter {
     async fn observe(&self, snapshot: &Snapshot, quota: Quota, took: Duration) -> store::Result<()> {
         let now = self.now();
         let spent = &snapshot.spent;
-        // The word is about the day on which it was given: one that is not surely the day of the books says nothing.
+        // The answer is about the day on which it was given; unless that is certainly the day in the ledger, it is
+        // ignored.
         let clock = self.clock.reading();
         let began = spent.day.starts_at + TimeDelta::from_std(took).unwrap_or(TimeDelta::MAX);
         if !clock.is_past(began) || !clock.stays_before(spent.day.ends_at, Duration::ZERO) {
@@ -130,10 +132,11 @@ impl Submitter {
         Ok(Step::Tidied)
     }
 
-    /// Tries with a free call whether a pause is over; its sources may have another key by now.
+    /// Tests with a free call whether a pause is over; first reads the key's sources again, where there may be another
+    /// key.
     ///
-    /// A pause is said to be over when a batch is answered, or at once if there is none to send: some accounts answer
-    /// free calls only.
+    /// A pause is reported as over when a batch is accepted, or at once if there is none to send: some accounts answer
+    /// only free calls.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
         self.pulse.during(OBTAINED_WITHIN, self.service.keys().read_again()).await;
         let paused = still_paused(&self.free(self.service.quota()).await, why);
@@ -155,9 +158,9 @@ impl Submitter {
     }
 }
 
-/// What the free call says of a paused account: none if the pause is over, else why it is not. It is over when the
-/// service tells the quota, or says only that this key may not ask for it; that says nothing about prefetching, which
-/// is then tried. Whatever else is answered changes nothing.
+/// What a free call says about a paused account: none if the pause is over, else its reason. It is over when the
+/// service tells the quota, or only says that this key may not ask for it; that says nothing about prefetching, which
+/// is then tried. Any other answer changes nothing.
 pub fn still_paused(said: &Result<Quota, Fault>, before: &PauseWhy) -> Option<PauseWhy> {
     match said.as_ref().err()?.of_the_account() {
         Some(AccountFault::Forbidden) => None,
@@ -166,8 +169,8 @@ pub fn still_paused(said: &Result<Quota, Fault>, before: &PauseWhy) -> Option<Pa
     }
 }
 
-/// Whether an answer that is no quota will be the same when asked again soon: this key may not ask, or the service
-/// does not know what it was asked. Anything that passes is worth another try.
+/// Whether an answer without a quota will be the same if asked again soon: this key may not ask, or the service does
+/// not know the question. Anything temporary is worth another try.
 fn is_final(fault: &Fault) -> bool {
     match fault.class {
         _ if fault.http_status.is_none() => false,
@@ -179,7 +182,7 @@ fn is_final(fault: &Fault) -> bool {
             | Deferral::Unavailable
             | Deferral::ClockSkew
             | Deferral::NonceUsed => false,
-            // A 2xx that says something else, or a code that nobody documents.
+            // A 2xx with other content, or an undocumented code.
             _ => true,
         },
     }

@@ -1,5 +1,5 @@
-//! The account's domains: asked for, for free, at start, every hour, after a domain error and when a new domain
-//! appears, so that what would be refused is not sent.
+//! The account's domains, so that URLs that would be refused are not sent. Asks for the list, in free calls, at the
+//! start, every hour, after a domain error, and when a new domain appears.
 
 use chrono::TimeDelta;
 use tracing::{info, warn};
@@ -15,31 +15,31 @@ use crate::store;
 use crate::telemetry::one_line;
 use crate::words;
 
-/// The list is asked for again after this.
+/// The list is asked for again after this long.
 const ASK_AGAIN: TimeDelta = TimeDelta::hours(1);
 
-/// A new domain is looked up in a list that is no older than this; else the list is asked for afresh.
+/// A new domain is looked up in a list that is younger than this; otherwise the list is asked for again.
 const LIST_IS_FRESH: TimeDelta = TimeDelta::seconds(60);
 
-/// Pages that are read at most: 10,000 domains.
+/// Most pages that are read: 10,000 domains.
 const PAGES_MAX: u32 = 200;
 
-/// A domain of which a batch was accepted so lately is believed to be the account's, although the list lacks it.
+/// A domain with a batch accepted this recently is believed to be the account's, even if the list lacks it.
 const ACCEPTED_HOLDS: TimeDelta = TimeDelta::hours(6);
 
-/// What the submitter knows of the account's domains.
+/// What the submitter knows about the account's domains.
 #[derive(Debug, Default)]
 pub(super) struct Domains {
-    /// The last whole list, and when it was told.
+    /// The last whole list, and when it was read.
     list: Option<(Vec<DomainRow>, Time)>,
-    /// When to ask again; none means at once.
+    /// When to ask again; none for at once.
     ask_at: Option<Time>,
-    /// The last asking failed: it is not tried again before.
+    /// The last question failed: not asked again before this.
     failed_until: Option<Time>,
 }
 
 impl Domains {
-    /// An answer says that something about a domain has changed.
+    /// An answer suggests that something about a domain has changed.
     pub(super) fn doubt(&mut self) {
         self.ask_at = None;
     }
@@ -52,8 +52,8 @@ impl Domains {
 }
 
 impl Submitter {
-    /// Asks for the account's domains when that is due, and gives each domain of the queue its standing. None if there
-    /// was nothing to do.
+    /// Asks for the account's domains when that is due, and sets the standing of each domain in the queue. None if
+    /// there was nothing to do.
     pub(super) async fn review_domains(&mut self, standing: &Standing, now: Time) -> store::Result<Option<Step>> {
         let ails = self.domains.failed_until.is_some_and(|until| until > now)
             || standing.pause.is_some()
@@ -84,13 +84,13 @@ impl Submitter {
         Ok(Some(Step::Tidied))
     }
 
-    /// The whole list.
+    /// Reads the whole list.
     async fn ask_domains(&self) -> Result<Vec<DomainRow>, Fault> {
         let mut all: Vec<DomainRow> = Vec::new();
         for page in 1..=PAGES_MAX {
             let told = self.free(self.service.domains(page)).await?;
             let is_last = told.rows.is_empty();
-            // A domain that moves between two pages while they are read may come twice, and another one not at all.
+            // If a domain moves between two pages while they are read, it may come twice, and another one not at all.
             all.extend(told.rows);
             let names: std::collections::HashSet<&str> = all.iter().map(|row| row.name.as_str()).collect();
             if names.len() as u64 >= told.total {
@@ -173,13 +173,13 @@ impl Submitter {
     }
 }
 
-/// What a domain's standing is now, and if it may not be sent, why; none if it stays as it is.
+/// A domain's new standing, and the reason if it is blocked; none if it stays unchanged.
 fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(HostStanding, Option<Reason>)> {
     let holds = host.holds_until.is_some_and(|until| until > now);
     let Some(list) = list else {
         let over = match host.standing {
             HostStanding::Offline => !holds,
-            // That was the list's word, which is not told any more.
+            // The list said that, and can no longer be read.
             HostStanding::Refused => host.holds_until.is_none(),
             HostStanding::Unknown | HostStanding::Good => false,
         };
@@ -202,7 +202,7 @@ fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(Ho
     }
 }
 
-/// Whether a listed name is this host, or stands for all below its parent.
+/// Whether a listed name is this host, or a wildcard that covers it.
 fn covers(listed: &str, host: &str) -> bool {
     match listed.strip_prefix('*').unwrap_or(listed) {
         suffix if suffix.starts_with('.') => {
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(standing_of(&refused, Some(&online), after(7)), Some((HostStanding::Good, None)));
         let offline = host(HostStanding::Offline, None);
         assert_eq!(standing_of(&offline, Some(&online), after(0)), Some((HostStanding::Good, None)));
-        // A list that lacks what was accepted an hour ago is not whole.
+        // A list that lacks a domain accepted an hour ago is incomplete.
         let good = Host { accepted_at: Some(after(0)), ..host(HostStanding::Good, None) };
         assert_eq!(standing_of(&good, Some(&[]), after(1)), None);
         assert_eq!(standing_of(&good, Some(&[]), after(7)).unwrap().0, HostStanding::Refused);

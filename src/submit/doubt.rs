@@ -1,9 +1,10 @@
-//! A call whose answer never came: what is tried next, as a pure function.
+//! A call whose answer never came: decides what to try next. Pure.
 //!
-//! While its timestamp is fresh, and the same bytes can be made, it is sent once more, with the same nonce, which the
-//! service performs at most once: an ordinary answer says that the first copy had not arrived, `SignatureNonceUsed`
-//! that it had. Then, or when the timestamp is stale, the task is looked for by a URL of the batch. What is not listed
-//! within a bounded time was not accepted, as far as anyone can know, and is sent anew under a new charge.
+//! While its timestamp is fresh and the same bytes can be made, the call is sent again with the same nonce, which the
+//! service performs at most once. An ordinary answer means that the first copy had not arrived; `SignatureNonceUsed`
+//! means that it had. In that case, or when the timestamp is stale, the task is searched for by a URL of the batch. A
+//! batch that is not listed within a bounded time was not accepted, as far as anyone can know, and its URLs are sent
+//! again under a new charge.
 
 use std::time::Duration;
 
@@ -13,32 +14,33 @@ use super::outcome::Outcome;
 use crate::model::{AccountFault, Reading, Time};
 use crate::service::{Deferral, VOD};
 
-/// A timestamp is refused after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while it surely is not.
+/// The service refuses a timestamp after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while the timestamp
+/// certainly is younger.
 const REPLAY_WITHIN: TimeDelta = TimeDelta::minutes(13);
 
-/// Copies of one call at most.
+/// Most copies of one call.
 const SENDS_MAX: u32 = 6;
 
-/// The first look for a task comes after this, each later one after twice as long ...
+/// The first look for a task comes after this long; each later wait is twice as long ...
 const LOOK_AFTER_MIN: Duration = Duration::from_secs(2);
 
 /// ... up to this.
 const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// What is known of a submission in doubt.
+/// What is known about a submission in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
     /// The timestamp in the call.
     pub signed_at: Time,
     /// When the last copy was sent.
     pub sent_at: Time,
-    /// The first moment after the budget day that was charged: a copy performed later would cost another day.
+    /// The first moment after the budget day that was charged: a copy performed later would cost on another day.
     pub charged_until: Time,
-    /// How long a copy may be on its way.
+    /// How long a copy may be under way.
     pub call_timeout: Duration,
     /// Copies sent.
     pub sends: u32,
-    /// Whether the same bytes can still be made: with the key and the options that the first copy was signed with.
+    /// Whether the same bytes can still be made, that is, with the same key and options.
     pub copyable: bool,
     /// Whether the service has seen the nonce.
     pub arrived: bool,
@@ -46,22 +48,22 @@ pub struct Doubt {
     pub absent_at: Option<Time>,
 }
 
-/// What is tried next.
+/// What to try next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
     /// Send the same bytes once more.
     Replay,
     /// Ask for the task.
     Look,
-    /// Nobody will know: the URLs go on without it.
+    /// Nobody will know: the URLs go on without this submission.
     GiveUp,
 }
 
-/// What comes next for a submission in doubt. `listed_within` is how long an accepted task may take to be listed;
-/// `tasks_readable` is whether this key may ask for tasks.
+/// The next step for a submission in doubt. `listed_within` is how long an accepted task may take to be listed;
+/// `tasks_readable` says whether this key may ask for tasks.
 pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, clock: &Reading) -> NextStep {
     let age = clock.now - doubt.signed_at;
-    // A timestamp ahead of the clock is as good as one behind it, as far as the service is concerned.
+    // For the service a timestamp ahead of its clock is as good as one behind it.
     let costs_nothing_more = clock.stays_before(doubt.charged_until, doubt.call_timeout);
     if doubt.copyable && !doubt.arrived && costs_nothing_more && age.abs() < REPLAY_WITHIN && doubt.sends < SENDS_MAX {
         return NextStep::Replay;
@@ -76,8 +78,8 @@ pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, c
     NextStep::Look
 }
 
-/// When to look again after an answered look at `now` that found nothing: soon at first, and once more when the time
-/// within which a task must be listed is over.
+/// When to look again after a look at `now` that found nothing: soon at first, and once more when the time within which
+/// a task must be listed is over.
 pub fn look_again_at(doubt: &Doubt, listed_within: Duration, now: Time) -> Time {
     let waited = (now - doubt.sent_at).to_std().unwrap_or(Duration::ZERO);
     let wait = waited.clamp(LOOK_AFTER_MIN, LOOK_AFTER_MAX);
@@ -86,10 +88,10 @@ pub fn look_again_at(doubt: &Doubt, listed_within: Duration, now: Time) -> Time 
     if now < last { next.min(last) } else { next }
 }
 
-/// What a copy's answer says about the submission.
+/// What the answer to a copy says about the submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterReplay {
-    /// The operation has answered this nonce: the submission ends as any other.
+    /// The operation has answered this nonce: the submission ends like any other.
     Settled,
     /// The first copy had arrived.
     Arrived,
@@ -97,8 +99,8 @@ pub enum AfterReplay {
     Open,
 }
 
-/// What the answer to a copy says. An answer of the operation itself means that the nonce was new to the service; what
-/// the gateway says before it looks at the nonce, and what may come from anywhere, means nothing.
+/// Reads the answer to a copy. An answer of the operation itself means that the nonce was new to the service. An answer
+/// that the gateway gives before it looks at the nonce, or that may come from anywhere, means nothing.
 pub fn after_replay(outcome: &Outcome) -> AfterReplay {
     match outcome {
         Outcome::Accepted { .. } | Outcome::Refused(_) => AfterReplay::Settled,
@@ -195,7 +197,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the service answers and however long it is silent, a doubt ends: after few copies and few looks.
+        /// Whatever the service answers and however long it is silent: a doubt ends after few copies and few looks.
         #[test]
         fn every_doubt_ends_and_no_copy_goes_that_is_not_the_same_bytes(
             silences in proptest::collection::vec(0_i64..100_000, 0..50),

@@ -1,12 +1,12 @@
-//! Whether tasks that list URLs of a batch in doubt are the batch's. Pure.
+//! Decides whether tasks that list URLs of a batch in doubt belong to the batch. Pure.
 //!
-//! A call's answer never came, and the service lists tasks of its URLs. Somebody else with the same account (the
-//! console, a script) may have made them, and then our call may never have been performed: a batch that is closed by a
-//! foreign task is never sent. So a task settles a batch only if it fits it: it was created within the call's window by
-//! the service's clock, and its rows are the batch's. The cases:
+//! The call's answer never came, and the service lists tasks with its URLs. Somebody else with the same account (the
+//! console, a script) may have made them, and then our call may never have been performed: a batch that is closed
+//! because of a foreign task is never sent. So a task settles a batch only if it fits: it was created within the call's
+//! window by the service's clock, and its rows are the batch's. The cases:
 //!
 //! - *One task, the batch's.* It lists every URL of the batch.
-//! - *Split.* The service gives a batch several IDs, one every 500 URLs, or one a domain: together they list every URL.
+//! - *Split.* The service gives a batch several IDs, one per 500 URLs or one per domain: together they list every URL.
 //! - *Merged.* One ID for several calls of a second and a domain: its rows are the batch's and others'. It lists every
 //!   URL of the batch, and what else it lists does not matter. Where the other call was ours as well, the ID is known
 //!   as that submission's; those of its rows that are the other submission's URLs prove nothing of this one.
@@ -26,26 +26,28 @@ use crate::model::{TaskId, Time};
 use crate::service::{SIGNATURE_VALID, TaskRow};
 use crate::track::bare;
 
-/// The service's clock may differ so much from what was taken for it when the call was signed.
+/// The service's clock may differ this much from the time that was assumed when the call was signed.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
 
 /// When the service can have performed a call, by its own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Not before.
+    /// Not earlier.
     pub from: Time,
-    /// Not after.
+    /// Not later.
     pub to: Time,
 }
 
 impl Span {
-    /// Of a call that was signed then, and of which the last copy was sent then: it is performed before it is stale.
+    /// For a call with this timestamp whose last copy was sent at `sent_at`: it is performed before its signature is
+    /// stale.
     pub fn of(signed_at: Time, sent_at: Time, call_timeout: std::time::Duration) -> Self {
         let answered = sent_at + TimeDelta::from_std(call_timeout).unwrap_or(SIGNATURE_VALID);
         Self { from: signed_at - CLOCKS_DIFFER, to: answered.max(signed_at + SIGNATURE_VALID) + CLOCKS_DIFFER }
     }
 
-    /// Whether a row was made within it. One that does not say when was asked for by the time.
+    /// Whether a row was made within it. Rows without a time pass, because the question was already limited to the
+    /// window.
     fn holds(self, row: &TaskRow) -> bool {
         row.creation_time.is_none_or(|at| self.from <= at && at <= self.to)
     }
@@ -56,43 +58,43 @@ impl Span {
 pub struct Listed {
     /// Its ID.
     pub id: TaskId,
-    /// Rows that it has, as the service counts them.
+    /// How many rows it has, by the service's count.
     pub total: u64,
-    /// Its rows, as far as they were read.
+    /// The rows that were read.
     pub rows: Vec<TaskRow>,
     /// URLs for which another submission was given this task.
     pub others: Vec<String>,
 }
 
-/// What the tasks are to the batch.
+/// How the tasks relate to the batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fit {
-    /// These are its tasks. The latest of its rows was made then.
+    /// These tasks are the batch's.
     Ours {
         /// Their IDs.
         tasks: Vec<TaskId>,
-        /// When the call was performed, if the service says so.
+        /// When the call was performed (the latest of its rows), if the service tells it.
         performed_at: Option<Time>,
     },
-    /// These list URLs of it, and do not fit it.
+    /// These tasks list URLs of the batch but do not fit it.
     Foreign {
         /// Their IDs.
         tasks: Vec<TaskId>,
         /// How many of its URLs they list.
         listed: usize,
     },
-    /// Nothing lists any of it.
+    /// No task lists any of its URLs.
     NotYet,
 }
 
-/// What one task lists of a batch within its window.
+/// What one task lists of a batch, within the window.
 struct Part<'l> {
     task: &'l Listed,
     urls: HashSet<String>,
     performed_at: Option<Time>,
 }
 
-/// What these tasks are to a batch of these URLs, whose call can have been performed within `span`.
+/// How these tasks relate to a batch of these URLs, whose call can have been performed within `span`.
 pub fn fits(batch: &[&str], listed: &[Listed], span: Span) -> Fit {
     let spellings: Vec<String> = batch.iter().map(|url| bare(url)).collect();
     let parts = parts(&spellings, listed, span);
@@ -118,7 +120,7 @@ pub fn first_missing<'u>(batch: &[&'u str], listed: &[Listed], span: Span) -> Op
     Some(batch[at])
 }
 
-/// What each task lists of the batch; those that list nothing of it are left out.
+/// What each task lists of the batch; tasks that list none of it are left out.
 fn parts<'l>(spellings: &[String], listed: &'l [Listed], span: Span) -> Vec<Part<'l>> {
     let batch: HashSet<&String> = spellings.iter().collect();
     let part = |task: &'l Listed| {
@@ -140,7 +142,7 @@ fn covered(spellings: &[String], parts: &[Part<'_>]) -> usize {
     spellings.iter().filter(|url| parts.iter().any(|part| part.urls.contains(*url))).count()
 }
 
-/// Without the tasks of which all is listed by larger ones, too: somebody else's, beside the batch's.
+/// Leaves out tasks whose URLs larger tasks list too: somebody else's, beside the batch's.
 fn needed(mut parts: Vec<Part<'_>>) -> Vec<Part<'_>> {
     parts.sort_by_key(|part| Reverse(part.urls.len()));
     let mut listed: HashSet<String> = HashSet::new();
@@ -153,7 +155,7 @@ fn needed(mut parts: Vec<Part<'_>>) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where not all rows were read: the first and the last URL are listed, and as many rows as there are URLs.
+/// If not all rows were read: the first and the last URL must be listed, and as many rows as there are URLs.
 fn ends_and_total_fit(spellings: &[String], parts: &[Part<'_>]) -> bool {
     let is_listed = |url: Option<&String>| url.is_some_and(|url| parts.iter().any(|part| part.urls.contains(url)));
     let total: u64 = parts.iter().map(|part| part.task.total.saturating_sub(part.task.others.len() as u64)).sum();

@@ -1,5 +1,5 @@
-//! Looks for the tasks of a batch in doubt: asks for its ends, reads the rows of every task that lists one of them,
-//! and asks for what is still missing while that finds more. What it finds is judged by `fit`.
+//! Looks for the tasks of a batch in doubt: asks for its first and last URL, reads the rows of every task that lists
+//! one of them, and asks for missing URLs as long as that finds more. `fit` judges the result.
 
 use super::fit::{Listed, Span, first_missing};
 use super::send::Opened;
@@ -9,13 +9,13 @@ use crate::service::{Fault, TaskPage, TaskQuery, TaskRow, VOD, Window};
 use crate::store;
 use crate::track;
 
-/// URLs that one look asks for by name at most: the API gives a batch an ID every 500 URLs and domain.
+/// Most URLs that one look asks for by name: the API gives a batch one ID per 500 URLs and domain.
 const URLS_ASKED_MAX: usize = 20;
 
-/// Pages of one task that a look reads at most: a batch has 1,000 URLs, and a task that others share more.
+/// Most pages of one task that a look reads: a batch has 1,000 URLs, and a shared task has more.
 const PAGES_MAX: u32 = 60;
 
-/// What a look found, or why the service did not say.
+/// The tasks found, or why the service did not answer.
 pub(super) type Found = Result<Vec<Listed>, Fault>;
 
 impl Submitter {
@@ -70,7 +70,7 @@ impl Submitter {
         Ok(Ok(()))
     }
 
-    /// How many rows a task has, and these, as far as they are read.
+    /// How many rows a task has, and those that were read.
     async fn rows_of(&mut self, task: &TaskId, made: Window) -> Result<(u64, Vec<TaskRow>), Fault> {
         let (mut total, mut rows) = (0, Vec::new());
         for page in 1..=PAGES_MAX {

@@ -1,11 +1,11 @@
-//! Stage 4, the submitter: takes what the scheduler lets go, and brings each batch to one of three outcomes.
+//! Stage 4, the submitter: takes the batches that the scheduler releases, and brings each to one of three outcomes.
 //!
 //! [`Submitter::step`] does one thing and says what; the loop around it only sleeps. A batch is opened in one short
-//! transaction (the day charged, nonce and time written down, the URLs leased), sent, and closed in another. No
-//! transaction is open across the call. A call whose answer never came, or a crash between the two, leaves an open
-//! submission: it stays charged, its URLs stay leased, and `doubt` says what is tried until its end is known; other
-//! URLs go on meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`): somebody else's may list
-//! its URLs.
+//! transaction (the day charged, nonce and time stored, the URLs leased), sent, and closed in another. No transaction
+//! is open during the call. If the answer never comes, or the daemon crashes in between, the submission stays open: it
+//! is charged and its URLs are leased. `doubt` decides what to try until its end is known, and other URLs go on
+//! meanwhile. Tasks that are found end a doubt only if they fit the batch (`fit`), because somebody else's tasks may
+//! list its URLs.
 
 mod ask;
 mod domains;

@@ -1,4 +1,4 @@
-//! What became of a batch, from what its call brought: one of three outcomes.
+//! The outcome of a batch, derived from the result of its call.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ const REFUSED: &str = "refused";
 /// What became of a call: three outcomes, as everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The service took the batch.
+    /// The service accepted the batch.
     Accepted {
         /// Its tasks, at least one.
         tasks: Vec<TaskId>,
     },
-    /// The batch may go again later.
+    /// The batch may be sent again later.
     Deferred(Deferral),
-    /// The service will not take the batch as it is.
+    /// The service will not accept the batch as it is.
     Refused(Refusal),
 }
 
 impl Outcome {
-    /// What the service said to a batch.
+    /// The outcome for what the service said.
     pub fn of(said: Result<&Accepted, &Fault>) -> Self {
         match said {
             Ok(accepted) => Self::Accepted { tasks: accepted.tasks.clone() },
@@ -42,7 +42,7 @@ impl Outcome {
         [ACCEPTED, REFUSED].into_iter().chain(Deferral::VARIANTS.iter().copied()).collect()
     }
 
-    /// The word for it, as it stands in `v_submissions`.
+    /// Its word in `v_submissions`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Accepted { .. } => ACCEPTED,
@@ -51,8 +51,8 @@ impl Outcome {
         }
     }
 
-    /// Whether it was an attempt of the batch's URLs: whether it can have been their fault, or they may have been
-    /// accepted. Calls that fail for the service's or the account's sake are not.
+    /// Whether it counts as an attempt of the batch's URLs: they may have caused the failure, or may have been
+    /// accepted. Failures of the service or the account do not count.
     pub fn counts_as_attempt(&self) -> bool {
         match self {
             Self::Accepted { .. } | Self::Refused(_) => true,
@@ -67,7 +67,7 @@ impl Outcome {
         }
     }
 
-    /// Why the batch did not go; none if it was accepted.
+    /// Why the batch was not accepted; none if it was.
     pub fn reason(&self) -> Option<ReasonKind> {
         match self {
             Self::Accepted { .. } => None,
@@ -81,10 +81,10 @@ impl Outcome {
         matches!(self, Self::Deferred(Deferral::InDoubt | Deferral::NonceUsed))
     }
 
-    /// Where a deferred batch's URLs go when they have no attempt left.
+    /// The state of URLs that have no attempt left after a deferral.
     pub fn when_exhausted(&self) -> UrlState {
         match self {
-            // The service never said that the URL is at fault: the operator decides.
+            // The service never blamed the URL, so the operator decides.
             Self::Deferred(
                 Deferral::Unknown
                 | Deferral::Unavailable

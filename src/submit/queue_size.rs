@@ -1,4 +1,4 @@
-//! What an answer teaches of the service's own queue of prefetches.
+//! Learns the size of the service's own queue of prefetches from an answer.
 
 use tracing::info;
 
@@ -10,8 +10,7 @@ use crate::model::Time;
 use crate::store::{self, WriteTx};
 
 impl Submitter {
-    /// Learns from a batch that was refused because the queue was full, and from those that were accepted once it has
-    /// been.
+    /// Learns from a batch that was refused because the queue was full, and from accepted batches after that.
     pub(super) async fn learn_queue_tx(
         &self,
         tx: &mut WriteTx<'_>,

@@ -1,5 +1,5 @@
-//! What is done about an outcome, as values: how the submission is closed, where its URLs go, and what is learned of
-//! the account. Pure; the worker only writes it down.
+//! What to do about an outcome, as values: how to close the submission, where its URLs go, and what it teaches about
+//! the account. Pure; the worker only stores it.
 
 use chrono::TimeDelta;
 
@@ -12,29 +12,29 @@ use crate::schedule::{Blame, asked_to_wait};
 use crate::service::{Accepted, Deferral, Fault, Refusal};
 use crate::words;
 
-/// That a batch is too large is not believed of so few URLs.
+/// Batches this small are never treated as too large.
 const SMALL_BATCH: usize = 10;
 
-/// A domain that the service failed to configure is tried again after this ...
+/// A domain that the service failed to configure is blocked for this long ...
 const UNCONFIGURED_HOLDS: TimeDelta = TimeDelta::hours(1);
 
-/// ... and one that it refused or called offline after this, where nothing else is heard of it.
+/// ... and one that it refused or called offline for this long, unless something else is learned about it.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
 
-/// What a reaction depends on beside the outcome.
+/// What a reaction depends on, besides the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Circumstances {
     /// The time.
     pub now: Time,
     /// URLs in the batch.
     pub urls: usize,
-    /// Attempts that one of them has had before.
+    /// Attempts that each of them has had before.
     pub attempts: u32,
     /// Failures in a row before this call.
     pub failures: u32,
     /// Drawn from [0, 1).
     pub jitter: f64,
-    /// Free calls that tried a paused account, since a batch was last accepted.
+    /// Free calls that have probed a paused account since a batch was last accepted.
     pub probes: u32,
     /// `[retry] attempts_max`
     pub attempts_max: u32,
@@ -42,22 +42,22 @@ pub struct Circumstances {
     pub backoff: Backoff,
     /// `[budget] in_doubt`
     pub in_doubt: InDoubt,
-    /// Whether the service's word on the quota counts.
+    /// Whether the service's word on the quota limits the day.
     pub auto: bool,
 }
 
-/// What is to be written down.
+/// What to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reaction {
-    /// How the submission is closed.
+    /// How to close the submission.
     pub closing: Closing,
-    /// Where its URLs go; nowhere when they were accepted.
+    /// Where its URLs go; none if they were accepted.
     pub release: Option<Release>,
     /// What it proves about something in the batch.
     pub evidence: Option<Evidence>,
-    /// Whether the account's domains should be asked for.
+    /// Whether to ask for the account's domains.
     pub ask_domains: bool,
-    /// What is learned of the account.
+    /// What it teaches about the account.
     pub lesson: Lesson,
 }
 
@@ -68,18 +68,18 @@ pub enum Lesson {
     Well,
     /// Nothing.
     Nothing,
-    /// Nothing goes before `until`.
+    /// Send nothing before `until`.
     BackOff {
         /// When the next call may go.
         until: Time,
         /// What failed.
         why: Reason,
     },
-    /// Nothing goes until a free call succeeds.
+    /// Send nothing until a free call succeeds.
     Pause {
-        /// What has to change.
+        /// What must change.
         why: PauseWhy,
-        /// When the first one is made.
+        /// When to make the first one.
         probe_at: Time,
     },
     /// Nothing is left of this day.
@@ -87,34 +87,34 @@ pub enum Lesson {
         /// The answer's code.
         code: String,
     },
-    /// The day's quota has no room for a batch of so many URLs: ask what is left, and try smaller ones.
+    /// The day's quota has no room for a batch of this many URLs: ask what is left, and try smaller batches.
     QuotaRefused {
         /// URLs in the batch.
         urls: u32,
     },
-    /// Nothing goes before `until`, and then the service is first asked, for free, what is left: whether it works at
-    /// all, and whether there is anything left to wait for.
+    /// Send nothing before `until`; then first ask the service, in a free call, what is left: whether it works at all,
+    /// and whether waiting makes sense.
     AskFirst {
         /// When the next call may go.
         until: Time,
         /// What the service said.
         why: Reason,
     },
-    /// No batch may be larger.
+    /// Send no larger batch than this.
     BatchLimit(u32),
-    /// With what is in flight the batch was more than the service's queue takes; or nothing is left of the day, which
-    /// the service is asked for.
+    /// With the URLs in flight the batch exceeded the service's queue; or nothing is left of the day, about which the
+    /// service is asked.
     QueueFull,
 }
 
 impl Reaction {
-    /// Where the service refused the key and there is another one by now, the account has no fault that is known.
+    /// If the service refused the key and there is another one by now, no fault of the account is known.
     pub(super) fn or_another_key(self, is_replaced: bool) -> Self {
         if is_replaced { Self { lesson: Lesson::Nothing, ..self } } else { self }
     }
 }
 
-/// What to do about what the service said to a batch.
+/// What to do after the service's answer to a batch.
 pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
     let outcome = &Outcome::of(said);
     let closing = closing(outcome, said);
@@ -126,7 +126,7 @@ pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
     let evidence = evidence(outcome, &reason, at);
     let release = Release {
         to: destination(outcome, evidence.is_some(), at),
-        // What is wrong in the batch is found out; the others are not at fault.
+        // Isolation finds what is wrong in the batch; the other URLs are not at fault.
         counts: evidence.is_none() && (outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)),
         attempts_max: at.attempts_max,
         reason: reason.clone(),
@@ -142,8 +142,8 @@ pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
     }
 }
 
-/// What a refusal is about: one URL, or one domain, and not the rest of the batch. So is an answer that stays the same
-/// for as many attempts as a URL has, whatever it means.
+/// The evidence in a refusal that is about one URL or one domain and not about the rest of the batch. An answer that
+/// stays the same for as many attempts as a URL has counts as one, whatever it means.
 fn evidence(outcome: &Outcome, reason: &Reason, at: &Circumstances) -> Option<Evidence> {
     let spent = at.attempts + 1 >= at.attempts_max;
     let (blame, standing) = match outcome {
@@ -163,8 +163,8 @@ fn evidence(outcome: &Outcome, reason: &Reason, at: &Circumstances) -> Option<Ev
     Some(Evidence { blame, why: reason.clone(), unsure, standing, holds })
 }
 
-/// What to do about a submission whose end nobody will know, and why not: its URLs go on without it, as `[budget]
-/// in_doubt` says, and those that are sent anew are counted as possible doubles.
+/// Closes a submission whose end nobody will know, and says why: its URLs go on as `[budget] in_doubt` says, and those
+/// that are sent again count as possible doubles.
 pub fn give_up(why: ReasonKind, at: &Circumstances) -> Reaction {
     let mut reaction = react(Err(&Fault::lost(&words::reason_kind(why).en)), at);
     if at.in_doubt == InDoubt::Resubmit {
@@ -176,7 +176,7 @@ pub fn give_up(why: ReasonKind, at: &Circumstances) -> Reaction {
     reaction
 }
 
-/// What to do about a submission whose task was found: it was accepted.
+/// Closes a submission whose task was found: it was accepted.
 pub fn found(tasks: Vec<TaskId>, at: &Circumstances) -> Reaction {
     let mut reaction = react(Ok(&Accepted { tasks, request_id: None, http_status: None }), at);
     reaction.closing.message = Some("the answer was lost; the service lists its task".to_owned());
@@ -212,7 +212,7 @@ fn closing(outcome: &Outcome, said: Result<&Accepted, &Fault>) -> Closing {
     }
 }
 
-/// What was said: the code, else the status, else what went wrong on the way.
+/// What was said: the code, or the status, or what went wrong on the way.
 fn words_of(closing: &Closing) -> String {
     match (&closing.code, closing.http_status, &closing.message) {
         (Some(code), ..) => code.clone(),
@@ -226,7 +226,7 @@ fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> Rele
     let later = at.now + TimeDelta::from_std(at.backoff.max).unwrap_or(TimeDelta::MAX);
     let wait_until = match outcome {
         _ if is_isolated => None,
-        // Only this batch's own trouble: the others need not wait.
+        // The trouble is only this batch's: the others need not wait.
         Outcome::Deferred(Deferral::Unknown) => Some(later),
         _ if is_too_large_yet_small(outcome, at) => Some(later),
         _ => None,
@@ -238,7 +238,7 @@ fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> Rele
     }
 }
 
-/// A batch that is so small cannot be too large: what is said of it teaches nothing, and is its own trouble.
+/// A batch this small cannot be too large: such an answer teaches nothing and concerns only this batch.
 fn is_small(urls: usize) -> bool {
     urls <= SMALL_BATCH
 }
@@ -264,7 +264,7 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
             other => other,
         },
         Deferral::BatchTooLarge if is_small(at.urls) => back_off(why),
-        // Of a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs.
+        // For a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs.
         Deferral::QuotaUsedUp if at.auto && at.urls > 1 => {
             Lesson::QuotaRefused { urls: u32::try_from(at.urls).unwrap_or(u32::MAX) }
         }

@@ -1,4 +1,4 @@
-//! Submissions in doubt, brought to their end one step at a time (`doubt` says which).
+//! Brings submissions in doubt to their end, one step at a time; `doubt` decides which.
 
 use std::ops::ControlFlow;
 
@@ -18,11 +18,11 @@ use crate::service::{Class, Deferral, Fault};
 use crate::store;
 use crate::words;
 
-/// Failures in a row after which an answer about tasks that no document knows is taken for a refusal to tell.
+/// After this many failures in a row, an undocumented answer about tasks counts as a refusal to tell.
 const UNKNOWN_ANSWERS_MAX: u32 = 4;
 
 impl Submitter {
-    /// Takes the next step for a submission in doubt, if one is due; else says when the next one will be.
+    /// Takes the next step for a submission in doubt if one is due; otherwise returns when the next one will be.
     pub(super) async fn resolve_next(
         &mut self,
         standing: &Standing,
@@ -32,7 +32,7 @@ impl Submitter {
         let Some(next_at) = open.iter().map(|open| open.next_at.unwrap_or(now)).min() else {
             return Ok(ControlFlow::Continue(None));
         };
-        // What ails the network or the account ails these calls too.
+        // A problem of the network or the account affects these calls too.
         let backing_off = standing.backing_off.as_ref().map_or(now, |wait| wait.until);
         let next_at = next_at.max(backing_off);
         let paused = standing.pause.is_some() || standing.stopped.is_some();
@@ -70,7 +70,8 @@ impl Submitter {
         Ok(ControlFlow::Break(Step::Tidied))
     }
 
-    /// Sends the same bytes once more. That a copy goes is written down before: copies are bounded across crashes too.
+    /// Sends the same bytes again. The copy is stored before it is sent, so that the number of copies is bounded across
+    /// crashes too.
     async fn replay(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
         let mut tx = self.store.write().await?;
         ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
@@ -104,7 +105,7 @@ impl Submitter {
         Ok(())
     }
 
-    /// The doubt stays; what ails is waited for.
+    /// The submission stays in doubt; backs off.
     async fn postpone(&self, opened: &Opened, fault: &Fault, lesson: Lesson, standing: &Standing) -> store::Result<()> {
         if let Lesson::Pause { why, probe_at } = lesson {
             let now = self.now();
@@ -117,7 +118,7 @@ impl Submitter {
         self.doubt(opened, false, standing, &why, asked_to_wait(fault.retry_after, self.now())).await
     }
 
-    /// Looks for the tasks of the batch: those that fit it end the doubt, others are set aside.
+    /// Looks for the tasks of the batch: tasks that fit end the doubt, others are set aside.
     async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
         let span = Span::of(doubt.signed_at, doubt.sent_at, doubt.call_timeout);
         let listed = match self.look_for_tasks(opened, span).await? {
@@ -147,7 +148,7 @@ impl Submitter {
         Ok(())
     }
 
-    /// The tasks of the batch were found: it was accepted.
+    /// The batch's tasks were found: it was accepted.
     async fn settle(
         &mut self,
         opened: &Opened,
@@ -157,10 +158,10 @@ impl Submitter {
     ) -> store::Result<()> {
         let outcome = Outcome::Accepted { tasks: tasks.clone() };
         let mut reaction = found(tasks, &self.circumstances(&opened.batch, standing));
-        // The service's word on when the call was performed, which may be after the reset.
+        // When the call was performed, by the service's word; this may be after the reset.
         reaction.closing.performed_at = performed_at;
         reaction.closing.late = performed_at.is_none() && self.may_be_late(opened);
-        // What was set aside while it was listed in part is its own.
+        // Tasks set aside while the batch was partly listed may be its own.
         let mut tx = self.store.write().await?;
         ledger::set_aside_tx(&mut tx, opened.submission, &[]).await?;
         tx.commit().await?;
@@ -176,8 +177,8 @@ impl Submitter {
                 warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
                 true
             }
-            // What no document knows, and does not change, ends nothing: it would be asked without bound, and nothing
-            // be sent.
+            // An undocumented answer that does not change ends nothing by itself: it would be asked for without end,
+            // and nothing would be sent.
             Class::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
                 let outcome = fault.class;
                 warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
@@ -198,7 +199,7 @@ impl Submitter {
     async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
         let why = if standing.tasks_readable { ReasonKind::NoTaskListed } else { ReasonKind::TasksUnreadable };
         let reaction = give_up(why, &self.circumstances(&opened.batch, standing));
-        // That nobody will know is no failure of the network now.
+        // That nobody will know is not a failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
         self.close(opened, &reaction, None).await?;
         let why = words::reason_kind(why).en;

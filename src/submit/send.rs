@@ -1,4 +1,4 @@
-//! One batch: opened, sent, closed.
+//! Opens, sends and closes one batch.
 
 use chrono::SubsecRound as _;
 use tracing::{debug, info, warn};
@@ -19,8 +19,8 @@ use crate::telemetry::one_line;
 use crate::track;
 use crate::words;
 
-/// How often writing an answer down is tried once the daemon stops; then the submission is left open, to be resolved
-/// like any in doubt.
+/// How often to try to store an answer once the daemon stops; after that the submission stays open and is resolved like
+/// any in doubt.
 const CLOSE_TRIES: u32 = 4;
 
 /// A batch that is charged and leased.
@@ -29,30 +29,30 @@ pub(super) struct Opened {
     pub(super) submission: SubmissionId,
     pub(super) day: BudgetDay,
     pub(super) signed_at: Time,
-    /// Of the batch, those that are suspected.
+    /// How many of the batch are suspects.
     pub(super) suspects: u32,
     pub(super) batch: Batch,
     pub(super) call: SignedPrefetch,
-    /// URLs in flight when it was decided; none where that was not counted.
+    /// URLs in flight at the time of the decision; none if not counted.
     pub(super) in_flight: Option<u32>,
 }
 
 impl Submitter {
-    /// Opens the next batch, sends it, and writes down what became of it.
+    /// Opens the next batch, sends it, and stores the outcome.
     pub(super) async fn send(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Step> {
         self.board.waiting(None, None).await?;
         let turn = self.turn().await;
         let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
         let day = snapshot.spent.day;
         if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
-            // The charge stands, and nothing was sent: the same call goes later, like one whose answer was lost.
+            // The charge stays although nothing was sent: the same call goes later, like one whose answer was lost.
             let submission = opened.submission.0;
             warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
             let why = ReasonKind::MarkerUnwritten.into();
             self.doubt(&opened, false, &snapshot.standing, &why, self.now()).await?;
             return Ok(Step::Tidied);
         }
-        // Writing all that down may have taken until the reset, and then it might be performed on a day that is not
+        // Storing all that may have taken until the reset; the call might then be performed on a day that is not
         // charged.
         let said = if self.clock.reading().stays_before(day.ends_at, self.service.call_timeout()) {
             self.call(turn, &opened).await
@@ -81,8 +81,8 @@ impl Submitter {
         Ok(Step::Sent(outcome))
     }
 
-    /// Charges the day and leases a batch; gives it with what the day has cost then. None if by now there is nothing to
-    /// send or nothing left to spend.
+    /// Charges the day and leases a batch; returns it with the day's cost. None if there is nothing left to send or to
+    /// spend.
     async fn open(&self, plan: Plan, snapshot: &Snapshot) -> store::Result<Option<(Opened, u32)>> {
         let nonce = uuid::Uuid::new_v4().to_string();
         let day = snapshot.spent.day;
@@ -90,14 +90,14 @@ impl Submitter {
         let signed_at = now.trunc_subsecs(0);
         let mut tx = self.store.write().await?;
         self.store.way_is_taken();
-        // What has expired by now does not go, whether or not that is written down already.
+        // An expired URL is not sent, whether or not housekeeping has marked it yet.
         let earliest = self.clock.reading().earliest;
         let (batch, suspects) = match &plan.test {
             Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others, earliest).await?,
             None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max, earliest).await?, 0),
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
-        // Waiting for the pace or the lock may have taken it to the reset: then it is decided anew.
+        // Waiting for the pace or the lock may have taken until the reset; then it must be decided anew.
         let fits = self.clock.reading().stays_before(day.ends_at, self.service.call_timeout());
         let charged =
             if urls == 0 || !fits { None } else { ledger::charge_tx(&mut tx, &day, &self.policy, urls).await? };
@@ -114,14 +114,14 @@ impl Submitter {
         if suspects > 0 {
             ledger::isolate_tx(&mut tx, self.policy.lane, &day, 1).await?;
         }
-        // An error here leaves open whether the charge is durable: no call then; if it is, the submission is found
-        // open.
+        // After an error nobody knows whether the charge is durable, so no call is made; if it is durable, the
+        // submission is found open.
         tx.commit().await?;
         let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
         Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, in_flight }, charged)))
     }
 
-    /// Signs a batch with the key and the options that are in force.
+    /// Signs a batch with the present key and options.
     pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedPrefetch {
         let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
         self.service.sign(&urls, &options(&self.settings.config), nonce, signed_at)
@@ -138,14 +138,15 @@ impl Submitter {
         said
     }
 
-    /// What to do about what the service said. Where it refused the key and there is another one by now, the account
-    /// has no fault that is known.
+    /// The reaction to what the service said. If it refused the key and there is another one by now, no fault of the
+    /// account is known.
     pub(super) fn reaction(&self, opened: &Opened, said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
         let is_replaced = said.is_err_and(|fault| self.service.has_other_key(&opened.call, fault));
         react(said, at).or_another_key(is_replaced)
     }
 
-    /// No answer came: the submission stays open, and everything waits a moment, since the network or the service ails.
+    /// No answer came: the submission stays open, and everything backs off, because the network or the service has a
+    /// problem.
     pub(super) async fn doubt(
         &self,
         opened: &Opened,
@@ -162,8 +163,8 @@ impl Submitter {
         tx.commit().await
     }
 
-    /// Writes the answer down. It is known only here, and nothing else can be done without the database: it is tried
-    /// until it is done, or the daemon stops.
+    /// Stores the answer. Only this process knows it, and nothing else can be done without the database, so it tries
+    /// until it succeeds or the daemon stops.
     pub(super) async fn close(
         &mut self,
         opened: &Opened,
@@ -245,7 +246,8 @@ impl Submitter {
         Ok(finding)
     }
 
-    /// A call that was performed after the reset is charged to the day on which it was, once that day has surely begun.
+    /// Charges a call that was performed after the reset to the day of its performance, once that day has certainly
+    /// begun.
     async fn move_charge_tx(&self, tx: &mut WriteTx<'_>, opened: &Opened, reaction: &Reaction) -> store::Result<()> {
         let Some(at) = reaction.closing.performed_at else { return Ok(()) };
         let next = BudgetDay::of(opened.day.ends_at, self.policy.day_starts);
@@ -257,7 +259,7 @@ impl Submitter {
         ledger::move_charge_tx(tx, opened.submission, &next).await
     }
 
-    /// What the answer costs of the day's requests for isolation, and what it says about how many URLs are bad.
+    /// Counts what the answer costs of the day's requests for isolation, and what it says about the share of bad URLs.
     async fn count_isolation_tx(
         &self,
         tx: &mut WriteTx<'_>,
@@ -267,8 +269,7 @@ impl Submitter {
     ) -> store::Result<()> {
         let urls = u32::try_from(opened.batch.urls.len()).unwrap_or(u32::MAX);
         let accepted = reaction.release.is_none();
-        // A test that was mostly ordinary work and was accepted was ordinary work; one that was given back cost
-        // nothing.
+        // An accepted test of mostly ordinary URLs was ordinary work; one that was given back cost nothing.
         let is_work = accepted && opened.suspects < urls.div_ceil(2);
         if opened.suspects > 0 && (is_work || !reaction.closing.charged) {
             ledger::isolate_tx(tx, self.policy.lane, &opened.day, -1).await?;
@@ -282,7 +283,7 @@ impl Submitter {
     }
 }
 
-/// What every batch is sent with.
+/// The options of every batch.
 fn options(config: &Config) -> PrefetchOptions {
     PrefetchOptions {
         area: config.api.area,
@@ -291,7 +292,7 @@ fn options(config: &Config) -> PrefetchOptions {
     }
 }
 
-/// One event for each batch that ended.
+/// Logs one event for each batch that ended.
 pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
     let (id, urls) = (opened.submission.0, opened.batch.urls.len());
     let Closing { outcome: word, charged, http_status, code, message, request_id, .. } = &reaction.closing;
@@ -313,7 +314,7 @@ pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
     }
 }
 
-/// One event for each URL or domain that was found.
+/// Logs one event for each URL or domain that was found.
 fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
     let why = reaction.evidence.as_ref().map(|evidence| one_line(&words::reason(&evidence.why).en));
     match finding {

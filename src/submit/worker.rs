@@ -26,13 +26,13 @@ use crate::telemetry::one_line;
 use crate::track::{self, Room};
 use crate::words;
 
-/// How long a wait lasts at most before the database is looked at again: commands of other processes change it.
+/// The longest wait before the database is looked at again, because commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// No wait is shorter: whatever was decided, nothing spins.
+/// The shortest wait, so that nothing spins whatever was decided.
 const WAIT_MIN: Duration = Duration::from_millis(20);
 
-/// The time has leapt when it is another by more than this.
+/// A change of the time by more than this counts as a leap.
 const LEAP: TimeDelta = TimeDelta::seconds(30);
 
 /// What one step did.
@@ -42,14 +42,14 @@ pub enum Step {
     Sent(Outcome),
     /// Something was put in order; there may be more to do at once.
     Tidied,
-    /// Nothing may be done before `until`; without it, until something new is queued.
+    /// Nothing can be done before `until`; if that is none, until something new is queued.
     Waiting {
         /// When to look again.
         until: Option<Time>,
     },
 }
 
-/// What the submitter works with.
+/// The submitter.
 #[derive(Debug)]
 pub struct Submitter {
     pub(super) store: Arc<Store>,
@@ -62,14 +62,14 @@ pub struct Submitter {
     pub(super) pulse: Pulse,
     pub(super) room: Arc<Room>,
     pub(super) domains: Domains,
-    /// The day that was said to be longer than others.
+    /// The day that was reported as longer than usual.
     long_day: Option<BudgetDay>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
-    /// What the proved time was ahead of this machine's when the waits that are written down were last held against it.
+    /// How far the proved time was ahead of this machine's when stored waits were last checked against it.
     waits_held: Option<TimeDelta>,
     wakes: Wakes,
-    /// Whether the daemon stops.
+    /// Cancelled when the daemon stops.
     pub(super) stop: CancellationToken,
 }
 
@@ -106,8 +106,8 @@ impl Stage for Submitter {
 }
 
 impl Submitter {
-    /// A worker. There is one a database, and it sends one batch at a time, so that every open submission it finds is
-    /// one whose answer nobody will bring. A step that has begun when the daemon stops is finished.
+    /// The submitter. There is one per database, and it sends one batch at a time, so nobody else will bring the answer
+    /// of any open submission that it finds. A step that has begun when the daemon stops is finished.
     pub fn new(tools: Tools, board: Board, service: Service) -> Self {
         let Tools { store, clock, settings, pulse, wakes, stop } = tools;
         let config = &settings.config;
@@ -130,16 +130,16 @@ impl Submitter {
         }
     }
 
-    /// Where it waits for room in the service's queue, and the tracker says that there is some.
+    /// Where it waits for room in the service's queue; the tracker signals room there.
     pub fn room(&self) -> Arc<Room> {
         Arc::clone(&self.room)
     }
 
-    /// Does the next thing there is to do.
+    /// Takes the next step.
     ///
     /// # Errors
     ///
-    /// What the database says. Whatever was begun is then found and put in order by a later step.
+    /// The database failed. A later step finds whatever was begun and puts it in order.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
         let clock = self.clock.reading();
@@ -149,7 +149,7 @@ impl Submitter {
             return Ok(Step::Tidied);
         }
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
-        // Only when it is proved has the time of anything come; if it seems to have, that is worth a free call.
+        // Nothing is due before the time is proved; if something seems to be, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
         // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
@@ -163,7 +163,7 @@ impl Submitter {
         if let Some(step) = self.review_domains(&standing, now).await? {
             return Ok(step);
         }
-        // Housekeeping puts them aside or back, and says so.
+        // Housekeeping parks and unparks them, and then wakes this stage.
         if ready.blocked > 0 || ready.unparkable {
             self.wakes.tidy();
             return Ok(Step::Waiting { until: None });
@@ -193,7 +193,7 @@ impl Submitter {
                 if snapshot.ready.urgent > 0 && why.is_spent() {
                     self.tell_spent(&snapshot, &why).await?;
                 }
-                // Nothing is left to prove that a pause is over.
+                // Nothing is left to send that could prove the end of the pause.
                 if snapshot.standing.paused_told
                     && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. })
                 {
@@ -202,8 +202,8 @@ impl Submitter {
                     tx.commit().await?;
                 }
                 self.board.waiting(Some(why), until).await?;
-                // What will seem due is worth a look, since the time of it may be asked for. What is due already is
-                // housekeeping's, which says when it is done.
+                // It looks again when something will seem due, because the time may be asked for then. Housekeeping
+                // handles what is due already, and says when it is done.
                 let due = due.filter(|at| *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
@@ -215,8 +215,8 @@ impl Submitter {
         }
     }
 
-    /// Holds the waits that are written down against the time, once it is proved and when it has leapt: none is longer
-    /// than its bound, whatever clock wrote it. True if it has done so now.
+    /// Checks stored waits against the time once it is proved and after it leapt: none may be longer than its bound,
+    /// whatever clock wrote it. True if it did so now.
     async fn hold_waits(&mut self, clock: &Reading) -> store::Result<bool> {
         let ahead = clock.now - self.clock.wall();
         if self.waits_held.is_some_and(|held| (held - ahead).abs() <= LEAP) {
@@ -236,7 +236,7 @@ impl Submitter {
         Ok(true)
     }
 
-    /// Says from when a `day_starts` that was changed holds.
+    /// Logs when a changed `day_starts` takes effect.
     fn tell_long_day(&mut self, day: &BudgetDay) {
         if day.is_long() && self.long_day.replace(*day) != Some(*day) {
             let from = rfc3339(day.ends_at);
@@ -247,7 +247,7 @@ impl Submitter {
         }
     }
 
-    /// Says once a day that the budget ran out with urgent URLs waiting.
+    /// Tells once a day that the budget ran out with urgent URLs waiting.
     async fn tell_spent(&self, snapshot: &Snapshot, why: &WaitWhy) -> store::Result<()> {
         let day = &snapshot.spent.day;
         let mut tx = self.store.write().await?;
@@ -267,7 +267,8 @@ impl Submitter {
         tx.commit().await
     }
 
-    /// Suspects wait visibly once the day's requests for isolation are spent, and go on when there are some again.
+    /// Holds suspects, visibly, once the day's requests for isolation are spent, and releases them when there are some
+    /// again.
     async fn hold_or_resume_suspects(&self, ready: &Ready, spent: &Spent) -> store::Result<Option<Step>> {
         let may_isolate = spent.isolations < self.policy.isolate_requests_max;
         let changes = if may_isolate { ready.held_suspects > 0 } else { ready.suspects > 0 };
@@ -287,7 +288,7 @@ impl Submitter {
         Ok(Some(Step::Tidied))
     }
 
-    /// How long tasks of a call in doubt are waited for.
+    /// How long to wait for the tasks of a call in doubt.
     pub(super) fn in_doubt_wait(&self) -> Duration {
         self.settings.config.budget.in_doubt_wait.get()
     }
@@ -312,8 +313,8 @@ impl Submitter {
         self.pulse.during(self.service.free_call_max(), call).await
     }
 
-    /// Whether a call of which it is known only now that it was performed may have been so after the reset of the day
-    /// that was charged: the reset may be over, and the signature was valid past it.
+    /// Whether a call that is only now known to have been performed may have been performed after the reset of its
+    /// charged day: the reset may be over, and the signature was valid past it.
     pub(super) fn may_be_late(&self, opened: &Opened) -> bool {
         !self.clock.reading().stays_before(opened.day.ends_at, Duration::ZERO)
             && opened.signed_at + SIGNATURE_VALID > opened.day.ends_at

@@ -53,7 +53,7 @@ pub(super) struct Ended {
     pub(super) at: Time,
 }
 
-/// A URL that is to be asked for.
+/// A URL to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Check {
     pub(super) id: UrlId,

@@ -153,7 +153,7 @@ fn of_size(fault: &InputFault) -> Words {
     }
 }
 
-/// Why a directive, or a key of the command line, cannot be.
+/// Why a directive or a key of the command line is wrong.
 pub fn key_fault(fault: &KeyFault) -> Words {
     match fault {
         KeyFault::NoPair(text) => Words::made(

@@ -31,7 +31,7 @@ pub fn line_fault(fault: LineFault) -> Words {
     Words::fixed(en, zh)
 }
 
-/// The same with the piece of the line that shows it.
+/// The same, with the piece of the line that shows it.
 pub fn line_fault_with(fault: &Fault) -> Words {
     let words = line_fault(fault.kind);
     if fault.found.is_empty() {

@@ -1,6 +1,6 @@
-//! The sentences that users read, in English and Chinese: one catalogue, a constant or a function a sentence, so that
-//! one whose translation is missing does not compile. Programs decide by the codes of [`crate::model`]; text is made
-//! of them here.
+//! The sentences that users read, in English and Chinese: one catalogue with a constant or a function for each
+//! sentence, so that a missing translation does not compile. Programs decide by the codes of [`crate::model`]; text is
+//! made from them here.
 //!
 //! Terms are those of the service's own documents (预热, 域名, 回执 …).
 
@@ -23,7 +23,7 @@ pub use warnings::warning;
 
 use std::borrow::Cow;
 
-/// A sentence in both languages; lower case in English and without a full stop, as messages are.
+/// A sentence in both languages; in English in lower case and without a full stop, like all messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     /// English.

@@ -1,4 +1,4 @@
-//! Why URLs, domains and the account stand as they do.
+//! Why URLs, domains and the account are in their state.
 
 use super::Words;
 use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
@@ -37,7 +37,7 @@ pub const fn account_fault(fault: AccountFault) -> Words {
     }
 }
 
-/// Why a URL, a domain or the account stands as it does, with what was said.
+/// Why a URL, a domain or the account is in its state, with what the service said.
 pub fn reason(reason: &Reason) -> Words {
     let said = reason.said.as_str();
     match reason.kind {
@@ -77,7 +77,7 @@ fn untold(en: &str, zh: &str) -> Words {
     Words::made(format!("accepted, and nobody knows how it ended: {en}"), format!("已受理，结果未知：{zh}"))
 }
 
-/// What is the matter, whatever was said.
+/// The sentence of a reason, without what was said.
 pub fn reason_kind(kind: ReasonKind) -> Words {
     match kind {
         ReasonKind::NotActivated => account_fault(AccountFault::NotActivated),
@@ -114,7 +114,7 @@ pub fn reason_kind(kind: ReasonKind) -> Words {
     }
 }
 
-/// Why a call has to be made again.
+/// Why a call must be made again.
 const fn deferral(kind: ReasonKind) -> Words {
     match kind {
         ReasonKind::Unreachable => Words::fixed("the service could not be reached", "无法连接服务端"),
@@ -174,7 +174,7 @@ const fn refusal(kind: ReasonKind) -> Words {
     }
 }
 
-/// What tasks told, or did not.
+/// What the tasks showed, or did not show.
 fn of_tasks(kind: ReasonKind) -> Words {
     match kind {
         ReasonKind::NoTaskListed => Words::fixed(
@@ -206,7 +206,7 @@ fn of_tasks(kind: ReasonKind) -> Words {
     }
 }
 
-/// What became of it here.
+/// Reasons that arise here, not at the service.
 const fn of_here(kind: ReasonKind) -> Words {
     match kind {
         ReasonKind::MarkerUnwritten => {

@@ -1,20 +1,20 @@
-//! Reasons as they are stored: the code and its parameters, by which programs decide, and the English text beside them,
+//! Reasons as they are stored: the code and its parameters, by which programs decide, and beside them the English text,
 //! which views show.
 //!
-//! The three are made here alone, of one value, and written by one statement: so they agree. SQL could make the text of
-//! the other two by a table of sentences, but each view would have to join it and fill in the parameters for each row.
+//! All three are made only here, from one value, and written by one statement, so that they agree. SQL could make the
+//! text from a table of sentences, but each view would have to join it and fill in the parameters for each row.
 
 use super::{config_problem, left_alone, pause, reason, spool_problem, wait};
 use crate::model::{ConfigProblem, LeftWhy, PauseWhy, Reason, SpoolProblem, WaitWhy};
 
-/// What stands in a row.
+/// The stored form of a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The word, which never changes its meaning.
+    /// The code, which never changes its meaning.
     pub code: String,
-    /// The parameters, as a JSON object; none where there are none.
+    /// The parameters as a JSON object; none if there are none.
     pub with: Option<String>,
-    /// In English.
+    /// The text in English.
     pub text: String,
 }
 

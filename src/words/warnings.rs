@@ -1,9 +1,9 @@
-//! What is odd about an input that was taken.
+//! Warnings about an input that was accepted.
 
 use super::Words;
 use crate::model::{Warned, Warning};
 
-/// What is odd, and what was done about it.
+/// The warning, and what was done about it.
 pub fn warning(warned: &Warned) -> Words {
     let found = &warned.found;
     match warned.warning {

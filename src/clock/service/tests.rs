@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The service's clock is so much ahead of the boot-time clock in these tests.
+/// How far the service's clock is ahead of the boot-time clock in these tests.
 const AHEAD_MS: i64 = 1_700_000_000_000;
 
-/// This machine `ms` after its boot, its wall clock off by `wall_off_ms`.
+/// This machine `ms` after its boot, with its wall clock off by `wall_off_ms`.
 fn moment(ms: i64, wall_off_ms: i64) -> Moment {
     Moment { wall: from_millis(AHEAD_MS + ms + wall_off_ms), boot: Duration::from_millis(ms.unsigned_abs()) }
 }
 
-/// The service's time then, in whole seconds, as `Date` has it.
+/// The service's time then, in whole seconds as in `Date`.
 fn date(ms: i64) -> Time {
     from_millis((AHEAD_MS + ms) / 1000 * 1000)
 }
@@ -138,8 +138,8 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 proptest! {
-    /// However this machine's clock is set and the boot-time clock drifts: while no two lies in a row agree, what is
-    /// proved holds the truth, and calls of the day and of signatures are decided within seconds of it.
+    /// However this machine's clock is set and the boot-time clock drifts: while no two lies in a row agree, the proved
+    /// bounds contain the truth, and charging and signing go by a time within seconds of it.
     #[test]
     fn what_is_proved_holds_the_truth(
         turns in proptest::collection::vec(turn(), 1..40),

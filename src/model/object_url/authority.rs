@@ -1,4 +1,4 @@
-//! What stands before the path: scheme, host and port.
+//! Parses what is before the path: scheme, host and port.
 
 use std::borrow::Cow;
 
@@ -10,20 +10,21 @@ use crate::model::line_fault::{Fault, LineFault};
 const HOST_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
-/// What a relative name in a playlist or a text ends in: without a scheme it is rather a file than a top-level domain.
+/// Endings of relative names in playlists and texts: in a line without a scheme these are more likely files than
+/// top-level domains.
 const FILE_ENDINGS: [&str; 44] = [
     "ts", "hls", "mov", "avi", "mkv", "flv", "webm", "mpd", "vtt", "srt", "ass", "key", "init", "seg", "dash", "txt",
     "md", "html", "htm", "php", "jsp", "asp", "aspx", "js", "css", "json", "xml", "csv", "log", "jpg", "jpeg", "png",
     "gif", "webp", "svg", "pdf", "doc", "docx", "xls", "xlsx", "zip", "tar", "gz", "tmp",
 ];
 
-/// A host that is a domain name, and its port where that is not the scheme's own.
+/// A host that is a domain name, and its port unless that is the scheme's default.
 pub(super) struct Authority<'l> {
     pub(super) host: Cow<'l, str>,
     pub(super) port: Option<u16>,
 }
 
-/// The scheme with its `://`, in lower case, and what follows it; an empty scheme where the line has none.
+/// Splits off the scheme with its `://`, in lower case; an empty scheme if the line has none.
 pub(super) fn split_scheme(line: &str) -> Result<(&'static str, &str), Fault> {
     for scheme in ["https://", "http://"] {
         let Some((start, rest)) = line.split_at_checked(scheme.len()) else { continue };
@@ -49,7 +50,7 @@ pub(super) fn split_scheme(line: &str) -> Result<(&'static str, &str), Fault> {
     if names_scheme { Err(LineFault::Scheme.at(first(line))) } else { Ok(("", line)) }
 }
 
-/// Checks what stands between the scheme (empty: none) and the path.
+/// Checks the part between the scheme (may be empty) and the path.
 pub(super) fn check<'l>(authority: &'l str, scheme: &str) -> Result<Authority<'l>, Fault> {
     if authority.contains('@') {
         return Err(LineFault::UserInfo.into());
@@ -69,13 +70,13 @@ pub(super) fn check<'l>(authority: &'l str, scheme: &str) -> Result<Authority<'l
     Ok(Authority { host, port: port.filter(|port| *port != default) })
 }
 
-/// A port as one writes it: 1 to 65535, without zeros before it.
+/// A port in its usual spelling: 1 to 65535, without leading zeros.
 fn port_of(digits: &str) -> Option<u16> {
     let sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
     digits.parse().ok().filter(|_| sound)
 }
 
-/// A domain of at least two labels that DNS could carry; a dot at its end is taken off.
+/// A domain of at least two labels that DNS can carry; removes a dot at its end.
 fn host_of(host: &str, without_scheme: bool) -> Result<Cow<'_, str>, Fault> {
     let is_spelled =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
@@ -83,7 +84,7 @@ fn host_of(host: &str, without_scheme: bool) -> Result<Cow<'_, str>, Fault> {
     let mut name = if host.bytes().all(is_spelled) && !host.contains("xn--") {
         Cow::Borrowed(host)
     } else {
-        // Percent signs are decoded in a host, blanks cannot be in one.
+        // URL parsers decode percent signs in a host, and a blank cannot be in one.
         if host.contains(['%', ' ']) || !host.contains(['.', '。', '．', '｡']) {
             return Err(bad(if without_scheme { LineFault::NoUrl } else { LineFault::BadHost }));
         }
@@ -112,7 +113,7 @@ fn host_of(host: &str, without_scheme: bool) -> Result<Cow<'_, str>, Fault> {
             _ => LineFault::BadHost,
         }));
     }
-    // No top-level domain has a digit or less than two letters (RFC 3696, 2), but for those that are IDNA-encoded.
+    // A top-level domain has no digits and at least two letters (RFC 3696, 2), unless it is IDNA-encoded.
     let is_top = top.starts_with("xn--") || (top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_lowercase()));
     match (is_top, without_scheme) {
         (true, true) if FILE_ENDINGS.contains(&top) => Err(bad(LineFault::FileAsHost)),
@@ -122,7 +123,7 @@ fn host_of(host: &str, without_scheme: bool) -> Result<Cow<'_, str>, Fault> {
     }
 }
 
-/// The beginning of a line, as far as it takes to show what is wrong with its scheme.
+/// The beginning of a line, long enough to show what is wrong with its scheme.
 fn first(line: &str) -> &str {
     &line[..line.floor_char_boundary(24)]
 }

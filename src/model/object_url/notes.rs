@@ -1,6 +1,6 @@
-//! What was done to a line on the way to its URL.
+//! What was changed in a line to get its URL.
 
-/// What was done to a line on the way that its writer may want to know.
+/// Changes to a line that its writer may want to know about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Notes {
     /// A blank inside the name of its file was encoded.

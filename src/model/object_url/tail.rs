@@ -1,4 +1,4 @@
-//! What a line may not carry: characters that no URL has, and what belongs to the text around a URL.
+//! Checks path and query: characters that no URL has, and parts of the text around a URL.
 
 use super::notes::Notes;
 use crate::model::invisible::{is_invisible, is_selector, is_space};
@@ -11,13 +11,12 @@ mod signs;
 use behind::ends_like_a_file;
 use signs::{BRACKETS, SENTENCE, around};
 
-/// Whether a byte says nothing by itself, anywhere behind the host. (`&` begins an entity only where there is a `;`
-/// too.)
+/// Whether a byte needs no further look anywhere after the host. (`&` begins an entity only if there is a `;` too.)
 pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=' | b'+' | b'~' | b'?' | b'&')
 }
 
-/// Refuses characters that no URL carries as they stand.
+/// Refuses characters that a URL cannot contain unescaped.
 pub(super) fn check_characters(line: &str) -> Result<(), Fault> {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
@@ -33,7 +32,7 @@ pub(super) fn check_characters(line: &str) -> Result<(), Fault> {
             '\\' if rest.get(2..).is_some_and(fill::begins_url) => return Err(LineFault::TwoUrls.at(around(line, at))),
             '\\' | '＼' => return Err(LineFault::BackSlash.at(around(line, at))),
             '{' | '}' => return Err(LineFault::Placeholder.at(around(line, at))),
-            // An apostrophe inside a word; an escape may begin the rest of it.
+            // An apostrophe inside a word; an escape may begin the rest of the word.
             '\'' if before.is_alphanumeric() && rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '%') => {}
             c if is_quote(c) => return Err(LineFault::Quote.at(around(line, at))),
             c if is_space(c) || is_invisible(c) || (is_selector(c) && before.is_ascii()) => {
@@ -75,7 +74,7 @@ fn is_quote(c: char) -> bool {
     )
 }
 
-/// Checks path and query where they have more than plain bytes; gives them without a media fragment.
+/// Checks path and query if they contain more than plain bytes; returns them without a media fragment.
 pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
     let mut notes = Notes::default();
     behind::check_entities(tail)?;
@@ -94,7 +93,7 @@ pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
     Ok((tail, notes))
 }
 
-/// Checks path and query as everyone's are checked.
+/// The checks for every path and query.
 pub(super) fn check(tail: &str) -> Result<(), Fault> {
     behind::check_second_url(tail)?;
     let path = tail.split('?').next().unwrap_or_default();
@@ -109,7 +108,7 @@ pub(super) fn check(tail: &str) -> Result<(), Fault> {
     check_end(tail)
 }
 
-/// `.` and `..`, also encoded: whoever fetches the URL resolves them.
+/// `.` and `..`, also encoded: whoever fetches the URL would resolve them.
 fn is_dot_segment(segment: &str) -> bool {
     let is_dots = |text: &str| matches!(text, "." | "..");
     let may_be = segment.starts_with('.') || segment.starts_with('%');
@@ -122,7 +121,7 @@ fn is_media_fragment(fragment: &str) -> bool {
     fragment.strip_prefix("t=").is_some_and(|time| !time.is_empty() && time.bytes().all(is_time))
 }
 
-/// Refuses what belongs to the sentence in which a URL stood.
+/// Refuses punctuation of the sentence in which the URL stood.
 fn check_end(tail: &str) -> Result<(), Fault> {
     let Some(last) = tail.chars().next_back() else { return Ok(()) };
     let body = &tail[..tail.len() - last.len_utf8()];

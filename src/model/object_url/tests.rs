@@ -1,4 +1,4 @@
-//! Lines that are accepted, lines that are refused, and what holds for all of them.
+//! Lines that are accepted, lines that are refused, and properties of both.
 
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn what_nobody_sees_is_trimmed_at_the_ends_and_refused_inside() {
         let expected = if unseen == "\u{85}" { "control_character" } else { "invisible" };
         assert_eq!(inside, Err(expected), "{}", unseen.escape_unicode());
     }
-    // A selector is seen behind what it selects for, and only there.
+    // A selector can be seen after the character it selects for, and only there.
     assert!(normal("https://vod.example.com/❤\u{fe0f}.mp4").is_ok());
     assert_eq!(normal("https://vod.example.com/a.mp4\u{fe0f}"), Err("invisible"));
 }
@@ -217,7 +217,7 @@ fn length_and_domains_are_limits_of_the_configuration() {
     assert_eq!((foreign.kind, foreign.found.as_str()), (LineFault::ForeignDomain, "other.example.com"));
 }
 
-/// Pieces of which lines are made that are nearly URLs.
+/// Pieces from which lines that are nearly URLs are made.
 const PIECES: [&str; 95] = [
     "https://vod.example.com/",
     "http://",
@@ -316,12 +316,12 @@ const PIECES: [&str; 95] = [
     "\u{301}",
 ];
 
-/// Decoded as one decodes by hand: every escape that is one.
+/// Decodes by hand: every valid escape.
 fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }
 
-/// What is left of a line when what may differ is set aside: scheme and host in lower case, IDNA, default port, media
+/// What remains of a line without the parts that may differ: scheme and host in lower case, IDNA, default port, media
 /// fragment.
 fn essence(line: &str) -> (String, Vec<u8>) {
     let line = trim_unseen(line);
@@ -364,7 +364,7 @@ fn generated(seed: &mut u64) -> String {
         _ => {}
     }
     for _ in 0..1 + next(6) {
-        // Half of them are of the quiet kind, so that many lines are accepted.
+        // Half of the pieces are harmless, so that many lines are accepted.
         let piece = if next(2) == 0 { [16, 17, 18, 19, 20, 21, 46][next(7)] } else { next(PIECES.len()) };
         line.push_str(PIECES[piece]);
     }

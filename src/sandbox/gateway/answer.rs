@@ -1,4 +1,4 @@
-//! What comes and what goes back: a call as it was read from the wire, and what a scenario makes of its answer.
+//! The call as read from the wire, and the answer that a scenario makes of it.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::sandbox::signature::Parameters;
 /// The media type of the service's own answers.
 const JSON: &str = "application/json";
 
-/// A call as it came.
+/// A call as it arrived.
 #[derive(Debug, Clone)]
 pub(in crate::sandbox) struct Asked {
     /// `GET` or `POST`.
     pub(in crate::sandbox) method: String,
-    /// Those of query and form.
+    /// The parameters of query and form.
     pub(in crate::sandbox) parameters: Parameters,
     /// SHA-256 of the body's bytes, in hexadecimal.
     pub(in crate::sandbox) body_sha256: String,
 }
 
 impl Asked {
-    /// A parameter, or nothing.
+    /// A parameter; empty if missing.
     pub(super) fn get(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 }
 
-/// What goes back over the wire.
+/// What is sent back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sandbox) struct Sent {
     /// HTTP status.
@@ -39,15 +39,15 @@ pub(in crate::sandbox) struct Sent {
     pub(in crate::sandbox) body: String,
     /// Its media type.
     pub(in crate::sandbox) kind: &'static str,
-    /// For how long it asks to be left alone.
+    /// The value of `x-acs-retry-after`.
     pub(in crate::sandbox) retry_after: Duration,
     /// The header `Date`, if there is one.
     pub(in crate::sandbox) date: Option<String>,
-    /// What the scenario plays on it.
+    /// The scenario's fault for it.
     pub(in crate::sandbox) fault: Option<Action>,
-    /// How long it is held back.
+    /// How long to hold it back.
     pub(in crate::sandbox) delay: Duration,
-    /// The answer is to be asked for after the delay, of this call.
+    /// Set if the answer must be fetched after the delay: the call's place in the list.
     pub(in crate::sandbox) held: Option<usize>,
 }
 
@@ -63,13 +63,13 @@ impl Sent {
         Self { status, body, kind, retry_after: nothing, date, fault: None, delay: nothing, held: None }
     }
 
-    /// Whether the connection is dropped instead.
+    /// Whether the connection is dropped instead of an answer.
     pub(in crate::sandbox) fn is_dropped(&self) -> bool {
         matches!(self.fault, Some(Action::DropBefore | Action::DropAfter | Action::Late))
     }
 }
 
-/// The error that a scenario plays instead of the operation: status, code, message.
+/// The error that a scenario returns instead of the operation: status, code, message.
 pub(super) fn scripted(fault: &Fault) -> (u16, String, String) {
     let code = match fault.action {
         Action::DropBefore => "(dropped before it was processed)".to_owned(),
@@ -93,7 +93,7 @@ pub(super) fn date_of(clock: &ClockRules, fault: Option<&Fault>, now: Time) -> O
     Some(shown.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
-/// What a fault makes of an answer on its way.
+/// Applies a fault to an answer on its way.
 pub(super) fn disturbed(
     fault: Option<&Fault>,
     status: u16,
@@ -108,7 +108,7 @@ pub(super) fn disturbed(
         }
         _ => body,
     };
-    // A call that was held is performed when its time has come: nothing more happens to its answer.
+    // A held call is performed when its time has come; its answer is not changed further.
     let (action, delay) = match fault.action {
         Action::Late if fault.hold => (Action::Pass, Duration::ZERO),
         action => (action, fault.delay),
@@ -116,7 +116,7 @@ pub(super) fn disturbed(
     Sent { fault: Some(action), delay, retry_after: fault.retry_after, ..Sent::whole(status, body, date) }
 }
 
-/// A body as it is written, with its media type: as JSON, or where a scenario asks for it as XML.
+/// A written body with its media type: JSON, or XML if the scenario asks for it.
 pub(super) fn written(body: &Value, xml: bool) -> (String, &'static str) {
     let Some(fields) = body.as_object().filter(|_| xml) else { return (body.to_string(), JSON) };
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
@@ -128,7 +128,7 @@ pub(super) fn written(body: &Value, xml: bool) -> (String, &'static str) {
     (format!("<?xml version='1.0' encoding='UTF-8'?><Error>{elements}</Error>"), "text/xml;charset=utf-8")
 }
 
-/// An answer in the spelling that a scenario asks for.
+/// An answer in the spelling that the scenario asks for.
 pub(super) fn spelled(body: Value, answers: &Answers, is_error: bool) -> Value {
     let lower = match answers.lower_case {
         Letters::None => false,

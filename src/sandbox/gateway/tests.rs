@@ -1,4 +1,4 @@
-//! The sandbox as a caller sees it, at times of the test's choosing.
+//! The sandbox as a caller sees it, at times that the test chooses.
 
 mod lies;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::sandbox::signature::Parameters;
 
-/// A caller that signs as it should, at a time of the test's choosing.
+/// A caller that signs correctly, at times that the test chooses.
 struct Caller {
     gateway: Gateway,
     now: Time,
@@ -39,7 +39,7 @@ impl Caller {
         parameters
     }
 
-    /// Hands a call over; the answer as it goes back.
+    /// Sends a call and returns the answer.
     fn hand_over(&mut self, parameters: &Parameters) -> Sent {
         let body_sha256 = parameters.values().flat_map(|value| value.chars()).collect();
         self.gateway.call(Asked { method: "POST".to_owned(), parameters: parameters.clone(), body_sha256 }, self.now)

@@ -1,4 +1,4 @@
-//! What holds for the whole of a scenario: the clock, the account, its quota and limits, its domains, its tasks.
+//! The lasting part of a scenario: the clock, the account, its quota and limits, its domains, its tasks.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct ClockRules {
     /// What the service's clock is ahead of this machine's by; below zero it is behind.
     #[serde(deserialize_with = "signed")]
     pub offset: TimeDelta,
-    /// Whether answers have a `Date`.
+    /// Whether answers have a `Date` header.
     pub date: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct Account {
     pub access_key_id: String,
     /// The key.
     pub access_key_secret: String,
-    /// If given, calls must carry it as `SecurityToken`.
+    /// If set, calls must carry it as `SecurityToken`.
     pub security_token: Option<String>,
     /// Whether batches are refused with `OperationDenied.Suspended`.
     pub suspended: bool,
@@ -53,17 +53,17 @@ impl Default for Account {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotaRules {
-    /// What is counted: documents disagree (VOD-API.md, "Limits").
+    /// What the quota counts; documents disagree (VOD-API.md, "Limits").
     pub unit: QuotaUnit,
-    /// So many a day.
+    /// The quota of a day.
     pub per_day: u64,
-    /// Used already, by somebody else, on the day on which the sandbox starts.
+    /// How much somebody else has used on the day on which the sandbox starts.
     pub used: u64,
-    /// Before this share of the calls somebody else spends one request, or one URL.
+    /// Before this share of the calls somebody else spends one request or one URL.
     pub others_share: f64,
-    /// Whether calls that the operation refuses are counted too.
+    /// Whether calls that the operation refuses count too.
     pub counts_refused: bool,
-    /// Whether `DescribeVodRefreshQuota` is allowed to this key.
+    /// Whether this key may call `DescribeVodRefreshQuota`.
     pub readable: bool,
     /// When the day starts.
     pub day_starts: DayStart,
@@ -97,11 +97,11 @@ pub enum QuotaUnit {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// URLs a call.
+    /// Most URLs in a call.
     pub urls_per_call: usize,
-    /// Calls of an operation within a second.
+    /// Most calls of an operation per second.
     pub calls_per_second: usize,
-    /// Unfinished prefetches the account may have; more answer `PreloadQueueFull`.
+    /// Most unfinished prefetches; more are answered with `PreloadQueueFull`.
     pub queue_urls: usize,
 }
 
@@ -111,19 +111,19 @@ impl Default for Limits {
     }
 }
 
-/// `[answers]`: spellings that were seen or are feared (VOD-API.md, "Found since", 9).
+/// `[answers]`: spellings that were seen or are possible (VOD-API.md, "Found since", 9).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Answers {
-    /// The share of the answers that are spelled so.
+    /// The share of the answers that are spelled this way.
     pub share: f64,
-    /// Keys that are left out wherever they stand.
+    /// Keys to leave out wherever they occur.
     pub missing: Vec<String>,
-    /// Whether numbers are text, and text that is a number is one: the other way round than documented.
+    /// Whether numbers are sent as text, and text that is a number as a number: the reverse of the documents.
     pub numbers_swapped: bool,
-    /// Whose keys begin with a lower-case letter.
+    /// Which answers have keys that begin with a lower-case letter.
     pub lower_case: Letters,
-    /// How the key `blockRemain` is spelled.
+    /// The spelling of the key `blockRemain`.
     pub block_remain: String,
     /// Whether errors are XML.
     pub xml_errors: bool,
@@ -173,30 +173,30 @@ fn online() -> String {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskRules {
-    /// Tasks a batch is split into.
+    /// Into how many tasks a batch is split.
     pub ids_per_batch: usize,
-    /// Whether a URL that has an unfinished task is answered with that task's ID.
+    /// Whether a URL with an unfinished task gets that task's ID.
     pub merge: bool,
-    /// How many times faster than the service tasks go: 5 to 30 minutes, divided by this.
+    /// How many times faster tasks are than at the service: 5 to 30 minutes divided by this.
     pub speed: f64,
-    /// How long every task takes, instead of what `speed` gives.
+    /// How long every task takes, instead of the time by `speed`.
     #[serde(deserialize_with = "optional_span")]
     pub takes: Option<TimeDelta>,
-    /// After how many seconds a task is listed; the real service is late too.
+    /// After how many seconds a task is listed; the real service also lists late.
     pub listed_after_seconds: f64,
-    /// Whether `DescribeVodRefreshTasks` is allowed to this key.
+    /// Whether this key may call `DescribeVodRefreshTasks`.
     pub readable: bool,
     /// Whether `StartTime` without `EndTime` is refused, as DCDN does (VOD-API.md, "Found since", 5).
     pub strict_times: bool,
-    /// Whether a status is the one of the time of the last look: asking refreshes it afterwards ("Found since", 4).
+    /// Whether a look shows the state of the time of the look before ("Found since", 4).
     pub stale: bool,
-    /// Whether URLs are listed in another spelling than they were sent in.
+    /// Whether URLs are listed in another spelling than sent.
     pub respelled: bool,
-    /// What `TotalCount` is off by.
+    /// Added to every `TotalCount`.
     pub total_off: i64,
-    /// URLs that contain one of these fail.
+    /// URLs that contain one of these texts fail.
     pub failing: Vec<String>,
-    /// The share of the others that fails.
+    /// The share of the other URLs that fails.
     pub failing_share: f64,
 }
 
@@ -219,23 +219,23 @@ impl Default for TaskRules {
     }
 }
 
-/// `[[task]]`: what is odd about the tasks of some URLs. All conditions given must hold.
+/// `[[task]]`: what is odd about the tasks of some URLs. All given conditions must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OddTask {
     /// Only URLs that contain this.
     pub url_contains: Option<String>,
-    /// Only this share of the URLs, or of the tasks, drawn by the seed.
+    /// Only this share of the URLs or tasks, drawn from the seed.
     pub share: Option<f64>,
-    /// Whether `share` is drawn for a task's ID, and so for all of its URLs, instead of for each URL.
+    /// Whether `share` is drawn once for a task ID and all its URLs, instead of for each URL.
     pub whole_tasks: bool,
-    /// The status with which it ends: `Timeout`, `Canceled`, or any other word.
+    /// Its final status: `Timeout`, `Canceled`, or any other word.
     pub status: Option<String>,
-    /// What stands in `Process` at the end, such as `99.37%`.
+    /// Its final `Process`, such as `99.37%`.
     pub process: Option<String>,
     /// Whether it is never listed.
     pub unlisted: bool,
-    /// After how long it is listed.
+    /// After which time it is listed.
     #[serde(deserialize_with = "optional_span")]
     pub listed_after: Option<TimeDelta>,
     /// How long it takes.

@@ -1,4 +1,4 @@
-//! What happens by and by: faults of single calls, somebody else's prefetches, changes of the account.
+//! The changing part of a scenario: faults of single calls, somebody else's prefetches, changes of the account.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use serde::Deserialize;
 
 use super::values::{DateLie, optional_span, signed, span};
 
-/// `[[fault]]`: all conditions given must hold.
+/// `[[fault]]`: all given conditions must hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Calls of this operation, `*` for every one; `PreloadVodObjectCaches` unless given.
+    /// The operation it applies to, `*` for all; by default `PreloadVodObjectCaches`.
     #[serde(default = "preload")]
     pub operation: String,
-    /// Only these calls of the operation, counted from 1; of `*`, these of all calls.
+    /// Only these calls of the operation, counted from 1; for `*` counted over all calls.
     pub calls: Option<Vec<u64>>,
-    /// Only every so many-th call of the operation.
+    /// Only every n-th call of the operation.
     pub every: Option<u64>,
-    /// Only this share of the calls, drawn by the seed.
+    /// Only this share of the calls, drawn from the seed.
     pub share: Option<f64>,
     /// Only calls with a URL that contains this.
     pub url_contains: Option<String>,
-    /// At most so many times.
+    /// At most this many times.
     pub times: Option<u64>,
     /// What happens.
     pub action: Action,
-    /// What the answer's `Date` says; the service's time unless given.
+    /// What the answer's `Date` says; by default the service's time.
     pub date: Option<DateLie>,
     /// With `error`: the code.
     pub code: Option<String>,
-    /// With `error`: the HTTP status; the documented one unless given.
+    /// With `error`: the HTTP status; by default the documented one.
     pub status: Option<u16>,
-    /// With `delay`: how long the answer is held back. With `late`: how long after its arrival the call is performed.
+    /// With `delay`: how long to hold the answer back. With `late`: how long after its arrival to perform the call.
     #[serde(default, deserialize_with = "span")]
     pub delay: Duration,
-    /// For how long the answer asks to be left alone, in its header `x-acs-retry-after`; it has none unless given.
+    /// The value of the answer's header `x-acs-retry-after`; no such header unless given.
     #[serde(default, deserialize_with = "span")]
     pub retry_after: Duration,
-    /// With `late`: whether the answer is held until then, instead of the connection being dropped at once.
+    /// With `late`: whether the connection waits for the answer, instead of being dropped at once.
     #[serde(default)]
     pub hold: bool,
 }
@@ -51,7 +51,7 @@ fn preload() -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Nothing but what the fault's other keys say, such as a false date.
+    /// Does only what the fault's other keys say, such as a false date.
     Pass,
     /// Answers with an error instead of processing the call.
     Error,
@@ -61,32 +61,32 @@ pub enum Action {
     DropAfter,
     /// Processes the call and holds the answer back.
     Delay,
-    /// Drops the connection, and processes the call only later: by the clock, nonces and limits of that time.
+    /// Drops the connection and performs the call later, by the clock, nonces and limits of that time.
     Late,
     /// Processes the call and breaks off in the middle of the answer.
     Truncate,
-    /// Processes the call and answers 200 with bytes that mean nothing.
+    /// Processes the call and answers 200 with meaningless bytes.
     Garbage,
-    /// Answers with a gateway's page of HTML (status 414 unless given); the call was not processed.
+    /// Answers with a gateway's HTML page (status 414 by default); the call was not processed.
     Html,
 }
 
-/// `[[foreign]]`: somebody else prefetches with this account, which makes tasks and uses the quota and the queue, but
-/// is no call of ours.
+/// `[[foreign]]`: somebody else prefetches with this account. That makes tasks and uses quota and queue, but is no call
+/// of ours.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Foreign {
-    /// These URLs, as often as the sandbox starts.
+    /// These URLs, once at each start of the sandbox.
     #[serde(default)]
     pub urls: Vec<String>,
     /// The first URLs of this call of `PreloadVodObjectCaches`, counted from 1, whatever becomes of the call.
     pub first_url_of_call: Option<u64>,
-    /// The first URLs of this share of those calls, drawn by the seed.
+    /// The first URLs of this share of the calls, drawn from the seed.
     pub share: Option<f64>,
     /// How many of the call's URLs.
     #[serde(default = "one")]
     pub count: usize,
-    /// When the tasks are created, counted from the call's arrival or the sandbox's start; below zero they were before.
+    /// When the tasks are created, counted from the call's arrival or the sandbox's start; negative for earlier.
     #[serde(default, deserialize_with = "signed")]
     pub after: TimeDelta,
 }
@@ -95,14 +95,14 @@ fn one() -> usize {
     1
 }
 
-/// `[[change]]`: from a moment on something of the account is otherwise.
+/// `[[change]]`: from a moment on, the account is different.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Change {
-    /// So long after the sandbox's start.
+    /// This long after the sandbox's start.
     #[serde(deserialize_with = "optional_span")]
     pub after: Option<TimeDelta>,
-    /// After so many calls of `PreloadVodObjectCaches` have come: the next one sees the change.
+    /// After this many calls of `PreloadVodObjectCaches`: the next one meets the change.
     pub after_calls: Option<u64>,
     /// `[limits] queue_urls`
     pub queue_urls: Option<usize>,

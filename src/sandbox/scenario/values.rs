@@ -1,4 +1,4 @@
-//! Values that scenarios are written in: spans of time, and false dates.
+//! The values in scenarios: time spans, and false dates.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::model::Time;
 
-/// What an answer says in its `Date` header instead of the service's time.
+/// What an answer's `Date` header says instead of the service's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateLie {
     /// This moment.
     At(Time),
-    /// So much after the service's time, or before it.
+    /// This much later than the service's time; negative for earlier.
     Off(TimeDelta),
     /// No such header.
     None,
@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for DateLie {
     }
 }
 
-/// A span of time with or without a sign: `25s`, `+1d`, `-90m`.
+/// Parses a time span with an optional sign: `25s`, `+1d`, `-90m`.
 fn parse_signed(text: &str) -> Result<TimeDelta, String> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -43,19 +43,19 @@ fn parse_signed(text: &str) -> Result<TimeDelta, String> {
     TimeDelta::from_std(span).map(|span| span * sign).map_err(|error| error.to_string())
 }
 
-/// Reads a span of time with or without a sign.
+/// Deserializes a time span with an optional sign.
 pub(super) fn signed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_signed(&text).map_err(|error| serde::de::Error::custom(format!("`{text}`: {error}")))
 }
 
-/// Reads a span of time.
+/// Deserializes a time span.
 pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(|error| serde::de::Error::custom(format!("`{text}`: {error}")))
 }
 
-/// Reads a span of time of a key that may be left out.
+/// Deserializes a time span that may be left out.
 pub(super) fn optional_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
     let span = span(deserializer)?;
     TimeDelta::from_std(span).map(Some).map_err(serde::de::Error::custom)

@@ -37,10 +37,10 @@ fn a_colleagues_prefetch_of_the_first_url_does_not_settle_the_batch() {
     let foreign = task("7", &batch[..1], at(3));
     assert_eq!(fit(&batch, std::slice::from_ref(&foreign)), Fit::Foreign { tasks: vec![foreign.id], listed: 1 });
     assert_eq!(fit(&batch, &[]), Fit::NotYet);
-    // Nor do both ends, among as many others as the batch has.
+    // Nor do both ends, among as many other URLs as the batch has.
     let ends = [&batch[..1], &urls(500..598), &batch[99..]].concat();
     assert!(!is_ours(&fit(&batch, &[task("7", &ends, at(3))])));
-    // Nor all of it, made before the call.
+    // Nor does all of it, if made before the call.
     assert_eq!(fit(&batch, &[task("7", &batch, at(-3_600))]), Fit::Foreign { tasks: parse_task_ids("7"), listed: 0 });
 }
 
@@ -76,7 +76,7 @@ fn a_task_of_more_rows_than_are_read_settles_by_its_ends_and_its_total() {
 }
 
 proptest! {
-    /// Tasks that leave out one URL of the batch, whatever else they list, never settle it.
+    /// Tasks that leave out one URL of the batch never settle it, whatever else they list.
     #[test]
     fn what_does_not_list_all_of_a_batch_settles_nothing(
         size in 2_usize..60, without in any::<prop::sample::Index>(), strangers in 0_usize..80, parts in 1_usize..5,
@@ -91,8 +91,8 @@ proptest! {
         prop_assert!(!is_ours(&fit(&batch, &listed)));
     }
 
-    /// A batch's own tasks settle it, however they are split, merged with others', spelled and ordered, if they were
-    /// made in its window.
+    /// A batch's own tasks settle it if they were made within its window, however they are split, merged with others',
+    /// spelled and ordered.
     #[test]
     fn a_batchs_own_tasks_settle_it(
         size in 1_usize..60, strangers in 0_usize..80, parts in 1_usize..5, seconds in -50_i64..900,

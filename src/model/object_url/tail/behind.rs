@@ -1,10 +1,10 @@
-//! What stands behind a URL on its line: another URL, a comment, a note, a status.
+//! Checks what follows a URL on its line: another URL, a comment, a note, a status.
 
 use super::fill;
 use super::signs::{BRACKETS, SENTENCE, around};
 use crate::model::line_fault::{Fault, LineFault};
 
-/// Endings of files that a CDN serves. Only these are taken for the end of a name: other names have dots too.
+/// Endings of files that a CDN serves. Only these count as the end of a name, because other names have dots too.
 const ENDINGS: [&str; 76] = [
     "3gp", "7z", "aac", "ac3", "aif", "apk", "ass", "avi", "avif", "bin", "bmp", "cmfa", "cmfv", "css", "csv", "dash",
     "dmg", "exe", "f4v", "flac", "flv", "gif", "gz", "heic", "htm", "html", "ico", "init", "ipa", "iso", "jpeg", "jpg",
@@ -13,7 +13,7 @@ const ENDINGS: [&str; 76] = [
     "ts", "txt", "vob", "vtt", "wasm", "wav", "webm", "webp", "wmv", "woff2", "xml", "zip",
 ];
 
-/// Whether text ends in the name of a file, as one sees it.
+/// Whether text visibly ends in a file name.
 pub(super) fn ends_like_a_file(text: &str) -> bool {
     text.rsplit_once('.').is_some_and(|(_, ending)| is_ending(ending))
 }
@@ -22,7 +22,7 @@ fn is_ending(text: &str) -> bool {
     text.len() <= 5 && ENDINGS.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// `&amp;` in a URL was copied out of HTML or XML.
+/// Refuses `&amp;` and similar: the URL was copied out of HTML or XML.
 pub(super) fn check_entities(tail: &str) -> Result<(), Fault> {
     for (at, _) in tail.match_indices('&') {
         let Some((name, _)) = tail[at + 1..].split_once(';') else { continue };
@@ -36,7 +36,7 @@ pub(super) fn check_entities(tail: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A URL inside a URL is the value of a query's key, or a second one.
+/// A URL inside a URL is allowed as the value of a query key; otherwise it is a second one.
 pub(super) fn check_second_url(tail: &str) -> Result<(), Fault> {
     let query = tail.find('?').unwrap_or(tail.len());
     for (at, _) in tail.match_indices("://") {
@@ -50,7 +50,7 @@ pub(super) fn check_second_url(tail: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses what follows the end of a file's name, and blanks that are not inside one.
+/// Refuses what follows the end of a file name, and blanks that are not inside one.
 pub(super) fn check(tail: &str) -> Result<(), Fault> {
     let path = tail.split('?').next().unwrap_or_default();
     for (at, _) in tail.match_indices(' ') {
@@ -66,8 +66,8 @@ pub(super) fn check(tail: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A blank may stand inside the name of a file or a folder: with a letter or the like on both sides, and before a name
-/// that ends like a file.
+/// A blank may be inside the name of a file or folder: with letters or similar characters on both sides, and before a
+/// name that ends like a file.
 fn check_blank(tail: &str, path: &str, at: usize) -> Result<(), Fault> {
     let rest = tail[at..].trim_start_matches(' ');
     let fault = |kind: LineFault| Err(kind.at(around(tail, at)));
@@ -89,7 +89,7 @@ fn check_blank(tail: &str, path: &str, at: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What follows a name that ends like a file, at this byte of the path.
+/// Checks what follows, at this byte of the path, a name that ends like a file.
 fn check_behind(path: &str, at: usize) -> Result<(), Fault> {
     let Some(next) = path[at..].chars().next() else { return Ok(()) };
     let rest = &path[at + next.len_utf8()..];
@@ -97,7 +97,7 @@ fn check_behind(path: &str, at: usize) -> Result<(), Fault> {
     let is_noted = match next {
         '|' | ',' | ';' if fill::begins_url(rest.trim_start()) => return Err(LineFault::TwoUrls.at(around(path, at))),
         '|' => true,
-        // Several files in one name (`/a.mp4,b.mp4,.urlset/master.m3u8`) and `;v=1` are what servers have.
+        // Servers use several files in one name (`/a.mp4,b.mp4,.urlset/master.m3u8`) and `;v=1`.
         ',' | ';' if fill::begins_host(rest.trim_start()) => return Err(LineFault::TwoUrls.at(around(path, at))),
         ',' | ';' => !rest.is_empty() && !rest.contains(['/', '=']),
         '(' | '[' => !rest.is_empty() && !ends_like_a_file(segment),
@@ -108,7 +108,7 @@ fn check_behind(path: &str, at: usize) -> Result<(), Fault> {
     if is_noted { Err(LineFault::AfterFile.at(around(path, at))) } else { Ok(()) }
 }
 
-/// A closing bracket: whether it has a partner is asked at the end of the line.
+/// A closing bracket; the end of the line is checked for its partner.
 fn closes(c: char) -> bool {
     BRACKETS.iter().any(|(_, close)| *close == c)
 }

@@ -1,9 +1,9 @@
-//! What a program or a person should have filled in before the line was written.
+//! Refuses placeholders that a program or a person should have filled in.
 
 use super::signs::around;
 use crate::model::line_fault::{Fault, LineFault};
 
-/// Names of what is filled in.
+/// Common names of placeholders.
 const NAMES: [&str; 24] = [
     "id",
     "vid",
@@ -31,7 +31,7 @@ const NAMES: [&str; 24] = [
     "object object",
 ];
 
-/// What programs write where they have no value; a name of a file has an ending behind it.
+/// What programs write when a value is missing; a real file name would have an ending.
 const NOTHINGS: [&str; 8] =
     ["undefined", "null", "NaN", "None", "nil", "(null)", "[object Object]", "[object%20Object]"];
 
@@ -53,13 +53,13 @@ pub(super) fn begins_host(text: &str) -> bool {
         && top.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether text begins with a single word between these brackets.
+/// Whether text begins with a single word in these brackets.
 pub(super) fn is_word_in(text: &str, open: char, close: char) -> bool {
     let inside = text.strip_prefix(open).and_then(|rest| rest.split_once(close)).map(|(inside, _)| inside);
     inside.is_some_and(|word| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')))
 }
 
-/// Refuses placeholders and percent signs that begin no escape.
+/// Refuses placeholders, and percent signs that begin no escape.
 pub(super) fn check(tail: &str) -> Result<(), Fault> {
     let fault = |at: usize| Err(LineFault::Placeholder.at(around(tail, at)));
     for (at, c) in tail.char_indices().filter(|(_, c)| matches!(c, '%' | '*' | '[' | '$' | '@')) {
@@ -76,7 +76,7 @@ pub(super) fn check(tail: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// An escape is two hex digits, and none of a control character (which is what `%03d` looks like).
+/// An escape is two hex digits and not a control character (`%03d` would look like one).
 fn check_percent(tail: &str, at: usize) -> Result<(), Fault> {
     let rest = &tail.as_bytes()[at + 1..];
     let digits = rest.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
@@ -117,7 +117,7 @@ fn is_capitals_to(rest: &str, mark: char) -> bool {
         .is_some_and(|(name, _)| name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
-/// Refuses parts of the path and values of the query that say that there was none: `undefined`, `null`, `:id`.
+/// Refuses path segments and query values that stand for a missing value: `undefined`, `null`, `:id`.
 pub(super) fn check_words(tail: &str) -> Result<(), Fault> {
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     for segment in path.split('/') {

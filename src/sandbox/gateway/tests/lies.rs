@@ -1,4 +1,4 @@
-//! Lies on demand, each by itself.
+//! Tests of the scenario's lies, one by one.
 
 use super::*;
 
@@ -7,7 +7,7 @@ impl Caller {
         self.signed(PRELOAD, &[("ObjectPath", urls)])
     }
 
-    /// Hands a batch over and gives the `Date` of its answer.
+    /// Sends a batch and returns the `Date` of its answer.
     fn date(&mut self) -> Option<String> {
         let call = self.preload("vod.example.com/a");
         self.hand_over(&call).date
