@@ -8,7 +8,7 @@ pub const USAGE: i32 = 64;
 pub const DATA: i32 = 65;
 /// There is no such input.
 pub const NO_INPUT: i32 = 66;
-/// Something needed is not there: no daemon, no database.
+/// Something needed is missing: no daemon, no database.
 pub const UNAVAILABLE: i32 = 69;
 /// A bug.
 pub const SOFTWARE: i32 = 70;

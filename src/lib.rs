@@ -9,10 +9,10 @@
 //! ```
 //!
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`].
-//! They hand each other the words of [`model`]; [`words`] has the sentences. Around them: [`config`] and
-//! [`credentials`] go in, [`service`] is the API's client, [`store`] opens the database, [`status`] is what is told,
-//! [`http`] serves it with the counts of [`meters`], [`daemon`] runs the stages, [`cli`] is what a user types, and
-//! [`sandbox`] stands in for the service. [`stage`] is the one loop that the stages run in, with their heartbeat and
+//! They exchange the types of [`model`]; [`words`] has the sentences for users. Around them, [`config`] and
+//! [`credentials`] are read at the start, [`service`] is the API's client, [`store`] opens the database, [`status`]
+//! reports, [`http`] serves reports and the counts of [`meters`], [`daemon`] runs the stages, [`cli`] has the commands,
+//! and [`sandbox`] stands in for the service. [`stage`] has the loop in which all stages run, with their heartbeat and
 //! settings.
 
 #![cfg_attr(

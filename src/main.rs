@@ -1,4 +1,4 @@
-//! Arguments, dispatch, exit code.
+//! Parses arguments, runs the command, returns the exit code.
 
 use clap::Parser as _;
 use prefetchd::cli::{self, Args};

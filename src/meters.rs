@@ -1,5 +1,5 @@
-//! What is counted since the process started. Like the log there is one a process, so that no stage has to be handed
-//! it; `http` shows it. Counters begin at zero with the process, as Prometheus expects.
+//! Counters since the start of the process. Like the log there is one set per process, so that no stage must be handed
+//! it; `http` shows it. Counters start at zero with the process, as Prometheus expects.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -27,8 +27,8 @@ struct Meters {
     key_ends: IntGauge,
 }
 
-/// Starts the counters at zero: those of submissions for each of these words of outcomes. A counter that is there from
-/// the start shows its first step as one.
+/// Creates the counters at zero, for submissions one for each of these outcomes: a counter that exists from the start
+/// shows its first increase.
 pub fn start(outcomes: &[&str]) {
     let counters =
         [(&METERS.submissions, outcomes), (&METERS.submitted_urls, outcomes), (&METERS.lines, &LINE_RESULTS)];
@@ -39,27 +39,26 @@ pub fn start(outcomes: &[&str]) {
     }
 }
 
-/// A submission was closed with this outcome.
+/// Counts a submission that was closed with this outcome.
 pub fn submission(outcome: &str, urls: usize) {
     METERS.submissions.with_label_values(&[outcome]).inc();
     METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
 }
 
-/// What became of the lines of a chunk, in their numbers.
+/// What became of the lines of a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// New rows of the queue.
+    /// New rows in the queue.
     pub queued: u64,
-    /// Lines of URLs that were live already.
+    /// Lines whose URL was live already.
     pub merged: u64,
-    /// Lines of URLs that completed lately.
+    /// Lines whose URL completed recently.
     pub fresh: u64,
-    /// Lines that are no URLs.
+    /// Lines that are not URLs.
     pub refused: u64,
 }
 
-/// Lines of a file are handed to the database. A commit that fails after that counts them once more when it is
-/// repeated.
+/// Counts lines that are handed to the database. If the commit fails and is repeated, they are counted twice.
 pub fn lines(lines: Lines) {
     let Lines { queued, merged, fresh, refused } = lines;
     for (result, lines) in LINE_RESULTS.into_iter().zip([queued, merged, fresh, refused]) {
@@ -88,12 +87,12 @@ pub fn key(key: &Key) {
     METERS.key_ends.set(key.ends_at.map_or(0, |at| at.timestamp()));
 }
 
-/// A call of the service took so long, and ended as `result`: `answered`, `not_sent` or `lost`.
+/// Counts a call of the service with its duration and `result`: `answered`, `not_sent` or `lost`.
 pub fn call(operation: &str, result: &str, took: Duration) {
     METERS.calls.with_label_values(&[operation, result]).observe(took.as_secs_f64());
 }
 
-/// What was counted, for a page of metrics.
+/// All counters, for a page of metrics.
 pub fn gather() -> Vec<MetricFamily> {
     METERS.registry.gather()
 }

@@ -1,9 +1,9 @@
-//! The database: opened, migrated, one connection that writes and a few that read.
+//! The database: opens and migrates it, with one connection that writes and a few that read.
 //!
-//! Who owns which table is said in `migrations/`; this module only knows how to open them all. Everything that writes
-//! goes through [`Store::write`], one transaction at a time, so that what a transaction has checked still holds when
-//! it commits. A commit that reports an error may be durable all the same (fsync failed, the rows were there): the
-//! connection is dropped, the next user opens a new one and reads what is true.
+//! `migrations/` says who owns which table; this module only opens them. All writing goes through [`Store::write`], one
+//! transaction at a time, so that what a transaction has checked still holds when it commits. A commit that reports an
+//! error may be durable all the same (fsync failed, but the rows were there). So the connection is dropped, and the
+//! next user opens a new one and reads what is true.
 
 mod bulk;
 mod conn;
@@ -50,13 +50,14 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
     (3, "reasons", include_str!("../migrations/0003_reasons.sql")),
 ];
 
-/// SQLite before this has a bug that corrupts a WAL database when it is reset (RELIABILITY.md, 1 of the measured).
+/// Earlier versions of SQLite have a bug that corrupts a WAL database when the log is reset (RELIABILITY.md, 1 of the
+/// measured).
 const SQLITE_VERSION_MIN: i64 = 3_051_003;
 
 /// How long a statement waits for a lock that another process holds before it reports [`Error::Busy`].
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The same, for a connection that did not wait for a moment.
+/// The same, for a connection that was told not to wait.
 const BUSY_TIMEOUT_AGAIN: &str = "pragma busy_timeout = 5000";
 
 /// Connections for readers: one a stage.
@@ -76,24 +77,24 @@ pub struct Store {
     writer: Mutex<Option<Conn>>,
     readers: Readers,
     trouble: LastFailure,
-    /// What the log of the writing connection is held to; nothing for a new connection.
+    /// The present limits of the log; none for a new connection.
     limits: std::sync::Mutex<Option<LogLimits>>,
-    /// How lately it was written: see [`Store::rest`].
+    /// How recently it was written: see [`Store::rest`].
     stir: AtomicU8,
     way: way::Way,
 }
 
-/// It was written since somebody last looked ...
+/// Written since the last look ...
 const WRITTEN: u8 = 2;
-/// ... and since the look before, and not after it.
+/// ... or since the look before that.
 const CALM: u8 = 1;
 
 impl Store {
-    /// Opens the database for the daemon and for commands that change it; makes and migrates it first.
+    /// Opens the database for the daemon and for commands that change it; creates and migrates it if necessary.
     ///
     /// # Errors
     ///
-    /// [`Error::Newer`] before anything is written, [`Error::Corrupt`], or what the disk says.
+    /// [`Error::Newer`] and [`Error::Corrupt`], before anything is written.
     pub async fn open(path: &Path) -> Result<Self> {
         let options = base_options(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -104,13 +105,13 @@ impl Store {
         refuse_newer(path).await?;
         let mut writer = SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await?;
         check_library(&mut writer).await?;
-        // Tables that others name are built anew: with foreign keys on, dropping one would empty those. Each migration
-        // checks them at its end.
+        // Tables that others reference are rebuilt: with foreign keys on, dropping one would empty the others. Each
+        // migration checks the keys at its end.
         sqlx::query("pragma foreign_keys = off").execute(&mut writer).await?;
         migrator().run(&mut writer).await?;
         sqlx::query("pragma foreign_keys = on").execute(&mut writer).await?;
         give_name(&mut writer).await?;
-        // What was migrated is copied back at once: on a small disk there may be no room for both later.
+        // The migrated pages are copied back at once, because a small disk may later have no room for both.
         sqlx::query("pragma wal_checkpoint(passive)").execute(&mut writer).await?;
         let origin = Arc::new(Origin::of(path));
         let opened = Arc::clone(&origin);
@@ -135,11 +136,11 @@ impl Store {
         })
     }
 
-    /// Begins the one write transaction; waits for the one before. Nothing is kept unless it is committed.
+    /// Begins the write transaction; waits for the one before. Nothing is kept unless it is committed.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when another process holds the lock for longer than five seconds, or what the disk says.
+    /// [`Error::Busy`] if another process holds the lock for longer than five seconds.
     pub async fn write(&self) -> Result<WriteTx<'_>> {
         self.trouble.note(self.begin().await)
     }
@@ -156,7 +157,7 @@ impl Store {
         match sqlx::query("begin immediate").execute(&mut connection).await {
             Ok(_) => Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble }),
             Err(error) => {
-                // A refused `begin` leaves no transaction behind; after any other failure the connection is not reused.
+                // A refused `begin` leaves no transaction open; after any other failure the connection is not reused.
                 let error = Error::from(error);
                 if matches!(error, Error::Busy(_)) {
                     *slot = Some(connection);
@@ -166,13 +167,13 @@ impl Store {
         }
     }
 
-    /// A new connection after a failure. On a full disk the log may be what fills it: it is copied back and cut to
-    /// nothing, if there is room for that.
+    /// Opens a new connection after a failure. On a full disk the log may be what fills it, so it is copied back and
+    /// cut to nothing, if there is room for that.
     async fn reopen(&self) -> Result<SqliteConnection> {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         self.origin.check()?;
         *self.limits() = None;
-        // Readers that are in the way are not waited for; what is tried next says whether there is room.
+        // Readers in the way are not waited for; the next try shows whether there is room.
         for statement in ["pragma busy_timeout = 0", "pragma wal_checkpoint(truncate)", BUSY_TIMEOUT_AGAIN] {
             match sqlx::query(statement).execute(&mut connection).await.map_err(Error::from) {
                 Ok(_) | Err(Error::Full(_) | Error::Busy(_)) => {}
@@ -182,7 +183,7 @@ impl Store {
         Ok(connection)
     }
 
-    /// Holds the log to a part of the room that is left.
+    /// Limits the log to a part of the free room.
     async fn limit_log(&self, connection: &mut SqliteConnection) -> Result<()> {
         let Some(limits) = LogLimits::now(&self.log) else { return Ok(()) };
         if *self.limits() == Some(limits) {
@@ -199,13 +200,13 @@ impl Store {
         self.limits.lock().expect("no holder of the limits panics")
     }
 
-    /// Why nothing can be written, as the last try said; none while writing works.
+    /// Why the last write failed; none while writing works.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.get()
     }
 
-    /// What became of the database, if it is not the file any more that was opened: then nothing is written, and it
-    /// must not be opened again.
+    /// What became of the database, if it is no longer the file that was opened: then nothing is written, and it must
+    /// not be opened again.
     pub fn lost(&self) -> Option<Lost> {
         self.origin.lost()
     }
@@ -215,8 +216,8 @@ impl Store {
         self.origin.told().clone()
     }
 
-    /// Gives the writing connection's page cache back once nothing was written between two calls of this: what the
-    /// cache was for is over. Called now and then by who waits.
+    /// Frees the writing connection's page cache if nothing was written between two calls of this. Waiting stages call
+    /// it now and then.
     pub async fn rest(&self) {
         let was = self.stir.load(Ordering::Relaxed);
         self.stir.store(was.saturating_sub(1), Ordering::Relaxed);
@@ -224,12 +225,12 @@ impl Store {
             && let Ok(mut slot) = self.writer.try_lock()
             && let Some(connection) = slot.as_mut()
         {
-            // Only housekeeping: a connection that fails is found out by who needs it.
+            // Only tidying up: a broken connection is noticed by its next user.
             let _ = sqlx::query("pragma shrink_memory").execute(connection).await;
         }
     }
 
-    /// Connections that only read; what they see is committed.
+    /// The read-only connections; they see what is committed.
     pub fn read(&self) -> &Readers {
         &self.readers
     }
@@ -238,7 +239,7 @@ impl Store {
     pub async fn close(self) {
         self.readers.0.close().await;
         if let Some(writer) = self.writer.into_inner() {
-            // The last copy of the WAL is only housekeeping: what was committed is in the WAL already.
+            // The last copy of the WAL is only tidying up: what was committed is in the WAL already.
             let _ = writer.close().await;
         }
     }
@@ -263,7 +264,7 @@ fn migrator() -> Migrator {
     )
 }
 
-/// Looks, without writing, whether a newer program has migrated the database.
+/// Refuses, without writing, a database that a newer version has migrated.
 async fn refuse_newer(path: &Path) -> Result<()> {
     if !std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
         return Ok(());

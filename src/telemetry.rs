@@ -1,6 +1,7 @@
-//! Logs: one event a line, fields instead of prose. Where standard error is the journal's, they go there with their
-//! fields (`journal`); else to standard error, as text or, by `[log] format`, as JSON. `[log] level` says how much,
-//! and a reload changes it; `PREFETCHD_LOG` overrides it (`debug`, or `tracing`'s filters such as
+//! The log: one event per line, with fields instead of prose. If standard error is the journal's, events go there with
+//! their fields (`journal`); otherwise to standard error, as text or, by `[log] format`, as JSON. `[log] level` sets
+//! how much is logged, and a reload changes it; `PREFETCHD_LOG` overrides it (`debug`, or filters of `tracing` such as
+//! `prefetchd::spool=trace`).
 //! `prefetchd::spool=trace`).
 
 mod journal;
@@ -16,14 +17,14 @@ use crate::config::{Level, Log, LogFormat};
 /// The variable that overrides `[log] level`.
 const VARIABLE: &str = "PREFETCHD_LOG";
 
-/// Changes how much is logged.
+/// Changes the level of the log.
 #[derive(Debug, Clone)]
 pub struct Volume(reload::Handle<EnvFilter, Registry>);
 
 impl Volume {
-    /// Logs from `level` on, unless the environment says otherwise.
+    /// Logs from `level` up, unless the environment says otherwise.
     pub fn set(&self, level: Level) {
-        // It fails only when the subscriber is gone, and then nothing is logged anyway.
+        // Fails only if the subscriber is gone; then nothing is logged anyway.
         let _ = self.0.reload(filter(level));
     }
 }
@@ -31,12 +32,12 @@ impl Volume {
 /// Sets up logging for this process.
 pub fn init(config: &Log) -> Volume {
     let (filter, handle) = reload::Layer::new(filter(config.level));
-    // A second subscriber in one process, as in tests, is refused, and the first one stays.
+    // A second subscriber in one process, as in tests, is refused; the first one stays.
     let _ = tracing_subscriber::registry().with(filter).with(output(config.format)).try_init();
     Volume(handle)
 }
 
-/// The way of events out of the process.
+/// Where events are written.
 fn output<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
@@ -61,8 +62,8 @@ fn filter(level: Level) -> EnvFilter {
     }
 }
 
-/// Text from outside on one line: what [`is_unsafe`] is escaped, so that it can neither forge an event nor drive a
-/// terminal.
+/// Text from outside on one line: characters that are [`is_unsafe`] are escaped, so that the text can neither forge an
+/// event nor drive a terminal.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -71,8 +72,8 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Whether a character could end a line, drive a terminal, or turn the direction of writing so that text reads as other
-/// than it is.
+/// Whether a character could end a line, drive a terminal, or change the direction of writing so that text looks
+/// different from what it is.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{200e}' | '\u{200f}')

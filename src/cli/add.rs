@@ -1,4 +1,4 @@
-//! `prefetchd add`: into the spool, atomically.
+//! `prefetchd add`: hands files over to the spool, each one whole or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,10 +19,10 @@ use crate::spool::{
 use crate::telemetry::one_line;
 use crate::words;
 
-/// Lines that are looked through before a file is handed over, at most; of a larger one the rest is left to the spool.
+/// Most lines to check before a file is handed over; the spool checks the rest of a larger file.
 const LOOKED_THROUGH_MAX: usize = 1_000_000;
 
-/// URLs that are looked through at once.
+/// URLs that are checked at once.
 const CHUNK: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
@@ -33,38 +33,38 @@ const CHUNK: usize = 10_000;
                         would be rejected."
 )]
 pub(super) struct AddArgs {
-    /// The files, or - for standard input
+    /// The files to add, or - for standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// What it is called in the spool [default: its own name]
+    /// Its name in the spool [default: its own name]
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     keys: KeyArgs,
 }
 
-/// Keys that outrank the files' own directives; those of a line of CSV or JSON outrank them.
+/// Keys that override the files' own directives; keys in a line of CSV or JSON override these.
 #[derive(Debug, clap::Args)]
 struct KeyArgs {
     /// urgent, high, normal or low
     #[arg(long)]
     priority: Option<Priority>,
-    /// A word to find it by
+    /// A label to find the URLs by
     #[arg(long)]
     label: Option<String>,
-    /// Not to be sent before, e.g. 2026-11-23T18:00:00+08:00
+    /// Do not send before this time, e.g. 2026-11-23T18:00:00+08:00
     #[arg(long, value_name = "TIME")]
     not_before: Option<String>,
-    /// Not to be sent after
+    /// Do not send after this time
     #[arg(long, value_name = "TIME")]
     deadline: Option<String>,
-    /// Send even what was completed lately
+    /// Send even URLs that completed recently
     #[arg(long)]
     force: bool,
 }
 
 impl KeyArgs {
-    /// Each that was given, with its value.
+    /// The options that were given, each with its value.
     fn options(&self) -> BTreeMap<String, String> {
         let priority = self.priority.map(|priority| priority.to_string());
         let force = self.force.then(|| "true".to_owned());
@@ -79,7 +79,7 @@ impl KeyArgs {
     }
 }
 
-/// A file that waits in `incoming/` under a name that is left alone.
+/// A file that waits in `incoming/` under a temporary name, which the spool leaves alone.
 struct HeldBack {
     copy: tempfile::NamedTempFile,
     name: String,
@@ -100,7 +100,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     let options = args.keys.options();
     check_options(&options, rules.offset)
         .map_err(|fault| failure(exit::USAGE, words::input_fault(&fault).en.into_owned()))?;
-    // All of them are looked through before the first is handed over.
+    // All files are checked before the first is handed over.
     let waiting: Vec<HeldBack> = args
         .files
         .iter()
@@ -116,7 +116,7 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     Ok(0)
 }
 
-/// Copies a file into `incoming/`, behind what was asked for it.
+/// Copies a file into `incoming/`, after a line with its options.
 fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> anyhow::Result<HeldBack> {
     let incoming = &folders.incoming;
     let name = name_for(file, name)?;
@@ -129,7 +129,7 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
         };
         Box::new(open(file).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", file.display())))?)
     };
-    // Names that begin with a dot are left alone by the spool until the rename.
+    // The spool leaves names alone that begin with a dot, until the rename.
     let mut copy = tempfile::Builder::new()
         .prefix(ADD_PREFIX)
         .tempfile_in(incoming)
@@ -137,17 +137,17 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
     copy.write_all(options)?;
     io::copy(&mut source, &mut copy).with_context(|| format!("copying into {}", incoming.display()))?;
     copy.flush()?;
-    // Set, not asked for: a umask must not keep the daemon from reading it.
+    // Set explicitly: a umask must not keep the daemon from reading it.
     copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o640))?;
     copy.as_file().sync_all()?;
     Ok(HeldBack { copy, name })
 }
 
-/// Reads a file as the spool will, and says what is odd about it.
+/// Reads a file as the spool will, and prints warnings about it.
 ///
 /// # Errors
 ///
-/// Why the spool would reject it.
+/// The spool would reject the file.
 fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
     let rejected = |why: &str| failure(exit::DATA, format!("{}: nothing was added: {why}", one_line(&file.name)));
     let of_survey = |error: SurveyError| match error {
@@ -164,7 +164,7 @@ fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
                     break;
                 }
             }
-            // What was read before the damage is queued.
+            // Lines before the damage are queued.
             Err(SurveyError::NotUrls(fault)) if urls + survey.urls_before_failure() > 0 => {
                 urls += survey.urls_before_failure();
                 say(file, &words::input_fault(&fault).en);
@@ -210,7 +210,7 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
         }
         None => file.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default(),
     };
-    // As the spool stores it: short, and without what drives a terminal.
+    // The name as the spool stores it: short, and safe for a terminal.
     let stored = stored_name(&name);
     if stored.is_empty() || stored.contains('/') || is_left_alone(stored.as_ref()) {
         let message = format!(
@@ -223,8 +223,8 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     Ok(stored)
 }
 
-/// Renames the copy to its name; where a file of that name waits there or lay in the spool before, to one told apart
-/// by the time, so that each is found by its own.
+/// Renames the copy to its name. If a file of that name waits there or was in the spool before, adds the time to the
+/// name, so that each file can be found by its own.
 fn hand_over(file: HeldBack, folders: &Folders) -> anyhow::Result<String> {
     let incoming = &folders.incoming;
     let mut copy = file.copy;

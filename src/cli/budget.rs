@@ -20,11 +20,10 @@ pub(super) struct BudgetArgs {
 enum BudgetCommand {
     /// Settle what today has cost, after the database was lost or restored from an older copy
     ///
-    /// The daemon knows from the marker in its spool that more was charged than the database says. Where it may not
-    /// ask the service for the quota, it sends nothing more today until you confirm. Look the true number up in the
-    /// console.
+    /// The marker in the spool shows that more was charged than the database knows. If the daemon may not ask the
+    /// service for the quota, it sends nothing more today until you confirm. Look up the true number in the console.
     Confirm {
-        /// Requests spent today, by the console; at least what the marker says is charged in any case
+        /// Requests spent today, as the console shows; at least what the marker says is charged in any case
         #[arg(long, value_name = "N")]
         requests_used: Option<u32>,
     },

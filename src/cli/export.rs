@@ -1,4 +1,4 @@
-//! `prefetchd export`: the proof of what became of each line.
+//! `prefetchd export`: writes the evidence of what became of each line.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -36,16 +36,16 @@ Example: prefetchd export --file premiere.txt --output premiere.csv
 #[command(after_help = HELP)]
 #[group(id = "which", required = true, multiple = true, args = ["file", "label", "since"])]
 pub(super) struct ExportArgs {
-    /// Of files of this name
+    /// Only lines of files with this name
     #[arg(long, value_name = "NAME")]
     file: Option<String>,
-    /// With this label, their own or their file's
+    /// Only URLs with this label, their own or their file's
     #[arg(long, value_name = "LABEL")]
     label: Option<String>,
-    /// Of files that were dropped since, e.g. 2026-11-23T00:00:00+08:00
+    /// Only files dropped since this time, e.g. 2026-11-23T00:00:00+08:00
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Time>,
-    /// What to write
+    /// The format
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
     /// Write to this file, whole or not at all, instead of standard output
@@ -57,7 +57,7 @@ pub(super) struct ExportArgs {
 enum Format {
     /// Comma-separated, with a header (RFC 4180)
     Csv,
-    /// A JSON object a line
+    /// One JSON object per line
     Jsonl,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
             let rows = write_file(path, write)?;
             out(&format!("{}: {} rows", path.display(), number(rows)));
         }
-        // Whoever reads the pipe has had enough.
+        // The reader of the pipe has seen enough.
         None => match write(&mut io::stdout().lock()) {
             Err(error) if is_closed_pipe(&error) => {}
             written => written.map(|_| ()).context("writing to standard output")?,
@@ -90,7 +90,7 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
     Ok(0)
 }
 
-/// Writes all of it; gives how many rows. Nothing is being read while the sink makes it wait.
+/// Writes everything; returns the number of rows. Nothing is being read while the output blocks.
 async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mut dyn Write) -> anyhow::Result<i64> {
     let mut buffer = Vec::new();
     if format == Format::Csv {
@@ -116,7 +116,7 @@ async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mu
     Ok(rows)
 }
 
-/// Writes the refused lines of a file, as its report has them; says how many stand in none any more.
+/// Writes the refused lines of a file from its report; returns how many are no longer in any report.
 fn write_refused(
     file: &RefusingFile,
     folders: &Folders,
@@ -163,7 +163,7 @@ fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> 
     }
 }
 
-/// Writes beside the file and renames: whoever looks sees the old file or the whole new one.
+/// Writes a temporary file and renames it: readers see the old file or the whole new one.
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<i64>) -> anyhow::Result<i64> {
     if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
         let message = format!("{} is no regular file: it would be replaced; write to standard output", path.display());
@@ -173,7 +173,7 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<
     let writing = || format!("writing {}", path.display());
     let mut copy = tempfile::Builder::new()
         .prefix(".export-")
-        // As the umask says.
+        // By the umask.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .with_context(writing)?;
@@ -236,7 +236,7 @@ fn csv_record(cells: &[&str; COLUMNS.len()], buffer: &mut Vec<u8>) {
     let mut writer =
         csv::WriterBuilder::new().buffer_capacity(1024).terminator(csv::Terminator::CRLF).from_writer(buffer);
     for cell in cells {
-        // A negative number is no formula, but there is none here.
+        // A negative number would not be a formula, but there is none here.
         let written = if cell.starts_with(['=', '+', '-', '@']) || cell.starts_with(char::is_control) {
             writer.write_field(format!("'{cell}"))
         } else {

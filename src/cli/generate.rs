@@ -1,4 +1,4 @@
-//! `prefetchd generate`: man pages and shell completions, from the definitions of the commands.
+//! `prefetchd generate`: writes man pages and shell completions from the definitions of the commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use clap_complete::{Shell, generate_to};
 use super::Args;
 use super::text::out;
 
-/// The program's name, in its pages and completions.
+/// The program's name, in man pages and completions.
 const PROGRAM: &str = "prefetchd";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd generate target/generated")]
 pub(super) struct GenerateArgs {
-    /// Where to write; made if missing
+    /// Where to write; created if missing
     dir: PathBuf,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn main(args: &GenerateArgs) -> anyhow::Result<i32> {
         let mut command = Args::command();
         let path = generate_to(shell, &mut command, PROGRAM, &completions)
             .with_context(|| format!("writing completions for {shell} into {}", completions.display()))?;
-        // zsh finds it as `_prefetchd`, bash and fish by these names.
+        // zsh expects `_prefetchd`; bash and fish expect these names.
         if shell == Shell::Bash {
             fs::rename(&path, completions.join("prefetchd.bash")).context("naming the completions for bash")?;
         }

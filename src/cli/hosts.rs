@@ -10,7 +10,7 @@ use crate::status::List;
     after_help = "Examples:\n  prefetchd hosts --standing offline\n  prefetchd hosts --host vod.example.com --json"
 )]
 pub(super) struct HostsArgs {
-    /// Only domains of this standing: unknown, good, refused or offline
+    /// Only domains with this standing: unknown, good, refused or offline
     #[arg(long, visible_alias = "state", value_parser = ["unknown", "good", "refused", "offline"])]
     standing: Option<String>,
     /// Only this domain

@@ -1,4 +1,4 @@
-//! Text for people: spans, moments, and lines that fit the terminal, whatever script a name is written in.
+//! Text for people: time spans, moments, and lines that fit the terminal in any script.
 
 use std::io::IsTerminal as _;
 
@@ -9,28 +9,28 @@ use super::text::colours;
 use crate::model::{DayStart, Time};
 use crate::telemetry::one_line;
 
-/// Columns where nobody says how many there are, and the bounds of those that are used.
+/// The width if none is known, and the bounds of the width that is used.
 const WIDTH: usize = 80;
 const WIDTH_MIN: usize = 70;
 const WIDTH_MAX: usize = 110;
 
-/// Where the text of a line begins, after its label.
+/// The column where the text of a line begins, after its label.
 pub(super) const INDENT: usize = 12;
 
-/// How a page is to look, and the moment it is about.
+/// How a page should look, and the moment it describes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
-    /// Columns.
+    /// Width in columns.
     pub width: usize,
     /// Whether the terminal shows colours.
     pub colour: bool,
     /// The time now.
     pub now: Time,
-    /// Times of day are shown at the offset of this.
+    /// Times of day are shown at its offset.
     pub day_starts: DayStart,
 }
 
-/// What a text is about.
+/// The tone of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -40,7 +40,7 @@ pub(super) enum Tone {
 }
 
 impl Look {
-    /// As standard output is.
+    /// For standard output.
     pub(super) fn of_stdout(now: Time, day_starts: DayStart) -> Self {
         let columns = std::io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok());
         let columns = columns.flatten().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
@@ -48,7 +48,7 @@ impl Look {
         Self { width, colour: colours(), now, day_starts }
     }
 
-    /// A moment as people say it: the time of day today, with the date on other days.
+    /// A moment in the usual form: the time of day if today, else with the date.
     pub(super) fn moment(&self, at: Time) -> String {
         let (at, now) = (self.day_starts.local(at), self.day_starts.local(self.now));
         let format = match () {
@@ -59,12 +59,12 @@ impl Look {
         at.format(format).to_string()
     }
 
-    /// A moment to come, and how far away it is.
+    /// A moment ahead, and how far away it is.
     pub(super) fn until(&self, at: Time) -> String {
         format!("{}, in {}", self.moment(at), span(at - self.now))
     }
 
-    /// From one moment to another, as short as it can be said.
+    /// From one moment to another, as short as possible.
     pub(super) fn range(&self, first: Time, last: Time) -> String {
         let [from, to] = [first, last].map(|at| self.day_starts.local(at));
         let today = self.day_starts.local(self.now).date_naive();
@@ -77,7 +77,7 @@ impl Look {
         }
     }
 
-    /// The offset that times are shown at, such as `UTC+8`.
+    /// The offset of the times that are shown, such as `UTC+8`.
     pub(super) fn zone(&self) -> String {
         let seconds = self.day_starts.local(self.now).offset().local_minus_utc();
         let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
@@ -88,7 +88,7 @@ impl Look {
         }
     }
 
-    /// A text in its colour, where there are any.
+    /// A text in its colour, if colours are used.
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
             _ if !self.colour => return text.to_owned(),
@@ -116,7 +116,7 @@ pub(super) fn span(span: TimeDelta) -> String {
     }
 }
 
-/// Bytes as people say them.
+/// A size in bytes, for people.
 pub(super) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
@@ -130,7 +130,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     fit(text, width).trim_end().to_owned()
 }
 
-/// A text from outside in exactly so many columns, cut with `…` where it is longer.
+/// A text from outside in exactly this many columns; a longer one is cut with `…`.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let mut line = one_line(text);
     if line.width() > width {
@@ -141,19 +141,19 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     line
 }
 
-/// How many bytes of a text fit into so many columns. Columns are those of the text, not the sum of its characters':
-/// some join.
+/// How many bytes of a text fit into this many columns. The width of the text is measured, not the sum of its
+/// characters' widths, because some join.
 fn prefix(text: &str, width: usize) -> usize {
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.take_while(|end| text[..*end].width() <= width).last().unwrap_or(0)
 }
 
-/// A text at the right end of so many columns.
+/// A text, right-aligned in this many columns.
 pub(super) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// Lines of at most `width` columns, broken between words where that can be.
+/// Lines of at most `width` columns, broken between words if possible.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -170,7 +170,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 lines.push(String::new());
                 continue;
             }
-            // A word longer than a line goes on in the next.
+            // A word that is longer than a line continues in the next.
             let first = word.chars().next().map_or(0, char::len_utf8);
             let rest = word.split_off(prefix(&word, width).max(first));
             line.push_str(&word);
@@ -181,7 +181,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A page: lines with labels, their texts one below the other.
+/// A page: lines with labels, and their texts aligned.
 #[derive(Debug)]
 pub(super) struct Page {
     look: Look,
@@ -193,7 +193,7 @@ impl Page {
         Self { look, lines: Vec::new() }
     }
 
-    /// A labelled text, made safe for a terminal and broken where it is too long.
+    /// A labelled text, made safe for a terminal and broken if too long.
     pub(super) fn row(&mut self, label: &str, tone: Tone, text: &str) {
         let label = format!("{label:<INDENT$}");
         for (at, line) in wrap(&one_line(text), self.look.width - INDENT).iter().enumerate() {
@@ -206,12 +206,12 @@ impl Page {
         }
     }
 
-    /// A text below the one before.
+    /// A text below the last one.
     pub(super) fn more(&mut self, tone: Tone, text: &str) {
         self.row("", tone, text);
     }
 
-    /// A line as it is: its parts have been made safe and fitted.
+    /// A line as it is; the caller has made its parts safe and fitted them.
     pub(super) fn raw(&mut self, line: &str) {
         self.lines.push(line.trim_end().to_owned());
     }
@@ -222,7 +222,7 @@ impl Page {
     }
 }
 
-/// The fields of a JSON value, such as `files[].urls.held`, for tests that hold a page against it.
+/// The fields of a JSON value, such as `files[].urls.held`, for tests that compare a page with them.
 #[cfg(test)]
 pub(super) fn fields(value: &serde_json::Value) -> std::collections::BTreeSet<String> {
     fn collect(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {

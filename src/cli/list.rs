@@ -1,4 +1,4 @@
-//! Lists on the command line: a table on a terminal, tab-separated in a pipe, JSON when asked for.
+//! Lists on the command line: a table on a terminal, tab-separated text in a pipe, or JSON.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::status::List;
 use crate::store;
 use crate::telemetry::one_line;
 
-/// Columns that need no more characters are not wrapped: numbers, states, times.
+/// Columns up to this width are not wrapped: numbers, states, times.
 const WHOLE_CHARS_MAX: usize = 20;
 
 /// A column's distance from its neighbours.
 const PADDING: u16 = 2;
 
-/// What every list takes.
+/// Options of every list.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// Rows at most
+    /// Most rows to show
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(super) limit: u32,
-    /// As JSON: an array of objects with every column of the view
+    /// Print JSON: an array of objects with every column of the view
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +53,7 @@ pub(super) fn print(config: Option<&Path>, list: &List, args: &ListArgs) -> anyh
     Ok(0)
 }
 
-/// A table as wide as the terminal, or as `width`: what does not fit is wrapped, nothing is lost.
+/// A table as wide as the terminal, or `width` columns wide; longer cells are wrapped, and nothing is lost.
 fn table(columns: &[&str], rows: &[Map<String, Value>], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(columns);
@@ -63,7 +63,7 @@ fn table(columns: &[&str], rows: &[Map<String, Value>], width: Option<u16>) -> S
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| cells(columns, row).iter().map(|cell| short(cell)).collect()).collect();
     for (at, column) in table.column_iter_mut().enumerate() {
-        // Headers, numbers and times stay whole; names and URLs share what is left.
+        // Headers, numbers and times are not wrapped; names and URLs share the rest.
         let widest = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
         let whole = columns[at].len().max(if widest <= WHOLE_CHARS_MAX { widest } else { 0 });
         let whole = u16::try_from(whole).unwrap_or(u16::MAX);
@@ -73,7 +73,7 @@ fn table(columns: &[&str], rows: &[Map<String, Value>], width: Option<u16>) -> S
     table.trim_fmt()
 }
 
-/// A moment without its milliseconds; other text as it is.
+/// A moment without its milliseconds; other text unchanged.
 fn short(cell: &str) -> String {
     match cell.strip_suffix('Z').and_then(|text| text.split_once('.')) {
         Some((seconds, _)) if cell.len() == 24 && seconds.len() == 19 && cell.as_bytes()[10] == b'T' => {
@@ -83,7 +83,7 @@ fn short(cell: &str) -> String {
     }
 }
 
-/// The values of a row as text, on one line each.
+/// The values of a row as text, each on one line.
 fn cells(columns: &[&str], row: &Map<String, Value>) -> Vec<String> {
     let text = |column: &&str| match row.get(*column) {
         None | Some(Value::Null) => String::new(),
@@ -107,7 +107,7 @@ mod tests {
         let rows = [row("港湾之光-首映.txt", "首映", 1104), row("nightly.txt", "night", 7)];
         let text = table(&["name", "label", "lines"], &rows, Some(80));
         let lines: Vec<&str> = text.lines().collect();
-        // Where the number begins, in cells: what is not ASCII here is a wide character.
+        // The column where the number begins: what is not ASCII here is two columns wide.
         let cells_before = |line: &str, part: &str| -> usize {
             line[..line.find(part).unwrap()].chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
         };

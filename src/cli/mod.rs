@@ -1,4 +1,4 @@
-//! The command line: a command a file.
+//! The command line: one file for each command.
 
 mod add;
 mod budget;
@@ -30,11 +30,11 @@ use crate::daemon::{LeftCopy, Locked};
 use crate::telemetry::one_line;
 use crate::{credentials, exit, net, store};
 
-/// Warms ApsaraVideo VOD's CDN: drop files of URLs in a directory and forget them.
+/// Warms ApsaraVideo VOD's CDN: drop files of URLs into a directory and forget them.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Args {
-    /// The configuration [default: $PREFETCHD_CONFIG, $CONFIGURATION_DIRECTORY/prefetchd.toml,
+    /// The configuration file [default: $PREFETCHD_CONFIG, $CONFIGURATION_DIRECTORY/prefetchd.toml,
     /// /etc/prefetchd/prefetchd.toml, else the built-in defaults]
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
@@ -47,51 +47,51 @@ enum Command {
     /// Run the daemon in the foreground, as systemd does
     #[command(after_help = "Example: prefetchd run --config /etc/prefetchd/prefetchd.toml")]
     Run(run::RunArgs),
-    /// Check configuration, paths, database and credentials, and change nothing
+    /// Check configuration, paths, database and credentials without changing anything
     Check(check::CheckArgs),
     /// Hand a file of URLs over to the spool, whole or not at all
     Add(add::AddArgs),
-    /// Show the budget, the queue, the latest files, and what is waited for and why
+    /// Show the budget, the queue, the latest files, and what the daemon waits for and why
     Status(status::StatusArgs),
     /// Wait until a file is warm, or sent, and say by the exit code how that ended
     Wait(wait::WaitArgs),
-    /// Say when what is queued will be sent, and what a file would cost that is not dropped yet
+    /// Show when queued URLs will be sent, or what a file would cost that is not dropped yet
     Forecast(forecast::ForecastArgs),
-    /// List files, the latest first
+    /// List files, latest first
     Files(urls::FilesArgs),
     /// List URLs
     Urls(urls::UrlsArgs),
-    /// List calls of the service and what they cost, the latest first
+    /// List calls of the service and their cost, latest first
     Submissions(urls::SubmissionsArgs),
-    /// List the domains of the queue, those that may not be sent first
+    /// List the domains of the queue, those that are blocked first
     Hosts(hosts::HostsArgs),
-    /// Write down what became of each line of a file, and what proves it
+    /// Export what became of each line of a file, with the evidence
     Export(export::ExportArgs),
-    /// Tell one URL's whole story
+    /// Show the whole story of one URL
     Why(why::WhyArgs),
-    /// Put what failed, expired, was cancelled or is held back into the queue, or what is unconfirmed when asked for
-    /// by that name; give a refused domain another chance
+    /// Send URLs again that failed, expired, were cancelled or are held, or (only by that name) are unconfirmed; or
+    /// give a refused domain another chance
     Retry(orders::RetryArgs),
-    /// End URLs that wait
+    /// Cancel URLs that wait
     Cancel(orders::CancelArgs),
-    /// Move URLs that wait to another place in the queue
+    /// Change the priority of URLs that wait
     Prioritize(orders::PrioritizeArgs),
     /// Stop submitting until it is resumed, also across restarts; files are still read
     Pause(pause::PauseArgs),
     /// Go on submitting after a pause
     Resume(pause::ResumeArgs),
-    /// Settle what the account book cannot know by itself
+    /// Settle what the ledger cannot know by itself
     Budget(budget::BudgetArgs),
     /// Run a local stand-in for the API, for trying and testing
     Sandbox(sandbox::SandboxArgs),
-    /// Show everything at work on sandbox data, in seconds
+    /// Show the whole pipeline on sandbox data, in seconds
     Demo(demo::DemoArgs),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
 }
 
-/// Runs the command and gives the exit code.
+/// Runs the command and returns the exit code.
 pub fn main(args: Args) -> i32 {
     let result = match args.command {
         Command::Run(run) => run::main(args.config.as_deref(), &run),
@@ -124,15 +124,15 @@ pub fn main(args: Args) -> i32 {
     }))
 }
 
-/// Prints what the parser of the command line has to say, and gives the exit code: help and version are asked for,
-/// anything else is wrong usage.
+/// Prints the message of the command line parser and returns the exit code: help and version were asked for, anything
+/// else is wrong usage.
 pub fn print_usage(error: &clap::Error) -> i32 {
     let code = if error.use_stderr() { exit::USAGE } else { 0 };
     let printed = error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
     text::code_of(printed.as_ref().err().filter(|_| !error.use_stderr()), code)
 }
 
-/// An error that brings its exit code.
+/// An error with its exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Failure {
@@ -144,7 +144,7 @@ fn failure(code: i32, message: impl Into<String>) -> anyhow::Error {
     Failure { message: message.into(), code }.into()
 }
 
-/// The exit code that says what kind of error it is.
+/// The exit code for an error without one.
 fn code_of(error: &anyhow::Error) -> i32 {
     for cause in error.chain() {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
@@ -178,7 +178,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
     exit::SOFTWARE
 }
 
-/// The database of the configuration, for a command that changes it and does not make one.
+/// Opens the configured database for a command that changes it but must not create it.
 async fn open_existing(config: &Config) -> store::Result<store::Store> {
     let path = config.database.url.path();
     if !path.exists() {
@@ -187,7 +187,7 @@ async fn open_existing(config: &Config) -> store::Result<store::Store> {
     store::Store::open(path).await
 }
 
-/// A runtime for one command.
+/// The async runtime of a command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     use anyhow::Context as _;
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("starting the runtime")

@@ -1,4 +1,4 @@
-//! `prefetchd retry`, `cancel`, `prioritize`: what an operator asks for, done through the database a bounded number of
+//! `prefetchd retry`, `cancel`, `prioritize`: carry out an operator's order through the database, a bounded number of
 //! URLs at a time, with or without a daemon.
 
 use std::path::Path;
@@ -17,40 +17,40 @@ use crate::status;
 use crate::store::{self, Conn, Store, WriteTx};
 use crate::telemetry::one_line;
 
-/// A locked database is waited for so often, each time for as long as the store waits.
+/// How often to wait for a locked database, each time for as long as the store waits.
 const BUSY_TRIES: u32 = 12;
 
-/// The lock is left to others for as long as it was held, but not longer than this.
+/// Others get the lock for as long as it was held, but at most for this long.
 const BREATH_MAX: Duration = Duration::from_millis(500);
 
-/// Which URLs.
+/// Which URLs are meant.
 #[derive(Debug, clap::Args)]
 #[group(id = "which", required = true, multiple = true)]
 struct WhichArgs {
     /// This URL
     #[arg(group = "which")]
     url: Option<String>,
-    /// Those of files of this name
+    /// URLs of files with this name
     #[arg(long, value_name = "NAME", group = "which")]
     file: Option<String>,
-    /// Those with this label
+    /// URLs with this label
     #[arg(long, group = "which")]
     label: Option<String>,
-    /// Those of this domain
+    /// URLs of this domain
     #[arg(long, group = "which")]
     host: Option<String>,
-    /// Those in this state
+    /// URLs in this state
     #[arg(long, group = "which")]
     state: Option<UrlState>,
 }
 
-/// How it is done and told.
+/// How the order is carried out and reported.
 #[derive(Debug, clap::Args)]
 struct HowArgs {
-    /// Only say how many
+    /// Only print how many URLs would change
     #[arg(long)]
     dry_run: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -115,11 +115,11 @@ struct Done {
     dry_run: bool,
     /// URLs that were changed.
     urls: u64,
-    /// Of those that are in a state the command takes, those that were left alone.
+    /// URLs in a state to which the order applies that were left alone.
     left_alone: u64,
     /// URLs that are in a batch now.
     leased: u64,
-    /// Whether a domain got another chance, and how many of its URLs wait.
+    /// Set if a domain got another chance: how many of its URLs wait.
     domain_urls: Option<i64>,
 }
 
@@ -173,13 +173,13 @@ fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
     })
 }
 
-/// The domain that a retry by its name alone gives another chance.
+/// The domain that gets another chance, for a retry that names only a domain.
 fn domain(order: Order, selection: &Selection) -> Option<&str> {
     let alone = Selection { host: selection.host.clone(), ..Selection::default() } == *selection;
     selection.host.as_deref().filter(|_| alone && order == Order::Retry)
 }
 
-/// What would be done, without a lock.
+/// What would be done; takes no lock.
 async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let mut conn = store::open_reader(config.database.url.path()).await?;
     let (ids, mut done) = look(&mut conn, order, selection).await?;
@@ -201,8 +201,7 @@ async fn look(conn: &mut Conn, order: Order, selection: &Selection) -> store::Re
     Ok((ids, Done { command: order.command(), what: selection.to_string(), leased, ..Done::default() }))
 }
 
-/// Does it: first the order is written down, then it is done by and by. Cut off in the middle, the order says how far
-/// it got.
+/// Carries the order out: records it first, then works in steps. If it is interrupted, the record says how far it got.
 async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let store = open_existing(config).await?;
     let clock = status::told_clock(&mut store.read().acquire().await?).await?;
@@ -221,7 +220,7 @@ async fn perform(config: &Config, order: Order, selection: &Selection) -> store:
         let start = Instant::now();
         done.urls += order.perform_tx(&mut tx, row, ids, selection, clock.now()).await?;
         tx.commit().await?;
-        // The daemon and other commands have their turn.
+        // Lets the daemon and other commands have their turn.
         tokio::time::sleep(start.elapsed().min(BREATH_MAX)).await;
     }
     done.left_alone = ids.len() as u64 - done.urls;
@@ -237,7 +236,7 @@ async fn record(tx: &mut WriteTx<'_>, order: Order, selection: &Selection, clock
     queue::record_order_tx(tx, &who::asks(), order.command(), &what, clock.now()).await
 }
 
-/// Begins a transaction; somebody else's long one is waited for.
+/// Begins a transaction; waits for somebody else's long one.
 pub(super) async fn patient(store: &Store) -> store::Result<WriteTx<'_>> {
     for _ in 1..BUSY_TRIES {
         match store.write().await {

@@ -9,13 +9,13 @@ use crate::model::Lane;
 use crate::status::told_clock;
 use crate::{ledger, queue, store, words};
 
-/// The reason where none is given.
+/// The reason if none is given.
 const NO_REASON: &str = "no reason given";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd pause --reason 'maintenance of the origin until 18:00'")]
 pub(super) struct PauseArgs {
-    /// Why, for those who wonder
+    /// Why, shown to everybody who asks
     #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
     reason: String,
 }

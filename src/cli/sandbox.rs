@@ -15,10 +15,10 @@ use crate::sandbox::{Sandbox, Scenario, serve};
 #[command(after_help = "Example: prefetchd sandbox --listen 127.0.0.1:8787\n\n\
         The account it saw: curl http://127.0.0.1:8787/_sandbox/account")]
 pub(super) struct SandboxArgs {
-    /// Where to listen; port 0 lets the system choose
+    /// Address to listen on; with port 0 the system chooses a port
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// What the account is like and what goes wrong (TOML)
+    /// The account and what goes wrong, as a TOML file
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ pub(super) fn main(args: &SandboxArgs) -> anyhow::Result<i32> {
         let sandbox = Sandbox::bind(args.listen, &scenario, Clock::system())
             .await
             .with_context(|| format!("listening on {}", args.listen))?;
-        // One line that a program which started the sandbox can read.
+        // A line for a program that started the sandbox.
         text::out(&format!("listening on http://{}", sandbox.address()?));
         text::err(&format!(
             "access key {} with secret {}; stop with Ctrl-C",

@@ -1,5 +1,5 @@
-//! What goes to the terminal: the one place that writes to standard output. What cannot be written is remembered and
-//! decides the exit code in the end.
+//! The only place that writes to standard output. A failure to write is remembered and decides the exit code in the
+//! end.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -16,7 +16,7 @@ pub(super) fn out(line: &str) {
     write(&format!("{line}\n"));
 }
 
-/// A text on standard output, at once. False if it cannot be written; then nothing after it is.
+/// Writes text to standard output at once. False if it cannot be written; then nothing after it is.
 pub(super) fn write(text: &str) -> bool {
     let mut unwritten = UNWRITTEN.lock().expect("no holder of the error panics");
     if unwritten.is_none() {
@@ -26,14 +26,14 @@ pub(super) fn write(text: &str) -> bool {
     unwritten.is_none()
 }
 
-/// The exit code of a command that ended with `code`: whoever closed the pipe has had enough, and anything else that
-/// kept its output from being written is an error.
+/// The exit code of a command that ended with `code`. If the reader closed the pipe, it has seen enough; any other
+/// failure to write is an error.
 pub(super) fn settle(code: i32) -> i32 {
     let unwritten = UNWRITTEN.lock().expect("no holder of the error panics").take();
     code_of(unwritten.as_ref(), code)
 }
 
-/// The exit code of what was written with this error.
+/// The exit code after this write error.
 pub(super) fn code_of(unwritten: Option<&io::Error>, code: i32) -> i32 {
     match unwritten {
         None => code,
@@ -50,8 +50,8 @@ pub(super) fn err(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A value as JSON on several lines, safe to be shown: what drives a terminal and what turns the direction of writing
-/// is escaped. Such characters only occur inside of strings, where `\u` means the same.
+/// A value as JSON on several lines, safe to display: characters that drive a terminal or change the direction of
+/// writing are escaped. They occur only inside strings, where `\u` means the same.
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let mut safe = String::with_capacity(text.len());
@@ -70,14 +70,14 @@ pub(super) fn colours() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A bar for a share of a whole, such as `[#####---------------]`.
+/// A bar for a share, such as `[#####---------------]`.
 pub(super) fn bar(part: i64, whole: i64, width: usize) -> String {
     let share = if whole > 0 { (part as f64 / whole as f64).clamp(0.0, 1.0) } else { 0.0 };
     let full = (0..width).filter(|at| *at as f64 + 0.5 <= share * width as f64).count();
     format!("[{}{}]", "#".repeat(full), "-".repeat(width - full))
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with separated thousands: `12,345`.
 pub(super) fn number(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut text = String::from(if n < 0 { "-" } else { "" });

@@ -17,20 +17,19 @@ Examples:
   prefetchd urls --state failed --since 24h
   prefetchd urls --label 'Harbour Lights premiere' --limit 1000 > premiere.tsv")]
 pub(super) struct UrlsArgs {
-    /// Only in this state: pending, leased, submitted, complete, failed, expired, cancelled, held or
-    /// unconfirmed
+    /// Only URLs in this state: pending, leased, submitted, complete, failed, expired, cancelled, held or unconfirmed
     #[arg(long)]
     state: Option<UrlState>,
-    /// Only of files of this name
+    /// Only URLs of files with this name
     #[arg(long, value_name = "NAME")]
     file: Option<String>,
-    /// Only with this label
+    /// Only files with this label
     #[arg(long)]
     label: Option<String>,
-    /// Only of this domain
+    /// Only URLs of this domain
     #[arg(long)]
     host: Option<String>,
-    /// Only of files dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
+    /// Only files dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
     #[command(flatten)]
@@ -54,10 +53,10 @@ pub(super) struct FilesArgs {
     /// Only files with URLs in this state
     #[arg(long)]
     state: Option<UrlState>,
-    /// Only files of this name
+    /// Only files with this name
     #[arg(long, value_name = "NAME")]
     file: Option<String>,
-    /// Only with this label
+    /// Only files with this label
     #[arg(long)]
     label: Option<String>,
     /// Only dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
@@ -79,22 +78,22 @@ pub(super) fn files(config: Option<&Path>, args: &FilesArgs) -> anyhow::Result<i
         --json"
 )]
 pub(super) struct SubmissionsArgs {
-    /// Only with this outcome, e.g. accepted, refused, throttled, in_doubt, open
+    /// Only calls with this outcome, e.g. accepted, refused, throttled, in_doubt, open
     #[arg(long, visible_alias = "state", value_name = "WORD")]
     outcome: Option<String>,
-    /// Only charged to this budget day, e.g. 2026-11-23
+    /// Only calls charged to this budget day, e.g. 2026-11-23
     #[arg(long, value_name = "DATE")]
     day: Option<String>,
-    /// Only those that carried URLs of files of this name
+    /// Only calls that carried URLs of files with this name
     #[arg(long, value_name = "NAME")]
     file: Option<String>,
-    /// Only those that carried URLs of files with this label
+    /// Only calls that carried URLs of files with this label
     #[arg(long)]
     label: Option<String>,
-    /// Only those that carried URLs of this domain
+    /// Only calls that carried URLs of this domain
     #[arg(long)]
     host: Option<String>,
-    /// Only sent since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
+    /// Only calls sent since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
     #[command(flatten)]
@@ -113,7 +112,7 @@ pub(super) fn submissions(config: Option<&Path>, args: &SubmissionsArgs) -> anyh
     list::print(config, &List::submissions(filter, args.list.limit), &args.list)
 }
 
-/// A moment, or how long ago.
+/// A moment, or how long ago it was.
 fn since(text: &str) -> Result<Time, String> {
     let now = Clock::system().now();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {

@@ -1,4 +1,4 @@
-//! Who types a command, for the book of orders.
+//! Who gave an order, for its record.
 
 /// User name and uid, and on whose behalf by sudo. The name is the one that the machine's name service knows (NSS), so
 /// users of a directory such as LDAP have theirs too.

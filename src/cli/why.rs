@@ -20,7 +20,7 @@ Example:
 pub(super) struct WhyArgs {
     /// The URL
     url: String,
-    /// As JSON: the rows of the views, and what happened
+    /// Print JSON: the rows of the views, and what happened
     #[arg(long)]
     json: bool,
 }
@@ -65,7 +65,7 @@ pub(super) fn cannot(text: &str, fault: &Fault) -> anyhow::Error {
     failure(exit::DATA, format!("{text}: no such line is ever queued: {}", words::line_fault_with(fault).en))
 }
 
-/// The same with another scheme or none, if that was queued.
+/// The same URL with another scheme or none, if that was queued.
 async fn other_spelling(conn: &mut Conn, url: &ObjectUrl) -> store::Result<Option<ObjectUrl>> {
     let bare = url.as_str().trim_start_matches("https://").trim_start_matches("http://");
     for scheme in ["https://", "http://", ""] {

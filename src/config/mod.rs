@@ -1,5 +1,5 @@
-//! The configuration: one TOML file, every key optional, an unknown key or a bad value an error that names its line.
-//! The shipped `config/prefetchd.toml` lists every key with its default; a test holds it against this module.
+//! The configuration: one TOML file. Every key is optional; an unknown key or a bad value is an error that names its
+//! line. The shipped `config/prefetchd.toml` lists every key with its default; a test compares it with this module.
 
 mod credentials;
 mod sections;
@@ -16,7 +16,7 @@ pub use sections::{
 };
 pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
-/// Where the configuration is looked for when nothing else names it.
+/// The last place where the configuration is looked for.
 pub const SYSTEM_PATH: &str = "/etc/prefetchd/prefetchd.toml";
 
 /// The whole configuration.
@@ -27,27 +27,27 @@ pub struct Config {
     pub api: Api,
     /// The folders of dropped files.
     pub spool: Spool,
-    /// The queue and the account book.
+    /// The database with queue and ledger.
     pub database: Database,
     /// What a day may cost.
     pub budget: Budget,
-    /// When and how full a batch goes.
+    /// When batches are sent, and how full.
     pub schedule: Schedule,
     /// What happens after a failure.
     pub retry: Retry,
-    /// Where the access key is, when systemd does not bring it.
+    /// Where the access key is, if systemd does not provide it.
     pub credentials: Keys,
-    /// What becomes of what was accepted.
+    /// Following what was accepted.
     pub track: Track,
-    /// Who is told.
+    /// Whom to notify.
     pub notify: Notify,
     /// Metrics and health.
     pub http: Http,
-    /// What is written to the log.
+    /// The log.
     pub log: Log,
 }
 
-/// A configuration that cannot be used.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
@@ -58,22 +58,23 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
-    /// The file is no TOML, has an unknown key, or a value that is not allowed.
+    /// The file is not TOML, has an unknown key, or has a value that is not allowed.
     #[error("in the configuration {path}: {what}")]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Key, line and what is allowed.
+        /// Key, line, and what is allowed.
         what: String,
     },
 }
 
 impl Config {
-    /// Reads the configuration from `named`, else from where DESIGN.md says it is looked for, else the defaults.
+    /// Reads the configuration from the file `named`, else from the first of the usual places (DESIGN.md), else takes
+    /// the defaults.
     ///
     /// # Errors
     ///
-    /// A file that was named cannot be read, or one that exists is not valid.
+    /// A file that was named cannot be read, or a file that exists is not valid.
     pub fn load(named: Option<&Path>) -> Result<(Self, Option<PathBuf>), Error> {
         let Some(path) = named.map(Path::to_path_buf).or_else(find) else {
             return Ok((Self::default(), None));
@@ -87,7 +88,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A message that names the key, its line, and what is allowed there.
+    /// The message names the key, its line, and what is allowed there.
     pub fn from_toml(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         config.check().map_err(|(section, key, what)| {
@@ -97,8 +98,8 @@ impl Config {
         Ok(config)
     }
 
-    /// What a running daemon takes of a configuration that was read afresh: all but what it has opened or was started
-    /// with, which stays as it is. Gives the names of the keys whose change waits for a restart.
+    /// What a running daemon takes from a reloaded configuration: everything except what it opened or was started with,
+    /// which stays. Also returns the names of the keys whose change waits for a restart.
     pub fn reloaded(mut self, running: &Self) -> (Self, Vec<&'static str>) {
         let mut waiting = Vec::new();
         let mut stays = |key, changed: bool| {
@@ -220,7 +221,7 @@ fn is_ipv6(name: &str) -> bool {
     address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-/// The places that are looked at when no configuration is named, in order.
+/// The places to look for a configuration when none is named, in order.
 fn find() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(path) = set("PREFETCHD_CONFIG") {
@@ -233,7 +234,7 @@ fn find() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// The line on which a key stands, counted from 1.
+/// The line of a key, counted from 1.
 fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let table = document.get_ref().get(section)?.get_ref().as_table()?;

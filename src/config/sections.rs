@@ -1,4 +1,4 @@
-//! The sections of the configuration, with their defaults and the bounds of each key.
+//! The sections of the configuration, with the default and the bounds of each key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ const DAY: u64 = 86_400;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// Base URL of the service; plain `http` only to a loopback address, unless `allow_http`.
+    /// Base URL of the service; `http` is allowed only to a loopback address.
     pub endpoint: Endpoint,
     /// Whether `http` may be spoken to other machines, where everybody on the way can read and replay calls.
     pub allow_http: bool,
@@ -33,14 +33,14 @@ pub struct Api {
     pub signature: Signature,
     /// Sent explicitly, because documents disagree about the default (VOD-API.md).
     pub area: Area,
-    /// Warm only the layer nearest the origin.
+    /// Warm only the cache layer nearest to the origin.
     pub l2_preload: bool,
-    /// Request headers the CDN uses towards the origin.
+    /// Request headers that the CDN sends to the origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with_header: Option<BTreeMap<String, Vec<String>>>,
-    /// Calls a second at most.
+    /// Most calls per second.
     pub requests_per_second: Number<1, 100>,
-    /// Total deadline of one call, from connecting to the last byte of its answer.
+    /// Total deadline of one call, from connecting to the last byte of the answer.
     pub timeout: Span<1, 600>,
 }
 
@@ -65,15 +65,15 @@ impl Default for Api {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spool {
-    /// Holds `incoming/`, `work/`, `done/` and `rejected/`.
+    /// The folder that contains `incoming/`, `work/`, `done/` and `rejected/`.
     pub dir: PathBuf,
-    /// Longest URL after normalising, in bytes (VOD-API.md: 1,024 in sibling products).
+    /// Longest URL after normalizing, in bytes (VOD-API.md: 1,024 in sibling products).
     pub url_bytes_max: Number<16, 8192>,
-    /// If given, URLs of other hosts are refused at once.
+    /// If given, URLs of other hosts are refused.
     pub domains: Vec<String>,
-    /// How the bytes of files mean text, where they do not say so themselves.
+    /// The encoding of files that do not name one.
     pub encoding: TextEncoding,
-    /// How long `done/` and `rejected/` are kept.
+    /// How long files in `done/` and `rejected/` are kept.
     pub keep: Span<3_600, { 3650 * DAY }>,
 }
 
@@ -90,7 +90,7 @@ impl Default for Spool {
 }
 
 impl Spool {
-    /// What lines are checked against.
+    /// The rules for URLs.
     pub fn url_rules(&self) -> UrlRules {
         UrlRules {
             url_bytes_max: self.url_bytes_max.get() as usize,
@@ -119,17 +119,17 @@ impl Default for Database {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// Hard cap on calls of `PreloadVodObjectCaches` a budget day (VOD-API.md: 500 an account).
+    /// Most calls of `PreloadVodObjectCaches` in a budget day (VOD-API.md: 500 per account).
     pub requests_per_day: Number<1, 1_000_000>,
-    /// Cap on URLs a budget day.
+    /// Most URLs in a budget day.
     pub urls_per_day: UrlsPerDay,
-    /// Requests kept for urgent URLs until `reserve_until`.
+    /// Requests reserved for urgent URLs until `reserve_until`.
     pub reserve: Number<0, 1_000_000>,
-    /// When what is left of the reserve is released.
+    /// When the rest of the reserve is released.
     pub reserve_until: TimeOfDay,
-    /// When the service's day starts.
+    /// When the service's day begins.
     pub day_starts: DayStart,
-    /// What becomes of a batch whose answer never came, where tasks may not be queried.
+    /// What to do with a batch whose answer never came, if tasks cannot be queried.
     pub in_doubt: InDoubt,
     /// How long an accepted task may take to be listed; after that a batch in doubt counts as not accepted.
     pub in_doubt_wait: Span<1, DAY>,
@@ -153,13 +153,13 @@ impl Default for Budget {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// URLs a call at most (VOD-API.md: 1,000).
+    /// Most URLs in a call (VOD-API.md: 1,000).
     pub batch_urls_max: Number<1, 1000>,
-    /// How long a batch that is not full waits for more URLs when requests are scarce.
+    /// How long a batch that is not full waits for more URLs while requests are scarce.
     pub linger: Span<0, DAY>,
     /// How long a completed URL counts as fresh.
     pub fresh_for: Span<0, { 365 * DAY }>,
-    /// If given, only then; urgent ignores it.
+    /// If given, URLs that are not urgent are sent only within these.
     pub windows: Vec<Window>,
 }
 
@@ -178,13 +178,13 @@ impl Default for Schedule {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// Real attempts of a URL.
+    /// Attempts of a URL that count.
     pub attempts_max: Number<1, 100>,
-    /// First step of the exponential backoff.
+    /// Bound of the first backoff.
     pub backoff_min: Span<1, 3_600>,
-    /// Its longest step.
+    /// Bound of the longest backoff.
     pub backoff_max: Span<1, DAY>,
-    /// A day's requests for finding what was wrong in refused batches.
+    /// Requests per day for isolation: finding what was wrong in refused batches.
     pub isolate_requests_max: Number<0, 1_000_000>,
 }
 
@@ -203,19 +203,19 @@ impl Default for Retry {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Track {
-    /// Calls a second of `DescribeVodRefreshTasks`; sibling products allow 5 (VOD-API.md, "Limits").
+    /// Calls of `DescribeVodRefreshTasks` per second; sibling products allow 5 (VOD-API.md, "Limits").
     pub calls_per_second: Number<1, 100>,
-    /// A batch is looked at for the first time so long after it was accepted.
+    /// When a batch is first looked at, counted from its acceptance.
     pub first_after: Span<1, DAY>,
     /// How often a URL that failed at the origin is sent once more.
     pub retry_failed: Number<0, 10>,
-    /// So long after it failed.
+    /// When that is, counted from the failure.
     pub retry_after: Span<1, { 7 * DAY }>,
-    /// Share of the completed URLs that are asked for through the CDN; none unless set.
+    /// Share of the completed URLs to ask for through the CDN; none by default.
     pub verify: Share,
-    /// Of these, how many a second at most.
+    /// Most of these requests per second.
     pub verify_per_second: Number<1, 10>,
-    /// Where they are asked for, instead of where DNS says. Named by the operator, so that it may be a private address.
+    /// Where to send these requests, instead of where DNS says. The operator names it, so it may be a private address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_via: Option<HostPort>,
 }
@@ -238,7 +238,7 @@ impl Default for Track {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
-    /// A program and its arguments; gets one JSON object on its standard input.
+    /// A program and its arguments; it gets one JSON object on its standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
 }
@@ -247,12 +247,12 @@ pub struct Notify {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Where metrics and health are served; nowhere unless set.
+    /// The address for metrics and health; none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
     /// Whether `listen` may be an address that other machines reach.
     pub allow_remote: bool,
-    /// Names and addresses under which it is asked, beside those of this machine.
+    /// Further names and addresses under which pages may be requested, besides those of this machine.
     pub hosts: Vec<String>,
 }
 
@@ -260,9 +260,9 @@ pub struct Http {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// The least important events that are written; `PREFETCHD_LOG` overrides it.
+    /// The least important events to write; `PREFETCHD_LOG` overrides it.
     pub level: Level,
-    /// How they are written.
+    /// The format of events.
     pub format: LogFormat,
 }
 
@@ -271,11 +271,11 @@ pub struct Log {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Level {
-    /// What keeps the daemon from working.
+    /// Problems that keep the daemon from working.
     Error,
-    /// What somebody should look at.
+    /// Problems that somebody should look at.
     Warn,
-    /// What happened: a few dozen events on a quiet day.
+    /// Normal events: a few dozen on a quiet day.
     #[default]
     Info,
     /// Every URL.
@@ -295,10 +295,10 @@ impl Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// With its fields to the journal where standard error is the journal's, else as text.
+    /// To the journal with its fields, if standard error is the journal's; otherwise as text.
     #[default]
     Auto,
-    /// An object a line.
+    /// One object per line.
     Json,
 }
 
@@ -335,9 +335,9 @@ pub enum Signature {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum InDoubt {
-    /// Send the URLs anew under a new charge.
+    /// Send the URLs again under a new charge.
     Resubmit,
-    /// Keep them for the operator.
+    /// Hold them for the operator.
     Hold,
 }
 

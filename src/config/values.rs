@@ -1,4 +1,4 @@
-//! The values a configuration key can have, each checked where it is read, so that the error names the line.
+//! The types of configuration values. Each is checked where it is read, so that an error names its line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use crate::model::{DayStart, TimeOfDay};
 pub struct Number<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
-    /// The number, if it lies within the bounds.
+    /// The number, if it is within the bounds.
     pub const fn new(value: u32) -> Option<Self> {
         if value >= MIN && value <= MAX { Some(Self(value)) } else { None }
     }
@@ -82,7 +82,7 @@ impl<const MIN: u64, const MAX: u64> Serialize for Span<MIN, MAX> {
     }
 }
 
-/// The way a span is written in the configuration: the largest unit that divides it.
+/// A span as written in the configuration: in the largest unit that divides it.
 pub fn in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
@@ -95,7 +95,7 @@ pub fn in_words(span: Duration) -> String {
     }
 }
 
-/// Reads a value from its text by `FromStr`, whose error says what is allowed, and writes it by `Display`.
+/// Implements reading by `FromStr`, whose error says what is allowed, and writing by `Display`.
 macro_rules! from_text {
     ($type:ty) => {
         impl<'de> serde::Deserialize<'de> for $type {
@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for Share {
 /// A host, by its name or address, and a port, such as `edge.example.net:443` or `[fd00::7]:8080`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
-    /// A name or an address; one of IPv6 without its brackets.
+    /// A name or an address; IPv6 without its brackets.
     pub host: String,
     /// Not 0.
     pub port: u16,
@@ -185,12 +185,12 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// A part of the day, such as `01:00-07:00`; one that ends before it starts runs over midnight.
+/// A part of the day, such as `01:00-07:00`; one that ends before it starts continues past midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Its first minute.
     pub from: TimeOfDay,
-    /// The minute at which it is over.
+    /// The minute at which it ends.
     pub to: TimeOfDay,
 }
 
@@ -222,11 +222,11 @@ impl fmt::Display for Window {
 /// `[budget] urls_per_day`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlsPerDay {
-    /// What the service's answers teach.
+    /// Limited by what the service's answers teach.
     Auto,
-    /// Only requests count.
+    /// Only requests are limited.
     Unlimited,
-    /// At most so many URLs a budget day.
+    /// At most this many URLs in a budget day.
     Limited(u32),
 }
 

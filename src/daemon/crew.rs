@@ -1,4 +1,4 @@
-//! Everything that runs in the daemon, and the end of it.
+//! Everything that runs in the daemon, and how it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,14 +38,14 @@ pub(super) struct Crew {
     pub(super) board: Board,
     pub(super) keys: Provider,
     pub(super) live: Live,
-    /// Ends the stages: when the daemon stops, and when its database is lost.
+    /// Cancelled to end the stages: when the daemon stops, and when its database is lost.
     pub(super) work: CancellationToken,
-    /// Ends everything.
+    /// Cancelled to end everything.
     pub(super) shutdown: CancellationToken,
 }
 
 impl Crew {
-    /// Looks from now on whether the stages move; with a watchdog of systemd, whether the database does too.
+    /// Begins to watch whether the stages move; with systemd's watchdog, also whether the database responds.
     pub(super) fn watch_over(&mut self, watchdog: Option<Duration>) -> anyhow::Result<Keeper> {
         if let Some(period) = watchdog {
             self.start(Prober::new(self.tools(Name::Database), period));
@@ -54,7 +54,7 @@ impl Crew {
         keeper.context("starting the watchdog's thread")
     }
 
-    /// Starts the stages. They end too when the database is lost.
+    /// Starts the stages. They also end when the database is lost.
     pub(super) fn start_stages(&mut self, folders: Folders, service: Service) -> anyhow::Result<()> {
         let board = self.board.clone();
         let verifier = Verifier::new(self.tools(Name::Verifier));
@@ -71,7 +71,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Starts who guards the database.
+    /// Starts the guardian of the database.
     pub(super) async fn start_guardian(&mut self) -> anyhow::Result<()> {
         let guard = Guard::over(Arc::clone(&self.store)).await.context("guarding the database")?;
         let guardian = Guardian {
@@ -87,7 +87,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Starts who only tells, and who follows the key. `asked` makes the herald log the state.
+    /// Starts the tasks that report, and the one that follows the key. `asked` makes the herald log the state.
     pub(super) fn start_others(&mut self, asked: Arc<Notify>) {
         let (store, board) = (Arc::clone(&self.store), self.board.clone());
         let herald = Herald { store, board, asked };
@@ -119,7 +119,7 @@ impl Crew {
         self.spawn(name, stage::run(stage, live, stop));
     }
 
-    /// Starts what runs until it is told to stop.
+    /// Starts a task that runs until it is told to stop.
     pub(super) fn spawn(&mut self, name: Name, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(async move {
             task.await;
@@ -127,18 +127,19 @@ impl Crew {
         });
     }
 
-    /// Waits until the daemon is asked to stop, and then for all to finish. One that ends on its own stops all.
+    /// Waits until the daemon is asked to stop, and then until all tasks have finished. If a task ends on its own,
+    /// stops all of them.
     ///
     /// # Errors
     ///
-    /// Which one did.
+    /// A task ended on its own; names it.
     pub(super) async fn supervise(self) -> anyhow::Result<()> {
         let Self { mut tasks, board, work, shutdown, .. } = self;
         let mut failed = None;
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                // A stage that ends because it was asked to may be seen before the asking is.
+                // A stage that ends because it was asked to may be seen before the request is.
                 ended = tasks.join_next() => {
                     failed = ended.filter(|ended| ended.is_err() || !work.is_cancelled());
                     if failed.is_some() {

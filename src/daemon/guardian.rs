@@ -1,9 +1,9 @@
-//! Guards the database: each second it looks whether others have committed something, such as `prefetchd pause`, which
-//! wakes the stages; and whether the file is still the one that was opened. When it is not, the stages end, what the
-//! database held is written beside it, and the process stays until it is stopped: what was committed lives only as
-//! long as it has the file open.
+//! Guards the database. Each second it checks whether others have committed something, such as `prefetchd pause`, and
+//! then wakes the stages; and whether the file is still the one that was opened. If it is not, the stages end, what the
+//! database held is written beside it, and the process stays until it is stopped: what was committed lives only as long
+//! as the process has the file open.
 //!
-//! The one thing that wakes an idle daemon up.
+//! Only this wakes an idle daemon.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::stage::{Heartbeat, Wakes};
 use crate::store::{DatabaseState, Guard, Store};
 use crate::telemetry::one_line;
 
-/// How often it looks.
+/// How often it checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the copy is tried again while it cannot be written.
+/// How often it tries again to write the copy.
 const COPY_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often a daemon without a database gives its sign of life.
@@ -36,9 +36,9 @@ pub(super) struct Guardian {
     pub(super) heartbeat: Heartbeat,
     /// Rung when others have committed something.
     pub(super) wakes: Wakes,
-    /// Ends the stages.
+    /// Cancelled to end the stages.
     pub(super) work: CancellationToken,
-    /// Where the copy goes when it cannot lie beside the database.
+    /// Where the copy is written if it cannot be beside the database.
     pub(super) spool: PathBuf,
 }
 
@@ -70,7 +70,7 @@ impl Guardian {
         self.guard.leave_open();
     }
 
-    /// Copies what the database held, until that is done. A daemon that is stopped before tries once more.
+    /// Copies what the database held, and tries until that succeeds. When the daemon is stopped it tries once more.
     async fn rescue(&mut self, shutdown: &CancellationToken) {
         let why = self.store.lost().map(|lost| lost.loss.to_string());
         error!(why, "the database is lost: nothing is taken and nothing is sent; what it held is copied");

@@ -1,4 +1,4 @@
-//! Says how the daemon does: to systemd as one line whenever that has changed, and on USR1 into the log.
+//! Reports the daemon's state: to systemd, as one line, whenever it has changed; and on USR1 in the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::model::UrlState;
 use crate::status::{Board, StatusReport, read_report};
 use crate::store::{self, Store};
 
-/// The line is told at most this often ...
+/// The line is sent at most this often ...
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
-/// ... and looked at this often, for the counts that change without a word on the board.
+/// ... and checked this often, for counts that change without a note on the board.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The herald.
@@ -23,15 +23,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Herald {
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
-    /// Wakes it to log the state.
+    /// Rung to log the state.
     pub(super) asked: Arc<Notify>,
 }
 
 impl Herald {
-    /// Tells until `shutdown`.
+    /// Reports until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
         let mut told = String::new();
-        // Without systemd it only answers USR1.
+        // Without systemd it only responds to USR1.
         let listens = systemd::listens();
         while !shutdown.is_cancelled() {
             if listens && let Ok(report) = self.report().await {
@@ -87,7 +87,7 @@ impl Herald {
     }
 }
 
-/// Until there may be something new to tell.
+/// Resolves when there may be something new to report.
 async fn later(board: &Board) {
     tokio::time::sleep(TELL_AGAIN).await;
     let _ = tokio::time::timeout(LOOK_AGAIN, board.changed()).await;

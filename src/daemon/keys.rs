@@ -1,5 +1,5 @@
-//! What is known of the key, on the notice board and in the metrics; and what another key means for what was learned
-//! with the last one.
+//! Shows what is known about the key, on the notice board and in the metrics. When another key comes into use, resets
+//! what was learned with the last one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::stage::Wakes;
 use crate::status::Board;
 use crate::store::{self, Store};
 
-/// When the database could not be told, it is tried again after this.
+/// If the database could not be written, it is tried again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Follows the key.
@@ -28,7 +28,7 @@ pub(super) struct KeyKeeper {
 }
 
 impl KeyKeeper {
-    /// Keeps the key renewed and writes down what changes, until `shutdown`.
+    /// Stores changes until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
         let keys = self.keys.clone();
         tokio::select! {
@@ -61,7 +61,8 @@ impl KeyKeeper {
         }
     }
 
-    /// Another key may do what the last one might not, and a paused account is tried with it at once.
+    /// Another key may do what the last one might not, so refusals are forgotten, and a paused account is probed at
+    /// once.
     async fn tell(&self, state: &KeyState, settled: Generation) -> store::Result<()> {
         if state.generation != settled {
             let mut tx = self.store.write().await?;

@@ -1,5 +1,5 @@
-//! One daemon a database and a spool. The lock is the kernel's: it goes with the process, however that ends. The pid in
-//! the file's first line is only for the message; what follows it is the sign of life (`stage::Sign`).
+//! Allows one daemon per database and spool. The lock is the kernel's and ends with the process, however that ends. The
+//! pid in the file's first line is only for the message; after it comes the sign of life (`stage::Sign`).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a look at a lock lasts at most, and how many of them are waited for.
+/// How long a look at a lock lasts at most, and for how many such looks to wait.
 const LOOKER: Duration = Duration::from_millis(50);
 const LOOKERS_GONE: u32 = 5;
 
-/// A lock held as long as this lives.
+/// A lock, held as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -24,11 +24,11 @@ pub enum Held {
     Free,
     /// A daemon, with its pid as it wrote it.
     By(String),
-    /// Not to be seen from here.
+    /// It cannot be seen from here.
     Unknown,
 }
 
-/// A lock that could not be taken.
+/// Why a lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Locked {
     /// Another daemon has it.
@@ -63,7 +63,7 @@ impl Lock {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                // Somebody who only looks whether it is held, as `status` does, is gone in a moment.
+                // A process that only checks whether it is held, such as `status`, is gone in a moment.
                 Err(TryLockError::WouldBlock) if tries < LOOKERS_GONE => {
                     tries += 1;
                     std::thread::sleep(LOOKER);

@@ -1,10 +1,10 @@
 //! Starts, supervises and drains the stages.
 //!
-//! Start: configuration and credentials are checked, the locks taken, the database opened and migrated, the folders
-//! made; only then the stages run and systemd hears `READY=1`. Stop: TERM or INT asks the stages to finish the step
-//! they are in; a call in flight is finished within its deadline. A second TERM or INT ends the process at once, which
-//! is safe: what was in flight is found open at the next start. HUP: see `reload`; the stages' lives: see `crew`; one
-//! that hangs: see `watchdog`.
+//! At the start it checks configuration and credentials, takes the locks, opens and migrates the database, and makes
+//! the folders; only then do the stages run, and systemd gets `READY=1`. TERM or INT asks the stages to finish their
+//! present step; a call in flight ends within its deadline. A second TERM or INT ends the process at once, which is
+//! safe: what was in flight is found open at the next start. For HUP see `reload`, for the lives of the stages `crew`,
+//! for a stage that hangs `watchdog`.
 
 mod crew;
 mod guardian;
@@ -45,12 +45,12 @@ use signals::Asked;
 
 pub use lock::{Held, Lock, Locked};
 
-/// What the daemon is started with.
+/// What the daemon needs at its start.
 #[derive(Debug)]
 pub struct Start {
     /// The configuration.
     pub config: Config,
-    /// The file that it was read from; none if the built-in defaults hold.
+    /// The file it was read from; none for the built-in defaults.
     pub path: Option<PathBuf>,
     /// The source of the access key, and the key if it is at hand.
     pub key: Prepared,
@@ -58,7 +58,7 @@ pub struct Start {
     pub volume: Volume,
 }
 
-/// Where the daemon's locks lie: one beside the database, one in the spool, by whatever path they are reached.
+/// The daemon's lock files: one beside the database and one in the spool, by whatever path these are reached.
 pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
     let database = store::real_path(config.database.url.path());
     [store::beside(&database, ".lock"), store::real_path(&config.spool.dir).join(".lock")]
@@ -68,7 +68,7 @@ pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
 ///
 /// # Errors
 ///
-/// What keeps it from starting, or the stage that ended on its own.
+/// The daemon cannot start, or a task ended on its own.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start { config, path, key, volume } = start;
     let folders = Folders::under(&config.spool.dir);
@@ -118,10 +118,10 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Closes the database once every stage has ended, so that nobody else holds it.
+/// Closes the database once every stage has ended and nobody else holds it.
 async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
     if let Some(lost) = store.lost() {
-        // SQLite would tidy up beside a file that is not its own any more.
+        // SQLite would tidy up beside a file that is no longer its own.
         std::mem::forget((store, board));
         anyhow::ensure!(lost.copy.is_some(), "{lost}");
         return Ok(());
@@ -134,9 +134,10 @@ async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A daemon that lost its database and was killed has left a copy of what it held: nobody begins anew beside it.
+/// Refuses to start if a daemon that lost its database and was killed left a copy of it: nobody should begin anew
+/// beside that copy.
 fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
-    // One that still runs has the locks, which say so.
+    // A daemon that still runs holds the locks; they report it.
     let left = lock_paths(config).into_iter().filter(|path| Lock::held(path) == Held::Free);
     let signs = left.filter_map(|path| Sign::read(&path));
     match signs.filter_map(|sign| sign.lost?.lost.copy).find(|copy| copy.exists()) {
@@ -145,7 +146,7 @@ fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
     }
 }
 
-/// What a lost database held has not been put back.
+/// The content of a lost database has not been put back.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the last daemon lost its database and saved what it held in {copy}: move that to {database} (`prefetchd status` \
@@ -161,7 +162,7 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))
 }
 
-/// Opens the database and holds it against what the spool's marker knows to be charged.
+/// Opens the database and compares it with the charge in the spool's marker.
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
     let store = Arc::new(Store::open(database).await.with_context(|| format!("opening {}", database.display()))?);

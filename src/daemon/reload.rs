@@ -1,6 +1,6 @@
-//! HUP: the configuration and the credentials are read afresh. What can change does so at once; what was opened at the
-//! start waits for a restart, and `status` says so. One that is wrong changes nothing, and `status` says why until it
-//! is mended.
+//! HUP: reads the configuration and the credentials again. What can change does so at once; what was opened at the
+//! start waits for a restart, and `status` says so. A wrong configuration changes nothing, and `status` says why until
+//! it is corrected.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,20 +22,20 @@ use crate::status::Board;
 use crate::store::Store;
 use crate::telemetry::{Volume, one_line};
 
-/// When the database could not be told of a problem, it is tried again after this.
+/// If a problem could not be written into the database, it is tried again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
 
-/// Reloads.
+/// The task that reloads.
 #[derive(Debug)]
 pub(super) struct Reloader {
-    /// The file that was read at the start; none if the built-in defaults hold.
+    /// The file read at the start; none for the built-in defaults.
     pub(super) path: Option<PathBuf>,
     pub(super) settings: watch::Sender<Arc<Settings>>,
     pub(super) keys: Provider,
     pub(super) volume: Volume,
     pub(super) store: Arc<Store>,
     pub(super) board: Board,
-    /// Wakes it.
+    /// Rung to reload.
     pub(super) asked: Arc<Notify>,
 }
 
@@ -92,10 +92,10 @@ impl Reloader {
 
     async fn read(&self) -> anyhow::Result<(Settings, Prepared, Vec<&'static str>)> {
         let running = Arc::clone(&self.settings.borrow());
-        // Where there was a file, its absence is a mistake and not a wish for the defaults.
+        // If there was a file, its absence is a mistake and not a wish for the defaults.
         let (config, _) = Config::load(self.path.as_deref())?;
         let (config, waiting) = config.reloaded(&running.config);
-        // A file that is being written, or lies on a slow disk, keeps whoever reads it waiting.
+        // Reading a file that is being written, or that lies on a slow disk, blocks.
         let of = config.clone();
         let key = tokio::task::spawn_blocking(move || credentials::prepare(&of)).await.context("reading the key")??;
         if config.api != running.config.api {
@@ -105,7 +105,7 @@ impl Reloader {
         Ok((Settings { config }, key, waiting))
     }
 
-    /// A paused account is tried at once: whoever mends it reloads.
+    /// Probes a paused account at once, because whoever mends it reloads.
     async fn probe(&self) -> crate::store::Result<()> {
         let mut tx = self.store.write().await?;
         ledger::ask_at_once_tx(&mut tx).await?;

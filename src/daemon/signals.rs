@@ -1,4 +1,5 @@
-//! Signals: TERM and INT drain, a second one ends the process at once; HUP reloads; USR1 logs the state.
+//! Signals: TERM and INT stop the daemon in order, and a second one ends the process at once; HUP reloads; USR1 logs
+//! the state.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use tracing::warn;
 
 use crate::exit;
 
-/// What was asked for. One that comes while the same is being done is done after it, once.
+/// What signals ask for. A signal that comes while its action is running causes one more run after it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
-    /// To stop.
+    /// Cancelled to stop.
     pub(super) shutdown: CancellationToken,
-    /// To read the configuration afresh.
+    /// Rung to reload the configuration.
     pub(super) reload: Arc<Notify>,
-    /// To log the state.
+    /// Rung to log the state.
     pub(super) state: Arc<Notify>,
 }
 

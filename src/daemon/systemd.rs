@@ -1,26 +1,26 @@
-//! What systemd is told: readiness, a reload, the stop, and in words what the daemon does.
+//! Messages to systemd: ready, reloading, stopping, and the daemon's state as text.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing::error;
 
-/// systemd's watchdog, if it is set for this process: it has to be fed more often than this.
+/// The period of systemd's watchdog, if it is set for this process: it must be fed more often than this.
 pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|every| !every.is_zero())
 }
 
-/// Whether anybody listens.
+/// Whether systemd listens.
 pub(super) fn listens() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// The daemon works.
+/// The daemon is ready.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The configuration is read afresh; [`ready`] ends it.
+/// The configuration is being reloaded; [`ready`] ends this.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -28,17 +28,17 @@ pub(super) fn reloading() {
     }
 }
 
-/// The daemon stops.
+/// The daemon is stopping.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping: what is in flight is finished first")]);
 }
 
-/// Every stage has moved.
+/// Feeds the watchdog: every stage has moved.
 pub(super) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// What the daemon does, in words.
+/// The daemon's state as text.
 pub(super) fn status(words: &str) {
     tell(&[NotifyState::Status(words)]);
 }

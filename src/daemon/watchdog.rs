@@ -1,8 +1,8 @@
-//! Looks whether every stage moves, and keeps systemd's watchdog, where one is set, fed only while they do: within the
-//! time that each asked for, and one period of the watchdog more. Then systemd ends the daemon and starts it anew, and
-//! nothing is lost by that.
+//! Checks that every stage moves within the time it announced plus one period of the watchdog, and feeds systemd's
+//! watchdog, if one is set, only as long as all of them do. Otherwise systemd ends the daemon and starts it again, by
+//! which nothing is lost.
 //!
-//! It runs on a thread of its own, so that a runtime that hangs cannot keep it from seeing just that.
+//! It runs on a thread of its own, so that it can notice a runtime that hangs.
 
 use std::io;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::systemd;
 use crate::stage::{Heartbeat, Name, Pulse, Stage, Then, Tools};
 use crate::store::{self, Store};
 
-/// Looked so many times in the time by which a stage may be late.
+/// How many checks it makes within the time by which a stage may be late.
 const LOOKS: u32 = 3;
 
-/// Looks until this is dropped.
+/// Checks until this is dropped.
 #[derive(Debug)]
 pub(super) struct Keeper {
     _stop: mpsc::Sender<()>,
 }
 
-/// Starts to look. Once the database is lost (`lost`) nobody is expected to move: the stages have ended then, and a
+/// Starts to check. Once the database is lost (`lost`) nothing is expected to move: the stages have ended, and a
 /// restart would lose what it held.
 pub(super) fn keep(has_watchdog: bool, heartbeat: Heartbeat, lost: CancellationToken) -> io::Result<Keeper> {
     let (stop, stopped) = mpsc::channel();
@@ -36,7 +36,7 @@ pub(super) fn keep(has_watchdog: bool, heartbeat: Heartbeat, lost: CancellationT
         while stopped.recv_timeout(heartbeat.grace() / LOOKS) == Err(RecvTimeoutError::Timeout) {
             let late = if lost.is_cancelled() { None } else { heartbeat.late().first().map(|late| late.name) };
             if let Some(stage) = late {
-                // A thread of the runtime that hangs may be the one that waits for time and sockets: another one takes
+                // A hanging thread of the runtime may be the one that waits for time and sockets; another thread takes
                 // that over when it gets something to do.
                 drop(runtime.spawn(std::future::ready(())));
                 heartbeat.tell();
@@ -61,8 +61,8 @@ fn say(stage: Name, has_watchdog: bool) {
     }
 }
 
-/// The stage that takes the write lock now and then, so that a database that hangs is noticed. One that answers that it
-/// is locked or full does not hang.
+/// The stage that takes the write lock now and then, to notice a database that hangs. An answer that it is locked or
+/// full is no hang.
 #[derive(Debug)]
 pub(super) struct Prober {
     store: Arc<Store>,

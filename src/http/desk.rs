@@ -88,8 +88,8 @@ impl Desk {
         Arc::clone(&self.live.borrow())
     }
 
-    /// Whether the process lives and its stages move. The database is not asked; once it is lost the stages have
-    /// ended, and a restart would lose what it held.
+    /// Whether the process lives and its stages move. The database is not asked. Once the database is lost, the stages
+    /// have ended, but the answer stays good: a restart would lose what the database held.
     pub(super) fn health(&self) -> Served {
         if self.store.lost().is_some() {
             return Served::check("ok\n", &[]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
 
-/// `[spool] encoding`, `#: encoding`, and what was decided of a file.
+/// A value of `[spool] encoding` and `#: encoding`, and the encoding found for a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
@@ -16,7 +16,7 @@ pub enum TextEncoding {
     #[serde(rename = "utf-8")]
     #[strum(to_string = "utf-8", serialize = "utf8")]
     Utf8,
-    /// GB18030, and so GBK and GB2312, as Chinese Excel writes "CSV".
+    /// GB18030, which includes GBK and GB2312, as Chinese Excel writes "CSV".
     #[strum(to_string = "gb18030", serialize = "gbk", serialize = "gb2312")]
     Gb18030,
 }

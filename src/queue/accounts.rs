@@ -62,7 +62,7 @@ pub struct FileAccount {
     pub queued: u64,
     /// Lines whose URL was live already.
     pub merged: u64,
-    /// Lines whose URL completed lately.
+    /// Lines whose URL completed recently.
     pub fresh: u64,
     /// Lines refused.
     pub refused: u64,

@@ -130,7 +130,7 @@ struct ChunkHost {
     rows: Option<(i64, i64)>,
 }
 
-/// A new row that waits for others to be added with.
+/// A new row that waits to be added together with others.
 struct NewRow {
     at: usize,
     host: HostId,
@@ -174,9 +174,9 @@ struct Many<'c> {
     add: CachedStatement<'c>,
 }
 
-/// What is known of a URL.
+/// What the queue knows about a URL.
 enum Existing {
-    /// Nothing that counts.
+    /// No row that counts.
     Nothing,
     /// It completed recently, as this row.
     Fresh(i64),
@@ -404,7 +404,7 @@ fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
     range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
 }
 
-/// What is known of a URL by the row `latest` and those before it with the same key.
+/// What the row `latest` and older rows with the same key say about a URL.
 fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Existing> {
     let mut found = Existing::Nothing;
     let mut next = Some(latest);

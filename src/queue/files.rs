@@ -235,12 +235,8 @@ pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Resul
     conn.prepare_cached(SET_KEYS)?.execute(row).map(|_| ())
 }
 
-/// Moves the mark of what has been read, in the transaction that queued the lines before it. False, and nothing changed,
-/// if the mark is not where the chunk starts.
-///
-/// # Errors
-///
-/// What the database says.
+/// Moves a file's mark, in the transaction that queued the lines before it. Returns false and changes nothing if the
+/// mark is not where the chunk starts.
 pub fn progress(conn: &Connection, file: FileId, progress: &ChunkRead) -> rusqlite::Result<bool> {
     let refused: u64 = progress.refused.iter().map(|(_, lines)| lines).sum();
     let ChunkRead { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;

@@ -37,11 +37,7 @@ pub struct NotQueued {
     pub fresh: u64,
 }
 
-/// Counts those of some thousand URLs, no two the same, that are known.
-///
-/// # Errors
-///
-/// What the database says.
+/// Counts the known ones among some thousand distinct URLs.
 pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
     let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(LANE), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();

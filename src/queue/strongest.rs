@@ -18,14 +18,14 @@ pub(super) struct Wish {
 /// The wish that governs a URL, as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Strongest {
-    /// The wish.
+    /// That wish.
     pub(super) wish: Wish,
     /// When the first of the wishes begins to count; none if one counts already.
     pub(super) wait_until: Option<Time>,
 }
 
-/// The strongest of the live wishes for a URL: of those that count, the one with the best priority, then with the
-/// earliest deadline; while none counts, the one that will first. None when there are no wishes left.
+/// The strongest of the live wishes for a URL. Among those that count it is the one with the best priority, then with
+/// the earliest deadline; while none counts, the one that will count first. None if there is no wish left.
 pub(super) fn strongest(live: &[Wish]) -> Option<Strongest> {
     let rank = |wish: &Wish| (wish.priority, wish.deadline.is_none(), wish.deadline);
     let counting = live.iter().filter(|wish| wish.counts).min_by_key(|wish| rank(wish));

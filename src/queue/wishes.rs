@@ -273,7 +273,7 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
     Ok(())
 }
 
-/// The row of a URL that waits.
+/// The row of a waiting URL.
 struct PendingRow {
     state: UrlState,
     file: FileId,

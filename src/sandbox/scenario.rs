@@ -21,7 +21,7 @@ pub use self::values::DateLie;
 pub struct Scenario {
     /// Everything random is drawn from this.
     pub seed: u64,
-    /// What time it is at the service.
+    /// The service's clock.
     pub clock: ClockRules,
     /// Who may call.
     pub account: Account,

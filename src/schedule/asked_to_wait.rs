@@ -6,10 +6,10 @@ use chrono::TimeDelta;
 
 use crate::model::{Backoff, Time};
 
-/// An answer's `Retry-After`, a probe of a paused account and a full queue make nobody wait for longer.
+/// The longest wait that an answer's `Retry-After`, a probe of a paused account or a full queue can cause.
 pub const ASKED_TO_WAIT_MAX: TimeDelta = TimeDelta::hours(1);
 
-/// Until when an answer asks to be left alone: for `retry_after`, of which no more is believed than an hour.
+/// Until when to wait if an answer asks for `retry_after`; at most an hour from now.
 pub fn asked_to_wait(retry_after: Option<Duration>, now: Time) -> Time {
     let asked = TimeDelta::from_std(retry_after.unwrap_or_default()).unwrap_or(TimeDelta::MAX);
     now + asked.min(ASKED_TO_WAIT_MAX)

@@ -85,7 +85,7 @@ impl From<&Config> for Policy {
 pub struct Snapshot {
     /// The head of the queue.
     pub ready: Ready,
-    /// The day that is charged and what has been spent of it.
+    /// The day that is charged, and what has been spent of it.
     pub spent: Spent,
     /// What is known about the account.
     pub standing: Standing,

@@ -1,6 +1,6 @@
-//! The operations as typed calls: each waits for its turn, takes the key, signs with a new nonce, goes once, teaches
-//! the clock and the pace by its answer, tells the provider what the service says to the key, and returns what it
-//! brought or a [`Fault`]. A free call whose key was refused goes once more where there is another key.
+//! The operations as typed calls. Each waits for its turn, takes the key, signs with a new nonce, is sent once, and
+//! returns its result or a [`Fault`]. Its answer teaches the clock and the pace, and the provider learns what the
+//! service says about the key. A free call whose key was refused is sent once more if there is another key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::model::{AccountFault, Time};
 use crate::net;
 use crate::words;
 
-/// Who counts calls: is told the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
+/// Counts calls: gets the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
 pub type Observer = fn(&'static str, &'static str, Duration);
 
-/// The service, as one stage calls it. Copies share the pace, the keys and the clock; what is configured is each one's
-/// own, so that a stage takes it over between two steps.
+/// The service, for one stage. Clones share the pace, the keys and the clock; each has its own configuration, so that a
+/// stage takes over a reload between two steps.
 #[derive(Debug, Clone)]
 pub struct Service {
     client: Client,
@@ -36,14 +36,14 @@ pub struct Service {
     observer: Observer,
 }
 
-/// Calls that ask for tasks have a pace of their own, so that they never cost the submitter its turn.
+/// Calls that ask for tasks have a pace of their own, so that they never delay the submitter.
 #[derive(Debug)]
 struct Gates {
     submitter: Gate,
     tasks: Gate,
 }
 
-/// A prefetch, signed: exactly the bytes that go, and go again as a copy.
+/// A signed prefetch: exactly the bytes that are sent, also as a copy.
 #[derive(Debug, Clone)]
 pub struct SignedPrefetch {
     call: SignedCall,
@@ -51,14 +51,14 @@ pub struct SignedPrefetch {
 }
 
 impl SignedPrefetch {
-    /// SHA-256 of the call, in lower-case hex: what a copy has to match. It tells nothing of the key.
+    /// SHA-256 of the call, in lower-case hex, which a copy must match. It reveals nothing of the key.
     pub fn sha256(&self) -> String {
         self.call.sha256()
     }
 }
 
 impl Service {
-    /// The configured service.
+    /// The service as configured.
     ///
     /// # Errors
     ///
@@ -79,12 +79,12 @@ impl Service {
         })
     }
 
-    /// Tells somebody of each call.
+    /// Reports each call to an observer.
     pub fn observed_by(self, observer: Observer) -> Self {
         Self { observer, ..self }
     }
 
-    /// Takes over what was read afresh.
+    /// Takes over a reloaded configuration.
     pub fn apply(&mut self, config: &Config) {
         self.gates.submitter.set_rate(config.api.requests_per_second.get());
         self.gates.tasks.set_rate(config.track.calls_per_second.get());
@@ -100,17 +100,17 @@ impl Service {
         }
     }
 
-    /// The clock that its answers teach.
+    /// The clock that answers teach.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Where its key comes from.
+    /// The source of keys.
     pub fn keys(&self) -> &Provider {
         &self.keys
     }
 
-    /// How long a prefetch may be on its way.
+    /// The longest time that a prefetch may be under way.
     pub fn call_timeout(&self) -> Duration {
         self.api.timeout.get()
     }
@@ -126,24 +126,24 @@ impl Service {
         2 * (WAIT_MAX + TURN_MAX + self.call_max())
     }
 
-    /// Waits until a prefetch may go. Free calls of the submitter wait while the turn is held.
+    /// Waits for the turn of a prefetch. Free calls of the submitter wait while the turn is held.
     pub async fn turn(&self) -> Turn {
         self.gates.submitter.turn().await
     }
 
-    /// Signs a prefetch of these URLs with the key that is in force. The bytes are the same as long as key, options,
-    /// nonce and time are. Without a valid key they are made all the same, and refused when they are to go.
+    /// Signs a prefetch of these URLs with the present key. The bytes are the same as long as key, options, nonce and
+    /// time are.
     pub fn sign(&self, urls: &[&str], options: &PrefetchOptions, nonce: &str, signed_at: Time) -> SignedPrefetch {
         let key = self.keys.current();
         let stamp = Stamp { manner: &self.manner, key: &key.credentials, nonce, at: signed_at };
         SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key }
     }
 
-    /// Submits URLs; costs budget.
+    /// Submits URLs; this costs budget.
     ///
     /// # Errors
     ///
-    /// Why they were not taken, or that nobody knows.
+    /// Why they were not accepted, or that nobody knows.
     pub async fn prefetch(&self, turn: Turn, prefetch: &SignedPrefetch) -> Result<Accepted, Fault> {
         let key = self.keys.valid(prefetch.key.clone()).map_err(|none| without_a_key(&none))?;
         self.exchange(turn, &prefetch.call, key.generation, Reply::prefetch).await
@@ -158,34 +158,34 @@ impl Service {
         self.keys.key().await.map(drop).map_err(|none| without_a_key(&none))
     }
 
-    /// Whether the fault is that of the key which the prefetch was signed with, and there is another one by now.
+    /// Whether the service refused the key that signed the prefetch, and there is another one by now.
     pub fn has_other_key(&self, prefetch: &SignedPrefetch, fault: &Fault) -> bool {
         self.is_replaced(prefetch.key.generation, Some(fault))
     }
 
-    /// What is left of the day; free.
+    /// Asks what is left of the day; free.
     ///
     /// # Errors
     ///
-    /// Why the service does not say.
+    /// The service did not tell.
     pub async fn quota(&self) -> Result<Quota, Fault> {
         self.ask(&self.gates.submitter, SignedCall::quota, Reply::quota).await
     }
 
-    /// A page of the account's domains, from 1; free.
+    /// Asks for a page of the account's domains, counted from 1; free.
     ///
     /// # Errors
     ///
-    /// Why the service does not say.
+    /// The service did not tell.
     pub async fn domains(&self, page: u32) -> Result<DomainPage, Fault> {
         self.ask(&self.gates.submitter, |stamp| SignedCall::domains(page, stamp), Reply::domains).await
     }
 
-    /// A page of tasks; free, and at the tasks' own pace.
+    /// Asks for a page of tasks; free, and at the pace of such calls.
     ///
     /// # Errors
     ///
-    /// Why the service does not say.
+    /// The service did not tell.
     pub async fn tasks(&self, query: &TaskQuery<'_>) -> Result<TaskPage, Fault> {
         self.ask(&self.gates.tasks, |stamp| SignedCall::tasks(query, stamp), Reply::tasks).await
     }
@@ -216,7 +216,7 @@ impl Service {
         (self.exchange(turn, &call, key.generation, read).await, key.generation)
     }
 
-    /// Whether a fault is that of the key, and there is another one by now.
+    /// Whether the fault concerns the key, and there is another one by now.
     fn is_replaced(&self, key: Generation, fault: Option<&Fault>) -> bool {
         fault.and_then(Fault::of_the_key).is_some() && self.keys.state().generation != key
     }
@@ -236,7 +236,7 @@ impl Service {
         }
         let said = read(&reply);
         match &said {
-            // Whether it was too fast is not known.
+            // Nobody knows whether the call was too fast.
             Err(fault) if fault.http_status.is_none() => drop(turn),
             said => turn.answered(said.as_ref().is_err_and(Fault::is_throttled)),
         }

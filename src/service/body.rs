@@ -1,5 +1,5 @@
-//! The body of an answer, however the service spells it (VOD-API.md, "Found since the first edition", 9): keys in upper
-//! or lower case, numbers as text or as numbers, what there is none of left out, and errors in XML.
+//! Reads the body of an answer in any of the service's spellings (VOD-API.md, "Found since the first edition", 9): keys
+//! in upper or lower case, numbers as text or as numbers, empty values left out, errors in XML.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Reads a body; none if it is neither a JSON object nor an error in XML.
+    /// Parses a body; none if it is neither a JSON object nor an error in XML.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         match serde_json::from_slice(body) {
             Ok(value @ Value::Object(_)) => Some(Self { value, is_json: true }),
@@ -20,36 +20,36 @@ impl Body {
         }
     }
 
-    /// The value itself.
+    /// The parsed value.
     pub(super) fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The error's code, if the body is that of an error. Unlike other values it is never a number: such a one is
-    /// somebody else's.
+    /// The error's code, if the body is an error. Unlike other values it is never a number; a number comes from
+    /// something else than the service.
     pub(super) fn code(&self) -> Option<String> {
         let code = field(&self.value, "Code")?.as_str()?.trim();
         (!code.is_empty()).then(|| code.to_owned())
     }
 
-    /// The service's name for the call, which every answer of its operations has.
+    /// The request ID, which every answer of the service's operations has.
     pub(super) fn request_id(&self) -> Option<String> {
         text(&self.value, "RequestId")
     }
 
-    /// Whether the service itself gave it, and no gateway or page on the way: every answer of its operations is JSON
+    /// Whether the service itself gave it, and not a gateway or page on the way: every answer of its operations is JSON
     /// with a `RequestId` (VOD-API.md, "Gateway errors").
     pub(super) fn is_the_services(&self) -> bool {
         self.is_json && self.request_id().is_some()
     }
 }
 
-/// A value of an object; case does not count in its name.
+/// A member of an object, by its name in any case.
 pub(super) fn field<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
     object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// A value that is text or a number; none if it is neither, or empty.
+/// A value that is text or a number; none if it is neither or empty.
 pub(super) fn text(object: &Value, name: &str) -> Option<String> {
     let text = match field(object, name)? {
         Value::String(text) => text.trim().to_owned(),
@@ -59,19 +59,19 @@ pub(super) fn text(object: &Value, name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// A value that is a whole number, or text that says one.
+/// A value that is a whole number, or text with one.
 pub(super) fn number(object: &Value, name: &str) -> Option<u64> {
     text(object, name)?.parse().ok()
 }
 
-/// The rows of a list that is `names` deep; none that are left out.
+/// The rows of a list inside two nested members; empty if they are left out.
 pub(super) fn rows<'v>(body: &'v Value, [outer, inner]: [&str; 2]) -> impl Iterator<Item = &'v Value> {
     let list = field(body, outer).and_then(|list| field(list, inner));
     list.and_then(Value::as_array).into_iter().flatten()
 }
 
-/// What stands right below the root of an XML document, as an object; none if that is no error: a page of a gateway may
-/// be well-formed, too. Documents with a DTD are not read.
+/// The children of the root of an XML document, as an object; none if the document is not an error, because a gateway's
+/// page may be well-formed too. Documents with a DTD are not read.
 fn error_of_xml(body: &[u8]) -> Option<Value> {
     let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?.trim()).ok()?;
     let mut fields = Map::new();

@@ -1,4 +1,4 @@
-//! One call, signed: exactly the bytes that go over the wire.
+//! One signed call: exactly the bytes that are sent.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,18 @@ use crate::credentials::Credentials;
 use crate::model::{TaskId, Time};
 use crate::signature::{Envelope, form, query, signed_form, signed_headers};
 
-/// The service performs a call whose timestamp is no older than 15 minutes by its own clock (VOD-API.md, "Nonces"); a
-/// minute more is taken for granted.
+/// The service performs a call whose timestamp is at most 15 minutes old by its own clock (VOD-API.md, "Nonces"); one
+/// more minute is added for safety.
 pub const SIGNATURE_VALID: TimeDelta = TimeDelta::minutes(16);
 
-/// What is asked for keeps so far inside of the time for which tasks are listed.
+/// Questions stay this far inside the time for which tasks are listed.
 const INSIDE: TimeDelta = TimeDelta::minutes(1);
 
-/// The end of a window lies so far ahead of our clock, which may be behind the service's.
+/// The end of a window is this far ahead of our clock, which may be behind the service's.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
-/// Between which moments of the service's clock a task was made. Both are always sent: one without the other is an
-/// error (SIBLING-APIS.md, C).
+/// The period in which a task was made, by the service's clock. Both ends are always sent, because one without the
+/// other is an error (SIBLING-APIS.md, C).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     from: Time,
@@ -33,54 +33,54 @@ pub struct Window {
 }
 
 impl Window {
-    /// All that the service lists at `now`.
+    /// Everything that the service lists at `now`.
     pub fn all(now: Time) -> Self {
         Self { from: now - VOD.tasks_listed_for + INSIDE, to: now + AHEAD }
     }
 
-    /// Of that, what was made since `from`.
+    /// The part of it that was made since `from`.
     pub fn since(from: Time, now: Time) -> Self {
         let all = Self::all(now);
         Self { from: from.clamp(all.from, now), ..all }
     }
 }
 
-/// Which tasks are asked for; what is not given does not restrict.
+/// A question for tasks. A condition that is not given restricts nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskQuery<'a> {
-    /// The tasks of exactly this URL.
+    /// Tasks of exactly this URL.
     pub url: Option<&'a str>,
-    /// The rows of this task.
+    /// Rows of this task.
     pub task: Option<&'a TaskId>,
-    /// Those in this state.
+    /// Tasks in this state.
     pub status: Option<TaskStatus>,
-    /// Those that were made then.
+    /// Tasks made in this period.
     pub made: Window,
-    /// The page, from 1.
+    /// The page, counted from 1.
     pub page: u32,
-    /// Rows a page; the product's most at most.
+    /// Rows per page, at most as many as the product allows.
     pub page_size: u32,
 }
 
 impl TaskQuery<'_> {
-    /// The first page of everything that was made within a window.
+    /// The first page of everything made in a period.
     pub const fn first(made: Window) -> Self {
         Self { url: None, task: None, status: None, made, page: 1, page_size: VOD.tasks.rows_a_page }
     }
 }
 
-/// How URLs are to be prefetched.
+/// The options of a prefetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefetchOptions {
     /// Sent explicitly (VOD-API.md).
     pub area: Area,
-    /// Only the layer nearest the origin.
+    /// Warm only the cache layer nearest to the origin.
     pub l2_preload: bool,
-    /// Request headers towards the origin.
+    /// Request headers that the CDN sends to the origin.
     pub with_header: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// What a call is signed with.
+/// What signs a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp<'a> {
     pub(super) manner: &'a Manner,
@@ -107,7 +107,7 @@ impl Manner {
 #[derive(Clone)]
 pub(super) struct SignedCall {
     pub(super) action: &'static str,
-    /// All that belong to what is called; what signs in headers puts the signature here.
+    /// Headers besides those of every call; a signature in headers would be here.
     pub(super) headers: HeaderMap,
     /// Percent-encoded; empty where all parameters are in the body.
     pub(super) query: String,
@@ -153,8 +153,8 @@ impl SignedCall {
         Self::sign(VOD.domains.action, &[("PageNumber", page.as_str()), ("PageSize", size.as_str())], stamp)
     }
 
-    /// SHA-256 of what makes the call this one, in lower-case hex: what a copy has to match. It tells nothing of the
-    /// key.
+    /// SHA-256 of the call's distinguishing content, in lower-case hex, which a copy must match. It reveals nothing of
+    /// the key.
     pub(super) fn sha256(&self) -> String {
         let mut digest = Sha256::new();
         for (name, value) in &self.headers {
@@ -221,7 +221,7 @@ impl SignedCall {
     }
 }
 
-/// The bytes hold a key's name and a signature: never printed.
+/// The bytes contain a key's name and a signature, so they are never printed.
 impl std::fmt::Debug for SignedCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SignedCall({} bytes)", self.body.len())

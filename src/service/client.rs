@@ -1,4 +1,4 @@
-//! Sends a signed call: within a deadline, an answer of bounded size, no redirect followed, nothing sent twice.
+//! Sends a signed call: with a deadline, an answer of bounded size, no redirects, and nothing sent twice.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use super::reply::{Answer, Reply};
 use crate::config::Api;
 use crate::net;
 
-/// Longest answer that is read, in bytes, unpacked. An accepted batch answers in a few hundred.
+/// Longest unpacked answer, in bytes. The answer to an accepted batch has a few hundred.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Milliseconds for which the service asks to be left alone; it comes with throttling (SIBLING-APIS.md, J).
+/// How long the service asks to be left alone, in milliseconds; comes with throttling (SIBLING-APIS.md, J).
 const ACS_RETRY_AFTER: HeaderName = HeaderName::from_static("x-acs-retry-after");
 
-/// How long an idle connection is kept; gateways drop theirs after about a minute.
+/// How long an idle connection is kept; gateways close theirs after about a minute.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
-/// Who is calling, so that the service's people can see it.
+/// The `User-Agent`, for the service's staff.
 pub const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
 
 /// A connection to the service.
@@ -30,7 +30,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the configured endpoint.
+    /// A client for the configured endpoint. It uses the environment's proxies, except for a loopback address.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Client {
         Ok(Self { http: builder.build()?, endpoint: api.endpoint.url().clone() })
     }
 
-    /// Sends the call once and reads its answer; tells how long that took.
+    /// Sends the call once and reads its answer; also returns how long that took.
     pub(super) async fn send(&self, call: &SignedCall) -> (Reply, Duration) {
         let started = Instant::now();
         let reply = self.exchange(call).await;
@@ -89,7 +89,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// For how long an answer asks to be left alone: the longer of the two headers that say so.
+/// How long an answer asks to be left alone: the longer of the two headers that say so.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| text(headers, name)?.trim().parse().ok();
     let seconds = number(RETRY_AFTER).map(Duration::from_secs);

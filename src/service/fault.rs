@@ -1,5 +1,5 @@
-//! Why a call brought nothing, as a value: what it means, what was said, and how far the call got. The one reader of
-//! error codes: VOD-API.md's table, row by row.
+//! Why a call failed, as a value: what it means, what was said, and how far the call got. The only reader of error
+//! codes, by VOD-API.md's table, row by row.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::words;
 /// Longest message of an answer that is kept, in characters.
 const MESSAGE_CHARS_MAX: usize = 500;
 
-/// A call that did not bring what it was made for.
+/// A call that did not bring its result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{class}")]
 pub struct Fault {
@@ -24,22 +24,22 @@ pub struct Fault {
     pub http_status: Option<u16>,
     /// The service's code.
     pub code: Option<String>,
-    /// In words: the service's, or what failed on the way. At most 500 characters.
+    /// The service's message, or what failed on the way. At most 500 characters.
     pub message: Option<String>,
-    /// The service's name for the call.
+    /// The service's request ID of the call.
     pub request_id: Option<String>,
-    /// For how long the service asks to be left alone.
+    /// How long the service asks to be left alone.
     pub retry_after: Option<Duration>,
-    /// Whether the service itself answered, and no gateway or page on the way.
+    /// Whether the service itself answered, and not a gateway or page on the way.
     pub is_the_services: bool,
 }
 
-/// What a fault means for what was asked: whether it may go again as it is.
+/// What a fault means for the request: whether it may be sent again as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Later.
+    /// It may be sent again later.
     Deferred(Deferral),
-    /// Not as it is.
+    /// It must not be sent again as it is.
     Refused(Refusal),
 }
 
@@ -49,12 +49,12 @@ pub enum Class {
 pub enum Deferral {
     /// Nothing was sent: no connection.
     Unreachable,
-    /// It was sent and no whole answer came, or one that says neither yes nor no: it may have been performed.
+    /// It was sent and no whole answer came, or an answer that says neither yes nor no: it may have been performed.
     InDoubt,
-    /// The service has seen this call's nonce before: another copy of it had arrived.
+    /// The service has seen this call's nonce before: another copy of the call had arrived.
     #[strum(serialize = "in_doubt")]
     NonceUsed,
-    /// Too fast.
+    /// Calls came too fast.
     Throttled,
     /// The service failed.
     Unavailable,
@@ -71,7 +71,7 @@ pub enum Deferral {
     /// A fault of the whole account.
     #[strum(serialize = "account_fault")]
     Account(AccountFault),
-    /// An answer that no document knows.
+    /// An undocumented answer.
     #[strum(serialize = "unknown_answer")]
     Unknown,
 }
@@ -89,14 +89,15 @@ pub enum Refusal {
     OfflineDomain,
     /// A domain may not be operated on.
     IllegalDomain,
-    /// A parameter is missing: a bug here.
+    /// A parameter is missing: a bug of prefetchd.
     MissingParameter,
 }
 
 /// Words of a message by which an account is suspended, not one that was never activated.
 const SUSPENDED: [&str; 3] = ["suspend", "overdue", "arrears"];
 
-/// VOD-API.md's tables of errors, and its "Found since", 5 and 8. A pattern that ends in `*` matches by prefix; the first row that matches counts.
+/// VOD-API.md's tables of errors, and its "Found since", 5 and 8. A pattern that ends in `*` matches by prefix; the
+/// first row that matches counts.
 const CODES: [(&str, Class); 31] = {
     use AccountFault as A;
     use Class::{Deferred, Refused};
@@ -138,7 +139,7 @@ const CODES: [(&str, Class); 31] = {
 };
 
 impl Fault {
-    /// What is made of a reply that does not bring what was asked for.
+    /// The fault in a reply without the expected result.
     pub(super) fn of(reply: &Reply) -> Self {
         match reply {
             Reply::NotSent(why) => Self::on_the_way(Deferral::Unreachable, why),
@@ -147,17 +148,17 @@ impl Fault {
         }
     }
 
-    /// The call may have been performed, and nobody knows; `why` says in words what became of its answer.
+    /// The call may have been performed, and nobody knows; `why` tells what became of its answer.
     pub fn lost(why: &str) -> Self {
         Self::on_the_way(Deferral::InDoubt, why)
     }
 
-    /// The call surely did not leave this machine.
+    /// The call certainly did not leave this machine.
     pub fn not_sent(why: &str) -> Self {
         Self::on_the_way(Deferral::Unreachable, why)
     }
 
-    /// Nothing is known of a call but this.
+    /// A fault of which only its class is known.
     pub fn of_class(class: Class) -> Self {
         Self {
             class,
@@ -193,8 +194,8 @@ impl Fault {
         }
     }
 
-    /// Whether the call surely never reached the operation, so that it cost nothing (DESIGN.md, "The budget":
-    /// connection refused, throttled, bad signature; any other may have).
+    /// Whether the call certainly never reached the operation, so that it cost nothing (DESIGN.md, "The budget":
+    /// connection refused, throttled, bad signature; any other may have reached it).
     pub fn is_surely_unperformed(&self) -> bool {
         self.class.is_surely_unperformed()
     }
@@ -207,12 +208,12 @@ impl Fault {
         }
     }
 
-    /// The account's fault, if another key may fare better.
+    /// The account's fault, if another key may help.
     pub fn of_the_key(&self) -> Option<AccountFault> {
         self.of_the_account().filter(|fault| fault.is_of_the_key())
     }
 
-    /// Whether the service found the calls too fast.
+    /// Whether the service throttled the call.
     pub fn is_throttled(&self) -> bool {
         self.class == Class::Deferred(Deferral::Throttled)
     }
@@ -232,8 +233,8 @@ impl Class {
     }
 }
 
-/// A message without what was signed, which the service repeats when a signature does not match: a temporary key's
-/// token is a part of it.
+/// The message without the string that was signed. The service repeats that string when a signature does not match, and
+/// it contains the token of a temporary key.
 fn without_what_was_signed(message: &str) -> &str {
     let lower = message.to_ascii_lowercase();
     let marks = ["server string to sign", "server stringtosign", "string to sign", "stringtosign", "canonicalrequest"];
@@ -261,12 +262,12 @@ fn class_of(code: &str, message: &str, status: u16) -> Class {
     row.map_or(Class::Deferred(unknown), |(_, class)| *class)
 }
 
-/// An answer without a code comes from something in between: a gateway, a proxy, a page of HTML. A 2xx without what was
-/// asked for says neither yes nor no.
+/// An answer without a code comes from something on the way: a gateway, a proxy, an HTML page. A 2xx without the
+/// expected content says neither yes nor no.
 fn without_code(status: u16) -> Deferral {
     match status {
         200..300 => Deferral::InDoubt,
-        // The gateway did not pass on what was too long for it.
+        // The gateway did not pass on a request that was too long for it.
         413 | 414 => Deferral::BatchTooLarge,
         429 => Deferral::Throttled,
         503 => Deferral::Unavailable,

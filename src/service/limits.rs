@@ -1,5 +1,5 @@
-//! What each product calls its operations and how much it takes: a constant table, each figure with its source. A
-//! product that is added is a row here.
+//! What each product calls its operations and how much they take: constants, each figure with its source. Another
+//! product is another row.
 
 use chrono::TimeDelta;
 
@@ -12,11 +12,11 @@ pub struct Product {
     pub version: &'static str,
     /// Submits URLs for prefetching; costs budget.
     pub prefetch: Submission,
-    /// What is left of the day; free.
+    /// Tells what is left of the day; free.
     pub quota: Quotas,
-    /// The tasks of the last days; free.
+    /// Lists the tasks of the last days; free.
     pub tasks: Listing,
-    /// The account's domains; free.
+    /// Lists the account's domains; free.
     pub domains: Listing,
     /// How far back tasks are listed.
     pub tasks_listed_for: TimeDelta,
@@ -29,9 +29,9 @@ pub struct Submission {
     pub action: &'static str,
     /// The field of the answer that names the tasks.
     pub task_ids: &'static str,
-    /// URLs a call at most.
+    /// Most URLs in a call.
     pub urls_a_call: u32,
-    /// Calls, or URLs, that an account has a day unless it was given more.
+    /// Calls or URLs that an account has per day by default.
     pub a_day: u32,
     /// Longest URL, in bytes.
     pub url_bytes: u32,
@@ -42,7 +42,7 @@ pub struct Submission {
 pub struct Quotas {
     /// The value of the parameter `Action`.
     pub action: &'static str,
-    /// The fields of the answer with the day's quota of prefetches, and with what is left of it.
+    /// The fields of the answer: the day's quota of prefetches, and what is left of it.
     pub prefetch: [&'static str; 2],
 }
 
@@ -51,25 +51,25 @@ pub struct Quotas {
 pub struct Listing {
     /// The value of the parameter `Action`.
     pub action: &'static str,
-    /// The fields of the answer in which the rows are, from the outside in.
+    /// The nested fields of the answer that contain the rows, outermost first.
     pub rows: [&'static str; 2],
-    /// Rows a page at most.
+    /// Most rows in a page.
     pub rows_a_page: u32,
 }
 
 /// ApsaraVideo VOD.
 pub const VOD: Product = Product {
     name: "vod",
-    // VOD-API.md, "Operations"; so are the names below.
+    // VOD-API.md, "Operations"; the source of the names below too.
     version: "2017-03-21",
     prefetch: Submission {
         action: "PreloadVodObjectCaches",
         task_ids: "PreloadTaskId",
-        // VOD-API.md, "Limits": by the error's text. The console takes 100; what an account takes is learned.
+        // VOD-API.md, "Limits": by the error's text. The console accepts 100; the number for an account is learned.
         urls_a_call: 1_000,
-        // VOD-API.md, "Limits". Which of the two it counts is learned.
+        // VOD-API.md, "Limits". Which of the two is counted is learned.
         a_day: 500,
-        // VOD-API.md, "Limits": of the sibling products; VOD's own is not documented.
+        // VOD-API.md, "Limits": that of the sibling products; VOD's own is not documented.
         url_bytes: 1_024,
     },
     quota: Quotas { action: "DescribeVodRefreshQuota", prefetch: ["PreloadQuota", "PreloadRemain"] },

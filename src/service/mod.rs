@@ -1,8 +1,8 @@
-//! The service as this program knows it: typed calls ([`Service`]) that return what they brought or a [`Fault`].
+//! The service as this program knows it: typed calls ([`Service`]) that return their result or a [`Fault`].
 //!
-//! Here alone is known what products call their operations and how much they take (`limits`), how a call is signed and
-//! goes (`call`, `client`), at what pace (`pace`), how answers are spelled (`body`), and what an error code means
-//! (`fault`). What is done about a fault is decided by the stages.
+//! Only this module knows what products call their operations and how much they take (`limits`), how a call is signed
+//! and sent (`call`, `client`), at what pace (`pace`), how answers are spelled (`body`), and what an error code means
+//! (`fault`). The stages decide what to do about a fault.
 
 mod api;
 mod body;

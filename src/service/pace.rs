@@ -1,5 +1,5 @@
-//! The pace of calls: governor holds the rate; throttling halves it, and each call that is not throttled brings a
-//! little of it back.
+//! The pace of calls. Governor keeps the rate; throttling halves it, and each call that is not throttled restores a
+//! little.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::info;
 
-/// The slowest pace, in calls a second: what is slower is left to the backoff.
+/// The slowest pace, in calls per second: backoff takes care of anything slower.
 const RATE_MIN: f64 = 0.1;
 
-/// How long a turn is waited for at most: that of the slowest pace.
+/// The longest wait for a turn, at the slowest pace.
 pub const TURN_MAX: Duration = Duration::from_secs(10);
 
-/// Of the configured rate, what a call that is not throttled brings back.
+/// The part of the configured rate that each call without throttling restores.
 const RECOVERED_A_CALL: f64 = 0.05;
 
-/// Where calls wait for their turn: one at a time, at one pace, whichever stage makes them.
+/// Where calls wait for their turn: one at a time and at one pace, whichever stage makes them.
 #[derive(Debug)]
 pub(super) struct Gate {
     pace: Arc<Mutex<Pace>>,
-    /// Calls a second, as configured.
+    /// Calls per second, as configured.
     rate_max: AtomicU32,
 }
 
-/// A call's turn. No other call of its gate goes while it is held.
+/// A call's turn. No other call passes the gate while it is held.
 #[derive(Debug)]
 pub struct Turn(OwnedMutexGuard<Pace>);
 
@@ -37,7 +37,7 @@ impl Gate {
         Self { pace: Arc::new(Mutex::new(pace)), rate_max: AtomicU32::new(calls_per_second) }
     }
 
-    /// Another fastest pace holds from the next turn on.
+    /// Sets another fastest pace, from the next turn on.
     pub(super) fn set_rate(&self, calls_per_second: u32) {
         self.rate_max.store(calls_per_second, Ordering::Relaxed);
     }
@@ -52,7 +52,7 @@ impl Gate {
 }
 
 impl Turn {
-    /// The call of this turn was answered, throttled or not.
+    /// The call of this turn was answered; `throttled` or not.
     pub(super) fn answered(mut self, throttled: bool) {
         if self.0.answered(throttled) {
             info!(calls_per_second = self.0.rate(), "throttled: calls go slower, and faster again by and by");
@@ -60,7 +60,7 @@ impl Turn {
     }
 }
 
-/// The pace.
+/// The present pace.
 #[derive(Debug)]
 struct Pace {
     limiter: DefaultDirectRateLimiter,
@@ -69,17 +69,17 @@ struct Pace {
 }
 
 impl Pace {
-    /// At the configured calls a second, which is the fastest.
+    /// Starts at the configured rate, which is the fastest.
     fn new(rate_max: f64) -> Self {
         Self { limiter: limiter(rate_max), rate: rate_max, rate_max }
     }
 
-    /// Until the next call may go.
+    /// Waits until the next call may go.
     async fn until_ready(&self) {
         self.limiter.until_ready().await;
     }
 
-    /// A call was answered, throttled or not. True if the pace changed for the slower.
+    /// A call was answered; `throttled` or not. True if that slowed the pace down.
     fn answered(&mut self, throttled: bool) -> bool {
         let rate = next_rate(self.rate, self.rate_max, throttled);
         if rate.to_bits() == self.rate.to_bits() {
@@ -87,12 +87,12 @@ impl Pace {
         }
         self.rate = rate;
         self.limiter = limiter(rate);
-        // A new limiter would let the next call go at once; it is to wait its turn.
+        // A new limiter would let the next call go at once, but it must wait its turn.
         let _ = self.limiter.check();
         throttled
     }
 
-    /// Takes over another fastest pace; one that was slowed down comes back from where it is.
+    /// Sets another fastest pace; a pace that was slowed down recovers from where it is.
     fn set_max(&mut self, rate_max: f64) {
         if rate_max.to_bits() == self.rate_max.to_bits() {
             return;
@@ -101,7 +101,7 @@ impl Pace {
         *self = Self { limiter: limiter(rate), rate, rate_max };
     }
 
-    /// Calls a second now.
+    /// The present rate in calls per second.
     fn rate(&self) -> f64 {
         self.rate
     }

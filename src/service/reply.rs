@@ -1,4 +1,4 @@
-//! What came back of a call, how far it got, and what each operation reads in it.
+//! The reply to a call: how far the call got, and what each operation reads in its answer.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::limits::VOD;
 use super::tasks::TaskPage;
 use crate::model::{TaskId, Time, parse_task_ids};
 
-/// What came back.
+/// The reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// No byte can have been sent: the name was not found, the connection refused, TLS failed.
+    /// No byte can have been sent: the name was not found, the connection was refused, TLS failed.
     NotSent(String),
-    /// It was sent, or may have been, and no whole answer came.
+    /// The call was or may have been sent, and no whole answer came.
     Lost(String),
     /// A whole answer.
     Answered(Answer),
@@ -26,31 +26,31 @@ pub enum Reply {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// The service's clock, from the header `Date`.
+    /// The service's time, from the header `Date`.
     pub date: Option<Time>,
-    /// For how long the service asks to be left alone, from the headers `x-acs-retry-after` and `Retry-After`.
+    /// How long the service asks to be left alone, from the headers `x-acs-retry-after` and `Retry-After`.
     pub retry_after: Option<Duration>,
     /// At most [`super::BODY_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 
-/// A batch was taken.
+/// A batch was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// Its tasks, at least one.
     pub tasks: Vec<TaskId>,
-    /// The service's name for the call; none where the task was found without an answer, or the answer has none.
+    /// The request ID of the call; none if the task was found without an answer, or if the answer has none.
     pub request_id: Option<String>,
-    /// The answer's status; none where the task was found without one.
+    /// The answer's status; none if the task was found without an answer.
     pub http_status: Option<u16>,
 }
 
 /// What is left of the day, in whatever unit the service counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// What a day has.
+    /// The quota of a day.
     pub a_day: u64,
-    /// What is left of this one.
+    /// What is left of today's.
     pub remains: u64,
 }
 
@@ -66,14 +66,14 @@ pub struct DomainPage {
 /// A domain of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainRow {
-    /// Its name; one that begins with a dot or with `*.` stands for all below it.
+    /// Its name; a name that begins with a dot or with `*.` covers all names below it.
     pub name: String,
     /// `online`, `offline`, `configuring`, `configure_failed`, `checking` or `check_failed`.
     pub status: String,
 }
 
 impl Reply {
-    /// How far it got, as it stands in metrics.
+    /// How far the call got, in the word of the metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::NotSent(_) => "not_sent",
@@ -91,11 +91,11 @@ impl Reply {
         }
     }
 
-    /// Of a prefetch: a 2xx counts as accepted only with a task ID.
+    /// The result of a prefetch: a 2xx counts as accepted only with a task ID.
     ///
     /// # Errors
     ///
-    /// What it is instead. Anything else with a 2xx may have been accepted.
+    /// The fault. A 2xx without a task ID may have been accepted.
     pub fn prefetch(&self) -> Result<Accepted, Fault> {
         self.read(|body, status| {
             let tasks = parse_task_ids(&text(body.value(), VOD.prefetch.task_ids)?);
@@ -104,11 +104,11 @@ impl Reply {
         })
     }
 
-    /// Of the question what is left of the day.
+    /// The result of asking for the quota.
     ///
     /// # Errors
     ///
-    /// What it is instead.
+    /// The fault.
     pub fn quota(&self) -> Result<Quota, Fault> {
         let [a_day, remains] = VOD.quota.prefetch;
         self.read(|body, _| {
@@ -116,20 +116,20 @@ impl Reply {
         })
     }
 
-    /// Of the question which tasks there are.
+    /// The result of asking for tasks.
     ///
     /// # Errors
     ///
-    /// What it is instead.
+    /// The fault.
     pub fn tasks(&self) -> Result<TaskPage, Fault> {
         self.read(|body, _| TaskPage::read(body.value()))
     }
 
-    /// Of the question which domains the account has.
+    /// The result of asking for domains.
     ///
     /// # Errors
     ///
-    /// What it is instead.
+    /// The fault.
     pub fn domains(&self) -> Result<DomainPage, Fault> {
         self.read(|body, _| {
             field(body.value(), VOD.domains.rows[0])?;

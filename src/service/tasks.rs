@@ -1,4 +1,4 @@
-//! Tasks as the service lists them. What there is none of may be left out (VOD-API.md, "Found since", 9).
+//! Tasks as the service lists them. Fields without a value may be left out (VOD-API.md, "Found since", 9).
 
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
@@ -12,22 +12,22 @@ use crate::model::Time;
 pub struct TaskPage {
     /// Its rows.
     pub rows: Vec<TaskRow>,
-    /// How many rows there are in all, as the service says.
+    /// How many rows there are in all, by the service's count.
     pub total: u64,
 }
 
-/// One task as the service lists it.
+/// One task, as the service lists it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskRow {
-    /// Its ID; empty where the row has none.
+    /// Its ID; empty if the row has none.
     pub task_id: String,
     /// Its URL.
     pub object_path: String,
     /// When it was made, by the service's clock.
     pub creation_time: Option<Time>,
-    /// In the service's word; see [`TaskRow::status`].
+    /// The service's word; see [`TaskRow::status`].
     pub status: Option<String>,
-    /// How far it is, as the service writes it: `99.37%` or `10`.
+    /// Its progress as the service writes it: `99.37%` or `10`.
     pub process: Option<String>,
     /// Why it failed.
     pub description: Option<String>,
@@ -41,13 +41,13 @@ pub enum TaskStatus {
     Complete,
     /// Being fetched.
     Refreshing,
-    /// Not warm, and nobody tries any more.
+    /// Not warm, and no longer tried.
     Failed,
     /// Waiting.
     Pending,
-    /// Not carried out in time. The sibling products have it; VOD cannot be asked for tasks in it.
+    /// Not carried out in time. The sibling products have this state; VOD cannot be asked for tasks in it.
     Timeout,
-    /// Called off; likewise.
+    /// Cancelled; likewise.
     Canceled,
 }
 
@@ -64,8 +64,8 @@ impl TaskRow {
         self.status.as_deref()?.parse().ok()
     }
 
-    /// Whether it says of itself that it is not done to the end: a `Complete` of less than 100 % is submitted, not
-    /// fetched. A row that does not say how far it is, is as far as its state.
+    /// Whether the row itself says that it is not finished: `Complete` below 100 % means submitted, not fetched. A row
+    /// without a progress is as far as its state says.
     pub fn is_partly(&self) -> bool {
         let process = self.process.as_deref().map(|process| process.trim().trim_end_matches('%').trim());
         process.and_then(|process| process.parse::<f64>().ok()).is_some_and(|percent| percent < 100.0)
@@ -84,7 +84,7 @@ impl TaskRow {
 }
 
 impl TaskPage {
-    /// Reads a body; none if it is no page of tasks. A list that is left out is an empty one.
+    /// Parses a body; none if it is not a page of tasks. A missing list counts as empty.
     pub(super) fn read(body: &Value) -> Option<Self> {
         let rows: Vec<TaskRow> = rows(body, VOD.tasks.rows).filter_map(TaskRow::read).collect();
         let total = number(body, "TotalCount");
@@ -95,7 +95,7 @@ impl TaskPage {
     }
 }
 
-/// A moment, with or without its seconds.
+/// Parses a time, with or without seconds.
 fn time(text: &str) -> Option<Time> {
     let with_seconds = text.strip_suffix('Z').map(|minute| format!("{minute}:00Z"));
     text.parse().ok().or_else(|| with_seconds?.parse().ok())

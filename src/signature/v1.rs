@@ -1,8 +1,8 @@
-//! `SignatureVersion=1.0` (VOD-API.md, "Signature").
+//! Percent-encoding by RFC 3986 as the signature requires it, and the signature itself (VOD-API.md, "Signature").
 //!
-//! A parameter's value stands percent-encoded in the form and percent-encoded twice in the string that is signed. Both
-//! are written in one pass over the bytes from two tables, without a string in between: a batch of 1,000 URLs is
-//! 110 kB, and this is where the time of a call goes.
+//! A parameter's value is percent-encoded in the form, and percent-encoded twice in the signed string. Both are written
+//! in one pass over the bytes, from two tables and without an intermediate string, because this takes most of the time
+//! of building a call: a batch of 1,000 URLs is 110 kB.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use sha1::Sha1;
 
 use super::{HEX, is_unreserved};
 
-/// How a byte is written: the bytes and how many of them count.
+/// The spelling of a byte: the bytes, and how many of them count.
 type Spelling = ([u8; 5], u8);
 
 /// Each byte encoded once: itself or `%XX`.

@@ -32,7 +32,7 @@ pub(super) struct Claimed {
 const DEATHS_MAX: u32 = 2;
 
 impl Spool {
-    /// Moves the first of those that are ready into `work/` and takes them on the books.
+    /// Moves the first of the ready files into `work/` and enters them in `files`.
     pub(super) async fn claim(&mut self) -> Result<Vec<(Rank, Claimed)>, Error> {
         let now = self.clock.now();
         let (mut claimed, mut ranks) = (Vec::new(), Vec::new());
@@ -81,7 +81,7 @@ impl Spool {
         Claimed { is_small: file.phase != Phase::Reading || fits, is_whole: true, may_grow: true, file }
     }
 
-    /// The first of those that were claimed before: a large one alone, or small ones of one priority.
+    /// Takes the first of the claimed files: one large file, or several small ones of the same priority.
     pub(super) fn take_waiting(&mut self) -> Vec<(Rank, Claimed)> {
         let mut taken: Vec<(Rank, Claimed)> = Vec::new();
         while let Some(first) = self.waiting.first_entry() {

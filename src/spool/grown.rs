@@ -39,7 +39,7 @@ pub(super) struct Changed {
 #[derive(Debug)]
 pub(super) struct Grown {
     suspects: HashMap<String, MayHaveGrown>,
-    /// When the reading of a file ended last, what it cost, and how the file was then.
+    /// When the last reading of a file ended, how long it took, and the file's state then.
     readings: HashMap<String, (Instant, Duration, Option<FileState>)>,
     cursor: FileId,
     look_at: Instant,

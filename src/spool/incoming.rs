@@ -74,7 +74,7 @@ struct Entry {
     /// It had a second hard link.
     was_linked: bool,
     stage: HandOver,
-    /// Whether it was logged that it is left alone.
+    /// Whether the log says that it is left alone.
     is_said: bool,
     scan: u64,
 }

@@ -159,7 +159,7 @@ impl Ingest {
     ///
     /// # Errors
     ///
-    /// What the file system or the database says.
+    /// The file system or the database failed.
     pub(super) async fn begin(&self, file: &OpenFile, how: How) -> Result<Result<FileReading, Phase>, Error> {
         let handle = match self.folders.open(&file.stored_name) {
             Ok(handle) => handle,
@@ -181,7 +181,7 @@ impl Ingest {
     ///
     /// # Errors
     ///
-    /// What the file system or the database says; the reading is to be closed then, and begun anew at its mark.
+    /// The file system or the database failed; the reading must then be closed and begun anew at its mark.
     pub(super) async fn advance(&self, reading: &mut FileReading) -> Result<Option<Ended>, Error> {
         let FileReading { file, received, keys, may_grow, .. } = reading;
         let (chunk, ending) = loop {
@@ -434,7 +434,7 @@ pub(super) struct FileReading {
 }
 
 impl FileReading {
-    /// Ends it; a reader that still has something to hand over ends too.
+    /// Ends the reading. The reading side ends too, even if it still has something to hand over.
     pub(super) async fn close(self) -> OpenFile {
         drop(self.received);
         self.thread.await.expect("the reading side does not panic");

@@ -42,7 +42,7 @@ pub(super) enum Move {
     Begin,
 }
 
-/// Decides between the files that are open, in the order in which they were opened, and the first of those that wait.
+/// Decides between the open files, listed in the order in which they were opened, and the first of the waiting ones.
 pub(super) fn turn(open: &[Rank], next: Option<Next>) -> Move {
     match (open.last(), next) {
         (None, None) => Move::Rest,

@@ -65,7 +65,7 @@ pub struct Spool {
     wakes: Wakes,
     /// Claimed files that wait to be read, in their order.
     pub(super) waiting: BTreeMap<(Rank, FileId), Claimed>,
-    /// Those that are being read; each was passed by the next.
+    /// Files that are being read; each was overtaken by the next.
     pub(super) open: Vec<Open>,
     /// How often the daemon died while it read each file; none before the first pass, which asks the database.
     pub(super) deaths: Option<HashMap<FileId, u32>>,
@@ -310,7 +310,7 @@ impl Spool {
         }
     }
 
-    /// Reads small files together, and puts them away. What is not read in one go waits for its turn.
+    /// Reads small files together and puts them away. A file that cannot be read in one go waits for its turn.
     async fn read_small(&mut self, files: Vec<(Rank, Claimed)>) -> Result<(), Error> {
         let (ranks, files): (Vec<Rank>, Vec<OpenFile>) =
             files.into_iter().map(|(rank, waiting)| (rank, waiting.file)).unzip();

@@ -130,10 +130,6 @@ impl Progress {
     }
 
     /// The file of this name that came last, or the one that is stored under it.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn latest_file(conn: &mut Conn, name: &str) -> Result<Option<i64>> {
         for statement in [LATEST, STORED] {
             if let Some(row) = sqlx::query(statement).bind(name).fetch_optional(&mut *conn).await? {
@@ -144,28 +140,16 @@ impl Progress {
     }
 
     /// Whether a file that is stored under this name is on the books.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn is_booked(conn: &mut Conn, stored_name: &str) -> Result<bool> {
         Ok(sqlx::query_scalar::<_, i64>(BOOKED).bind(stored_name).fetch_one(conn).await? > 0)
     }
 
     /// How far one file has got.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn of_file(conn: &mut Conn, file: i64, now: Time) -> Result<Self> {
         Self::of_files(conn, &[file], now).await
     }
 
     /// How far all files with a label, and lines with that label of their own, have got; none if there are none.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn of_label(conn: &mut Conn, label: &str, now: Time) -> Result<Option<Self>> {
         let files: Vec<i64> = sqlx::query_scalar(LABELLED).bind(label).fetch_all(&mut *conn).await?;
         let mut progress = Self::of_files(conn, &files, now).await?;

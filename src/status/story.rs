@@ -60,7 +60,7 @@ pub struct Chapter {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct StoryEvent {
-    /// When, RFC 3339; what stands without a time is so now.
+    /// When, RFC 3339; none for what is true now.
     pub at: Option<String>,
     /// The kind of event, as one word.
     pub event: &'static str,
@@ -76,7 +76,7 @@ impl Story {
             queued.extend(Chapter::read(conn, *row).await?);
         }
         let mut events: Vec<StoryEvent> = queued.iter().flat_map(Chapter::moments).collect();
-        // What is so now comes last.
+        // What is true now comes last.
         events.sort_by_key(|moment| (moment.at.is_none(), moment.at.clone()));
         events.dedup();
         Ok(Self { url: url.to_owned(), queued, events })
@@ -167,7 +167,7 @@ impl Chapter {
         moment(word(url, "queued_at"), "dropped", text)
     }
 
-    /// When it may go, and until when.
+    /// When it may be sent, and until when.
     fn rules(&self) -> Vec<StoryEvent> {
         let rule =
             |column, event, text: &str| word(&self.url, column).map(|at| moment(Some(at), event, text.to_owned()));
@@ -186,7 +186,7 @@ impl Chapter {
     }
 }
 
-/// A submission: that it was sent, and what was answered.
+/// A submission: that it was sent, and what the answer was.
 fn told(submission: &Map<String, Value>) -> Vec<StoryEvent> {
     let id = number(submission, "submission_id").unwrap_or(0);
     let sent = format!(
@@ -229,7 +229,7 @@ fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
     matches!(word(order, "command"), Some("retry" | "cancel" | "prioritize")) && what.split(", ").all(matches)
 }
 
-/// What one of several lines wants of the URL.
+/// What one of several lines asks for.
 fn wanted(wish: &Map<String, Value>) -> StoryEvent {
     let mut text = format!(
         "{} by {}, line {}, priority {}",

@@ -11,7 +11,7 @@ use crate::words;
 const ACCEPTED: &str = "accepted";
 const REFUSED: &str = "refused";
 
-/// What became of a call: three outcomes, as everywhere.
+/// The outcome of a call: one of three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The service accepted the batch.
@@ -37,7 +37,7 @@ impl Outcome {
         }
     }
 
-    /// Every word that [`Outcome::word`] can give.
+    /// Every word that [`Outcome::word`] can return.
     pub fn words() -> Vec<&'static str> {
         [ACCEPTED, REFUSED].into_iter().chain(Deferral::VARIANTS.iter().copied()).collect()
     }

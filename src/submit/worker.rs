@@ -152,7 +152,7 @@ impl Submitter {
         // Nothing is due before the time is proved; if something seems to be, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
-        // Even by a clock that nobody bears out no wait is longer: while it lasts nobody is asked for the time.
+        // Even by an unproved clock no wait is longer, because nobody asks for the time while it lasts.
         let longest = longest_wait(&self.policy.backoff);
         if standing.waits_beyond(now + longest) {
             let mut tx = self.store.write().await?;

@@ -53,7 +53,7 @@ impl Words {
         Self::made(format!("{}: {}", self.en, other.en), format!("{}：{}", self.zh, other.zh))
     }
 
-    /// Both on one line.
+    /// Both languages on one line.
     pub fn both(&self) -> String {
         format!("{} / {}", self.en, self.zh)
     }

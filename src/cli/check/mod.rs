@@ -1,4 +1,4 @@
-//! `prefetchd check`: finds beforehand what start would refuse.
+//! `prefetchd check`: finds problems that would keep the daemon from starting.
 
 mod online;
 
@@ -19,10 +19,10 @@ use crate::{exit, store};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd check --online")]
 pub(super) struct CheckArgs {
-    /// Also ask for the key, and the service, by free calls: what it says to the key, which rights are missing
+    /// Also ask the service, with a free call, whether it accepts the credentials
     #[arg(long)]
     online: bool,
-    /// Say only what is wrong
+    /// Print only problems
     #[arg(long, short)]
     quiet: bool,
 }
@@ -98,7 +98,7 @@ fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The nearest directory that is there must let us make the rest.
+/// The nearest existing directory must let us create the rest.
 fn writable_ancestor(path: &Path, key: &str) -> anyhow::Result<()> {
     let there = path.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     if !there.is_dir() {

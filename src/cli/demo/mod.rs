@@ -1,5 +1,5 @@
-//! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are processes of their own, the same that
-//! an operator runs; the demo only drops files, looks at the database, and compares it with the sandbox's account.
+//! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are separate processes, the same that an
+//! operator runs. The demo only drops files, reads the database, and compares it with the sandbox's account.
 
 mod playground;
 mod verdict;
@@ -28,13 +28,13 @@ const SAMPLES: [(&str, &[u8]); 3] = [
 /// The demo gives up after this.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How often the database is looked at.
+/// How often to look at the database.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd demo --keep /tmp/prefetchd-demo")]
 pub(super) struct DemoArgs {
-    /// Work in this directory (made if missing, else empty) and keep it
+    /// Work in this directory (created if missing; must be empty) and keep it
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub(super) fn main(args: &DemoArgs) -> anyhow::Result<i32> {
     runtime()?.block_on(run(&dir, args.keep.is_some()))
 }
 
-/// The directory as an absolute path; refused if something is in it.
+/// The directory as an absolute path; refused if it is not empty.
 fn empty_directory(dir: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     if fs::read_dir(dir)?.next().is_some() {
@@ -63,7 +63,7 @@ async fn run(dir: &Path, keep: bool) -> anyhow::Result<i32> {
     out(&format!("sandbox   {} (a local stand-in for the API)", stage.endpoint()));
     out(&format!("daemon    pid {}, spool and database in {}", stage.daemon_pid(), dir.display()));
     for (name, content) in SAMPLES {
-        // Written under a name that is left alone, then renamed: the way to hand a file over.
+        // Hands the file over properly: written under a name that is left alone, then renamed.
         let incoming = stage.spool().join("incoming");
         fs::write(incoming.join(format!(".{name}")), content)?;
         fs::rename(incoming.join(format!(".{name}")), incoming.join(name))?;
@@ -78,7 +78,7 @@ async fn run(dir: &Path, keep: bool) -> anyhow::Result<i32> {
     Ok(if verdict.is_well() { 0 } else { exit::ATTENTION })
 }
 
-/// Shows progress until every file is read and nothing waits any more.
+/// Shows progress until every file is read and nothing is waiting.
 async fn watch(stage: &mut Playground, started: Instant) -> anyhow::Result<StatusReport> {
     let bar = ProgressBar::no_length();
     bar.set_style(ProgressStyle::with_template("submitted {bar:40} {pos} of {len} URLs")?.progress_chars("##-"));

@@ -1,4 +1,4 @@
-//! The processes of the demo: a sandbox on a free port and a daemon that calls it, both this very program.
+//! The processes of the demo: a sandbox on a free port, and a daemon that calls it, both this same program.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,10 +13,10 @@ use crate::net::http_builder;
 use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
 use crate::store;
 
-/// A process that has not answered after this is not going to.
+/// A process that has not answered after this long has failed.
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Both processes and where they work. They end with it.
+/// Both processes and their directory. They end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Playground {
     dir: PathBuf,
@@ -91,7 +91,7 @@ impl Playground {
         Ok(())
     }
 
-    /// The account as the sandbox saw it.
+    /// The account as the sandbox counted it.
     pub(super) async fn account(&self) -> anyhow::Result<AccountView> {
         let url = format!("{}/_sandbox/account", self.endpoint);
         let client = http_builder(true).build()?;
@@ -99,7 +99,7 @@ impl Playground {
         serde_json::from_slice(&body).context("reading the sandbox's account")
     }
 
-    /// Stops the daemon in order, then the sandbox.
+    /// Stops the daemon properly, then the sandbox.
     pub(super) async fn strike(&mut self) -> anyhow::Result<()> {
         let pid = self.daemon.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
@@ -133,7 +133,7 @@ impl Playground {
         self.dir.join("prefetchd.toml")
     }
 
-    /// This program, as it can be typed from here.
+    /// This program, in a form that can be typed here.
     pub(super) fn program(&self) -> String {
         let here = std::env::current_dir().unwrap_or_default();
         self.program.strip_prefix(here).unwrap_or(&self.program).display().to_string()

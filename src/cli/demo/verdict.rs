@@ -1,4 +1,4 @@
-//! The demo's comparison of the daemon's books with the sandbox's.
+//! Compares the daemon's database with the sandbox's account.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::sandbox::AccountView;
 use crate::status::{BookedUrl, Books};
 use crate::store::Conn;
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     urls: usize,
@@ -37,7 +37,7 @@ pub(super) async fn compare(conn: &mut Conn, account: &AccountView) -> anyhow::R
 }
 
 impl Verdict {
-    /// Every valid URL accepted exactly once, with its task, and as many requests charged as were seen.
+    /// Every valid URL was accepted exactly once and has its task, and as many requests were charged as arrived.
     pub(super) fn is_well(&self) -> bool {
         let faults = [self.without_task, self.not_submitted, self.not_accepted, self.doubles, self.unknown_here];
         self.urls > 0 && faults == [0; 5] && u64::try_from(self.charged) == Ok(self.seen)

@@ -1,4 +1,4 @@
-//! `prefetchd forecast --add`: the same forecast once more, with a file that is not dropped yet.
+//! `prefetchd forecast --add`: makes the forecast again with a file that is not dropped yet.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -17,34 +17,34 @@ use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
 use crate::spool::{ReadRules, Survey, SurveyError};
 use crate::store::Conn;
 
-/// The file that is not dropped comes after all others.
+/// The new file comes after all others.
 const NEW: FileId = FileId(i64::MAX);
 
 /// URLs that are looked up at once.
 const CHUNK: usize = 2_000;
 
-/// What dropping the file would mean.
+/// What dropping the file would change.
 #[derive(Debug, Serialize)]
 pub(super) struct Added {
     /// The file.
     pub name: String,
-    /// Lines that would be queued, each of them once.
+    /// Lines that would be queued, without repetitions.
     pub queued: u64,
-    /// Lines whose URL waits or was submitted already, or stands twice in the file.
+    /// Lines whose URL waits or was submitted already, or appears twice in the file.
     pub merged: u64,
-    /// Lines whose URL completed lately.
+    /// Lines whose URL completed recently.
     pub fresh: u64,
-    /// Lines that are no URLs.
+    /// Lines that are not URLs.
     pub refused: u64,
-    /// Requests more.
+    /// Additional requests.
     pub requests: u64,
-    /// Budget days over which its URLs are sent.
+    /// Over how many budget days its URLs are sent.
     pub days: i64,
-    /// What would become of it; none if nothing would be queued.
+    /// The forecast for the file; none if nothing would be queued.
     pub forecast: Option<FileForecast>,
     /// When the whole queue would be sent.
     pub queue_last_at: Option<Time>,
-    /// What would go later or miss its deadline, what is hit hardest first.
+    /// Files that would go later or miss their deadline, the hardest hit first.
     pub displaced: Vec<Displaced>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Displaced {
     pub last_at: Option<Time>,
     /// How much later that is.
     pub later_seconds: i64,
-    /// URLs more that would miss their deadline.
+    /// Additional URLs that would miss their deadline.
     pub missed: u64,
 }
 
@@ -69,7 +69,7 @@ impl Added {
     }
 }
 
-/// Looks through the file and makes the forecast with it.
+/// Reads the file and makes the forecast with it.
 pub(super) async fn add(
     conn: &mut Conn,
     config: &Config,
@@ -155,7 +155,7 @@ impl Count {
         let keys = survey.keys().clone();
         let fresh_for = TimeDelta::from_std(config.schedule.fresh_for.get()).unwrap_or(TimeDelta::MAX);
         let mut count = Self::default();
-        // By their hashes: two URLs that share one are one in a forecast.
+        // By hash: two URLs with the same hash count as one in a forecast.
         let mut seen = HashSet::new();
         loop {
             let urls = survey.next_urls(CHUNK).map_err(of_survey)?;
@@ -179,7 +179,7 @@ impl Count {
         let mut groups: BTreeMap<Keys, Vec<&ObjectUrl>> = BTreeMap::new();
         for (url, own) in &urls {
             if seen.insert(url.key(Lane::Prefetch)) {
-                // A label makes no difference to what goes when.
+                // A label does not change when a URL is sent.
                 let keys = Keys { label: None, ..own.as_ref().unwrap_or(keys).clone() };
                 groups.entry(keys).or_default().push(url);
             } else {

@@ -19,10 +19,10 @@ use crate::status::{self, List, Prospect};
 use crate::store::Conn;
 use crate::{exit, store};
 
-/// What is read of the queue.
+/// How much of the queue is read.
 const BOUNDS: Bounds = Bounds { rows: 50_000, files: 1_000_000 };
 
-/// Steps of the forecast: a batch each, and some questions and waits.
+/// Most steps: one for each batch, and some questions and waits.
 const STEPS_MAX: u32 = 2_000_000;
 
 #[derive(Debug, clap::Args)]
@@ -30,42 +30,42 @@ const STEPS_MAX: u32 = 2_000_000;
     Exit code: 0, or 1 if a deadline of what was asked for will be missed.\n\n\
     Example: prefetchd forecast premiere.txt\n         prefetchd forecast --add tomorrow.txt")]
 pub(super) struct ForecastArgs {
-    /// Only files of this name, as they were dropped [default: all that wait]
+    /// Only files that were dropped under this name [default: all that wait]
     #[arg(conflicts_with = "label")]
     file: Option<String>,
     /// Only files with this label
     #[arg(long)]
     label: Option<String>,
-    /// What a file would cost that is not dropped yet, when it would be done, and what it would displace
+    /// Show what this file, which is not dropped yet, would cost, when it would be done, and what it would delay
     #[arg(long, value_name = "PATH")]
     add: Option<PathBuf>,
-    /// Files to show
+    /// How many files to show
     #[arg(long, default_value_t = 20, value_name = "N")]
     files: usize,
-    /// As JSON, with every file, on docs/forecast.json.md
+    /// Print JSON, with every file; the fields are in docs/forecast.json.md
     #[arg(long)]
     json: bool,
 }
 
-/// A forecast, as it is printed.
+/// The forecast as it is printed.
 #[derive(Debug, Serialize)]
 struct Answer {
     #[serde(flatten)]
     whole: Forecast,
-    /// As it was measured here.
+    /// Measured on this account.
     warm: Option<WarmTime>,
-    /// Pending URLs of domains that may not be sent; they are in no other count.
+    /// Pending URLs of blocked domains; they are in no other count.
     blocked: u64,
     /// URLs whose place in the queue is not known for certain.
     guessed: u64,
-    /// Files that are still being read; what is not queued yet is not counted.
+    /// Files that are still being read; their lines that are not queued yet are not counted.
     reading: u64,
-    /// The files that were asked for.
+    /// The chosen files.
     files: Vec<NamedFile>,
     add: Option<add::Added>,
 }
 
-/// What will become of a file.
+/// The forecast for a file.
 #[derive(Debug, Serialize)]
 struct NamedFile {
     name: Option<String>,
@@ -126,7 +126,7 @@ fn named(file: &FileForecast, names: &Names) -> NamedFile {
     NamedFile { name, label: label.flatten(), forecast: file.clone() }
 }
 
-/// What was asked for has nothing pending that could be told apart: what became of it is said, if it is known at all.
+/// Nothing of the choice is pending, or cannot be told apart: prints what became of it, if it is known at all.
 async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, look: &Look) -> anyhow::Result<i32> {
     let (filter, value) = match (&args.file, &args.label) {
         (Some(name), _) => ("name = ?", name),
@@ -154,7 +154,7 @@ async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, lo
         out(&super::text::json(&serde_json::json!({ "files": [], "last": row }))?);
         return Ok(0);
     }
-    // With those that its lines were merged into.
+    // Including URLs that its lines were merged into.
     let count = |state: &str| -> i64 {
         let of = |column: &str| row.get(column).and_then(serde_json::Value::as_i64).unwrap_or(0);
         of(state) + of(&format!("merged_{state}"))

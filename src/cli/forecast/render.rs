@@ -1,4 +1,4 @@
-//! The page that `forecast` shows: a function of the answer and of how it is to look.
+//! The page that `forecast` shows: a function of the answer and the look.
 
 use chrono::TimeDelta;
 
@@ -8,10 +8,10 @@ use crate::cli::layout::{Look, Page, Tone, fit, right, span};
 use crate::cli::text::number;
 use crate::schedule::{Assumption, DayForecast, DeadlineForecast, FileForecast};
 
-/// Files that are named as displaced.
+/// Most files named as displaced.
 const DISPLACED_MAX: usize = 5;
 
-/// Deadlines that are named.
+/// Most deadlines named.
 const DEADLINES_MAX: usize = 8;
 
 /// Columns of the table.
@@ -19,7 +19,7 @@ const NUMBER: usize = 11;
 const SENT: usize = 26;
 const WARM: usize = 16;
 
-/// The page's lines, with so many files at most.
+/// The page's lines, with at most this many files.
 pub(super) fn page(answer: &Answer, look: &Look, files_max: usize) -> Vec<String> {
     let mut page = Page::new(*look);
     let at = format!(
@@ -71,7 +71,7 @@ fn days(page: &mut Page, days: &[DayForecast]) {
 fn deadlines(page: &mut Page, answer: &Answer, look: &Look) {
     let all = answer.files.iter().flat_map(|file| file.forecast.deadlines.iter().map(move |deadline| (file, deadline)));
     let mut all: Vec<(&NamedFile, &DeadlineForecast)> = all.collect();
-    // What will not be met comes first.
+    // Deadlines that will not be met come first.
     all.sort_by_key(|(_, deadline)| (deadline.missed == 0, deadline.cold == 0, deadline.deadline));
     let mut label = "deadlines";
     for (file, deadline) in all.iter().take(DEADLINES_MAX) {
@@ -146,7 +146,7 @@ fn add(page: &mut Page, added: &Added, answer: &Answer, look: &Look) {
     }
 }
 
-/// What is not in the forecast, and what it takes for granted.
+/// What the forecast leaves out and what it assumes.
 fn beside(page: &mut Page, answer: &Answer) {
     let mut label = "not in it";
     for (n, text) in [

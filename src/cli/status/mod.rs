@@ -44,7 +44,7 @@ pub(super) struct StatusArgs {
     /// Draw it again every two seconds, until Ctrl-C
     #[arg(long, conflicts_with = "json")]
     watch: bool,
-    /// Files to show, the latest first
+    /// How many files to show, latest first
     #[arg(long, default_value_t = 10, value_name = "N")]
     files: u32,
 }
@@ -71,8 +71,8 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     Ok(code(&report))
 }
 
-/// Reads the whole report as of one moment. Where the daemon says that its database is lost, what stands in its place
-/// is not looked at.
+/// Reads the whole report as of one moment. If the daemon says that its database is lost, does not look at the file
+/// that is there now.
 async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
     let (holder, sign) = daemon(config);
     let database = config.database.url.path();
@@ -80,7 +80,7 @@ async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
         let now = Clock::system().now();
         match &holder {
             Held::By(pid) => return Ok(StatusReport::lost(lost, database, pid.parse().ok(), now)),
-            // One that was killed has left its copy, and nobody has put it back yet.
+            // A daemon that was killed left its copy, and nobody has put it back yet.
             Held::Free if lost.lost.copy.as_ref().is_some_and(|copy| copy.exists()) => {
                 return Ok(StatusReport::lost(lost, database, None, now));
             }
@@ -100,8 +100,8 @@ async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
     Ok(report)
 }
 
-/// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the
-/// same daemon holds the spool's too.
+/// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the same
+/// daemon also holds the spool's.
 pub(super) fn daemon(config: &Config) -> (Held, Option<Sign>) {
     let [beside, spool] = lock_paths(config);
     let found = Lock::held(&beside);

@@ -1,4 +1,4 @@
-//! The page that `status` shows: a function of the report and of how it is to look.
+//! The page that `status` shows: a function of the report and the look.
 
 use chrono::{DateTime, TimeDelta};
 
@@ -70,7 +70,7 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
         page.more(Tone::Bad, problem);
     }
     let Some(key) = &report.key else { return };
-    // A key that is well and was never replaced is nothing to read about.
+    // A key that works and was never replaced needs no line.
     if let Some(why) = &key.refused {
         page.row("key", Tone::Bad, &format!("from {}: refused, {why}", key.source));
     } else if key.generation > 1 {
@@ -80,7 +80,7 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
 }
 
 fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
-    // A day on which nothing was charged has no row yet.
+    // A day without a charge has no row yet.
     let spent = |n: i64| if budget.is_over { 0 } else { n };
     let (used, limit) = (spent(budget.requests_used), budget.requests_limit);
     let tone = if used >= limit { Tone::Warn } else { Tone::Plain };
@@ -220,7 +220,7 @@ fn files(page: &mut Page, files: &[FileReport], look: &Look) {
     }
 }
 
-/// What else there is to say of a file.
+/// Further remarks on a file.
 fn notes(file: &FileReport) -> Vec<String> {
     let mut parts = Vec::new();
     parts.extend(file.label.as_deref().map(one_line));
@@ -254,14 +254,14 @@ fn needs(page: &mut Page, report: &StatusReport, look: &Look) {
     }
     for need in &report.needs {
         page.row("needs you", Tone::Warn, &need.what);
-        // Not broken: each is to be pasted as it stands.
+        // Not wrapped, so that each command can be pasted.
         for step in need.command.split(" && ") {
             page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));
         }
     }
 }
 
-/// The time of day alone.
+/// The time of day only.
 fn clock(at: Time, look: &Look) -> String {
     look.day_starts.local(at).format("%H:%M").to_string()
 }

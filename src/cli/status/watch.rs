@@ -1,5 +1,5 @@
-//! `prefetchd status --watch`: the page again and again, on the terminal's second screen, which is left as it was
-//! found.
+//! `prefetchd status --watch`: draws the page again and again on the terminal's second screen, and leaves the first one
+//! unchanged.
 
 use std::io::IsTerminal as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -21,24 +21,24 @@ use crate::store;
 /// How often it is drawn.
 const DRAW_EVERY: Duration = Duration::from_secs(2);
 
-/// The second screen, without a cursor; and back.
+/// Enters the second screen and hides the cursor; and the reverse.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Draws until a signal ends it; the exit code is that of the last page.
+/// Draws until a signal ends it; returns the exit code of the last page.
 pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Result<i32> {
     let (sender, asked_to_end) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for signals")?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
-            // Nobody listens any more when it is ending already.
+            // Nobody listens any more if it is already ending.
             let _ = sender.send(());
         }
     })?;
     let screen = Screen::enter();
     let mut last: store::Result<StatusReport>;
     loop {
-        // Nothing stays open between two pages: a reader that does makes the WAL grow.
+        // Nothing stays open between two pages: an open reader makes the WAL grow.
         last = runtime.block_on(read(config, files));
         let ahead_ms = last.as_ref().ok().and_then(|report| report.service_ahead_ms);
         let look = Look::of_stdout(Clock::told(ahead_ms).now(), config.budget.day_starts);
@@ -53,14 +53,14 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
     drop(screen);
     let report = last?;
     if std::io::stdout().is_terminal() {
-        // What was seen last stays to be read.
+        // Leaves the last page to be read.
         let look = Look::of_stdout(Clock::told(report.service_ahead_ms).now(), config.budget.day_starts);
         render::page(&report, &look).iter().for_each(|line| out(line));
     }
     Ok(code(&report))
 }
 
-/// The terminal's second screen, or none in a pipe.
+/// The terminal's second screen; nothing of the kind in a pipe.
 struct Screen {
     is_terminal: bool,
 }
@@ -79,7 +79,7 @@ impl Screen {
         }
         let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(2);
         let lines: String = lines.iter().take(rows - 1).map(|line| format!("{line}\x1b[K\r\n")).collect();
-        // Over what was there, so that nothing flickers; then the rest is cleared.
+        // Overwrites the last page, so that nothing flickers, then clears the rest.
         write(&format!("\x1b[H{lines}\x1b[J"))
     }
 }

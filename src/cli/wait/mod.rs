@@ -22,7 +22,7 @@ use crate::telemetry::one_line;
 use crate::{exit, store};
 use tell::{Teller, report, so_far};
 
-/// How often the database is looked at.
+/// How often to look at the database.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A daemon that ran when the waiting began may be away for so long: it is restarted, perhaps.

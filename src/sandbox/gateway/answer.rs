@@ -81,7 +81,7 @@ pub(super) fn scripted(fault: &Fault) -> (u16, String, String) {
     (status, code, "played by the scenario".to_owned())
 }
 
-/// The header `Date` of an answer given at `now` by the service's clock.
+/// The `Date` header of an answer given at `now` by the service's clock.
 pub(super) fn date_of(clock: &ClockRules, fault: Option<&Fault>, now: Time) -> Option<String> {
     let shown = match fault.and_then(|fault| fault.date) {
         None if !clock.date => return None,

@@ -11,7 +11,7 @@ use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClockRules {
-    /// What the service's clock is ahead of this machine's by; below zero it is behind.
+    /// How far the service's clock is ahead of this machine's; negative if behind.
     #[serde(deserialize_with = "signed")]
     pub offset: TimeDelta,
     /// Whether answers have a `Date` header.

@@ -89,7 +89,7 @@ pub struct Outlook {
     pub warm: Option<WarmTime>,
 }
 
-/// What will become of the queue.
+/// The forecast for the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Forecast {
     /// The moment from which it starts.

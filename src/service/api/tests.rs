@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::credentials::Credentials;
 
-/// A service that gives these answers, one a connection, and then nothing.
+/// A service that gives these answers, one per connection, and then none.
 async fn service(answers: &'static [&'static str], clock: Clock) -> (Service, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = format!("[api]\nendpoint = \"http://{}\"", listener.local_addr().unwrap());
@@ -64,7 +64,7 @@ async fn a_refusal_of_the_key_is_told_to_the_provider_and_so_is_that_it_is_taken
     let query = TaskQuery::first(crate::service::Window::all(at("2026-11-25T06:00:00Z")));
     let refused = |service: &Service| service.keys().state().refused.is_some();
     assert!(service.tasks(&query).await.is_err() && refused(&service));
-    // A right that is missing says nothing of the key.
+    // A missing permission says nothing about the key.
     assert!(service.tasks(&query).await.is_err() && refused(&service));
     assert!(service.tasks(&query).await.is_ok() && !refused(&service));
 }

@@ -9,14 +9,14 @@ use super::*;
 use crate::config::Config;
 use crate::service::reply::Quota;
 
-/// `{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"17"}`, packed each way.
+/// `{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"17"}`, packed in each way.
 const PACKED: [(&str, &str); 3] = [
     ("br", "Cx2AeyJSZXF1ZXN0SWQiOiJSIiwiUHJlbG9hZFF1b3RhIjoiNTAwIiwiUHJlbG9hZFJlbWFpbiI6IjE3In0D"),
     ("deflate", "eJyrVgpKLSxNLS7xTFGyUgpS0lEKKErNyU9MCSzNL0lUslIyNTBACAal5iZm5ilZKRmaK9UCADgKEnA="),
     ("gzip", "H4sIAAAAAAAAA6tWCkotLE0tLvFMUbJSClLSUQooSs3JT0wJLM0vSVSyUjI1MEAIBqXmJmbmKVkpGZor1QIA/WO67DsAAAA="),
 ];
 
-/// What is read when a call is answered with these bytes; and the call, as it came.
+/// The reply when a call is answered with these bytes, and the call as it was received.
 async fn answered(bytes: Vec<u8>) -> (Reply, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = format!("[api]\nendpoint = \"http://{}\"", listener.local_addr().unwrap());

@@ -105,7 +105,7 @@ fn a_forecast_says_when_what_is_sent_and_what_will_not_be() {
     );
 }
 
-/// The same, with what was measured, and with a file that is not dropped.
+/// The same, with measured times, and with a file that is not dropped yet.
 fn answer_with_more() -> Answer {
     let mut answer = answer();
     answer.warm = Some(WarmTime { median_seconds: 300, p95_seconds: 780, tasks: 412 });
@@ -134,7 +134,7 @@ fn answer_with_more() -> Answer {
 #[test]
 fn the_page_of_the_json_lists_every_field_and_no_other() {
     let all = fields(&serde_json::to_value(answer_with_more()).unwrap());
-    // What becomes of the new file has the fields of the others.
+    // The forecast for the new file has the same fields as the others.
     let told = all.into_iter().filter(|field| !field.starts_with("add.forecast.")).collect();
     assert_eq!(listed("forecast.json.md"), told);
 }
