@@ -33,7 +33,7 @@ impl StatusReport {
         let mut needs = Vec::new();
         let mut add = |what: String, command: &str| needs.push(Need { what, command: command.to_owned() });
         if !self.has_daemon() {
-            add("no daemon runs: nothing is taken and nothing is sent".to_owned(), "systemctl start prefetchd");
+            add("no daemon is running: files are not read and nothing is sent".to_owned(), "systemctl start prefetchd");
         }
         if let Some(why) = &self.database_problem {
             let command = match self.database_code.as_deref() {
@@ -44,7 +44,7 @@ impl StatusReport {
             add(format!("the daemon cannot use its database: {why}"), &command);
         }
         if let Some(stages) = &self.hanging {
-            add(format!("the daemon's {stages} does not move any more"), "systemctl restart prefetchd");
+            add(format!("the daemon's {stages} no longer moves"), "systemctl restart prefetchd");
         }
         if self.health == "silent" {
             add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
@@ -63,18 +63,18 @@ impl StatusReport {
             add(format!("files cannot be taken: {problem}"), "prefetchd check");
         }
         if let Some(problem) = &self.config_problem {
-            add(format!("the configuration read afresh is not in force: {problem}"), "prefetchd check");
+            add(format!("the reloaded configuration is not in force: {problem}"), "prefetchd check");
         }
         if let Some(problem) = &self.http_problem {
             add(format!("metrics are not served: {problem}"), "prefetchd check");
         }
         if let Some(ahead) = self.service_ahead_ms.filter(|ms| ms.abs() >= CLOCK_WRONG_MS) {
             let (seconds, side) = (ahead.unsigned_abs() / 1000, if ahead > 0 { "behind" } else { "ahead of" });
-            let what = format!("this machine's clock is {seconds} s {side} the service's, which counts");
+            let what = format!("this machine's clock is {seconds} s {side} the service's, which prefetchd follows");
             add(what, "timedatectl set-ntp true");
         }
         if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
-            let what = "the database is older than what was spent today; look the true number up in the console";
+            let what = "the database is older than what was spent today; look up the true number in the console";
             add(what.to_owned(), "prefetchd budget confirm --requests-used N");
         }
         for risk in self.forecast.iter().flat_map(|forecast| &forecast.risks).filter(|risk| risk.missed > 0) {
@@ -87,7 +87,8 @@ impl StatusReport {
             add(what, &format!("prefetchd forecast {}", quoted(&risk.file)));
         }
         if self.parked > 0 {
-            add(format!("{} URLs are of domains that are not online in this account", self.parked), "prefetchd hosts");
+            let what = format!("{} URLs belong to domains that are not online in this account", self.parked);
+            add(what, "prefetchd hosts");
         }
         let held = self.count(UrlState::Held);
         if held > 0 {
@@ -95,7 +96,7 @@ impl StatusReport {
             add(what, "prefetchd retry --state held");
         }
         if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
-            let what = "the WAL is long: somebody reads the database and has not finished";
+            let what = "the WAL is long: somebody is reading the database and has not finished";
             add(what.to_owned(), &format!("fuser -v {}", database.display()));
         }
         needs

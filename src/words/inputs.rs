@@ -120,14 +120,14 @@ fn of_csv(fault: &InputFault) -> Words {
             format!("its header has several columns for the URL: `{header}`; keep one"),
             format!("表头有多个 URL 列：`{header}`；请只保留一个"),
         ),
-        _ => Words::fixed("its first line is no header: quotes do not match", "首行不是表头：引号不配对"),
+        _ => Words::fixed("its first line is not a header: its quotes do not match", "首行不是表头：引号不配对"),
     }
 }
 
 fn of_size(fault: &InputFault) -> Words {
     match fault {
         InputFault::Damaged { packing, line: 0, why } => Words::made(
-            format!("its packed data is damaged ({packing}: {why}): pack it anew"),
+            format!("its packed data is damaged ({packing}: {why}): pack it again"),
             format!("压缩数据已损坏（{packing}：{why}）：请重新压缩"),
         ),
         InputFault::Damaged { packing, line, why } => Words::made(
@@ -157,12 +157,13 @@ fn of_size(fault: &InputFault) -> Words {
 pub fn key_fault(fault: &KeyFault) -> Words {
     match fault {
         KeyFault::NoPair(text) => Words::made(
-            format!("`#:{text}` is no directive; it is written `#: key = value`"),
+            format!("`#:{text}` is not a directive; write `#: key = value`"),
             format!("`#:{text}` 不是指令；指令写作 `#: 键 = 值`"),
         ),
         KeyFault::Unknown(key) => Words::made(
             format!(
-                "there is no directive `{key}`; there are priority, label, not_before, deadline, force and encoding"
+                "there is no directive `{key}`; the directives are priority, label, not_before, deadline, force and \
+                encoding"
             ),
             format!("没有指令 `{key}`；可用的有 priority、label、not_before、deadline、force、encoding"),
         ),

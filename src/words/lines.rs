@@ -46,9 +46,11 @@ fn of_host(fault: LineFault) -> (&'static str, &'static str) {
             "not an http(s) URL: begin the line with `https://` or `http://`",
             "不是 http(s) URL：请以 `https://` 或 `http://` 开头",
         ),
-        LineFault::DoubledScheme => ("the scheme stands twice: write `https://` once", "协议重复：`https://` 只写一次"),
+        LineFault::DoubledScheme => {
+            ("the scheme is written twice: write `https://` once", "协议重复：`https://` 只写一次")
+        }
         LineFault::TextBefore => {
-            ("something stands before the URL: begin the line with the URL", "URL 前有其他内容：一行请以 URL 开头")
+            ("something precedes the URL: begin the line with the URL", "URL 前有其他内容：一行请以 URL 开头")
         }
         LineFault::BadHost => (
             "the host is not a domain name: write it like `https://vod.example.com/path/name.mp4`",
@@ -66,7 +68,7 @@ fn of_host(fault: LineFault) -> (&'static str, &'static str) {
             ("the host is an IP address: write the accelerated domain", "主机是 IP 地址：请写加速域名")
         }
         LineFault::UserInfo => {
-            ("the URL has user info: write it without what stands before `@`", "URL 含用户信息：请去掉 `@` 之前的部分")
+            ("the URL has user info: leave out everything before `@`", "URL 含用户信息：请去掉 `@` 之前的部分")
         }
         LineFault::Port => (
             "the port is not a number from 1 to 65535: correct it or leave it out",
@@ -102,22 +104,21 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "行内有反斜杠：请写 `/`；如属文件名，请写成 `%5C`",
         ),
         LineFault::Comment => (
-            "a comment behind the URL: give it a line of its own that begins with `#`",
+            "a comment after the URL: put it on a line of its own that begins with `#`",
             "URL 后有注释：请把注释单独写成以 `#` 开头的一行",
         ),
-        LineFault::Arrow => ("an arrow behind the URL: write the URL alone", "URL 后有箭头：一行只写 URL"),
+        LineFault::Arrow => ("an arrow after the URL: write the URL alone", "URL 后有箭头：一行只写 URL"),
         LineFault::Placeholder => (
             "a placeholder that was not filled in: write the real URL, one a line; `{`, `}` and `*` of a name are \
             `%7B`, `%7D`, `%2A`",
             "占位符没有替换：请逐行写真实的 URL；如属文件名，`{`、`}`、`*` 请写成 `%7B`、`%7D`、`%2A`",
         ),
         LineFault::Percent => (
-            "a percent sign that begins no escape of a character that can be seen: write `%25` if it belongs to the \
-            name",
+            "a percent sign that does not begin a valid escape: write `%25` if it belongs to the name",
             "百分号不是有效的转义：如属文件名，请写成 `%25`",
         ),
         LineFault::AfterFile => (
-            "something stands behind the end of the URL: write the URL alone; a blank of a name is `%20`",
+            "something follows the URL: write the URL alone; write a blank in a name as `%20`",
             "URL 后有其他内容：一行只写 URL；文件名中的空格请写成 `%20`",
         ),
         LineFault::Blank => (
@@ -145,7 +146,7 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "行内有不可见字符：请删除；如属文件名，请用百分号编码",
         ),
         LineFault::Replacement => (
-            "U+FFFD in the line, which stands for a character that was lost: write the name anew and save it as UTF-8",
+            "U+FFFD in the line, which stands for a character that was lost: write the name again and save it as UTF-8",
             "行内有 U+FFFD，表示有字符已丢失：请重新写文件名并存为 UTF-8",
         ),
         LineFault::Directory => {
@@ -155,7 +156,7 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             ("`.` or `..` as a part of the path: write the path that it leads to", "路径含 `.` 或 `..`：请写实际的路径")
         }
         _ => (
-            "longer than url_bytes_max: the service takes no longer URL; shorten it",
+            "longer than url_bytes_max: the service accepts no longer URL; shorten it",
             "超过 url_bytes_max：服务不接受更长的 URL，请缩短",
         ),
     }
@@ -168,7 +169,7 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
             "不是 UTF-8：请存为 UTF-8，或在首行写 `#: encoding = gb18030`",
         ),
         LineFault::NotGb18030 => (
-            "not GB18030, as which the file is read: save the file as UTF-8",
+            "not GB18030, in which the file is read: save the file as UTF-8",
             "不是 GB18030（文件按此读取）：请存为 UTF-8",
         ),
         LineFault::LineTooLong => ("the line is too long: 64 KiB at most", "行太长：最多 64 KiB"),
@@ -186,7 +187,7 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
             "不是带 url 的对象：一行写一个对象，例如 {\"url\":\"https://…\"}",
         ),
         LineFault::Key => (
-            "a key has a value that it cannot have: priority is urgent, high, normal or low; force is true or false; a \
+            "a key has an invalid value: priority is urgent, high, normal or low; force is true or false; a \
             time is like 2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
             "键的值无效：priority 为 urgent（紧急）、high（高）、normal（普通）或 low（低）；force 为 true 或 false；时间形如 \
              2026-11-23T20:00:00+08:00；标签为 1 到 200 个字符",

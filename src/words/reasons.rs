@@ -61,7 +61,7 @@ pub fn reason(reason: &Reason) -> Words {
         ReasonKind::AskingQuota => {
             let came_to = reason_kind(said.parse().unwrap_or(ReasonKind::UnknownAnswer));
             Words::made(
-                format!("asking what is left of the day: {}", came_to.en),
+                format!("reading the day's remaining quota: {}", came_to.en),
                 format!("查询当日剩余配额：{}", came_to.zh),
             )
         }
@@ -131,7 +131,7 @@ const fn deferral(kind: ReasonKind) -> Words {
         }
         ReasonKind::QueueFull => Words::fixed("the service's queue of prefetches is full", "服务端的预热队列已满"),
         ReasonKind::BatchTooLarge => {
-            Words::fixed("the service takes fewer URLs a call", "服务端单次请求接受的 URL 数更少")
+            Words::fixed("the service accepts fewer URLs per call", "服务端单次请求接受的 URL 数更少")
         }
         ReasonKind::ClockSkew => Words::fixed(
             "this machine's clock is off by more than the service accepts; set it",
@@ -140,9 +140,7 @@ const fn deferral(kind: ReasonKind) -> Words {
         ReasonKind::DomainNotConfigured => {
             Words::fixed("the service failed to configure a domain", "服务端未能配置加速域名")
         }
-        ReasonKind::AskingQuota => {
-            Words::fixed("what is left of the day could not be asked for", "无法查询当日剩余配额")
-        }
+        ReasonKind::AskingQuota => Words::fixed("the day's remaining quota could not be read", "无法查询当日剩余配额"),
         ReasonKind::TimeDisputed => Words::fixed(
             "the service's answers do not agree on the time; it is asked again (see the log)",
             "服务端各次应答的时间不一致；将再次查询（见日志）",
@@ -168,7 +166,7 @@ const fn refusal(kind: ReasonKind) -> Words {
             Words::fixed("a domain of the batch may not be operated on", "批次中有域名不允许操作")
         }
         _ => Words::fixed(
-            "the service misses a parameter: a bug of prefetchd, please report it",
+            "the service says that a parameter is missing: this is a bug of prefetchd, please report it",
             "服务端称缺少参数：这是 prefetchd 的缺陷，请报告",
         ),
     }
@@ -194,14 +192,14 @@ fn of_tasks(kind: ReasonKind) -> Words {
             "此 AccessKey 没有 vod:DescribeVodRefreshTasks 权限",
         ),
         ReasonKind::NoEnd => untold(
-            "the service listed no end of it within the three days for which it lists tasks",
+            "the service did not report its end within the three days for which it lists tasks",
             "在服务端保留任务的三天内未列出其结果",
         ),
         ReasonKind::NotAsked => untold(
             "its task was not asked for within the three days for which the service lists tasks",
             "在服务端保留任务的三天内未查询其任务",
         ),
-        ReasonKind::OddEnd => untold("the service has another word for it", "服务端返回其他状态"),
+        ReasonKind::OddEnd => untold("the service reports another state", "服务端返回其他状态"),
         _ => untold("the service called it complete in part", "服务端称部分完成"),
     }
 }
@@ -273,7 +271,7 @@ mod tests {
         assert_eq!(said.en, "the service throttles this account (Throttling.User)");
         assert_eq!(said.zh, "服务端对此账号限流（Throttling.User）");
         let asking = reason(&Reason::new(ReasonKind::AskingQuota, "unreachable"));
-        assert_eq!(asking.en, "asking what is left of the day: the service could not be reached");
+        assert_eq!(asking.en, "reading the day's remaining quota: the service could not be reached");
         assert_eq!(reason(&Reason::new(ReasonKind::Text, "as it was")).en, "as it was");
     }
 }

@@ -9,7 +9,7 @@ pub fn wait(why: &WaitWhy) -> Words {
     match why {
         WaitWhy::Idle => Words::fixed("URLs: the queue is empty", "URL：队列为空"),
         WaitWhy::NotYet => Words::fixed(
-            "the time of what is queued: none of it may be sent yet",
+            "the time of the queued URLs: none of them may be sent yet",
             "队列中 URL 的时间：均未到可提交的时间",
         ),
         WaitWhy::Stopped(Stopped { why, by, since }) => {
@@ -42,15 +42,15 @@ pub fn wait(why: &WaitWhy) -> Words {
         ),
         WaitWhy::Hosts { urls } => Words::made(
             format!(
-                "domains: the {urls} URLs left are of domains that are not online in this account; `prefetchd hosts` \
-                lists them, and they go on by themselves"
+                "domains: the remaining {urls} URLs belong to domains that are not online in this account; `prefetchd \
+                hosts` lists them, and they go on when their domain is online"
             ),
             format!("域名：余下 {urls} 个 URL 的域名在此账号中未上线；`prefetchd hosts` 可列出，上线后自动继续"),
         ),
         WaitWhy::QueueFull { in_flight, limit } => Words::made(
             format!(
-                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; tasks are \
-                looked at, and it goes on when some of them have ended"
+                "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; the \
+                daemon watches the tasks and goes on when some have ended"
             ),
             format!("服务端队列的空位：其中已有 {in_flight} 个 URL，约可容纳 {limit} 个；正在查询任务，部分结束后继续"),
         ),

@@ -7,18 +7,15 @@ use crate::model::{Warned, Warning};
 pub fn warning(warned: &Warned) -> Words {
     let found = &warned.found;
     match warned.warning {
-        Warning::DeadlineOver => Words::fixed(
-            "the deadline is over already: what is not sent by then expires",
-            "截止时间已过：未提交的 URL 将过期",
-        ),
+        Warning::DeadlineOver => {
+            Words::fixed("the deadline has passed: URLs that are not sent expire", "截止时间已过：未提交的 URL 将过期")
+        }
         Warning::NeverReady => Words::fixed(
-            "not_before is after the deadline: this can never be sent",
+            "not_before is after the deadline: the URLs can never be sent",
             "最早时间晚于截止时间：永远不会提交",
         ),
         Warning::LooksLikeDirective => Words::made(
-            format!(
-                "a comment that looks like a directive and is none: `{found}`; a directive is written `#: key = value`"
-            ),
+            format!("a comment looks like a directive but is none: `{found}`; a directive is written `#: key = value`"),
             format!("注释看起来像指令，但不是：`{found}`；指令写作 `#: 键 = 值`"),
         ),
         Warning::ColumnIgnored => Words::made(
@@ -26,11 +23,11 @@ pub fn warning(warned: &Warned) -> Words {
             format!("列 `{found}` 没有意义，已忽略"),
         ),
         Warning::ColumnNear => Words::made(
-            format!("the column {found}? It is ignored as it is written"),
-            format!("列 {found}？按现在的写法已忽略"),
+            format!("a column name looks misspelled ({found}) and is ignored"),
+            format!("列名疑似有误（{found}），已忽略"),
         ),
         Warning::Separator => Words::made(
-            format!("the columns are separated by `{found}`, and were read so; CSV has commas"),
+            format!("the columns are separated by `{found}` and were read that way; CSV uses commas"),
             format!("各列以 `{found}` 分隔，已按此读取；CSV 应使用逗号"),
         ),
         Warning::BlankEncoded => {
@@ -45,7 +42,7 @@ pub fn warning(warned: &Warned) -> Words {
             "文件不是 UTF-8，已按 GB18030 读取；如有误，请写 `#: encoding = utf-8`",
         ),
         Warning::Trailing => Words::fixed(
-            "bytes that are no gzip follow the packed data; they are ignored",
+            "bytes that are not gzip follow the packed data; they are ignored",
             "压缩数据之后有不属于 gzip 的字节，已忽略",
         ),
         Warning::ForeignHost => Words::made(

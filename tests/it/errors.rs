@@ -59,9 +59,9 @@ fn a_deferred_batch_goes_again() {
 #[test]
 fn what_only_time_can_mend_waits_with_its_reason() {
     for (code, outcome, why, waiting) in [
-        ("InvalidDomain.Configure_failed", "domain_not_configured", "the 4 URLs left are of domains", "hosts"),
-        ("ServiceBusy", "domain_not_configured", "the 4 URLs left are of domains", "hosts"),
-        ("SomethingNew", "unknown_answer", "none of it may be sent yet", "not_yet"),
+        ("InvalidDomain.Configure_failed", "domain_not_configured", "the remaining 4 URLs belong to domains", "hosts"),
+        ("ServiceBusy", "domain_not_configured", "the remaining 4 URLs belong to domains", "hosts"),
+        ("SomethingNew", "unknown_answer", "none of them may be sent yet", "not_yet"),
         ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up", "quota_used_up"),
         ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up", "quota_used_up"),
     ] {

@@ -58,7 +58,7 @@ fn domains_that_are_not_online_are_not_sent_and_go_on_when_they_are() {
     let others: String = ["new", "foreign"].map(|host| urls("b", 5).replace("//vod.", &format!("//{host}."))).concat();
     world.drop_file("others.txt", others);
     world.wait_for("select submitted from v_status", 10);
-    world.waits_for("the 10 URLs left are of domains that are not online");
+    world.waits_for("the remaining 10 URLs belong to domains that are not online");
     let hosts = world.rows("select host, standing, pending from v_hosts order by host");
     assert_eq!(
         hosts,

@@ -77,7 +77,7 @@ fn a_bad_reload_changes_nothing_and_status_says_why_until_it_is_mended() {
     world.configure("[budget]\nurls_per_day = 3");
     let output = world.run(&["status"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("needs you   the configuration read afresh is not in force"), "{}", said(&output));
+    assert!(said(&output).contains("needs you   the reloaded configuration is not in force"), "{}", said(&output));
     signal(&daemon, Signal::HUP);
     world.wait_for("select config_problem is null from v_status", 1);
     assert_eq!(world.run(&["status"]).status.code(), Some(0));

@@ -182,7 +182,7 @@ fn what_the_service_never_lists_is_unconfirmed_after_three_days() {
     world.wait_for("select unconfirmed from v_files", 5);
     let listed =
         "select count(*) from v_urls where state = 'unconfirmed' and ended_at is not null and task_ids is not null
-                  and reason like '%the service listed no end of it%'";
+                  and reason like '%the service did not report its end%'";
     assert_eq!(world.number(listed), 5);
     assert_eq!(world.number("select failed from v_status"), 0);
     world.wait_for("select count(*) from v_files where finished_at is not null", 1);
