@@ -45,7 +45,7 @@ pub fn submission(outcome: &str, urls: usize) {
     METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
 }
 
-/// What became of the lines of a chunk.
+/// How many lines of a chunk were queued, merged and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lines {
     /// New rows in the queue.

@@ -43,7 +43,7 @@ pub use room::WAL_BYTES;
 use tx::LastFailure;
 pub use tx::WriteTx;
 
-/// The schema's steps, in order: number, name, text.
+/// The migrations, in order: number, name, text.
 const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql")),
     (2, "evidence and wishes", include_str!("../migrations/0002_evidence_and_wishes.sql")),

@@ -42,7 +42,7 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Reloads whenever it is asked to, until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
-        // What `status` has still to be told.
+        // What the board has still to be told.
         let mut unsaid: Option<Option<ConfigProblem>> = None;
         loop {
             tokio::select! {
@@ -66,7 +66,7 @@ impl Reloader {
         }
     }
 
-    /// Reads afresh; gives what of it is not in force.
+    /// Reads everything again; returns which part is not in force.
     async fn reload(&self) -> Option<ConfigProblem> {
         let (settings, key, waiting) = match self.read().await {
             Ok(read) => read,

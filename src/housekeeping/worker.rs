@@ -53,9 +53,9 @@ pub struct Housekeeping {
     retention: Retention,
     /// When to prune a little next.
     prune_at: Instant,
-    /// What keeps it from removing files.
+    /// The problem that keeps it from removing files.
     problem: Option<SpoolProblem>,
-    /// When deadlines are looked at again.
+    /// When to check deadlines again.
     tell_at: Option<Time>,
 }
 

@@ -44,7 +44,7 @@ impl Spool {
                     claimed.push(file);
                     ranks.push(rank);
                 }
-                // It is found again by a later scan.
+                // A later scan finds it again.
                 Err(error) => self.not_claimed = Some((Instant::now(), trouble_of(&error))),
             }
         }

@@ -231,7 +231,7 @@ impl Incoming {
         self.set_stage(name, stage, is_small);
     }
 
-    /// Says once what is no regular file; names of unfinished files are usual.
+    /// Logs an entry that is not a regular file, once. Names of unfinished files are usual and not logged.
     fn say_left(&mut self, name: &OsStr, what: LeftWhy) {
         let Some(entry) = self.known.get_mut(name) else { return };
         if !std::mem::replace(&mut entry.is_said, true) && left_alone_why(name).is_none() {
@@ -247,7 +247,7 @@ impl Incoming {
         }
     }
 
-    /// What has been left alone for an hour, why, and since when; the oldest first.
+    /// Entries left alone for an hour: names, why, and since when; the oldest first.
     pub(super) fn left(&self, now: SystemTime) -> Vec<(String, LeftWhy, SystemTime)> {
         let mut left: Vec<(SystemTime, &Name, LeftWhy)> = Vec::new();
         for (name, entry) in &self.known {

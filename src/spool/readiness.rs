@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::LeftWhy;
 
-/// A file that its writer has closed is taken when it has not changed for so long: scripts append in several steps.
+/// A closed file is taken when it has not changed for this long: scripts append in several steps.
 const SETTLED_CLOSED: Duration = Duration::from_secs(1);
 
 /// A file without events (it was there at the start, or its file system has no inotify) is taken after this long.

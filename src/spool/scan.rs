@@ -47,7 +47,7 @@ pub(super) struct Open {
     began: Instant,
 }
 
-/// What is left alone: names, why, since when.
+/// Entries left alone: names, why, since when.
 type Left = Vec<(String, LeftWhy, Time)>;
 
 /// The spool stage.
@@ -74,14 +74,14 @@ pub struct Spool {
     /// Failures in a row of each file, and the last error.
     failures: u32,
     trouble: Option<SpoolProblem>,
-    /// Why files that were ready could not be claimed, and when that was tried.
+    /// Why ready files could not be claimed, and when that was tried.
     pub(super) not_claimed: Option<(Instant, SpoolProblem)>,
-    /// When it is next looked at what is left alone, and what was last said of it.
+    /// When to look again at entries that are left alone, and what was last said about them.
     left_at: Instant,
     left: Option<Left>,
-    /// What was last said to be wrong.
+    /// The problem that was last reported.
     problem: Option<SpoolProblem>,
-    /// Whether `status` knows it too.
+    /// Whether `status` shows it too.
     on_board: bool,
     /// Passes in a row that failed because of the folders' file system.
     failed_passes: u32,
@@ -184,7 +184,7 @@ impl Spool {
         }
     }
 
-    /// What keeps some file from being taken.
+    /// The problem that keeps some file from being taken.
     fn what_ails(&self) -> Option<SpoolProblem> {
         let lately = self.not_claimed.as_ref().filter(|(at, _)| at.elapsed() < NOT_CLAIMED_FOR);
         self.trouble.clone().or_else(|| lately.map(|(_, why)| why.clone()))
@@ -383,12 +383,13 @@ impl Spool {
         self.wakes.queued();
     }
 
-    /// Puts a problem, or that there is none, into the log and on the board, once.
+    /// Reports a problem, or that there is none any more, once: in the log and on the board.
     async fn say(&mut self, problem: Option<SpoolProblem>) -> store::Result<()> {
         if self.problem != problem {
             match &problem {
                 Some(problem) => {
-                    warn!(problem = %words::spool_problem(problem).en, "not every file can be taken for now; it is tried again")
+                    let problem = words::spool_problem(problem).en;
+                    warn!(%problem, "not every file can be taken for now; it is tried again");
                 }
                 None => info!("the spool can be used again"),
             }

@@ -14,7 +14,7 @@ pub(super) fn trouble_of(error: &io::Error) -> SpoolProblem {
     }
 }
 
-/// Keeps the first trouble with a file, and goes on; the database's trouble is everybody's.
+/// Keeps the first trouble with a file and goes on; trouble with the database ends the pass.
 pub(super) fn aside(
     before: Result<(), SpoolProblem>,
     now: Result<(), Error>,

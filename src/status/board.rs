@@ -82,7 +82,7 @@ pub struct Board {
     store: Arc<Store>,
     said: Arc<Mutex<Option<Waiting>>>,
     time_said: Arc<Mutex<Option<TimeSaid>>>,
-    /// What each stage last found wrong with the spool; the first one of the pipeline is told.
+    /// The last problem that each stage found with the spool; the first one in the order of the pipeline is shown.
     spool_problems: Arc<Mutex<BTreeMap<Name, SpoolProblem>>>,
     changed: Arc<Notify>,
 }
@@ -153,11 +153,7 @@ impl Board {
         Ok(())
     }
 
-    /// Says what is wrong with the spool, as this stage sees it; nothing when it is well.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Writes what this stage finds wrong with the spool; none if all is well.
     pub async fn spool_problem(&self, stage: Name, problem: Option<SpoolProblem>) -> Result<()> {
         let mut problems = self.spool_problems.lock().await;
         match problem {
@@ -171,11 +167,7 @@ impl Board {
         Ok(())
     }
 
-    /// Says what lies in `incoming/` and is left alone, with a reason, and when it was last changed.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Writes which entries of `incoming/` are left alone, why, and when each was last changed.
     pub async fn left_alone(&self, entries: &[(String, LeftWhy, Time)]) -> Result<()> {
         let mut tx = self.store.write().await?;
         sqlx::query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
@@ -187,11 +179,7 @@ impl Board {
         tx.commit().await
     }
 
-    /// Says what of the configuration, read afresh, is not in force; nothing when all of it is.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
+    /// Writes which part of the reloaded configuration is not in force; none if all of it is.
     pub async fn config_problem(&self, problem: Option<&ConfigProblem>) -> Result<()> {
         let mut tx = self.store.write().await?;
         self::problem(SAY_CONFIG_PROBLEM, problem.map(Stored::from), tx.conn()).await?;
