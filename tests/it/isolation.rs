@@ -135,7 +135,7 @@ fn a_domain_that_may_not_be_operated_on_is_learned_although_the_list_says_online
     world.drop_file("film.txt", list);
     world.wait_for("select submitted from v_status", 20);
     world.wait_for("select count(*) from v_hosts where host = 'film.example.net' and standing = 'refused'", 1);
-    world.waits_for("the 20 URLs left are of domains");
+    world.waits_for("the remaining 20 URLs belong to domains");
     assert!(world.preloads().len() <= 4, "{} calls", world.preloads().len());
     world.assert_books_agree();
 }
@@ -288,7 +288,7 @@ fn a_domain_that_is_not_configured_costs_a_few_requests_only() {
     world.drop_file("film.txt", format!("{}{new}", urls("a", 5)));
     world.wait_for("select submitted from v_status", 5);
     world.wait_for("select parked from v_status", 300);
-    world.waits_for("the 300 URLs left are of domains");
+    world.waits_for("the remaining 300 URLs belong to domains");
     assert!(world.preloads().len() <= 5, "{} calls", world.preloads().len());
     world.assert_books_agree();
 }
