@@ -9,7 +9,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 
 use crate::model::Time;
 
-/// Upper bounds of the buckets of calls' durations, in seconds, up to the default of `[api] timeout`.
+/// Upper bounds of the buckets for the durations of calls, in seconds, up to the default of `[api] timeout`.
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 static METERS: LazyLock<Meters> = LazyLock::new(Meters::new);
@@ -125,12 +125,12 @@ impl Meters {
         let calls = HistogramOpts::new("prefetchd_call_duration_seconds", help).buckets(CALL_SECONDS.to_vec());
         let calls = HistogramVec::new(calls, &["operation", "result"]).expect("name and labels are valid");
         let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("the name is valid");
-        let help = "Which access key is in use: 1 is the first, each one that takes its place is one more; 0 before there is one.";
+        let help = "Which access key is in use: 1 for the first, one more for each replacement; 0 before there is one.";
         let key_generation = gauge("prefetchd_key_generation", help);
         key_generation.set(1);
         let key_refused = gauge("prefetchd_key_refused", "1 while the service refuses the access key in use.");
         let registry = Registry::new();
-        let help = "1 while the source of the access key gives no other one: the key in use is to be renewed, or there is none.";
+        let help = "1 while the source gives no new key although the one in use must be renewed, or there is none.";
         let key_source_failing = gauge("prefetchd_key_source_failing", help);
         let help = "When the access key in use ends, in seconds since 1970; 0 if it does not end by itself.";
         let key_ends = gauge("prefetchd_key_expiry_timestamp_seconds", help);

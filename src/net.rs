@@ -26,7 +26,7 @@ pub enum Error {
 /// An HTTP client to be configured, with `ring` as its cryptography and TLS 1.2 at least. One for plain HTTP to this
 /// machine uses neither a proxy nor root certificates, which a small system may not have.
 pub fn http_builder(plain: bool) -> ClientBuilder {
-    // A second installation is refused, and the first one is the same.
+    // A second installation is refused; the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().tls_version_min(tls::Version::TLS_1_2);
     if plain { builder.no_proxy().tls_certs_only([]) } else { builder }

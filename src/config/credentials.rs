@@ -13,7 +13,8 @@ use super::sections::Endpoint;
 pub struct Keys {
     /// Which source is used.
     pub source: KeySource,
-    /// A file with the access key, one `NAME=value` a line with the names of the environment; read by its owner alone.
+    /// A file with the access key, one `NAME=value` per line with the names of the environment; only its owner may read
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// The profile of the CLI's file or of the ini file; else `ALIBABA_CLOUD_PROFILE`, else the current one.

@@ -120,7 +120,7 @@ impl Config {
         (self, waiting)
     }
 
-    /// What one key alone cannot tell.
+    /// Checks conditions between keys.
     fn check(&self) -> Result<(), Wrong> {
         let requests = self.budget.requests_per_day.get();
         if self.budget.reserve.get() > requests {
@@ -215,7 +215,7 @@ impl Config {
 /// Section, key, and what is wrong there.
 type Wrong = (&'static str, &'static str, String);
 
-/// Whether it is an IPv6 address in brackets, as URLs have it.
+/// Whether it is an IPv6 address in brackets, as in URLs.
 fn is_ipv6(name: &str) -> bool {
     let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())

@@ -2,7 +2,7 @@ use super::*;
 
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
-/// Keys without a default: they stand in the shipped file as comments.
+/// Keys without a default; the shipped file has them as comments.
 const OPTIONAL: [(&str, &str); 14] = [
     ("api", "with_header"),
     ("api", "ca_file"),

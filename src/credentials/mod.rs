@@ -1,9 +1,10 @@
 //! Where keys come from. They are read afresh whenever they are needed anew, held as secrets, and never printed. The
 //! [`Provider`] hands the one in use to every stage.
 //!
-//! The first of the places in `chain` that is there is the source (docs/credentials.md). It comes to a `Way`: a key that
-//! is at hand, or the calls that give one (`fetch`) for a while (`life`). A key that is at hand is read before anything
-//! starts, and an error there is the operator's to mend; what has to be asked for over the network is waited for.
+//! The first of the places in `chain` that is there is the source (docs/credentials.md). It comes to a `Way`: a key
+//! that is at hand, or the calls that give one (`fetch`) for a while (`life`). A key that is at hand is read before
+//! anything starts, and an error there is the operator's to mend; what has to be asked for over the network is waited
+//! for.
 //!
 //! A file that others than root and the service's user may read or change is refused; what systemd hands over is
 //! guarded by it.

@@ -89,12 +89,15 @@ fn profiles_of_the_cli_are_keys_or_say_how_one_is_had() {
             {{"name": "ecs", "mode": "EcsRamRole", "ram_role_name": "instance"}},
             {{"name": "oidc", "mode": "OIDC", "ram_role_arn": "acs:ram::1:role/r", "oidc_provider_arn": "p",
               "oidc_token_file": "/token"}},
-            {{"name": "chain", "mode": "ChainableRamRoleArn", "source_profile": "ram", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "chain", "mode": "ChainableRamRoleArn", "source_profile": "ram",
+              "ram_role_arn": "acs:ram::2:role/x"}},
             {{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "b", "ram_role_arn": "acs:ram::2:role/x"}},
             {{"name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": "acs:ram::2:role/x"}},
-            {{"name": "lost", "mode": "ChainableRamRoleArn", "source_profile": "gone", "ram_role_arn": "acs:ram::2:role/x"}},
+            {{"name": "lost", "mode": "ChainableRamRoleArn", "source_profile": "gone",
+              "ram_role_arn": "acs:ram::2:role/x"}},
             {{"name": "sso", "mode": "CloudSSO"}}, {{"name": "oauth", "mode": "OAuth"}},
-            {{"name": "external", "mode": "External", "process_command": "rm -rf /"}}, {{"name": "new", "mode": "Quantum"}},
+            {{"name": "external", "mode": "External", "process_command": "rm -rf /"}},
+            {{"name": "new", "mode": "Quantum"}},
             {{"name": "half", "mode": "RamRoleArn", {ak}}}, {{"name": "empty", "mode": "AK"}}]}}"#
     );
     write(&path, &text, 0o600);
@@ -142,7 +145,8 @@ fn sections_of_the_ini_file_are_keys_or_say_how_one_is_had() {
     let text = "[default]\nenable = true\ntype = access_key\naccess_key_id = id # mine\naccess_key_secret = s3cr3t\n\
         [ram]\ntype = ram_role_arn\naccess_key_id = id\naccess_key_secret = s3cr3t\nrole_arn = acs:ram::1:role/r\n\
         [ecs]\ntype = ecs_ram_role\nrole_name = instance\n\
-        [oidc]\ntype = oidc_role_arn\nrole_arn = acs:ram::1:role/r\noidc_provider_arn = p\noidc_token_file_path = /token\n\
+        [oidc]\ntype = oidc_role_arn\nrole_arn = acs:ram::1:role/r\noidc_provider_arn = p\n\
+        oidc_token_file_path = /token\n\
         [off]\nenable = false\naccess_key_id = id\naccess_key_secret = s3cr3t\n\
         [rsa]\ntype = rsa_key_pair\n[half]\ntype = ram_role_arn\naccess_key_id = id\n";
     write(&path, text, 0o600);

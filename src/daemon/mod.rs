@@ -54,7 +54,7 @@ pub struct Start {
     pub path: Option<PathBuf>,
     /// The source of the access key, and the key if it is at hand.
     pub key: Prepared,
-    /// How much is logged.
+    /// The level of the log.
     pub volume: Volume,
 }
 

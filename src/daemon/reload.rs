@@ -99,7 +99,7 @@ impl Reloader {
         let of = config.clone();
         let key = tokio::task::spawn_blocking(move || credentials::prepare(&of)).await.context("reading the key")??;
         if config.api != running.config.api {
-            // The stages do it once more for themselves, between two steps; here it can still be refused.
+            // The stages make their own client between two steps; here a problem can still be refused.
             Client::new(&config.api)?;
         }
         Ok((Settings { config }, key, waiting))

@@ -92,10 +92,6 @@ pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId
 }
 
 /// The same, as this connection sees it.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn accounts_of(conn: &mut Conn, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
     let files = ids(files);
     let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;

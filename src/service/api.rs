@@ -95,7 +95,7 @@ impl Service {
             Ok(client) => {
                 (self.client, self.api, self.manner) = (client, config.api.clone(), Manner::of(&config.api));
             }
-            // The reload has tried it a moment ago.
+            // The reload has tried this a moment ago.
             Err(error) => warn!(%error, "TLS could not be set up afresh; the connection stays as it was"),
         }
     }

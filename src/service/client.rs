@@ -22,7 +22,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// The `User-Agent`, for the service's staff.
 pub const USER_AGENT: &str = concat!("prefetchd/", env!("CARGO_PKG_VERSION"));
 
-/// A connection to the service.
+/// The HTTP client for the service.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,

@@ -47,7 +47,7 @@ fn push(out: &mut Vec<u8>, text: &str, table: &[Spelling; 256]) {
 
 /// Encodes parameters as a form body and signs them with the method `POST`; the signature is the body's last parameter.
 pub fn signed_form(parameters: &mut [(&str, &str)], access_key_secret: &str) -> Vec<u8> {
-    // Names are plain words, so that sorting them is sorting their encoded bytes.
+    // Names are plain words, so sorting them also sorts their encoded bytes.
     parameters.sort_unstable();
     let size: usize = parameters.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let mut body = Vec::with_capacity(size + size / 2);

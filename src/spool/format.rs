@@ -49,7 +49,7 @@ pub fn format_words(name: &str) -> String {
     }
 }
 
-/// What a line came to.
+/// The result of parsing a line.
 #[derive(Debug)]
 pub(super) enum Item {
     /// A URL.

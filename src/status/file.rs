@@ -82,10 +82,6 @@ pub enum Found {
 }
 
 /// Looks for a file: by its row, by the name as it was dropped, or by the one that it is stored under.
-///
-/// # Errors
-///
-/// What the database says.
 pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found> {
     if let Some(id) = id {
         let rows = sqlx::query(NUMBERED).bind(id).fetch_all(conn).await?;
@@ -108,7 +104,7 @@ pub struct FileStory {
     pub file_id: i64,
     /// As it was dropped.
     pub name: String,
-    /// As it is called in `done/` or `rejected/`.
+    /// Its name in `done/` or `rejected/`.
     pub stored_as: String,
     /// `reading`, `done` or `rejected`.
     pub state: String,
@@ -208,10 +204,6 @@ pub struct LineSaid {
 
 impl FileStory {
     /// Reads everything but what the spool has: none if there is no such file.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn read(conn: &mut Conn, config: &Config, file: i64, now: Time) -> Result<Option<Self>> {
         let mut accounts = queue::accounts_of(conn, &[FileId(file)]).await?;
         let Some(account) = accounts.remove(&FileId(file)) else { return Ok(None) };
@@ -236,10 +228,6 @@ impl FileStory {
 
     /// What became of one line: a URL of the queue, or one that it was merged into. Refused ones are in the spool's
     /// report.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn read_line(&self, conn: &mut Conn, line: u64) -> Result<Option<Map<String, Value>>> {
         let line = i64::try_from(line).unwrap_or(i64::MAX);
         for statement in [LINE, MERGED_LINE] {

@@ -103,7 +103,7 @@ impl StatusReport {
     }
 }
 
-/// As a shell takes it.
+/// Quoted for a shell.
 pub fn quoted(name: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':');
     if name.chars().all(is_plain) && !name.starts_with('-') {

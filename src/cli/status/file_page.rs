@@ -202,7 +202,7 @@ fn next(page: &mut Page, story: &FileStory) {
         commands.push(format!("prefetchd wait {name}"));
     }
     for (at, command) in commands.iter().enumerate() {
-        // Not broken: each is to be pasted as it stands.
+        // Not wrapped, so that each command can be pasted.
         page.raw(&format!("{:<INDENT$}$ {command}", if at == 0 { "next" } else { "" }));
     }
 }
