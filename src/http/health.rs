@@ -12,7 +12,7 @@ pub(super) fn standing_still(late: &[Late]) -> Vec<String> {
     late.iter().map(line).collect()
 }
 
-/// Why what is dropped now would not be sent as it should; nothing if it would.
+/// Why URLs dropped now would not be sent as they should; empty if they would.
 pub(super) fn not_ready(
     unread: Option<&String>,
     unwritten: Option<&String>,

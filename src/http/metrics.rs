@@ -209,7 +209,7 @@ fn ahead(sheet: &Sheet, seen: &Seen) {
 /// A pause by the operator.
 const STOPPED: &str = "stopped";
 
-/// What is none of the faults that are known.
+/// For a fault that is not in the list.
 const OTHER: &str = "other";
 
 fn pause_word(pause: &Pause) -> &'static str {

@@ -99,7 +99,7 @@ pub fn really_left(policy: &Policy, spent: &Spent, standing: &Standing) -> Left 
     if spent.exhausted.is_some() || all.requests == 0 || all.urls == 0 { none } else { all }
 }
 
-/// What the drop between two words of one day tells about the unit; none if it tells nothing for certain.
+/// What the drop between two words on one day tells about the unit; none if nothing certain.
 ///
 /// With one batch of several URLs in between: a drop smaller than the batch means requests (and perhaps others
 /// spending), a drop of exactly the batch means URLs. With several batches in between only exact drops tell, because

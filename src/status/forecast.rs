@@ -107,11 +107,7 @@ pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_ma
     Ok(Prospect { outlook, blocked: pending.blocked, guessed: pending.guessed, reading: pending.reading })
 }
 
-/// How long it usually takes from submission to warm; none before enough tasks have ended.
-///
-/// # Errors
-///
-/// What the database says.
+/// The usual time from submission to warm; none until enough tasks have ended.
 pub async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
     let seconds: Vec<i64> = sqlx::query_scalar(WARM).fetch_all(conn).await?;
     let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
