@@ -1,22 +1,28 @@
 //! One harness for all: a directory, a sandbox and daemons, each a process of the built binary.
 
 pub(crate) mod model;
+mod reader;
 pub(crate) mod stand_in;
 pub(crate) mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, CallView};
-use prefetchd::store;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row as _;
 use tokio::runtime::Runtime;
+
+use self::reader::Reader;
 
 /// Nothing here takes so long unless it never happens.
 const DEADLINE: Duration = Duration::from_secs(180);
+
+/// The database's name.
+const DATABASE: &str = "prefetchd.db";
 
 /// The built binary.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_prefetchd");
@@ -66,6 +72,8 @@ pub struct World {
     endpoint: String,
     sandbox: Option<Process>,
     runtime: Runtime,
+    reader: Reader,
+    client: OnceLock<reqwest::Client>,
 }
 
 impl World {
@@ -73,7 +81,8 @@ impl World {
     pub fn new(scenario: &str, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut world = Self { dir, endpoint: "http://127.0.0.1:0".to_owned(), sandbox: None, runtime };
+        let (endpoint, reader) = ("http://127.0.0.1:0".to_owned(), Reader::new(dir.path().join(DATABASE)));
+        let mut world = Self { dir, endpoint, sandbox: None, runtime, reader, client: OnceLock::new() };
         fs::write(world.path("scenario.toml"), scenario).unwrap();
         world.start_sandbox();
         world.configure(config);
@@ -124,7 +133,7 @@ impl World {
     }
 
     pub fn database(&self) -> PathBuf {
-        self.path("prefetchd.db")
+        self.path(DATABASE)
     }
 
     pub fn spool(&self, name: &str) -> PathBuf {
@@ -213,9 +222,13 @@ impl World {
     pub fn wait(&self, what: &str, is: impl Fn() -> bool) {
         let start = Instant::now();
         let mut ticks = self.runtime.block_on(async { tokio::time::interval(Duration::from_millis(20)) });
+        let is_first = self.runtime.block_on(self.reader.keep());
         while !is() {
             assert!(start.elapsed() < DEADLINE, "waited in vain for {what}; the daemon's log:\n{}", self.log());
             self.runtime.block_on(ticks.tick());
+        }
+        if is_first {
+            self.runtime.block_on(self.reader.let_go());
         }
     }
 
@@ -236,23 +249,17 @@ impl World {
 
     /// The first value of a query, as a number, if there is a database and a row.
     pub fn try_number(&self, query: &str) -> Option<i64> {
-        self.runtime.block_on(async {
-            let mut conn = store::open_reader(&self.database()).await.ok()?;
-            sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_optional(&mut conn).await.ok()?
-        })
+        self.runtime.block_on(self.reader.ask(query)).ok()?.first()?.try_get(0).ok()
     }
 
     /// All rows of a query, every value as text.
     pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
-        self.runtime.block_on(async {
-            let mut conn = store::open_reader(&self.database()).await.unwrap();
-            let rows = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_all(&mut conn).await.unwrap();
-            let text = |row: &sqlx::sqlite::SqliteRow, at| match row.try_get_unchecked::<Option<String>, _>(at) {
-                Ok(text) => text.unwrap_or_default(),
-                Err(error) => panic!("{query}: {error}"),
-            };
-            rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect()
-        })
+        let rows = self.runtime.block_on(self.reader.ask(query)).unwrap();
+        let text = |row: &sqlx::sqlite::SqliteRow, at| match row.try_get_unchecked::<Option<String>, _>(at) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(error) => panic!("{query}: {error}"),
+        };
+        rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect()
     }
 
     /// Runs something on the database as another process would.
@@ -263,7 +270,8 @@ impl World {
     /// The account as the sandbox saw it: the only witness that counts.
     pub fn account(&self) -> AccountView {
         self.runtime.block_on(async {
-            let client = http_builder(true).build().unwrap();
+            // Kept, since making one costs more than a call; its connections are not, since the sandbox may be another by then.
+            let client = self.client.get_or_init(|| http_builder(true).pool_max_idle_per_host(0).build().unwrap());
             let response = client.get(format!("{}/_sandbox/account", self.endpoint)).send().await.unwrap();
             serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
         })
