@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{CachedStatement, Connection, Row, Statement, params};
+use rusqlite::{CachedStatement, Connection, params};
 
+use super::existing::{Existing, KNOWN, look_up};
 use super::new_urls::NewUrls;
 use super::tally::Moves;
 use super::wishes::{self, Kind, NewWish};
@@ -43,19 +44,6 @@ const ADD_ONE: &str = "
 const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
-
-/// The last column but one tells when the URL was accepted; it is set where the key may not ask for tasks, so that
-/// nobody can learn how the URL ended.
-const KNOWN: &str = "
-    select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
-           case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
-                      when 2 then ended_at end,
-           case when state in (1, 7)
-                     and exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')
-                then (select s.closed_at from submissions as s
-                      where s.submission_id = urls.submission_id and s.state = 1) end,
-           case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end
-    from urls where url_id = ?1";
 
 /// Most domains of a chunk that are cached at a time, however many it names.
 const HOSTS_MAX: usize = 4_096;
@@ -172,26 +160,6 @@ struct Enqueue<'c> {
 struct Many<'c> {
     add_keys: CachedStatement<'c>,
     add: CachedStatement<'c>,
-}
-
-/// What the queue knows about a URL.
-enum Existing {
-    /// No row that counts.
-    Nothing,
-    /// It completed recently, as this row.
-    Fresh(i64),
-    /// It is leased or submitted, as this row.
-    Sent(i64, UrlState),
-    /// It is pending.
-    Pending(PendingRow),
-}
-
-struct PendingRow {
-    id: i64,
-    priority: Priority,
-    is_held: bool,
-    deadline: Option<i64>,
-    not_before: Option<i64>,
 }
 
 impl<'c> Enqueue<'c> {
@@ -402,58 +370,6 @@ impl<'c> Enqueue<'c> {
 /// The range widened by one row.
 fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
     range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
-}
-
-/// What the row `latest` and older rows with the same key say about a URL.
-fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, fresh_since: i64) -> rusqlite::Result<Existing> {
-    let mut found = Existing::Nothing;
-    let mut next = Some(latest);
-    while let Some(id) = next {
-        let mut rows = known.query([id])?;
-        // A pruned row ends the chain: those before it are older still.
-        let Some(row) = rows.next()? else { break };
-        next = row.get(2)?;
-        if row.get_ref(0)?.as_str()? != url {
-            continue;
-        }
-        let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
-        match (row.get::<_, i64>(1)?, completed_at, accepted_at) {
-            (0, ..) => return Ok(Existing::Pending(pending_row(id, row)?)),
-            (1, None, None) => return Ok(Existing::Sent(id, sent_state(row)?)),
-            (1, None, Some(accepted_at)) if accepted_at > fresh_since => {
-                return Ok(Existing::Sent(id, sent_state(row)?));
-            }
-            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Existing::Fresh(id),
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-fn sent_state(row: &Row<'_>) -> rusqlite::Result<UrlState> {
-    Ok(if row.get::<_, Option<i64>>(11)? == Some(0) { UrlState::Leased } else { UrlState::Submitted })
-}
-
-fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
-    Ok(PendingRow {
-        id,
-        priority: Priority::from_rank(row.get(5)?),
-        is_held: row.get::<_, i64>(6)? == 2,
-        deadline: row.get(7)?,
-        not_before: row.get(8)?,
-    })
-}
-
-impl PendingRow {
-    /// Whether a wish with these keys may change what governs the URL.
-    fn may_change(&self, keys: &Keys) -> bool {
-        let deadline = keys.deadline.map(to_millis);
-        let is_stronger =
-            (keys.priority, deadline.is_none(), deadline) < (self.priority, self.deadline.is_none(), self.deadline);
-        // A wish with a time of its own counts only from then on, but it may be the earliest where all of them have
-        // one.
-        self.not_before.is_some() || (keys.not_before.is_none() && is_stronger)
-    }
 }
 
 impl<'c> Many<'c> {

@@ -16,6 +16,7 @@ mod census;
 mod claim;
 mod endings;
 mod enqueue;
+mod existing;
 mod files;
 mod finished;
 mod hosts;

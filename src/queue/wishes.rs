@@ -170,7 +170,7 @@ pub(super) fn review(
     Ok(())
 }
 
-fn end_url(conn: &Connection, url: i64, row: &PendingRow, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
+fn end_url(conn: &Connection, url: i64, row: &WaitingRow, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
     let last: Option<i64> = conn.prepare_cached(LAST_ENDED)?.query_row([url], |row| row.get(0)).optional()?;
     let (state, code, reason) = match last {
         None => return Ok(()),
@@ -274,7 +274,7 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
 }
 
 /// The row of a waiting URL.
-struct PendingRow {
+struct WaitingRow {
     state: UrlState,
     file: FileId,
     host: HostId,
@@ -284,11 +284,11 @@ struct PendingRow {
     wait_until: Option<i64>,
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<PendingRow>> {
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<WaitingRow>> {
     let Some(state @ (UrlState::Pending | UrlState::Held)) = url_state(row.get(0)?, row.get(1)?) else {
         return Ok(None);
     };
-    Ok(Some(PendingRow {
+    Ok(Some(WaitingRow {
         state,
         file: FileId(row.get(2)?),
         host: HostId(row.get(3)?),

@@ -6,9 +6,9 @@ use std::fs::Metadata;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::folders::Folders;
+use super::identity::FileState;
 use super::ingest::Error;
 use super::readiness::{Heard, ReadOn, read_on};
-use super::reading::FileState;
 use super::watch::Hints;
 use crate::model::{FileId, Time, to_millis};
 use crate::queue::{self, KeptFile};

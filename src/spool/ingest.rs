@@ -5,6 +5,8 @@
 //! commit that counts them, and is cut back to what was committed when reading resumes: after a crash no line is
 //! missing from it and none is in it twice.
 
+mod put_away;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -14,21 +16,20 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::folders::{Folders, RECEIPT, REFUSED, rename, write_whole};
+use super::folders::Folders;
 use super::format::Format;
+use super::identity::{FileState, state};
 use super::incoming::SMALL_BYTES;
-use super::reading::{
-    CHUNK_LINES_OF_PASSING, Chunk, Ending, FileState, Part, Parts, Reader, Received, SMALL_LINES_MAX, state,
-};
-use super::receipt::receipt;
+use super::parts::{Chunk, Ending, Part, Parts, Received};
+use super::reading::{CHUNK_LINES_OF_PASSING, Reader, SMALL_LINES_MAX};
 use super::rules::ReadRules;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::meters;
 use crate::model::{Fault, FileId, InputFault, Keys, Time};
-use crate::queue::{self, ChunkRead, Content, Enqueued, FileAccount, OpenFile, Phase, Rejection};
+use crate::queue::{self, ChunkRead, Content, Enqueued, OpenFile, Phase, Rejection};
 use crate::stage::Pulse;
 use crate::store::{self, Bulk, Store};
 use crate::words;
@@ -285,84 +286,6 @@ impl Ingest {
         let mut tx = self.store.write().await?;
         tx.bulk(|conn| reject(conn, file, None, why)).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// Rewrites the receipts of files that have finished since their receipt was written.
-    ///
-    /// # Errors
-    ///
-    /// The database or the file system failed.
-    pub(super) async fn finish_receipts(&self) -> Result<(), Error> {
-        let files = queue::without_final_receipt(self.store.read()).await?;
-        if files.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<FileId> = files.iter().map(|(file, ..)| *file).collect();
-        let accounts = queue::accounts(self.store.read(), &ids).await?;
-        for (file, stored, is_others) in &files {
-            self.pulse.beat();
-            // If somebody took the file away, nobody needs its receipt.
-            let is_there = || !is_others && self.folders.done.join(stored).exists();
-            if let Some(account) = accounts.get(file).filter(|_| is_there()) {
-                write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;
-            }
-        }
-        self.folders.sync_all()?;
-        let mut tx = self.store.write().await?;
-        queue::receipts_written_tx(&mut tx, &accounts).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Writes receipt and report, moves the file, in this order, then notes that it is done. Each step may be repeated
-    /// after a crash. Returns the first trouble with a file.
-    ///
-    /// # Errors
-    ///
-    /// The database failed; calling it again goes on from there.
-    pub(super) async fn put_away(&self, files: &[(&OpenFile, Phase)]) -> Result<Result<(), Error>, Error> {
-        self.pulse.beat();
-        let (mut away, mut trouble) = (Vec::new(), Ok(()));
-        let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id).collect();
-        let mut accounts = queue::accounts(self.store.read(), &ids).await?;
-        for (file, phase) in files {
-            let Some(account) = accounts.remove(&file.id) else { continue };
-            match self.put_one_away(file, *phase, &account) {
-                Ok(()) => away.push((*file, account)),
-                Err(error) => trouble = trouble.and(Err(error.into())),
-            }
-        }
-        if away.is_empty() {
-            return Ok(trouble);
-        }
-        // One sync makes all receipts and moves durable. Until that is noted, each step may be repeated.
-        self.folders.sync_all()?;
-        let mut tx = self.store.write().await?;
-        queue::finish_tx(&mut tx, &away.iter().map(|(file, _)| file.id).collect::<Vec<_>>()).await?;
-        tx.commit().await?;
-        for (file, account) in &away {
-            let queue::FileAccount { lines, queued, merged, fresh, refused, .. } = *account;
-            match &account.rejected_why {
-                None => info!(file = file.name, lines, queued, merged, fresh, refused, "file queued"),
-                Some(why) => warn!(file = file.name, why, "file rejected; it lies in rejected/ with its receipt"),
-            }
-        }
-        Ok(trouble)
-    }
-
-    fn put_one_away(&self, file: &OpenFile, phase: Phase, account: &FileAccount) -> io::Result<()> {
-        let to = if phase == Phase::Refused { &self.folders.rejected } else { &self.folders.done };
-        write_whole(to, &format!("{}{RECEIPT}", file.stored_name), receipt(file.id.0, account).as_bytes())?;
-        let report = self.folders.growing_report(&file.stored_name);
-        if account.refused > 0 && report.exists() {
-            rename(&report, &to.join(format!("{}{REFUSED}", file.stored_name)))?;
-        }
-        // The committed lines stay queued, whatever became of the file.
-        let place = self.folders.folder_of(&file.stored_name);
-        if place.join(&file.stored_name).symlink_metadata().is_err() {
-            warn!(file = file.name, "the file vanished from work/; its receipt tells what was read of it");
-            return Ok(());
-        }
-        self.folders.put_away(&file.stored_name, to)
     }
 }
 

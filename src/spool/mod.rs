@@ -8,6 +8,7 @@
 //!
 //! inotify only says when to look; the periodic scan finds every file.
 
+mod chunk;
 mod claim;
 mod content;
 mod decode;
@@ -19,12 +20,14 @@ mod format;
 mod grown;
 mod gzip;
 mod head;
+mod identity;
 mod incoming;
 mod ingest;
 mod kind;
 mod lines;
 mod name;
 mod order;
+mod parts;
 mod readiness;
 mod reading;
 mod receipt;

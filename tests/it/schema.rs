@@ -58,7 +58,7 @@ async fn the_hot_statements_walk_their_index() {
         ("queue/settle RELEASE", "USING INDEX urls_submission"),
         ("queue/settle EXHAUSTED", "USING INDEX urls_submission"),
         ("queue/enqueue ROW_OF_KEY", "USING INTEGER PRIMARY KEY"),
-        ("queue/enqueue KNOWN", "USING INTEGER PRIMARY KEY"),
+        ("queue/existing KNOWN", "USING INTEGER PRIMARY KEY"),
         ("queue/prune DROP_KEY", "USING INTEGER PRIMARY KEY"),
         ("queue/ready READY", "USING INDEX urls_ready"),
         ("queue/ready NEXT", "USING COVERING INDEX urls_waiting"),
