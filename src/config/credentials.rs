@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::sections::Endpoint;
+use super::addresses::Endpoint;
 
 /// `[credentials]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file. Every key is optional; an unknown key or a bad value is an error that names its
 //! line. The shipped `config/prefetchd.toml` lists every key with its default; a test compares it with this module.
 
+mod addresses;
 mod credentials;
 mod sections;
 mod values;
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 pub use credentials::{KeySource, Keys};
 pub use sections::{
-    Api, Area, Budget, Database, DatabaseUrl, Endpoint, Http, InDoubt, Level, Log, LogFormat, Notify, ProxyUrl, Retry,
-    Schedule, Signature, Spool, Track,
+    Api, Area, Budget, Database, Http, InDoubt, Level, Log, LogFormat, Notify, Retry, Schedule, Signature, Spool, Track,
 };
 pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 

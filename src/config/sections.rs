@@ -1,15 +1,14 @@
 //! The sections of the configuration, with the default and the bounds of each key.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
-use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window, from_text};
+use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
+use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
 use crate::model::{DayStart, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
@@ -340,142 +339,3 @@ pub enum InDoubt {
     /// Hold them for the operator.
     Hold,
 }
-
-/// The service's base URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(url::Url);
-
-impl Endpoint {
-    /// The URL that is called.
-    pub fn url(&self) -> &url::Url {
-        &self.0
-    }
-
-    /// Whether calls go unencrypted over a network.
-    pub fn is_open(&self) -> bool {
-        self.0.scheme() == "http" && !self.is_loopback()
-    }
-
-    /// As it stands in the header `Host`.
-    pub fn host(&self) -> String {
-        let host = self.0.host_str().unwrap_or_default();
-        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-    }
-
-    /// Whether it is an address of this machine.
-    pub fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        }
-    }
-}
-
-impl Default for Endpoint {
-    fn default() -> Self {
-        "https://vod.cn-shanghai.aliyuncs.com".parse().expect("the default endpoint is a URL")
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |why: &str| {
-            format!("`{text}` is no endpoint: {why}; allowed is a URL like \"https://vod.cn-shanghai.aliyuncs.com\"")
-        };
-        let endpoint = Self(url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?);
-        match endpoint.0.scheme() {
-            "https" | "http" => {}
-            _ => return Err(wrong("its scheme is not https")),
-        }
-        if endpoint.0.host_str().is_none_or(str::is_empty)
-            || endpoint.0.path() != "/"
-            || endpoint.0.query().is_some()
-            || endpoint.0.fragment().is_some()
-        {
-            return Err(wrong("it has a path or query"));
-        }
-        if !endpoint.0.username().is_empty() || endpoint.0.password().is_some() {
-            return Err(wrong("it has user info, and secrets never stand in this file"));
-        }
-        Ok(endpoint)
-    }
-}
-
-/// A proxy's base URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyUrl(url::Url);
-
-impl ProxyUrl {
-    /// The proxy.
-    pub fn url(&self) -> &url::Url {
-        &self.0
-    }
-}
-
-impl FromStr for ProxyUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong =
-            |why: &str| format!("it is no proxy: {why}; allowed is a URL like \"http://proxy.example.com:3128\"");
-        let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("its scheme is neither http nor https"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            let why =
-                "it has user info, and secrets never stand in this file: set HTTPS_PROXY in the environment instead";
-            return Err(wrong(why));
-        }
-        Ok(Self(url))
-    }
-}
-
-impl fmt::Display for ProxyUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-/// `sqlite:PATH`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(PathBuf);
-
-impl DatabaseUrl {
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-        match path {
-            Some(path) if !path.is_empty() && !path.contains(['?', ':']) => Ok(Self(PathBuf::from(path))),
-            _ => Err(format!("`{text}` is no database; allowed is \"sqlite:\" and a path without `?` and `:`")),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:{}", self.0.display())
-    }
-}
-
-from_text!(Endpoint);
-from_text!(ProxyUrl);
-from_text!(DatabaseUrl);

@@ -1,12 +1,14 @@
 //! The stage's step: looks at `incoming/` and at files that have grown, then commits a chunk or a handful of small
 //! files of whatever comes first. So a more urgent file waits for one step at most, whatever else is being read.
 
+mod say;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::claim::{Claimed, deadline, nanos};
 use super::folders::Folders;
@@ -22,7 +24,6 @@ use crate::queue::{self, OpenFile, Phase};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
 use crate::store::{self, Store};
-use crate::words;
 
 /// Waits after failures in a row.
 const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: SCAN_EVERY };
@@ -184,12 +185,6 @@ impl Spool {
         }
     }
 
-    /// The problem that keeps some file from being taken.
-    fn what_ails(&self) -> Option<SpoolProblem> {
-        let lately = self.not_claimed.as_ref().filter(|(at, _)| at.elapsed() < NOT_CLAIMED_FOR);
-        self.trouble.clone().or_else(|| lately.map(|(_, why)| why.clone()))
-    }
-
     /// Ingests files for about a second at most. Returns how soon to go on: at once, if something is left.
     ///
     /// # Errors
@@ -245,22 +240,6 @@ impl Spool {
             next = next.min(at.saturating_duration_since(Instant::now()).max(RETRY.min / 10));
         }
         Ok(next)
-    }
-
-    /// Reports what has been left alone for an hour, when that has changed.
-    async fn say_left(&mut self) -> Result<(), Error> {
-        let now = Instant::now();
-        if self.left_at > now {
-            return Ok(());
-        }
-        self.left_at = now + SCAN_EVERY;
-        let left = self.incoming.left(SystemTime::now());
-        let left: Left = left.into_iter().map(|(name, why, since)| (name, why, since.into())).collect();
-        if self.left.as_ref() != Some(&left) {
-            self.board.left_alone(&left).await?;
-            self.left = Some(left);
-        }
-        Ok(())
     }
 
     /// Looks at `incoming/` and at files that have grown. Returns how soon to look again.
@@ -381,26 +360,5 @@ impl Spool {
             self.store.ask_way();
         }
         self.wakes.queued();
-    }
-
-    /// Reports a problem, or that there is none any more, once: in the log and on the board.
-    async fn say(&mut self, problem: Option<SpoolProblem>) -> store::Result<()> {
-        if self.problem != problem {
-            match &problem {
-                Some(problem) => {
-                    let problem = words::spool_problem(problem).en;
-                    warn!(%problem, "not every file can be taken for now; it is tried again");
-                }
-                None => info!("the spool can be used again"),
-            }
-            self.problem.clone_from(&problem);
-            self.on_board = false;
-        }
-        // The database may be the problem: the board is told as soon as it can be.
-        if !self.on_board {
-            self.board.spool_problem(self.pulse.name(), problem).await?;
-            self.on_board = true;
-        }
-        Ok(())
     }
 }

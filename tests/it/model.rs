@@ -11,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the number of states is told")]
 
 mod daemon;
+mod rules;
 mod service;
 mod world;
 
@@ -18,7 +19,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
-use self::daemon::Rules;
+use self::rules::Rules;
 use self::world::{Bounds, World};
 
 /// How a search ended.

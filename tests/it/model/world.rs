@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use prefetchd::clock::Moment;
 use prefetchd::model::{BudgetDay, DayStart, Time};
 
-use super::daemon::{BATCHES, BUDGET, Batch, Daemon, Rules, Step, TIMEOUT};
+use super::daemon::{BATCHES, BUDGET, Batch, Daemon, Step, TIMEOUT};
+use super::rules::Rules;
 use super::service::{Copy, Service, Task};
 
 /// How often each thing may happen on one way through the search.
