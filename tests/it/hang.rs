@@ -132,3 +132,15 @@ fn housekeeping_that_hangs_is_named() {
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     is_named(&world, "housekeeping");
 }
+
+#[test]
+fn a_verifier_that_hangs_is_named() {
+    // Nobody listens there: each URL is tried, one a second, and nobody else has anything to ask by then.
+    let verified = "[track]\nfirst_after = \"1s\"\nverify = 1.0\nverify_per_second = 1\nverify_via = \"127.0.0.1:9\"\n";
+    let world = World::new("[tasks]\ntakes = \"1s\"", &format!("{LISTEN}{verified}"));
+    let daemon = start(&world);
+    world.drop_file("film.txt", urls("a", 40));
+    world.wait_for("select complete from v_status", 40);
+    let Some(_tracer) = hang(&world, &daemon, "connect", &[]) else { return };
+    is_named(&world, "verifier");
+}
