@@ -1,5 +1,5 @@
-//! Which bytes of a file were read: their hash, for the receipt, and whether the file still begins with what was read of
-//! it before.
+//! Which bytes of a file were read: their hash, for the receipt, and whether the file still begins with what was read
+//! of it before.
 
 use std::fs::File;
 use std::io::{self, Read};
