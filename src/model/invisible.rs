@@ -26,7 +26,17 @@ pub(crate) fn is_unseen(c: char) -> bool {
     is_space(c) || is_invisible(c)
 }
 
-/// The line without unseen characters at its ends.
+/// Whether Unicode promises that this is no character ("noncharacters": U+FDD0 to U+FDEF, and the last two of each
+/// plane).
+pub(super) fn is_no_character(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// The line without unseen characters at its ends. A selector is unseen where it has nothing to select: at the start,
+/// and after ASCII.
 pub fn trim_unseen(line: &str) -> &str {
-    line.trim_matches(is_unseen)
+    let is_nothing = |c: char| is_unseen(c) || is_selector(c);
+    let line = line.trim_start_matches(is_nothing);
+    let bare = line.trim_end_matches(is_nothing);
+    if bare.ends_with(|c: char| c.is_ascii()) { bare } else { line.trim_end_matches(is_unseen) }
 }

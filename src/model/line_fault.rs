@@ -41,6 +41,10 @@ pub enum LineFault {
     Percent,
     /// Something after the end of a file name: `x.mp4 200 OK`.
     AfterFile,
+    /// A remark after a value of the query: `?auth_key=1-0-0-abc，第二集`.
+    AfterValue,
+    /// A full-width sign where a URL has `.`, `?` or `/`.
+    FullWidth,
     /// A blank that is not inside a file name.
     Blank,
     /// `#` that does not begin a media fragment.
@@ -53,7 +57,7 @@ pub enum LineFault {
     ControlCharacter,
     /// An invisible character inside the line.
     Invisible,
-    /// U+FFFD, which stands for a character that was lost.
+    /// U+FFFD, which stands for a character that was lost, or U+FFFC, which stands for a picture.
     Replacement,
     /// The host is not a domain name.
     BadHost,
@@ -85,6 +89,8 @@ pub enum LineFault {
     LateDirective,
     /// The quotes of a record do not match.
     CsvQuote,
+    /// A record with more cells than the header.
+    CsvCells,
     /// A record without a cell in the column `url`.
     CsvNoUrl,
     /// Not a JSON object with a `url`.

@@ -61,10 +61,11 @@ impl ObjectUrl {
         }
         let (scheme, rest) = authority::split_scheme(line)?;
         let host_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, tail) = rest.split_at(host_ends);
-        let authority = authority::check(authority, scheme)?;
+        let (written, tail) = rest.split_at(host_ends);
+        let authority = authority::check(written, scheme)?;
+        let written = if written.is_ascii() { "" } else { written.split(':').next().unwrap_or_default() };
         let (tail, notes) = if is_plain { (tail, Notes::default()) } else { tail::check_odd(tail)? };
-        tail::check(tail)?;
+        tail::check(tail, [&authority.host, written])?;
         let url = Self::write(scheme, &authority, tail);
         if url.text.len() > rules.url_bytes_max {
             return Err(LineFault::TooLong.into());

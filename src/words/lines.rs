@@ -22,6 +22,7 @@ pub fn line_fault(fault: LineFault) -> Words {
         | LineFault::LineTooLong
         | LineFault::LateDirective
         | LineFault::CsvQuote
+        | LineFault::CsvCells
         | LineFault::CsvNoUrl
         | LineFault::Json
         | LineFault::Key
@@ -121,6 +122,15 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "something follows the URL: write the URL alone; write a blank in a name as `%20`",
             "URL 后有其他内容：一行只写 URL；文件名中的空格请写成 `%20`",
         ),
+        LineFault::AfterValue => (
+            "something follows a value of the query: write the URL alone; percent-encode what belongs to the value",
+            "查询参数的值之后有其他内容：一行只写 URL；如属参数值，请用百分号编码",
+        ),
+        LineFault::FullWidth => (
+            "a full-width sign where a URL has `.`, `?` or `/`: write the ASCII sign, or percent-encode it if it \
+            belongs to the name",
+            "URL 的 `.`、`?` 或 `/` 处是全角符号：请写半角符号；如属文件名，请用百分号编码",
+        ),
         LineFault::Blank => (
             "a blank in the line: write `%20` if it belongs to the URL, else the URL alone",
             "行内有空格：如属 URL，请写成 `%20`，否则只写 URL",
@@ -146,8 +156,9 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "行内有不可见字符：请删除；如属文件名，请用百分号编码",
         ),
         LineFault::Replacement => (
-            "U+FFFD in the line, which stands for a character that was lost: write the name again and save it as UTF-8",
-            "行内有 U+FFFD，表示有字符已丢失：请重新写文件名并存为 UTF-8",
+            "U+FFFD or U+FFFC in the line, which stands for something that was lost: write the name again and save it \
+            as UTF-8",
+            "行内有 U+FFFD 或 U+FFFC，表示有内容已丢失：请重新写文件名并存为 UTF-8",
         ),
         LineFault::Directory => {
             ("a directory cannot be prefetched: write the URL of a file", "不能预热目录：请写文件的 URL")
@@ -181,6 +192,10 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
             "the quotes of the record do not match: begin and end a cell with `\"`, and double those inside",
             "记录的引号不配对：单元格首尾写 `\"`，其中的引号写两次",
         ),
+        LineFault::CsvCells => (
+            "the record has more cells than the heading: put a value with a comma between quotes",
+            "记录的单元格多于表头：含逗号的值请加引号",
+        ),
         LineFault::CsvNoUrl => ("the column `url` is missing: write the URL there", "缺少 `url` 列：请在该列写 URL"),
         LineFault::Json => (
             "not an object with a url: write one object a line, like {\"url\":\"https://…\"}",
@@ -210,6 +225,8 @@ mod tests {
             assert!(words.zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{}", fault.code());
             assert!(said.insert(words.en.clone()) && said.insert(words.zh), "{}: {}", fault.code(), words.en);
             assert_eq!(LineFault::of_code(fault.code()), *fault);
+            let docs = include_str!("../../docs/lines.md");
+            assert!(docs.contains(&format!("`{}`", fault.code())), "docs/lines.md lists {}", fault.code());
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::model::line_fault::{Fault, LineFault};
 const HOST_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
+/// What IDNA reads as a dot (UTS 46, 2.3).
+const DOTS: [char; 4] = ['.', '。', '．', '｡'];
+
 /// Endings of relative names in playlists and texts: in a line without a scheme these are more likely files than
 /// top-level domains.
 const FILE_ENDINGS: [&str; 44] = [
@@ -81,11 +84,15 @@ fn host_of(host: &str, without_scheme: bool) -> Result<Cow<'_, str>, Fault> {
     let is_spelled =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     let bad = |kind: LineFault| if host.is_empty() { kind.into() } else { kind.at(host) };
+    // Before IDNA, which writes `视频-` without a hyphen at its end.
+    if host.split(DOTS).any(|label| label.starts_with('-') || label.ends_with('-')) {
+        return Err(bad(if without_scheme { LineFault::NoUrl } else { LineFault::BadHost }));
+    }
     let mut name = if host.bytes().all(is_spelled) && !host.contains("xn--") {
         Cow::Borrowed(host)
     } else {
         // URL parsers decode percent signs in a host, and a blank cannot be in one.
-        if host.contains(['%', ' ']) || !host.contains(['.', '。', '．', '｡']) {
+        if host.contains(['%', ' ']) || !host.contains(DOTS) {
             return Err(bad(if without_scheme { LineFault::NoUrl } else { LineFault::BadHost }));
         }
         match Host::parse(host) {

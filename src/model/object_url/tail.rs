@@ -1,11 +1,15 @@
 //! Checks path and query: characters that no URL has, and parts of the text around a URL.
 
 use super::notes::Notes;
-use crate::model::invisible::{is_invisible, is_selector, is_space};
+use crate::model::invisible::{is_invisible, is_no_character, is_selector, is_space};
 use crate::model::line_fault::{Fault, LineFault};
 
 mod behind;
 mod fill;
+mod fragment;
+mod full_width;
+mod query;
+mod second;
 mod signs;
 
 use behind::ends_like_a_file;
@@ -24,7 +28,7 @@ pub(super) fn check_characters(line: &str) -> Result<(), Fault> {
         match c {
             ' ' => {}
             c if c.is_control() => return Err(LineFault::ControlCharacter.at(c.to_string())),
-            '\u{fffd}' => return Err(LineFault::Replacement.into()),
+            '\u{fffc}' | '\u{fffd}' => return Err(LineFault::Replacement.at(format!("U+{:04X}", u32::from(c)))),
             '>' if matches!(before, '-' | '=') => return Err(LineFault::Arrow.at(around(line, at))),
             '→' | '⇒' | '➔' | '➜' | '➡' | '⟶' => return Err(LineFault::Arrow.at(around(line, at))),
             '<' if fill::is_word_in(rest, '<', '>') => return Err(LineFault::Placeholder.at(around(line, at))),
@@ -35,7 +39,7 @@ pub(super) fn check_characters(line: &str) -> Result<(), Fault> {
             // An apostrophe inside a word; an escape may begin the rest of the word.
             '\'' if before.is_alphanumeric() && rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '%') => {}
             c if is_quote(c) => return Err(LineFault::Quote.at(around(line, at))),
-            c if is_space(c) || is_invisible(c) || (is_selector(c) && before.is_ascii()) => {
+            c if is_space(c) || is_invisible(c) || is_no_character(c) || (is_selector(c) && before.is_ascii()) => {
                 return Err(LineFault::Invisible.at(format!("U+{:04X}", u32::from(c))));
             }
             _ => {}
@@ -80,22 +84,24 @@ pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
     behind::check_entities(tail)?;
     let tail = match tail.split_once('#') {
         None => tail,
-        Some((before, fragment)) if is_media_fragment(fragment) => {
+        Some((before, fragment)) if fragment::is_of_medium(fragment) => {
             notes.fragment_dropped = true;
             before
         }
         Some((before, _)) if before.ends_with(' ') => return Err(LineFault::Comment.at(around(tail, before.len()))),
         Some((before, _)) => return Err(LineFault::Fragment.at(around(tail, before.len()))),
     };
+    full_width::check(tail.split('?').next().unwrap_or_default())?;
     behind::check(tail)?;
     fill::check(tail)?;
+    query::check(tail)?;
     notes.blank_encoded = tail.contains(' ');
     Ok((tail, notes))
 }
 
-/// The checks for every path and query.
-pub(super) fn check(tail: &str) -> Result<(), Fault> {
-    behind::check_second_url(tail)?;
+/// The checks for every path and query. `hosts` are the spellings of the line's host: as it is sent and as it stands.
+pub(super) fn check(tail: &str, hosts: [&str; 2]) -> Result<(), Fault> {
+    second::check(tail, hosts)?;
     let path = tail.split('?').next().unwrap_or_default();
     if path.is_empty() || path.ends_with('/') {
         return Err(LineFault::Directory.at(tail));
@@ -113,12 +119,6 @@ fn is_dot_segment(segment: &str) -> bool {
     let is_dots = |text: &str| matches!(text, "." | "..");
     let may_be = segment.starts_with('.') || segment.starts_with('%');
     may_be && (is_dots(segment) || is_dots(&segment.replace("%2e", ".").replace("%2E", ".")))
-}
-
-/// `t=10`, `t=npt:10,20.5`: a part of the media, not another resource.
-fn is_media_fragment(fragment: &str) -> bool {
-    let is_time = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b',');
-    fragment.strip_prefix("t=").is_some_and(|time| !time.is_empty() && time.bytes().all(is_time))
 }
 
 /// Refuses punctuation of the sentence in which the URL stood.

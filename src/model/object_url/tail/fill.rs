@@ -31,9 +31,13 @@ const NAMES: [&str; 24] = [
     "object object",
 ];
 
-/// What programs write when a value is missing; a real file name would have an ending.
+/// What programs write when a value is missing, in any case; a real file name would have an ending.
 const NOTHINGS: [&str; 8] =
-    ["undefined", "null", "NaN", "None", "nil", "(null)", "[object Object]", "[object%20Object]"];
+    ["undefined", "null", "nan", "none", "nil", "(null)", "[object Object]", "[object%20Object]"];
+
+fn is_nothing(text: &str) -> bool {
+    NOTHINGS.iter().any(|nothing| nothing.eq_ignore_ascii_case(text))
+}
 
 /// Whether a URL begins here.
 pub(super) fn begins_url(text: &str) -> bool {
@@ -122,16 +126,16 @@ pub(super) fn check_words(tail: &str) -> Result<(), Fault> {
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     for segment in path.split('/') {
         // A film may be called Nil.
-        let stem = segment.split('.').next().filter(|stem| !matches!(*stem, "None" | "nil")).unwrap_or_default();
-        if NOTHINGS.contains(&segment)
-            || NOTHINGS.contains(&stem)
+        let stem = segment.split('.').next().filter(|stem| !stem.eq_ignore_ascii_case("nil")).unwrap_or_default();
+        if is_nothing(segment)
+            || is_nothing(stem)
             || segment.strip_prefix(':').is_some_and(|name| NAMES.contains(&name))
         {
             return Err(LineFault::Placeholder.at(segment));
         }
     }
     let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
-    match values.into_iter().find(|value| NOTHINGS.contains(value)) {
+    match values.into_iter().find(|value| is_nothing(value)) {
         Some(value) => Err(LineFault::Placeholder.at(value)),
         None => Ok(()),
     }
