@@ -1,4 +1,4 @@
-//! HTTP clients, for whoever calls out: which certificates are trusted, which TLS is spoken, and which proxy is used.
+//! HTTP clients for all outgoing calls: which certificates they trust, which TLS they speak, and which proxy they use.
 
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use reqwest::{Certificate, ClientBuilder, Proxy, tls};
 
 use crate::config::{Api, Endpoint};
 
-/// An HTTP client cannot be set up.
+/// Why an HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// TLS cannot be set up, e.g. because the system has no root certificates.
@@ -23,8 +23,8 @@ pub enum Error {
     },
 }
 
-/// An HTTP client to be configured, with `ring` as its cryptography and TLS 1.2 at least. One for plain HTTP to this
-/// machine uses neither a proxy nor root certificates, which a small system may not have.
+/// An HTTP client to configure, with `ring` as its cryptography and at least TLS 1.2. For plain HTTP to this machine it
+/// uses neither a proxy nor root certificates, which a small system may lack.
 pub fn http_builder(plain: bool) -> ClientBuilder {
     // A second installation is refused; the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -32,10 +32,9 @@ pub fn http_builder(plain: bool) -> ClientBuilder {
     if plain { builder.no_proxy().tls_certs_only([]) } else { builder }
 }
 
-/// A client for this endpoint, to be configured further. It trusts the system's root certificates (or those of
-/// `SSL_CERT_FILE`) and those of `[api] ca_file`, and uses the proxy of `[api] proxy`, else of the environment. This
-/// machine is never reached by a proxy.
-///
+/// A client for this endpoint, to configure further. It trusts the system's root certificates (or those of
+/// `SSL_CERT_FILE`) and those of `[api] ca_file`, and uses the proxy of `[api] proxy` or else of the environment. This
+/// machine is never reached through a proxy.
 /// # Errors
 ///
 /// `[api] ca_file` cannot be read or holds no certificate.
@@ -65,7 +64,8 @@ pub fn builder_for(endpoint: &Endpoint, api: &Api) -> Result<ClientBuilder, Erro
     }
 }
 
-/// What became of a call, and what caused it, without the URL: that is configured, and a proxy's may hold a password.
+/// The error and its causes, without the URL: the URL is in the configuration, and a proxy's URL may contain a
+/// password.
 pub fn in_words(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() { "timed out" } else { "failed" };
     let mut causes = Vec::new();

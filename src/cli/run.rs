@@ -25,7 +25,7 @@ pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32>
     let key = credentials::prepare(&config)?;
     match &path {
         Some(path) => tracing::info!(path = %path.display(), credentials = %key.source(), "configuration read"),
-        None => tracing::info!(credentials = %key.source(), "no configuration found; the built-in defaults hold"),
+        None => tracing::info!(credentials = %key.source(), "no configuration found; the built-in defaults apply"),
     }
     runtime()?.block_on(daemon::run(Start { config, path, key, volume }))?;
     Ok(0)

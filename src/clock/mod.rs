@@ -122,11 +122,11 @@ impl Clock {
             }
             Heard::Contradicts => warn!(
                 date = date.map(crate::model::rfc3339),
-                "an answer contradicts what is known of the service's time: it counts when a second one agrees"
+                "an answer contradicts the known time of the service: it counts when a second one agrees"
             ),
             Heard::Leapt(by) => warn!(
                 seconds = by.num_seconds(),
-                "the service's clock has leapt by so much: two answers agree on that, and it counts"
+                "the service's clock has leapt: two answers agree, so the new time counts"
             ),
         }
         self.say_difference();
@@ -140,7 +140,7 @@ impl Clock {
         if reading.proved && (ahead - *said).abs() >= DIFFERENCE_SAID {
             *said = ahead;
             let seconds = ahead.num_seconds();
-            warn!(seconds, "this clock differs from the service's by so much; the service's counts");
+            warn!(seconds, "this machine's clock differs from the service's, which counts");
         }
     }
 

@@ -1,5 +1,5 @@
-//! Which source is used: decided from the configuration and a snapshot of the environment, by the order of the official
-//! SDKs (SIBLING-APIS.md, G), with systemd's credentials and `[credentials] file` before them.
+//! Decides which source of keys is used, from the configuration and a snapshot of the environment. It follows the order
+//! of the official SDKs (SIBLING-APIS.md, G), with systemd's credentials and `[credentials] file` before them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,27 +27,27 @@ const URI: &str = "ALIBABA_CLOUD_CREDENTIALS_URI";
 const STS_REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
 
-/// Where tests put a metadata service of their own; an address of this machine only.
+/// Tests put a metadata service of their own here; only an address of this machine is accepted.
 const METADATA: &str = "PREFETCHD_METADATA_ENDPOINT";
 
 /// The metadata service of every ECS instance.
 const METADATA_URL: &str = "http://100.100.100.200";
 
-/// How a session is called where nobody says.
+/// The session name by default.
 const SESSION_DEFAULT: &str = "prefetchd";
 
-/// How long a role is assumed for unless a profile says, and at least, in seconds (SIBLING-APIS.md, G).
+/// How long a role is assumed, by default and at least, in seconds (SIBLING-APIS.md, G).
 pub(super) const ROLE_SECONDS: u32 = 3_600;
 pub(super) const ROLE_SECONDS_MIN: u32 = 900;
 
 /// What there is to choose from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct World {
-    /// Those that are set to something.
+    /// Variables with a value.
     pub(super) variables: BTreeMap<String, String>,
-    /// The folder of systemd's credentials, if there is a part of a key in it.
+    /// The folder of systemd's credentials, if it has a part of a key.
     pub(super) systemd: Option<PathBuf>,
-    /// Of the files that are looked for, those that exist.
+    /// Which of the candidate files exist.
     pub(super) files: Vec<PathBuf>,
     /// Whether this machine says that it is an ECS instance.
     pub(super) is_ecs: bool,
@@ -66,7 +66,7 @@ pub(super) enum Place {
     Uri(Url),
 }
 
-/// What an OIDC role is made of.
+/// The parts of an OIDC role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Oidc {
     pub(super) role_arn: String,
@@ -74,14 +74,14 @@ pub(super) struct Oidc {
     pub(super) token_file: PathBuf,
 }
 
-/// What the decision reads.
+/// The inputs of the decision.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chain<'a> {
     pub(super) keys: &'a Keys,
     pub(super) world: &'a World,
 }
 
-/// The files that are looked for: their existence is a part of the [`World`].
+/// The files to look for: whether they exist is a part of the [`World`].
 pub(super) fn candidates(variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let home = variable("HOME").map(PathBuf::from);
     let under_home = |path: &str| home.as_ref().map(|home| home.join(path));
@@ -97,7 +97,7 @@ pub(super) fn candidates(variable: impl Fn(&str) -> Option<String>) -> Vec<PathB
 const INI_NAMES: [&str; 2] = [".alibabacloud/credentials.ini", ".alibabacloud/credentials"];
 
 impl Chain<'_> {
-    /// The source that wins.
+    /// Decides for a source.
     pub(super) fn decide(&self) -> Result<Place, Error> {
         let absent = |what: String| Error::Absent { source_word: self.keys.source.word(), what };
         match self.keys.source {
@@ -157,7 +157,7 @@ impl Chain<'_> {
         (is_set(ID_VARIABLE) || is_set(SECRET_VARIABLE)).then_some(Place::Environment)
     }
 
-    /// The OIDC role, or what is missing of it.
+    /// The OIDC role, or its missing parts.
     fn oidc(&self) -> Result<Place, Vec<&'static str>> {
         let keys = self.keys;
         let token_file = keys.oidc_token_file.clone().or_else(|| self.get(OIDC_TOKEN).map(PathBuf::from));
@@ -214,7 +214,7 @@ impl Chain<'_> {
         })
     }
 
-    /// The address that gives keys, if one is set.
+    /// The address that answers with keys, if one is set.
     pub(super) fn uri(&self) -> Result<Option<Place>, Error> {
         let Some(text) = self.get(URI) else { return Ok(None) };
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -225,12 +225,12 @@ impl Chain<'_> {
         url.map(|url| Some(Place::Uri(url))).ok_or_else(wrong)
     }
 
-    /// The role that is assumed with the source's key, where the configuration names one.
+    /// The role to assume with the source's key, if the configuration names one.
     pub(super) fn role(&self) -> Option<Role> {
         self.keys.role_arn.as_ref().map(|arn| self.role_of(arn, None, None))
     }
 
-    /// A role, with all that is configured for the session; `region` and `in_vpc` are the profile's.
+    /// A role with everything configured for its session; `region` and `in_vpc` come from the profile.
     pub(super) fn role_of(&self, arn: &str, region: Option<&str>, in_vpc: Option<bool>) -> Role {
         Role {
             arn: arn.to_owned(),
@@ -244,7 +244,7 @@ impl Chain<'_> {
         }
     }
 
-    /// Where roles are assumed.
+    /// The endpoint for assuming roles.
     fn sts(&self, region: Option<&str>, in_vpc: Option<bool>) -> Endpoint {
         let region = region.filter(|region| !region.is_empty()).or_else(|| self.get(STS_REGION));
         let is_name = |region: &&str| region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -1,4 +1,4 @@
-//! Why there is no key, each in one sentence with what to do.
+//! Why there is no key, each in one sentence that says what to do.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::{ID_VARIABLE, SECRET_VARIABLE, Source, TOKEN_VARIABLE};
 /// No usable credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing is set.
+    /// Nothing is configured.
     #[error(
         "no credentials: looked for access-key-id and access-key-secret among systemd's credentials, for \
          [credentials] file, in the environment for {ID_VARIABLE} and {SECRET_VARIABLE} (with {TOKEN_VARIABLE} for \
@@ -15,7 +15,7 @@ pub enum Error {
          instance's role and ALIBABA_CLOUD_CREDENTIALS_URI; README.md shows how to make them"
     )]
     None,
-    /// The source that is configured is not there.
+    /// The configured source does not exist.
     #[error("[credentials] source = \"{source_word}\": {what}")]
     Absent {
         /// The word in the configuration.
@@ -69,25 +69,25 @@ pub enum Error {
         /// What to type.
         remedy: String,
     },
-    /// What stands there cannot be a key.
+    /// The text there cannot be a key.
     #[error("in {place}, {name} {what}, which no key has; write it down again")]
     Odd {
         /// Where.
         place: Source,
-        /// Of what.
+        /// Which part of the key.
         name: &'static str,
-        /// What is odd, without a word of the value.
+        /// What is wrong, without a part of the value.
         what: &'static str,
     },
-    /// The file cannot be read, or is not what it should be.
+    /// The file cannot be read or is not valid.
     #[error("the key file {path}: {what}")]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong, without a word of what it holds.
+        /// What is wrong, without a part of the content.
         what: String,
     },
-    /// What gives the key over the network does not: it may do so later.
+    /// A source on the network does not give the key now; it may do so later.
     #[error("{place} gives no key: {what}")]
     NotGiven {
         /// Who.
@@ -98,7 +98,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it may mend itself: nobody has to change a file or the configuration first.
+    /// Whether it may pass by itself, without a change of a file or the configuration.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::NotGiven { .. })
     }

@@ -1,6 +1,6 @@
-//! Keys in files. One is read only where nobody but root and the service's user can have written it or can read it,
-//! and only once it is whole: a file that is being written is waited for a moment, and what cannot be a key is never
-//! taken for one.
+//! Keys in files. A file is read only if nobody but root and the service's user can have written it or can read it, and
+//! only once it is whole: a file that is being written is read again after a moment, and text that cannot be a key is
+//! never used as one.
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{ErrorKind, Read as _};
@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use super::{Credentials, Error, ID_VARIABLE, SECRET_VARIABLE, Source, from_variables};
 use crate::config::Config;
 
-/// A file with a key is a few hundred bytes long, one with many profiles a few thousand.
+/// Largest file: one key has a few hundred bytes, a file of many profiles a few thousand.
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// Permission bits that let group or others read it.
@@ -22,17 +22,17 @@ const OTHERS: u32 = 0o077;
 /// Permission bits that let group or others put files into a folder.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// A file that was changed no longer ago may still be being written ...
+/// A file that changed within this time may still be being written ...
 const IS_FRESH: Duration = Duration::from_secs(2);
 
 /// ... and is read again after this, until it stays the same ...
 const READ_AGAIN: Duration = Duration::from_millis(200);
 
-/// ... so many times at most.
+/// ... at most this many times.
 const READINGS_MAX: u32 = 10;
 
-/// Who may own a key: root, the user that this process runs as, and, when root looks, whoever owns the spool or the
-/// database, which is the service's user.
+/// Who may own a key: root, the user of this process, and, if root is checking, the owner of the spool or the database,
+/// which is the service's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owners(Vec<u32>);
 
@@ -70,7 +70,7 @@ pub(super) fn key_file(path: &Path, owners: &Owners) -> Result<Credentials, Erro
     })
 }
 
-/// What cannot be used is read once more before it is refused: it may be that it is just being replaced.
+/// Reads a file once more before it is refused, because it may just have been replaced.
 pub(super) fn once_more<T>(read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     read().or_else(|_| {
         std::thread::sleep(READ_AGAIN);
@@ -78,8 +78,8 @@ pub(super) fn once_more<T>(read: impl Fn() -> Result<T, Error>) -> Result<T, Err
     })
 }
 
-/// The text of a file that only its owner may read, and that nobody is writing. A link is followed: what it leads to
-/// has to be as safe, and so have the folders of both.
+/// The text of a file that only its owner may read and that nobody is writing. A link is followed; its target must be
+/// as safe, and so must the folders of both.
 pub(super) fn private(path: &Path, owners: &Owners) -> Result<String, Error> {
     let mut last = read_private(path, owners)?;
     for _ in 0..READINGS_MAX {
@@ -96,12 +96,12 @@ pub(super) fn private(path: &Path, owners: &Owners) -> Result<String, Error> {
     Err(unusable(path, "it is being written all the time"))
 }
 
-/// Whether a file that was changed at `changed` may still be being written. A time ahead of this clock says nothing.
+/// Whether a file that was changed at `changed` may still be being written. A time in the future says nothing.
 fn is_fresh(changed: SystemTime, now: SystemTime) -> bool {
     now.duration_since(changed).is_ok_and(|age| age < IS_FRESH)
 }
 
-/// The text and when it was last changed, of a file that is fit to hold a key.
+/// The text, and the time of the last change, of a file that may hold a key.
 fn read_private(path: &Path, owners: &Owners) -> Result<(String, SystemTime), Error> {
     let target = fs::canonicalize(path).map_err(|error| unusable(path, error))?;
     for folder in [path.parent(), target.parent()].into_iter().flatten() {
@@ -118,7 +118,7 @@ fn read_private(path: &Path, owners: &Owners) -> Result<(String, SystemTime), Er
     Ok((text(path, file)?, meta.modified().map_err(|error| unusable(path, error))?))
 }
 
-/// In a folder of others, or where others may put files, anybody may put another key in the place of this one.
+/// In somebody else's folder, or one where others may put files, anybody could replace this key.
 fn check_folder(path: &Path, folder: &Path, owners: &Owners) -> Result<(), Error> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let meta = fs::metadata(folder).map_err(|error| unusable(path, error))?;
@@ -133,7 +133,8 @@ fn check_folder(path: &Path, folder: &Path, owners: &Owners) -> Result<(), Error
     Err(Error::Folder { path: path.to_path_buf(), folder: folder.to_path_buf(), why, remedy })
 }
 
-/// The text of a file that others may read but nobody else may have written, as a cluster hands a token to its pods.
+/// The text of a file that others may read but nobody else can have written, such as a token that a cluster gives its
+/// pods.
 pub(super) fn readable(path: &Path, owners: &Owners) -> Result<String, Error> {
     once_more(|| {
         let target = fs::canonicalize(path).map_err(|error| unusable(path, error))?;
@@ -154,7 +155,8 @@ pub(super) fn readable(path: &Path, owners: &Owners) -> Result<String, Error> {
     })
 }
 
-/// Which file stands under a name and when it was changed; none if there is none. Another one is worth a reading.
+/// Identifies the file under a name and its time of change; none if there is no file. If it differs, the file is worth
+/// reading.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     let meta = fs::metadata(path).ok()?;
     Some(Stamp { file: (meta.dev(), meta.ino()), size: meta.size(), changed: (meta.mtime(), meta.mtime_nsec()) })
@@ -180,7 +182,7 @@ pub(super) fn optional(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Opens a regular file without waiting for anybody: opening a FIFO would, and opening a device may do anything.
+/// Opens a regular file without blocking: opening a FIFO would block, and opening a device may have any effect.
 /// `target` is where `path` leads to, without links.
 fn open(path: &Path, target: &Path) -> Result<(File, Metadata), Error> {
     let regular = |meta: &Metadata| match kind(meta.file_type()) {
@@ -190,13 +192,13 @@ fn open(path: &Path, target: &Path) -> Result<(File, Metadata), Error> {
     regular(&fs::symlink_metadata(target).map_err(|error| unusable(path, error))?)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(openat(CWD, target, flags, Mode::empty()).map_err(|error| unusable(path, error))?);
-    // Of the open file: what stands under the name may be another one by now.
+    // Of the open file, because the name may lead to another one by now.
     let meta = file.metadata().map_err(|error| unusable(path, error))?;
     regular(&meta)?;
     Ok((file, meta))
 }
 
-/// What a file is, if it is not a regular one.
+/// The kind of a file that is not a regular one.
 fn kind(kind: FileType) -> Option<&'static str> {
     match () {
         () if kind.is_file() => None,
@@ -208,7 +210,7 @@ fn kind(kind: FileType) -> Option<&'static str> {
     }
 }
 
-/// The text, without a mark at its head.
+/// The text, without a byte order mark.
 fn text(path: &Path, file: File) -> Result<String, Error> {
     let mut bytes = Vec::new();
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unusable(path, error))?;
@@ -222,11 +224,11 @@ fn text(path: &Path, file: File) -> Result<String, Error> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Looks whether our keys lie open where systemd loads them from. A folder that only root may enter is as it should
-/// be, and nothing in it can be looked at.
+/// Checks whether keys are readable by others where systemd loads them from. If only root may enter the folder, that is
+/// right, and nothing in it can be checked.
 pub(super) fn refuse_exposed_in(folder: &Path) -> Result<(), Error> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    // Root sees into a closed folder too, which guards what is in it whatever its mode.
+    // Root can look into a closed folder too, which protects its content whatever its mode.
     if fs::metadata(folder).is_ok_and(|meta| meta.mode() & OTHERS == 0) {
         return Ok(());
     }
@@ -243,7 +245,7 @@ pub(super) fn unusable(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::Unusable { path: path.to_path_buf(), what: what.to_string() }
 }
 
-/// Whom a key file should belong to: whoever has to read it.
+/// Who should own a key file: the user who must read it.
 fn owner_wanted() -> String {
     match rustix::process::geteuid().as_raw() {
         0 => "root".to_owned(),
@@ -251,7 +253,7 @@ fn owner_wanted() -> String {
     }
 }
 
-/// As a shell takes it.
+/// Quoted for a shell.
 fn quoted(path: &Path) -> String {
     let path: PathBuf = path.to_path_buf();
     let text = path.to_string_lossy();

@@ -1,4 +1,4 @@
-//! The SDKs' ini file: a section is a key, or says how one is had.
+//! The SDKs' ini file: a section is a key, or says how to get one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::{Error, pair};
 
 type Section = BTreeMap<String, String>;
 
-/// What a section comes to.
+/// What a section means.
 pub(super) fn read(path: &Path, name: &str, owners: &Owners, chain: Chain<'_>) -> Result<Plan, Error> {
     once_more(|| {
         let sections = parse(&private(path, owners)?);
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, name: &str, owners: &Owners, chain: Chain<'_>) -
     })
 }
 
-/// The sections. A value ends where a comment begins, as Python reads it.
+/// Parses the sections. A value ends where a comment begins, as in Python.
 fn parse(text: &str) -> BTreeMap<String, Section> {
     let mut sections = BTreeMap::<String, Section>::new();
     let mut current = None;
@@ -50,7 +50,7 @@ fn parse(text: &str) -> BTreeMap<String, Section> {
     sections
 }
 
-/// A section that was read, and for whom.
+/// A parsed file, and for whom.
 struct File<'a> {
     path: &'a Path,
     name: &'a str,

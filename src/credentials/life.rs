@@ -1,5 +1,5 @@
-//! How long a short-lived key lives, and when it is renewed: pure. Moments are readings of the boot-time clock, which
-//! nobody sets and which counts the time that a machine sleeps.
+//! The life of a short-lived key, and when to renew it; pure. Moments are readings of the boot-time clock, which nobody
+//! sets and which counts the time that a machine sleeps.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use chrono::TimeDelta;
 
 use crate::model::{Backoff, Time};
 
-/// A key is renewed so long before its end ...
+/// A key is renewed this long before its end ...
 const RENEW_BEFORE: Duration = Duration::from_secs(15 * 60);
 
-/// ... and at half of its life if that is shorter than this.
+/// ... or after half of its life, if that is shorter than this.
 const SHORT: Duration = Duration::from_secs(30 * 60);
 
-/// Renewals are spread over this share of what is left then, so that many hosts do not ask at once.
+/// Renewals are spread over this share of the remaining time, so that many hosts do not ask at once.
 const SPREAD: f64 = 0.1;
 
-/// A key is not signed with any more so shortly before its end, since a call is on its way for a while ...
+/// A key is no longer used this shortly before its end, because a call takes a while ...
 const LAST_MOMENT_MAX: Duration = Duration::from_secs(5);
 
-/// ... or in this share of its life.
+/// ... or in this last share of its life.
 const LAST_MOMENT_SHARE: u32 = 10;
 
-/// How long is waited before a source is asked again that has no other key.
+/// The waits before a source without another key is asked again.
 const READ_AGAIN: Backoff = Backoff { min: Duration::from_secs(5), max: Duration::from_secs(60) };
 
 /// The life of a key.
@@ -37,13 +37,13 @@ impl Life {
         self.began.saturating_add(self.lasts)
     }
 
-    /// Whether a call that is signed with it at `now` may still arrive in time.
+    /// Whether a call that is signed with it at `now` can still arrive in time.
     pub(super) fn is_on(self, now: Duration) -> bool {
         let last_moment = LAST_MOMENT_MAX.min(self.lasts / LAST_MOMENT_SHARE);
         now.saturating_add(last_moment) < self.ends()
     }
 
-    /// When it is renewed. `jitter` lies between 0 and 1.
+    /// When to renew it. `jitter` is between 0 and 1.
     pub(super) fn renew_at(self, jitter: f64) -> Duration {
         let before = if self.lasts < SHORT { self.lasts / 2 } else { RENEW_BEFORE };
         let earlier = before.mul_f64(SPREAD * jitter.clamp(0.0, 1.0));
@@ -51,20 +51,21 @@ impl Life {
     }
 }
 
-/// How long a key lives that `expires` then: by the clock of whoever gave it, as his answer's `Date` tells it, which is
-/// right even where that clock is wrong; else by this machine's, `now`. Never longer than it was asked for.
+/// How long a key lives that ends at `expires`. It is measured by the clock of the key's giver, from the `Date` of the
+/// answer, which works even if that clock is wrong; or else by this machine's clock, `now`. It is never longer than
+/// requested.
 pub(super) fn lasts(expires: Time, date: Option<Time>, now: Time, longest: Option<Duration>) -> Option<Duration> {
     let left = |at: Time| (expires - at).to_std().ok().filter(|left| !left.is_zero());
     let lasts = date.and_then(left).or_else(|| left(now))?;
     Some(longest.map_or(lasts, |longest| lasts.min(longest)))
 }
 
-/// How long is waited after so many attempts that brought no other key. `jitter` lies between 0 and 1.
+/// How long to wait after this many attempts that brought no other key. `jitter` is between 0 and 1.
 pub(super) fn backoff(in_vain: u32, jitter: f64) -> Duration {
     READ_AGAIN.bound(in_vain).mul_f64(1.0 + SPREAD * jitter.clamp(0.0, 1.0))
 }
 
-/// What this machine's clock will show when a key ends, for people.
+/// What this machine's clock will show when a key ends, for display.
 pub(super) fn ends_at(life: Life, now: Duration, wall: Time) -> Time {
     let left = TimeDelta::from_std(life.ends().saturating_sub(now)).unwrap_or(TimeDelta::MAX);
     wall.checked_add_signed(left).unwrap_or(Time::MAX_UTC)
@@ -100,7 +101,7 @@ mod tests {
         // This machine is an hour behind, or ahead.
         assert_eq!(lasts(expires, Some(now), at("2026-11-25T05:00:00Z"), None), hours(1));
         assert_eq!(lasts(expires, Some(now), at("2026-11-25T07:00:00Z"), None), hours(1));
-        // The `Date` alone is behind: it was asked for an hour. It is ahead: this machine's clock counts.
+        // Only the `Date` is behind: the requested hour counts. It is ahead: this machine's clock counts.
         assert_eq!(lasts(expires, Some(at("2026-11-25T05:00:00Z")), now, hours(1)), hours(1));
         assert_eq!(lasts(expires, Some(at("2026-11-25T07:00:00Z")), now, None), hours(1));
         assert_eq!(lasts(expires, None, expires, None), None);

@@ -1,13 +1,12 @@
-//! Where keys come from. They are read afresh whenever they are needed anew, held as secrets, and never printed. The
-//! [`Provider`] hands the one in use to every stage.
+//! Where keys come from. They are read again whenever another one is needed, kept as secrets, and never printed. The
+//! [`Provider`] hands the key in use to every stage.
 //!
-//! The first of the places in `chain` that is there is the source (docs/credentials.md). It comes to a `Way`: a key
-//! that is at hand, or the calls that give one (`fetch`) for a while (`life`). A key that is at hand is read before
-//! anything starts, and an error there is the operator's to mend; what has to be asked for over the network is waited
-//! for.
+//! The first of the places in `chain` that exists is the source (docs/credentials.md). It leads to a `Way`: a key that
+//! can be read, or the calls (`fetch`) that give one for a while (`life`). A key that can be read is read before
+//! anything starts, and an error there is the operator's to correct; a key from the network is waited for.
 //!
-//! A file that others than root and the service's user may read or change is refused; what systemd hands over is
-//! guarded by it.
+//! A file that others than root and the service's user may read or change is refused; systemd protects what it hands
+//! over.
 
 mod chain;
 mod error;
@@ -43,41 +42,41 @@ pub const SECRET_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 /// The token of temporary (STS) credentials.
 pub const TOKEN_VARIABLE: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 
-/// What the names of all variables begin with that keys, and addresses of keys, stand in.
+/// The common beginning of all variables that contain keys or addresses of keys.
 pub const VARIABLES: &str = "ALIBABA_CLOUD_";
 
-/// Where systemd says that it put a service's credentials.
+/// The variable in which systemd tells the folder of a service's credentials.
 const DIRECTORY_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
-/// Where `LoadCredential=` without a path finds them: for root alone.
+/// Where `LoadCredential=` without a path looks for them; only root can read there.
 const CREDSTORE: &str = "/etc/credstore";
 
-/// The names under which the service's unit hands them over.
+/// The names that the service's unit gives them.
 const NAMES: [&str; 3] = ["access-key-id", "access-key-secret", "security-token"];
 
-/// Where the kernel says who made this machine; Alibaba Cloud's instances name it.
+/// The kernel's file with the maker of this machine, which tells Alibaba Cloud's instances.
 const VENDOR: &str = "/sys/class/dmi/id/sys_vendor";
 
 /// An access key.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The key's public name.
+    /// The key's public ID.
     pub access_key_id: String,
-    /// The key.
+    /// The secret.
     pub access_key_secret: SecretString,
-    /// With temporary credentials, their token.
+    /// The token of temporary credentials.
     pub security_token: Option<SecretString>,
 }
 
 impl Credentials {
-    /// The last four characters of the key's name: enough to tell which one it is.
+    /// The last four characters of the key's ID: enough to recognize it.
     pub fn tail(&self) -> &str {
         let id = self.access_key_id.as_str();
         id.len().checked_sub(4).and_then(|at| id.get(at..)).unwrap_or(id)
     }
 }
 
-/// A source that was decided for, and its key if that is at hand.
+/// The source that was chosen, and its key if it can be read without the network.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     sources: Places,
@@ -92,32 +91,32 @@ impl Prepared {
     }
 }
 
-/// A key and all that is known of it.
+/// A key, and everything known about it.
 #[derive(Debug, Clone)]
 struct Found {
     credentials: Credentials,
     source: Source,
-    /// None of a key that does not end by itself.
+    /// None if the key does not end by itself.
     life: Option<Life>,
-    /// The files whose change means another key.
+    /// A change of these files means another key.
     files: Vec<PathBuf>,
 }
 
-/// Decides for a source, and reads its key where nobody has to be asked for it.
+/// Chooses the source, and reads its key if that needs no network.
 ///
 /// # Errors
 ///
-/// Says where it looked, or what is wrong there.
+/// No source has a usable key; says where it looked or what is wrong there.
 pub fn prepare(config: &Config) -> Result<Prepared, Error> {
     prepare_in(Places::of(config))
 }
 
-/// As [`prepare`], but root reads what systemd would load for the service of this instance's name, where the service's
-/// own variables are not there to say.
+/// Like [`prepare`], but if the service's own variables are missing, root reads what systemd would load for the service
+/// of this instance.
 ///
 /// # Errors
 ///
-/// As [`prepare`].
+/// Like [`prepare`].
 pub fn prepare_as_the_service(config: &Config, instance: Option<&str>) -> Result<Prepared, Error> {
     let mut places = Places::of(config);
     if rustix::process::geteuid().is_root() {
@@ -136,14 +135,14 @@ fn prepare_in(sources: Places) -> Result<Prepared, Error> {
     Ok(Prepared { sources, source, found })
 }
 
-/// What is configured of the sources, and who may own what lies there.
+/// The configured sources, and who may own their files.
 #[derive(Debug, Clone)]
 struct Places {
     keys: Keys,
-    /// How calls are made.
+    /// The settings for calls.
     api: Api,
     owners: Owners,
-    /// Where systemd would load credentials from for the service, and what their names begin with.
+    /// Where systemd would load credentials for the service, and how their names begin.
     credstore: Option<(PathBuf, String)>,
 }
 
@@ -152,7 +151,7 @@ impl Places {
         Self { keys: config.credentials.clone(), api: config.api.clone(), owners: Owners::of(config), credstore: None }
     }
 
-    /// Looks around, decides, and reads the files of the source that wins.
+    /// Takes the snapshot, chooses, and reads the files of the chosen source.
     fn plan(&self) -> Result<Plan, Error> {
         let (world, loaded) = self.look_around()?;
         let chain = Chain { keys: &self.keys, world: &world };
@@ -168,14 +167,14 @@ impl Places {
         }
     }
 
-    /// What there is to choose from; with it, what systemd has loaded or would load.
+    /// Takes the snapshot of what there is to choose from; also returns what systemd has loaded or would load.
     fn look_around(&self) -> Result<(World, Option<(Credentials, Source)>), Error> {
         let is_ours = |name: &str| name.starts_with(VARIABLES) || name.starts_with("PREFETCHD_") || name == "HOME";
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let variables = variables.filter(|(name, _)| is_ours(name)).collect::<std::collections::BTreeMap<_, _>>();
         let files = candidates(|name| variables.get(name).filter(|value| !value.is_empty()).cloned());
-        // A home that may not be looked into is one without a profile.
+        // A home that cannot be read counts as one without a profile.
         let files = files.into_iter().filter(|path| path.exists()).collect();
         let loaded = self.loaded()?;
         let is_ecs = std::fs::read_to_string(VENDOR).is_ok_and(|vendor| vendor.contains("Alibaba Cloud"));
@@ -223,7 +222,7 @@ impl Places {
                 Ok(Plan { way: Way::Ecs(metadata), source, files: Vec::new() })
             }
             Place::Uri(url) => {
-                // What follows the path may be a secret.
+                // The part after the path may be a secret.
                 let shown = format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
                 Ok(Plan { way: Way::Uri(url), source: Source::Uri(shown), files: Vec::new() })
             }
@@ -231,23 +230,24 @@ impl Places {
     }
 }
 
-/// The key that a source has now, whatever it takes.
+/// Gets the present key of a source, with all calls that this takes.
 async fn obtain(places: Places) -> Result<Found, Error> {
     let at = places.clone();
-    // A file on a network file system may keep a reader waiting; the runtime's own threads have more to do.
+    // A file on a network file system may block its reader, so the runtime's own threads are not used.
     let plan = tokio::task::spawn_blocking(move || at.plan()).await;
-    // Only the end of the process cancels it: a panic aborts it.
+    // Only the end of the process cancels it; a panic aborts the process.
     let Plan { way, source, files } = plan.map_err(|_| Error::None)??;
     let (credentials, life) = fetch::Fetcher { source: &source, places: &places }.obtain(&way).await?;
     Ok(Found { credentials, source, life, files })
 }
 
-/// The time since boot, by which lives of keys are measured.
+/// The time since boot, which measures the lives of keys.
 fn boot() -> Duration {
     crate::clock::Clock::system().moment().boot
 }
 
-/// What systemd loaded, if it is a key. systemd guards what it hands over; what it was loaded from is looked at here.
+/// The key that systemd loaded, if there is one. systemd protects what it hands over; this checks the files it was
+/// loaded from.
 fn from_directory(directory: &Path, credstore: &Path) -> Result<Option<Credentials>, Error> {
     let [id, secret, token] = NAMES.map(|name| files::optional(&directory.join(name)));
     let found = pair(&Source::Systemd, NAMES, [id?, secret?, token?])?;
@@ -263,7 +263,7 @@ fn from_variables(place: &Source, get: impl Fn(&str) -> Option<String>) -> Resul
     pair(place, names, names.map(get))
 }
 
-/// Name, secret and token, of which the first two are needed; an empty one counts as unset.
+/// ID, secret and token. The first two are required; an empty value counts as unset.
 fn pair(place: &Source, names: [&'static str; 3], values: [Option<String>; 3]) -> Result<Option<Credentials>, Error> {
     let values = values.map(|value| value.map(|text| value::bare(&text).to_owned()).filter(|text| !text.is_empty()));
     let place = || place.clone();

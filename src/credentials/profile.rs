@@ -1,4 +1,4 @@
-//! The CLI's profile file, as `aliyun configure` writes it: a profile is a key, or says how one is had.
+//! The CLI's profile file, as `aliyun configure` writes it: a profile is a key, or says how to get one.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::files::{Owners, once_more, private, unusable};
 use super::way::{OidcRole, Plan, Role, Source, Way};
 use super::{Error, pair};
 
-/// Of the file, what is needed.
+/// The needed part of the file.
 #[derive(Deserialize)]
 struct Profiles {
     #[serde(default)]
@@ -40,7 +40,7 @@ struct Profile {
     oidc_token_file: String,
 }
 
-/// What a profile comes to: the named one, else the current one.
+/// What a profile means: the named one, or else the current one.
 pub(super) fn read(path: &Path, name: Option<&str>, owners: &Owners, chain: Chain<'_>) -> Result<Plan, Error> {
     once_more(|| {
         let text = private(path, owners)?;
@@ -54,7 +54,7 @@ pub(super) fn read(path: &Path, name: Option<&str>, owners: &Owners, chain: Chai
     })
 }
 
-/// A file that was read, and for whom.
+/// A parsed file, and for whom.
 struct File<'a> {
     path: &'a Path,
     profiles: &'a [Profile],
@@ -63,7 +63,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// `seen` are the profiles that led to this one.
+    /// `seen` are the profiles that led here.
     fn way(&self, name: &str, seen: &mut Vec<String>) -> Result<Way, Error> {
         let is_again = seen.iter().any(|before| before == name);
         seen.push(name.to_owned());
@@ -118,7 +118,7 @@ impl File<'_> {
 
     fn key(&self, profile: &Profile) -> Result<Way, Error> {
         let names = ["access_key_id", "access_key_secret", "sts_token"];
-        // The CLI leaves the token of another mode where it was.
+        // The CLI leaves another mode's token in place.
         let token = profile.sts_token.clone().filter(|_| profile.mode != "AK");
         let values = [profile.access_key_id.clone(), profile.access_key_secret.clone(), token];
         let key = pair(self.source, names, values)?;

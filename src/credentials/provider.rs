@@ -1,8 +1,8 @@
-//! The one key of the process. Every stage takes it from here at the moment of signing, so that one that is replaced
-//! is used by all of them at once. The sources are read by one at a time ([`Sources`] is behind a lock), and not again
-//! before a backoff is over: in the background when a short-lived key is to be renewed or a file has changed
-//! ([`Provider::keep_renewed`]), and by a stage whose key was refused. A key that cannot be renewed is used while it
-//! lives; then there is none, and whoever asks is told why.
+//! The one key of the process. Every stage takes it from here at the moment of signing, so that all of them use a new
+//! key at once. Only one reader at a time reads the sources ([`Sources`] is behind a lock), and none before a backoff
+//! is over. They are read in the background when a short-lived key must be renewed or a file has changed
+//! ([`Provider::keep_renewed`]), and by a stage whose key was refused. A key that cannot be renewed is used until it
+//! ends; after that there is none, and whoever asks is told why.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ use super::{Credentials, Error, Found, Places, Prepared, Source, boot, obtain};
 use crate::config::Config;
 use crate::model::{Time, rfc3339};
 
-/// How long whoever needs a key waits for one that is just being asked for.
+/// How long to wait for a key that is being fetched.
 pub const WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// How often the files of the source are looked at, and how late a renewal may be.
+/// How often to check the source's files; also how late a renewal may be.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A renewal is not due again sooner than this, however short the new key lives.
+/// The shortest time between renewals, however short the new key lives.
 const RENEW_AFTER_MIN: Duration = Duration::from_millis(500);
 
-/// Which key it is: 1 is that of the start, or the first that a source gave, and each one that takes its place is one
-/// more; 0 while there has been none.
+/// Counts keys: 1 for that of the start, or the first that a source gave; each replacement adds one; 0 before there is
+/// a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
@@ -39,13 +39,13 @@ pub struct Generation(pub u64);
 pub struct Key {
     /// The key itself.
     pub credentials: Arc<Credentials>,
-    /// Which one it is: what [`Provider::refuse`] is told.
+    /// Its generation, which [`Provider::refuse`] is told.
     pub generation: Generation,
     life: Option<Life>,
 }
 
 impl Key {
-    /// Whether there is one at all, and a call that is signed with it now arrives before its end.
+    /// Whether there is a key, and a call signed with it now arrives before its end.
     pub fn is_valid(&self) -> bool {
         self.generation != Generation(0) && self.life.is_none_or(|life| life.is_on(boot()))
     }
@@ -56,43 +56,43 @@ impl Key {
 #[error("{0}")]
 pub struct NoKey(String);
 
-/// What is known of the key, without the key.
+/// What is known about the key, without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
     /// Which key is in use.
     pub generation: Generation,
-    /// Where it was found, or is asked for.
+    /// Where it was found, or where it is fetched from.
     pub source: Source,
-    /// What the service said when it refused it; none while it takes it.
+    /// What the service said when it refused it; none while it is accepted.
     pub refused: Option<String>,
-    /// When it ends, by this machine's clock; none of one that does not end by itself.
+    /// When it ends, by this machine's clock; none if it does not end by itself.
     pub ends_at: Option<Time>,
-    /// Why no other one could be had when it was last tried.
+    /// Why the last try brought no other key.
     pub trouble: Option<String>,
 }
 
 impl KeyState {
-    /// What somebody has to know: that the service refuses the key, or that the source gives no other one.
+    /// The problem with the key, for people: the service refuses it, or the source gives no other one.
     pub fn problem(&self) -> Option<String> {
         let until =
             self.ends_at.map(|at| format!("; the key in use is valid until {}", rfc3339(at))).unwrap_or_default();
         let trouble = || self.trouble.as_ref().map(|trouble| format!("{trouble}{until}"));
-        // systemd loads credentials when it starts a service, and never again.
+        // systemd loads credentials only when it starts a service.
         let remedy = if self.source == Source::Systemd { " (then `sudo systemctl restart prefetchd`)" } else { "" };
         self.refused.as_ref().map(|refused| format!("{refused}{remedy}")).or_else(trouble)
     }
 }
 
-/// Hands out the key. Copies are the same provider.
+/// Hands out the key. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Provider(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     now: watch::Sender<Now>,
-    /// Held while the sources are read: whoever waits for it finds them read.
+    /// Held while the sources are read: whoever waited for it finds them read.
     sources: Mutex<Sources>,
-    /// Rung when the sources are other ones.
+    /// Rung when the sources have changed.
     changed: Notify,
 }
 
@@ -109,26 +109,26 @@ impl Now {
     }
 }
 
-/// How the sources are read.
+/// A function that reads the sources.
 type Load = fn(Places) -> Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
 
 #[derive(Debug)]
 struct Sources {
     load: Load,
     places: Places,
-    /// The files whose change means another key, as they were when they were last read.
+    /// A change of these files means another key; with their state when last read.
     files: Vec<(PathBuf, Option<Stamp>)>,
-    /// When they were last read because of a refusal or in vain.
+    /// When they were last read because of a refusal or without success.
     read_at: Option<Duration>,
-    /// When they are to be read by themselves; none of a key that does not end.
+    /// When to read them next; none for a key that does not end.
     due_at: Option<Duration>,
-    /// Readings in a row that found no other key.
+    /// Readings in a row without another key.
     in_vain: u32,
-    /// What the log last said of them.
+    /// What was last logged about them.
     saying: Saying,
 }
 
-/// What was logged of the sources: once until it is something else.
+/// What was logged about the sources: once, until it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Saying {
     Nothing,
@@ -137,12 +137,12 @@ enum Saying {
 }
 
 impl Provider {
-    /// A provider of the key that was found at the start, if it was at hand; others are looked for in the same sources.
+    /// A provider that starts with the key found at the start, if there is one; later keys come from the same sources.
     pub fn new(prepared: Prepared) -> Self {
         Self::with_sources(prepared, |places| Box::pin(obtain(places)))
     }
 
-    /// A provider of one key that stays.
+    /// A provider of one fixed key.
     pub fn of(config: &Config, credentials: Credentials) -> Self {
         let source = Source::Environment;
         let found = Found { credentials, source: source.clone(), life: None, files: Vec::new() };
@@ -162,16 +162,16 @@ impl Provider {
         Self(Arc::new(Shared { now, sources: Mutex::new(sources), changed: Notify::new() }))
     }
 
-    /// The key that was handed out last, be it over or none at all: for bytes that are to be made again.
+    /// The last key that was handed out, even if it has ended, or none: for making the same bytes again.
     pub fn current(&self) -> Key {
         self.0.now.borrow().key()
     }
 
-    /// The key to sign with now. One that is just being asked for is waited for, at most [`WAIT_MAX`].
+    /// The key to sign with now. Waits at most [`WAIT_MAX`] for one that is being fetched.
     ///
     /// # Errors
     ///
-    /// There is none, and why.
+    /// There is no key; says why.
     pub async fn key(&self) -> Result<Key, NoKey> {
         let is_settled = |now: &Now| now.key().is_valid() || now.state.trouble.is_some();
         let mut now = self.0.now.subscribe();
@@ -184,7 +184,7 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// It is not, and why there is no other one.
+    /// It is not valid; says why there is no other one.
     pub fn valid(&self, key: Key) -> Result<Key, NoKey> {
         if key.is_valid() {
             return Ok(key);
@@ -193,20 +193,20 @@ impl Provider {
         Err(NoKey(trouble.unwrap_or_else(|| format!("{source} has not given a key yet"))))
     }
 
-    /// What is known of the key.
+    /// What is known about the key.
     pub fn state(&self) -> KeyState {
         self.0.now.borrow().state.clone()
     }
 
-    /// Resolves when what is known of the key is not `known` any more.
+    /// Resolves when what is known about the key differs from `known`.
     pub async fn changed_from(&self, known: &KeyState) {
         let mut now = self.0.now.subscribe();
         // The sender lives as long as `self`.
         let _ = now.wait_for(|now| now.state != *known).await;
     }
 
-    /// The service refused the key of this generation, in these words. The sources are read afresh, unless that was
-    /// done already or a moment ago. True if there is another key by now: then [`Provider::current`] hands it out.
+    /// The service refused the key of this generation with these words. Reads the sources again, unless that was done
+    /// already or a moment ago. True if there is another key by now; [`Provider::current`] then returns it.
     pub async fn refuse(&self, generation: Generation, fault: &str) -> bool {
         self.0.now.send_if_modified(|now| {
             let is_news = now.state.generation == generation && now.state.refused.is_none();
@@ -218,14 +218,14 @@ impl Provider {
         self.other_than(generation, false).await
     }
 
-    /// Looks for another key if the one in use is refused or over, and not more often than a backoff allows. True if
-    /// there is one.
+    /// Looks for another key if the one in use was refused or has ended, at most as often as the backoff allows. True
+    /// if there is one.
     pub async fn look_again(&self) -> bool {
         let (key, refused) = (self.current(), self.state().refused);
         (refused.is_some() || !key.is_valid()) && self.other_than(key.generation, false).await
     }
 
-    /// The service took the key of this generation.
+    /// The service accepted the key of this generation.
     pub fn taken(&self, generation: Generation) {
         self.0.now.send_if_modified(|now| {
             let is_news = now.state.generation == generation && now.state.refused.is_some();
@@ -236,8 +236,8 @@ impl Provider {
         });
     }
 
-    /// A reload decided for this source, and others are to be looked for there from now on. A key that has to be asked
-    /// for is asked for in the background, and the one in use stays until it comes.
+    /// A reload chose this source; keys come from there from now on. A key from the network is fetched in the
+    /// background, and the one in use stays until it comes.
     pub async fn replace(&self, prepared: Prepared) {
         let mut sources = self.0.sources.lock().await;
         sources.places = prepared.sources;
@@ -252,18 +252,17 @@ impl Provider {
         self.0.changed.notify_one();
     }
 
-    /// Looks for another key whatever the service says of the one in use, and whenever it is asked to: for the free
-    /// calls that try a paused account, which have a backoff of their own. The key of another account may be what
-    /// mends it. True if there is one.
+    /// Looks for another key in any case, each time it is called: for free calls that probe a paused account, which
+    /// have a backoff of their own, because another account's key may solve the problem. True if there is one.
     pub async fn read_again(&self) -> bool {
         self.other_than(self.current().generation, true).await
     }
 
-    /// Asks for the key now, for a program that keeps none.
+    /// Fetches the key now, for a program that keeps none.
     ///
     /// # Errors
     ///
-    /// There is none, and why.
+    /// There is no key; says why.
     pub async fn fetch(&self) -> Result<Key, NoKey> {
         if !self.current().is_valid() {
             self.read_again().await;
@@ -271,7 +270,7 @@ impl Provider {
         self.valid(self.current())
     }
 
-    /// Renews the key before its end, and reads files that have changed; for ever.
+    /// Renews the key before its end, and reads files that have changed; never ends.
     pub async fn keep_renewed(&self) {
         loop {
             self.renew_if_due().await;
@@ -293,7 +292,7 @@ impl Provider {
         }
     }
 
-    /// Reads the sources if the key in use is still that of `generation`, and it is time to or `at_once`.
+    /// Reads the sources if the key in use is still that of `generation`, and it is due or `at_once`.
     async fn other_than(&self, generation: Generation, at_once: bool) -> bool {
         let mut sources = self.0.sources.lock().await;
         let is_other = |provider: &Self| provider.state().generation != generation;
@@ -328,9 +327,9 @@ impl Provider {
                 if sources.saying != Saying::Unreadable {
                     let ends_at = ends_at.map(rfc3339);
                     if generation == Generation(0) {
-                        warn!(%error, "there is no access key yet: its source is asked again by and by");
+                        warn!(%error, "there is no access key yet: its source is asked again");
                     } else {
-                        warn!(%error, ends_at, "the credentials could not be read afresh; the old ones are tried");
+                        warn!(%error, ends_at, "the credentials could not be read again; the old ones are used");
                     }
                     sources.saying = Saying::Unreadable;
                 }
@@ -340,7 +339,7 @@ impl Provider {
         if sources.due_at.is_some() {
             sources.due_at = Some(boot() + backoff(sources.in_vain, rand::random()));
         }
-        // What could not be used may be a file that is half written: it is looked at when it changes once more.
+        // An unusable file may be half written: it is read again when it changes once more.
         sources.stamp();
     }
 
@@ -352,7 +351,7 @@ impl Provider {
         });
     }
 
-    /// Puts a key in the place of the last one. False if it is the same, and was to be renewed.
+    /// Replaces the last key. False if the new one is the same although it should have been renewed.
     fn put(&self, sources: &mut MutexGuard<'_, Sources>, found: Found, why: &str) -> bool {
         sources.files = stamped(&found);
         let Found { credentials, source, life, .. } = found;
@@ -387,7 +386,7 @@ impl Provider {
 }
 
 impl Sources {
-    /// Whether they may be read for a refused key, after so many readings that found no other one.
+    /// Whether they may be read for a refused key, after this many readings without another key.
     fn may_be_read(&self) -> bool {
         let wait = backoff(self.in_vain, 0.0);
         self.read_at.is_none_or(|at| boot().saturating_sub(at) >= wait)
@@ -409,7 +408,7 @@ impl Sources {
     }
 }
 
-/// The files of a key, as they are now.
+/// The files of a key, with their present state.
 fn stamped(found: &Found) -> Vec<(PathBuf, Option<Stamp>)> {
     found.files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }

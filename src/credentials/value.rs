@@ -1,6 +1,6 @@
-//! What a key is made of.
+//! Checks the values of a key.
 
-/// A value without what editors, shells and other systems put around it: blanks, line ends, a byte order mark, a pair
+/// The value without what editors, shells and other systems put around it: blanks, line ends, a byte order mark, a pair
 /// of quotes.
 pub(super) fn bare(text: &str) -> &str {
     let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
@@ -9,8 +9,8 @@ pub(super) fn bare(text: &str) -> &str {
     inner.map_or(text, |inner| inner.trim_matches(is_blank))
 }
 
-/// What keeps a value from being (all of) a key, an ID or a token; none where it may be one. They are printable ASCII
-/// without spaces or quotes; what is left of two lines, of another encoding or of a quote at one end is not.
+/// What is wrong with a value as a key, an ID or a token; none if it may be one. Such values are printable ASCII
+/// without spaces or quotes. Two joined lines, another encoding, or a quote at only one end are not.
 pub(super) fn oddity(value: &str) -> Option<&'static str> {
     let odd = value.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\''))?;
     Some(match odd {
@@ -36,8 +36,8 @@ mod tests {
     }
 
     proptest! {
-        /// What is taken is one run of printable ASCII, and a key that is one is taken as it is, whatever stands
-        /// around it.
+        /// What is accepted is one run of printable ASCII, and a key like that is accepted unchanged, whatever
+        /// surrounds it.
         #[test]
         fn a_value_is_taken_whole_or_not_at_all(
             key in "[!#-&(-~]{1,40}", around in "[ \t\r\n\u{feff}]{0,4}", odd in any::<char>()

@@ -1,4 +1,4 @@
-//! What a source comes to: a key, or the calls that give one.
+//! What a source leads to: a key, or the calls that give one.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,15 +35,15 @@ pub enum Source {
         /// The section.
         name: String,
     },
-    /// The role of the ECS instance; none if the instance says which.
+    /// The role of the ECS instance; none if the instance tells it.
     Ecs(Option<String>),
     /// `ALIBABA_CLOUD_CREDENTIALS_URI`: scheme, host and path.
     Uri(String),
     /// A role that is assumed with the key of another source.
     Assumed {
-        /// The role.
+        /// The role's name.
         role: String,
-        /// Whose key assumes it.
+        /// The source whose key assumes it.
         with: Box<Source>,
     },
 }
@@ -66,18 +66,18 @@ impl fmt::Display for Source {
     }
 }
 
-/// How a key is had.
+/// How to get a key.
 #[derive(Debug, Clone)]
 pub(super) enum Way {
-    /// It is there.
+    /// It can be read.
     Key(Credentials),
-    /// The instance's metadata service is asked.
+    /// Ask the instance's metadata service.
     Ecs(Metadata),
-    /// This address is asked.
+    /// Ask this address.
     Uri(Url),
-    /// A role is assumed with a token.
+    /// Assume a role with a token.
     Oidc(OidcRole),
-    /// A role is assumed with another key.
+    /// Assume a role with another key.
     Assumed(Role, Box<Way>),
 }
 
@@ -86,13 +86,13 @@ pub(super) enum Way {
 pub(super) struct Metadata {
     /// Its base URL.
     pub(super) url: Url,
-    /// The role; none if the service is to say.
+    /// The role; none if the service should tell it.
     pub(super) role: Option<String>,
-    /// Whether it may be asked without a token, which whoever can make this machine fetch a page can do too.
+    /// Whether it may be asked without a token. Then anybody who can make this machine fetch a page can get the key.
     pub(super) without_token: bool,
 }
 
-/// A role that is assumed.
+/// A role to assume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) arn: String,
@@ -104,7 +104,7 @@ pub(super) struct Role {
     pub(super) sts: Endpoint,
 }
 
-/// A role that is assumed with the token in a file.
+/// A role to assume with the token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OidcRole {
     pub(super) role: Role,
@@ -112,11 +112,11 @@ pub(super) struct OidcRole {
     pub(super) token_file: PathBuf,
 }
 
-/// A source that was decided for.
+/// A source that was chosen.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) way: Way,
     pub(super) source: Source,
-    /// The files whose change means another key.
+    /// A change of these files means another key.
     pub(super) files: Vec<PathBuf>,
 }

@@ -58,7 +58,7 @@ impl Herald {
         let report = match self.report().await {
             Ok(report) => report,
             Err(error) => {
-                warn!(%error, "asked for the state, and the database cannot be read");
+                warn!(%error, "asked for the state, but the database cannot be read");
                 return;
             }
         };

@@ -49,7 +49,7 @@ impl KeyKeeper {
             });
             let is_told = self.tell(&state, settled).await;
             if let Err(error) = &is_told {
-                warn!(%error, "what is known of the access key could not be written down; it is tried again");
+                warn!(%error, "the state of the access key could not be stored; it is tried again");
             } else {
                 settled = state.generation;
             }

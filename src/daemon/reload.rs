@@ -72,7 +72,7 @@ impl Reloader {
             Ok(read) => read,
             Err(error) => {
                 let why = one_line(&format!("{error:#}"));
-                warn!(why, "reload refused: what was in force stays in force");
+                warn!(why, "reload refused: the previous configuration stays in force");
                 return Some(ConfigProblem::ReloadRefused { said: why });
             }
         };

@@ -1,16 +1,16 @@
-//! What keeps the daemon from doing all it should: codes with their parameters, which are stored. The sentences are in
+//! Problems that limit the daemon: codes with their parameters, which are stored. The sentences are in
 //! [`crate::words`].
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// What keeps files from being taken, or removed when they were kept for long enough.
+/// Why files cannot be taken, or cannot be removed when their time is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum SpoolProblem {
-    /// A folder lies on another mount than the others: no file can be moved out of it in one step.
+    /// A folder is on another mount than the others, so no file can be moved out of it in one step.
     OtherMount {
-        /// What the system says, with the folder.
+        /// The system's message, with the folder.
         said: String,
     },
     /// The folders or a file in them cannot be used.
@@ -18,23 +18,23 @@ pub enum SpoolProblem {
         /// What the system says.
         said: String,
     },
-    /// What was kept for long enough cannot be removed.
+    /// Files whose time is over cannot be removed.
     NotRemoved {
         /// What the system says.
         said: String,
     },
 }
 
-/// What of a configuration that was read afresh is not in force.
+/// Which part of a reloaded configuration is not in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum ConfigProblem {
-    /// None of it: it is wrong, or a key cannot be read.
+    /// All of it: it is wrong, or a key cannot be read.
     ReloadRefused {
         /// What is wrong.
         said: String,
     },
-    /// What was opened at the start.
+    /// Changes to what was opened at the start.
     AfterRestart {
         /// The keys that were changed, as `[spool] dir`.
         keys: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! How long anything waits because it was asked to.
+//! How long to wait when an answer asks for it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub fn asked_to_wait(retry_after: Option<Duration>, now: Time) -> Time {
     now + asked.min(ASKED_TO_WAIT_MAX)
 }
 
-/// The longest wait that anything is written down with: the last of `backoff`, or what an answer may ask for.
+/// The longest wait that is ever stored: the last of `backoff`, or what an answer may ask for.
 pub fn longest_wait(backoff: &Backoff) -> TimeDelta {
     TimeDelta::from_std(backoff.max).unwrap_or(TimeDelta::MAX).max(ASKED_TO_WAIT_MAX)
 }

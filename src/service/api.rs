@@ -96,7 +96,7 @@ impl Service {
                 (self.client, self.api, self.manner) = (client, config.api.clone(), Manner::of(&config.api));
             }
             // The reload has tried this a moment ago.
-            Err(error) => warn!(%error, "TLS could not be set up afresh; the connection stays as it was"),
+            Err(error) => warn!(%error, "TLS could not be set up again; the connection stays as it was"),
         }
     }
 

@@ -55,7 +55,7 @@ impl Turn {
     /// The call of this turn was answered; `throttled` or not.
     pub(super) fn answered(mut self, throttled: bool) {
         if self.0.answered(throttled) {
-            info!(calls_per_second = self.0.rate(), "throttled: calls go slower, and faster again by and by");
+            info!(calls_per_second = self.0.rate(), "throttled: calls go slower, and speed up again step by step");
         }
     }
 }

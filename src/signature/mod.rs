@@ -1,5 +1,5 @@
-//! How a call proves who makes it: pure functions from parameters, secret and moment to bytes. The service's client and
-//! the source that assumes roles sign with them; the sandbox checks with code of its own.
+//! How a call proves its sender: pure functions from parameters, secret and time to bytes. The service's client and the
+//! source that assumes roles use them; the sandbox checks with code of its own.
 
 mod v1;
 mod v3;

@@ -1,5 +1,5 @@
-//! `ACS3-HMAC-SHA256` (SIBLING-APIS.md, H): the signature stands in a header and covers the query, the headers that are
-//! named in it, and the body by its hash.
+//! `ACS3-HMAC-SHA256` (SIBLING-APIS.md, H): the signature is in a header. It covers the query, the headers that it
+//! names, and a hash of the body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret as _;
@@ -8,13 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{HEX, is_unreserved};
 
-/// The name of the method, as it stands in the header and in the string that is signed.
+/// The name of the method, in the header and in the signed string.
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// What is signed beside the parameters.
+/// What is signed besides the parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
-    /// The value of the header `Host`, with a port that is not the scheme's own.
+    /// The value of the header `Host`, with a port that is not the scheme's default.
     pub host: &'a str,
     /// The operation.
     pub action: &'a str,
@@ -30,14 +30,13 @@ pub struct Envelope<'a> {
     pub access_key_secret: &'a SecretString,
     /// The token of a temporary key.
     pub security_token: Option<&'a SecretString>,
-    /// The query in its canonical form, as [`query`] makes it.
+    /// The canonical query, as made by [`query`].
     pub query: &'a str,
-    /// The body that is sent: a form, or nothing.
+    /// The body: a form, or empty.
     pub body: &'a [u8],
 }
 
-/// The headers that the call goes with, `authorization` among them, in the order of their names; without `host`, which
-/// the client sends by itself.
+/// The headers of the call, including `authorization`, sorted by name; without `host`, which the client adds.
 pub fn signed_headers(envelope: &Envelope<'_>) -> Vec<(&'static str, String)> {
     let body_sha256 = hex(&Sha256::digest(envelope.body));
     let mut headers = vec![
@@ -157,7 +156,7 @@ mod tests {
             if let Some(fields) = &vector.form {
                 assert_eq!(String::from_utf8(form(&pairs(fields))).unwrap(), vector.body, "{}", vector.name);
             }
-            // Those of other methods, paths and headers are what this program never sends.
+            // This program never sends other methods, paths and headers.
             let ours = ["host", "content-type"];
             let is_ours = |name: &String| ours.contains(&name.as_str()) || name.starts_with("x-acs-");
             if vector.method != "POST" || vector.path != "/" || !vector.headers.keys().all(is_ours) {

@@ -1,11 +1,11 @@
-//! What keeps a file from being taken, and does not keep the others.
+//! Trouble with one file, which does not stop the others.
 
 use std::io;
 
 use super::ingest::Error;
 use crate::model::SpoolProblem;
 
-/// What the file system says, as a problem of the spool.
+/// An error of the file system, as a problem of the spool.
 pub(super) fn trouble_of(error: &io::Error) -> SpoolProblem {
     let said = error.to_string();
     match error.kind() {

@@ -1,5 +1,5 @@
-//! Everything that is known of one file: how it was read, what was refused, where its URLs are, when they were sent and
-//! warm, and why those that ended otherwise did.
+//! Everything known about one file: how it was read, what was refused, where its URLs are, when they were sent and
+//! warm, and why others were not.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ const NUMBERED: &str = "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
     from files as f join v_files as v using (file_id) where f.file_id = ?1";
 
-/// Files whose names have this in them, among the latest.
+/// The latest files whose names contain this text.
 const ALIKE: &str = "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
     from (select file_id, name, stored_name, lines from files order by file_id desc limit 100000) as f
@@ -35,20 +35,20 @@ const ALIKE: &str = "
 
 const WARM_SECONDS: &str = "select warm_seconds_median, warm_seconds_p95, progress from v_files where file_id = ?1";
 
-/// When its URLs were sent and warm, and why those that are neither are not. Only those that it queued itself.
+/// When its URLs were sent and warm, and the reasons of the others; only URLs that it queued itself.
 const ENDS: &str = "
     select state, reason, reason_code, count(*) as urls, min(submitted_at) as first_sent_at,
            max(submitted_at) as last_sent_at, min(ended_at) as first_ended_at, max(ended_at) as last_ended_at
     from v_urls where file_id = ?1 group by state, reason, reason_code order by urls desc";
 
-/// The first URLs that ended badly or are held, with what the service said to the last call that carried them.
+/// The first URLs that failed or are held, with the service's answer to the last call that carried them.
 const FAILURES: &str = "
     select u.line, u.url, u.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
            s.request_id, s.code, s.message
     from v_urls as u left join v_submissions as s on s.submission_id = u.submission_id
     where u.file_id = ?1 and u.state in ('failed', 'held', 'expired', 'unconfirmed') order by u.url_id limit 10";
 
-/// Likewise, of the URLs that its lines were merged into.
+/// The same for the URLs that its lines were merged into.
 const MERGED_FAILURES: &str = "
     select w.line, w.url, w.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
            s.request_id, s.code, s.message
@@ -65,23 +65,23 @@ const MERGED_LINE: &str = "
     select w.came, u.*, w.line as line, w.state as state, u.file as queued_by
     from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1";
 
-/// What is read of the queue for the forecast of one file.
+/// How much of the queue is read for the forecast of one file.
 const BOUNDS: Bounds = Bounds { rows: 10_000, files: 100_000 };
 const STEPS_MAX: u32 = 100_000;
 
-/// Failures that are named.
+/// Most failures to name.
 const FAILURES_MAX: usize = 10;
 
 /// Files by their names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// The files that were dropped under this name, the latest first.
+    /// Files that were dropped under this name, latest first.
     These(Rows),
-    /// None was; these have it in their names.
+    /// None; these contain it in their names.
     Alike(Rows),
 }
 
-/// Looks for a file: by its row, by the name as it was dropped, or by the one that it is stored under.
+/// Finds a file by its row, by the name under which it was dropped, or by its stored name.
 pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found> {
     if let Some(id) = id {
         let rows = sqlx::query(NUMBERED).bind(id).fetch_all(conn).await?;
@@ -97,12 +97,12 @@ pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found>
     Ok(Found::Alike(rows.iter().map(object).collect()))
 }
 
-/// Everything of one file.
+/// Everything about one file.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct FileStory {
     /// Its row.
     pub file_id: i64,
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub name: String,
     /// Its name in `done/` or `rejected/`.
     pub stored_as: String,
@@ -110,23 +110,23 @@ pub struct FileStory {
     pub state: String,
     /// Why it was rejected.
     pub rejected_why: Option<String>,
-    /// The word of that reason.
+    /// The code of that reason.
     pub rejected_code: Option<String>,
     /// `text`, `csv` or `jsonl`, and how it is packed: from its name.
     pub format: String,
-    /// How its bytes were found to mean text; none if all of them are ASCII.
+    /// Its encoding; none if all its bytes are ASCII.
     pub encoding: Option<String>,
     /// Its size.
     pub bytes: Option<u64>,
-    /// Of its content, in hex.
+    /// The hash of its content, in hex.
     pub sha256: Option<String>,
     /// Its priority.
     pub priority: String,
-    /// The word to find it by.
+    /// Its label.
     pub label: Option<String>,
-    /// Not to be sent before, RFC 3339.
+    /// Its URLs must not be sent before this, RFC 3339.
     pub not_before: Option<String>,
-    /// Not to be sent after, RFC 3339.
+    /// Its URLs must not be sent after this, RFC 3339.
     pub deadline: Option<String>,
     /// Whether fresh URLs are sent again.
     pub force: bool,
@@ -134,7 +134,7 @@ pub struct FileStory {
     pub dropped_at: String,
     /// When its last line was queued, RFC 3339.
     pub read_at: Option<String>,
-    /// When nothing was left to do for it, RFC 3339.
+    /// When everything was done for it, RFC 3339.
     pub finished_at: Option<String>,
     /// Lines that are neither blank, comment nor directive.
     pub lines: u64,
@@ -146,11 +146,11 @@ pub struct FileStory {
     pub progress: Progress,
     /// Why lines were refused, the most frequent first.
     pub refused_reasons: Vec<Said>,
-    /// The first refused lines, where their report is at hand.
+    /// The first refused lines, if their report is available.
     pub refused_lines: Vec<LineSaid>,
-    /// The report of all of them.
+    /// The path of the report with all of them.
     pub refused_report: Option<String>,
-    /// What is odd about it.
+    /// Warnings about it.
     pub warnings: Vec<Said>,
     /// When the first of its URLs was accepted, RFC 3339.
     pub first_sent_at: Option<String>,
@@ -162,48 +162,48 @@ pub struct FileStory {
     pub last_warm_at: Option<String>,
     /// Seconds from the drop until half of its complete URLs were warm.
     pub warm_seconds_median: Option<i64>,
-    /// Likewise, for 95 of 100.
+    /// The same for 95 of 100.
     pub warm_seconds_p95: Option<i64>,
-    /// What will become of what is pending.
+    /// The forecast for its pending URLs.
     pub forecast: Option<FileForecast>,
-    /// Why URLs that have not got on are where they are: `state`, `reason`, `reason_code`, `urls`.
+    /// The reasons of URLs that are not warm: `state`, `reason`, `reason_code`, `urls`.
     pub reasons: Rows,
-    /// The first URLs that ended badly or are held, with what the service said.
+    /// The first URLs that failed or are held, with the service's answer.
     pub failures: Rows,
     /// Other files of the same name, the latest first.
     pub others: Rows,
-    /// What became of the line that was asked for.
+    /// What became of the chosen line.
     pub line: Option<Map<String, Value>>,
 }
 
-/// A reason or a warning, with the first line of which it is true and how many there are.
+/// A reason or a warning, with the first line it applies to and the number of lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// Its word.
+    /// Its code.
     pub code: String,
-    /// The first line; none where it is true of the file, or not known.
+    /// The first line; none if it applies to the file, or is not known.
     pub line: Option<u64>,
-    /// Lines of which it is true.
+    /// How many lines it applies to.
     pub lines: u64,
-    /// In words.
+    /// In English.
     pub text: String,
     /// In Chinese.
     pub text_zh: String,
 }
 
-/// A line and what is said of it.
+/// A refused line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LineSaid {
     /// Its number.
     pub line: i64,
     /// Why it was refused, in both languages.
     pub reason: String,
-    /// What it says.
+    /// The line's text.
     pub text: String,
 }
 
 impl FileStory {
-    /// Reads everything but what the spool has: none if there is no such file.
+    /// Reads everything except what is in the spool; none if there is no such file.
     pub async fn read(conn: &mut Conn, config: &Config, file: i64, now: Time) -> Result<Option<Self>> {
         let mut accounts = queue::accounts_of(conn, &[FileId(file)]).await?;
         let Some(account) = accounts.remove(&FileId(file)) else { return Ok(None) };
@@ -226,8 +226,7 @@ impl FileStory {
         Ok(Some(story))
     }
 
-    /// What became of one line: a URL of the queue, or one that it was merged into. Refused ones are in the spool's
-    /// report.
+    /// What became of one line: it queued a URL or was merged into one. The spool's report has refused lines.
     pub async fn read_line(&self, conn: &mut Conn, line: u64) -> Result<Option<Map<String, Value>>> {
         let line = i64::try_from(line).unwrap_or(i64::MAX);
         for statement in [LINE, MERGED_LINE] {

@@ -1,5 +1,5 @@
-//! How far a file, or all files with a label, have got, and whether waiting for more makes sense. [`Progress::verdict`]
-//! is a pure function of the counts.
+//! How far a file, or all files with a label, have come, and whether it makes sense to wait for more.
+//! [`Progress::verdict`] is a pure function of the counts.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::store::{Conn, Result};
 /// The latest file of a name.
 const LATEST: &str = "select file_id from v_files where name = ?1 order by file_id desc limit 1";
 
-/// One stored under this name in `done/` or `rejected/`.
+/// The file with this stored name in `done/` or `rejected/`.
 const STORED: &str = "select file_id from files where stored_name = ?1 order by file_id desc limit 1";
 
 const BOOKED: &str = "select count(*) from files where stored_name = ?1";
@@ -28,36 +28,36 @@ const COUNTS: &str = "
            merged_cancelled, merged_held, merged_unconfirmed
     from v_files where file_id in (select value from json_each(?1)) order by file_id desc";
 
-/// Lines with a label of their own, in files that have another.
+/// Lines with a label of their own, in files with another one.
 const OWN_LABEL: &str = "
     select state, count(*) from v_urls
     where url_id in (select url_id from urls where label = ?1)
       and file_id not in (select file_id from v_files where label = ?1)
     group by state";
 
-/// Held URLs that go on by themselves: on the next day there are requests again for finding out what was wrong.
+/// Held URLs that go on by themselves: on the next day there are requests for isolation again.
 const RETURNING: &str = "
     select count(*) from v_urls
     where state = 'held' and reason_code = 'isolation_spent' and file_id in (select value from json_each(?1))";
 
-/// What is waited for.
+/// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// That the service has accepted every URL.
+    /// The service has accepted every URL.
     Sent,
-    /// That every URL is warm.
+    /// Every URL is warm.
     Warm,
 }
 
-/// What the counts say of a goal.
+/// What the counts say about a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is reached by every URL.
+    /// Every URL has reached it.
     Reached,
-    /// It may still be reached.
+    /// It can still be reached.
     Open,
-    /// It cannot be reached any more unless somebody does something.
+    /// It cannot be reached unless somebody does something.
     Stuck,
 }
 
@@ -66,32 +66,32 @@ pub enum Verdict {
 pub struct Progress {
     /// Files that are counted.
     pub files: i64,
-    /// URLs by state, with those that lines were merged into.
+    /// URLs by state, including those that lines were merged into.
     pub urls: BTreeMap<String, i64>,
-    /// Lines whose URL completed lately: they are warm already.
+    /// Lines whose URL completed recently: they are warm already.
     pub fresh: i64,
-    /// Lines that are no URL that can be prefetched. They keep no goal from being reached.
+    /// Lines that are not URLs that can be prefetched. They do not prevent a goal.
     pub refused: i64,
     /// Files that are still being read.
     pub reading: i64,
-    /// Files that were rejected as a whole, and why; ten at most.
+    /// Files that were rejected as a whole, and why; at most ten.
     pub rejected: Vec<Rejected>,
     /// Held URLs that go on by themselves.
     pub returning: i64,
-    /// Whether this key may not ask for tasks, so that nobody tells whether what was accepted is warm.
+    /// Whether this key may not ask for tasks, so that nobody tells whether accepted URLs are warm.
     pub is_untold: bool,
 }
 
 /// A file that was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rejected {
-    /// As it was dropped.
+    /// Its name when it was dropped.
     pub file: String,
     /// Why.
     pub why: String,
 }
 
-/// Rejected files that are named.
+/// Most rejected files to name.
 const REJECTED_MAX: usize = 10;
 
 impl Progress {
@@ -100,7 +100,7 @@ impl Progress {
         self.urls.get(<&str>::from(state)).copied().unwrap_or(0)
     }
 
-    /// All URLs, fresh ones among them.
+    /// All URLs, including fresh ones.
     pub fn all(&self) -> i64 {
         self.urls.values().sum::<i64>() + self.fresh
     }
@@ -129,7 +129,7 @@ impl Progress {
         }
     }
 
-    /// The file of this name that came last, or the one that is stored under it.
+    /// The latest file of this name, or the one with this stored name.
     pub async fn latest_file(conn: &mut Conn, name: &str) -> Result<Option<i64>> {
         for statement in [LATEST, STORED] {
             if let Some(row) = sqlx::query(statement).bind(name).fetch_optional(&mut *conn).await? {
@@ -139,17 +139,17 @@ impl Progress {
         Ok(None)
     }
 
-    /// Whether a file that is stored under this name is on the books.
+    /// Whether a file with this stored name has a row.
     pub async fn is_booked(conn: &mut Conn, stored_name: &str) -> Result<bool> {
         Ok(sqlx::query_scalar::<_, i64>(BOOKED).bind(stored_name).fetch_one(conn).await? > 0)
     }
 
-    /// How far one file has got.
+    /// How far one file has come.
     pub async fn of_file(conn: &mut Conn, file: i64, now: Time) -> Result<Self> {
         Self::of_files(conn, &[file], now).await
     }
 
-    /// How far all files with a label, and lines with that label of their own, have got; none if there are none.
+    /// How far all files with a label, and lines with that label of their own, have come; none if there are none.
     pub async fn of_label(conn: &mut Conn, label: &str, now: Time) -> Result<Option<Self>> {
         let files: Vec<i64> = sqlx::query_scalar(LABELLED).bind(label).fetch_all(&mut *conn).await?;
         let mut progress = Self::of_files(conn, &files, now).await?;
@@ -193,7 +193,7 @@ impl Progress {
     }
 }
 
-/// Whether this key may not ask how tasks end.
+/// Whether this key may not ask for tasks.
 async fn is_untold(conn: &mut Conn, now: Time) -> Result<bool> {
     Ok(ledger::standing(conn, Lane::Prefetch, now).await?.tasks_refused)
 }

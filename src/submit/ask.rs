@@ -39,7 +39,7 @@ impl Submitter {
     async fn cannot_be_asked(&self, fault: &Fault, standing: &Standing) -> store::Result<()> {
         if standing.quota_readable {
             let outcome = fault.class;
-            warn!(%outcome, "the service does not tell what is left of the day; the ledger alone counts for an hour");
+            warn!(%outcome, "the service does not tell what is left of the day; only the ledger counts for an hour");
         }
         let mut tx = self.store.write().await?;
         ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QuotaReadable(false), self.now()).await?;
@@ -108,7 +108,7 @@ impl Submitter {
         }
         if let Some(drift) = drift {
             let unit = taught.unit.or(snapshot.standing.unit).map_or("", Unit::word);
-            warn!(drift, unit, "others spend this account's quota too; what the service says is left counts");
+            warn!(drift, unit, "others spend this account's quota too; what the service says is left limits the day");
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ impl Submitter {
             Some(AccountFault::Forbidden) => {
                 warn!(
                     "this key may not ask for the account's domains (vod:DescribeVodUserDomains); \
-                     which of them are well is learned from answers"
+                     which of them work is learned from answers"
                 );
                 self.note_domains_readable(false).await?;
             }

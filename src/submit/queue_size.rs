@@ -33,7 +33,7 @@ impl Submitter {
         } else if let (None, Some(in_flight)) = (&reaction.release, opened.in_flight)
             && ledger::queue_had_room_tx(tx, self.policy.lane, in_flight, urls, now).await?
         {
-            info!("the service's queue of prefetches takes as many as are sent: no limit is minded any more");
+            info!("the service's queue of prefetches takes as many as are sent: no limit applies any more");
         }
         Ok(())
     }

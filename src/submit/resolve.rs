@@ -58,7 +58,7 @@ impl Submitter {
         if !copyable && absent_at.is_none() && !arrived {
             info!(
                 submission.id = open.id.0,
-                "no copy of this call goes: the key or [api] is another one by now; its task is looked for"
+                "no copy of this call is sent: the key or [api] has changed; its task is searched for"
             );
         }
         self.board.waiting(None, None).await?;
@@ -90,7 +90,7 @@ impl Submitter {
             AfterReplay::Arrived => {
                 info!(
                     submission.id = opened.submission.0,
-                    "the service has seen this call before: its task is looked for"
+                    "the service has seen this call before: its task is searched for"
                 );
                 let mut tx = self.store.write().await?;
                 ledger::doubt_tx(&mut tx, opened.submission, true, at.now, at.now).await?;
@@ -207,7 +207,7 @@ impl Submitter {
             submission.id = opened.submission.0,
             urls = opened.batch.urls.len(),
             possible_doubles = reaction.closing.double_urls,
-            "a doubt could not be resolved: {why}"
+            "a batch in doubt could not be resolved: {why}"
         );
         Ok(())
     }

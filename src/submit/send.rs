@@ -318,9 +318,9 @@ pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
 fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
     let why = reaction.evidence.as_ref().map(|evidence| one_line(&words::reason(&evidence.why).en));
     match finding {
-        Some(Finding::Url(url)) => warn!(url, why, "this URL is what the batch was refused for; it ends here"),
+        Some(Finding::Url(url)) => warn!(url, why, "the batch was refused because of this URL; it ends here"),
         Some(Finding::HostOf(url)) => {
-            warn!(url, why, "the domain of this URL is what the batch was refused for; its URLs wait");
+            warn!(url, why, "the batch was refused because of the domain of this URL; its URLs wait");
         }
         None => {}
     }
@@ -335,6 +335,6 @@ fn tell_doubt(opened: &Opened, fault: &Fault) {
         submission.id = opened.submission.0,
         urls = opened.batch.urls.len(),
         why,
-        "batch in doubt: it may have been accepted; it stays charged and is looked into"
+        "batch in doubt: it may have been accepted; it stays charged until that is known"
     );
 }

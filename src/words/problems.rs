@@ -1,4 +1,4 @@
-//! What lies in `incoming/` and is left alone, and what keeps the daemon from doing all it should.
+//! Why entries of `incoming/` are left alone, and problems that limit the daemon.
 
 use super::Words;
 use crate::model::{ConfigProblem, LeftWhy, SpoolProblem};
@@ -14,11 +14,10 @@ pub const fn left_alone(why: LeftWhy) -> Words {
             "its name ends like an unfinished upload: rename it when it is finished",
             "文件名后缀表示上传未完成：完成后请改名",
         ),
-        LeftWhy::Open => Words::fixed(
-            "some process has it open for writing, as far as was heard",
-            "据观察有进程正以写方式打开此文件",
-        ),
-        LeftWhy::HardLink => Words::fixed("a file with another hard link", "有其他硬链接的文件"),
+        LeftWhy::Open => {
+            Words::fixed("some process seems to have it open for writing", "据观察有进程正以写方式打开此文件")
+        }
+        LeftWhy::HardLink => Words::fixed("a file with a second hard link", "有其他硬链接的文件"),
         LeftWhy::Directory => Words::fixed("a directory", "目录"),
         LeftWhy::SymbolicLink => Words::fixed("a symbolic link", "符号链接"),
         LeftWhy::Fifo => Words::fixed("a FIFO", "命名管道"),
@@ -31,10 +30,10 @@ pub const fn left_alone(why: LeftWhy) -> Words {
 pub fn spool_problem(problem: &SpoolProblem) -> Words {
     match problem {
         SpoolProblem::OtherMount { said } => {
-            Words::made(format!("the spool: {said}"), format!("文件目录跨挂载点，无法一步移动文件：{said}"))
+            Words::made(format!("the spool: {said}"), format!("投递目录跨挂载点，无法一步移动文件：{said}"))
         }
         SpoolProblem::Unusable { said } => {
-            Words::made(format!("the spool: {said}"), format!("文件目录无法使用：{said}"))
+            Words::made(format!("the spool: {said}"), format!("投递目录无法使用：{said}"))
         }
         SpoolProblem::NotRemoved { said } => Words::made(
             format!("what was kept long enough cannot be removed: {said}"),
@@ -43,11 +42,11 @@ pub fn spool_problem(problem: &SpoolProblem) -> Words {
     }
 }
 
-/// What of a configuration that was read afresh is not in force.
+/// Which part of a reloaded configuration is not in force.
 pub fn config_problem(problem: &ConfigProblem) -> Words {
     match problem {
         ConfigProblem::ReloadRefused { said } => Words::made(
-            format!("the last reload was refused, and what was in force before it still is: {said}"),
+            format!("the last reload was refused, and the previous configuration stays in force: {said}"),
             format!("上次重新加载被拒绝，原配置继续生效：{said}"),
         ),
         ConfigProblem::AfterRestart { keys } => {

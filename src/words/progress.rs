@@ -1,9 +1,9 @@
-//! How far a file has got, for `prefetchd wait`. Numbers come as text, as they are shown.
+//! How far a file has come, for `prefetchd wait`. Numbers are passed as text, as they are shown.
 
 use super::Words;
 use crate::model::UrlState;
 
-/// A state, as people call it.
+/// A state, in everyday words.
 pub fn state(state: UrlState) -> Words {
     match state {
         UrlState::Pending => Words::fixed("pending", "待提交"),
@@ -18,20 +18,20 @@ pub fn state(state: UrlState) -> Words {
     }
 }
 
-/// So many URLs in a state.
+/// This many URLs in a state.
 pub fn counted(of: UrlState, n: &str) -> Words {
     let state = state(of);
     Words::made(format!("{n} {}", state.en), format!("{} {n}", state.zh))
 }
 
-/// Every URL has reached what was waited for.
+/// Every URL has reached the goal.
 pub fn all_reached(what: &str, urls: &str, goal: UrlState) -> Words {
     let state = state(goal);
     let (are, all) = if urls == "1" { ("URL is", "its") } else { ("URLs are", "all") };
     Words::made(format!("{what}: {all} {urls} {are} {}", state.en), format!("{what}：全部 {urls} 个 URL {}", state.zh))
 }
 
-/// Nothing more reaches it by itself.
+/// Nothing more reaches the goal by itself.
 pub fn stuck(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
     let state = state(goal);
     Words::made(
@@ -40,7 +40,7 @@ pub fn stuck(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
     )
 }
 
-/// How far it is.
+/// How far it has come.
 pub fn so_far(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
     let state = state(goal);
     Words::made(
@@ -59,7 +59,7 @@ pub fn reading() -> Words {
     Words::fixed("still being read", "仍在读取")
 }
 
-/// Nobody tells how what was accepted ended.
+/// Nobody tells how the accepted URLs ended.
 pub fn untold(n: &str) -> Words {
     Words::made(
         format!("{n} were accepted, and this key may not ask whether they are warm (vod:DescribeVodRefreshTasks)"),
@@ -78,7 +78,7 @@ pub fn rejected(what: &str, why: &str) -> Words {
     Words::made(format!("{what}: rejected: {why}"), format!("{what}：已拒收：{why}"))
 }
 
-/// The time that was given is over.
+/// The given time is over.
 pub fn time_is_up() -> Words {
     Words::fixed("time is up", "等待超时")
 }

@@ -88,7 +88,7 @@ fn what_is_not_a_regular_file_is_reported_once_and_left() {
         ("a-directory", "a directory"),
         ("a-fifo", "a FIFO"),
         ("a-link", "a symbolic link"),
-        ("a-hard-link", "a file with another hard link"),
+        ("a-hard-link", "a file with a second hard link"),
         ("a-socket", "a socket"),
     ] {
         let said = format!("{what} in incoming/ is left alone");

@@ -1,4 +1,4 @@
-//! `prefetchd check --online`: what the service says to this key, by free calls alone.
+//! `prefetchd check --online`: asks the service about this key, with free calls only.
 
 use super::super::failure;
 use crate::config::Config;
@@ -8,20 +8,20 @@ use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
 use crate::submit::still_paused;
 use crate::words;
 
-/// Pages of domains that are asked for at most; an account with more has better places to look at them.
+/// Most pages of domains to read.
 const PAGES_MAX: u32 = 4;
 
-/// Domains that are named at most.
+/// Most domains to name.
 const DOMAINS_SHOWN: usize = 20;
 
-/// What was found, and what is amiss without being a reason not to start.
+/// What was found, and problems that do not prevent a start.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) well: Vec<String>,
     pub(super) amiss: Vec<String>,
 }
 
-/// Asks for the key and the service, with one call an operation.
+/// Fetches the key and asks the service, with one call per operation.
 pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     findings.well.push(key(service).await?);
@@ -52,7 +52,7 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
     Ok(findings)
 }
 
-/// Which key there is, and until when.
+/// Which key there is, and when it ends.
 async fn key(service: &Service) -> anyhow::Result<String> {
     let keys = service.keys();
     let key = keys.fetch().await.map_err(|none| failure(exit::UNAVAILABLE, none.to_string()))?;
@@ -61,7 +61,7 @@ async fn key(service: &Service) -> anyhow::Result<String> {
     Ok(format!("key            ok: …{} from {}, {until}", key.credentials.tail(), state.source))
 }
 
-/// What the quota's answer says against the key or the account as a whole.
+/// What the quota's answer says against the key or the whole account.
 fn refused(said: &Result<Quota, Fault>, url: &url::Url) -> anyhow::Result<()> {
     if let Err(fault) = said
         && fault.http_status.is_none()
@@ -104,7 +104,7 @@ fn shown(rows: &[DomainRow], total: u64) -> String {
 }
 
 impl Findings {
-    /// What was asked for; a permission that is missing, or another refusal, is amiss.
+    /// The result; a missing permission, or another refusal, is noted as a problem.
     fn permitted<T>(&mut self, said: Result<T, Fault>, permission: &str, without: &str) -> Option<T> {
         let fault = match said {
             Ok(said) => return Some(said),

@@ -1,4 +1,4 @@
-//! `prefetchd status FILE`: everything of one file.
+//! `prefetchd status FILE`: everything about one file.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::spool::{self, Folders, REFUSED, is_left_alone, stored_name};
 use crate::status::{FileStory, Found, Goal, LineSaid, Rows, Verdict, find, told_clock};
 use crate::store::{self, Conn};
 
-/// Refused lines that are shown.
+/// Most refused lines to show.
 const REFUSED_MAX: usize = 5;
 
 pub(super) fn main(config: &Config, args: &StatusArgs) -> anyhow::Result<i32> {
@@ -54,7 +54,7 @@ async fn run(config: &Config, args: &StatusArgs) -> anyhow::Result<i32> {
     Ok(code(&story))
 }
 
-/// 1 where something of it cannot become warm by itself, or its deadline will be missed.
+/// 1 if some of it cannot become warm by itself, or will miss its deadline.
 fn code(story: &FileStory) -> i32 {
     let misses = story.forecast.as_ref().is_some_and(|forecast| forecast.missed() > 0);
     match story.progress.verdict(Goal::Warm) {
@@ -64,13 +64,13 @@ fn code(story: &FileStory) -> i32 {
     }
 }
 
-/// Whether a file of this name lies in `incoming/`, not taken yet.
+/// Whether a file of this name is in `incoming/` and not taken yet.
 fn waits_in_spool(config: &Config, file: &std::ffi::OsStr) -> bool {
     let path = Folders::under(&config.spool.dir).incoming.join(file);
     !file.is_empty() && path.symlink_metadata().is_ok_and(|meta| meta.is_file())
 }
 
-/// It is on no book: it may lie in `incoming/`, or be meant by a part of its name.
+/// The file has no row: it may be in `incoming/`, or the name may be a part of one.
 fn not_found(config: &Config, file: &std::ffi::OsStr, name: &str, alike: &Rows) -> anyhow::Result<i32> {
     let incoming = Folders::under(&config.spool.dir).incoming;
     if waits_in_spool(config, file) {
@@ -105,7 +105,7 @@ fn listed(row: &Map<String, Value>) -> String {
     )
 }
 
-/// What the spool's report says of refused lines. One that is gone, or may not be read, says nothing.
+/// Adds the refused lines from the spool's report. A report that is gone or unreadable adds nothing.
 fn look_at_spool(story: &mut FileStory, config: &Config, wanted: Option<u64>) {
     story.format = spool::format_words(&story.name);
     let folders = Folders::under(&config.spool.dir);

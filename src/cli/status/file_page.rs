@@ -1,4 +1,4 @@
-//! The page that `status FILE` shows: a function of the story and of how it is to look.
+//! The page that `status FILE` shows: a function of the story and the look.
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::super::text::number;
 use crate::model::{Time, UrlState};
 use crate::status::{FileStory, Goal, Verdict};
 
-/// The page's lines. `waits`: another file of the name lies in `incoming/`.
+/// The page's lines. `waits` says that another file of the name is in `incoming/`.
 pub(super) fn page(story: &FileStory, waits: bool, look: &Look) -> Vec<String> {
     let mut page = Page::new(*look);
     verdict(&mut page, story, look);
@@ -156,7 +156,7 @@ fn failures(page: &mut Page, story: &FileStory) {
     }
 }
 
-/// What became of the line that was asked for.
+/// What became of the chosen line.
 fn line(page: &mut Page, row: &Map<String, Value>, look: &Look) {
     let reason = word(row, "reason");
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
@@ -189,7 +189,7 @@ fn others(page: &mut Page, story: &FileStory, look: &Look) {
     }
 }
 
-/// The commands that fit.
+/// Commands that may help.
 fn next(page: &mut Page, story: &FileStory) {
     let name = crate::status::quoted(&story.name);
     let count = |state| story.progress.count(state);

@@ -1,7 +1,7 @@
-//! `prefetchd wait`: looks at the database until a file or a label has got where it was to get, or cannot any more.
+//! `prefetchd wait`: watches the database until a file or a label has reached its goal, or can no longer reach it.
 //!
-//! What the counts mean is decided by [`Progress::verdict`] and, with the time and the daemon, by [`ending`]; the loop
-//! only looks and sleeps.
+//! [`Progress::verdict`] decides what the counts mean, and [`ending`] adds the time and the daemon; the loop only looks
+//! and sleeps.
 
 mod tell;
 
@@ -25,10 +25,10 @@ use tell::{Teller, report, so_far};
 /// How often to look at the database.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A daemon that ran when the waiting began may be away for so long: it is restarted, perhaps.
+/// A daemon that ran when the waiting began may be away for this long, perhaps because it restarts.
 const RESTART: Duration = Duration::from_secs(20);
 
-/// A file that is in `incoming/` no more and on no book after so long was taken away by somebody.
+/// If a file has left `incoming/` and has no row after this long, somebody took it away.
 const GONE_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
@@ -46,16 +46,16 @@ pub(super) struct WaitArgs {
     /// The file, by the name under which it was dropped
     #[arg(required_unless_present = "label", conflicts_with = "label")]
     file: Option<std::path::PathBuf>,
-    /// All files and lines with this label, as they are known when it is looked
+    /// All files and lines with this label, as far as they are known at each look
     #[arg(long)]
     label: Option<String>,
-    /// What is waited for
+    /// What to wait for
     #[arg(long = "for", value_enum, default_value_t = For::Warm, value_name = "WHAT")]
     goal: For,
-    /// How long, such as 30m; 0 looks once [default: for ever]
+    /// How long to wait, such as 30m; 0 looks once [default: for ever]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     timeout: Option<Duration>,
-    /// As JSON, on docs/wait.json.md
+    /// Print JSON; the fields are in docs/wait.json.md
     #[arg(long)]
     json: bool,
 }
@@ -105,7 +105,7 @@ impl Ending {
     }
 }
 
-/// Whether the waiting is over. `away` is how long no daemon was seen, and `patience` for how long that may be so.
+/// Whether the waiting is over. `away` is how long no daemon was seen, `patience` how long that is tolerated.
 fn ending(verdict: Option<Verdict>, away: Option<Duration>, patience: Duration, is_up: bool) -> Option<Ending> {
     match verdict {
         Some(Verdict::Reached) => Some(Ending::Reached),
@@ -121,7 +121,7 @@ enum Target {
     Label(String),
     /// A row of the files.
     File(i64),
-    /// A file that is not on the books yet: the first one of this name after that row.
+    /// A file without a row yet: the first one of this name after that row.
     Coming {
         after: i64,
     },
@@ -130,17 +130,17 @@ enum Target {
 /// The waiting for one target.
 struct Wait<'a> {
     config: &'a Config,
-    /// The file as it lies in `incoming/`, if a file is waited for ...
+    /// The file's path in `incoming/`, if a file is waited for ...
     path: std::path::PathBuf,
     /// ... and as it is shown; or the label.
     what: String,
     goal: Goal,
     target: Target,
-    /// Since when a file that is coming was not seen.
+    /// Since when a coming file has not been seen.
     unseen: Option<Instant>,
-    /// A daemon was seen at the first look.
+    /// Whether a daemon was seen at the first look.
     had_daemon: bool,
-    /// Since when none is seen.
+    /// Since when none has been seen.
     away: Option<Instant>,
 }
 
@@ -156,7 +156,7 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
     let (ending, progress) = loop {
         let progress = match wait.look().await {
             Ok(progress) => progress,
-            // Somebody else is at it for a moment.
+            // Somebody else has the lock for a moment.
             Err(store::Error::Busy(_)) => None,
             Err(error) => return Err(error.into()),
         };
@@ -211,12 +211,12 @@ impl<'a> Wait<'a> {
         let folders = Folders::under(&config.spool.dir);
         let name = file.file_name().unwrap_or_default();
         (wait.path, wait.what) = (folders.incoming.join(name), stored_name(name));
-        // Before `incoming/` is looked at: what lies there after this came later than it.
+        // Read before `incoming/` is looked at: a file that is found there came later.
         let latest = Progress::latest_file(&mut conn, &wait.what).await?;
         wait.target = if wait.is_in_spool(&folders.incoming) && !is_left_alone(name) {
             Target::Coming { after: latest.unwrap_or(0) }
         } else {
-            // It may have been taken between the looks, and be in `work/` and on no book yet.
+            // It may have been taken between the looks, and be in `work/` without a row.
             let mut is_coming = false;
             for stored in wait.in_work(&folders.work) {
                 is_coming |= !Progress::is_booked(&mut conn, &stored).await?;
@@ -234,15 +234,15 @@ impl<'a> Wait<'a> {
         self.path.file_name().is_some_and(|name| folder.join(name).symlink_metadata().is_ok_and(|meta| meta.is_file()))
     }
 
-    /// What lies in `work/` under the name, or under the name with a mark before its first dot.
+    /// The files in `work/` with this name, or with this name and a mark before its first dot.
     fn in_work(&self, work: &Path) -> Vec<String> {
         let names = std::fs::read_dir(work).into_iter().flatten().flatten();
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| is_stored_as(&self.what, name)).collect()
     }
 
-    /// How far it has got; none while it is on no book. Nothing stays open between two looks: a reader that does makes
-    /// the log grow.
+    /// How far it has come; none while it has no row. Nothing stays open between two looks, because an open reader
+    /// makes the log grow.
     async fn look(&mut self) -> store::Result<Option<Progress>> {
         let mut conn = store::open_reader(self.config.database.url.path()).await?;
         conn.hold_still().await?;
@@ -261,7 +261,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Notices that the file was taken on the books, or that it lies nowhere any more.
+    /// Notices that the file got a row, or that it is nowhere any more.
     async fn come(&mut self, conn: &mut Conn, after: i64) -> store::Result<()> {
         match Progress::latest_file(conn, &self.what).await?.filter(|file| *file > after) {
             Some(file) => self.target = Target::File(file),
@@ -278,7 +278,7 @@ impl<'a> Wait<'a> {
         matches!(self.target, Target::Coming { .. }) && self.unseen.is_some_and(|since| since.elapsed() >= GONE_AFTER)
     }
 
-    /// How long no daemon was seen, and for how long that is no matter.
+    /// How long no daemon was seen, and how long that is tolerated.
     fn look_for_daemon(&mut self) -> (Option<Duration>, Duration) {
         match super::status::daemon(self.config).0 {
             Held::Free => _ = self.away.get_or_insert_with(Instant::now),
@@ -289,7 +289,7 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// Whether a file that was dropped as `name` may be stored so.
+/// Whether a file that was dropped as `name` may have this stored name.
 fn is_stored_as(name: &str, stored: &str) -> bool {
     let dot = name.char_indices().find(|(at, c)| *at > 0 && *c == '.').map_or(name.len(), |(at, _)| at);
     let (stem, ending) = name.split_at(dot);

@@ -1,4 +1,4 @@
-//! What `prefetchd wait` says: progress on standard error, the verdict in sentences.
+//! What `prefetchd wait` prints: progress on standard error, and the verdict in sentences.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::status::{Goal, Progress};
 use crate::telemetry::one_line;
 use crate::words::{Words, progress};
 
-/// Lines of progress in a pipe are so far apart, at least.
+/// Shortest time between lines of progress in a pipe.
 const SAY_EVERY: Duration = Duration::from_secs(2);
 
-/// What a goal is called: the state that a URL is in when it has reached it.
+/// The state of a URL that has reached the goal.
 fn state_of(goal: Goal) -> UrlState {
     match goal {
         Goal::Sent => UrlState::Submitted,
@@ -49,7 +49,7 @@ fn others(progress: &Progress, goal: Goal) -> Vec<Words> {
     some.map(|(state, n)| progress::counted(state, &number(n))).collect()
 }
 
-/// The verdict, a sentence a line.
+/// The verdict, one sentence per line.
 pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending: Ending) -> Vec<Words> {
     let mut lines = Vec::new();
     if let Some(counts) = progress {
@@ -79,7 +79,7 @@ pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending
     lines
 }
 
-/// Tells progress on standard error: one line that is written over on a terminal, lines elsewhere.
+/// Prints progress to standard error: one line that is overwritten on a terminal, lines elsewhere.
 pub(super) struct Teller {
     is_terminal: bool,
     said: String,
@@ -106,7 +106,7 @@ impl Teller {
         }
     }
 
-    /// The line gives way to the verdict.
+    /// Removes the line before the verdict.
     pub(super) fn finish(self) {
         if self.is_terminal && self.at.is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");

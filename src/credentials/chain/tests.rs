@@ -40,7 +40,7 @@ fn the_first_source_in_the_order_of_the_sdks_wins_and_each_is_next_without_those
     keys.file = None;
     assert_eq!(decided(&keys, &rich), Ok(Place::Environment));
     rich.variables.remove(ID_VARIABLE);
-    // Half a key is a mistake, and not a wish for the next source.
+    // Half a key is a mistake, not a wish for the next source.
     assert_eq!(decided(&keys, &rich), Ok(Place::Environment));
     rich.variables.insert(SECRET_VARIABLE.to_owned(), " ".to_owned());
     let oidc = Oidc {

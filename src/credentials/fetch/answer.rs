@@ -1,4 +1,4 @@
-//! Answers with keys, in the one spelling that metadata, addresses and STS share.
+//! Answers with keys, in the spelling that metadata service, addresses and STS share.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::super::life::{Life, lasts};
 use super::super::{Credentials, Error, Source, boot, pair};
 use crate::model::Time;
 
-/// JSON that was answered.
+/// The answer as JSON.
 #[derive(Debug)]
 pub(super) struct Answer(Value);
 
-/// The fields that every answer with a key has.
+/// The fields of every answer with a key.
 const NAMES: [&str; 3] = ["AccessKeyId", "AccessKeySecret", "SecurityToken"];
 
-/// Longest code that is repeated.
+/// Longest code that is repeated in a message, in characters.
 const CODE_CHARS_MAX: usize = 80;
 
 impl Answer {
@@ -23,7 +23,7 @@ impl Answer {
         serde_json::from_slice(body).ok().filter(Value::is_object).map(Self)
     }
 
-    /// The code of an answer that is none of success; a word of letters, digits, dots and the like.
+    /// The code of an answer that is not a success: a word of letters, digits, dots and similar.
     pub(super) fn failure(&self) -> Option<String> {
         let code = self.0.get("Code").and_then(Value::as_str)?;
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -31,7 +31,7 @@ impl Answer {
         (code != "Success").then_some(code)
     }
 
-    /// The key, which a part of the answer holds (STS) or the answer itself.
+    /// The key, in a part of the answer (STS) or in the answer itself.
     pub(super) fn key(
         &self,
         source: &Source,

@@ -1,5 +1,5 @@
-//! The metadata service of an ECS instance: with a token that only a program on the machine can get (IMDSv2), without
-//! one only where that is allowed (SIBLING-APIS.md, G).
+//! The metadata service of an ECS instance. It is asked with a token that only a program on the machine can get
+//! (IMDSv2), and without one only where that is allowed (SIBLING-APIS.md, G).
 
 use reqwest::{Client, Method, RequestBuilder};
 
@@ -13,10 +13,10 @@ const ROLES_PATH: &str = "latest/meta-data/ram/security-credentials/";
 const TOKEN_HEADER: &str = "x-aliyun-ecs-metadata-token";
 const TTL_HEADER: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 
-/// For how long a token is asked for, in seconds.
+/// The lifetime to request for a token, in seconds.
 const TTL: &str = "21600";
 
-/// What the operator should ask himself where the answers are not the service's.
+/// A hint for the operator if the answers are not the service's.
 const ASK: &str = "is something else in the place of the metadata service?";
 
 impl Fetcher<'_> {
@@ -36,7 +36,7 @@ impl Fetcher<'_> {
         self.key_of(&answer, &got, None)
     }
 
-    /// None where the service gives no token and may be asked without one.
+    /// None if the service gives no token and may be asked without one.
     async fn token(&self, client: &Client, metadata: &Metadata) -> Result<Option<String>, Error> {
         let url = format!("{}{TOKEN_PATH}", metadata.url);
         let asked = self.send(client.request(Method::PUT, url).header(TTL_HEADER, TTL)).await;
@@ -77,7 +77,7 @@ fn request(client: &Client, metadata: &Metadata, path: &str, token: Option<&str>
     }
 }
 
-/// A body that is one run of printable ASCII, as tokens and names of roles are; a page of HTML is none.
+/// The body, if it is one run of printable ASCII like tokens and names of roles; a page of HTML is not.
 fn one_word(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"'".contains(&byte));

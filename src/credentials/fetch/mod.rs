@@ -1,5 +1,5 @@
-//! Keys that have to be asked for: each source's calls, bounded in time and size, with what is wrong in one sentence.
-//! Nothing that a source says is repeated but codes: an answer may hold keys, a message what was signed.
+//! Fetches keys over the network: the calls of each source, bounded in time and size, with errors in one sentence.
+//! Messages repeat only codes of a source's answer, because an answer may contain keys and a message what was signed.
 
 mod answer;
 mod metadata;
@@ -18,16 +18,16 @@ use crate::model::Time;
 use crate::net;
 use answer::Answer;
 
-/// A key is had within this, or there is none for now.
+/// Time limit for getting a key.
 pub const OBTAINED_WITHIN: Duration = Duration::from_secs(40);
 
-/// Of the metadata service, which is on this machine as far as the network goes (SIBLING-APIS.md, G).
+/// Timeouts for the metadata service, which is close by (SIBLING-APIS.md, G).
 const NEAR: Timeouts = Timeouts { connect: Duration::from_secs(1), read: Duration::from_secs(1) };
 
-/// Of everybody else (SIBLING-APIS.md, G).
+/// Timeouts for all other sources (SIBLING-APIS.md, G).
 const FAR: Timeouts = Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(10) };
 
-/// Longest answer that is read, in bytes; one with a key has two thousand.
+/// Longest answer that is read, in bytes; an answer with a key has two thousand.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ struct Timeouts {
     read: Duration,
 }
 
-/// Asks for one source.
+/// Fetches from one source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fetcher<'a> {
     pub(super) source: &'a Source,
@@ -52,7 +52,7 @@ struct Got {
 }
 
 impl Fetcher<'_> {
-    /// The key, and how long it lives.
+    /// Gets the key and its lifetime.
     pub(super) async fn obtain(&self, way: &Way) -> Result<(Credentials, Option<Life>), Error> {
         let late = || self.wrong(format!("it took longer than {} s; it is asked again", OBTAINED_WITHIN.as_secs()));
         tokio::time::timeout(OBTAINED_WITHIN, self.by(way)).await.map_err(|_| late())?
@@ -65,7 +65,7 @@ impl Fetcher<'_> {
             Way::Uri(url) => self.of_an_address(url).await,
             Way::Oidc(role) => sts::with_a_token(self, role).await,
             Way::Assumed(role, with) => {
-                // A session outlives the key that began it.
+                // A session outlives the key with which it began.
                 let (key, _) = Box::pin(self.by(with)).await?;
                 sts::with_a_key(self, role, &key).await
             }
@@ -79,7 +79,7 @@ impl Fetcher<'_> {
         self.key_of(&answer, &got, None)
     }
 
-    /// A client for an address that somebody named in the environment: plain HTTP goes past proxies.
+    /// A client for an address from the environment; plain HTTP bypasses proxies.
     fn client_of(&self, url: &Url) -> Result<reqwest::Client, Error> {
         if url.scheme() == "http" {
             return self.built(net::http_builder(true), FAR);
@@ -120,7 +120,7 @@ impl Fetcher<'_> {
         Ok(got)
     }
 
-    /// The answer, which has to be JSON. `ask` is what the operator should ask himself if it is not.
+    /// Parses the answer, which must be JSON. `ask` is a hint for the operator if it is not.
     fn read(&self, got: &Got, ask: &str) -> Result<Answer, Error> {
         Answer::read(&got.body).ok_or_else(|| {
             let is_page = got.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');

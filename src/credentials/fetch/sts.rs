@@ -1,5 +1,5 @@
-//! STS: `AssumeRole`, signed with another key, and `AssumeRoleWithOIDC`, with a token (SIBLING-APIS.md, G). Both go as
-//! a form, since a token may be longer than a query.
+//! STS: `AssumeRole`, signed with another key, and `AssumeRoleWithOIDC`, with a token (SIBLING-APIS.md, G). Both are
+//! sent as a form, because a token may be too long for a query.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::signature::{form, signed_form};
 
 const VERSION: &str = "2015-04-01";
 
-/// Longest token that STS takes, in characters.
+/// Longest token that STS accepts, in characters.
 const TOKEN_CHARS_MAX: usize = 20_000;
 
 const ASK: &str = "is [credentials] sts_endpoint right?";
 
-/// Assumes a role with a token, which is read each time: whoever put it there renews it.
+/// Assumes a role with a token. The token is read each time, because whoever provides it renews it.
 pub(super) async fn with_a_token(fetcher: &Fetcher<'_>, oidc: &OidcRole) -> Result<(Credentials, Option<Life>), Error> {
     let (path, owners) = (oidc.token_file.clone(), fetcher.places.owners.clone());
     let read = tokio::task::spawn_blocking(move || files::readable(&path, &owners)).await;
@@ -69,7 +69,7 @@ pub(super) async fn with_a_token(fetcher: &Fetcher<'_>, oidc: &OidcRole) -> Resu
     fetcher.key_of(&answer, &got, longest(&oidc.role))
 }
 
-/// Assumes a role with a key. Where STS finds the timestamp wrong, its own clock counts, once.
+/// Assumes a role with a key. If STS refuses the timestamp, the call is repeated once by STS's own clock.
 pub(super) async fn with_a_key(
     fetcher: &Fetcher<'_>,
     role: &Role,

@@ -270,7 +270,8 @@ impl World {
     /// The account as the sandbox saw it: the only witness that counts.
     pub fn account(&self) -> AccountView {
         self.runtime.block_on(async {
-            // Making one costs more than a call. Its connections are not kept: the sandbox may be another by then.
+            // Kept, since making one costs more than a call; its connections are not, since the sandbox may be another
+            // by then.
             let client = self.client.get_or_init(|| http_builder(true).pool_max_idle_per_host(0).build().unwrap());
             let response = client.get(format!("{}/_sandbox/account", self.endpoint)).send().await.unwrap();
             serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
