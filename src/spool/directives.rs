@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_is_allowed() {
         for (directive, part) in [
-            (" prio = high", "there are priority, label"),
+            (" prio = high", "the directives are priority, label"),
             (" priority = highest", "urgent, high, normal or low"),
             (" deadline = tomorrow", "2026-11-23T20:00:00+08:00"),
             (" deadline = 2026-11-23", "2026-11-23T20:00:00+08:00"),
