@@ -69,7 +69,7 @@ fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
     let started = seconds(facts.started);
     sheet.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started);
     let (proved, ahead) = facts.time;
-    let help = "1 once an answer of the service bears out what the time is; before that nothing is sent or expires.";
+    let help = "1 once an answer of the service has confirmed the time; before that nothing is sent or expires.";
     sheet.flag("prefetchd_time_proved", help, proved);
     let help = "What the service's clock is ahead of this machine's; 0 before it is proved.";
     sheet.gauge("prefetchd_service_clock_ahead_seconds", help, ahead);
@@ -78,7 +78,7 @@ fn process(sheet: &Sheet, facts: &Facts<'_>, readable: bool) {
     sheet.family("prefetchd_stage_idle_seconds", help, ["stage"], idle);
     sheet.flag("prefetchd_database_readable", "1 if the database could be read for this page.", readable);
     sheet.flag("prefetchd_database_writable", "0 while the last write to the database failed.", facts.writable);
-    let help = "1 once the database file was deleted, moved or replaced under the daemon.";
+    let help = "1 once the database file was deleted, moved or replaced while the daemon ran.";
     sheet.flag("prefetchd_database_lost", help, facts.lost);
     sheet.gauge("prefetchd_database_bytes", "Size of the database file.", facts.database_bytes as f64);
     let help = "Size of the write-ahead log; it grows while a reader stays open.";
@@ -96,16 +96,16 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
     sheet.family("prefetchd_urls", "URLs by priority and state (v_status).", ["priority", "state"], urls);
     let concerns = &seen.concerns;
     for (name, help, n) in [
-        ("prefetchd_parked_urls", "Pending URLs of domains that may not be sent.", concerns.parked),
-        ("prefetchd_suspected_urls", "URLs that may be what a batch was refused for.", concerns.suspected),
+        ("prefetchd_parked_urls", "Pending URLs of blocked domains.", concerns.parked),
+        ("prefetchd_suspected_urls", "URLs under suspicion after a refused batch.", concerns.suspected),
         (
             "prefetchd_possible_double_urls",
-            "URLs sent anew although they may have been accepted.",
+            "URLs that were sent again although they may have been accepted.",
             concerns.possible_doubles,
         ),
         (
             "prefetchd_submissions_in_doubt",
-            "Submissions whose answer never came, being looked into.",
+            "Submissions whose answer never came and whose end is not known yet.",
             concerns.in_doubt,
         ),
         ("prefetchd_files_in_progress", "Dropped files that are being read or put away.", census.files_in_progress),
@@ -113,9 +113,9 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
         sheet.gauge(name, help, n as f64);
     }
     let age = census.oldest_pending.map_or(0.0, |at| span(at, now));
-    let help = "How long ago the oldest file that has pending URLs was taken; 0 without one.";
+    let help = "How long ago the oldest file with pending URLs was taken; 0 if there is none.";
     sheet.gauge("prefetchd_oldest_pending_age_seconds", help, age);
-    sheet.flag("prefetchd_spool_problem", "1 while something keeps files from being taken.", concerns.spool_problem);
+    sheet.flag("prefetchd_spool_problem", "1 while a problem keeps files from being taken.", concerns.spool_problem);
     if let Some(at) = seen.last_accepted {
         let help = "When a batch was last accepted, in seconds since 1970.";
         sheet.gauge("prefetchd_last_accepted_timestamp_seconds", help, seconds(at));
@@ -125,7 +125,7 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
 fn budget(sheet: &Sheet, spent: &Spent, left: Left, facts: &Facts<'_>) {
     let limit = facts.policy.requests_per_day;
     for (name, help, n) in [
-        ("prefetchd_budget_requests_limit", "Requests that the budget day may cost.", limit),
+        ("prefetchd_budget_requests_limit", "Most requests of the budget day.", limit),
         ("prefetchd_budget_requests_used", "Requests charged to the budget day.", spent.requests),
         (
             "prefetchd_budget_requests_remaining",
@@ -142,17 +142,17 @@ fn budget(sheet: &Sheet, spent: &Spent, left: Left, facts: &Facts<'_>) {
         sheet.gauge(name, help, f64::from(n));
     }
     if left.urls < u32::MAX {
-        let help = "URLs really left of the budget day, where they are limited.";
+        let help = "URLs really left of the budget day, if they are limited.";
         sheet.gauge("prefetchd_budget_urls_remaining", help, f64::from(left.urls));
     }
     if let Some(limit) = facts.policy.urls_per_day {
-        sheet.gauge("prefetchd_budget_urls_limit", "URLs that the budget day may cost.", f64::from(limit));
+        sheet.gauge("prefetchd_budget_urls_limit", "Most URLs of the budget day.", f64::from(limit));
     }
     let left = span(facts.now, spent.day.ends_at);
     sheet.gauge("prefetchd_budget_until_reset_seconds", "How long until the next budget day.", left);
     let help = "1 once the service has said that nothing is left of the budget day.";
     sheet.flag("prefetchd_budget_exhausted", help, spent.exhausted.is_some());
-    let help = "1 while the database is older than what was spent, and nobody has said how much that is.";
+    let help = "1 while the database is older than what was spent, and nobody has told how much was spent.";
     sheet.flag("prefetchd_budget_unsure", help, spent.unsure);
 }
 

@@ -39,7 +39,7 @@ fn a_file_tells_how_it_was_read_what_was_refused_and_what_failed_with_the_servic
             "line 4: ",
             ": no url here",
             "film.txt.refused.tsv",
-            "warning line 3: a comment that looks like a directive",
+            "warning line 3: a comment looks like a directive",
             "urls 4 warm, 1 failed",
             "failed 1: it failed at the origin: Origin Return StatusCode 5XX",
             "line 5: https://vod.example.com/bad/x.ts",
