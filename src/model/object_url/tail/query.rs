@@ -4,8 +4,8 @@ use super::second;
 use super::signs::{BRACKETS, around};
 use crate::model::line_fault::{Fault, LineFault};
 
-/// Parameters by which CDNs and object stores sign a URL, in lower case. Their values are ASCII letters, digits and a few
-/// signs: Aliyun CDN and OSS, Tencent Cloud, Wangsu, Huawei Cloud, Upyun, AWS, Google Cloud, Akamai.
+/// Parameters by which CDNs and object stores sign a URL, in lower case. Their values are ASCII letters, digits and a
+/// few signs: Aliyun CDN and OSS, Tencent Cloud, Wangsu, Huawei Cloud, Upyun, AWS, Google Cloud, Akamai.
 const SIGNING: [&str; 38] = [
     "_upt",
     "access_token",

@@ -182,7 +182,8 @@ fn full_width_signs_in_the_place_of_those_of_a_url_are_refused() {
 
 #[test]
 fn a_part_of_a_host_neither_begins_nor_ends_with_a_hyphen() {
-    for host in ["-vod.example.com", "vod-.example.com", "vod.-example.com", "vod.example.com-", "视频-.example.com"] {
+    for host in ["-vod.example.com", "vod-.example.com", "vod.-example.com", "vod.example.com-", "视频-.example.com"]
+    {
         assert_eq!(normal(&format!("https://{host}/x")), Err("bad_host"), "{host}");
     }
     assert!(normal("https://v--o-d.example.com/x").is_ok());
