@@ -76,6 +76,28 @@ fn a_key_file_is_read_by_its_owner_alone_and_its_mode_is_named_otherwise() {
 }
 
 #[test]
+fn root_reads_what_systemd_would_load_for_the_service_of_this_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("it is ours");
+    let mut config = Config::default();
+    config.credentials.source = crate::config::KeySource::Systemd;
+    let prepared = |prefix: &str| {
+        let credstore = Some((dir.path().to_path_buf(), prefix.to_owned()));
+        prepare_in(Places { credstore, ..Places::of(&config) })
+    };
+    assert!(prepared("prefetchd.").is_err_and(|error| error.to_string().contains("LoadCredential=")));
+    for (prefix, id) in [("prefetchd.", "plain"), ("prefetchd.films.", "instance")] {
+        write(&dir.path().join(format!("{prefix}access-key-id")), id, 0o600);
+        write(&dir.path().join(format!("{prefix}access-key-secret")), "s3cr3t\n", 0o600);
+    }
+    for (prefix, id) in [("prefetchd.", "plain"), ("prefetchd.films.", "instance")] {
+        let prepared = prepared(prefix).expect(prefix);
+        assert_eq!(prepared.found.expect(prefix).credentials.access_key_id, id);
+        assert!(prepared.source.to_string().contains(&format!("{prefix}access-key-id")), "{}", prepared.source);
+    }
+}
+
+#[test]
 fn profiles_of_the_cli_are_keys_or_say_how_one_is_had() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("config.json");

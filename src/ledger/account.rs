@@ -117,6 +117,8 @@ pub enum Fact {
     DomainsReadable(bool),
     /// Set when the service refused larger batches.
     BatchUrlsMax(u32),
+    /// The service looks for URLs in the query alone, which holds about so many.
+    QueryUrlsMax(u32),
 }
 
 impl Fact {
@@ -129,6 +131,7 @@ impl Fact {
             Self::TasksReadable(readable) => ("tasks_readable", readable.to_string()),
             Self::DomainsReadable(readable) => ("domains_readable", readable.to_string()),
             Self::BatchUrlsMax(urls) => ("batch_urls_max", urls.to_string()),
+            Self::QueryUrlsMax(urls) => ("query_urls_max", urls.to_string()),
         }
     }
 }
@@ -166,6 +169,7 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
             "batch_urls_max" if now - from_millis(row.get(2)) < LIMIT_HOLDS => {
                 standing.batch_urls_max = value.parse().ok();
             }
+            "query_urls_max" => standing.query_urls_max = value.parse().ok(),
             "refusals_cost" => standing.refusals_cost = Some(value == "true"),
             "quota_readable" => standing.quota_readable = value == "true" || !holds,
             "domains_readable" => standing.domains_readable = value == "true" || !holds,

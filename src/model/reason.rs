@@ -29,6 +29,8 @@ pub enum ReasonKind {
     QueueFull,
     /// The service accepts fewer URLs per call.
     BatchTooLarge,
+    /// The service misses the URLs, which stood in the body.
+    UrlsMisplaced,
     /// The clocks differ too much.
     ClockSkew,
     /// The service failed to configure the domain.

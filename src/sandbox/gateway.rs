@@ -17,7 +17,7 @@ use super::account::{AccountView, CallView};
 use super::faults::{Faults, documented_status};
 use super::operations::{Service, urls_of};
 use super::scenario::{Account as Key, Action, Answers, Change, ClockRules, Fault, Foreign, Scenario};
-use super::signature::expected;
+use super::signature::{expected, expected_v3, string_to_sign};
 use crate::model::Time;
 
 /// A timestamp may differ this much from the gateway's clock (VOD-API.md).
@@ -41,6 +41,7 @@ pub(super) struct Gateway {
     clock: ClockRules,
     key: Key,
     calls_per_second: usize,
+    urls_in_query: bool,
     others_share: f64,
     answers: Answers,
     service: Service,
@@ -69,6 +70,7 @@ impl Gateway {
             clock: scenario.clock.clone(),
             key: scenario.account.clone(),
             calls_per_second: scenario.limits.calls_per_second,
+            urls_in_query: scenario.limits.urls_in_query,
             others_share: scenario.quota.others_share,
             answers: scenario.answers.clone(),
             service,
@@ -251,12 +253,25 @@ impl Gateway {
         if (now - timestamp).abs() > TIMESTAMP_AGE_MAX {
             return Err(("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.".to_owned()));
         }
-        if *get("Signature")? != expected(&asked.method, parameters, &self.key.access_key_secret) {
-            let message = "Specified signature is not matched with our calculation.".to_owned();
+        let secret = &self.key.access_key_secret;
+        let matches = match &asked.v3 {
+            Some(signed) => {
+                expected_v3(&asked.method, signed, &asked.body_sha256, secret).as_ref() == Some(&signed.signature)
+            }
+            None => *get("Signature")? == expected(&asked.method, parameters, secret),
+        };
+        if !matches {
+            // The service repeats what it signed, and an SDK reads it there: a token is a part of it.
+            let signed = string_to_sign(&asked.method, parameters);
+            let message =
+                format!("Specified signature is not matched with our calculation. server string to sign is:{signed}");
             return Err(("SignatureDoesNotMatch", message));
         }
         if !self.nonces.insert(get("SignatureNonce")?.clone()) {
             return Err(("SignatureNonceUsed", "Specified signature nonce was used already.".to_owned()));
+        }
+        if self.urls_in_query && asked.v3.is_some() && asked.urls_in_body {
+            return Err(("MissingParameter", "ObjectPath is mandatory for this action.".to_owned()));
         }
         self.check_rate(get("Action")?, now)
     }

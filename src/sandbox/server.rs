@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Asked, Gateway, Sent};
 use super::scenario::{Action, Scenario};
-use super::signature::Parameters;
+use super::signature::{Parameters, SignedHeaders};
 use crate::clock::Clock;
 
 /// Longest request target that a gateway passes on (VOD-API.md: longer ones get an HTML 414).
@@ -95,14 +95,20 @@ async fn answer(
             Ok(response(StatusCode::OK, serde_json::to_string(&view).expect("a view is JSON"), "application/json"))
         }
         (&(Method::GET | Method::POST), "/") => {
+            let mut v3 = SignedHeaders::of(request.uri(), request.headers());
             let mut parameters = decode(request.uri().query().unwrap_or_default().as_bytes());
             let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
                 return Ok(html(StatusCode::PAYLOAD_TOO_LARGE));
             };
             let body = body.to_bytes();
-            parameters.extend(decode(&body));
+            let form = decode(&body);
+            let urls_in_body = form.contains_key("ObjectPath");
+            parameters.extend(form);
+            if let Some(signed) = &mut v3 {
+                parameters.extend(signed.parameters());
+            }
             let body_sha256 = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
-            let asked = Asked { method: method.to_string(), parameters, body_sha256 };
+            let asked = Asked { method: method.to_string(), parameters, body_sha256, v3, urls_in_body };
             let mut sent = open().call(asked, clock.now());
             tokio::time::sleep(sent.delay).await;
             if let Some(call) = sent.held {

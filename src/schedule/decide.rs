@@ -107,8 +107,9 @@ fn batch(snapshot: &Snapshot, policy: &Policy, share: &Share, clock: &Reading) -
         Err(full) => return queue_full(snapshot, full),
     };
     let learned = standing.batch_urls_max.unwrap_or(u32::MAX);
+    let in_query = standing.query_urls_max.filter(|_| policy.urls_may_move).unwrap_or(u32::MAX);
     let refused = spent.refused_urls.map_or(u32::MAX, |urls| urls / 2);
-    let full = policy.batch_urls_max.min(learned).min(refused).max(1);
+    let full = policy.batch_urls_max.min(learned).min(in_query).min(refused).max(1);
     let room = full.min(left.urls).min(flying).max(1);
     // Urgent URLs do not wait for a test of suspects, unless a suspect is urgent too.
     let first = ready.urgent_suspects > 0 || (weakest == Priority::Low && ready.urgent == 0);

@@ -23,7 +23,7 @@ pub use ready::Ready;
 
 use std::time::Duration;
 
-use crate::config::{Config, UrlsPerDay, Window};
+use crate::config::{Config, Signature, UrlsPerDay, Window};
 use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
 
 /// The part of the configuration that decisions need.
@@ -45,6 +45,8 @@ pub struct Policy {
     pub day_starts: DayStart,
     /// Most URLs in a call.
     pub batch_urls_max: u32,
+    /// Whether URLs go in the query where the service looks for them there.
+    pub urls_may_move: bool,
     /// How long a batch that is not full waits while requests are scarce.
     pub linger: Duration,
     /// If not empty, URLs that are not urgent go only within these.
@@ -71,6 +73,7 @@ impl From<&Config> for Policy {
             reserve_until: config.budget.reserve_until,
             day_starts: config.budget.day_starts,
             batch_urls_max: config.schedule.batch_urls_max.get(),
+            urls_may_move: config.api.signature == Signature::V3,
             linger: config.schedule.linger.get(),
             windows: config.schedule.windows.clone(),
             backoff: Backoff { min: config.retry.backoff_min.get(), max: config.retry.backoff_max.get() },
@@ -147,6 +150,8 @@ pub struct Standing {
     pub pause: Option<Pause>,
     /// Set when the service refused larger batches.
     pub batch_urls_max: Option<u32>,
+    /// The service looks for URLs in the query of a call that is signed by V3, which holds about so many.
+    pub query_urls_max: Option<u32>,
     /// Failures in a row, which determine the next backoff.
     pub failures: u32,
     /// Whether somebody was told about a pause and not yet about its end.
@@ -176,6 +181,7 @@ impl Default for Standing {
             backing_off: None,
             pause: None,
             batch_urls_max: None,
+            query_urls_max: None,
             failures: 0,
             paused_told: false,
             probes: 0,

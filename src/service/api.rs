@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::call::{Manner, PrefetchOptions, SignedCall, Stamp, TaskQuery};
+use super::call::{Manner, PrefetchOptions, SignedCall, Stamp, TaskQuery, urls_a_query};
 use super::client::Client;
 use super::fault::{Class, Deferral, Fault};
 use super::pace::{Gate, TURN_MAX, Turn};
@@ -48,6 +48,8 @@ struct Gates {
 pub struct SignedPrefetch {
     call: SignedCall,
     key: Key,
+    /// Whether the service may look for the URLs elsewhere.
+    may_be_misplaced: bool,
 }
 
 impl SignedPrefetch {
@@ -93,7 +95,10 @@ impl Service {
         }
         match Client::new(&config.api) {
             Ok(client) => {
-                (self.client, self.api, self.manner) = (client, config.api.clone(), Manner::of(&config.api));
+                let mut manner = Manner::of(&config.api);
+                manner.urls_in_query = self.manner.urls_in_query;
+                self.manner = manner;
+                (self.client, self.api) = (client, config.api.clone());
             }
             // The reload has tried this a moment ago.
             Err(error) => warn!(%error, "TLS could not be set up again; the connection stays as it was"),
@@ -136,7 +141,8 @@ impl Service {
     pub fn sign(&self, urls: &[&str], options: &PrefetchOptions, nonce: &str, signed_at: Time) -> SignedPrefetch {
         let key = self.keys.current();
         let stamp = Stamp { manner: &self.manner, key: &key.credentials, nonce, at: signed_at };
-        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key }
+        let may_be_misplaced = self.manner.may_be_misplaced();
+        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key, may_be_misplaced }
     }
 
     /// Submits URLs; this costs budget.
@@ -146,7 +152,23 @@ impl Service {
     /// Why they were not accepted, or that nobody knows.
     pub async fn prefetch(&self, turn: Turn, prefetch: &SignedPrefetch) -> Result<Accepted, Fault> {
         let key = self.keys.valid(prefetch.key.clone()).map_err(|none| without_a_key(&none))?;
-        self.exchange(turn, &prefetch.call, key.generation, Reply::prefetch).await
+        let said = self.exchange(turn, &prefetch.call, key.generation, Reply::prefetch).await;
+        said.map_err(|fault| match fault.code.as_deref() {
+            Some(code) if code.starts_with("MissingParameter") && prefetch.may_be_misplaced => {
+                Fault { class: Class::Deferred(Deferral::UrlsMisplaced), ..fault }
+            }
+            _ => fault,
+        })
+    }
+
+    /// Sets whether URLs go in the query of prefetches that are signed by V3, since the service looks for them there.
+    pub fn put_urls_in_query(&mut self, in_query: bool) {
+        self.manner.urls_in_query = in_query;
+    }
+
+    /// How many URLs like these a query holds.
+    pub fn urls_a_query(urls: &[&str]) -> u32 {
+        urls_a_query(urls)
     }
 
     /// Waits until there is a key to sign with.

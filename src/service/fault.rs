@@ -64,6 +64,8 @@ pub enum Deferral {
     QueueFull,
     /// More URLs than a call may carry.
     BatchTooLarge,
+    /// The URLs stood in the body, where the service does not look for them.
+    UrlsMisplaced,
     /// The clocks differ by more than the service accepts.
     ClockSkew,
     /// The service failed to configure the domain.
@@ -297,6 +299,7 @@ impl From<Deferral> for ReasonKind {
             Deferral::QuotaUsedUp => Self::QuotaUsedUp,
             Deferral::QueueFull => Self::QueueFull,
             Deferral::BatchTooLarge => Self::BatchTooLarge,
+            Deferral::UrlsMisplaced => Self::UrlsMisplaced,
             Deferral::ClockSkew => Self::ClockSkew,
             Deferral::DomainNotConfigured => Self::DomainNotConfigured,
             Deferral::Account(fault) => fault.into(),

@@ -115,6 +115,7 @@ pub fn after_replay(outcome: &Outcome) -> AfterReplay {
             | Deferral::Throttled
             | Deferral::Unavailable
             | Deferral::BatchTooLarge
+            | Deferral::UrlsMisplaced
             | Deferral::ClockSkew
             | Deferral::Account(_)
             | Deferral::Unknown => AfterReplay::Open,

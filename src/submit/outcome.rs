@@ -90,7 +90,8 @@ impl Outcome {
                 | Deferral::Unavailable
                 | Deferral::InDoubt
                 | Deferral::NonceUsed
-                | Deferral::BatchTooLarge,
+                | Deferral::BatchTooLarge
+                | Deferral::UrlsMisplaced,
             ) => UrlState::Held,
             _ => UrlState::Failed,
         }

@@ -102,6 +102,8 @@ pub enum Lesson {
     },
     /// Send no larger batch than this.
     BatchLimit(u32),
+    /// URLs go in the query of calls from now on.
+    UrlsInQuery,
     /// With the URLs in flight the batch exceeded the service's queue; or nothing is left of the day, about which the
     /// service is asked.
     QueueFull,
@@ -272,6 +274,7 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
         Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),
         Deferral::Account(fault) => Lesson::Pause { why: pause_why(*fault), probe_at: probe_at(at.probes, at.now) },
         Deferral::QueueFull => Lesson::QueueFull,
+        Deferral::UrlsMisplaced => Lesson::UrlsInQuery,
         Deferral::Unreachable
         | Deferral::InDoubt
         | Deferral::NonceUsed

@@ -12,7 +12,7 @@ use crate::meters;
 use crate::model::{BudgetDay, Reason, ReasonKind, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
-use crate::service::{Accepted, Class, Deferral, Fault, PrefetchOptions, SignedPrefetch, Turn};
+use crate::service::{Accepted, Class, Deferral, Fault, PrefetchOptions, Service, SignedPrefetch, Turn};
 use crate::stage::Retry;
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
@@ -240,6 +240,11 @@ impl Submitter {
             }
             Lesson::BatchLimit(urls_max) => {
                 ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::BatchUrlsMax(*urls_max), now).await?;
+            }
+            Lesson::UrlsInQuery => {
+                let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
+                let urls_max = Service::urls_a_query(&urls);
+                ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QueryUrlsMax(urls_max), now).await?;
             }
         }
         tx.commit().await?;

@@ -160,6 +160,7 @@ impl Submitter {
             tx.commit().await?;
             return Ok(Step::Tidied);
         }
+        self.service.put_urls_in_query(standing.query_urls_max.is_some());
         if let Some(step) = self.review_domains(&standing, now).await? {
             return Ok(step);
         }

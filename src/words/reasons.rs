@@ -133,6 +133,10 @@ const fn deferral(kind: ReasonKind) -> Words {
         ReasonKind::BatchTooLarge => {
             Words::fixed("the service accepts fewer URLs per call", "服务端单次请求接受的 URL 数更少")
         }
+        ReasonKind::UrlsMisplaced => Words::fixed(
+            "the service does not read URLs in the body of a call; they go in its query",
+            "服务端不读取请求正文中的 URL；改用查询参数提交",
+        ),
         ReasonKind::ClockSkew => Words::fixed(
             "this machine's clock is off by more than the service accepts; set it",
             "本机时钟偏差超过服务端允许的范围；请校准",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::model::Time;
 use crate::sandbox::faults::documented_status;
 use crate::sandbox::scenario::{Action, Answers, ClockRules, DateLie, Fault, Letters};
-use crate::sandbox::signature::Parameters;
+use crate::sandbox::signature::{Parameters, SignedHeaders};
 
 /// The media type of the service's own answers.
 const JSON: &str = "application/json";
@@ -21,6 +21,10 @@ pub(in crate::sandbox) struct Asked {
     pub(in crate::sandbox) parameters: Parameters,
     /// SHA-256 of the body's bytes, in hexadecimal.
     pub(in crate::sandbox) body_sha256: String,
+    /// What is signed by V3; none of a call that is signed in its parameters.
+    pub(in crate::sandbox) v3: Option<SignedHeaders>,
+    /// Whether the URLs stood in the body.
+    pub(in crate::sandbox) urls_in_body: bool,
 }
 
 impl Asked {

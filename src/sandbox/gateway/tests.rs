@@ -42,7 +42,14 @@ impl Caller {
     /// Sends a call and returns the answer.
     fn hand_over(&mut self, parameters: &Parameters) -> Sent {
         let body_sha256 = parameters.values().flat_map(|value| value.chars()).collect();
-        self.gateway.call(Asked { method: "POST".to_owned(), parameters: parameters.clone(), body_sha256 }, self.now)
+        let asked = Asked {
+            method: "POST".to_owned(),
+            parameters: parameters.clone(),
+            body_sha256,
+            v3: None,
+            urls_in_body: true,
+        };
+        self.gateway.call(asked, self.now)
     }
 
     fn send(&mut self, parameters: &Parameters) -> (u16, Value) {

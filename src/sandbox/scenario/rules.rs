@@ -103,11 +103,13 @@ pub struct Limits {
     pub calls_per_second: usize,
     /// Most unfinished prefetches; more are answered with `PreloadQueueFull`.
     pub queue_urls: usize,
+    /// Whether a call that is signed by V3 has its URLs looked for in the query alone.
+    pub urls_in_query: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { urls_per_call: 1000, calls_per_second: 30, queue_urls: usize::MAX }
+        Self { urls_per_call: 1000, calls_per_second: 30, queue_urls: usize::MAX, urls_in_query: false }
     }
 }
 

@@ -39,6 +39,7 @@ fn every_outcome_has_one_of_the_words_that_metrics_show() {
         D::QuotaUsedUp,
         D::QueueFull,
         D::BatchTooLarge,
+        D::UrlsMisplaced,
         D::ClockSkew,
         D::DomainNotConfigured,
         D::Account(AccountFault::Suspended),

@@ -103,6 +103,7 @@ impl Model {
                 self.spent.observed = None;
             }
             Lesson::BatchLimit(urls) => self.standing.batch_urls_max = Some(*urls),
+            Lesson::UrlsInQuery => unreachable!("no call of the model is signed by V3"),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod model;
 mod reader;
 pub(crate) mod stand_in;
+pub(crate) mod tap;
 pub(crate) mod web;
 
 use std::fs;
@@ -126,6 +127,11 @@ impl World {
         set("database", "url", format!("sqlite:{}", self.database().display()));
         set("retry", "backoff_min", "1s".to_owned());
         fs::write(self.path("prefetchd.toml"), toml::to_string(&table).unwrap()).unwrap();
+    }
+
+    /// Host and port of the sandbox.
+    pub fn address(&self) -> &str {
+        self.endpoint.trim_start_matches("http://").trim_end_matches('/')
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
