@@ -22,6 +22,8 @@ pub(super) const INDENT: usize = 12;
 pub(super) struct Look {
     /// Width in columns.
     pub width: usize,
+    /// Lines that fit; none where that is no matter.
+    pub height: Option<usize>,
     /// Whether the terminal shows colours.
     pub colour: bool,
     /// The time now.
@@ -39,13 +41,21 @@ pub(super) enum Tone {
     Bad,
 }
 
+/// The terminal's lines; none in a pipe.
+pub(super) fn rows() -> Option<u16> {
+    let size = std::io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok());
+    size.flatten().map(|size| size.ws_row).filter(|rows| *rows > 0)
+}
+
 impl Look {
     /// For standard output.
     pub(super) fn of_stdout(now: Time, day_starts: DayStart) -> Self {
         let columns = std::io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok());
         let columns = columns.flatten().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
         let width = columns.unwrap_or(WIDTH).clamp(WIDTH_MIN, WIDTH_MAX);
-        Self { width, colour: colours(), now, day_starts }
+        // One line is left for what is typed next.
+        let height = rows().map(|rows| usize::from(rows).saturating_sub(1).max(1));
+        Self { width, height, colour: colours(), now, day_starts }
     }
 
     /// A moment in the usual form: the time of day if today, else with the date.
@@ -261,7 +271,7 @@ mod tests {
     use super::*;
 
     fn look(now: &str) -> Look {
-        Look { width: 60, colour: false, now: now.parse().unwrap(), day_starts: DayStart::default() }
+        Look { width: 60, height: None, colour: false, now: now.parse().unwrap(), day_starts: DayStart::default() }
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Lane, Time};
 use crate::schedule::Policy;
+use crate::spool::Folders;
 use crate::stage::{Heartbeat, Live, Settings};
-use crate::status::read_report;
+use crate::status::{Invocation, read_report};
 use crate::store::{self, Store, wal_of};
 use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
@@ -154,6 +155,10 @@ impl Desk {
         let mut conn = pool.acquire().await?;
         let mut report = read_report(&mut conn, FILES).await?;
         report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
+        let pid = i64::from(std::process::id());
+        report.list_needs(config, &Invocation::here(config, None, Some(pid)));
+        let waiting = Folders::under(&config.spool.dir).count_waiting();
+        report.files_incoming = i64::try_from(waiting).unwrap_or(i64::MAX);
         let seen = Seen {
             census: queue::census(pool).await?,
             spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,

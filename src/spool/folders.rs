@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags, renameat_with, statx};
 
-use super::name::{kept_as, shown_as, stored_name, told_apart};
+use super::name::{is_left_alone, kept_as, shown_as, stored_name, told_apart};
 use crate::model::Time;
 use crate::queue::NewFile;
 
@@ -22,6 +22,9 @@ pub const REFUSED: &str = ".refused.tsv";
 /// Why folders on different mounts do not work, and what to do.
 pub const APART: &str =
     "it lies on another mount than work/, so no file can be renamed between them: mount the spool as a whole";
+
+/// Entries of `incoming/` that are counted for a report.
+const WAITING_MAX: usize = 10_000;
 
 /// The spool's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +79,20 @@ impl Folders {
         Ok(())
     }
 
-    /// The folder that lies on another mount than `work/`, if there is one. Files cannot be renamed across mounts.
+    /// Files in `incoming/` that wait to be taken, of its first 10,000 entries. A folder that may not be read has none.
+    pub fn count_waiting(&self) -> usize {
+        let entries = fs::read_dir(&self.incoming).into_iter().flatten().flatten().take(WAITING_MAX);
+        let waits = |entry: &fs::DirEntry| {
+            !is_left_alone(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        entries.filter(waits).count()
+    }
+
+    /// The folder that lies on another mount than `work/`, if one does: no file can be moved over that border at a stroke.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
     pub fn apart(&self) -> io::Result<Option<&Path>> {
         let work = mount(&self.work)?;
         for folder in self.all() {

@@ -3,16 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StatusReport;
 use super::needs::{Need, quoted};
+use super::{Invocation, StatusReport};
 use crate::model::{Time, rfc3339};
 use crate::stage::LostSince;
 use crate::store::{self, beside};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
 impl StatusReport {
-    /// The report of a daemon with this pid that found its database at `database` to be lost.
-    pub fn lost(lost: &LostSince, database: &Path, pid: Option<i64>, now: Time) -> Self {
+    /// The report of a daemon, with its pid, that found its database at `database` to be lost.
+    pub fn lost(lost: &LostSince, database: &Path, pid: Option<i64>, now: Time, by: &Invocation) -> Self {
         let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
         let there = [database.to_path_buf(), beside(database, "-wal"), beside(database, "-shm")];
         let there: Vec<PathBuf> = there.into_iter().filter(exists).collect();
@@ -23,29 +23,29 @@ impl StatusReport {
             database_problem: Some(lost.lost.to_string()),
             database_code: Some(store::LOST.to_owned()),
             pid,
-            needs: vec![need(lost, database, &there)],
+            needs: vec![need(lost, database, &there, by)],
             ..Self::default()
         }
     }
 }
 
-/// What the operator must do. `there` are files that are in the way of the copy.
-fn need(lost: &LostSince, database: &Path, there: &[PathBuf]) -> Need {
+/// What the operator has to do, if these files stand in the way of the copy.
+fn need(lost: &LostSince, database: &Path, there: &[PathBuf], by: &Invocation) -> Need {
     let what = lost.lost.to_string();
     let shown = |path: &Path| quoted(&path.to_string_lossy());
     let Some(copy) = &lost.lost.copy else {
         let folder = database.parent().unwrap_or(database);
         return Need { what, command: format!("df -h {}", shown(folder)) };
     };
-    let mut steps = vec!["systemctl stop prefetchd".to_owned()];
+    let mut steps = vec![by.stop()];
     if !there.is_empty() {
         let aside = beside(database, &format!(".aside-{}", lost.since.format("%Y%m%dT%H%M%SZ")));
         let there: Vec<String> = there.iter().map(|path| shown(path)).collect();
-        steps.push(format!("mkdir {}", shown(&aside)));
-        steps.push(format!("mv {} {}", there.join(" "), shown(&aside)));
+        steps.push(by.changes_files(&format!("mkdir {}", shown(&aside))));
+        steps.push(by.changes_files(&format!("mv {} {}", there.join(" "), shown(&aside))));
     }
-    steps.push(format!("mv {} {}", shown(copy), shown(database)));
-    steps.push("systemctl start prefetchd".to_owned());
+    steps.push(by.changes_files(&format!("mv {} {}", shown(copy), shown(database))));
+    steps.push(by.start());
     Need { what, command: steps.join(" && ") }
 }
 
@@ -60,16 +60,17 @@ mod tests {
         let since = crate::model::from_millis(1_795_000_000_000);
         let mut lost = LostSince { since, lost: Lost { loss: Loss::Replaced, copy, problem: None } };
         let database = Path::new("/d/a b.db");
+        let by = Invocation::of_root("prefetchd");
         assert_eq!(
-            need(&lost, database, &[database.to_path_buf(), "/d/a b.db-wal".into()]).command,
+            need(&lost, database, &[database.to_path_buf(), "/d/a b.db-wal".into()], &by).command,
             "systemctl stop prefetchd && mkdir '/d/a b.db.aside-20261118T110640Z' && mv '/d/a b.db' '/d/a b.db-wal' \
              '/d/a b.db.aside-20261118T110640Z' && mv '/d/a b.db.rescued-1' '/d/a b.db' && systemctl start prefetchd"
         );
         let put_back = "systemctl stop prefetchd && mv '/d/a b.db.rescued-1' '/d/a b.db' && systemctl start prefetchd";
-        assert_eq!(need(&lost, database, &[]).command, put_back);
+        assert_eq!(need(&lost, database, &[], &by).command, put_back);
         lost.lost.copy = None;
         lost.lost.problem = Some("no room".to_owned());
-        let need = need(&lost, database, &[]);
+        let need = need(&lost, database, &[], &by);
         assert_eq!(need.command, "df -h /d");
         assert!(need.what.contains("must not be stopped: no room"), "{}", need.what);
     }

@@ -9,6 +9,7 @@ mod evidence;
 mod file;
 mod forecast;
 mod goal;
+mod invocation;
 mod lists;
 mod lost;
 mod needs;
@@ -22,6 +23,7 @@ pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Progress, Rejected, Verdict};
+pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::{Need, quoted};
 pub use report::{

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde::Serialize;
 
-use super::StatusReport;
+use super::{Invocation, StatusReport};
 use crate::config::Config;
 use crate::model::UrlState;
 use crate::store;
@@ -27,83 +27,114 @@ pub struct Need {
 }
 
 impl StatusReport {
-    /// What the operator must settle, the most urgent first.
-    pub(super) fn list_needs(&self, config: &Config) -> Vec<Need> {
-        let database = config.database.url.path();
+    /// Says what the operator has to settle, the most pressing first, and what to type here for it.
+    pub fn list_needs(&mut self, config: &Config, by: &Invocation) {
         let mut needs = Vec::new();
-        let mut add = |what: String, command: &str| needs.push(Need { what, command: command.to_owned() });
+        self.of_the_daemon(&mut needs, config, by);
+        self.of_the_account(&mut needs, by);
+        self.of_urls(&mut needs, config, by);
+        self.needs = needs;
+    }
+
+    fn of_the_daemon(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
+        let database = config.database.url.path();
+        let mut add = |what: String, command: String| needs.push(Need { what, command });
         if !self.has_daemon() {
-            add("no daemon is running: files are not read and nothing is sent".to_owned(), "systemctl start prefetchd");
+            add("no daemon is running: files are not read and nothing is sent".to_owned(), by.start());
         }
         if let Some(why) = &self.database_problem {
             let command = match self.database_code.as_deref() {
-                Some(store::LOCKED) => format!("fuser -v {}", database.display()),
-                Some(store::FULL) => format!("df -h {}", database.display()),
-                _ => "journalctl -u prefetchd -e".to_owned(),
+                Some(store::LOCKED) => by.who_has_open(database),
+                Some(store::FULL) => format!("df -h {}", quoted(&database.to_string_lossy())),
+                _ => by.log(),
             };
-            add(format!("the daemon cannot use its database: {why}"), &command);
+            add(format!("the daemon cannot use its database: {why}"), command);
         }
         if let Some(stages) = &self.hanging {
-            add(format!("the daemon's {stages} no longer moves"), "systemctl restart prefetchd");
+            add(format!("the daemon's {stages} no longer moves"), by.restart());
         }
         if self.health == "silent" {
-            add("the daemon gives no sign of life".to_owned(), "systemctl restart prefetchd");
+            add("the daemon gives no sign of life".to_owned(), by.restart());
         }
+    }
+
+    fn of_the_account(&self, needs: &mut Vec<Need>, by: &Invocation) {
+        let mut add = |what: String, command: String| needs.push(Need { what, command });
         if let Some(why) = &self.paused_why {
-            if self.paused_code.as_deref() == Some(STOPPED) {
-                add(
-                    format!("submitting is paused {}", why.strip_suffix(STOPPED_END).unwrap_or(why)),
-                    "prefetchd resume",
-                );
+            let what = if self.paused_code.as_deref() == Some(STOPPED) {
+                format!("submitting is paused {}", why.strip_suffix(STOPPED_END).unwrap_or(why))
             } else {
-                add(format!("the account: {why}"), "prefetchd check --online");
-            }
+                format!("the account: {why}; once that is done, this tries it at once")
+            };
+            add(what, by.changes("resume"));
         }
         if let Some(problem) = &self.spool_problem {
-            add(format!("files cannot be taken: {problem}"), "prefetchd check");
+            add(format!("files cannot be taken: {problem}"), by.reads("check"));
         }
         if let Some(problem) = &self.config_problem {
-            add(format!("the reloaded configuration is not in force: {problem}"), "prefetchd check");
+            add(format!("the configuration read afresh is not in force: {problem}"), by.reads("check"));
         }
         if let Some(problem) = &self.http_problem {
-            add(format!("metrics are not served: {problem}"), "prefetchd check");
+            add(format!("metrics are not served: {problem}"), by.reads("check"));
         }
         if let Some(ahead) = self.service_ahead_ms.filter(|ms| ms.abs() >= CLOCK_WRONG_MS) {
             let (seconds, side) = (ahead.unsigned_abs() / 1000, if ahead > 0 { "behind" } else { "ahead of" });
-            let what = format!("this machine's clock is {seconds} s {side} the service's, which prefetchd follows");
-            add(what, "timedatectl set-ntp true");
+            let what = format!("this machine's clock is {seconds} s {side} the service's, which counts");
+            add(what, by.as_root("timedatectl set-ntp true"));
         }
         if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
-            let what = "the database is older than what was spent today; look up the true number in the console";
-            add(what.to_owned(), "prefetchd budget confirm --requests-used N");
+            let what = "the database is older than what was spent today; look the true number up in the console";
+            add(what.to_owned(), by.changes("budget confirm --requests-used N"));
+        }
+    }
+
+    fn of_urls(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
+        let mut add = |what: String, command: String| needs.push(Need { what, command });
+        let urgent = self.pending.get("urgent").copied().unwrap_or(0);
+        let left = self.budget.as_ref().map(|budget| (budget.requests_left, budget.drift.unwrap_or(0)));
+        if let Some((Some(0), others)) = left.filter(|_| urgent > 0) {
+            let others = if others > 0 { format!(", {others} of it by others") } else { String::new() };
+            let what = format!(
+                "{} and what the day may cost is spent{others}",
+                urls(urgent, "urgent URL waits", "urgent URLs wait")
+            );
+            add(what, by.reads("forecast"));
         }
         for risk in self.forecast.iter().flat_map(|forecast| &forecast.risks).filter(|risk| risk.missed > 0) {
             let deadline = DateTime::parse_from_rfc3339(&risk.deadline).map(|at| {
                 let at = config.budget.day_starts.local(at.to_utc());
-                at.format("%Y-%m-%d %H:%M %:z").to_string()
+                at.format("%Y-%m-%d %H:%M").to_string()
             });
             let deadline = deadline.unwrap_or_default();
-            let what = format!("{} URLs of {} will miss their deadline, {deadline}", risk.missed, risk.file);
-            add(what, &format!("prefetchd forecast {}", quoted(&risk.file)));
+            let missed = i64::try_from(risk.missed).unwrap_or(i64::MAX);
+            let (one, many) =
+                (format!("URL of {} will miss its", risk.file), format!("URLs of {} will miss their", risk.file));
+            let what = format!("{} deadline, {deadline}", urls(missed, &one, &many));
+            add(what, by.reads(&format!("forecast {}", quoted(&risk.file))));
         }
         if self.parked > 0 {
-            let what = format!("{} URLs belong to domains that are not online in this account", self.parked);
-            add(what, "prefetchd hosts");
+            let what = urls(self.parked, "URL is of a domain", "URLs are of domains");
+            add(format!("{what} not online in this account"), by.reads("hosts"));
         }
         let held = self.count(UrlState::Held);
         if held > 0 {
-            let what = format!("{held} URLs are held; `prefetchd urls --state held` says why");
-            add(what, "prefetchd retry --state held");
+            let what = urls(held, "URL is held", "URLs are held");
+            let why = by.reads("urls --state held");
+            add(format!("{what}; `{why}` says why"), by.changes("retry --state held"));
         }
         if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
-            let what = "the WAL is long: somebody is reading the database and has not finished";
-            add(what.to_owned(), &format!("fuser -v {}", database.display()));
+            let what = "the WAL is long: somebody reads the database and has not finished";
+            add(what.to_owned(), by.who_has_open(config.database.url.path()));
         }
-        needs
     }
 }
 
-/// Quoted for a shell.
+/// So many, in words that fit the number.
+fn urls(n: i64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// As a shell takes it.
 pub fn quoted(name: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':');
     if name.chars().all(is_plain) && !name.starts_with('-') {
@@ -115,22 +146,36 @@ pub fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::BudgetReport;
 
     #[test]
     fn the_command_for_a_database_that_cannot_be_used_goes_by_the_word_of_its_trouble() {
         let command = |code: Option<&str>, text: &str| {
-            let report = StatusReport {
+            let mut report = StatusReport {
                 health: "blocked".to_owned(),
                 database_problem: Some(text.to_owned()),
                 database_code: code.map(str::to_owned),
                 ..StatusReport::default()
             };
-            report.list_needs(&Config::default()).remove(0).command
+            report.list_needs(&Config::default(), &Invocation::default());
+            report.needs.remove(0).command
         };
-        assert!(command(Some("locked"), "no disk is full").starts_with("fuser -v "));
+        assert!(command(Some("locked"), "no disk is full").contains("find /proc "));
         assert!(command(Some("full"), "no file is locked").starts_with("df -h "));
-        assert!(command(Some("other"), "locked, full").starts_with("journalctl "));
-        assert!(command(None, "locked, full").starts_with("journalctl "));
+        assert!(command(Some("other"), "locked, full").contains("journalctl "));
+        assert!(command(None, "locked, full").contains("journalctl "));
+    }
+
+    #[test]
+    fn urgent_urls_that_wait_for_a_spent_quota_need_somebody() {
+        let budget = BudgetReport { requests_left: Some(0), drift: Some(498), ..BudgetReport::default() };
+        let mut report = StatusReport { health: "running".to_owned(), budget: Some(budget), ..StatusReport::default() };
+        report.list_needs(&Config::default(), &Invocation::default());
+        assert_eq!(report.needs, []);
+        report.pending.insert("urgent".to_owned(), 3_998);
+        report.list_needs(&Config::default(), &Invocation::default());
+        let what = "3998 urgent URLs wait and what the day may cost is spent, 498 of it by others";
+        assert_eq!(report.needs, [Need { what: what.to_owned(), command: "prefetchd forecast".to_owned() }]);
     }
 
     #[test]

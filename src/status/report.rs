@@ -13,6 +13,7 @@ use super::needs::Need;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Lane, Priority, Time, UrlState, rfc3339};
+use crate::schedule::{self, Policy};
 use crate::stage::Sign;
 use crate::store::{self, Conn, Result};
 
@@ -30,11 +31,16 @@ const BUDGET: &str = "
            drift, observed_at, unsure
     from v_budget order by day desc limit 1";
 
+/// Those that wait come first, the most urgent of them before the others; then the latest.
 const FILES: &str = "
-    select file_id, name, progress, rejected_why, label, priority, dropped_at, lines, queued, merged, refused, fresh,
-           pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
-           warm_seconds_median, warm_seconds_p95
-    from v_files order by file_id desc limit ?1";
+    select v.*, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
+    from v_files as v join files as f on f.file_id = v.file_id
+    where v.file_id in (select file_id from files where pending > 0
+                        order by priority, deadline is null, deadline, file_id limit ?1)
+       or v.file_id in (select file_id from files order by file_id desc limit ?1)
+    order by f.pending = 0, iif(f.pending = 0, 0, f.priority), iif(f.pending = 0, 0, f.deadline is null),
+             iif(f.pending = 0, 0, f.deadline), iif(f.pending = 0, -f.file_id, f.file_id)
+    limit ?1";
 
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
 
@@ -103,7 +109,9 @@ pub struct StatusReport {
     pub suspected: i64,
     /// Files that are being read; their lines that are not queued yet are in no count.
     pub files_reading: i64,
-    /// Entries of `incoming/` that have been left alone for an hour, the oldest first.
+    /// Files in `incoming/` that are not taken yet and not left alone, so far as they were counted: 10,000 at most.
+    pub files_incoming: i64,
+    /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
     pub left_alone: Vec<LeftReport>,
     /// URLs that were or may have been accepted and have not ended: they take up room in the service's own queue.
     pub in_flight: i64,
@@ -181,7 +189,7 @@ pub struct WalReport {
 }
 
 /// A budget day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BudgetReport {
     /// Its date at the offset of `day_starts`.
     pub day: String,
@@ -193,7 +201,11 @@ pub struct BudgetReport {
     pub requests_limit: i64,
     /// Requests charged.
     pub requests_used: i64,
-    /// Most URLs; none if not limited.
+    /// Requests that are really left of today, whoever spent the rest; none before the report is complete.
+    pub requests_left: Option<i64>,
+    /// URLs likewise; none if they are not limited.
+    pub urls_left: Option<i64>,
+    /// URLs it may cost; none if that is not limited.
     pub urls_limit: Option<i64>,
     /// URLs charged.
     pub urls_used: i64,
@@ -234,6 +246,8 @@ pub struct FileReport {
     pub label: Option<String>,
     /// Its priority.
     pub priority: String,
+    /// Its deadline, RFC 3339.
+    pub deadline: Option<String>,
     /// When it was claimed, RFC 3339.
     pub dropped_at: String,
     /// Lines taken as URLs, good or bad.
@@ -297,6 +311,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
             refused: row.get("key_refused"),
         }),
         files_reading: row.get("files_reading"),
+        files_incoming: 0,
         left_alone: left
             .iter()
             .map(|row| LeftReport { name: row.get(0), why: row.get(1), since: row.get(2) })
@@ -313,6 +328,8 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
             day_starts_from: None,
             requests_limit: row.get(2),
             requests_used: row.get(3),
+            requests_left: None,
+            urls_left: None,
             urls_limit: row.get(4),
             urls_used: row.get(5),
             exhausted_why: row.get(6),
@@ -329,18 +346,19 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         files: files
             .iter()
             .map(|row| FileReport {
-                file_id: row.get(0),
-                name: row.get(1),
-                progress: row.get(2),
-                rejected_why: row.get(3),
-                label: row.get(4),
-                priority: row.get(5),
-                dropped_at: row.get(6),
-                lines: row.get(7),
-                queued: row.get(8),
-                merged: row.get(9),
-                refused: row.get(10),
-                fresh: row.get(11),
+                file_id: row.get("file_id"),
+                name: row.get("name"),
+                progress: row.get("progress"),
+                rejected_why: row.get("rejected_why"),
+                label: row.get("label"),
+                priority: row.get("priority"),
+                deadline: row.get("deadline"),
+                dropped_at: row.get("dropped_at"),
+                lines: row.get("lines"),
+                queued: row.get("queued"),
+                merged: row.get("merged"),
+                refused: row.get("refused"),
+                fresh: row.get("fresh"),
                 urls: by_state(row),
                 warm_seconds_median: row.get("warm_seconds_median"),
                 warm_seconds_p95: row.get("warm_seconds_p95"),
@@ -350,8 +368,12 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
 }
 
 impl StatusReport {
-    /// Adds what the views cannot know: whether the daemon lives, as far as can be seen from here, and its sign of
-    /// life; the configuration; the pace, the forecast, and what needs the operator.
+    /// Adds what the views cannot know: whether the daemon lives, as far as that can be seen from here, and its sign of
+    /// life; what is configured; the pace and the forecast. [`StatusReport::list_needs`] comes after it.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
     pub async fn complete(
         &mut self,
         conn: &mut Conn,
@@ -370,13 +392,15 @@ impl StatusReport {
             budget.is_over = DateTime::parse_from_rfc3339(&budget.day_ends_at).is_ok_and(|ends_at| ends_at <= now);
             budget.reserve = Some(config.budget.reserve.get()).filter(|reserve| *reserve > 0);
             budget.reserve_until = budget.reserve.map(|_| config.budget.reserve_until.to_string());
+            let left = really_left(conn, config, now).await?;
+            budget.requests_left = Some(left.requests.into());
+            budget.urls_left = (left.urls < u32::MAX).then_some(left.urls.into());
         }
         let (requests, urls) = ledger::sent_since(conn, Lane::Prefetch, now - PACE).await?;
         self.pace = Some(PaceReport { requests, urls });
         if self.count(UrlState::Pending) > 0 {
             self.forecast = Some(ForecastReport::read(conn, config, now).await?);
         }
-        self.needs = self.list_needs(config);
         Ok(())
     }
 
@@ -410,6 +434,13 @@ impl StatusReport {
     pub fn has_daemon(&self) -> bool {
         !matches!(self.health.as_str(), "stopped" | "not running")
     }
+}
+
+/// What is really left of today.
+async fn really_left(conn: &mut Conn, config: &Config, now: Time) -> Result<schedule::Left> {
+    let standing = ledger::standing(conn, Lane::Prefetch, now).await?;
+    let spent = ledger::spent(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
+    Ok(schedule::really_left(&Policy::from(config), &spent, &standing))
 }
 
 fn wal(database: &std::path::Path) -> WalReport {

@@ -41,7 +41,7 @@ fn a_daemon_that_cannot_write_its_database_says_so_all_the_same() {
     world.stop(daemon);
     let (code, json) = status(&world);
     assert_eq!((code, json["health"].as_str(), json["pid"].as_i64()), (Some(69), Some("stopped"), None));
-    assert_eq!(needs(&json), ["systemctl start prefetchd"]);
+    assert_eq!(needs(&json), [format!("prefetchd run --config {}", world.path("prefetchd.toml").display())]);
 }
 
 #[test]
@@ -59,9 +59,14 @@ fn while_it_is_blocked_the_reason_and_the_command_are_shown() {
     let (_, json) = status(&world);
     assert_eq!(json["health"], "blocked");
     assert!(json["database_problem"].as_str().unwrap().contains("locked by another process"), "{json}");
-    assert_eq!(needs(&json), [format!("fuser -v {}", world.database().display())]);
+    // It names who has the database open, with what every system has.
+    let output = std::process::Command::new("sh").args(["-c", &needs(&json)[0]]).output().unwrap();
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(found.contains(&format!("/proc/{}/fd/", std::process::id())), "{}", said(&output));
     let text = said(&world.run(&["status"]));
     assert!(text.contains("running, but cannot use its database since"), "{text}");
+    assert!(text.contains("1 file lies in incoming/, not taken yet"), "{text}");
+    assert!(!text.contains("queue is empty") && !text.contains("all sent by"), "{text}");
     drop(foreign);
 }
 
@@ -74,7 +79,10 @@ fn what_needs_somebody_makes_the_exit_code_1_and_names_a_command() {
     world.wait("the pause", || status(&world).1["health"] == "paused");
     let (code, json) = status(&world);
     assert_eq!(code, Some(1));
-    assert_eq!(needs(&json), ["prefetchd check --online"]);
+    let resume = format!("prefetchd resume --config {}", world.path("prefetchd.toml").display());
+    assert_eq!(needs(&json), [resume]);
+    let text = said(&world.run(&["status"]));
+    assert!(text.contains("forecast    none while nothing is sent"), "{text}");
     assert_eq!(json["health_since"], json["paused_since"]);
     assert_eq!(json["pending"]["normal"], 5);
     assert_eq!(json["oldest"]["file"], "film.txt");
@@ -121,4 +129,51 @@ fn a_terminal_is_left_as_it_was_found() {
     let (before, after) = text.split_once("\x1b[?25h\x1b[?1049l").unwrap_or_else(|| panic!("not left: {text:?}"));
     assert!(before.contains("\x1b[?1049h\x1b[?25l"), "{before:?}");
     assert!(after.contains("running since"), "the last page stays: {after:?}");
+}
+
+#[test]
+fn every_remedy_works_when_it_is_pasted() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    assert!(world.run(&["pause", "--reason", "origin down"]).status.success());
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select pending from v_status", 3);
+    // As a shell of somebody who types it: without the harness's own arguments.
+    let paste = |command: &str| {
+        let program = std::path::Path::new(crate::support::PROGRAM).parent().unwrap().display().to_string();
+        let path = format!("{program}:{}", std::env::var("PATH").unwrap_or_default());
+        std::process::Command::new("sh").args(["-c", command]).env("PATH", path).output().unwrap()
+    };
+    let commands = needs(&status(&world).1);
+    assert_eq!(commands.len(), 1, "{commands:?}");
+    let output = paste(&commands[0]);
+    assert!(output.status.success(), "{commands:?}: {}", said(&output));
+    world.wait_for("select submitted from v_status", 3);
+    world.stop(daemon);
+}
+
+#[test]
+fn what_is_shown_fits_a_terminal_of_24_lines() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: there is no `script` to make a terminal with");
+        return;
+    }
+    let world = World::new("", "");
+    let _daemon = world.ready_daemon();
+    assert!(world.run(&["pause"]).status.success());
+    for n in 0..30 {
+        world.drop_file(&format!("film-{n}.txt"), format!("#: priority = low\n{}", urls(&format!("f{n}"), 2)));
+    }
+    world.drop_file("premiere.txt", format!("#: priority = urgent\n{}", urls("p", 2)));
+    world.wait_for("select pending from v_status", 62);
+    let command = format!(
+        "stty rows 24 cols 80; {} status --config {}",
+        crate::support::PROGRAM,
+        world.path("prefetchd.toml").display()
+    );
+    let output = std::process::Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.lines().count() <= 23, "{text}");
+    let places = ["needs you", "daemon ", "queue ", "\npremiere.txt", "\nfilm-"].map(|part| text.find(part));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {text}");
 }

@@ -7,14 +7,15 @@ mod watch;
 
 use std::path::Path;
 
-use super::layout::Look;
+use super::layout::{Look, rows};
 use super::text::out;
 use super::{failure, load, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Held, Lock, lock_paths};
+use crate::spool::Folders;
 use crate::stage::Sign;
-use crate::status::{StatusReport, read_report};
+use crate::status::{Invocation, StatusReport, read_report};
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
@@ -44,13 +45,14 @@ pub(super) struct StatusArgs {
     /// Draw it again every two seconds, until Ctrl-C
     #[arg(long, conflicts_with = "json")]
     watch: bool,
-    /// How many files to show, latest first
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    files: u32,
+    /// Files to show at most: those that wait, the most urgent first, then the latest [default: as many as fit]
+    #[arg(long, value_name = "N")]
+    files: Option<u32>,
 }
 
 pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i32> {
-    let (config, _) = load(config)?;
+    let (config, path) = load(config)?;
+    let page = Page { config: &config, path: path.as_deref(), files: args.files };
     if args.file.is_some() || args.id.is_some() {
         return file::main(&config, args);
     }
@@ -59,9 +61,9 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     }
     let runtime = runtime()?;
     if args.watch {
-        return watch::main(&runtime, &config, args.files);
+        return watch::main(&runtime, &page);
     }
-    let report = runtime.block_on(read(&config, args.files))?;
+    let report = runtime.block_on(page.read())?;
     if args.json {
         out(&super::text::json(&report)?);
     } else {
@@ -71,33 +73,52 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     Ok(code(&report))
 }
 
-/// Reads the whole report as of one moment. If the daemon says that its database is lost, does not look at the file
-/// that is there now.
-async fn read(config: &Config, files: u32) -> store::Result<StatusReport> {
-    let (holder, sign) = daemon(config);
-    let database = config.database.url.path();
-    if let Some(lost) = sign.as_ref().and_then(|sign| sign.lost.as_ref()) {
-        let now = Clock::system().now();
-        match &holder {
-            Held::By(pid) => return Ok(StatusReport::lost(lost, database, pid.parse().ok(), now)),
-            // A daemon that was killed left its copy, and nobody has put it back yet.
-            Held::Free if lost.lost.copy.as_ref().is_some_and(|copy| copy.exists()) => {
-                return Ok(StatusReport::lost(lost, database, None, now));
+/// What is asked for.
+struct Page<'a> {
+    config: &'a Config,
+    /// The configuration's file, where one was read.
+    path: Option<&'a Path>,
+    files: Option<u32>,
+}
+
+/// Files that are read where nobody says how many are wanted and no terminal says how many fit.
+const FILES: u32 = 10;
+
+impl Page<'_> {
+    /// Reads the whole report as of one moment. Where the daemon says that its database is lost, what stands in its
+    /// place is not looked at.
+    async fn read(&self) -> store::Result<StatusReport> {
+        let (holder, sign) = daemon(self.config);
+        let database = self.config.database.url.path();
+        let pid = match &holder {
+            Held::By(pid) => pid.parse().ok(),
+            Held::Free | Held::Unknown => None,
+        };
+        let by = Invocation::here(self.config, self.path, pid);
+        if let Some(lost) = sign.as_ref().and_then(|sign| sign.lost.as_ref()) {
+            let now = Clock::system().now();
+            // One that was killed has left its copy, and nobody has put it back yet.
+            let has_left = || lost.lost.copy.as_ref().is_some_and(|copy| copy.exists());
+            if matches!(holder, Held::By(_)) || (holder == Held::Free && has_left()) {
+                return Ok(StatusReport::lost(lost, database, pid, now, &by));
             }
-            Held::Free | Held::Unknown => {}
         }
+        let is_running = match holder {
+            Held::By(_) => Some(true),
+            Held::Free => Some(false),
+            Held::Unknown => None,
+        };
+        let mut conn = store::open_reader(database).await?;
+        conn.hold_still().await?;
+        let files = self.files.unwrap_or_else(|| rows().map_or(FILES, |rows| u32::from(rows).max(FILES)));
+        let mut report = read_report(&mut conn, files).await?;
+        let now = Clock::told(report.service_ahead_ms).now();
+        report.complete(&mut conn, self.config, (is_running, sign), now).await?;
+        let waiting = Folders::under(&self.config.spool.dir).count_waiting();
+        report.files_incoming = i64::try_from(waiting).unwrap_or(i64::MAX);
+        report.list_needs(self.config, &by);
+        Ok(report)
     }
-    let is_running = match holder {
-        Held::By(_) => Some(true),
-        Held::Free => Some(false),
-        Held::Unknown => None,
-    };
-    let mut conn = store::open_reader(database).await?;
-    conn.hold_still().await?;
-    let mut report = read_report(&mut conn, files).await?;
-    let now = Clock::told(report.service_ahead_ms).now();
-    report.complete(&mut conn, config, (is_running, sign), now).await?;
-    Ok(report)
 }
 
 /// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the same

@@ -11,26 +11,52 @@ use crate::telemetry::one_line;
 /// Columns of the budget's bar.
 const BAR: usize = 24;
 
-/// The page's lines.
+/// Lines that stay for files where there is little room, the heading among them.
+const FILES_MIN: usize = 7;
+
+/// A part of the page; where there is no room for all, those of the greatest rank give way first.
+struct Part {
+    rank: u8,
+    lines: Vec<String>,
+}
+
+/// The page's lines: what needs somebody, what is, and the files in what is left of the terminal's height.
 pub(super) fn page(report: &StatusReport, look: &Look) -> Vec<String> {
+    let mut parts =
+        vec![part(0, look, |page| needs(page, report, look)), part(0, look, |page| daemon(page, report, look))];
+    if report.health != "database lost" {
+        parts.extend(rest(report, look));
+    }
+    let files = files(&report.files, look);
+    let room = look.height.unwrap_or(usize::MAX);
+    let kept = files.iter().map(Vec::len).sum::<usize>().min(FILES_MIN);
+    let mut lines = fitting(parts, room.saturating_sub(kept));
+    fill(&mut lines, &report.files, files, room);
+    lines
+}
+
+fn part(rank: u8, look: &Look, draw: impl FnOnce(&mut Page)) -> Part {
     let mut page = Page::new(*look);
-    daemon(&mut page, report, look);
-    if report.health == "database lost" {
-        needs(&mut page, report, look);
-        return page.finish();
-    }
-    match &report.budget {
-        Some(budget) => self::budget(&mut page, budget, look),
+    draw(&mut page);
+    Part { rank, lines: page.finish() }
+}
+
+fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
+    let mut parts = vec![part(2, look, |page| waiting(page, report, look)), part(1, look, |page| queue(page, report))];
+    parts.push(part(3, look, |page| match &report.budget {
+        Some(budget) => self::budget(page, budget, look),
         None => page.row("budget", Tone::Plain, "nothing was charged yet"),
-    }
-    waiting(&mut page, report, look);
-    queue(&mut page, report, look);
-    if let Some(pace) = &report.pace {
-        let text = format!("{} requests and {} URLs in the last hour", count(pace.requests), count(pace.urls));
-        page.row("pace", Tone::Plain, &text);
+    }));
+    if let Some(budget) = &report.budget {
+        parts.push(part(6, look, |page| quota(page, budget, look)));
     }
     if let Some(forecast) = &report.forecast {
-        self::forecast(&mut page, forecast, look);
+        parts.push(part(4, look, |page| self::forecast(page, forecast, report.health == "running", look)));
+    }
+    parts.push(part(5, look, |page| concerns(page, report, look)));
+    if let Some(pace) = &report.pace {
+        let text = format!("{} requests and {} URLs in the last hour", count(pace.requests), count(pace.urls));
+        parts.push(part(7, look, |page| page.row("pace", Tone::Plain, &text)));
     }
     if let Some(wal) = &report.wal {
         let (tone, reader) = if wal.is_long {
@@ -38,11 +64,38 @@ pub(super) fn page(report: &StatusReport, look: &Look) -> Vec<String> {
         } else {
             (Tone::Plain, "")
         };
-        page.row("wal", tone, &format!("{}{reader}", bytes(wal.bytes)));
+        parts.push(part(8, look, |page| page.row("wal", tone, &format!("{}{reader}", bytes(wal.bytes)))));
     }
-    files(&mut page, &report.files, look);
-    needs(&mut page, report, look);
-    page.finish()
+    parts
+}
+
+/// The lines of the parts that fit, in their order.
+fn fitting(mut parts: Vec<Part>, room: usize) -> Vec<String> {
+    let all = |parts: &[Part]| parts.iter().map(|part| part.lines.len()).sum::<usize>();
+    while all(&parts) > room {
+        let Some(rank) = parts.iter().map(|part| part.rank).max().filter(|rank| *rank > 0) else { break };
+        parts.retain(|part| part.rank < rank);
+    }
+    parts.into_iter().flat_map(|part| part.lines).collect()
+}
+
+/// Files as far as there is room for them, each whole, and how many are left out.
+fn fill(lines: &mut Vec<String>, all: &[FileReport], files: Vec<Vec<String>>, room: usize) {
+    let mut shown = 0;
+    let (mut rows, last) = (files.into_iter().peekable(), all.len());
+    // The heading is of no use alone.
+    while let Some(row) = rows.next() {
+        let more = usize::from(rows.peek().is_some());
+        if lines.len() + row.len() + more > room {
+            break;
+        }
+        lines.extend(row);
+        shown += 1;
+    }
+    let left = (last + 1).saturating_sub(shown);
+    if shown > 0 && left > 0 && last > 0 && lines.len() < room {
+        lines.push("    and more: `prefetchd files`".to_owned());
+    }
 }
 
 fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
@@ -62,12 +115,9 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
         "database lost" => "running, but its database is lost",
         health => health,
     };
-    page.row("daemon", tone, &format!("{words}{since}{pid}"));
+    page.row("daemon", tone, &format!("{words}{since}{pid}; times are {}", look.zone()));
     if report.health == "database lost" {
         return;
-    }
-    for problem in [&report.database_problem, &report.paused_why, &report.spool_problem].into_iter().flatten() {
-        page.more(Tone::Bad, problem);
     }
     let Some(key) = &report.key else { return };
     // A key that works and was never replaced needs no line.
@@ -83,15 +133,23 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
     // A day without a charge has no row yet.
     let spent = |n: i64| if budget.is_over { 0 } else { n };
     let (used, limit) = (spent(budget.requests_used), budget.requests_limit);
-    let tone = if used >= limit { Tone::Warn } else { Tone::Plain };
-    page.row("budget", tone, &format!("{} {} of {} requests", bar(used, limit, BAR), number(used), number(limit)));
+    let tone = if used >= limit || budget.requests_left == Some(0) { Tone::Warn } else { Tone::Plain };
+    // What others spent is gone as well.
+    let left = budget.requests_left.unwrap_or(limit - used).min(limit - used);
+    let others = if left < limit - used {
+        format!(", and {} really left: the service's quota is spent by others too", number(left))
+    } else {
+        String::new()
+    };
+    let text = format!("{} {} of {} requests{others}", bar(limit - left, limit, BAR), number(used), number(limit));
+    page.row("budget", tone, &text);
     let urls = match budget.urls_limit {
         Some(limit) => format!("{} of {} URLs", number(spent(budget.urls_used)), number(limit)),
         None => format!("{} URLs", number(spent(budget.urls_used))),
     };
     match time(&budget.day_ends_at) {
         Some(ends_at) if !budget.is_over => {
-            let reset = format!("resets in {}, at {} {}", span(ends_at - look.now), clock(ends_at, look), look.zone());
+            let reset = format!("resets in {}, at {}", span(ends_at - look.now), clock(ends_at, look));
             page.more(Tone::Plain, &format!("{urls}; day {}, {reset}", budget.day));
         }
         _ => page.more(Tone::Plain, &format!("{urls}; the last day that cost something is {}", budget.day)),
@@ -103,6 +161,10 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
     if let (Some(reserve), Some(until)) = (budget.reserve, &budget.reserve_until) {
         page.more(Tone::Plain, &format!("{} requests are kept for urgent URLs until {until}", count(reserve.into())));
     }
+}
+
+/// The service's word on the day.
+fn quota(page: &mut Page, budget: &BudgetReport, look: &Look) {
     if budget.is_over {
         return;
     }
@@ -126,13 +188,15 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
 }
 
 fn waiting(page: &mut Page, report: &StatusReport, look: &Look) {
-    let Some(waiting_for) = report.waiting_for.as_ref().filter(|_| report.has_daemon()) else { return };
+    // A pause stands among what needs somebody, and a daemon that cannot look does not know what it waits for.
+    let is_told = report.health == "running" && report.paused_code.is_none();
+    let Some(waiting_for) = report.waiting_for.as_ref().filter(|_| is_told) else { return };
     let until = report.waiting_until.as_deref().and_then(time);
     let until = until.map(|at| format!(", until {}", look.until(at))).unwrap_or_default();
     page.row("waiting", Tone::Plain, &format!("for {waiting_for}{until}"));
 }
 
-fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
+fn queue(page: &mut Page, report: &StatusReport) {
     let pending = report.count(UrlState::Pending);
     let parts = Priority::ALL.iter().filter_map(|priority| {
         let n = report.pending.get(&priority.to_string()).copied().unwrap_or(0);
@@ -148,6 +212,15 @@ fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
         .map(|(state, n)| format!("{} {state}", number(n)))
         .collect();
     page.more(Tone::Plain, &states.join(", "));
+    let waiting = report.files_incoming;
+    if waiting > 0 {
+        let files = if waiting == 1 { "file lies" } else { "files lie" };
+        page.more(Tone::Warn, &format!("{} {files} in incoming/, not taken yet, in no count", number(waiting)));
+    }
+}
+
+/// What else there is to know of the queue.
+fn concerns(page: &mut Page, report: &StatusReport, look: &Look) {
     if let Some(limit) = report.in_flight_limit {
         let text = format!("{} URLs; the service's queue takes about {}", number(report.in_flight), number(limit));
         page.row("in flight", Tone::Plain, &text);
@@ -179,10 +252,11 @@ fn queue(page: &mut Page, report: &StatusReport, look: &Look) {
     }
 }
 
-fn forecast(page: &mut Page, forecast: &ForecastReport, look: &Look) {
+fn forecast(page: &mut Page, forecast: &ForecastReport, is_sending: bool, look: &Look) {
     let requests = format!("{} requests on {} day(s)", count(forecast.requests), forecast.days);
     let last_at = forecast.last_at.as_deref().and_then(time);
     let text = match (last_at, time(&forecast.ends_at)) {
+        _ if !is_sending => format!("none while nothing is sent; it will take {requests}"),
         (_, Some(ends_at)) if forecast.beyond > 0 => {
             format!("not sent by {}: {} URLs", look.moment(ends_at), count(forecast.beyond))
         }
@@ -200,33 +274,36 @@ fn forecast(page: &mut Page, forecast: &ForecastReport, look: &Look) {
     }
 }
 
-fn files(page: &mut Page, files: &[FileReport], look: &Look) {
+/// The heading and each file, whole.
+fn files(files: &[FileReport], look: &Look) -> Vec<Vec<String>> {
     if files.is_empty() {
-        return;
+        return Vec::new();
     }
     const NUMBER: usize = 11;
     let name = look.width.saturating_sub(4 * NUMBER).max(12);
-    page.raw("");
     let heads = ["lines", "pending", "submitted", "complete"].map(|head| right(head, NUMBER)).concat();
-    page.raw(&format!("{}{heads}", fit("file", name)));
+    let mut rows = vec![vec![String::new(), format!("{}{heads}", fit("file", name))]];
     for file in files {
         let state = |state: UrlState| file.urls.get(&state.to_string()).copied().unwrap_or(0);
         let numbers = [file.lines, state(UrlState::Pending), state(UrlState::Submitted), state(UrlState::Complete)];
         let numbers = numbers.map(|n| right(&number(n), NUMBER)).concat();
-        page.raw(&format!("{}{numbers}", fit(&file.name, name)));
-        for line in notes(file) {
-            page.raw(&format!("    {}", fit(&line, look.width - 4)));
-        }
+        let mut row = vec![format!("{}{numbers}", fit(&file.name, name))];
+        row.extend(
+            notes(file, look).iter().map(|line| format!("    {}", fit(line, look.width - 4)).trim_end().to_owned()),
+        );
+        rows.push(row);
     }
+    rows
 }
 
-/// Further remarks on a file.
-fn notes(file: &FileReport) -> Vec<String> {
+/// What else there is to say of a file.
+fn notes(file: &FileReport, look: &Look) -> Vec<String> {
     let mut parts = Vec::new();
     parts.extend(file.label.as_deref().map(one_line));
     if file.priority != Priority::Normal.to_string() {
         parts.push(file.priority.clone());
     }
+    parts.extend(file.deadline.as_deref().and_then(time).map(|at| format!("deadline {}", look.moment(at))));
     if file.progress == "reading" {
         parts.push("still being read".to_owned());
     }
@@ -246,18 +323,31 @@ fn notes(file: &FileReport) -> Vec<String> {
     rejected.into_iter().chain((!parts.is_empty()).then(|| parts.join(", "))).collect()
 }
 
+/// What needs somebody: as much of it as fits in half of the terminal, each with its command.
 fn needs(page: &mut Page, report: &StatusReport, look: &Look) {
-    page.raw("");
     if report.needs.is_empty() {
         page.raw(&look.paint(Tone::Good, "Nothing needs you."));
         return;
     }
-    for need in &report.needs {
-        page.row("needs you", Tone::Warn, &need.what);
-        // Not wrapped, so that each command can be pasted.
-        for step in need.command.split(" && ") {
-            page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));
+    let room = look.height.map_or(usize::MAX, |height| height / 2);
+    let mut lines = 0;
+    for (at, need) in report.needs.iter().enumerate() {
+        let part = part(0, look, |page| {
+            page.row("needs you", Tone::Warn, &need.what);
+            // Not broken: each is to be pasted as it stands.
+            for step in need.command.split(" && ") {
+                page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));
+            }
+        });
+        if at > 0 && lines + part.lines.len() > room {
+            page.more(
+                Tone::Warn,
+                &format!("and {} more: `prefetchd status --json` lists all", report.needs.len() - at),
+            );
+            return;
         }
+        lines += part.lines.len();
+        part.lines.iter().for_each(|line| page.raw(line));
     }
 }
 

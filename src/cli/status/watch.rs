@@ -12,9 +12,8 @@ use tokio::runtime::Runtime;
 
 use super::super::layout::Look;
 use super::super::text::{out, write};
-use super::{code, read, render};
+use super::{Page, code, render};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::status::StatusReport;
 use crate::store;
 
@@ -25,8 +24,8 @@ const DRAW_EVERY: Duration = Duration::from_secs(2);
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Draws until a signal ends it; returns the exit code of the last page.
-pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Result<i32> {
+/// Draws until a signal ends it; the exit code is that of the last page.
+pub(super) fn main(runtime: &Runtime, page: &Page<'_>) -> anyhow::Result<i32> {
     let (sender, asked_to_end) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for signals")?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -38,10 +37,10 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
     let screen = Screen::enter();
     let mut last: store::Result<StatusReport>;
     loop {
-        // Nothing stays open between two pages: an open reader makes the WAL grow.
-        last = runtime.block_on(read(config, files));
+        // Nothing stays open between two pages: a reader that does makes the WAL grow.
+        last = runtime.block_on(page.read());
         let ahead_ms = last.as_ref().ok().and_then(|report| report.service_ahead_ms);
-        let look = Look::of_stdout(Clock::told(ahead_ms).now(), config.budget.day_starts);
+        let look = Look::of_stdout(Clock::told(ahead_ms).now(), page.config.budget.day_starts);
         let lines = match &last {
             Ok(report) => render::page(report, &look),
             Err(error) => vec![format!("prefetchd: {error}; it is tried again")],
@@ -53,8 +52,8 @@ pub(super) fn main(runtime: &Runtime, config: &Config, files: u32) -> anyhow::Re
     drop(screen);
     let report = last?;
     if std::io::stdout().is_terminal() {
-        // Leaves the last page to be read.
-        let look = Look::of_stdout(Clock::told(report.service_ahead_ms).now(), config.budget.day_starts);
+        // What was seen last stays to be read.
+        let look = Look::of_stdout(Clock::told(report.service_ahead_ms).now(), page.config.budget.day_starts);
         render::page(&report, &look).iter().for_each(|line| out(line));
     }
     Ok(code(&report))

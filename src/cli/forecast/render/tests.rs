@@ -11,7 +11,7 @@ fn at(text: &str) -> Time {
 }
 
 fn look() -> Look {
-    Look { width: 80, colour: false, now: at("2026-11-24T06:05:00Z"), day_starts: DayStart::default() }
+    Look { width: 80, height: None, colour: false, now: at("2026-11-24T06:05:00Z"), day_starts: DayStart::default() }
 }
 
 fn file(id: i64, urls: u64, first: &str, last: &str, deadlines: Vec<DeadlineForecast>) -> FileForecast {

@@ -8,7 +8,13 @@ use crate::model::DayStart;
 use crate::status::{KeyReport, LeftReport, Need, OldestReport, PaceReport, Risk, WalReport};
 
 fn look() -> Look {
-    Look { width: 80, colour: false, now: "2026-11-24T12:48:00Z".parse().unwrap(), day_starts: DayStart::default() }
+    Look {
+        width: 80,
+        height: None,
+        colour: false,
+        now: "2026-11-24T12:48:00Z".parse().unwrap(),
+        day_starts: DayStart::default(),
+    }
 }
 
 fn states(counts: [i64; 9]) -> BTreeMap<String, i64> {
@@ -23,6 +29,7 @@ fn film() -> FileReport {
         rejected_why: None,
         label: Some("港湾灯火 premiere".to_owned()),
         priority: "urgent".to_owned(),
+        deadline: Some("2026-11-24T14:00:00.000Z".to_owned()),
         dropped_at: "2026-11-24T09:00:00.000Z".to_owned(),
         lines: 1_110,
         queued: 1_104,
@@ -60,6 +67,7 @@ fn report() -> StatusReport {
         parked: 0,
         suspected: 0,
         files_reading: 1,
+        files_incoming: 0,
         left_alone: Vec::new(),
         in_flight: 0,
         in_flight_limit: None,
@@ -80,6 +88,8 @@ fn report() -> StatusReport {
             day_starts_from: None,
             requests_limit: 500,
             requests_used: 500,
+            requests_left: Some(0),
+            urls_left: None,
             urls_limit: None,
             urls_used: 500_000,
             exhausted_why: None,
@@ -115,7 +125,7 @@ fn report() -> StatusReport {
         wal: Some(WalReport { bytes: 12_000_000, is_long: false }),
         files: vec![film()],
         needs: vec![Need {
-            what: "104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24 22:00 +08:00".to_owned(),
+            what: "104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24 22:00".to_owned(),
             command: "prefetchd forecast 第一集首播.txt".to_owned(),
         }],
     }
@@ -127,31 +137,30 @@ fn a_busy_day_fits_eighty_columns_and_says_it_all() {
     assert_eq!(
         page,
         [
-            "daemon      running since 12:07 (8 h 41 min), pid 4242",
-            "budget      [########################] 500 of 500 requests",
-            "            500,000 URLs; day 2026-11-24, resets in 3 h 12 min, at 00:00 UTC+8",
-            "            20 requests are kept for urgent URLs until 20:00",
-            "quota       12 of 520 left at the service (requests), seen 20:40; 8 were spent",
-            "            by others",
+            "needs you   104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24",
+            "            22:00",
+            "            $ prefetchd forecast 第一集首播.txt",
+            "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
             "waiting     for the next budget day: all 500 requests of this one are spent,",
             "            until Wed 25 Nov 00:00, in 3 h 12 min",
             "queue       1,234,567 pending: 104 urgent, 1,234,463 normal",
             "            500,000 submitted",
-            "oldest      nightly.txt waits since Mon 23 Nov 11:04 (1 day 9 h), 12 pending",
-            "            1 file(s) being read; what is not queued yet is not counted",
-            "pace        41 requests and 41,000 URLs in the last hour",
+            "budget      [########################] 500 of 500 requests",
+            "            500,000 URLs; day 2026-11-24, resets in 3 h 12 min, at 00:00",
+            "            20 requests are kept for urgent URLs until 20:00",
+            "quota       12 of 520 left at the service (requests), seen 20:40; 8 were spent",
+            "            by others",
             "forecast    all sent by Fri 27 Nov 00:00, in 2 days 3 h, with 1,235 requests on",
             "            3 day(s)",
             "            第一集首播.txt: 104 of 104 URLs will miss 22:00",
+            "oldest      nightly.txt waits since Mon 23 Nov 11:04 (1 day 9 h), 12 pending",
+            "            1 file(s) being read; what is not queued yet is not counted",
+            "pace        41 requests and 41,000 URLs in the last hour",
             "wal         12 MB",
             "",
             "file                                      lines    pending  submitted   complete",
             "第一集首播.txt                            1,110        104      1,000          0",
-            "    港湾灯火 premiere, urgent, 2 merged, 4 refused",
-            "",
-            "needs you   104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24",
-            "            22:00 +08:00",
-            "            $ prefetchd forecast 第一集首播.txt",
+            "    港湾灯火 premiere, urgent, deadline 22:00, 2 merged, 4 refused",
         ]
     );
 }
@@ -165,53 +174,80 @@ fn a_new_daemon_has_little_to_say() {
     assert_eq!(
         page(&report, &look()),
         [
-            "daemon      running since 12:07 (8 h 41 min), pid 4242",
-            "budget      nothing was charged yet",
+            "Nothing needs you.",
+            "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
             "queue       0 pending",
             "            0 submitted",
+            "budget      nothing was charged yet",
             "pace        0 requests and 0 URLs in the last hour",
-            "",
-            "Nothing needs you.",
         ]
     );
 }
 
 #[test]
-fn what_ails_stands_at_the_top() {
+fn any_height_is_kept_what_needs_somebody_and_the_daemon_stay_and_files_fill_what_is_left() {
+    let mut report = report();
+    report.files = vec![film(); 40];
+    for (height, files) in [(23, 2), (60, 15), (12, 0)] {
+        let page = page(&report, &Look { height: Some(height), ..look() });
+        assert!(page.len() <= height, "{height}: {page:#?}");
+        assert!(page[0].starts_with("needs you") && page[3].starts_with("daemon"), "{page:#?}");
+        assert!(page[2].ends_with("$ prefetchd forecast 第一集首播.txt"), "{page:#?}");
+        let shown = page.iter().filter(|line| line.starts_with("第一集首播.txt")).count();
+        assert!(shown >= files, "{height}: {shown} files in {page:#?}");
+        let last = page.last().map(String::as_str);
+        assert!(files == 0 || last == Some("    and more: `prefetchd files`"), "{height}: {last:?}");
+    }
+    report.needs = vec![report.needs[0].clone(); 9];
+    let page = page(&report, &Look { height: Some(23), ..look() });
+    assert!(page.len() <= 23 && page.iter().any(|line| line.contains("and 6 more: `prefetchd status")), "{page:#?}");
+}
+
+#[test]
+fn a_daemon_that_cannot_look_does_not_say_that_the_queue_is_empty_and_has_no_forecast() {
     let mut report = report();
     report.health = "blocked".to_owned();
     report.health_since = Some("2026-11-24T12:46:30.000Z".to_owned());
-    report.database_problem = Some("the disk under the database is full".to_owned());
-    report.spool_problem = Some("\x1b[2Jforged\nline".to_owned());
-    let page = page(&report, &look());
-    assert_eq!(
-        page[..3],
-        [
-            "daemon      running, but cannot use its database since 20:46 (1 min), pid 4242",
-            "            the disk under the database is full",
-            "            \\u{1b}[2Jforged\\nline",
-        ]
-    );
+    report.waiting_for = Some("URLs: the queue is empty".to_owned());
+    report.files_incoming = 1;
+    report.needs[0].what = "\x1b[2Jforged\nline".to_owned();
+    let text = page(&report, &look()).join("\n");
+    for part in [
+        "needs you   \\u{1b}[2Jforged\\nline",
+        "daemon      running, but cannot use its database since 20:46 (1 min), pid 4242",
+        "1 file lies in incoming/, not taken yet, in no count",
+        "forecast    none while nothing is sent; it will take 1,235 requests on 3 day(s)",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!text.contains("queue is empty") && !text.contains("all sent by"), "{text}");
+    report.health = "paused".to_owned();
+    assert!(!page(&report, &look()).join("\n").contains("all sent by"));
+}
+
+#[test]
+fn what_others_spent_is_not_shown_as_left() {
+    let mut report = report();
+    let budget = report.budget.as_mut().unwrap();
+    (budget.requests_used, budget.requests_left) = (2, Some(0));
+    let text = page(&report, &look()).join("\n");
+    assert!(text.contains("[########################] 2 of 500 requests, and 0 really"), "{text}");
 }
 
 #[test]
 fn a_day_that_is_over_is_no_budget_of_today() {
     let mut report = report();
-    report.budget.as_mut().unwrap().is_over = true;
-    let page = page(&report, &look());
-    assert_eq!(
-        page[1..3],
-        [
-            "budget      [------------------------] 0 of 500 requests",
-            "            0 URLs; the last day that cost something is 2026-11-24",
-        ]
-    );
+    let budget = report.budget.as_mut().unwrap();
+    (budget.is_over, budget.requests_left) = (true, Some(500));
+    let text = page(&report, &look()).join("\n");
+    assert!(text.contains("budget      [------------------------] 0 of 500 requests\n"), "{text}");
+    assert!(text.contains("0 URLs; the last day that cost something is 2026-11-24"), "{text}");
 }
 
 #[test]
 fn colour_is_shown_only_where_it_is_wanted_and_any_width_is_kept() {
     let coloured = page(&report(), &Look { colour: true, ..look() });
-    assert!(coloured[0].starts_with("\x1b[1mdaemon      \x1b[0m\x1b[32mrunning"), "{:?}", coloured[0]);
+    assert!(coloured[3].starts_with("\x1b[1mdaemon      \x1b[0m\x1b[32mrunning"), "{:?}", coloured[3]);
     for width in [70, 80, 110] {
         for line in page(&report(), &Look { width, ..look() }) {
             assert!(line.width() <= width && !line.contains('\x1b'), "{width}: {line:?}");
