@@ -157,8 +157,7 @@ impl Desk {
         report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let pid = i64::from(std::process::id());
         report.list_needs(config, &Invocation::here(config, None, Some(pid)));
-        let waiting = Folders::under(&config.spool.dir).count_waiting();
-        report.files_incoming = i64::try_from(waiting).unwrap_or(i64::MAX);
+        report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
         let seen = Seen {
             census: queue::census(pool).await?,
             spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,

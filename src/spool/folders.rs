@@ -79,20 +79,20 @@ impl Folders {
         Ok(())
     }
 
-    /// Files in `incoming/` that wait to be taken, of its first 10,000 entries. A folder that may not be read has none.
-    pub fn count_waiting(&self) -> usize {
-        let entries = fs::read_dir(&self.incoming).into_iter().flatten().flatten().take(WAITING_MAX);
+    /// Files that were handed over and are on no book yet, of the first 10,000 entries of `incoming/` and `work/`, where
+    /// so many files of `work/` are booked. A folder that may not be read has none.
+    pub fn count_waiting(&self, booked: i64) -> i64 {
         let waits = |entry: &fs::DirEntry| {
             !is_left_alone(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file())
         };
-        entries.filter(waits).count()
+        let count = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(WAITING_MAX);
+            i64::try_from(entries.filter(waits).count()).unwrap_or(i64::MAX)
+        };
+        count(&self.incoming) + (count(&self.work) - booked).max(0)
     }
 
-    /// The folder that lies on another mount than `work/`, if one does: no file can be moved over that border at a stroke.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says.
+    /// The folder that lies on another mount than `work/`, if there is one. Files cannot be renamed across mounts.
     pub fn apart(&self) -> io::Result<Option<&Path>> {
         let work = mount(&self.work)?;
         for folder in self.all() {

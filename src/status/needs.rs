@@ -72,18 +72,18 @@ impl StatusReport {
             add(format!("files cannot be taken: {problem}"), by.reads("check"));
         }
         if let Some(problem) = &self.config_problem {
-            add(format!("the configuration read afresh is not in force: {problem}"), by.reads("check"));
+            add(format!("the reloaded configuration is not in force: {problem}"), by.reads("check"));
         }
         if let Some(problem) = &self.http_problem {
             add(format!("metrics are not served: {problem}"), by.reads("check"));
         }
         if let Some(ahead) = self.service_ahead_ms.filter(|ms| ms.abs() >= CLOCK_WRONG_MS) {
             let (seconds, side) = (ahead.unsigned_abs() / 1000, if ahead > 0 { "behind" } else { "ahead of" });
-            let what = format!("this machine's clock is {seconds} s {side} the service's, which counts");
+            let what = format!("this machine's clock is {seconds} s {side} the service's, which prefetchd follows");
             add(what, by.as_root("timedatectl set-ntp true"));
         }
         if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
-            let what = "the database is older than what was spent today; look the true number up in the console";
+            let what = "the database is older than what was spent today; look up the true number in the console";
             add(what.to_owned(), by.changes("budget confirm --requests-used N"));
         }
     }
@@ -113,7 +113,7 @@ impl StatusReport {
             add(what, by.reads(&format!("forecast {}", quoted(&risk.file))));
         }
         if self.parked > 0 {
-            let what = urls(self.parked, "URL is of a domain", "URLs are of domains");
+            let what = urls(self.parked, "URL belongs to a domain that is", "URLs belong to domains that are");
             add(format!("{what} not online in this account"), by.reads("hosts"));
         }
         let held = self.count(UrlState::Held);
@@ -123,7 +123,7 @@ impl StatusReport {
             add(format!("{what}; `{why}` says why"), by.changes("retry --state held"));
         }
         if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
-            let what = "the WAL is long: somebody reads the database and has not finished";
+            let what = "the WAL is long: somebody is reading the database and has not finished";
             add(what.to_owned(), by.who_has_open(config.database.url.path()));
         }
     }

@@ -109,7 +109,7 @@ pub struct StatusReport {
     pub suspected: i64,
     /// Files that are being read; their lines that are not queued yet are in no count.
     pub files_reading: i64,
-    /// Files in `incoming/` that are not taken yet and not left alone, so far as they were counted: 10,000 at most.
+    /// Files that were handed over and are on no book yet.
     pub files_incoming: i64,
     /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
     pub left_alone: Vec<LeftReport>,
@@ -343,28 +343,29 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
             reserve: None,
             reserve_until: None,
         }),
-        files: files
-            .iter()
-            .map(|row| FileReport {
-                file_id: row.get("file_id"),
-                name: row.get("name"),
-                progress: row.get("progress"),
-                rejected_why: row.get("rejected_why"),
-                label: row.get("label"),
-                priority: row.get("priority"),
-                deadline: row.get("deadline"),
-                dropped_at: row.get("dropped_at"),
-                lines: row.get("lines"),
-                queued: row.get("queued"),
-                merged: row.get("merged"),
-                refused: row.get("refused"),
-                fresh: row.get("fresh"),
-                urls: by_state(row),
-                warm_seconds_median: row.get("warm_seconds_median"),
-                warm_seconds_p95: row.get("warm_seconds_p95"),
-            })
-            .collect(),
+        files: files.iter().map(file).collect(),
     })
+}
+
+fn file(row: &sqlx::sqlite::SqliteRow) -> FileReport {
+    FileReport {
+        file_id: row.get("file_id"),
+        name: row.get("name"),
+        progress: row.get("progress"),
+        rejected_why: row.get("rejected_why"),
+        label: row.get("label"),
+        priority: row.get("priority"),
+        deadline: row.get("deadline"),
+        dropped_at: row.get("dropped_at"),
+        lines: row.get("lines"),
+        queued: row.get("queued"),
+        merged: row.get("merged"),
+        refused: row.get("refused"),
+        fresh: row.get("fresh"),
+        urls: by_state(row),
+        warm_seconds_median: row.get("warm_seconds_median"),
+        warm_seconds_p95: row.get("warm_seconds_p95"),
+    }
 }
 
 impl StatusReport {

@@ -119,6 +119,7 @@ fn status_tells_budget_queue_files_and_why_it_waits() {
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", format!("{}nonsense\n", urls("a", 5)));
     world.waits_for("all 3 URLs");
+    world.wait_for("select count(*) from v_files where progress = 'done'", 1);
     let output = world.run(&["status"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));

@@ -65,7 +65,7 @@ fn while_it_is_blocked_the_reason_and_the_command_are_shown() {
     assert!(found.contains(&format!("/proc/{}/fd/", std::process::id())), "{}", said(&output));
     let text = said(&world.run(&["status"]));
     assert!(text.contains("running, but cannot use its database since"), "{text}");
-    assert!(text.contains("1 file lies in incoming/, not taken yet"), "{text}");
+    assert!(text.contains("1 file is handed over and not read yet"), "{text}");
     assert!(!text.contains("queue is empty") && !text.contains("all sent by"), "{text}");
     drop(foreign);
 }

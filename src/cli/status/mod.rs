@@ -114,8 +114,7 @@ impl Page<'_> {
         let mut report = read_report(&mut conn, files).await?;
         let now = Clock::told(report.service_ahead_ms).now();
         report.complete(&mut conn, self.config, (is_running, sign), now).await?;
-        let waiting = Folders::under(&self.config.spool.dir).count_waiting();
-        report.files_incoming = i64::try_from(waiting).unwrap_or(i64::MAX);
+        report.files_incoming = Folders::under(&self.config.spool.dir).count_waiting(report.files_reading);
         report.list_needs(self.config, &by);
         Ok(report)
     }

@@ -214,8 +214,8 @@ fn queue(page: &mut Page, report: &StatusReport) {
     page.more(Tone::Plain, &states.join(", "));
     let waiting = report.files_incoming;
     if waiting > 0 {
-        let files = if waiting == 1 { "file lies" } else { "files lie" };
-        page.more(Tone::Warn, &format!("{} {files} in incoming/, not taken yet, in no count", number(waiting)));
+        let files = if waiting == 1 { "file is" } else { "files are" };
+        page.more(Tone::Warn, &format!("{} {files} handed over and not read yet, in no count", number(waiting)));
     }
 }
 

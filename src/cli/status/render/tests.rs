@@ -215,7 +215,7 @@ fn a_daemon_that_cannot_look_does_not_say_that_the_queue_is_empty_and_has_no_for
     for part in [
         "needs you   \\u{1b}[2Jforged\\nline",
         "daemon      running, but cannot use its database since 20:46 (1 min), pid 4242",
-        "1 file lies in incoming/, not taken yet, in no count",
+        "1 file is handed over and not read yet, in no count",
         "forecast    none while nothing is sent; it will take 1,235 requests on 3 day(s)",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
