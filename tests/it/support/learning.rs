@@ -1,6 +1,9 @@
 //! What the submitter in memory makes of an answer: what becomes of the batch, and what is learned of the account.
 
-use super::*;
+use super::{
+    BackingOff, Doubt, Found, HashSet, HostId, HostStanding, Lesson, Model, Pause, QueueSize, Reaction, SubmissionId,
+    Suspect, UrlId,
+};
 
 impl Model {
     pub(super) fn close(&mut self, sent: &Doubt, reaction: &Reaction) {
