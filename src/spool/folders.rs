@@ -79,8 +79,8 @@ impl Folders {
         Ok(())
     }
 
-    /// Files that were handed over and are on no book yet, of the first 10,000 entries of `incoming/` and `work/`, where
-    /// so many files of `work/` are booked. A folder that may not be read has none.
+    /// Files that were handed over and are on no book yet, of the first 10,000 entries of `incoming/` and `work/`,
+    /// where so many files of `work/` are booked. A folder that may not be read has none.
     pub fn count_waiting(&self, booked: i64) -> i64 {
         let waits = |entry: &fs::DirEntry| {
             !is_left_alone(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file())
