@@ -4,11 +4,11 @@ use std::io::{self, BufRead};
 
 use super::decode::HEAD_BYTES;
 use super::directives::{self, Head, PREFIX};
-use super::encoding::Decoder;
+use super::encoding::{Decoder, Evidence, text_of_comment};
 use super::envelope::Options;
 use super::format::{Columns, Format, Item, Said, of_csv, of_json};
 use super::kind::other_kind;
-use super::lines::{Line, Lines};
+use super::lines::{Kept, Line, Lines};
 use super::records::Record;
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
@@ -19,6 +19,13 @@ use crate::words;
 
 /// Longest line, in bytes. A longer one is refused and skipped.
 const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// How far a quote may be from the one that closes it, in bytes. Records are shorter; so far it is told from a quote
+/// that nothing closes.
+const QUOTED_BYTES_MAX: usize = 256 * 1024;
+
+/// How far it is looked ahead to tell the encoding, in bytes.
+const EVIDENCE_BYTES: usize = 64 * 1024;
 
 /// A file being read.
 #[derive(Debug)]
@@ -82,8 +89,13 @@ impl<R: BufRead> Content<R> {
 
     fn read_directives(&mut self) -> Result<(), Unreadable> {
         while self.lines.advance()? {
+            self.decide_encoding();
             let line = self.lines.line();
-            let Ok(text) = self.decoder.text(line.bytes) else {
+            let text = if is_comment(line.bytes) {
+                text_of_comment(line.bytes)
+            } else if let Ok(text) = self.decoder.text(line.bytes) {
+                text
+            } else {
                 self.first = true;
                 return Ok(());
             };
@@ -130,18 +142,53 @@ impl<R: BufRead> Content<R> {
         Ok(())
     }
 
-    /// Joins lines into the next record; false at the end of the file.
+    /// Joins lines into the next record; false at the end of the file. Where a quote is opened that is not closed as it
+    /// should be, the record is its first line, and the others are read as if there were no quote.
     fn next_record(&mut self) -> io::Result<bool> {
         self.record.clear();
-        let mut is_begun = false;
+        let (mut first, mut after, mut bytes) = (None, Vec::new(), 0);
         while self.lines.advance()? {
-            is_begun = true;
             let line = self.lines.line();
-            if self.record.add(line.bytes, line.too_long, line.quotes) {
+            let is_whole = self.record.add(line.bytes, line.too_long, line.quotes);
+            if is_whole && first.is_none() {
+                self.decide_encoding();
+                return Ok(true);
+            }
+            bytes += line.bytes.len() + 1;
+            let line = self.lines.keep();
+            if first.is_none() {
+                first = Some(line);
+            } else {
+                after.push(line);
+            }
+            if is_whole || bytes > QUOTED_BYTES_MAX {
                 break;
             }
         }
-        Ok(is_begun)
+        let Some(first) = first else { return Ok(false) };
+        if !self.record.is_sound() {
+            self.record.be_unclosed(first.bytes());
+            self.lines.go_back(first, after);
+        }
+        self.decide_encoding();
+        Ok(true)
+    }
+
+    /// Decides what the file's bytes mean, at the first one that is not ASCII and in no comment.
+    fn decide_encoding(&mut self) {
+        let bytes = if self.format == Format::Csv { self.record.bytes() } else { self.lines.line().bytes };
+        if !self.decoder.must_decide(bytes) {
+            return;
+        }
+        let is_text = self.format == Format::Text;
+        if is_text && is_comment(bytes) {
+            return;
+        }
+        let mut evidence = Evidence::default();
+        evidence.add(bytes);
+        let ahead = self.lines.look_ahead(EVIDENCE_BYTES).map(Kept::bytes);
+        ahead.filter(|line| !is_text || !is_comment(line)).for_each(|line| evidence.add(line));
+        self.decoder.decide(&evidence);
     }
 
     /// The keys that apply to the whole file: its directives, overridden by the options of `prefetchd add`.
@@ -180,6 +227,7 @@ impl<R: BufRead> Content<R> {
         if !std::mem::take(&mut self.first) && !self.lines.advance()? {
             return Ok(None);
         }
+        self.decide_encoding();
         Ok(Some((self.line_item(), self.lines.line().ends_at)))
     }
 
@@ -192,6 +240,7 @@ impl<R: BufRead> Content<R> {
         }
         let text = match self.decoder.text(line.bytes) {
             Ok(text) => text,
+            Err(_) if self.format == Format::Text && is_comment(line.bytes) => text_of_comment(line.bytes),
             Err(fault) => return refused(fault.into()),
         };
         let trimmed = trim_unseen(&text);
@@ -246,6 +295,11 @@ impl<R: BufRead> Content<R> {
     fn warn_of_times(&mut self, keys: &Keys, line: u64) {
         warn_of_times(&mut self.warnings, keys, &self.rules, line);
     }
+}
+
+/// Whether a line of a text file is a comment, whatever its encoding.
+fn is_comment(line: &[u8]) -> bool {
+    line.starts_with(b"#") && !line.starts_with(PREFIX.as_bytes())
 }
 
 /// The item of a line that names this URL.

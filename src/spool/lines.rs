@@ -1,5 +1,7 @@
 //! Splits a stream into lines in bounded memory: a line that is too long is skipped to its end and returned in part.
+//! Lines can be looked at before they are read, and handed back.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 /// Bytes kept of a line that is too long, for the report.
@@ -20,6 +22,23 @@ pub(super) struct Line<'a> {
     pub quotes: u64,
 }
 
+/// A line that is kept for later.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    number: u64,
+    ends_at: u64,
+    bytes: Vec<u8>,
+    too_long: bool,
+    quotes: u64,
+}
+
+impl Kept {
+    /// The line's bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Reads lines that end in LF, CRLF or CR; the last one may have no end.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
@@ -33,12 +52,27 @@ pub(super) struct Lines<R> {
     bytes: Vec<u8>,
     too_long: bool,
     quotes: u64,
+    /// Lines that come next: looked at already, or handed back.
+    ahead: VecDeque<Kept>,
+    /// What reading said while it was looked ahead; told when its turn comes.
+    failed: Option<io::Error>,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Lines of up to `bytes_max` bytes.
     pub(super) fn new(reader: R, bytes_max: usize) -> Self {
-        Self { reader, bytes_max, number: 0, offset: 0, after_cr: false, bytes: Vec::new(), too_long: false, quotes: 0 }
+        Self {
+            reader,
+            bytes_max,
+            number: 0,
+            offset: 0,
+            after_cr: false,
+            bytes: Vec::new(),
+            too_long: false,
+            quotes: 0,
+            ahead: VecDeque::new(),
+            failed: None,
+        }
     }
 
     /// How many lines were read.
@@ -57,8 +91,72 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// The line that was read last, to be kept.
+    pub(super) fn keep(&self) -> Kept {
+        Kept {
+            number: self.number,
+            ends_at: self.offset,
+            bytes: self.bytes.clone(),
+            too_long: self.too_long,
+            quotes: self.quotes,
+        }
+    }
+
+    fn take_up(&mut self, line: Kept) {
+        self.number = line.number;
+        self.offset = line.ends_at;
+        self.bytes = line.bytes;
+        (self.too_long, self.quotes) = (line.too_long, line.quotes);
+    }
+
+    /// Goes back to a line that was read before; `after` are those that were read after it.
+    pub(super) fn go_back(&mut self, to: Kept, after: Vec<Kept>) {
+        after.into_iter().rev().for_each(|line| self.ahead.push_front(line));
+        self.take_up(to);
+    }
+
+    /// Looks at the lines that come next, at about so many bytes of them. The line that was read last stays that one.
+    pub(super) fn look_ahead(&mut self, bytes: usize) -> impl Iterator<Item = &Kept> {
+        let current = self.keep();
+        let mut seen: usize = self.ahead.iter().map(|line| line.bytes.len()).sum();
+        let mut number = self.ahead.back().map_or(current.number, |line| line.number);
+        let mut offset = self.ahead.back().map_or(current.ends_at, |line| line.ends_at);
+        while seen < bytes {
+            (self.number, self.offset) = (number, offset);
+            match self.read() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+            (number, offset) = (self.number, self.offset);
+            seen += self.bytes.len() + 1;
+            let line = self.keep();
+            self.ahead.push_back(line);
+        }
+        self.take_up(current);
+        self.ahead.iter()
+    }
+
     /// Reads the next line; false at the end.
+    ///
+    /// # Errors
+    ///
+    /// What reading says.
     pub(super) fn advance(&mut self) -> io::Result<bool> {
+        if let Some(line) = self.ahead.pop_front() {
+            self.take_up(line);
+            return Ok(true);
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         self.bytes.clear();
         (self.too_long, self.quotes) = (false, 0);
         let mut is_begun = false;
@@ -148,6 +246,45 @@ mod tests {
         assert_eq!((lines[1].number, lines[1].bytes.as_slice(), lines[1].too_long), (2, &b"next"[..], false));
         let at_limit = [&[b'x'; 1000][..], b"\r\n"].concat();
         assert!(!all(&at_limit, 64, 1000)[0].too_long);
+    }
+
+    #[test]
+    fn lines_that_were_looked_at_or_handed_back_come_in_their_turn() {
+        let mut lines = Lines::new(BufReader::with_capacity(3, &b"one\r\ntwo\nthree\r\nfour"[..]), 100);
+        assert!(lines.advance().unwrap());
+        let ahead: Vec<Vec<u8>> = lines.look_ahead(6).map(|line| line.bytes().to_vec()).collect();
+        assert_eq!(ahead, [b"two".to_vec(), b"three".to_vec()]);
+        assert_eq!((lines.line().bytes, lines.line().number, lines.line().ends_at), (&b"one"[..], 1, 4));
+        let first = lines.keep();
+        let mut after = Vec::new();
+        for _ in 0..2 {
+            assert!(lines.advance().unwrap());
+            after.push(lines.keep());
+        }
+        lines.go_back(first, after);
+        let mut rest = Vec::new();
+        while lines.advance().unwrap() {
+            let line = lines.line();
+            rest.push((line.number, line.ends_at, String::from_utf8(line.bytes.to_vec()).unwrap()));
+        }
+        let expected = [(2, 9, "two"), (3, 15, "three"), (4, 20, "four")];
+        assert_eq!(rest, expected.map(|(number, ends_at, text)| (number, ends_at, text.to_owned())));
+    }
+
+    #[test]
+    fn what_reading_says_while_it_looks_ahead_is_told_in_its_turn() {
+        struct Broken;
+        impl io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk"))
+            }
+        }
+        let reader = BufReader::new(io::Read::chain(&b"one\ntwo\n"[..], Broken));
+        let mut lines = Lines::new(reader, 100);
+        assert!(lines.advance().unwrap());
+        assert_eq!(lines.look_ahead(1000).count(), 1);
+        assert!(lines.advance().unwrap());
+        assert_eq!(lines.advance().unwrap_err().to_string(), "the disk");
     }
 
     proptest! {

@@ -42,8 +42,8 @@ impl Record {
         }
     }
 
-    /// Adds a line without its end; true if the record ends with it. If `is_cut`, `line` is only the beginning of the
-    /// line, and `quotes` counts the quotes in all of it.
+    /// Adds a line without its end; `is_cut` if `line` is only its beginning and `quotes` is how many quotes all of it
+    /// has. True if the record ends with it.
     pub(super) fn add(&mut self, line: &[u8], is_cut: bool, quotes: u64) -> bool {
         if self.lines > 0 {
             self.push(b"\n");
@@ -52,16 +52,20 @@ impl Record {
         self.push(line);
         if is_cut {
             self.is_too_long = true;
-            // The rest of a cut line cannot be scanned, but quotes come in pairs.
+            // What was cut off is not there to be walked through; quotes come in pairs.
             let is_open = (self.state == State::Quoted) != (quotes % 2 == 1);
             self.state = if is_open { State::Quoted } else { State::CellStart };
         } else {
             line.iter().for_each(|byte| self.step(*byte));
-            if self.state == State::Quoted {
-                return false;
-            }
         }
         self.state != State::Quoted
+    }
+
+    /// It was no record: only its first line stands in its place, whose quotes do not match.
+    pub(super) fn be_unclosed(&mut self, line: &[u8]) {
+        self.clear();
+        self.push(line);
+        (self.lines, self.state) = (1, State::Quoted);
     }
 
     fn push(&mut self, bytes: &[u8]) {

@@ -164,6 +164,39 @@ fn a_record_that_is_too_long_is_refused_as_one_line() {
 }
 
 #[test]
+fn a_quote_that_nothing_closes_spoils_its_own_line_only() {
+    let film = |n: usize| format!("a.example.com/{n},x\n");
+    let open = |lines: usize, end: &str| {
+        let films: String = (0..lines).map(film).collect();
+        format!("url,title\na.example.com/ok,fine\na.example.com/open,\"open\n{films}{end}")
+    };
+    for (lines, end) in [(3, ""), (30_000, ""), (100, "b.example.com/1,\"quoted\"\nb.example.com/2,\n")] {
+        let read = read_as("a.csv", open(lines, end).as_bytes()).unwrap();
+        assert_eq!(read.items[..3], ["2 a.example.com/ok", "3 csv_quote", "4 a.example.com/0"], "{lines} {end}");
+        assert_eq!(read.items.len(), 2 + lines + end.lines().count(), "{lines} {end}");
+        assert_eq!(read.items.iter().filter(|item| item.ends_with("csv_quote")).count(), 1);
+    }
+    // What is closed as it should be is a cell, whatever stands in it.
+    let read = read_as("a.csv", b"url,title\na.example.com/1,\"b\na.example.com/NOT\n\"\na.example.com/2,\n").unwrap();
+    assert_eq!(read.items, ["2 a.example.com/1", "5 a.example.com/2"]);
+}
+
+#[test]
+fn one_broken_line_does_not_decide_the_encoding_of_its_file() {
+    let film = "a.example.com/电影.mp4\n".as_bytes();
+    for broken in [&b"a.example.com/\xe7\x94.mp4\n"[..], b"a.example.com/\xb5\xe7\xd3\xb0.mp4\n"] {
+        let read = read_as("a.txt", &[broken, film, film].concat()).unwrap();
+        let good = "a.example.com/%E7%94%B5%E5%BD%B1.mp4";
+        assert_eq!(read.items, ["1 not_utf8".to_owned(), format!("2 {good}"), format!("3 {good}")]);
+    }
+    let comment = [b"a.example.com/1\n# \x80 100\n", film].concat();
+    assert_eq!(read_as("a.txt", &comment).unwrap().encoding, Some(TextEncoding::Utf8));
+    let label = b"url,label\na.example.com/1,\xca\xd7\xb2\xa5\na.example.com/2,\xca\xd7\xb2\xa5\n";
+    let read = read_as("a.csv", &[&label[..], "a.example.com/3,首播\n".as_bytes()].concat()).unwrap();
+    assert_eq!(read.items[2], "4 not_gb18030");
+}
+
+#[test]
 fn gb18030_is_found_or_said_and_never_both() {
     let gbk = b"a.example.com/1\na.example.com/\xb5\xda.mp4\na.example.com/\xbc\xaf.mp4\n";
     let read = read_as("a.txt", gbk).unwrap();
