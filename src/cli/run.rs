@@ -14,6 +14,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32> {
+    share_freed_memory();
     if rustix::process::geteuid().is_root() && !args.allow_root {
         let message = "started as root, which prefetchd does not need: start the service (`systemctl start \
                        prefetchd`), or run it as the service's user (`runuser -u prefetchd -- prefetchd run`); \
@@ -30,3 +31,18 @@ pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32>
     runtime()?.block_on(daemon::run(Start { config, path, key, volume }))?;
     Ok(0)
 }
+
+/// Keeps all threads on one arena of glibc's allocator. It gives each thread an arena of its own, and what was freed in
+/// one is of no use to the others: a daemon that reads file after file had 100 MB where 62 are enough. Call it
+/// before there is a second thread.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "glibc has no other way to be told")]
+fn share_freed_memory() {
+    // SAFETY: it takes two numbers, and this is the only thread.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn share_freed_memory() {}

@@ -17,7 +17,8 @@ const PARK_ROWS_MAX: i64 = 10_000;
 /// A domain's last acceptance is noted at most this often.
 const WELL_NOTED: TimeDelta = TimeDelta::hours(1);
 
-const HOSTS: &str = "select host_id, host, standing, holds_until, accepted_at from hosts";
+const HOSTS: &str = "
+    select host_id, host, standing, holds_until, accepted_at from hosts where host_id > ?1 order by host_id limit ?2";
 
 const SET_STANDING: &str = "
     update hosts set standing = ?2, why = ?3, why_code = ?6, why_with = ?7, since = ?4, holds_until = ?5,
@@ -119,9 +120,11 @@ pub struct Host {
     pub accepted_at: Option<Time>,
 }
 
-/// All domains of the queue's URLs.
-pub async fn hosts(pool: &Readers) -> Result<Vec<Host>> {
-    let rows = sqlx::query(HOSTS).fetch_all(pool).await?;
+/// Domains of the queue's URLs in the order of their rows, so many at most, from behind the one given. One file may
+/// bring hundreds of thousands.
+pub async fn hosts(pool: &Readers, behind: Option<HostId>, most: u32) -> Result<Vec<Host>> {
+    let behind = behind.map_or(i64::MIN, |host| host.0);
+    let rows = sqlx::query(HOSTS).bind(behind).bind(most).fetch_all(pool).await?;
     Ok(rows
         .iter()
         .map(|row| Host {

@@ -24,6 +24,12 @@ const LIST_IS_FRESH: TimeDelta = TimeDelta::seconds(60);
 /// Most pages that are read: 10,000 domains.
 const PAGES_MAX: u32 = 200;
 
+/// Domains whose standing is set in one transaction.
+const HOSTS_A_STEP: u32 = 1_000;
+
+/// Domains whose new standing one review logs by name.
+const SAID_MAX: u32 = 20;
+
 /// A domain with a batch accepted this recently is believed to be the account's, even if the list lacks it.
 const ACCEPTED_HOLDS: TimeDelta = TimeDelta::hours(6);
 
@@ -134,43 +140,56 @@ impl Submitter {
         tx.commit().await
     }
 
+    /// Sets the standing of each domain in the queue, a thousand in a transaction.
     async fn apply_domains(&self, now: Time) -> store::Result<()> {
         let list = self.domains.list.as_ref().map(|(list, _)| list.as_slice());
-        let mut changed = Vec::new();
-        for host in queue::hosts(self.store.read()).await? {
-            let new = standing_of(&host, list, now);
-            if let Some((standing, why)) = new.filter(|(standing, _)| *standing != host.standing) {
-                changed.push((host, standing, why));
+        let (mut behind, mut said) = (None, 0);
+        loop {
+            let hosts = queue::hosts(self.store.read(), behind, HOSTS_A_STEP).await?;
+            let Some(last) = hosts.last() else { break };
+            behind = Some(last.id);
+            let news = |host: Host| {
+                let (standing, why) = standing_of(&host, list, now)?;
+                (standing != host.standing).then_some((host, standing, why))
+            };
+            let changed: Vec<_> = hosts.into_iter().filter_map(news).collect();
+            if !changed.is_empty() {
+                self.set_standings(&changed, now).await?;
+                changed.iter().for_each(|(host, standing, why)| said += u32::from(say(host, *standing, why.as_ref(), said)));
             }
+            self.pulse.beat();
         }
-        if changed.is_empty() {
-            return Ok(());
+        if said > SAID_MAX {
+            warn!(more = said - SAID_MAX, "more domains changed; `prefetchd hosts` lists them");
         }
+        Ok(())
+    }
+
+    async fn set_standings(&self, changed: &[(Host, HostStanding, Option<Reason>)], now: Time) -> store::Result<()> {
         let mut tx = self.store.write().await?;
-        for (host, standing, why) in &changed {
+        for (host, standing, why) in changed {
             queue::set_standing_tx(&mut tx, host.id, *standing, why.as_ref(), None, now).await?;
             if !standing.may_go() {
                 queue::explain_by_host_tx(&mut tx, host.id).await?;
             }
         }
-        tx.commit().await?;
-        for (host, standing, why) in &changed {
-            let (name, word) = (one_line(&host.name), standing.word());
-            match why {
-                Some(why) => warn!(
-                    host = name,
-                    standing = word,
-                    "URLs of this domain are not sent: {}",
-                    one_line(&words::reason(why).en)
-                ),
-                None if host.standing != HostStanding::Unknown => {
-                    info!(host = name, standing = word, "URLs of this domain are sent again");
-                }
-                None => {}
-            }
-        }
-        Ok(())
+        tx.commit().await
     }
+}
+
+/// Logs a domain's new standing, unless many were logged; true if there is something to say.
+fn say(host: &Host, standing: HostStanding, why: Option<&Reason>, said: u32) -> bool {
+    let (name, word) = (one_line(&host.name), standing.word());
+    match why {
+        None if host.standing == HostStanding::Unknown => return false,
+        _ if said >= SAID_MAX => {}
+        Some(why) => {
+            let why = one_line(&words::reason(why).en);
+            warn!(host = name, standing = word, "URLs of this domain are not sent: {why}");
+        }
+        None => info!(host = name, standing = word, "URLs of this domain are sent again"),
+    }
+    true
 }
 
 /// A domain's new standing, and the reason if it is blocked; none if it stays unchanged.
