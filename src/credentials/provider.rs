@@ -18,7 +18,8 @@ use super::files::{Stamp, stamp};
 use super::life::{Life, backoff, ends_at};
 use super::{Credentials, Error, Found, Places, Prepared, Source, boot, obtain};
 use crate::config::Config;
-use crate::model::{Time, rfc3339};
+use crate::model::{AccountFault, Time, rfc3339};
+use crate::words;
 
 /// How long to wait for a key that is being fetched.
 pub const WAIT_MAX: Duration = Duration::from_secs(15);
@@ -64,7 +65,7 @@ pub struct KeyState {
     /// Where it was found, or where it is fetched from.
     pub source: Source,
     /// What the service said when it refused it; none while it is accepted.
-    pub refused: Option<String>,
+    pub refused: Option<AccountFault>,
     /// When it ends, by this machine's clock; none if it does not end by itself.
     pub ends_at: Option<Time>,
     /// Why the last try brought no other key.
@@ -79,7 +80,12 @@ impl KeyState {
         let trouble = || self.trouble.as_ref().map(|trouble| format!("{trouble}{until}"));
         // systemd loads credentials only when it starts a service.
         let remedy = if self.source == Source::Systemd { " (then `sudo systemctl restart prefetchd`)" } else { "" };
-        self.refused.as_ref().map(|refused| format!("{refused}{remedy}")).or_else(trouble)
+        self.refused.map(|refused| format!("{}{remedy}", words::account_fault(refused).en)).or_else(trouble)
+    }
+
+    /// Its word.
+    pub fn problem_code(&self) -> Option<&'static str> {
+        self.refused.map(AccountFault::word).or_else(|| self.trouble.as_ref().map(|_| "not_renewed"))
     }
 }
 
@@ -205,13 +211,13 @@ impl Provider {
         let _ = now.wait_for(|now| now.state != *known).await;
     }
 
-    /// The service refused the key of this generation with these words. Reads the sources again, unless that was done
+    /// The service refused the key of this generation for this fault. Reads the sources again, unless that was done
     /// already or a moment ago. True if there is another key by now; [`Provider::current`] then returns it.
-    pub async fn refuse(&self, generation: Generation, fault: &str) -> bool {
+    pub async fn refuse(&self, generation: Generation, fault: AccountFault) -> bool {
         self.0.now.send_if_modified(|now| {
             let is_news = now.state.generation == generation && now.state.refused.is_none();
             if is_news {
-                now.state.refused = Some(fault.to_owned());
+                now.state.refused = Some(fault);
             }
             is_news
         });
@@ -316,7 +322,7 @@ impl Provider {
                 self.say_trouble(None);
                 if let Some(fault) = refused.filter(|_| sources.saying != Saying::NoOther) {
                     warn!(
-                        %source, fault,
+                        %source, fault = fault.word(),
                         "the service refuses the access key, and its source has no other yet; it is read again later"
                     );
                     sources.saying = Saying::NoOther;

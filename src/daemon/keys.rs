@@ -73,6 +73,7 @@ impl KeyKeeper {
         }
         let until = state.ends_at.map(|at| format!(" (valid until {})", rfc3339(at))).unwrap_or_default();
         let source = format!("{}{until}", state.source);
-        self.board.key(&source, state.generation.0, state.problem().as_deref()).await
+        let problem = state.problem();
+        self.board.key(&source, state.generation.0, state.problem_code().zip(problem.as_deref())).await
     }
 }

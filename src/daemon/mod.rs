@@ -18,6 +18,7 @@ mod watchdog;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -162,10 +163,25 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))
 }
 
+/// How often systemd is asked for more time while the database is being opened; each time for three times as long.
+const STARTING_SAID_EVERY: Duration = Duration::from_secs(5);
+
+/// Opens the database, and asks systemd for more time while that lasts: a large one may take minutes to migrate.
+async fn opened(database: &Path) -> store::Result<Store> {
+    let opening = Store::open(database);
+    tokio::pin!(opening);
+    loop {
+        tokio::select! {
+            opened = &mut opening => return opened,
+            () = tokio::time::sleep(STARTING_SAID_EVERY) => systemd::still_starting(STARTING_SAID_EVERY * 3),
+        }
+    }
+}
+
 /// Opens the database and compares it with the charge in the spool's marker.
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
-    let store = Arc::new(Store::open(database).await.with_context(|| format!("opening {}", database.display()))?);
+    let store = Arc::new(opened(database).await.with_context(|| format!("opening {}", database.display()))?);
     if let Some(mark) = Marker::in_spool(&config.spool.dir, Lane::Prefetch)
         .read()
         .context("reading the ledger's marker in the spool")?

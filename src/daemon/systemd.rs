@@ -20,6 +20,12 @@ pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
+/// The start goes on: it may take so much longer.
+pub(super) fn still_starting(longer: Duration) {
+    let longer = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(longer), NotifyState::Status("starting: the database is being opened")]);
+}
+
 /// The configuration is being reloaded; [`ready`] ends this.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {

@@ -18,7 +18,6 @@ use crate::config::{Api, Config};
 use crate::credentials::{Generation, Key, NoKey, OBTAINED_WITHIN, Provider, WAIT_MAX};
 use crate::model::{AccountFault, Time};
 use crate::net;
-use crate::words;
 
 /// Counts calls: gets the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
 pub type Observer = fn(&'static str, &'static str, Duration);
@@ -271,7 +270,7 @@ impl Service {
         let Some(fault) = fault else { return self.keys.taken(key) };
         match fault.of_the_key() {
             Some(refused) => {
-                self.keys.refuse(key, &words::account_fault(refused).en).await;
+                self.keys.refuse(key, refused).await;
             }
             None if fault.is_the_services && fault.code.is_none() => self.keys.taken(key),
             None => {}

@@ -37,7 +37,7 @@ const SAY_LEFT_ALONE: &str = "
 const SAY_CONFIG_PROBLEM: &str = "
     update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3";
 
-const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3";
+const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3, key_refused_code = ?4";
 
 const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
 
@@ -189,10 +189,11 @@ impl Board {
     }
 
     /// Writes where the access key comes from, its generation, and what the service says if it refuses it.
-    pub async fn key(&self, source: &str, generation: u64, refused: Option<&str>) -> Result<()> {
+    pub async fn key(&self, source: &str, generation: u64, refused: Option<(&str, &str)>) -> Result<()> {
         let mut tx = self.store.write().await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
-        sqlx::query(SAY_KEY).bind(source).bind(generation).bind(refused).execute(tx.conn()).await?;
+        let refused = refused.unzip();
+        sqlx::query(SAY_KEY).bind(source).bind(generation).bind(refused.1).bind(refused.0).execute(tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())

@@ -147,6 +147,12 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "a bracket at the end without its partner: leave it out, or percent-encode it if it belongs to the name",
             "行尾括号不成对：请去掉；如属文件名，请用百分号编码",
         ),
+        _ => of_characters_and_path(fault),
+    }
+}
+
+fn of_characters_and_path(fault: LineFault) -> (&'static str, &'static str) {
+    match fault {
         LineFault::ControlCharacter => (
             "a control character (such as a tab) in the line: write the URL alone",
             "行内有控制字符（如制表符）：一行只写 URL",

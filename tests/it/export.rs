@@ -97,9 +97,14 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
         assert_eq!(output.status.code(), Some(code), "{}", said(&output));
     }
 
+    replaces_a_file(&world, &name, &csv);
+}
+
+/// An export into a file that is there replaces it at once, and leaves nothing beside it.
+fn replaces_a_file(world: &World, name: &str, csv: &str) {
     let path = world.path("proof.csv");
     fs::write(&path, "old").unwrap();
-    let said = exported(&world, &["--file", &name, "--output", path.to_str().unwrap()]);
+    let said = exported(world, &["--file", name, "--output", path.to_str().unwrap()]);
     assert!(said.ends_with("proof.csv: 60 rows\n"), "{said}");
     assert_eq!(read(&path), csv);
     let left = fs::read_dir(world.dir.path())

@@ -9,13 +9,30 @@ use crate::support::{World, urls};
 
 const URLS: usize = 30;
 
-fn strace_works() -> bool {
+pub(crate) fn strace_works() -> bool {
     let tried = Command::new("strace").args(["-D", "-f", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let works = tried.is_ok_and(|status| status.success());
     if !works {
         println!("skipped: strace is missing or may not trace here (apt-get install strace)");
     }
     works
+}
+
+/// The daemon, with this fault at the `n`th of these calls.
+pub(crate) fn traced(world: &World, calls: &str, fault: &str, n: u32) -> Command {
+    let plain = world.daemon_command();
+    let mut traced = Command::new("strace");
+    // -D: the tracer is a grandchild, so that the child, which ends with the test, is the daemon itself.
+    traced
+        .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")])
+        .args(["-e", &format!("inject={calls}:{fault}:when={n}")])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::options().append(true).open(world.path("daemon.log")).unwrap());
+    traced
 }
 
 /// Runs the daemon with one fault injected, restarts it if it ended of it, and checks.
@@ -27,19 +44,7 @@ fn sweep(calls: &str, fault: &str, points: std::ops::RangeInclusive<u32>) {
     for n in points {
         let world = World::new("", "");
         world.drop_settled("film.txt", format!("{}no url\n", urls("a", URLS)));
-        let plain = world.daemon_command();
-        let mut traced = Command::new("strace");
-        // -D: the tracer is a grandchild, so that the child, which ends with the test, is the daemon itself.
-        traced
-            .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")])
-            .args(["-e", &format!("inject={calls}:{fault}:when={n}")])
-            .arg(plain.get_program())
-            .args(plain.get_args())
-            .envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::options().append(true).open(world.path("daemon.log")).unwrap());
-        let daemon = std::cell::RefCell::new(World::spawn(&mut traced));
+        let daemon = std::cell::RefCell::new(World::spawn(&mut traced(&world, calls, fault, n)));
         let all = format!("select submitted = {URLS} from v_status");
         let is_done = || world.try_number(&all) == Some(1);
         world.wait(&format!("{fault} at call {n} of {calls} to end well or at all"), || {

@@ -7,6 +7,9 @@ use prefetchd::model::{Lane, PauseWhy, Reason, ReasonKind};
 use prefetchd::store::Store;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
+use crate::support::World;
+use crate::sweep::{strace_works, traced};
+
 /// A database that the program of 2026-11-25 made: files, URLs in most states, an accepted submission, one in doubt.
 const OF_2026_11_25: &[u8] = include_bytes!("../fixtures/2026-11-25.db.zst");
 
@@ -114,4 +117,30 @@ async fn a_database_of_wishes_and_evidence_opens_with_everything_in_it() {
         told(codes).await,
         "the disk is full text, the last reload was refused text, the access key text, unknown_key"
     );
+}
+
+#[test]
+fn a_start_that_is_killed_while_it_migrates_is_made_good_by_the_next_one() {
+    if !strace_works() {
+        return;
+    }
+    let mut left = [0; 3];
+    // The first writes are the locks' and the log's; at the last ones the daemon may be ready.
+    for n in [6, 20, 60, 120, 180, 240, 300] {
+        let world = World::new("", "");
+        unpacked(OF_2026_11_25, world.dir.path());
+        let killed = std::cell::RefCell::new(World::spawn(&mut traced(&world, "pwrite64", "signal=KILL", n)));
+        world.wait("the kill, or the end of the start", || {
+            killed.borrow_mut().has_ended() || world.count_log("ready version") > 0
+        });
+        killed.into_inner().kill();
+        let version = world.number("select max(version) from _sqlx_migrations");
+        left[usize::try_from(version).unwrap() - 1] += 1;
+        world.block_on(async { Store::open(&world.database()).await.unwrap().close().await });
+        assert_eq!(world.number("select max(version) from _sqlx_migrations"), 3);
+        assert_eq!(world.number("select count(*) from v_urls"), 33, "after a kill at write {n}");
+        assert_eq!(world.number("select count(*) from pragma_foreign_key_check"), 0);
+        assert_eq!(world.rows("pragma integrity_check"), [["ok"]]);
+    }
+    assert!(left[0] > 0, "none was killed before its end: versions {left:?}");
 }

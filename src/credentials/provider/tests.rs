@@ -40,11 +40,12 @@ async fn two_stages_that_are_refused_with_the_same_key_cause_one_reading() {
     });
     let (submitter, tracker) = (provider.clone(), provider.clone());
     let old = provider.current().generation;
-    let both = tokio::join!(submitter.refuse(old, "unknown"), tracker.refuse(old, "unknown"));
+    let both =
+        tokio::join!(submitter.refuse(old, AccountFault::UnknownKey), tracker.refuse(old, AccountFault::UnknownKey));
     assert_eq!((both, READINGS.load(Ordering::Relaxed)), ((true, true), 1));
     assert_eq!((id_of(&tracker).as_str(), provider.state().generation), ("new", Generation(2)));
     // A refusal that comes late is of a key that nobody uses any more.
-    assert!(provider.refuse(old, "unknown").await && READINGS.load(Ordering::Relaxed) == 1);
+    assert!(provider.refuse(old, AccountFault::UnknownKey).await && READINGS.load(Ordering::Relaxed) == 1);
     assert_eq!(provider.state().refused, None);
 }
 
@@ -57,11 +58,11 @@ async fn where_the_sources_have_the_same_key_they_are_not_read_again_before_a_ba
     });
     assert!(!provider.look_again().await && READINGS.load(Ordering::Relaxed) == 0, "nobody refused it");
     let old = provider.current().generation;
-    assert!(!provider.refuse(old, "unknown").await);
-    assert!(!provider.refuse(old, "unknown").await && !provider.look_again().await);
+    assert!(!provider.refuse(old, AccountFault::UnknownKey).await);
+    assert!(!provider.refuse(old, AccountFault::UnknownKey).await && !provider.look_again().await);
     assert_eq!(READINGS.load(Ordering::Relaxed), 1);
     assert!(!provider.read_again().await && READINGS.load(Ordering::Relaxed) == 2);
-    assert_eq!(provider.state().refused.as_deref(), Some("unknown"));
+    assert_eq!(provider.state().refused, Some(AccountFault::UnknownKey));
     provider.taken(old);
     assert_eq!(provider.state().refused, None);
 }
@@ -70,7 +71,7 @@ async fn where_the_sources_have_the_same_key_they_are_not_read_again_before_a_ba
 async fn a_source_that_cannot_be_read_leaves_the_key_and_a_reload_brings_another_one() {
     let provider = provider(Some(found("old")), |_| Box::pin(async { Err(Error::None) }));
     let before = provider.state();
-    assert!(!provider.refuse(before.generation, "unknown").await);
+    assert!(!provider.refuse(before.generation, AccountFault::UnknownKey).await);
     assert_eq!(id_of(&provider), "old");
     let refused = provider.state();
     provider.replace(prepared(Some(found("old")))).await;
