@@ -60,6 +60,11 @@ const PROVEN_WELL: &str = "
         paused_why = null, paused_code = null, paused_since = null, probe_at = null, probes = 0
     where lane = ?1 and (backoff_failures > 0 or paused_why is not null or probes > 0)";
 
+/// The number of failures stays, so that the next wait is longer.
+const ANSWERED: &str = "
+    update account set backoff_until = null, backoff_why = null, backoff_code = null, backoff_with = null
+    where lane = ?1";
+
 const FACTS: &str = "select fact, value, observed_at from facts where lane = ?1";
 
 const QUOTA: &str = "select value from facts where lane = ?1 and fact = 'quota'";
@@ -195,6 +200,12 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Re
     let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
     let query = query.bind(lane.number());
     query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A free call was answered after a wait: the network and the service work, and the wait is over.
+pub async fn answered_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
+    sqlx::query(ANSWERED).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 

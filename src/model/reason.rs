@@ -66,13 +66,15 @@ pub enum ReasonKind {
     // A call whose answer was lost.
     /// The service lists no task of it.
     NoTaskListed,
-    /// This key may not ask for its task.
+    /// Its task could not be asked for.
     TasksUnreadable,
     /// The call could not leave, because the spool's marker could not be written.
     MarkerUnwritten,
     // The result of free calls.
     /// The quota could not be asked for; `said` is the code of the reason.
     AskingQuota,
+    /// The service refused a batch for the day's quota; whether something is left is asked before the next try.
+    QuotaDisputed,
     /// The service's answers do not agree on the time.
     TimeDisputed,
     // After the URL was accepted.

@@ -64,7 +64,7 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
         let why = WaitWhy::BackingOff { why: backing_off.why.clone(), failures: standing.failures };
         return wait(Some(backing_off.until), why);
     }
-    if clock.wants_word {
+    if clock.wants_word || standing.is_untested() {
         return Decision::Ask;
     }
     // A call may be performed at any moment until it times out, and all of that must lie on one side of the reset.

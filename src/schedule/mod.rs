@@ -24,7 +24,7 @@ pub use ready::Ready;
 use std::time::Duration;
 
 use crate::config::{Config, Signature, UrlsPerDay, Window};
-use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, Stopped, Time, TimeOfDay};
+use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, ReasonKind, Stopped, Time, TimeOfDay};
 
 /// The part of the configuration that decisions need.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,6 +197,13 @@ impl Default for Standing {
 }
 
 impl Standing {
+    /// Whether nothing has been answered since a call was lost: then a free call tells whether the network and the
+    /// service work, before another batch is charged.
+    pub fn is_untested(&self) -> bool {
+        let kind = self.backing_off.as_ref().map(|wait| wait.why.kind);
+        matches!(kind, Some(ReasonKind::InDoubt | ReasonKind::AskingQuota))
+    }
+
     /// Whether a stored wait ends after `at`: a clock was wrong when it was written, or is wrong now.
     pub fn waits_beyond(&self, at: Time) -> bool {
         self.backing_off.as_ref().is_some_and(|wait| wait.until > at)

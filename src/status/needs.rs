@@ -11,6 +11,9 @@ use crate::store;
 /// A clock that is wrong by this much, in milliseconds, is worth setting; prefetchd itself follows the service's clock.
 const CLOCK_WRONG_MS: i64 = 10_000;
 
+/// So many calls must fail in a row before the operator is asked to look.
+const FAILURES_TOLD: u32 = 4;
+
 /// The code of a pause by the operator in `v_status` ...
 const STOPPED: &str = "stopped";
 
@@ -67,6 +70,14 @@ impl StatusReport {
                 format!("the account: {why}; once that is done, this tries it at once")
             };
             add(what, by.changes("resume"));
+        }
+        if self.failures >= FAILURES_TOLD
+            && let Some(waiting_for) = &self.waiting_for
+        {
+            add(
+                format!("{} calls in a row have failed; waiting for {waiting_for}", self.failures),
+                "prefetchd check --online",
+            );
         }
         if let Some(problem) = &self.spool_problem {
             add(format!("files cannot be taken: {problem}"), by.reads("check"));

@@ -63,6 +63,8 @@ pub struct StatusReport {
     /// `blocked` if it cannot use its database, `hanging` if a stage does not move, `silent` if it gives no sign of
     /// life, `database lost` if the database file is no longer the one it opened.
     pub health: String,
+    /// Calls that failed in a row since a batch was last accepted.
+    pub failures: u32,
     /// Since when it is so, RFC 3339.
     pub health_since: Option<String>,
     /// The problem that keeps the daemon from using its database.
@@ -221,6 +223,8 @@ pub struct BudgetReport {
     pub drift: Option<i64>,
     /// When the service said so, RFC 3339.
     pub observed_at: Option<String>,
+    /// Whether the service does not tell what is left, though it is asked: the ledger alone counts.
+    pub quota_untold: bool,
     /// Whether the number of spent requests is uncertain.
     pub unsure: bool,
     /// Whether the day is over and nothing has been charged since.
@@ -280,6 +284,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
     Ok(StatusReport {
         at: None,
+        failures: 0,
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
         health,
         database_problem: None,
@@ -338,6 +343,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
             remain: row.get(9),
             drift: row.get(10),
             observed_at: row.get(11),
+            quota_untold: false,
             unsure: row.get(12),
             is_over: false,
             reserve: None,
@@ -384,7 +390,10 @@ impl StatusReport {
     ) -> Result<()> {
         self.at = Some(rfc3339(now));
         self.look_at_daemon(is_running, sign.unwrap_or_default(), now);
+        let standing = ledger::standing(conn, Lane::Prefetch, now).await?;
+        self.failures = standing.failures;
         if let Some(budget) = &mut self.budget {
+            budget.quota_untold = !standing.quota_readable;
             let today = ledger::today(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
             if today.to_string() == budget.day {
                 budget.day_ends_at = rfc3339(today.ends_at);

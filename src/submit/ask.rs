@@ -20,6 +20,12 @@ use crate::store;
 /// them.
 const ASK_AT_ONCE: u32 = 4;
 
+/// The quota is asked for so often in vain before the service is tried with another question ...
+const QUOTA_TRIES: u32 = 4;
+
+/// ... and so often if that is not answered either, as long as errors come at all.
+const QUOTA_TRIES_IN_ALL: u32 = 12;
+
 impl Submitter {
     /// Asks for the quota. The `Date` of any answer tells the time.
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
@@ -29,10 +35,33 @@ impl Submitter {
         match said {
             Ok(quota) => self.observe(snapshot, quota, took).await?,
             Err(fault) if is_final(&fault) => self.cannot_be_asked(&fault, &snapshot.standing).await?,
+            Err(fault) if self.is_asked_enough(&fault).await => {
+                self.cannot_be_asked(&fault, &snapshot.standing).await?
+            }
             Err(fault) => return self.could_not_ask(&fault, &snapshot.standing).await,
+        }
+        self.quota_failures = 0;
+        if snapshot.standing.is_untested() {
+            let mut tx = self.store.write().await?;
+            ledger::answered_tx(&mut tx, self.policy.lane).await?;
+            tx.commit().await?;
         }
         self.was_word_given().await?;
         Ok(Step::Tidied)
+    }
+
+    /// Whether the quota has been asked for in vain so often that the ledger alone must do: a few times if the service
+    /// answers other questions, and a few times more if it answers nothing.
+    async fn is_asked_enough(&mut self, fault: &Fault) -> bool {
+        if fault.of_the_account().is_some() || self.clock.reading().wants_word {
+            return false;
+        }
+        self.quota_failures = self.quota_failures.saturating_add(1);
+        match self.quota_failures {
+            ..QUOTA_TRIES => false,
+            QUOTA_TRIES..QUOTA_TRIES_IN_ALL => self.is_answered().await,
+            _ => fault.http_status.is_some(),
+        }
     }
 
     /// The service will not say what is left, however often it is asked.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::outcome::Outcome;
-use crate::model::{AccountFault, Reading, Time};
+use crate::model::{AccountFault, Backoff, Reading, Time};
 use crate::service::{Deferral, VOD};
 
 /// The service refuses a timestamp after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while the timestamp
@@ -86,6 +86,42 @@ pub fn look_again_at(doubt: &Doubt, listed_within: Duration, now: Time) -> Time 
     let last = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
     let next = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
     if now < last { next.min(last) } else { next }
+}
+
+/// What follows a look that was not answered with tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailedLook {
+    /// Look again then; nothing else waits for it.
+    Again(Time),
+    /// The time for looking is over, and tasks cannot be asked for: nobody will know.
+    GiveUp,
+}
+
+/// What follows a look at `now` that failed. `is_answered` tells that the service answers at all: while nothing does,
+/// the network may be down, and a later look may tell. The waits grow with the age of the doubt, up to `longest`.
+pub(super) fn after_failed_look(
+    doubt: &Doubt,
+    listed_within: Duration,
+    is_answered: bool,
+    longest: Duration,
+    now: Time,
+) -> FailedLook {
+    let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
+    if now < listed_by {
+        return FailedLook::Again(look_again_at(doubt, listed_within, now));
+    }
+    if is_answered {
+        return FailedLook::GiveUp;
+    }
+    let waited = (now - doubt.sent_at).to_std().unwrap_or(Duration::ZERO) / 2;
+    let wait = waited.max(LOOK_AFTER_MIN).min(longest.max(LOOK_AFTER_MIN));
+    FailedLook::Again(now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX))
+}
+
+/// When the next copy goes after one that brought nothing, `sends` having gone: never at once, and nothing else waits
+/// for it. `jitter` is drawn from [0, 1).
+pub(super) fn copy_again_at(backoff: &Backoff, sends: u32, jitter: f64, now: Time) -> Time {
+    backoff.until(now, sends.max(1), 0.5 + jitter / 2.0)
 }
 
 /// What the answer to a copy says about the submission.
@@ -180,6 +216,21 @@ mod tests {
         assert_eq!(after(3 * 86_400, &doubt(1, true, None)), NextStep::GiveUp);
         let blind = next_step(&doubt(1, true, None), LISTED_WITHIN, false, &Reading::certain(from_millis(10_000)));
         assert_eq!(blind, NextStep::GiveUp);
+    }
+
+    #[test]
+    fn looks_that_fail_end_when_the_time_for_looking_is_over_and_the_service_answers() {
+        let longest = Duration::from_secs(900);
+        let failed = |seconds: i64, is_answered| {
+            after_failed_look(&doubt(6, true, None), LISTED_WITHIN, is_answered, longest, from_millis(seconds * 1000))
+        };
+        let again = |seconds: i64| FailedLook::Again(from_millis(seconds * 1000));
+        assert_eq!(failed(0, true), again(2));
+        assert_eq!(failed(299, true), again(300));
+        assert_eq!(failed(300, true), FailedLook::GiveUp);
+        // A network that is down says nothing about the batch.
+        assert_eq!(failed(300, false), again(450));
+        assert_eq!(failed(86_400, false), again(86_400 + 900));
     }
 
     #[test]

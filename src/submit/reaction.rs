@@ -42,8 +42,10 @@ pub struct Circumstances {
     pub backoff: Backoff,
     /// `[budget] in_doubt`
     pub in_doubt: InDoubt,
-    /// Whether the service's word on the quota limits the day.
+    /// Whether the service's word on the quota limits the day ...
     pub auto: bool,
+    /// ... and this key may ask for it.
+    pub quota_readable: bool,
 }
 
 /// What to store.
@@ -249,6 +251,14 @@ fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
     matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at.urls)
 }
 
+/// The same wait, with a question at its end.
+fn ask_first(lesson: Lesson) -> Lesson {
+    match lesson {
+        Lesson::BackOff { until, why } => Lesson::AskFirst { until, why },
+        other => other,
+    }
+}
+
 fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, at: &Circumstances) -> Lesson {
     let back_off = |why| {
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
@@ -261,14 +271,16 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
     };
     match deferral {
         Deferral::DomainNotConfigured => Lesson::Nothing,
-        Deferral::Unavailable => match back_off(why) {
-            Lesson::BackOff { until, why } => Lesson::AskFirst { until, why },
-            other => other,
-        },
+        Deferral::Unavailable => ask_first(back_off(why)),
         Deferral::BatchTooLarge if is_small(at.urls) => back_off(why),
         // For a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs.
         Deferral::QuotaUsedUp if at.auto && at.urls > 1 => {
             Lesson::QuotaRefused { urls: u32::try_from(at.urls).unwrap_or(u32::MAX) }
+        }
+        // What the service says is left is the authority: it is asked, and if something is left, another try follows.
+        Deferral::QuotaUsedUp if at.auto && at.quota_readable => {
+            let why = Reason { kind: ReasonKind::QuotaDisputed, ..why };
+            ask_first(back_off(why))
         }
         Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
         Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),

@@ -4,22 +4,21 @@ use std::ops::ControlFlow;
 
 use tracing::{info, warn};
 
-use super::doubt::{AfterReplay, Doubt, NextStep, after_replay, look_again_at, next_step};
+use super::doubt::{
+    AfterReplay, Doubt, FailedLook, NextStep, after_failed_look, after_replay, copy_again_at, look_again_at, next_step,
+};
 use super::fit::{Fit, Span, fits};
 use super::outcome::Outcome;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, OpenSubmission, pause_account_tx};
-use crate::model::{AccountFault, Reason, ReasonKind, TaskId, Time};
+use crate::model::{AccountFault, ReasonKind, TaskId, Time};
 use crate::queue;
 use crate::schedule::{Standing, asked_to_wait};
-use crate::service::{Class, Deferral, Fault};
+use crate::service::Fault;
 use crate::store;
 use crate::words;
-
-/// After this many failures in a row, an undocumented answer about tasks counts as a refusal to tell.
-const UNKNOWN_ANSWERS_MAX: u32 = 4;
 
 impl Submitter {
     /// Takes the next step for a submission in doubt if one is due; otherwise returns when the next one will be.
@@ -63,16 +62,19 @@ impl Submitter {
         }
         self.board.waiting(None, None).await?;
         match next_step(&doubt, self.in_doubt_wait(), standing.tasks_readable, &self.clock.reading()) {
-            NextStep::Replay => self.replay(&opened, standing).await?,
+            NextStep::Replay => self.replay(&opened, &doubt, standing).await?,
             NextStep::Look => self.look(&opened, &doubt, standing).await?,
-            NextStep::GiveUp => self.give_up(&opened, standing).await?,
+            NextStep::GiveUp => {
+                let why = if standing.tasks_readable { ReasonKind::NoTaskListed } else { ReasonKind::TasksUnreadable };
+                self.give_up(&opened, why, standing).await?;
+            }
         }
         Ok(ControlFlow::Break(Step::Tidied))
     }
 
     /// Sends the same bytes again. The copy is stored before it is sent, so that the number of copies is bounded across
     /// crashes too.
-    async fn replay(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
+    async fn replay(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
         let mut tx = self.store.write().await?;
         ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
         tx.commit().await?;
@@ -98,24 +100,28 @@ impl Submitter {
             }
             AfterReplay::Open => {
                 if let Err(fault) = &said {
-                    self.postpone(opened, fault, reaction.lesson, standing).await?;
+                    let sends = doubt.sends.saturating_add(1);
+                    let again_at = copy_again_at(&self.policy.backoff, sends, rand::random(), self.now());
+                    self.postpone(opened, fault, reaction.lesson, again_at).await?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The submission stays in doubt; backs off.
-    async fn postpone(&self, opened: &Opened, fault: &Fault, lesson: Lesson, standing: &Standing) -> store::Result<()> {
+    /// The submission stays in doubt, and its next step waits until `again_at` or as long as the service asks. Other
+    /// batches do not wait for it: a step of a doubt may fail for ever where all else works.
+    async fn postpone(&self, opened: &Opened, fault: &Fault, lesson: Lesson, again_at: Time) -> store::Result<()> {
+        let now = self.now();
+        let mut tx = self.store.write().await?;
         if let Lesson::Pause { why, probe_at } = lesson {
-            let now = self.now();
-            let mut tx = self.store.write().await?;
             ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
             pause_account_tx(&mut tx, self.policy.lane, &why, now, probe_at).await?;
-            return tx.commit().await;
+        } else {
+            let again_at = again_at.max(asked_to_wait(fault.retry_after, now));
+            ledger::doubt_tx(&mut tx, opened.submission, false, now, again_at).await?;
         }
-        let why = Reason::from(ReasonKind::from(fault.class));
-        self.doubt(opened, false, standing, &why, asked_to_wait(fault.retry_after, self.now())).await
+        tx.commit().await
     }
 
     /// Looks for the tasks of the batch: tasks that fit end the doubt, others are set aside.
@@ -123,7 +129,7 @@ impl Submitter {
         let span = Span::of(doubt.signed_at, doubt.sent_at, doubt.call_timeout);
         let listed = match self.look_for_tasks(opened, span).await? {
             Ok(listed) => listed,
-            Err(fault) => return self.could_not_look(opened, &fault, standing).await,
+            Err(fault) => return self.could_not_look(opened, doubt, &fault, standing).await,
         };
         let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
         let (foreign, listed) = match fits(&urls, &listed, span) {
@@ -171,33 +177,44 @@ impl Submitter {
     }
 
     /// The service did not say which tasks there are: not to this key, or not now.
-    async fn could_not_look(&self, opened: &Opened, fault: &Fault, standing: &Standing) -> store::Result<()> {
-        let refuses = match fault.class {
-            Class::Deferred(Deferral::Account(AccountFault::Forbidden)) => {
-                warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
-                true
-            }
-            // An undocumented answer that does not change ends nothing by itself: it would be asked for without end,
-            // and nothing would be sent.
-            Class::Deferred(Deferral::Unknown) if standing.failures >= UNKNOWN_ANSWERS_MAX => {
-                let outcome = fault.class;
-                warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
-                true
-            }
-            _ => false,
-        };
-        if refuses {
+    async fn could_not_look(
+        &mut self,
+        opened: &Opened,
+        doubt: &Doubt,
+        fault: &Fault,
+        standing: &Standing,
+    ) -> store::Result<()> {
+        if fault.of_the_account() == Some(AccountFault::Forbidden) {
+            warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
-        let at = self.circumstances(&opened.batch, standing);
-        let lesson = react(Err(fault), &at).lesson;
-        self.postpone(opened, fault, lesson, standing).await
+        let lesson = react(Err(fault), &self.circumstances(&opened.batch, standing)).lesson;
+        let is_of_the_account = fault.of_the_account().is_some();
+        let (within, longest) = (self.in_doubt_wait(), self.policy.backoff.max);
+        // Whether the service answers other questions matters only when the time for looking is over.
+        let mut next = after_failed_look(doubt, within, fault.http_status.is_some(), longest, self.now());
+        if fault.http_status.is_none() && after_failed_look(doubt, within, true, longest, self.now()) != next {
+            next = after_failed_look(doubt, within, self.is_answered().await, longest, self.now());
+        }
+        match next {
+            FailedLook::GiveUp if !is_of_the_account => {
+                let outcome = fault.class;
+                warn!(%outcome, "the service does not say which tasks there are; [budget] in_doubt decides");
+                self.give_up(opened, ReasonKind::TasksUnreadable, standing).await
+            }
+            FailedLook::Again(again_at) => self.postpone(opened, fault, lesson, again_at).await,
+            FailedLook::GiveUp => self.postpone(opened, fault, lesson, self.now()).await,
+        }
     }
 
-    async fn give_up(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
-        let why = if standing.tasks_readable { ReasonKind::NoTaskListed } else { ReasonKind::TasksUnreadable };
+    /// Whether the service answers a question that has nothing to do with what failed.
+    pub(super) async fn is_answered(&self) -> bool {
+        self.free(self.service.domains(1)).await.err().is_none_or(|fault| fault.http_status.is_some())
+    }
+
+    async fn give_up(&mut self, opened: &Opened, why: ReasonKind, standing: &Standing) -> store::Result<()> {
         let reaction = give_up(why, &self.circumstances(&opened.batch, standing));
         // That nobody will know is not a failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };

@@ -66,6 +66,8 @@ pub struct Submitter {
     long_day: Option<BudgetDay>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
+    /// Questions about the quota in a row that brought nothing.
+    pub(super) quota_failures: u32,
     /// How far the proved time was ahead of this machine's when stored waits were last checked against it.
     waits_held: Option<TimeDelta>,
     wakes: Wakes,
@@ -123,6 +125,7 @@ impl Submitter {
             room: Arc::default(),
             long_day: None,
             asked_in_vain: 0,
+            quota_failures: 0,
             waits_held: None,
             settings,
             wakes,
@@ -333,6 +336,7 @@ impl Submitter {
             backoff: self.policy.backoff,
             in_doubt: self.settings.config.budget.in_doubt,
             auto: self.policy.auto,
+            quota_readable: standing.quota_readable,
         }
     }
 

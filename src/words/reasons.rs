@@ -145,6 +145,11 @@ const fn deferral(kind: ReasonKind) -> Words {
             Words::fixed("the service failed to configure a domain", "服务端未能配置加速域名")
         }
         ReasonKind::AskingQuota => Words::fixed("the day's remaining quota could not be read", "无法查询当日剩余配额"),
+        ReasonKind::QuotaDisputed => Words::fixed(
+            "the service refused a batch for the day's quota; it is asked what is left, and if something is, another \
+            try follows",
+            "服务端以当日配额为由拒绝批次；将查询剩余配额，如有剩余则再次尝试",
+        ),
         ReasonKind::TimeDisputed => Words::fixed(
             "the service's answers do not agree on the time; it is asked again (see the log)",
             "服务端各次应答的时间不一致；将再次查询（见日志）",
@@ -184,8 +189,8 @@ fn of_tasks(kind: ReasonKind) -> Words {
             "可能已受理：未收到应答，服务端也未列出其任务",
         ),
         ReasonKind::TasksUnreadable => Words::fixed(
-            "it may have been accepted: no answer came, and this key may not ask for tasks",
-            "可能已受理：未收到应答，此 AccessKey 又无权查询任务",
+            "it may have been accepted: no answer came, and tasks could not be asked for",
+            "可能已受理：未收到应答，又无法查询任务",
         ),
         ReasonKind::FailedAtOrigin => Words::fixed("it failed at the origin", "回源失败"),
         ReasonKind::SentOnceMore => {

@@ -53,6 +53,7 @@ mod sources;
 mod spool;
 mod status;
 mod structure;
+mod stuck;
 mod support;
 mod sweep;
 mod tls;

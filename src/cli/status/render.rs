@@ -179,6 +179,11 @@ fn quota(page: &mut Page, budget: &BudgetReport, look: &Look) {
             &format!("{} of {} left at the service ({unit}){at}{drift}", number(remain), number(quota)),
         );
     }
+    if budget.quota_untold {
+        let text = "the service does not tell what is left of the day; what was charged here counts, and it is asked \
+                    again every hour";
+        page.more(Tone::Warn, text);
+    }
     if budget.unsure {
         page.more(Tone::Bad, "what was spent today is not known for certain");
     }

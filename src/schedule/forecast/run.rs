@@ -259,6 +259,7 @@ impl<'a> Run<'a> {
     /// Asks the service, which answers with the quota it would have if nobody else spent from now on.
     fn answer(&mut self) {
         let Snapshot { spent, standing, .. } = &mut self.snapshot;
+        standing.backing_off = None;
         if !standing.quota_readable {
             return;
         }

@@ -313,6 +313,7 @@ impl Daemon {
             backoff: Backoff { min: Duration::from_secs(20), max: Duration::from_secs(40) },
             in_doubt: InDoubt::Resubmit,
             auto: false,
+            quota_readable: true,
         };
         let reaction = react(said, &circumstances);
         let call = &mut self.calls[at];

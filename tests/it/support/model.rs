@@ -229,7 +229,10 @@ impl Model {
     fn ask(&mut self, service: &mut impl Service) {
         self.free += 1;
         let fault = match service.quota(self.now).quota() {
-            Ok(said) => return self.observe(said),
+            Ok(said) => {
+                self.standing.backing_off = None;
+                return self.observe(said);
+            }
             Err(fault) => fault,
         };
         let lesson = react(Err(&fault), &self.circumstances(&[])).lesson;
@@ -237,6 +240,7 @@ impl Model {
             Lesson::Pause { .. } => self.learn(&lesson),
             _ if matches!(fault.class, Class::Deferred(Deferral::Unknown) | Class::Refused(_)) => {
                 self.standing.quota_readable = false;
+                self.standing.backing_off = None;
             }
             _ => self.back_off(ReasonKind::AskingQuota),
         }
@@ -278,6 +282,7 @@ impl Model {
             backoff: self.policy.backoff,
             in_doubt: self.config.budget.in_doubt,
             auto: self.policy.auto,
+            quota_readable: self.standing.quota_readable,
         }
     }
 

@@ -45,6 +45,7 @@ fn film() -> FileReport {
 fn report() -> StatusReport {
     StatusReport {
         at: None,
+        failures: 0,
         health: "running".to_owned(),
         health_since: Some("2026-11-24T04:07:00.000Z".to_owned()),
         database_problem: None,
@@ -93,6 +94,7 @@ fn report() -> StatusReport {
             urls_limit: None,
             urls_used: 500_000,
             exhausted_why: None,
+            quota_untold: false,
             unit: Some("requests".to_owned()),
             quota: Some(520),
             remain: Some(12),
