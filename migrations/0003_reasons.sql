@@ -11,6 +11,11 @@ alter table daemon add column config_problem_code text;
 alter table daemon add column config_problem_with text;
 alter table daemon add column key_refused_code text;
 
+-- The longest that the wait of `backoff_until` may last, in milliseconds: whatever clock wrote it, it ends by then.
+alter table account add column backoff_ms integer;
+-- The service's earliest possible time when the call was signed: no task of it is older.
+alter table submissions add column earliest_at integer;
+
 create view v_status as
 select
     case when coalesce(a.stopped_why, a.paused_why) is not null and d.health = 'running' then 'paused' else d.health end as health,

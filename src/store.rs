@@ -34,7 +34,7 @@ use file::give_name;
 pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{DatabaseState, Guard};
 use origin::Origin;
-pub use origin::{Loss, Lost};
+pub use origin::{HEADER_BYTES, Loss, Lost};
 use reader::connect_reader;
 use reader::data_version;
 pub use reader::open_reader;

@@ -113,8 +113,8 @@ impl Clock {
 
     /// Learns from an answer that is provably the service's, to a call that was sent at `sent`: from its `Date`, if it
     /// has one.
-    pub fn heard(&self, sent: Moment, date: Option<Time>) {
-        let heard = self.service().hear(sent, self.moment(), date);
+    pub fn heard(&self, operation: &'static str, sent: Moment, date: Option<Time>) {
+        let heard = self.service().hear(operation, sent, self.moment(), date);
         match heard {
             Heard::Nothing | Heard::Proved => {}
             Heard::WallCounts => {

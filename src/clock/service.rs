@@ -35,6 +35,9 @@ const TIMELESS_ANSWERS: u32 = 3;
 /// stay.
 const CONTRADICTIONS_MAX: u32 = 3;
 
+/// What an operation has borne out holds for so long against two answers of another one, in milliseconds.
+const WITNESS_HOLDS_MS: i64 = 3_600_000;
+
 /// If the bounds are further apart than this, a free call is worth making before anything depends on them.
 const WIDE: TimeDelta = TimeDelta::seconds(30);
 
@@ -123,8 +126,11 @@ impl Bounds {
 pub struct ServiceClock {
     proved: Option<Bounds>,
     /// An answer that contradicts the bounds; or the first answer, if it disagrees with this machine's clock.
-    word: Option<Bounds>,
+    word: Option<(&'static str, Bounds)>,
     contradictions: u32,
+    /// The operations whose answers agreed with the bounds, and when each did so last, by the boot-time clock in
+    /// milliseconds.
+    witnesses: Vec<(&'static str, i64)>,
     timeless: u32,
     /// The lead of the wall clock over the boot-time clock at the last answer. If it leaps, the boot-time clock may
     /// have stood still (a frozen machine), and the service is asked.
@@ -132,25 +138,32 @@ pub struct ServiceClock {
 }
 
 impl ServiceClock {
-    /// Learns from an answer that is provably the service's, with its `Date`, if it has one.
-    pub fn hear(&mut self, sent: Moment, received: Moment, date: Option<Time>) -> Heard {
+    /// Learns from an answer of this operation that is provably the service's, with its `Date`, if it has one.
+    ///
+    /// Operations may have different front ends, and one of them may be wrong for good. So a second answer of the same
+    /// operation does not outweigh what another operation has borne out lately: one of another operation must agree.
+    pub fn hear(&mut self, operation: &'static str, sent: Moment, received: Moment, date: Option<Time>) -> Heard {
         self.wall_ahead = Some(received.wall_ahead());
         let Some(date) = date else { return self.hear_no_time(received) };
         self.timeless = 0;
         let answer = Bounds::of_answer(sent, received, date);
         if let Some(met) = self.proved.and_then(|known| known.meet(answer)) {
             (self.proved, self.word, self.contradictions) = (Some(met), None, 0);
+            self.bear_out(operation, received);
             return Heard::Nothing;
         }
         let wall_agrees = self.proved.is_none() && Bounds::of_wall(received).meet(answer).is_some();
-        let second = self.word.and_then(|word| word.meet(answer));
-        let Some(taken) = second.or(wall_agrees.then_some(answer)) else {
-            self.word = Some(answer);
+        let agrees = self.word.and_then(|(by, word)| Some((by, word.meet(answer)?)));
+        let second = agrees.filter(|(by, _)| *by != operation || !self.is_borne_out_by_others(operation, received));
+        let Some(taken) = second.map(|(_, met)| met).or(wall_agrees.then_some(answer)) else {
+            self.word = Some((operation, answer));
             self.contradictions = self.contradictions.saturating_add(1);
             return Heard::Contradicts;
         };
         let before = self.proved.replace(taken);
         (self.word, self.contradictions) = (None, 0);
+        self.witnesses.clear();
+        self.bear_out(operation, received);
         before.map_or(Heard::Proved, |before| Heard::Leapt(TimeDelta::milliseconds(taken.middle() - before.middle())))
     }
 
@@ -158,6 +171,17 @@ impl ServiceClock {
     pub fn take(&mut self, there: Moment) {
         let (at, ahead) = (there.boot_ms(), there.wall_ahead());
         self.proved = Some(Bounds { at, low: ahead - MACHINES_DIFFER_MS, high: ahead + MACHINES_DIFFER_MS });
+    }
+
+    fn bear_out(&mut self, operation: &'static str, received: Moment) {
+        self.witnesses.retain(|(witness, _)| *witness != operation);
+        self.witnesses.push((operation, received.boot_ms()));
+    }
+
+    fn is_borne_out_by_others(&self, operation: &'static str, received: Moment) -> bool {
+        let is_other =
+            |(witness, at): &(&str, i64)| *witness != operation && received.boot_ms() - at < WITNESS_HOLDS_MS;
+        self.proved.is_some() && self.witnesses.iter().any(is_other)
     }
 
     fn hear_no_time(&mut self, received: Moment) -> Heard {

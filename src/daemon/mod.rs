@@ -36,7 +36,7 @@ use crate::service::Service;
 use crate::spool::Folders;
 use crate::stage::{Heartbeat, Name, Settings, Sign, Wakes};
 use crate::status::{Board, Health};
-use crate::store::{self, Store};
+use crate::store::{self, Lost, Store};
 use crate::submit::Outcome;
 use crate::telemetry::Volume;
 
@@ -141,21 +141,59 @@ fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
     // A daemon that still runs holds the locks; they report it.
     let left = lock_paths(config).into_iter().filter(|path| Lock::held(path) == Held::Free);
     let signs = left.filter_map(|path| Sign::read(&path));
-    match signs.filter_map(|sign| sign.lost?.lost.copy).find(|copy| copy.exists()) {
-        Some(copy) => Err(LeftCopy { copy, database: config.database.url.path().to_path_buf() }),
-        None => Ok(()),
+    let lost: Vec<Lost> = signs.filter_map(|sign| Some(sign.lost?.lost)).collect();
+    let database = config.database.url.path().to_path_buf();
+    if let Some(copy) = lost.iter().filter_map(|lost| lost.copy.clone()).find(|copy| copy.exists()) {
+        return Err(LeftCopy::Saved { copy, database });
+    }
+    // SQLite would take a file without a header for a new database, and what it held would be gone without a word.
+    let bytes = std::fs::metadata(&database).ok().map(|file| file.len());
+    let marker = Marker::in_spool(&config.spool.dir, Lane::Prefetch);
+    let was_charged = || marker.read().ok().flatten().is_some();
+    match bytes {
+        Some(bytes) if bytes < store::HEADER_BYTES && was_charged() => Err(LeftCopy::Emptied { database }),
+        None if lost.iter().any(|lost| lost.copy.is_none()) && was_charged() => {
+            let signs = lock_paths(config).map(|path| path.display().to_string()).join(" ");
+            Err(LeftCopy::Gone { database, signs })
+        }
+        _ => Ok(()),
     }
 }
 
 /// The content of a lost database has not been put back.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the last daemon lost its database and saved what it held in {copy}: move that to {database} (`prefetchd status` \
-     has the commands), or elsewhere to begin without it"
-)]
-pub struct LeftCopy {
-    copy: PathBuf,
-    database: PathBuf,
+pub enum LeftCopy {
+    /// The last daemon saved a copy.
+    #[error(
+        "the last daemon lost its database and saved what it held in {copy}: move that to {database} (`prefetchd \
+         status` has the commands), or elsewhere to begin without it"
+    )]
+    Saved {
+        /// The copy.
+        copy: PathBuf,
+        /// The database.
+        database: PathBuf,
+    },
+    /// The file is empty although calls were charged.
+    #[error(
+        "the database {database} was emptied, and the marker in the spool knows of calls that it held: put a backup in \
+         its place, or begin without what it held by `rm {database}`"
+    )]
+    Emptied {
+        /// The database.
+        database: PathBuf,
+    },
+    /// The last daemon lost the file and could not save what it held.
+    #[error(
+        "the last daemon lost its database {database} and could not save what it held: put a backup in its place, or \
+         begin without what it held by `rm {signs}`"
+    )]
+    Gone {
+        /// The database.
+        database: PathBuf,
+        /// Where the last daemon said so.
+        signs: String,
+    },
 }
 
 fn make_parent(database: &Path) -> anyhow::Result<()> {

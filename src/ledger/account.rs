@@ -11,12 +11,12 @@ use crate::words::Stored;
 
 const STANDING: &str = "
     select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
-           stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code
+           stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code, backoff_ms
     from account where lane = ?1";
 
 const BACK_OFF: &str = "
     update account set backoff_until = ?1, backoff_failures = backoff_failures + 1,
-        backoff_why = ?2, backoff_code = ?3, backoff_with = ?4
+        backoff_why = ?2, backoff_code = ?3, backoff_with = ?4, backoff_ms = ?6
     where lane = ?5";
 
 const PAUSE: &str = "
@@ -38,12 +38,16 @@ const GO_ON: &str = "
     update account set stopped_why = null, stopped_by = null, stopped_at = null
     where stopped_why is not null";
 
+const LOOK_NOW: &str = "update submissions set next_at = null where state = 0 and next_at is not null";
+
 const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
 
-/// A wait that a wrong clock wrote ends at this time at the latest.
+/// A wait that a wrong clock wrote ends at most as long after now (?1) as it lasted when it was written, and at most ?2
+/// after it.
 const CLAMP_ACCOUNT: &str = "
-    update account set backoff_until = min(backoff_until, ?1), probe_at = min(probe_at, ?1)
-    where backoff_until > ?1 or probe_at > ?1";
+    update account set
+        backoff_until = min(backoff_until, ?1 + min(coalesce(backoff_ms, ?2), ?2)), probe_at = min(probe_at, ?1 + ?2)
+    where backoff_until > ?1 + min(coalesce(backoff_ms, ?2), ?2) or probe_at > ?1 + ?2";
 
 const CLAMP_DOUBTS: &str = "
     update submissions set next_at = min(next_at, ?1), absent_at = case when absent_at <= ?2 then absent_at end
@@ -97,9 +101,11 @@ const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
 /// A batch limit that the service taught is tested again after this long.
 const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
 
-/// Shortens waits of the account and of calls in doubt to at most `longest` from now, whatever clock wrote them.
+/// Shortens waits of the account and of calls in doubt to at most `longest` from now, and a backoff to its own length,
+/// whatever clock wrote them.
 pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
-    sqlx::query(CLAMP_ACCOUNT).bind(to_millis(now + longest)).execute(tx.conn()).await?;
+    let clamp = sqlx::query(CLAMP_ACCOUNT).bind(to_millis(now)).bind(longest.num_milliseconds());
+    clamp.execute(tx.conn()).await?;
     let clamp = sqlx::query(CLAMP_DOUBTS).bind(to_millis(now + longest)).bind(to_millis(now));
     clamp.execute(tx.conn()).await?;
     Ok(())
@@ -151,6 +157,7 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
             until,
             why: Reason::of_stored(row.get(12), row.get(13), &text(2).unwrap_or_default()),
         }),
+        backoff_longest: row.get::<Option<i64>, _>("backoff_ms").map(TimeDelta::milliseconds),
         failures: row.get(1),
         pause: text(3).map(|why| Pause {
             why: PauseWhy::of_stored(row.get(14), &why),
@@ -195,10 +202,11 @@ pub async fn known_quota(conn: &mut Conn, lane: Lane) -> Result<Option<u64>> {
 }
 
 /// A call failed: nothing is sent before `until`.
-pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Reason) -> Result<()> {
+pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Reason, now: Time) -> Result<()> {
     let why = Stored::from(why);
+    let longest = (until - now).max(TimeDelta::zero()).num_milliseconds();
     let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
-    let query = query.bind(lane.number());
+    let query = query.bind(lane.number()).bind(longest);
     query.execute(tx.conn()).await?;
     Ok(())
 }
@@ -248,9 +256,12 @@ pub async fn resume_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
     Ok(())
 }
 
-/// Probes a paused account at once: whoever restarts the daemon may have set another key.
+/// Probes a paused account at once: whoever restarts the daemon may have set another key. Looks into calls in doubt at
+/// once too, whatever clock wrote down when to: that also tells the time.
 pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
-    sqlx::query(PROBE_NOW).execute(tx.conn()).await?;
+    for statement in [PROBE_NOW, LOOK_NOW] {
+        sqlx::query(statement).execute(tx.conn()).await?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{BudgetDay, DayStart, Lane, SubmissionId, TaskId, Time, from_millis, to_millis};
+use crate::model::{BudgetDay, DayStart, Lane, SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
 use crate::store::{Conn, Readers, Result, WriteTx};
 
 const GIVE_BACK: &str = "
@@ -23,8 +23,9 @@ const UNCHARGE_DAY: &str = "
 const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2";
 
 const OPEN: &str = "
-    insert into submissions (lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256)
-    values (?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7) returning submission_id";
+    insert into submissions
+        (lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256, earliest_at)
+    values (?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9) returning submission_id";
 
 const CLOSE: &str = "
     update submissions set
@@ -37,7 +38,7 @@ const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1
 const OPEN_SUBMISSIONS: &str = "
     select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects,
            (select starts_at from budget_days as b where b.lane = submissions.lane and b.day = submissions.day)
-               as day_starts_at, request_sha256
+               as day_starts_at, request_sha256, earliest_at
     from submissions where state = 0 and lane = ?1 order by submission_id";
 
 const DOUBT: &str = "
@@ -50,6 +51,8 @@ const SEND_AGAIN: &str = "
 /// Returns whether that is news.
 const SET_ASIDE: &str = "
     update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2";
+
+const ASIDE: &str = "select set_aside from submissions where submission_id = ?1";
 
 const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
 
@@ -80,6 +83,8 @@ pub struct OpenSubmission {
     pub suspects: u32,
     /// The timestamp in the call.
     pub signed_at: Time,
+    /// The service's earliest possible time when it was signed; none in what an earlier version wrote.
+    pub earliest_at: Option<Time>,
     /// When the last copy was sent.
     pub sent_at: Time,
     /// Copies sent.
@@ -147,14 +152,14 @@ pub struct Closing {
 }
 
 /// Stores a submission of this many URLs, some of them suspects, that is about to be sent with the timestamp
-/// `signed_at`. [`super::charge_tx`] has charged its day.
+/// `signed_at`, when it is not earlier than `earliest_at` at the service. [`super::charge_tx`] has charged its day.
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
     lane: Lane,
     day: &BudgetDay,
     (nonce, request_sha256): (&str, &str),
     (urls, suspects): (u32, u32),
-    (now, signed_at): (Time, Time),
+    (now, signed_at, earliest_at): (Time, Time, Time),
 ) -> Result<SubmissionId> {
     let query = sqlx::query_scalar(OPEN)
         .bind(day.to_string())
@@ -164,7 +169,8 @@ pub async fn open_tx(
         .bind(to_millis(signed_at))
         .bind(suspects)
         .bind(request_sha256)
-        .bind(lane.number());
+        .bind(lane.number())
+        .bind(to_millis(earliest_at));
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
@@ -231,6 +237,7 @@ pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> R
             urls: row.get(2),
             suspects: row.get(10),
             signed_at: from_millis(row.get(3)),
+            earliest_at: row.get::<Option<i64>, _>("earliest_at").map(from_millis),
             sent_at: from_millis(row.get(4)),
             sends: row.get(5),
             arrived: row.get(6),
@@ -280,6 +287,12 @@ pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks:
     let tasks = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
     let tasks = Some(tasks).filter(|tasks| !tasks.is_empty());
     Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
+}
+
+/// Tasks that were set aside for a submission.
+pub async fn set_aside(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
+    let tasks: Option<Option<String>> = sqlx::query_scalar(ASIDE).bind(submission.0).fetch_optional(pool).await?;
+    Ok(tasks.flatten().map(|tasks| parse_task_ids(&tasks)).unwrap_or_default())
 }
 
 /// When a batch was last accepted, if one of the latest thousand submissions was.

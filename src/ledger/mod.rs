@@ -27,7 +27,7 @@ pub use account::{
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, move_charge_tx,
-    open_submissions, open_tx, send_again_tx, sent_since, set_aside_tx,
+    open_submissions, open_tx, send_again_tx, sent_since, set_aside, set_aside_tx,
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,

@@ -117,6 +117,11 @@ impl WaitWhy {
         matches!(self, Self::Idle | Self::NotYet | Self::Hosts { .. } | Self::IsolationSpent { .. })
     }
 
+    /// Whether it waits after a failure.
+    pub fn is_backoff(&self) -> bool {
+        matches!(self, Self::BackingOff { .. })
+    }
+
     /// Whether the day's budget is spent.
     pub fn is_spent(&self) -> bool {
         matches!(

@@ -104,6 +104,11 @@ impl Tasks {
                 }
             }
         }
+        if self.rules.named_wrongly
+            && let Some(first) = self.rows.first()
+        {
+            return first.id.clone();
+        }
         ids.join(",")
     }
 

@@ -23,6 +23,8 @@ pub use ready::Ready;
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::config::{Config, Signature, UrlsPerDay, Window};
 use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, ReasonKind, Stopped, Time, TimeOfDay};
 
@@ -146,6 +148,8 @@ pub struct Standing {
     pub stopped: Option<Stopped>,
     /// A wait after a failure.
     pub backing_off: Option<BackingOff>,
+    /// The longest that this wait may last; none in what an earlier version wrote.
+    pub backoff_longest: Option<TimeDelta>,
     /// Nothing is sent until a free call succeeds.
     pub pause: Option<Pause>,
     /// Set when the service refused larger batches.
@@ -179,6 +183,7 @@ impl Default for Standing {
         Self {
             stopped: None,
             backing_off: None,
+            backoff_longest: None,
             pause: None,
             batch_urls_max: None,
             query_urls_max: None,
@@ -204,10 +209,12 @@ impl Standing {
         matches!(kind, Some(ReasonKind::InDoubt | ReasonKind::AskingQuota))
     }
 
-    /// Whether a stored wait ends after `at`: a clock was wrong when it was written, or is wrong now.
-    pub fn waits_beyond(&self, at: Time) -> bool {
-        self.backing_off.as_ref().is_some_and(|wait| wait.until > at)
-            || self.pause.as_ref().is_some_and(|pause| pause.probe_at > at)
+    /// Whether a stored wait lasts longer from now than it could when it was written, or than `longest`: a clock was
+    /// wrong then, or is wrong now.
+    pub fn waits_too_long(&self, now: Time, longest: TimeDelta) -> bool {
+        let own = self.backoff_longest.unwrap_or(longest).min(longest);
+        self.backing_off.as_ref().is_some_and(|wait| wait.until > now + own)
+            || self.pause.as_ref().is_some_and(|pause| pause.probe_at > now + longest)
     }
 }
 

@@ -253,7 +253,7 @@ impl Service {
         let (reply, took) = self.client.send(call).await;
         (self.observer)(call.action, reply.word(), took);
         if let Some(answer) = reply.of_the_service() {
-            self.clock.heard(sent, answer.date);
+            self.clock.heard(call.action, sent, answer.date);
         }
         let said = read(&reply);
         match &said {

@@ -8,6 +8,7 @@ use reqwest::redirect;
 use super::call::SignedCall;
 use super::reply::{Answer, Reply};
 use crate::config::Api;
+use crate::model::Time;
 use crate::net;
 
 /// Longest unpacked answer, in bytes. The answer to an accepted batch has a few hundred.
@@ -69,8 +70,7 @@ impl Client {
 
 async fn read(mut response: reqwest::Response) -> Reply {
     let status = response.status().as_u16();
-    let date = text(response.headers(), DATE).and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
-    let date = date.map(|date| date.to_utc());
+    let date = date(response.headers());
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
     loop {
@@ -83,6 +83,16 @@ async fn read(mut response: reqwest::Response) -> Reply {
             Err(error) => return Reply::Lost(format!("in the answer (HTTP {status}): {}", net::in_words(&error))),
         }
     }
+}
+
+/// The time in `Date`. An answer that contradicts itself tells none.
+fn date(headers: &HeaderMap) -> Option<Time> {
+    let mut all = headers.get_all(DATE).iter();
+    let first = all.next()?;
+    if all.any(|other| other != first) {
+        return None;
+    }
+    chrono::DateTime::parse_from_rfc2822(first.to_str().ok()?).ok().map(|date| date.to_utc())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -76,7 +76,7 @@ impl StatusReport {
         {
             add(
                 format!("{} calls in a row have failed; waiting for {waiting_for}", self.failures),
-                "prefetchd check --online",
+                by.reads("check --online"),
             );
         }
         if let Some(problem) = &self.spool_problem {

@@ -17,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Error, Result};
 
 /// Bytes of SQLite's header (sqlite.org/fileformat2.html).
-const HEADER_BYTES: usize = 100;
+const HEADER_LEN: usize = 100;
+
+/// The same, of a file: a shorter one holds no database.
+pub const HEADER_BYTES: u64 = HEADER_LEN as u64;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const CHANGE_COUNTER: usize = 24;
 const APPLICATION_ID: usize = 68;
@@ -167,7 +170,7 @@ struct Header {
 }
 
 impl Header {
-    fn parse(bytes: u64, head: &[u8; HEADER_BYTES]) -> Option<Self> {
+    fn parse(bytes: u64, head: &[u8; HEADER_LEN]) -> Option<Self> {
         let number = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let is_sqlite = head.starts_with(MAGIC);
         is_sqlite.then(|| Self { bytes, application: number(APPLICATION_ID), changes: number(CHANGE_COUNTER) })
@@ -206,9 +209,9 @@ impl Content {
 }
 
 fn read(file: &File) -> io::Result<Option<Header>> {
-    let mut head = [0; HEADER_BYTES];
+    let mut head = [0; HEADER_LEN];
     let read = file.read_at(&mut head, 0)?;
-    Ok(if read < HEADER_BYTES { None } else { Header::parse(file.metadata()?.len(), &head) })
+    Ok(if read < HEADER_LEN { None } else { Header::parse(file.metadata()?.len(), &head) })
 }
 
 #[cfg(test)]
@@ -244,6 +247,6 @@ mod tests {
         {
             assert!(!after.follows(before, 5), "{after:?}");
         }
-        assert_eq!(Header::parse(4096, &[0; HEADER_BYTES]), None);
+        assert_eq!(Header::parse(4096, &[0; HEADER_LEN]), None);
     }
 }

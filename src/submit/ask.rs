@@ -29,6 +29,7 @@ const QUOTA_TRIES_IN_ALL: u32 = 12;
 impl Submitter {
     /// Asks for the quota. The `Date` of any answer tells the time.
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
+        self.asked_since_start = true;
         let sent = self.clock.moment();
         let said = self.free(self.service.quota()).await;
         let took = self.clock.moment().boot.saturating_sub(sent.boot);
@@ -75,8 +76,13 @@ impl Submitter {
         tx.commit().await
     }
 
-    /// Bounds how often the service is asked for the time in vain.
+    /// Bounds how often the service is asked for the time in vain. One operation's word may be one front end's: another
+    /// operation is asked where the first contradicts what was proved.
     async fn was_word_given(&mut self) -> store::Result<()> {
+        let clock = self.clock.reading();
+        if clock.proved && clock.wants_word {
+            drop(self.free(self.service.domains(1)).await);
+        }
         if !self.clock.reading().wants_word {
             self.asked_in_vain = 0;
             return Ok(());
@@ -85,9 +91,10 @@ impl Submitter {
         if self.asked_in_vain < ASK_AT_ONCE {
             return Ok(());
         }
-        let until = self.policy.backoff.until(self.now(), self.asked_in_vain, rand::random());
+        let now = self.now();
+        let until = self.policy.backoff.until(now, self.asked_in_vain, rand::random());
         let mut tx = self.store.write().await?;
-        ledger::back_off_tx(&mut tx, self.policy.lane, until, &ReasonKind::TimeDisputed.into()).await?;
+        ledger::back_off_tx(&mut tx, self.policy.lane, until, &ReasonKind::TimeDisputed.into(), now).await?;
         tx.commit().await
     }
 
@@ -154,7 +161,7 @@ impl Submitter {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let until = until.max(asked_to_wait(fault.retry_after, at.now));
                 let why = Reason::new(ReasonKind::AskingQuota, ReasonKind::from(fault.class).code());
-                ledger::back_off_tx(&mut tx, self.policy.lane, until, &why).await?;
+                ledger::back_off_tx(&mut tx, self.policy.lane, until, &why, at.now).await?;
             }
         }
         tx.commit().await?;

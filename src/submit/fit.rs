@@ -20,14 +20,15 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 
 use crate::model::{TaskId, Time};
 use crate::service::{SIGNATURE_VALID, TaskRow};
 use crate::track::bare;
 
-/// The service's clock may differ this much from the time that was assumed when the call was signed.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
+/// The service's clock may differ this much from the time that was assumed when the call was signed, where nothing more
+/// exact was written down. It bounds the end of the window, which nothing depends on.
+pub(super) const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(60);
 
 /// When the service can have performed a call, by its own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +40,11 @@ pub struct Span {
 }
 
 impl Span {
-    /// For a call with this timestamp whose last copy was sent at `sent_at`: it is performed before its signature is
-    /// stale.
-    pub fn of(signed_at: Time, sent_at: Time, call_timeout: std::time::Duration) -> Self {
+    /// For a call with this timestamp that was signed when the service's clock showed `earliest` or later, and whose
+    /// last copy was sent at `sent_at`: it is performed before its signature is stale. Tasks show whole seconds.
+    pub fn of(earliest: Time, signed_at: Time, sent_at: Time, call_timeout: std::time::Duration) -> Self {
         let answered = sent_at + TimeDelta::from_std(call_timeout).unwrap_or(SIGNATURE_VALID);
-        Self { from: signed_at - CLOCKS_DIFFER, to: answered.max(signed_at + SIGNATURE_VALID) + CLOCKS_DIFFER }
+        Self { from: earliest.trunc_subsecs(0), to: answered.max(signed_at + SIGNATURE_VALID) + CLOCKS_DIFFER }
     }
 
     /// Whether a row was made within it. Rows without a time pass, because the question was already limited to the
@@ -51,6 +52,16 @@ impl Span {
     fn holds(self, row: &TaskRow) -> bool {
         row.creation_time.is_none_or(|at| self.from <= at && at <= self.to)
     }
+}
+
+/// Somebody else may have prefetched exactly the URLs of a batch of at most so many.
+const FEW: usize = 10;
+
+/// Whether tasks that fit a batch of `urls` URLs prove that they are prefetched, but not that our own call was
+/// performed on the day that ends at `day_ends`: if they are somebody else's, it may be on its way as long as its signature is
+/// valid. A batch of many is nobody else's.
+pub(super) fn may_be_anothers(urls: usize, performed_at: Option<Time>, day_ends: Time) -> bool {
+    urls <= FEW && performed_at.is_none_or(|at| at < day_ends)
 }
 
 /// A task as the service lists it.

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::doubt::{
     AfterReplay, Doubt, FailedLook, NextStep, after_failed_look, after_replay, copy_again_at, look_again_at, next_step,
 };
-use super::fit::{Fit, Span, fits};
+use super::fit::{CLOCKS_DIFFER, Fit, Span, fits, may_be_anothers};
 use super::outcome::Outcome;
 use super::reaction::{Lesson, found, give_up, react};
 use super::send::{Opened, tell};
@@ -16,7 +16,7 @@ use crate::ledger::{self, Fact, OpenSubmission, pause_account_tx};
 use crate::model::{AccountFault, ReasonKind, TaskId, Time};
 use crate::queue;
 use crate::schedule::{Standing, asked_to_wait};
-use crate::service::Fault;
+use crate::service::{Fault, SIGNATURE_VALID};
 use crate::store;
 use crate::words;
 
@@ -53,7 +53,9 @@ impl Submitter {
         let copyable = open.request_sha256.as_deref() == Some(call.sha256().as_str());
         let doubt = Doubt { signed_at, sent_at, charged_until, call_timeout, sends, copyable, arrived, absent_at };
         let (submission, suspects) = (open.id, open.suspects);
-        let opened = Opened { submission, day: open.day, signed_at, suspects, batch, call, in_flight: None };
+        let earliest_at = open.earliest_at.unwrap_or(signed_at - CLOCKS_DIFFER);
+        let day = open.day;
+        let opened = Opened { submission, day, signed_at, earliest_at, suspects, batch, call, in_flight: None };
         if !copyable && absent_at.is_none() && !arrived {
             info!(
                 submission.id = open.id.0,
@@ -126,7 +128,7 @@ impl Submitter {
 
     /// Looks for the tasks of the batch: tasks that fit end the doubt, others are set aside.
     async fn look(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
-        let span = Span::of(doubt.signed_at, doubt.sent_at, doubt.call_timeout);
+        let span = Span::of(opened.earliest_at, doubt.signed_at, doubt.sent_at, doubt.call_timeout);
         let listed = match self.look_for_tasks(opened, span).await? {
             Ok(listed) => listed,
             Err(fault) => return self.could_not_look(opened, doubt, &fault, standing).await,
@@ -166,7 +168,10 @@ impl Submitter {
         let mut reaction = found(tasks, &self.circumstances(&opened.batch, standing));
         // When the call was performed, by the service's word; this may be after the reset.
         reaction.closing.performed_at = performed_at;
-        reaction.closing.late = performed_at.is_none() && self.may_be_late(opened);
+        // Or a task of somebody else's, and ours may be performed yet.
+        let may_come = may_be_anothers(opened.batch.urls.len(), performed_at, opened.day.ends_at)
+            && opened.signed_at + SIGNATURE_VALID > opened.day.ends_at;
+        reaction.closing.late = may_come || (performed_at.is_none() && self.may_be_late(opened));
         // Tasks set aside while the batch was partly listed may be its own.
         let mut tx = self.store.write().await?;
         ledger::set_aside_tx(&mut tx, opened.submission, &[]).await?;
@@ -215,7 +220,13 @@ impl Submitter {
     }
 
     async fn give_up(&mut self, opened: &Opened, why: ReasonKind, standing: &Standing) -> store::Result<()> {
-        let reaction = give_up(why, &self.circumstances(&opened.batch, standing));
+        let at = self.circumstances(&opened.batch, standing);
+        let mut reaction = give_up(why, &at);
+        if reaction.closing.double_urls > 0 {
+            // One that has no attempt left is held, not sent anew.
+            let anew = opened.batch.urls.iter().filter(|url| url.attempts + 1 < at.attempts_max).count();
+            reaction.closing.double_urls = u32::try_from(anew).unwrap_or(u32::MAX);
+        }
         // That nobody will know is not a failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
         self.close(opened, &reaction, None).await?;

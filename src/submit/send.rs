@@ -29,6 +29,8 @@ pub(super) struct Opened {
     pub(super) submission: SubmissionId,
     pub(super) day: BudgetDay,
     pub(super) signed_at: Time,
+    /// The service cannot have performed it earlier, by its own clock.
+    pub(super) earliest_at: Time,
     /// How many of the batch are suspects.
     pub(super) suspects: u32,
     pub(super) batch: Batch,
@@ -107,9 +109,15 @@ impl Submitter {
         };
         let call = self.sign(&batch, &nonce, signed_at);
         let named = (nonce.as_str(), call.sha256());
-        let submission =
-            ledger::open_tx(&mut tx, self.policy.lane, &day, (named.0, &named.1), (urls, suspects), (now, signed_at))
-                .await?;
+        let submission = ledger::open_tx(
+            &mut tx,
+            self.policy.lane,
+            &day,
+            (named.0, &named.1),
+            (urls, suspects),
+            (now, signed_at, earliest),
+        )
+        .await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
         if suspects > 0 {
             ledger::isolate_tx(&mut tx, self.policy.lane, &day, 1).await?;
@@ -118,7 +126,10 @@ impl Submitter {
         // submission is found open.
         tx.commit().await?;
         let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
-        Ok(Some((Opened { submission, day, signed_at, suspects, batch, call, in_flight }, charged)))
+        Ok(Some((
+            Opened { submission, day, signed_at, earliest_at: earliest, suspects, batch, call, in_flight },
+            charged,
+        )))
     }
 
     /// Signs a batch with the present key and options.
@@ -159,7 +170,7 @@ impl Submitter {
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
         let mut tx = self.store.write().await?;
         ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
-        ledger::back_off_tx(&mut tx, self.policy.lane, until, why).await?;
+        ledger::back_off_tx(&mut tx, self.policy.lane, until, why, at.now).await?;
         tx.commit().await
     }
 
@@ -230,13 +241,15 @@ impl Submitter {
                 ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
             }
             Lesson::Nothing | Lesson::QueueFull => {}
-            Lesson::BackOff { until, why } => ledger::back_off_tx(&mut tx, self.policy.lane, *until, why).await?,
+            Lesson::BackOff { until, why } => {
+                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why, now).await?;
+            }
             Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, self.policy.lane, why, now, *probe_at).await?,
             Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, self.policy.lane, day, code).await?,
             Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, self.policy.lane, day, *urls).await?,
             Lesson::AskFirst { until, why } => {
                 ledger::forget_observation_tx(&mut tx, self.policy.lane, day).await?;
-                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why).await?;
+                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why, now).await?;
             }
             Lesson::BatchLimit(urls_max) => {
                 ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::BatchUrlsMax(*urls_max), now).await?;

@@ -66,6 +66,8 @@ pub struct Submitter {
     long_day: Option<BudgetDay>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
+    /// Whether the service was asked for the quota, and so for the time, since the start.
+    pub(super) asked_since_start: bool,
     /// Questions about the quota in a row that brought nothing.
     pub(super) quota_failures: u32,
     /// How far the proved time was ahead of this machine's when stored waits were last checked against it.
@@ -126,6 +128,7 @@ impl Submitter {
             long_day: None,
             asked_in_vain: 0,
             quota_failures: 0,
+            asked_since_start: false,
             waits_held: None,
             settings,
             wakes,
@@ -155,9 +158,9 @@ impl Submitter {
         // Nothing is due before the time is proved; if something seems to be, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
         let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
-        // Even by an unproved clock no wait is longer, because nobody asks for the time while it lasts.
+        // Not even by an unproved clock is a wait longer than its bound.
         let longest = longest_wait(&self.policy.backoff);
-        if standing.waits_beyond(now + longest) {
+        if standing.waits_too_long(now, longest) {
             let mut tx = self.store.write().await?;
             ledger::clamp_waits_tx(&mut tx, now, longest).await?;
             tx.commit().await?;
@@ -187,7 +190,14 @@ impl Submitter {
         let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
         let flight = ledger::flight(&mut self.store.read().acquire().await?, self.policy.lane, &standing, now).await?;
         let snapshot = Snapshot { ready, spent, standing, cases, flight };
-        let decision = decide(&snapshot, &self.policy, &self.clock.reading());
+        let mut decision = decide(&snapshot, &self.policy, &self.clock.reading());
+        // A wait was written in the service's time, which nobody knows before the first answer.
+        if !clock.proved
+            && !self.asked_since_start
+            && matches!(&decision, Decision::Wait { why, .. } if why.is_backoff())
+        {
+            decision = Decision::Ask;
+        }
         self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
         match decision {
             Decision::Send(plan) => self.send(plan, &snapshot).await,

@@ -1,16 +1,17 @@
 //! One look at a batch: which calls it makes, and what they prove. It asks for counts first, and for rows only if
 //! something failed or the counts do not fit the batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::book::{self, TaskSeen, Track};
-use super::matching::{Fate, Patience, fates};
+use super::matching::{Fate, Patience, bare, fates};
 use super::plan::{Course, Progress, Seen, patience, progress, wants_running, wants_total};
 use super::worker::{Ailing, Tracker};
-use crate::model::{TaskId, Time, UrlId};
+use crate::ledger;
+use crate::model::{TaskId, Time, UrlId, parse_task_ids};
 use crate::queue::{self, SentUrl};
 use crate::service::{TaskQuery, TaskRow, TaskStatus, VOD, Window};
 
@@ -67,14 +68,17 @@ impl Tracker {
     pub(super) async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
         let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
         let mut look = Look::default();
-        let tasks = book::tasks(self.store.read(), track.submission).await?;
+        let foreign = ledger::set_aside(self.store.read(), track.submission).await?;
+        let mut tasks = book::tasks(self.store.read(), track.submission).await?;
+        tasks.retain(|task| !foreign.contains(task));
         self.count(&mut look, track, &course, &tasks).await?;
         let seen = look.seen(self.now());
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let verdict = progress(&course, &seen);
+        // Where every task is somebody else's, only the URLs themselves can be asked for.
+        let verdict = if tasks.is_empty() { Progress::Odd } else { progress(&course, &seen) };
         debug!(submission.id = track.submission.0, ?seen, ?verdict, "tasks were asked for");
         let patience = patience(&course, track.looks, self.now(), self.first_after());
-        let counts_hold = verdict != Progress::Ended || self.counts_hold(&mut look, &tasks).await?;
+        let counts_hold = verdict != Progress::Ended || self.counts_hold(&mut look, &tasks, &urls).await?;
         let ends = match verdict {
             Progress::Open => Vec::new(),
             Progress::Ended if counts_hold && seen.failed == 0 => Vec::new(),
@@ -139,15 +143,20 @@ impl Tracker {
         TaskQuery { task: Some(task), ..TaskQuery::first(Window::all(self.now())) }
     }
 
-    /// Whether everything counted as complete is finished: `Complete` below 100 % means submitted (VOD-API.md, "Found
-    /// since", 4). It reads the first, the middle and the last page of each task; once a service was seen to do so,
-    /// that is not enough.
-    async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId]) -> Result<bool, Ailing> {
+    /// Whether everything counted as complete is the batch's, and finished: `Complete` below 100 % means submitted
+    /// (VOD-API.md, "Found since", 4). It reads the first, the middle and the last page of each task, which is all of a
+    /// batch of 150. No row may be of another URL, and all URLs must be named, or both ends of a larger batch. Once a
+    /// service was seen to call complete what is not, counts are not enough.
+    async fn counts_hold(&mut self, look: &mut Look, tasks: &[TaskId], urls: &[SentUrl]) -> Result<bool, Ailing> {
+        let batch: HashSet<String> = urls.iter().map(|url| bare(&url.url)).collect();
+        let mut named: HashSet<String> = look.failed_rows.iter().map(|row| bare(&row.object_path)).collect();
+        let mut all_read = true;
         for task in tasks {
             let complete = look.tasks.get(task).map_or(0, |task| task.complete);
             let last = complete.div_ceil(VOD.tasks.rows_a_page).clamp(1, PAGES_MAX);
             let mut pages = vec![1, last.div_ceil(2), last];
             pages.dedup();
+            all_read &= pages.len() == last as usize;
             for page in pages {
                 if self.says_complete_early {
                     return Ok(false);
@@ -155,9 +164,19 @@ impl Tracker {
                 let query = TaskQuery { status: Some(TaskStatus::Complete), page, ..self.rows_of(task) };
                 let rows = self.ask(look, query).await?.rows;
                 self.says_complete_early |= rows.iter().any(TaskRow::is_partly);
+                named.extend(rows.iter().map(|row| bare(&row.object_path)));
             }
         }
-        Ok(!self.says_complete_early)
+        let ends = [urls.first(), urls.last()].into_iter().flatten();
+        let missing: Vec<&SentUrl> = ends.filter(|url| !named.contains(&bare(&url.url))).collect();
+        for url in missing.iter().filter(|_| !all_read) {
+            let query = TaskQuery { url: Some(&url.url), ..TaskQuery::first(Window::all(self.now())) };
+            let rows = self.ask(look, query).await?.rows;
+            let own = rows.iter().filter(|row| parse_task_ids(&row.task_id).iter().any(|id| tasks.contains(id)));
+            named.extend(own.map(|row| bare(&row.object_path)));
+        }
+        let all_named = if all_read { batch.is_subset(&named) } else { ends_are_in(urls, &named) };
+        Ok(!self.says_complete_early && named.is_subset(&batch) && all_named)
     }
 
     /// Reads the failed rows of a task, all pages.
@@ -175,7 +194,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// Reads the rows themselves, and asks by name for URLs that are not among them.
+    /// Reads the rows themselves, and asks by name for URLs that are not among them. Tasks that list none of the
+    /// batch's URLs are somebody else's and are set aside.
     async fn read_rows(
         &mut self,
         look: &mut Look,
@@ -183,8 +203,10 @@ impl Tracker {
         (tasks, urls): (&[TaskId], &[SentUrl]),
         patience: Patience,
     ) -> Result<Vec<(UrlId, Fate)>, Ailing> {
-        let mut rows: Vec<TaskRow> = Vec::new();
+        let batch: HashSet<String> = urls.iter().map(|url| bare(&url.url)).collect();
+        let (mut rows, mut foreign): (Vec<TaskRow>, Vec<TaskId>) = (Vec::new(), Vec::new());
         for task in tasks {
+            let known = rows.len();
             for page in 1..=PAGES_MAX {
                 let listed = self.ask(look, TaskQuery { page, ..self.rows_of(task) }).await?.rows;
                 let is_last = listed.len() < VOD.tasks.rows_a_page as usize;
@@ -193,13 +215,43 @@ impl Tracker {
                     break;
                 }
             }
+            let own = &rows[known..];
+            if track.urls as usize == urls.len()
+                && !own.is_empty()
+                && !own.iter().any(|row| batch.contains(&bare(&row.object_path)))
+            {
+                foreign.push(task.clone());
+            }
         }
-        let unlisted = fates(urls, &rows, patience).unlisted;
+        self.set_aside(track, &foreign).await?;
+        let unlisted: HashSet<UrlId> = fates(urls, &rows, patience).unlisted.into_iter().collect();
         let made = Window::since(track.accepted_at - LOOK_BACK, self.now());
-        for url in urls.iter().filter(|url| unlisted.contains(&url.id)).take(SINGLES_MAX) {
+        let unlisted: Vec<&SentUrl> = urls.iter().filter(|url| unlisted.contains(&url.id)).collect();
+        // Other ones at each look, so that none waits for those that are never listed.
+        let first = (track.looks as usize).wrapping_mul(SINGLES_MAX).checked_rem(unlisted.len()).unwrap_or(0);
+        for url in unlisted.iter().cycle().skip(first).take(SINGLES_MAX.min(unlisted.len())) {
             let page = self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(made) }).await?;
             rows.extend(page.rows);
         }
         Ok(fates(urls, &rows, patience).ended)
     }
+
+    /// The service named tasks for a batch that list none of its URLs.
+    async fn set_aside(&self, track: &Track, foreign: &[TaskId]) -> Result<(), Ailing> {
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let mut all = ledger::set_aside(self.store.read(), track.submission).await?;
+        all.extend(foreign.iter().cloned());
+        let mut tx = self.store.write().await?;
+        ledger::set_aside_tx(&mut tx, track.submission, &all).await?;
+        tx.commit().await?;
+        let tasks = foreign.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
+        warn!(submission.id = track.submission.0, tasks, "tasks that list no URL of the batch are set aside");
+        Ok(())
+    }
+}
+
+fn ends_are_in(urls: &[SentUrl], named: &HashSet<String>) -> bool {
+    [urls.first(), urls.last()].into_iter().flatten().all(|url| named.contains(&bare(&url.url)))
 }

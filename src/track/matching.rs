@@ -47,44 +47,30 @@ pub struct Fates {
     pub unlisted: Vec<UrlId>,
 }
 
-/// What the rows say about the URLs. Of several rows for a URL the latest counts. If all rows but those of one kind are
-/// matched and as many URLs are left, they belong together.
+/// What the rows say about the URLs. Of several rows for a URL the latest counts. A row of a URL that is not in the
+/// batch is somebody else's and says nothing, even if one row and one URL are left over.
 pub fn fates(urls: &[SentUrl], rows: &[TaskRow], patience: Patience) -> Fates {
     let mut by_spelling: HashMap<String, Vec<&SentUrl>> = HashMap::with_capacity(urls.len());
     for url in urls {
         by_spelling.entry(bare(&url.url)).or_default().push(url);
     }
     let mut latest: HashMap<UrlId, &TaskRow> = HashMap::new();
-    let mut strangers: HashMap<String, &TaskRow> = HashMap::new();
     for row in rows {
         let spelling = bare(&row.object_path);
-        match by_spelling.get(&spelling) {
-            Some(same) => {
-                // If several spellings match, takes the exact one, if there is one.
-                let exact = same.iter().filter(|url| same.len() > 1 && url.url == row.object_path);
-                let meant: Vec<&&SentUrl> = exact.collect();
-                for url in if meant.is_empty() { same.iter().collect() } else { meant } {
-                    latest
-                        .entry(url.id)
-                        .and_modify(|old| *old = if row.creation_time > old.creation_time { row } else { *old })
-                        .or_insert(row);
-                }
-            }
-            None => drop(strangers.insert(spelling, row)),
+        let Some(same) = by_spelling.get(&spelling) else { continue };
+        // If several spellings match, takes the exact one, if there is one.
+        let exact = same.iter().filter(|url| same.len() > 1 && url.url == row.object_path);
+        let meant: Vec<&&SentUrl> = exact.collect();
+        for url in if meant.is_empty() { same.iter().collect() } else { meant } {
+            latest
+                .entry(url.id)
+                .and_modify(|old| *old = if row.creation_time > old.creation_time { row } else { *old })
+                .or_insert(row);
         }
     }
-    let left: Vec<&SentUrl> = urls.iter().filter(|url| !latest.contains_key(&url.id)).collect();
+    let unlisted = urls.iter().map(|url| url.id).filter(|id| !latest.contains_key(id)).collect();
     let mut all: Vec<(UrlId, Fate)> =
         latest.into_iter().filter_map(|(id, row)| Some((id, fate(row, patience)?))).collect();
-    let unlisted = left.iter().map(|url| url.id).collect();
-    if left.len() == strangers.len() {
-        let kinds: Vec<Option<Fate>> = strangers.values().map(|row| fate(row, patience)).collect();
-        if let Some(Some(first)) = kinds.first()
-            && kinds.iter().all(|kind| kind.as_ref() == Some(first))
-        {
-            all.extend(left.into_iter().map(|url| (url.id, first.clone())));
-        }
-    }
     all.sort_by_key(|(id, _)| *id);
     Fates { ended: all, unlisted }
 }
@@ -122,7 +108,9 @@ pub fn bare(url: &str) -> String {
     let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
     let host = host.to_ascii_lowercase();
     let host = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(&host);
-    format!("{host}{}", percent_decode_str(path).decode_utf8_lossy())
+    // What is no UTF-8 stays encoded, so that two such paths are not taken for one.
+    let path = percent_decode_str(path).decode_utf8().unwrap_or(std::borrow::Cow::Borrowed(path));
+    format!("{host}{path}")
 }
 
 #[cfg(test)]
@@ -201,14 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_over_on_both_sides_belongs_together_if_it_is_of_one_kind() {
-        let urls = [url(1, "a.example.com/1"), url(2, "a.example.com/2"), url(3, "a.example.com/3")];
-        let mut rows = vec![row("a.example.com/1", "Failed", 1), row("x/2", "Complete", 1), row("x/3", "Complete", 1)];
-        assert_eq!(ended(&urls, &rows).len(), 3);
-        rows[2].status = Some("Failed".to_owned());
-        assert_eq!(ended(&urls, &rows).len(), 1);
-        rows.pop();
-        assert_eq!(ended(&urls, &rows).len(), 1);
+    fn a_strangers_row_decides_no_url_even_if_one_of_each_is_left_over() {
+        let urls = [url(1, "a.example.com/1"), url(2, "a.example.com/2")];
+        for status in ["Complete", "Failed"] {
+            let rows = [row("a.example.com/1", "Complete", 1), row("a.example.com/x", status, 1)];
+            let fates = fates(&urls, &rows, Patience::Last);
+            assert_eq!((fates.ended, fates.unlisted), (vec![(UrlId(1), Fate::Complete)], vec![UrlId(2)]), "{status}");
+        }
     }
 
     #[test]

@@ -148,6 +148,26 @@ fn a_daemon_does_not_begin_anew_while_the_copy_is_not_put_back() {
 }
 
 #[test]
+fn an_emptied_database_is_not_taken_for_a_new_one() {
+    let (world, daemon) = spent_world();
+    daemon.kill();
+    let lost = world.path("lost.db");
+    fs::copy(world.database(), &lost).unwrap();
+    for end in ["-wal", "-shm"] {
+        fs::remove_file(world.path(&format!("prefetchd.db{end}"))).unwrap();
+    }
+    fs::write(world.database(), "").unwrap();
+    let refused = world.run(&["run", "--allow-root"]);
+    assert_eq!(refused.status.code(), Some(78), "{}", said(&refused));
+    assert!(said(&refused).contains("was emptied"), "{}", said(&refused));
+    assert_eq!(fs::metadata(world.database()).unwrap().len(), 0, "it is left as it is");
+    // Whoever says so begins anew, and the day's cost is still known.
+    fs::remove_file(world.database()).unwrap();
+    let _daemon = world.daemon();
+    world.wait("the marker to be believed", || world.try_number("select requests_used from v_budget") == Some(1));
+}
+
+#[test]
 fn a_second_daemon_is_refused_whatever_path_it_comes_by() {
     let world = World::new("", "");
     let daemon = world.ready_daemon();

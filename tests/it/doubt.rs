@@ -86,9 +86,8 @@ fn with_foreign_tasks(foreign: &str) -> World {
 
 #[test]
 fn a_colleagues_prefetch_of_some_of_its_urls_does_not_settle_a_batch_in_doubt() {
-    let ends = "urls = [\"https://vod.example.com/a/seg-000000.ts\", \"https://vod.example.com/a/seg-000099.ts\"]";
-    for (foreign, listed) in [("first_url_of_call = 1\ncount = 1", 1), (ends, 2)] {
-        let world = with_foreign_tasks(foreign);
+    for listed in [1, 99] {
+        let world = with_foreign_tasks(&format!("first_url_of_call = 1\ncount = {listed}"));
         let _daemon = world.ready_daemon();
         world.wait_for("select count(*) from v_submissions where outcome = 'in_doubt' and set_aside is not null", 1);
         let story = world.run(&["why", "https://vod.example.com/a/seg-000000.ts"]);
@@ -158,5 +157,33 @@ fn where_tasks_may_not_be_asked_for_the_batch_is_sent_anew_or_held() {
     assert!(world.rows("select reason from v_urls limit 1")[0][0].contains("may have been accepted"));
     assert_eq!(world.number("select possible_doubles from v_status"), 0);
     world.assert_all_accepted(5);
+    world.assert_books_agree();
+}
+
+#[test]
+fn a_task_that_was_made_seconds_before_the_call_is_somebody_elses() {
+    let fault = "[[fault]]\ncalls = [1]\naction = \"drop_before\"\n\
+                 [[fault]]\ncalls = [2]\naction = \"error\"\ncode = \"SignatureNonceUsed\"\n\
+                 [[foreign]]\nurls = [\"https://vod.example.com/a/seg-000000.ts\"]";
+    let world = World::new(fault, "[budget]\nin_doubt_wait = \"3s\"");
+    let made = chrono::Utc::now();
+    let _daemon = world.ready_daemon();
+    world.wait("some seconds to pass", || chrono::Utc::now() > made + chrono::TimeDelta::seconds(8));
+    world.drop_file("film.txt", urls("a", 1));
+    world.wait_for("select submitted + complete from v_status", 1);
+    let closed = "select outcome, cost, double_urls from v_submissions order by submission_id";
+    assert_eq!(world.rows(closed), [["in_doubt", "1", "1"], ["accepted", "1", "0"]], "{}", world.log());
+}
+
+#[test]
+fn what_is_held_after_its_last_attempt_is_no_double() {
+    let fault = "[[fault]]\ncalls = [1, 3]\naction = \"drop_before\"\n\
+                 [[fault]]\ncalls = [2, 4]\naction = \"error\"\ncode = \"SignatureNonceUsed\"";
+    let world = World::new(fault, "[budget]\nin_doubt_wait = \"1s\"\n[retry]\nattempts_max = 2");
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 5));
+    world.wait_for("select held from v_status", 5);
+    let closed = "select outcome, double_urls from v_submissions order by submission_id";
+    assert_eq!(world.rows(closed), [["in_doubt", "5"], ["in_doubt", "0"]]);
     world.assert_books_agree();
 }

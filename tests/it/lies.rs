@@ -214,3 +214,65 @@ fn a_call_that_is_performed_after_the_reset_is_charged_to_the_day_on_which_it_wa
     assert_no_day_is_overspent(&world, 3);
     assert!(account.accepted.values().all(|times| *times == 1), "{:?}", account.accepted);
 }
+
+#[test]
+fn a_short_wait_stays_short_when_a_slow_machine_restarts() {
+    let fault = "[clock]\noffset = \"1d\"\n[[fault]]\ncalls = [1]\naction = \"error\"\ncode = \"Throttling.User\"";
+    let world = World::new(fault, "");
+    world.drop_settled("film.txt", urls("a", 3));
+    let daemon = world.daemon();
+    world.wait("the wait to be written down", || {
+        world.try_number("select coalesce(backoff_until, 0) from account").is_some_and(|until| until > 0)
+    });
+    daemon.kill();
+    let wrote = "update account set backoff_until = backoff_until + 3000";
+    assert!(Command::new("sqlite3").arg(world.database()).arg(wrote).status().unwrap().success());
+    let _daemon = world.daemon();
+    world.wait_for("select submitted from v_status", 3);
+}
+
+#[test]
+fn answers_of_one_operation_do_not_move_the_time_against_the_others() {
+    let scenario = "[tasks]\ntakes = \"1s\"\n[[fault]]\noperation = \"DescribeVodRefreshTasks\"\n\
+                    action = \"pass\"\ndate = \"+1d\"";
+    let config = "[budget]\nrequests_per_day = 2\nurls_per_day = \"unlimited\"\n\
+                  [schedule]\nbatch_urls_max = 10\nlinger = \"0s\"\n[track]\nfirst_after = \"1s\"";
+    let world = World::new(scenario, config);
+    let deadline = (Utc::now() + TimeDelta::hours(20)).format("%Y-%m-%dT%H:%M:%SZ");
+    world.drop_settled("film.txt", format!("#: deadline = {deadline}\n{}", urls("a", 50)));
+    let _daemon = world.daemon();
+    world.wait_for("select complete from v_status", 20);
+    assert_eq!(world.rows("select pending, expired from v_status"), [["30", "0"]], "{}", world.log());
+    assert_eq!(world.count_log("has leapt"), 0);
+    assert_no_day_is_overspent(&world, 2);
+}
+
+#[test]
+fn a_foreign_task_does_not_end_the_doubt_about_the_day_while_our_call_may_come() {
+    let reset = reset_in(14, 0);
+    let scenario = format!(
+        "[quota]\n{}\n[[fault]]\ncalls = [1]\naction = \"late\"\ndelay = \"17s\"\n\
+         [[fault]]\nurl_contains = \"/late/\"\ntimes = 20\naction = \"drop_before\"\n\
+         [[foreign]]\nfirst_url_of_call = 1\ncount = 1\nafter = \"1s\"",
+        reset.day_starts
+    );
+    let config = format!(
+        "[api]\ntimeout = \"1s\"\n[retry]\nbackoff_max = \"1s\"\n[budget]\nrequests_per_day = 3\n{}\n\
+         [schedule]\nbatch_urls_max = 1\nlinger = \"0s\"",
+        reset.day_starts
+    );
+    let world = World::new(&scenario, &config);
+    let first_day = world.account().day;
+    world.drop_settled("late.txt", urls("late", 1));
+    let _daemon = world.daemon();
+    world.wait("the foreign task to be found", || {
+        world.try_number("select count(*) from v_submissions where outcome = 'accepted'") == Some(1)
+    });
+    world.wait("the service's day to turn", || world.account().day != first_day);
+    world.drop_file("film.txt", urls("a", 10));
+    world.wait("the late call to be performed", || world.preloads()[0].performed_at.is_some());
+    world.waits_for("all 3 requests");
+    let account = world.account();
+    assert_eq!(world.preloads()[0].day, Some(account.day.clone()), "it was performed on the new day");
+    assert!(account.days[&account.day].requests_seen <= 3, "{}", world.log());
+}

@@ -333,3 +333,27 @@ fn twenty_thousand_open_batches_do_not_keep_a_new_one_from_being_sent() {
     // A batch of which no URL waits for an end has ended.
     world.wait_for("select count(*) > 100 from tracks where look_at is null", 1);
 }
+
+#[test]
+fn a_task_of_somebody_elses_decides_nothing_even_if_the_answer_named_it() {
+    for failing in ["failing = [\"/other/\"]", ""] {
+        let others: Vec<String> = urls("other", 10).lines().map(|url| format!("{url:?}")).collect();
+        let scenario = format!(
+            "[tasks]\ntakes = \"1s\"\nnamed_wrongly = true\n{failing}\n\
+             [[task]]\nurl_contains = \"/a/seg-000009\"\ntakes = \"20s\"\n[[foreign]]\nurls = [{}]",
+            others.join(",")
+        );
+        let world = World::new(&scenario, "[track]\nfirst_after = \"1s\"\ncalls_per_second = 100");
+        let _daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 10));
+        world.wait("it to be set aside", || {
+            world.try_number("select count(*) from v_submissions where set_aside is not null") == Some(1)
+        });
+        // The last one is still being fetched, whatever the strangers' rows say.
+        world.wait_for("select complete from v_status", 9);
+        assert_eq!(world.rows("select submitted, failed from v_status"), [["1", "0"]], "{}", world.log());
+        world.wait_for("select complete from v_status", 10);
+        world.assert_all_accepted(10);
+        world.assert_books_agree();
+    }
+}

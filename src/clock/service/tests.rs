@@ -17,7 +17,38 @@ fn date(ms: i64) -> Time {
 
 /// An answer that took a tenth of a second, with this `Date`.
 fn answer(clock: &mut ServiceClock, ms: i64, wall_off_ms: i64, date: Option<Time>) -> Heard {
-    clock.hear(moment(ms, wall_off_ms), moment(ms + 100, wall_off_ms), date)
+    answer_of(clock, "Quota", ms, wall_off_ms, date)
+}
+
+/// The same, of another operation.
+fn answer_of(
+    clock: &mut ServiceClock,
+    operation: &'static str,
+    ms: i64,
+    wall_off_ms: i64,
+    date: Option<Time>,
+) -> Heard {
+    clock.hear(operation, moment(ms, wall_off_ms), moment(ms + 100, wall_off_ms), date)
+}
+
+#[test]
+fn two_answers_of_one_operation_do_not_outweigh_what_another_has_borne_out() {
+    let mut clock = ServiceClock::default();
+    assert_eq!(answer_of(&mut clock, "Quota", 0, 0, Some(date(50))), Heard::Proved);
+    let day = 86_400_000;
+    for n in 1..10 {
+        let heard = answer_of(&mut clock, "Tasks", n * 1_000, 0, Some(date(n * 1_000 + day)));
+        assert_eq!(heard, Heard::Contradicts, "{n}");
+    }
+    assert_eq!(answer_of(&mut clock, "Quota", 10_000, 0, Some(date(10_050))), Heard::Nothing);
+    // Another front end agrees: the service's time has changed.
+    assert_eq!(answer_of(&mut clock, "Tasks", 11_000, 0, Some(date(11_050 + day))), Heard::Contradicts);
+    let leapt = answer_of(&mut clock, "Domains", 12_000, 0, Some(date(12_050 + day)));
+    assert!(matches!(leapt, Heard::Leapt(_)), "{leapt:?}");
+    // Nobody else has been heard for an hour: two answers of one operation are all there is.
+    let later = 12_000 + 3_700_000;
+    assert_eq!(answer_of(&mut clock, "Tasks", later, 0, Some(date(later))), Heard::Contradicts);
+    assert!(matches!(answer_of(&mut clock, "Tasks", later + 1_000, 0, Some(date(later + 1_000))), Heard::Leapt(_)));
 }
 
 #[test]
@@ -155,7 +186,7 @@ proptest! {
             boot += turn.out_ms + turn.back_ms;
             lied = turn.lie_hours.is_some() && !lied;
             let lie = turn.lie_hours.filter(|_| lied).map_or(0, |hours| hours * 3_600_000);
-            clock.hear(sent, moment(boot, wall_off), Some(from_millis(written + lie)));
+            clock.hear("Quota", sent, moment(boot, wall_off), Some(from_millis(written + lie)));
             let reading = clock.reading(moment(boot, wall_off));
             let now = from_millis(truth(boot));
             prop_assert!(reading.earliest <= now && now <= reading.latest, "{reading:?} at {now}");

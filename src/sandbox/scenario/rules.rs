@@ -194,6 +194,8 @@ pub struct TaskRules {
     pub stale: bool,
     /// Whether URLs are listed in another spelling than sent.
     pub respelled: bool,
+    /// Whether answers name the account's first task, whoever made it, instead of the batch's.
+    pub named_wrongly: bool,
     /// Added to every `TotalCount`.
     pub total_off: i64,
     /// URLs that contain one of these texts fail.
@@ -214,6 +216,7 @@ impl Default for TaskRules {
             strict_times: false,
             stale: false,
             respelled: false,
+            named_wrongly: false,
             total_off: 0,
             failing: Vec::new(),
             failing_share: 0.0,

@@ -121,7 +121,7 @@ impl Daemon {
 
     /// An answer that is the service's came, with this `Date`.
     pub fn hear(&mut self, sent: Moment, received: Moment, date: Time) {
-        self.clock.hear(sent, received, Some(date.trunc_to_second()));
+        self.clock.hear("Quota", sent, received, Some(date.trunc_to_second()));
     }
 
     /// What is charged to a day, and what counts on it beside.
