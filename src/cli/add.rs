@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::exit;
 use crate::model::{Fault, Priority, Warned};
 use crate::spool::{
-    ADD_PREFIX, Folders, ReadRules, Survey, SurveyError, check_options, is_left_alone, options_line, stored_name,
-    sync_folder,
+    ADD_PREFIX, Folders, ReadRules, Survey, SurveyError, check_options, is_left_alone, is_own, options_line,
+    stored_name, sync_folder,
 };
 use crate::telemetry::one_line;
 use crate::words;
@@ -212,6 +212,13 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     };
     // The name as the spool stores it: short, and safe for a terminal.
     let stored = stored_name(&name);
+    if is_own(&stored) {
+        let message = format!(
+            "`{}` is no name for the spool: receipts and reports of prefetchd end so, and are never inputs; give --name",
+            one_line(&stored)
+        );
+        return Err(failure(exit::USAGE, message));
+    }
     if stored.is_empty() || stored.contains('/') || is_left_alone(stored.as_ref()) {
         let message = format!(
             "`{}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, \

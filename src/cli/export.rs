@@ -10,7 +10,7 @@ use chrono::DateTime;
 use clap::ValueEnum;
 
 use super::text::{err, number, out};
-use super::{failure, load, runtime};
+use super::{failure, load, runtime, spool_name};
 use crate::model::Time;
 use crate::spool::{self, Folders, RefusedLine, sync_folder};
 use crate::status::{Export, LineEvidence, RefusingFile, Wanted};
@@ -37,7 +37,7 @@ Example: prefetchd export --file premiere.txt --output premiere.csv
 #[group(id = "which", required = true, multiple = true, args = ["file", "label", "since"])]
 pub(super) struct ExportArgs {
     /// Only lines of files with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = spool_name())]
     file: Option<String>,
     /// Only URLs with this label, their own or their file's
     #[arg(long, value_name = "LABEL")]

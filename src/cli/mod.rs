@@ -23,10 +23,12 @@ mod why;
 
 use std::path::PathBuf;
 
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked};
+use crate::spool::stored_name;
 use crate::telemetry::one_line;
 use crate::{credentials, exit, net, store};
 
@@ -185,6 +187,12 @@ async fn open_existing(config: &Config) -> store::Result<store::Store> {
         return Err(store::Error::Missing(path.to_path_buf()));
     }
     store::Store::open(path).await
+}
+
+/// The name of a file as the spool stores it: short, and harmless to print. A name that was given as the file was
+/// dropped is found by it too.
+fn spool_name() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|name| stored_name(name.as_ref()))
 }
 
 /// The async runtime of a command.

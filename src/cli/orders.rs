@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::text::{json, number, out};
-use super::{failure, load, open_existing, runtime, who, why};
+use super::{failure, load, open_existing, runtime, spool_name, who, why};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit;
@@ -31,7 +31,7 @@ struct WhichArgs {
     #[arg(group = "which")]
     url: Option<String>,
     /// URLs of files with this name
-    #[arg(long, value_name = "NAME", group = "which")]
+    #[arg(long, value_name = "NAME", group = "which", value_parser = spool_name())]
     file: Option<String>,
     /// URLs with this label
     #[arg(long, group = "which")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::list::{self, ListArgs};
+use super::spool_name;
 use crate::clock::Clock;
 use crate::model::{Time, UrlState};
 use crate::status::{FileFilter, List, SubmissionFilter, UrlFilter};
@@ -21,7 +22,7 @@ pub(super) struct UrlsArgs {
     #[arg(long)]
     state: Option<UrlState>,
     /// Only URLs of files with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = spool_name())]
     file: Option<String>,
     /// Only files with this label
     #[arg(long)]
@@ -54,7 +55,7 @@ pub(super) struct FilesArgs {
     #[arg(long)]
     state: Option<UrlState>,
     /// Only files with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = spool_name())]
     file: Option<String>,
     /// Only files with this label
     #[arg(long)]
@@ -85,7 +86,7 @@ pub(super) struct SubmissionsArgs {
     #[arg(long, value_name = "DATE")]
     day: Option<String>,
     /// Only calls that carried URLs of files with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = spool_name())]
     file: Option<String>,
     /// Only calls that carried URLs of files with this label
     #[arg(long)]

@@ -11,6 +11,8 @@ pub enum KeyFault {
     NoPair(String),
     /// An unknown key.
     Unknown(String),
+    /// A key that stands twice, with another value each time.
+    Twice(String),
     /// A value that the key does not accept.
     Value {
         /// The key.
@@ -51,6 +53,8 @@ pub enum InputFault {
     Document(&'static str),
     /// Packed in a format that is not supported.
     Packed(&'static str),
+    /// Packed with gzip or zstd, and then packed again.
+    PackedTwice,
     /// A sitemap, or other XML.
     Xml,
     /// A web page.
@@ -82,6 +86,13 @@ pub enum InputFault {
     },
     /// A header with two columns for URLs.
     TwoUrlColumns {
+        /// The header.
+        header: String,
+    },
+    /// A header with two columns for another key.
+    TwoColumns {
+        /// The key.
+        key: &'static str,
         /// The header.
         header: String,
     },
@@ -134,9 +145,10 @@ impl InputFault {
         Self::NoUrlColumn { header: shown(header) }
     }
 
-    /// A header with several columns for URLs.
-    pub(crate) fn two_url_columns(header: &str) -> Self {
-        Self::TwoUrlColumns { header: shown(header) }
+    /// A header with several columns for this key, which may be `url`.
+    pub(crate) fn two_columns(key: &'static str, header: &str) -> Self {
+        let header = shown(header);
+        if key == "url" { Self::TwoUrlColumns { header } } else { Self::TwoColumns { key, header } }
     }
 }
 
@@ -163,7 +175,7 @@ pub enum Warning {
     FragmentDropped,
     /// The file was read as GB18030.
     Gb18030,
-    /// Something that is not gzip follows the packed data.
+    /// Something else follows the packed data.
     Trailing,
     /// A host that is not among the account's domains or not online.
     ForeignHost,

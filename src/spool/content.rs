@@ -124,12 +124,12 @@ impl<R: BufRead> Content<R> {
             let Ok(text) = self.decoder.text(self.record.bytes()) else {
                 return Err(InputFault::NotUtf8 { line: number }.into());
             };
-            let text = trim_unseen(&text);
-            // Excel's own hint.
-            let hint = text.as_bytes().strip_prefix(b"sep=").or_else(|| text.as_bytes().strip_prefix(b"SEP="));
-            if let Some([hinted]) = hint {
-                separator = Some(*hinted);
-            } else if !text.is_empty() {
+            if let Some(hinted) = separator_hint(&text) {
+                separator = Some(hinted);
+                continue;
+            }
+            let text = without_frame(&text);
+            if !text.is_empty() {
                 if self.record.is_too_long || !self.record.is_sound() {
                     return Err(InputFault::CsvHeader.into());
                 }
@@ -297,9 +297,26 @@ impl<R: BufRead> Content<R> {
     }
 }
 
-/// Whether a line of a text file is a comment, whatever its encoding.
-fn is_comment(line: &[u8]) -> bool {
-    line.starts_with(b"#") && !line.starts_with(PREFIX.as_bytes())
+/// The separator of Excel's own hint, `sep=;`, which may be a tab.
+fn separator_hint(text: &str) -> Option<u8> {
+    let text = text.trim_start_matches('\u{feff}');
+    let (_, rest) = text.split_at_checked(4).filter(|(name, _)| name.eq_ignore_ascii_case("sep="))?;
+    let hinted = rest.bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())?;
+    trim_unseen(&rest[1..]).is_empty().then_some(hinted)
+}
+
+/// A header without what nobody sees around it, except tabs at its start: the first column may have no name.
+fn without_frame(header: &str) -> &str {
+    let names = trim_unseen(header);
+    let at = header.find(names).unwrap_or_default();
+    let from = header[..at].find('\t').unwrap_or(at);
+    &header[from..at + names.len()]
+}
+
+/// Whether a line of a text file is a comment, whatever its encoding; a directive is none.
+fn is_comment(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    bytes.starts_with(b"#") && !bytes.starts_with(PREFIX.as_bytes())
 }
 
 /// The item of a line that names this URL.

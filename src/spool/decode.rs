@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::envelope::{self, Options};
-use super::gzip::Members;
+use super::members::{Kind, Members};
 use super::unreadable::Unreadable;
 use super::zstd_window::window_mib;
 use crate::model::InputFault;
@@ -81,7 +81,7 @@ pub(super) struct Source {
     packing: Packing,
     /// The window of the first zstd frame, if the file is zstd.
     window_mib: Option<u64>,
-    /// Whether something that is not gzip follows the packed data; known at the end of the file.
+    /// Whether something else follows the packed data; known at the end of the file.
     trailing: Arc<AtomicBool>,
 }
 
@@ -91,7 +91,7 @@ impl Source {
         self.packing == Packing::Plain
     }
 
-    /// Whether something that is not gzip was found after the packed data.
+    /// Whether something else was found after the packed data.
     pub(super) fn has_trailing(&self) -> bool {
         self.trailing.load(Ordering::Relaxed)
     }
@@ -126,15 +126,15 @@ pub(super) fn decode(file: impl Read + Send + 'static, bytes_read: Arc<AtomicU64
     let start = raw.fill_buf()?;
     let packing = Packing::of(start);
     let window_mib = window_mib(start).filter(|_| packing == Packing::Zstd);
-    let source = Source { packing, window_mib, trailing: Arc::default() };
+    let trailing = Arc::default();
+    let source = Source { packing, window_mib, trailing: Arc::clone(&trailing) };
     let bounded = |reader: Box<dyn Read + Send>| Bounded { reader, given: 0, bytes_read };
     let unpacked: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(raw),
-        Packing::Gzip => Box::new(bounded(Box::new(Members::new(raw, Arc::clone(&source.trailing))))),
+        Packing::Gzip => Box::new(bounded(Box::new(Members::new(Kind::Gzip, raw, trailing)?))),
         Packing::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(bounded(Box::new(decoder)))
+            let kind = Kind::Zstd { window_log_max: ZSTD_WINDOW_LOG_MAX };
+            Box::new(bounded(Box::new(Members::new(kind, raw, trailing)?)))
         }
     };
     // UTF-8 passes unchanged, good or bad: each bad line is refused by itself.

@@ -1,6 +1,8 @@
 //! Keys: directives at the head of a text file (`#: priority = urgent`), columns of a CSV file, members of a JSON
 //! object.
 
+use std::collections::BTreeSet;
+
 use chrono::{FixedOffset, NaiveDateTime};
 
 use super::envelope::Options;
@@ -42,6 +44,8 @@ pub(super) struct Head {
     pub(super) keys: Keys,
     /// How its bytes are decoded.
     pub(super) encoding: Option<TextEncoding>,
+    /// The keys of its directives.
+    said: BTreeSet<String>,
 }
 
 impl Head {
@@ -53,11 +57,15 @@ impl Head {
     pub(super) fn apply(&mut self, directive: &str, offset: FixedOffset) -> Result<(), KeyFault> {
         let (key, value) = directive.split_once('=').ok_or_else(|| KeyFault::NoPair(directive.to_owned()))?;
         let (key, value) = (key.trim(), value.trim());
+        let before = (self.keys.clone(), self.encoding);
         if key == "encoding" {
             self.encoding = Some(value.parse().map_err(|_| KeyFault::value("encoding", value))?);
-            return Ok(());
+        } else {
+            set(&mut self.keys, key, value, offset)?;
         }
-        set(&mut self.keys, key, value, offset)
+        let is_first = self.said.insert(key.to_owned());
+        let is_as_before = (&self.keys, &self.encoding) == (&before.0, &before.1);
+        if is_first || is_as_before { Ok(()) } else { Err(KeyFault::Twice(key.to_owned())) }
     }
 
     /// Applies the options of `prefetchd add`, which override the file's directives.
@@ -123,7 +131,9 @@ fn truth(value: &str) -> Option<bool> {
 }
 
 fn label(value: &str) -> Result<String, KeyFault> {
-    if value.is_empty() || value.chars().count() > LABEL_CHARS_MAX || value.chars().any(char::is_control) {
+    // NEL (U+0085) is a control character.
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if value.is_empty() || value.chars().count() > LABEL_CHARS_MAX || value.chars().any(breaks) {
         return Err(KeyFault::value("label", value));
     }
     Ok(value.to_owned())
@@ -138,14 +148,17 @@ fn time(key: &'static str, value: &str, offset: FixedOffset) -> Result<Time, Key
     time.map(|time| time.to_utc()).ok_or_else(|| KeyFault::value(key, value))
 }
 
-/// Whether a comment looks like a mistyped directive: `# priority = urgent`, `#：priority = urgent`.
+/// Whether a comment looks like a mistyped directive: `# priority = urgent`, `#：priority = urgent`, with any marks
+/// around the name of the key.
 pub(super) fn looks_like_one(comment: &str) -> bool {
+    let is_mark = |c: char| !c.is_alphanumeric();
     let text = comment.trim_start_matches(['#', ' ']);
     if text.starts_with(['：', ':']) {
         return true;
     }
+    let text = text.trim_start_matches(is_mark);
     let ends = text.find(['=', '＝', ':', '：']).unwrap_or(text.len());
-    let name = canonical(text[..ends].trim());
+    let name = canonical(text[..ends].trim_end_matches(is_mark));
     let is_key = KEYS.contains(&name.as_str()) || matches!(name.as_str(), "encoding" | "expand" | "action");
     is_key && ends < text.len()
 }
@@ -179,6 +192,14 @@ mod tests {
         assert_eq!(head.keys.deadline, Some("2026-11-23T21:00:00Z".parse().unwrap()));
         assert!(head.keys.force);
         assert_eq!(head.encoding, Some(TextEncoding::Gb18030));
+    }
+
+    #[test]
+    fn a_label_has_no_line_break_of_any_kind() {
+        for between in ["\n", "\r", "\t", "\u{85}", "\u{2028}", "\u{2029}", "\u{b}", "\u{c}"] {
+            assert!(label(&format!("a{between}b")).is_err(), "{between:?}");
+        }
+        assert!(label("a b\u{3000}第一集").is_ok());
     }
 
     #[test]
@@ -217,10 +238,20 @@ mod tests {
     fn comments_that_look_like_directives_are_known() {
         for comment in
             ["# priority = urgent", "#：priority = urgent", "#priority: high", "# : label = x", "#优先级 = 高"]
+                .into_iter()
+                .chain([
+                    "#; priority = urgent",
+                    "#!priority=urgent",
+                    "#\u{200b}: priority = urgent",
+                    "#-- priority: high",
+                ])
+                .chain(["## **priority**: high", "#\t:priority = high", "#> - [label] = x", "#、优先级：高"])
         {
             assert!(looks_like_one(comment), "{comment}");
         }
-        for comment in ["# film 1", "#", "# the priority of this", "# https://vod.example.com/a"] {
+        for comment in
+            ["# film 1", "#", "#!", "# the priority of this", "# https://vod.example.com/a", "#!/bin/sh -e", "#; x = 1"]
+        {
             assert!(!looks_like_one(comment), "{comment}");
         }
     }

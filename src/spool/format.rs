@@ -79,6 +79,8 @@ pub(super) enum Item {
 pub(super) struct Columns {
     url: usize,
     keys: Vec<(usize, &'static str)>,
+    /// How many there are, without those at the end that have no name.
+    count: usize,
     pub(super) separator: u8,
 }
 
@@ -104,8 +106,9 @@ impl Columns {
             warnings.add(Warning::Separator, line, &char::from(separator).to_string());
         }
         let names = split(separator).unwrap_or_default();
-        if names.iter().filter(|name| *name == "url").count() > 1 {
-            return Err(InputFault::two_url_columns(header));
+        let is_twice = |key: &&str| names.iter().filter(|name| name.as_str() == *key).count() > 1;
+        if let Some(key) = std::iter::once("url").chain(KEYS).find(is_twice) {
+            return Err(InputFault::two_columns(key, header));
         }
         let at = |name: &str| names.iter().position(|column| column == name);
         for name in &names {
@@ -114,6 +117,7 @@ impl Columns {
         Ok(Self {
             url: at("url").unwrap_or_default(),
             keys: KEYS.into_iter().filter_map(|key| Some((at(key)?, key))).collect(),
+            count: names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1),
             separator,
         })
     }
@@ -155,8 +159,12 @@ pub(super) struct Said {
 /// replace them one by one.
 pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: FixedOffset) -> Result<Option<Said>, Fault> {
     let cells = cells(record, columns.separator).ok_or(LineFault::CsvQuote)?;
-    if cells.iter().all(|cell| crate::model::trim_unseen(cell).is_empty()) {
+    let Some(last) = cells.iter().rposition(|cell| !crate::model::trim_unseen(cell).is_empty()) else {
         return Ok(None);
+    };
+    // What is behind the last column was behind a comma without quotes: a part of the URL, or of a value.
+    if last >= columns.count {
+        return Err(LineFault::CsvCells.at(cells[last].trim()));
     }
     let url = cells.get(columns.url).filter(|url| !url.is_empty()).ok_or(LineFault::CsvNoUrl)?.clone();
     let given = columns.keys.iter().filter_map(|(at, key)| Some((*key, crate::model::trim_unseen(cells.get(*at)?))));
@@ -193,7 +201,7 @@ fn own_keys<'v>(
     for (key, value) in given {
         directives::set(keys.get_or_insert_with(|| file.clone()), key, value, offset).map_err(|fault| match fault {
             KeyFault::Value { key, value } => LineFault::Key.at(format!("{key} = {value}")),
-            KeyFault::Unknown(text) | KeyFault::NoPair(text) => LineFault::Key.at(text),
+            KeyFault::Unknown(text) | KeyFault::NoPair(text) | KeyFault::Twice(text) => LineFault::Key.at(text),
         })?;
     }
     Ok(keys)

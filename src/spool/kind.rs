@@ -1,5 +1,6 @@
 //! Recognizes files that are no list of URLs by how they begin.
 
+use super::decode::is_packed;
 use super::format::Format;
 use crate::model::InputFault;
 
@@ -21,6 +22,10 @@ const USTAR_AT: usize = 257;
 
 /// The other kind of file that these first bytes show, if they do.
 pub(super) fn other_kind(start: &[u8], format: Format) -> Option<InputFault> {
+    // What was packed once is unpacked here.
+    if is_packed(start) {
+        return Some(InputFault::PackedTwice);
+    }
     if let Some((_, fault)) = MAGICS.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(fault.clone());
     }
@@ -86,6 +91,8 @@ mod tests {
             (b"[\n  \"https://vod.example.com/1.mp4\"", "json_array"),
             (b"{\"url\": 1}", "json_objects"),
             (b"BZh91AY", "packed"),
+            (b"\x1f\x8b\x08\0", "packed_twice"),
+            (b"\x28\xb5\x2f\xfd\x04", "packed_twice"),
         ] {
             assert_eq!(kind(start), Some(code), "{}", String::from_utf8_lossy(start));
         }

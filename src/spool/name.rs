@@ -40,7 +40,7 @@ pub(super) fn left_alone_why(name: &OsStr) -> Option<LeftWhy> {
 }
 
 /// Whether this is the name of a receipt or report of refused lines, which are never inputs.
-pub(super) fn is_own(name: &str) -> bool {
+pub fn is_own(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with(RECEIPT) || name.ends_with(REFUSED)
 }
@@ -60,15 +60,15 @@ pub fn stored_name(name: &OsStr) -> String {
         }
         encode(&mut stored, chunk.invalid());
     }
-    shortened(stored)
+    shortened(stored, STORED_BYTES_MAX)
 }
 
-fn shortened(name: String) -> String {
-    if name.len() <= STORED_BYTES_MAX {
+fn shortened(name: String, bytes_max: usize) -> String {
+    if name.len() <= bytes_max {
         return name;
     }
     let ending = ending(&name);
-    let stem = name.floor_char_boundary(STORED_BYTES_MAX - ending.len()).min(name.len() - ending.len());
+    let stem = name.floor_char_boundary(bytes_max - ending.len()).min(name.len() - ending.len());
     format!("{}{ending}", &name[..stem])
 }
 
@@ -89,8 +89,10 @@ pub(super) fn shown_as(stored: &str) -> &str {
     stored.strip_suffix(SET_ASIDE).filter(|shown| is_own(shown)).unwrap_or(stored)
 }
 
-/// The name made unique by a mark before its first dot: `urls.txt` becomes `urls.1763890000.txt`.
+/// The name made unique by a mark before its first dot: `urls.txt` becomes `urls.1763890000.txt`. It is no longer than
+/// other stored names, so that it stays as it is when it is stored.
 pub(super) fn told_apart(name: &str, mark: &str) -> String {
+    let name = shortened(name.to_owned(), STORED_BYTES_MAX - mark.len() - 1);
     match name.char_indices().find(|(at, c)| *at > 0 && *c == '.') {
         Some((dot, _)) => format!("{}.{mark}{}", &name[..dot], &name[dot..]),
         None => format!("{name}.{mark}"),
@@ -161,5 +163,10 @@ mod tests {
     fn a_name_that_is_taken_keeps_its_endings() {
         assert_eq!(told_apart("urls.txt.gz", "7"), "urls.7.txt.gz");
         assert_eq!(told_apart("urls", "7"), "urls.7");
+        for name in ["q".repeat(200), format!("{}.csv.gz", "第".repeat(64)), format!("a.{}", "q".repeat(198))] {
+            let apart = told_apart(&name, "20261129T075612345-1");
+            assert!(apart.len() <= STORED_BYTES_MAX && apart.contains("20261129T075612345-1"), "{apart}");
+            assert_eq!(stored_name(OsStr::new(&apart)), apart);
+        }
     }
 }

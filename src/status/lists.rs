@@ -9,6 +9,11 @@ use crate::store::{Conn, Result};
 
 const COLUMNS: &str = "select name from pragma_table_info(?1)";
 
+/// URLs that lines with this label want, their own label or their file's.
+const WISHED_WITH_LABEL: &str = "url_id in (select url_id from wishes where label = ?
+                 union select w.url_id from files as f join wishes as w using (file_id)
+                 where f.label = ? and w.label is null)";
+
 /// Rows as they are printed, with the names of their columns.
 pub type Rows = Vec<Map<String, Value>>;
 
@@ -105,13 +110,23 @@ impl List {
             limit,
             then: None,
         };
-        if let Some(at) = list.filters.iter().position(|(condition, _)| *condition == "file = ?") {
-            // Then URLs of other files that lines of this file also want.
-            let mut merged = list.clone();
+        // Then URLs of other files that lines of this file, or lines with this label, also want.
+        let mut merged = Self { order: Some("url_id"), ..list.clone() };
+        let of_file = list.filters.iter().position(|(condition, _)| *condition == "file = ?");
+        if let Some(at) = of_file {
             merged.filters[at].0 = "url_id in (select url_id from v_wishes where file = ?) and file <> ?";
-            list.then = Some(Box::new(merged));
         }
-        let Some(label) = label else { return list };
+        if let Some(label) = &label {
+            merged.filters.push((WISHED_WITH_LABEL, label.clone()));
+        }
+        if let (Some(label), None) = (&label, of_file) {
+            merged.filters.push(("coalesce(label, '') <> ?", label.clone()));
+        }
+        let merged = (label.is_some() || of_file.is_some()).then(|| Box::new(merged));
+        let Some(label) = label else {
+            list.then = merged;
+            return list;
+        };
         // First URLs of files with that label, then lines with a label of their own: each query has its index.
         let with = |condition| {
             let mut list = list.clone();
@@ -119,10 +134,11 @@ impl List {
             list.order = Some("url_id");
             list
         };
-        let own = with(
+        let mut own = with(
             "url_id in (select url_id from urls where label = ?)
              and file_id not in (select file_id from v_files where label = ?)",
         );
+        own.then = merged;
         let files = with("label = ? and file_id in (select file_id from v_files where label = ?)");
         Self { then: Some(Box::new(own)), ..files }
     }

@@ -21,7 +21,10 @@ pub fn input_fault(fault: &InputFault) -> Words {
             format!("line {line} is not UTF-8: save it as UTF-8, or say `#: encoding = gb18030`"),
             format!("第 {line} 行不是 UTF-8：请存为 UTF-8，或在首行写 `#: encoding = gb18030`"),
         ),
-        InputFault::CsvHeader | InputFault::NoUrlColumn { .. } | InputFault::TwoUrlColumns { .. } => of_csv(fault),
+        InputFault::CsvHeader
+        | InputFault::NoUrlColumn { .. }
+        | InputFault::TwoUrlColumns { .. }
+        | InputFault::TwoColumns { .. } => of_csv(fault),
         InputFault::Damaged { .. }
         | InputFault::Window { .. }
         | InputFault::Bomb { .. }
@@ -79,6 +82,7 @@ fn of_kind(fault: &InputFault) -> Words {
             format!("it is packed with {kind}: unpack it, or pack it with gzip or zstd"),
             format!("由 {kind} 压缩：请解压，或改用 gzip 或 zstd"),
         ),
+        InputFault::PackedTwice => Words::fixed("it is packed twice: unpack it once", "压缩了两次：请解压一次"),
         InputFault::Xml => Words::fixed(
             "it is XML, a sitemap perhaps: prefetchd reads lists of URLs; write the URLs of the files one a line",
             "是 XML（或站点地图）：prefetchd 读取 URL 列表，请逐行写文件的 URL",
@@ -119,6 +123,10 @@ fn of_csv(fault: &InputFault) -> Words {
         InputFault::TwoUrlColumns { header } => Words::made(
             format!("its header has several columns for the URL: `{header}`; keep one"),
             format!("表头有多个 URL 列：`{header}`；请只保留一个"),
+        ),
+        InputFault::TwoColumns { key, header } => Words::made(
+            format!("its header has several columns for `{key}`: `{header}`; keep one"),
+            format!("表头有多个 `{key}` 列：`{header}`；请只保留一个"),
         ),
         _ => Words::fixed("its first line is not a header: its quotes do not match", "首行不是表头：引号不配对"),
     }
@@ -167,12 +175,17 @@ pub fn key_fault(fault: &KeyFault) -> Words {
             ),
             format!("没有指令 `{key}`；可用的有 priority、label、not_before、deadline、force、encoding"),
         ),
+        KeyFault::Twice(key) => Words::made(
+            format!("the directive `{key}` stands twice, with another value each time: keep one"),
+            format!("指令 `{key}` 出现两次且值不同：请只保留一个"),
+        ),
         KeyFault::Value { key, value } => {
             let (en, zh) = match *key {
                 "priority" => ("urgent, high, normal or low", "urgent（紧急）、high（高）、normal（普通）或 low（低）"),
-                "label" => {
-                    ("a word of 1 to 200 characters, none of them a control character", "1 到 200 个字符，不含控制字符")
-                }
+                "label" => (
+                    "a word of 1 to 200 characters, none of them a control character or a line break",
+                    "1 到 200 个字符，不含控制字符和换行",
+                ),
                 "force" => ("true or false", "true 或 false"),
                 "encoding" => ("utf-8, gb18030 or auto", "utf-8、gb18030 或 auto"),
                 _ => ("a time like 2026-11-23T20:00:00+08:00", "时间，例如 2026-11-23T20:00:00+08:00"),

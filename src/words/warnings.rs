@@ -42,8 +42,8 @@ pub fn warning(warned: &Warned) -> Words {
             "文件不是 UTF-8，已按 GB18030 读取；如有误，请写 `#: encoding = utf-8`",
         ),
         Warning::Trailing => Words::fixed(
-            "bytes that are not gzip follow the packed data; they are ignored",
-            "压缩数据之后有不属于 gzip 的字节，已忽略",
+            "bytes that are no part of it follow the packed data; they are ignored",
+            "压缩数据之后有不属于它的字节，已忽略",
         ),
         Warning::ForeignHost => Words::made(
             format!("`{found}` is not among the account's domains, or not online: its URLs wait"),

@@ -92,6 +92,66 @@ fn invisible_characters_are_trimmed_at_the_ends_and_refused_inside() {
 }
 
 #[test]
+fn a_name_is_found_as_it_was_given_and_that_of_a_receipt_is_none() {
+    let world = reading_world("");
+    let _daemon = world.ready_daemon();
+    let given = format!("{}.txt", "q".repeat(251));
+    fs::write(world.path("list.txt"), "https://vod.example.com/1.mp4\n").unwrap();
+    let path = world.path("list.txt");
+    let path = path.to_str().unwrap();
+    let stored = |world: &World| {
+        let added = world.run(&["add", path, "--name", &given]);
+        assert_eq!(added.status.code(), Some(0), "{}", said(&added));
+        String::from_utf8(added.stdout).unwrap().trim_end().to_owned()
+    };
+    let first = stored(&world);
+    wait_until_read(&world, 1);
+    let second = stored(&world);
+    wait_until_read(&world, 2);
+    assert!(first.len() == 200 && second.len() <= 200 && first != second, "{first} {second}");
+    for (name, rows) in [(&first, 2), (&second, 2), (&given, 2)] {
+        let listed = world.run(&["urls", "--file", name]);
+        assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), rows, "{}", said(&listed));
+    }
+    for args in [&["export", "--file", &given][..], &["files", "--file", &given], &["submissions", "--file", &given]] {
+        let output = world.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+    }
+    for name in ["x.receipt.json", "x.txt.Refused.tsv"] {
+        let refused = world.run(&["add", path, "--name", name]);
+        assert!(
+            refused.status.code() == Some(64) && said(&refused).contains("receipts and reports"),
+            "{}",
+            said(&refused)
+        );
+    }
+    assert_eq!(world.run(&["add", path, "--label", "a\u{2028}b"]).status.code(), Some(64));
+    assert_eq!(fs::read_dir(world.spool("incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_follows_a_frame_is_warned_of_and_what_is_packed_twice_rejected() {
+    let world = reading_world("");
+    let _daemon = world.ready_daemon();
+    let text = b"https://vod.example.com/1.mp4\nhttps://vod.example.com/2.mp4\n";
+    let frame = zstd::encode_all(&text[..], 3).unwrap();
+    world.drop_file("padded.txt.zst", [&frame[..], &[0; 1024]].concat());
+    world.drop_file("noted.txt.zst", [&frame[..], b"a remark\n"].concat());
+    world.drop_file("twice.txt.zst.zst", zstd::encode_all(&frame[..], 3).unwrap());
+    world.drop_file("cells.csv", "url\nhttps://vod.example.com/a,high.mp4\nhttps://vod.example.com/b\n");
+    world.drop_file("columns.csv", "url,priority,优先级\nhttps://vod.example.com/c,,紧急\n");
+    wait_until_read(&world, 5);
+    assert!(codes_of(&receipt(&world, "done", "padded.txt.zst"), "warnings").is_empty());
+    assert_eq!(codes_of(&receipt(&world, "done", "noted.txt.zst"), "warnings"), ["trailing"]);
+    assert_eq!(receipt(&world, "rejected", "twice.txt.zst.zst")["why_code"], "packed_twice");
+    assert_eq!(receipt(&world, "rejected", "columns.csv")["why_code"], "two_columns");
+    assert_eq!(urls_of(&world, "cells.csv"), ["b"]);
+    let row = report(&world, "done", "cells.csv").remove(0);
+    assert_eq!((row[0].as_str(), row[3].as_str()), ("2", "csv_cells"));
+    assert!(row[1].contains("between quotes") && row[1].contains("high.mp4"), "{row:?}");
+}
+
+#[test]
 fn what_is_no_list_of_urls_is_rejected_with_what_it_is() {
     let world = reading_world("");
     let _daemon = world.ready_daemon();

@@ -32,6 +32,29 @@ fn lists_take_their_filters() {
     world.drop_file("second.jsonl", format!("{own}\n{}", own.replace("/x.ts", "/y.ts").replace("own", "首映")));
     world.wait_for("select pending from v_status", 2);
     world.wait_for("select count(*) from v_files where progress = 'done'", 2);
+    // Lines that are merged into those of other files.
+    let merged = |name: &str, content: String| {
+        world.drop_file(name, content);
+        world.wait_for(&format!("select count(*) from v_files where progress = 'done' and name = '{name}'"), 1);
+    };
+    merged("third.jsonl", format!("{}\n{own}", own.replace("own", "third").replace("/x.ts", "/y.ts")));
+    merged(
+        "fourth.txt",
+        "#: label = 第四\nhttps://media.example.com/x.ts\nhttps://media.example.com/y.ts\n".to_owned(),
+    );
+    for (args, expected) in [
+        (&["urls", "--label", "third"][..], 1),
+        (&["urls", "--label", "第四"], 2),
+        (&["urls", "--label", "第四", "--file", "fourth.txt"], 2),
+        (&["urls", "--label", "第四", "--file", "third.jsonl"], 2),
+        (&["urls", "--label", "third", "--file", "fourth.txt"], 1),
+        (&["urls", "--label", "首映", "--file", "second.jsonl"], 1),
+        (&["urls", "--label", "第四", "--state", "submitted"], 0),
+        (&["urls", "--label", "nobody"], 0),
+        (&["files"], 4),
+    ] {
+        assert_eq!(rows(&world, args), expected, "{args:?}");
+    }
     for (args, expected) in [
         (&["urls"][..], 14),
         (&["urls", "--limit", "5"], 5),
@@ -46,8 +69,7 @@ fn lists_take_their_filters() {
         (&["urls", "--host", "MEDIA.example.com"], 2),
         (&["urls", "--since", "1h"], 14),
         (&["urls", "--since", "2099-01-01T00:00:00+08:00"], 0),
-        (&["files"], 2),
-        (&["files", "--state", "pending"], 1),
+        (&["files", "--state", "pending"], 3),
         (&["files", "--label", "首映"], 1),
         (&["files", "--file", "second.jsonl", "--since", "7d"], 1),
         (&["submissions"], 1),

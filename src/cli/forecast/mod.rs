@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::layout::Look;
 use super::text::out;
-use super::{failure, load, runtime};
+use super::{failure, load, runtime, spool_name};
 use crate::config::Config;
 use crate::model::Time;
 use crate::queue::Bounds;
@@ -31,7 +31,7 @@ const STEPS_MAX: u32 = 2_000_000;
     Example: prefetchd forecast premiere.txt\n         prefetchd forecast --add tomorrow.txt")]
 pub(super) struct ForecastArgs {
     /// Only files that were dropped under this name [default: all that wait]
-    #[arg(conflicts_with = "label")]
+    #[arg(conflicts_with = "label", value_parser = spool_name())]
     file: Option<String>,
     /// Only files with this label
     #[arg(long)]

@@ -137,6 +137,62 @@ a.example.com/5
 }
 
 #[test]
+fn a_record_with_more_cells_than_the_heading_is_refused() {
+    for (csv, items) in [
+        (
+            "url\na.example.com/a,high.mp4\na.example.com/b,\na.example.com/c, ,\n",
+            "2 csv_cells|3 a.example.com/b|4 a.example.com/c",
+        ),
+        ("priority,url\nhigh,a.example.com/a,b.mp4\n", "2 csv_cells"),
+        ("url,label\na.example.com/1.mp4,Part 1, the beginning\n", "2 csv_cells"),
+        ("url;label\na.example.com/a.mp4;v=1;x\n", "2 csv_cells"),
+        // A heading without a name is none, at the end.
+        ("url,,\na.example.com/a,,\na.example.com/a,high.mp4,\n", "2 a.example.com/a|3 csv_cells"),
+        (",url\n0,a.example.com/a\n", "2 a.example.com/a"),
+        ("url\n\"a.example.com/a,high.mp4\"\n", "2 a.example.com/a,high.mp4"),
+    ] {
+        assert_eq!(read_as("a.csv", csv.as_bytes()).unwrap().items.join("|"), items, "{csv}");
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_refuses_the_file() {
+    for (header, key) in [
+        ("url,priority,优先级", "priority"),
+        ("url,priority,Priority", "priority"),
+        ("label,url,标签", "label"),
+        ("url,deadline,截止时间", "deadline"),
+        ("url,not_before,x,最早时间", "not_before"),
+        ("url;force;FORCE", "force"),
+    ] {
+        let fault = refused_whole("a.csv", format!("{header}\na.example.com/1\n").as_bytes());
+        assert_eq!(fault.code(), "two_columns", "{header}");
+        assert!(words::input_fault(&fault).en.contains(&format!("several columns for `{key}`")), "{fault:?}");
+    }
+    assert_eq!(read_as("a.csv", b"url,title,title\na.example.com/1,x,y\n").unwrap().items.len(), 1);
+    for twice in
+        ["priority = urgent\n#: priority = low", "label = a\n\n# x\n#: label = b", "force = true\n#: force = false"]
+    {
+        let fault = refused_whole("a.txt", format!("#: {twice}\na.example.com/1\n").as_bytes());
+        assert_eq!(fault.code(), "directive", "{twice}");
+        assert!(words::input_fault(&fault).en.contains("stands twice"), "{fault:?}");
+    }
+    refused_whole("a.txt", b"#: encoding = utf-8\n#: encoding = gb18030\na.example.com/1\n");
+    let same = "#: priority = high\n#: priority = 高\n#: label = a\n#: label = a\na.example.com/1\n";
+    assert_eq!(read_as("a.txt", same.as_bytes()).unwrap().keys.priority, Priority::High);
+}
+
+#[test]
+fn a_comment_is_a_comment_whatever_its_bytes() {
+    let read =
+        read_as("a.txt", b"# caf\xe9\na.example.com/1\n # caf\xe9\n#\xff: label = x\na.example.com/2\n").unwrap();
+    assert_eq!(read.items, ["2 a.example.com/1", "5 a.example.com/2"]);
+    let read = read_as("a.txt", b"\xef\xbb\xbf# caf\xe9\n#: priority = high\na.example.com/1\n").unwrap();
+    assert_eq!((read.keys.priority, read.items.len()), (Priority::High, 1));
+    assert_eq!(read_as("a.txt", b"a.example.com/1\n#: \xe9\n").unwrap().items[1..], ["2 not_utf8"]);
+}
+
+#[test]
 fn columns_may_be_separated_as_excel_does_and_called_as_in_china() {
     let semicolon = read_as("a.csv", b"url;priority\r\na.example.com/1;urgent\r\n").unwrap();
     assert_eq!(semicolon.items, ["2 a.example.com/1 urgent None"]);
@@ -145,6 +201,12 @@ fn columns_may_be_separated_as_excel_does_and_called_as_in_china() {
     assert_eq!(tab.items, ["2 a.example.com/1"]);
     let hinted = read_as("a.csv", b"sep=;\nurl;label\na.example.com/1;x\n").unwrap();
     assert_eq!(hinted.items, ["3 a.example.com/1 normal Some(\"x\")"]);
+    let unnamed = read_as("a.csv", b"\turl\n0\ta.example.com/1\n").unwrap();
+    assert_eq!(unnamed.items, ["2 a.example.com/1"]);
+    for hint in ["sep=\t", "SEP=\t\r", "\u{feff}Sep=\t", "sep=\t "] {
+        let hinted = read_as("a.csv", format!("{hint}\nurl\tlabel\na.example.com/1\tx\n").as_bytes()).unwrap();
+        assert!(hinted.items[0].ends_with(" a.example.com/1 normal Some(\"x\")"), "{hint:?}: {:?}", hinted.items);
+    }
     let chinese = read_as("a.csv", "网址,优先级,标签\na.example.com/1,紧急,首映\n".as_bytes()).unwrap();
     assert_eq!(chinese.items, ["2 a.example.com/1 urgent Some(\"首映\")"]);
 }
@@ -225,6 +287,13 @@ fn what_unpacks_to_too_much_is_stopped_and_what_was_good_before_damage_is_given(
     assert_eq!(read_as("a.txt", &padded).unwrap().items.len(), 2);
     let trailing = [&whole[..], b"\r\n"].concat();
     assert_eq!(read_as("a.txt", &trailing).unwrap().items.len(), 2);
+    let frame = zstd::encode_all(&b"a.example.com/1\na.example.com/2\n"[..], 3).unwrap();
+    for behind in [&[0; 512][..], b"\r\n", b"a.example.com/3\n"] {
+        assert_eq!(read_as("a.txt", &[&frame[..], behind].concat()).unwrap().items.len(), 2, "{behind:?}");
+    }
+    for twice in [gzip(&whole), gzip(&frame), zstd::encode_all(&whole[..], 3).unwrap()] {
+        assert_eq!(refused_whole("a.txt.gz.gz", &twice).code(), "packed_twice");
+    }
     let cut = [&whole[..], &whole[..whole.len() - 4]].concat();
     let InputFault::Damaged { line: 4, packing: "gzip", .. } = refused_whole("a.txt", &cut) else { panic!("damaged") };
 }
