@@ -214,7 +214,8 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     let stored = stored_name(&name);
     if is_own(&stored) {
         let message = format!(
-            "`{}` is no name for the spool: receipts and reports of prefetchd end so, and are never inputs; give --name",
+            "`{}` is no name for the spool: receipts and reports of prefetchd end so, and are never inputs; \
+            give --name",
             one_line(&stored)
         );
         return Err(failure(exit::USAGE, message));

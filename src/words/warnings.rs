@@ -42,7 +42,7 @@ pub fn warning(warned: &Warned) -> Words {
             "文件不是 UTF-8，已按 GB18030 读取；如有误，请写 `#: encoding = utf-8`",
         ),
         Warning::Trailing => Words::fixed(
-            "bytes that are no part of it follow the packed data; they are ignored",
+            "something else follows the packed data; it is ignored",
             "压缩数据之后有不属于它的字节，已忽略",
         ),
         Warning::ForeignHost => Words::made(

@@ -201,8 +201,8 @@ fn columns_may_be_separated_as_excel_does_and_called_as_in_china() {
     assert_eq!(tab.items, ["2 a.example.com/1"]);
     let hinted = read_as("a.csv", b"sep=;\nurl;label\na.example.com/1;x\n").unwrap();
     assert_eq!(hinted.items, ["3 a.example.com/1 normal Some(\"x\")"]);
-    let unnamed = read_as("a.csv", b"\turl\n0\ta.example.com/1\n").unwrap();
-    assert_eq!(unnamed.items, ["2 a.example.com/1"]);
+    let unnamed = read_as("a.csv", b"sep=\t\n\turl\n0\ta.example.com/1\n").unwrap();
+    assert_eq!(unnamed.items, ["3 a.example.com/1"]);
     for hint in ["sep=\t", "SEP=\t\r", "\u{feff}Sep=\t", "sep=\t "] {
         let hinted = read_as("a.csv", format!("{hint}\nurl\tlabel\na.example.com/1\tx\n").as_bytes()).unwrap();
         assert!(hinted.items[0].ends_with(" a.example.com/1 normal Some(\"x\")"), "{hint:?}: {:?}", hinted.items);
