@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use chrono::DateTime;
 use clap::ValueEnum;
 
 use super::text::{err, number, out};
@@ -34,7 +33,7 @@ Example: prefetchd export --file premiere.txt --output premiere.csv
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-#[group(id = "which", required = true, multiple = true, args = ["file", "label", "since"])]
+#[group(id = "which", required = true, multiple = true, args = ["file", "label", "since", "all"])]
 pub(super) struct ExportArgs {
     /// Only lines of files with this name
     #[arg(long, value_name = "NAME", value_parser = spool_name())]
@@ -42,9 +41,12 @@ pub(super) struct ExportArgs {
     /// Only URLs with this label, their own or their file's
     #[arg(long, value_name = "LABEL")]
     label: Option<String>,
-    /// Only files dropped since this time, e.g. 2026-11-23T00:00:00+08:00
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    /// Only files dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
+    #[arg(long, value_name = "TIME", value_parser = super::urls::since)]
     since: Option<Time>,
+    /// Everything that the database still has
+    #[arg(long, conflicts_with_all = ["file", "label", "since"])]
+    all: bool,
     /// The format
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
@@ -251,11 +253,6 @@ fn csv_record(cells: &[&str; COLUMNS.len()], buffer: &mut Vec<u8>) {
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
     error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
-}
-
-fn time(text: &str) -> Result<Time, String> {
-    let wrong = |_| format!("`{text}` is no time like 2026-11-23T00:00:00+08:00");
-    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(wrong)
 }
 
 #[cfg(test)]

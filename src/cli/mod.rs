@@ -1,9 +1,11 @@
 //! The command line: one file for each command.
 
 mod add;
+mod bare;
 mod budget;
 mod check;
 mod demo;
+mod errors;
 mod export;
 mod forecast;
 mod generate;
@@ -40,8 +42,11 @@ pub struct Args {
     /// /etc/prefetchd/prefetchd.toml, else the built-in defaults]
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
+    /// Whether to colour
+    #[arg(long, global = true, value_enum, default_value_t = text::Colour::Auto, value_name = "WHEN")]
+    color: text::Colour,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,7 +100,9 @@ enum Command {
 
 /// Runs the command and returns the exit code.
 pub fn main(args: Args) -> i32 {
-    let result = match args.command {
+    text::choose_colour(args.color);
+    let Some(command) = args.command else { return bare::main(args.config.as_deref()) };
+    let result = match command {
         Command::Run(run) => run::main(args.config.as_deref(), &run),
         Command::Check(check) => check::main(args.config.as_deref(), &check),
         Command::Add(add) => add::main(args.config.as_deref(), &add),
@@ -119,7 +126,7 @@ pub fn main(args: Args) -> i32 {
         Command::Generate(generate) => generate::main(&generate),
     };
     text::settle(result.unwrap_or_else(|error| {
-        for (at, line) in format!("{error:#}").lines().enumerate() {
+        for (at, line) in errors::lines(&error, args.config.as_deref()).iter().enumerate() {
             text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, one_line(line)));
         }
         code_of(&error)

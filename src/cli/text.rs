@@ -65,9 +65,32 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(safe)
 }
 
-/// Whether to colour standard output.
+/// When standard output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What was chosen on the command line.
+static COLOUR: Mutex<Colour> = Mutex::new(Colour::Auto);
+
+/// Chooses for the whole process.
+pub(super) fn choose_colour(colour: Colour) {
+    *COLOUR.lock().expect("no holder of the choice panics") = colour;
+}
+
+/// Whether standard output is coloured.
 pub(super) fn colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    match *COLOUR.lock().expect("no holder of the choice panics") {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
 }
 
 /// A bar for a share, such as `[#####---------------]`.

@@ -114,7 +114,7 @@ pub(super) fn submissions(config: Option<&Path>, args: &SubmissionsArgs) -> anyh
 }
 
 /// A moment, or how long ago it was.
-fn since(text: &str) -> Result<Time, String> {
+pub(super) fn since(text: &str) -> Result<Time, String> {
     let now = Clock::system().now();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));

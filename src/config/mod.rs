@@ -3,6 +3,7 @@
 
 mod addresses;
 mod credentials;
+mod mistakes;
 mod sections;
 mod values;
 
@@ -89,9 +90,9 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The message names the key, its line, and what is allowed there.
+    /// The message names each key that is wrong, its line, and what is allowed there.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let config = mistakes::read(text)?;
         config.check().map_err(|(section, key, what)| {
             let line = line_of(text, section, key).map(|line| format!(" (line {line})")).unwrap_or_default();
             format!("[{section}] {key}{line}: {what}")

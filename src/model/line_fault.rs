@@ -43,7 +43,7 @@ pub enum LineFault {
     AfterFile,
     /// A remark after a value of the query: `?auth_key=1-0-0-abc，第二集`.
     AfterValue,
-    /// A full-width sign where a URL has `.`, `?` or `/`.
+    /// A full-width sign where a URL has `:`, `.`, `?` or `/`.
     FullWidth,
     /// A blank that is not inside a file name.
     Blank,

@@ -76,6 +76,11 @@ impl Invocation {
         Self { unit: Some(unit.to_owned()), is_root: true, ..Self::default() }
     }
 
+    /// A command as the owner of the database, where that is somebody else than who asks.
+    pub fn as_owner(&self, command: &str) -> Option<String> {
+        self.as_owner.as_ref().map(|prefix| format!("{prefix} {command}"))
+    }
+
     /// A command for root.
     pub fn as_root(&self, command: &str) -> String {
         if self.is_root { command.to_owned() } else { format!("sudo {command}") }

@@ -127,9 +127,9 @@ fn of_text(fault: LineFault) -> (&'static str, &'static str) {
             "查询参数的值之后有其他内容：一行只写 URL；如属参数值，请用百分号编码",
         ),
         LineFault::FullWidth => (
-            "a full-width sign where a URL has `.`, `?` or `/`: write the ASCII sign, or percent-encode it if it \
+            "a full-width sign where a URL has `:`, `.`, `?` or `/`: write the ASCII sign, or percent-encode it if it \
             belongs to the name",
-            "URL 的 `.`、`?` 或 `/` 处是全角符号：请写半角符号；如属文件名，请用百分号编码",
+            "URL 的 `:`、`.`、`?` 或 `/` 处是全角符号：请写半角符号；如属文件名，请用百分号编码",
         ),
         LineFault::Blank => (
             "a blank in the line: write `%20` if it belongs to the URL, else the URL alone",

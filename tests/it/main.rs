@@ -38,6 +38,7 @@ mod leaks;
 mod lies;
 mod lists;
 mod memory;
+mod messages;
 mod model;
 mod monitoring;
 mod names;

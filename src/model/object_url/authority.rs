@@ -50,7 +50,11 @@ pub(super) fn split_scheme(line: &str) -> Result<(&'static str, &str), Fault> {
         Some((_, port)) => !host.contains('@') && (port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit())),
         None => ["", "http", "https"].iter().any(|scheme| host.eq_ignore_ascii_case(scheme)) && host.len() < line.len(),
     };
-    if names_scheme { Err(LineFault::Scheme.at(first(line))) } else { Ok(("", line)) }
+    match names_scheme {
+        true if host.contains('：') => Err(LineFault::FullWidth.at(first(line))),
+        true => Err(LineFault::Scheme.at(first(line))),
+        false => Ok(("", line)),
+    }
 }
 
 /// Checks the part between the scheme (may be empty) and the path.

@@ -98,7 +98,7 @@ fn what_cannot_be_meant_is_refused_with_its_reason() {
         ("htps://vod.example.com/a", "scheme"),
         ("http:/vod.example.com/a", "scheme"),
         ("https//vod.example.com/a", "scheme"),
-        ("https：//vod.example.com/a", "scheme"),
+        ("https：//vod.example.com/a", "full_width"),
         ("//vod.example.com/a", "scheme"),
         ("https://https://vod.example.com/a", "doubled_scheme"),
         ("- https://vod.example.com/a", "text_before"),
