@@ -35,8 +35,7 @@ impl Submitter {
         let took = self.clock.moment().boot.saturating_sub(sent.boot);
         match said {
             Ok(quota) => self.observe(snapshot, quota, took).await?,
-            Err(fault) if is_final(&fault) => self.cannot_be_asked(&fault, &snapshot.standing).await?,
-            Err(fault) if self.is_asked_enough(&fault).await => {
+            Err(fault) if is_final(&fault) || self.is_asked_enough(&fault).await => {
                 self.cannot_be_asked(&fault, &snapshot.standing).await?;
             }
             Err(fault) => return self.could_not_ask(&fault, &snapshot.standing).await,
