@@ -68,9 +68,7 @@ impl Decoder {
         match self {
             Self::Gb18030 { found: true } if is_plainly_utf8(bytes) => Err(LineFault::NotGb18030),
             Self::Gb18030 { .. } => gb18030(bytes).ok_or(LineFault::NotGb18030),
-            Self::Open | Self::Utf8 => {
-                std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| LineFault::NotUtf8)
-            }
+            Self::Open | Self::Utf8 => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| LineFault::NotUtf8),
         }
     }
 }

@@ -155,7 +155,9 @@ impl Submitter {
             let changed: Vec<_> = hosts.into_iter().filter_map(news).collect();
             if !changed.is_empty() {
                 self.set_standings(&changed, now).await?;
-                changed.iter().for_each(|(host, standing, why)| said += u32::from(say(host, *standing, why.as_ref(), said)));
+                changed
+                    .iter()
+                    .for_each(|(host, standing, why)| said += u32::from(say(host, *standing, why.as_ref(), said)));
             }
             self.pulse.beat();
         }

@@ -58,8 +58,8 @@ impl Span {
 const FEW: usize = 10;
 
 /// Whether tasks that fit a batch of `urls` URLs prove that they are prefetched, but not that our own call was
-/// performed on the day that ends at `day_ends`: if they are somebody else's, it may be on its way as long as its signature is
-/// valid. A batch of many is nobody else's.
+/// performed on the day that ends at `day_ends`: if they are somebody else's, it may be on its way as long as its
+/// signature is valid. A batch of many is nobody else's.
 pub(super) fn may_be_anothers(urls: usize, performed_at: Option<Time>, day_ends: Time) -> bool {
     urls <= FEW && performed_at.is_none_or(|at| at < day_ends)
 }
