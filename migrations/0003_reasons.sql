@@ -64,3 +64,31 @@ create view v_left_alone as
 select name, why, strftime('%Y-%m-%dT%H:%M:%fZ', since / 1000.0, 'unixepoch') as since,
     coalesce(why_code, 'text') as why_code
 from left_alone;
+
+-- A call in doubt counts on both days even if the service had seen it: that proves nothing about when it is performed.
+drop view v_budget;
+create view v_budget as
+select
+    day,
+    strftime('%Y-%m-%dT%H:%M:%fZ', ends_at / 1000.0, 'unixepoch') as day_ends_at,
+    requests_limit,
+    requests_used,
+    unbooked,
+    isolations,
+    urls_limit,
+    urls_used,
+    (select value from facts as k where k.lane = budget_days.lane and k.fact = 'unit') as unit,
+    quota,
+    remain,
+    drift,
+    strftime('%Y-%m-%dT%H:%M:%fZ', observed_at / 1000.0, 'unixepoch') as observed_at,
+    exhausted_why,
+    unsure,
+    (select count(*) from submissions as s indexed by submissions_sent
+     where s.lane = budget_days.lane and s.opened_at >= budget_days.starts_at - 86400000 and s.opened_at < budget_days.ends_at
+       and s.day < budget_days.day and s.cost > 0
+       and (s.late = 1 or (s.state in (0, 4) and s.signed_at + 960000 > budget_days.starts_at))
+    ) as requests_late,
+    (select iif(value = 'true', 1, 0) from facts as k where k.lane = budget_days.lane and k.fact = 'refusals_cost') as refusals_cost
+from budget_days
+where lane = 1;

@@ -41,12 +41,13 @@ const CHARGE: &str = "
     returning requests_used";
 
 /// Calls that were charged to the day before and may have been performed on this one: those that were answered after
-/// the reset, and those in doubt whose signature is valid past it, unless the service had seen them before it.
+/// the reset, and those in doubt whose signature is valid past it. That the service had seen a call before the reset
+/// proves that it arrived, and nothing about when it is performed.
 const LATE: &str = "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
     where lane = ?4 and opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
-      and (late = 1 or (state in (0, 4) and arrived = 0 and signed_at + ?3 > ?2))";
+      and (late = 1 or (state in (0, 4) and signed_at + ?3 > ?2))";
 
 /// Calls of a day that reached the operation and were refused since then.
 const REFUSED: &str = "

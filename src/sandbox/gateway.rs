@@ -129,6 +129,9 @@ impl Gateway {
     }
 
     fn put_off(&mut self, mut late: Late) -> Sent {
+        if late.fault.spends_nonce {
+            self.nonces.insert(late.asked.get("SignatureNonce").to_owned());
+        }
         late.due += TimeDelta::from_std(late.fault.delay).unwrap_or_default();
         let sent = Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) };
         self.late.push(late);
@@ -192,7 +195,7 @@ impl Gateway {
     fn perform(&mut self, call: usize, asked: &Asked, fault: Option<&Fault>, now: Time) -> Sent {
         let admitted = match fault {
             Some(fault) if !fault.is_processed() => Err(scripted(fault)),
-            _ => self.admit(asked, now).map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
+            fault => self.admit(asked, fault, now).map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
         };
         let reached = admitted.is_ok();
         let said = admitted.and_then(|()| {
@@ -232,7 +235,7 @@ impl Gateway {
     }
 
     /// The checks that every call passes before its operation.
-    fn admit(&mut self, asked: &Asked, now: Time) -> Result<(), (&'static str, String)> {
+    fn admit(&mut self, asked: &Asked, fault: Option<&Fault>, now: Time) -> Result<(), (&'static str, String)> {
         let parameters = &asked.parameters;
         let get = |name: &'static str| {
             let value = parameters.get(name).filter(|value| !value.is_empty());
@@ -267,7 +270,8 @@ impl Gateway {
                 format!("Specified signature is not matched with our calculation. server string to sign is:{signed}");
             return Err(("SignatureDoesNotMatch", message));
         }
-        if !self.nonces.insert(get("SignatureNonce")?.clone()) {
+        let is_spent = !self.nonces.insert(get("SignatureNonce")?.clone());
+        if is_spent && !fault.is_some_and(|fault| fault.spends_nonce) {
             return Err(("SignatureNonceUsed", "Specified signature nonce was used already.".to_owned()));
         }
         if self.urls_in_query && asked.v3.is_some() && asked.urls_in_body {

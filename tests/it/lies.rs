@@ -184,11 +184,28 @@ fn a_clock_a_day_ahead_at_the_start_expires_nothing_and_releases_nothing_before_
 
 #[test]
 fn a_call_that_is_performed_after_the_reset_is_charged_to_the_day_on_which_it_was_performed() {
-    let reset = reset_in(12, 0);
     // Copies before the reset are lost; the first one is performed after it.
+    let copies = "[[fault]]\nurl_contains = \"/late/\"\ntimes = 20\naction = \"drop_before\"";
+    let world = a_call_is_performed_after_the_reset("", copies);
+    assert_no_day_is_overspent(&world, 3);
+    assert!(world.account().accepted.values().all(|times| *times == 1), "{:?}", world.account().accepted);
+}
+
+#[test]
+fn a_call_that_is_known_to_have_arrived_may_still_be_performed_after_the_reset() {
+    // Copies before the reset are told that the nonce was used.
+    let world = a_call_is_performed_after_the_reset("spends_nonce = true", "");
+    assert!(world.preloads().iter().any(|call| call.code == "SignatureNonceUsed"), "{}", world.log());
+    assert_no_day_is_overspent(&world, 3);
+    assert!(world.account().accepted.values().all(|times| *times == 1), "{:?}", world.account().accepted);
+}
+
+/// The first call is performed three seconds after the reset, as `late` says; what becomes of its copies is told by
+/// `copies`. Returns when all three requests of the new day are spent.
+fn a_call_is_performed_after_the_reset(late: &str, copies: &str) -> World {
+    let reset = reset_in(12, 0);
     let scenario = format!(
-        "[quota]\n{}\n[[fault]]\ncalls = [1]\naction = \"late\"\ndelay = \"15s\"\n\
-         [[fault]]\nurl_contains = \"/late/\"\ntimes = 20\naction = \"drop_before\"",
+        "[quota]\n{}\n[[fault]]\ncalls = [1]\naction = \"late\"\ndelay = \"15s\"\n{late}\n{copies}",
         reset.day_starts
     );
     let config = format!(
@@ -198,7 +215,7 @@ fn a_call_that_is_performed_after_the_reset_is_charged_to_the_day_on_which_it_wa
     let world = World::new(&scenario, &config);
     let first_day = world.account().day;
     world.drop_settled("late.txt", urls("late", 1));
-    let _daemon = world.daemon();
+    let daemon = world.daemon();
     world.wait("the late call to have come", || !world.preloads().is_empty());
     world.wait("the service's day to turn", || world.account().day != first_day);
     world.drop_file("film.txt", urls("a", 10));
@@ -211,8 +228,8 @@ fn a_call_that_is_performed_after_the_reset_is_charged_to_the_day_on_which_it_wa
     let account = world.account();
     assert_eq!(world.preloads()[0].day, Some(account.day.clone()), "it was performed on the new day");
     assert_eq!(account.days[&account.day].requests_seen, 3, "{}", world.log());
-    assert_no_day_is_overspent(&world, 3);
-    assert!(account.accepted.values().all(|times| *times == 1), "{:?}", account.accepted);
+    world.stop(daemon);
+    world
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Fault {
     /// With `late`: whether the connection waits for the answer, instead of being dropped at once.
     #[serde(default)]
     pub hold: bool,
+    /// With `late`: whether its nonce is spent when it arrives, so that a copy is told so before it is performed.
+    #[serde(default)]
+    pub spends_nonce: bool,
 }
 
 fn preload() -> String {

@@ -132,7 +132,7 @@ impl Daemon {
                 Some((_, late)) => late,
                 None => false,
             };
-            let in_doubt = (call.closed.is_none() || call.given_up) && !call.arrived;
+            let in_doubt = call.closed.is_none() || call.given_up;
             let valid_past = call.signed_at + prefetchd::service::SIGNATURE_VALID > day.starts_at;
             let on_both = rules.both_days && call.day == day.starts_at && (is_late || (in_doubt && valid_past));
             call.day == day.ends_at || on_both
