@@ -7,6 +7,9 @@
 //!
 //! The result is an interval, not a point. Charging, expiring and releasing use the end of it that can do no harm
 //! (DESIGN.md, "What may be believed"): [`Reading`].
+//!
+//! The first answer after a start is proof if it agrees with this machine's clock within half a minute. Until a second
+//! one agrees, the interval holds both, so that neither of them alone moves the reset, a deadline or a release.
 
 use std::time::Duration;
 
@@ -116,6 +119,13 @@ impl Bounds {
         (met.low <= met.high).then_some(met)
     }
 
+    /// What holds both.
+    fn hull(self, other: Self) -> Self {
+        let at = self.at.max(other.at);
+        let (a, b) = (self.at(at), other.at(at));
+        Self { at, low: a.low.min(b.low), high: a.high.max(b.high) }
+    }
+
     fn middle(self) -> i64 {
         i64::midpoint(self.low, self.high)
     }
@@ -125,6 +135,8 @@ impl Bounds {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceClock {
     proved: Option<Bounds>,
+    /// Whether they rest on one answer that agrees with this machine's clock.
+    lone: bool,
     /// An answer that contradicts the bounds; or the first answer, if it disagrees with this machine's clock.
     word: Option<(&'static str, Bounds)>,
     contradictions: u32,
@@ -148,7 +160,7 @@ impl ServiceClock {
         self.timeless = 0;
         let answer = Bounds::of_answer(sent, received, date);
         if let Some(met) = self.proved.and_then(|known| known.meet(answer)) {
-            (self.proved, self.word, self.contradictions) = (Some(met), None, 0);
+            (self.proved, self.lone, self.word, self.contradictions) = (Some(met), false, None, 0);
             self.bear_out(operation, received);
             return Heard::Nothing;
         }
@@ -161,7 +173,7 @@ impl ServiceClock {
             return Heard::Contradicts;
         };
         let before = self.proved.replace(taken);
-        (self.word, self.contradictions) = (None, 0);
+        (self.lone, self.word, self.contradictions) = (second.is_none(), None, 0);
         self.witnesses.clear();
         self.bear_out(operation, received);
         before.map_or(Heard::Proved, |before| Heard::Leapt(TimeDelta::milliseconds(taken.middle() - before.middle())))
@@ -171,6 +183,7 @@ impl ServiceClock {
     pub fn take(&mut self, there: Moment) {
         let (at, ahead) = (there.boot_ms(), there.wall_ahead());
         self.proved = Some(Bounds { at, low: ahead - MACHINES_DIFFER_MS, high: ahead + MACHINES_DIFFER_MS });
+        self.lone = false;
     }
 
     fn bear_out(&mut self, operation: &'static str, received: Moment) {
@@ -185,14 +198,15 @@ impl ServiceClock {
     }
 
     fn hear_no_time(&mut self, received: Moment) -> Heard {
-        if self.proved.is_some() {
+        if self.proved.is_some() && !self.lone {
             return Heard::Nothing;
         }
         self.timeless = self.timeless.saturating_add(1);
         if self.timeless < TIMELESS_ANSWERS {
             return Heard::Nothing;
         }
-        self.proved = Some(Bounds::of_wall(received));
+        let wall = Bounds::of_wall(received);
+        (self.proved, self.lone) = (Some(self.proved.map_or(wall, |known| known.hull(wall))), false);
         Heard::WallCounts
     }
 
@@ -200,9 +214,21 @@ impl ServiceClock {
     pub fn reading(&self, moment: Moment) -> Reading {
         let now = moment.wall;
         let leapt = self.wall_ahead.is_some_and(|ahead| (moment.wall_ahead() - ahead).abs() > WALL_AGREES_MS);
-        let Some(bounds) = self.proved.map(|bounds| bounds.at(moment.boot_ms())) else {
-            return Reading { now, earliest: now - FAR, latest: now + FAR, proved: false, wants_word: true };
+        let Some(mut bounds) = self.proved.map(|bounds| bounds.at(moment.boot_ms())) else {
+            return Reading {
+                now,
+                earliest: now - FAR,
+                latest: now + FAR,
+                proved: false,
+                wants_word: true,
+                lone: false,
+            };
         };
+        if self.lone {
+            // No further than the clocks may differ: it may have been set since.
+            let ahead = moment.wall_ahead().clamp(bounds.low - WALL_AGREES_MS, bounds.high + WALL_AGREES_MS);
+            (bounds.low, bounds.high) = (bounds.low.min(ahead), bounds.high.max(ahead));
+        }
         let earliest = from_millis(moment.boot_ms() + bounds.low);
         let latest = from_millis(moment.boot_ms() + bounds.high);
         let unsettled = self.word.is_some() && self.contradictions < CONTRADICTIONS_MAX;
@@ -214,6 +240,7 @@ impl ServiceClock {
             latest,
             proved: true,
             wants_word: unsettled || leapt || wide,
+            lone: self.lone,
         }
     }
 }

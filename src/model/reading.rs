@@ -19,12 +19,15 @@ pub struct Reading {
     pub proved: bool,
     /// Whether a free call should be made before a call that costs.
     pub wants_word: bool,
+    /// Whether it rests on one answer alone, so that the bounds reach as far as this machine's clock. Where the two
+    /// differ about something, a second answer is worth a free call.
+    pub lone: bool,
 }
 
 impl Reading {
     /// A certain time, for forecasts and tests.
     pub fn certain(now: Time) -> Self {
-        Self { now, earliest: now, latest: now, proved: true, wants_word: false }
+        Self { now, earliest: now, latest: now, proved: true, wants_word: false, lone: false }
     }
 
     /// Whether `at` has certainly come.

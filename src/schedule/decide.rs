@@ -69,6 +69,10 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     }
     // A call may be performed at any moment until it times out, and all of that must lie on one side of the reset.
     if !clock.stays_before(spent.day.ends_at, policy.call_timeout) {
+        // One answer and this machine's clock may differ about which day it is: a second answer tells.
+        if clock.lone {
+            return Decision::Ask;
+        }
         return wait(Some(clock.surely_at(spent.day.ends_at)), WaitWhy::Reset);
     }
     // A full queue and a used-up quota have the same code; the remaining quota tells them apart.

@@ -82,7 +82,8 @@ impl Submitter {
         if clock.proved && clock.wants_word {
             drop(self.free(self.service.domains(1)).await);
         }
-        if !self.clock.reading().wants_word {
+        let clock = self.clock.reading();
+        if !clock.wants_word && !clock.lone {
             self.asked_in_vain = 0;
             return Ok(());
         }

@@ -74,8 +74,41 @@ fn an_answer_bounds_the_time_from_both_sides() {
 fn a_clock_that_is_25_seconds_slow_is_moved_into_the_bounds() {
     let mut clock = ServiceClock::default();
     assert_eq!(answer(&mut clock, 1_000, -25_000, Some(date(1_050))), Heard::Proved);
-    let reading = clock.reading(moment(1_100, -25_000));
+    assert_eq!(answer(&mut clock, 2_000, -25_000, Some(date(2_050))), Heard::Nothing);
+    let reading = clock.reading(moment(2_100, -25_000));
     assert_eq!(reading.now, reading.earliest);
+}
+
+#[test]
+fn the_first_answer_alone_moves_no_reset_that_this_machine_does_not_see() {
+    for off in [25_000, -25_000] {
+        // The first answer is wrong, or this machine is: nobody knows.
+        let mut clock = ServiceClock::default();
+        assert_eq!(answer(&mut clock, 1_000, off, Some(date(1_050))), Heard::Proved);
+        let reading = clock.reading(moment(1_100, off));
+        let [said, wall] = [date(1_100), from_millis(AHEAD_MS + 1_100 + off)];
+        assert!(reading.lone && reading.proved);
+        assert!(reading.earliest <= said.min(wall) && said.max(wall) <= reading.latest, "{reading:?}");
+        // A second one agrees, or the two contradict each other and a third one is asked for.
+        let mut agreed = clock.clone();
+        assert_eq!(answer(&mut agreed, 2_000, off, Some(date(2_050))), Heard::Nothing);
+        let reading = agreed.reading(moment(2_100, off));
+        assert!(!reading.lone && reading.latest - reading.earliest < TimeDelta::seconds(4));
+        assert_eq!(answer(&mut clock, 2_000, off, Some(date(2_050 + off))), Heard::Contradicts);
+        let reading = clock.reading(moment(2_100, off));
+        assert!(reading.wants_word && reading.earliest <= said.min(wall));
+    }
+}
+
+#[test]
+fn one_answer_with_a_date_and_then_none_is_no_reason_to_ask_for_ever() {
+    let mut clock = ServiceClock::default();
+    answer(&mut clock, 0, 10_000, Some(date(50)));
+    for n in 1..=3 {
+        answer(&mut clock, n * 1_000, 10_000, None);
+    }
+    let reading = clock.reading(moment(4_000, 10_000));
+    assert!(!reading.lone && !reading.wants_word && reading.earliest <= date(4_000) && reading.proved);
 }
 
 #[test]
