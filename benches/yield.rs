@@ -121,7 +121,7 @@ impl Service for World {
 
     fn quota(&mut self, now: Time) -> Reply {
         let left = REQUESTS_A_DAY - (*self.used(now)).min(REQUESTS_A_DAY);
-        answer(now, 200, &format!(r#"{{"PreloadQuota":"{REQUESTS_A_DAY}","PreloadRemain":"{left}"}}"#))
+        answer(now, 200, &format!(r#"{{"RequestId":"R","PreloadQuota":"{REQUESTS_A_DAY}","PreloadRemain":"{left}"}}"#))
     }
 
     fn is_online(&mut self, host: HostId, now: Time) -> Option<bool> {

@@ -211,6 +211,11 @@ impl Store {
         self.origin.lost()
     }
 
+    /// Somebody has found that the database is not what it was: nothing more is written to it.
+    pub fn lose(&self, loss: Loss) {
+        self.origin.lose(loss);
+    }
+
     /// Cancelled once the database is lost.
     pub fn when_lost(&self) -> CancellationToken {
         self.origin.told().clone()

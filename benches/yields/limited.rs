@@ -90,7 +90,7 @@ impl Service for Narrow {
 
     fn quota(&mut self, now: Time) -> Reply {
         let left = CALLS_A_DAY - (*self.used(now)).min(CALLS_A_DAY);
-        answer(now, 200, &format!(r#"{{"PreloadQuota":"{CALLS_A_DAY}","PreloadRemain":"{left}"}}"#))
+        answer(now, 200, &format!(r#"{{"RequestId":"R","PreloadQuota":"{CALLS_A_DAY}","PreloadRemain":"{left}"}}"#))
     }
 
     fn is_online(&mut self, _host: HostId, _now: Time) -> Option<bool> {

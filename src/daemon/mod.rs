@@ -220,14 +220,12 @@ async fn opened(database: &Path) -> store::Result<Store> {
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
     let store = Arc::new(opened(database).await.with_context(|| format!("opening {}", database.display()))?);
-    if let Some(mark) = Marker::in_spool(&config.spool.dir, Lane::Prefetch)
-        .read()
-        .context("reading the ledger's marker in the spool")?
-        && ledger::reconcile(&store, &Policy::from(config), mark).await?
-    {
+    let marker = Marker::in_spool(&config.spool.dir, Lane::Prefetch);
+    let mark = marker.read().context("reading the ledger's marker in the spool")?;
+    if ledger::reconcile(&store, &Policy::from(config), mark, Clock::system().wall()).await? {
         warn!(
-            day = %mark.date,
-            requests = mark.requests,
+            day = mark.map(|mark| mark.date.to_string()),
+            requests = mark.map(|mark| mark.requests),
             "the database is older than what was charged: it was lost or restored; the service says what is left"
         );
     }

@@ -24,8 +24,11 @@ const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submissi
 
 const OPEN: &str = "
     insert into submissions
-        (lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256, earliest_at)
-    values (?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9) returning submission_id";
+        (submission_id, lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256,
+         earliest_at)
+    values (max((select coalesce(max(submission_id), 0) from submissions), ?10) + 1,
+            ?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9)
+    returning submission_id";
 
 const CLOSE: &str = "
     update submissions set
@@ -61,6 +64,9 @@ const LAST_ACCEPTED: &str = "
     select max(closed_at)
     from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000)
     where state = 1";
+
+const LAST_OPENED: &str =
+    "select submission_id, opened_at from submissions where lane = ?1 order by submission_id desc limit 1";
 
 const SENT_SINCE: &str = "
     select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
@@ -152,10 +158,11 @@ pub struct Closing {
 }
 
 /// Stores a submission of this many URLs, some of them suspects, that is about to be sent with the timestamp
-/// `signed_at`, when it is not earlier than `earliest_at` at the service. [`super::charge_tx`] has charged its day.
+/// `signed_at`, when it is not earlier than `earliest_at` at the service. [`super::charge_tx`] has charged its day. Its
+/// number is higher than any that this database knows and than `above`, so that a restored copy gives no number twice.
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
-    lane: Lane,
+    (lane, above): (Lane, SubmissionId),
     day: &BudgetDay,
     (nonce, request_sha256): (&str, &str),
     (urls, suspects): (u32, u32),
@@ -170,7 +177,8 @@ pub async fn open_tx(
         .bind(suspects)
         .bind(request_sha256)
         .bind(lane.number())
-        .bind(to_millis(earliest_at));
+        .bind(to_millis(earliest_at))
+        .bind(above.0);
     Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
 }
 
@@ -289,10 +297,8 @@ pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks:
     Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-/// Tasks that were set aside for a submission.
-pub async fn set_aside(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
-    let tasks: Option<Option<String>> = sqlx::query_scalar(ASIDE).bind(submission.0).fetch_optional(pool).await?;
-    Ok(tasks.flatten().map(|tasks| parse_task_ids(&tasks)).unwrap_or_default())
+        .bind(to_millis(earliest_at))
+        .bind(above.0);
 }
 
 /// When a batch was last accepted, if one of the latest thousand submissions was.

@@ -85,7 +85,9 @@ const CONFIRM: &str = "
     where lane = ?2 and unsure = 1 and day = (select max(day) from budget_days where lane = ?2)
     returning day, requests_used";
 
-const DOUBT_DAY: &str = "update budget_days set unsure = ?2 where lane = ?3 and day = ?1";
+/// What the service said before belongs to what the database knew then: the service is asked anew.
+const DOUBT_DAY: &str = "
+    update budget_days set unsure = ?2, quota = null, remain = null, observed_at = null where lane = ?3 and day = ?1";
 
 /// The day that is charged at `now`, which is the lower bound of the time, and what it has cost. Charges on days that
 /// have not begun count on it, so that a wrong clock that is set back opens no second budget.

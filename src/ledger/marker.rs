@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::account::{Fact, note_fact_tx};
+use super::book::last_opened;
 use super::days::{doubt_day_tx, enter_day_tx, raise_tx};
-use crate::model::{BudgetDay, Lane, SubmissionId};
+use crate::model::{BudgetDay, Lane, SubmissionId, Time};
 use crate::schedule::Policy;
 use crate::store::{Result, Store};
-
-const LAST_SUBMISSION: &str = "select coalesce(max(submission_id), 0) from submissions where lane = ?1";
 
 /// Its name in the spool, one per lane. It begins with a dot, so it is never taken for a dropped file.
 fn name(lane: Lane) -> &'static str {
@@ -65,8 +65,11 @@ impl Marker {
     ///
     /// # Errors
     ///
-    /// It could not be written; then the call must not be made.
+    /// It could not be written, or it knows of a later submission; then the call must not be made.
     pub fn write(&mut self, mark: Mark) -> io::Result<()> {
+        if self.read()?.is_some_and(|known| known.submission > mark.submission) {
+            return Err(io::Error::other("it knows of a later submission than the database"));
+        }
         let written = self.open().and_then(|file| {
             file.write_all_at(text(mark).as_bytes(), 0)?;
             file.sync_data()
@@ -93,21 +96,49 @@ impl Marker {
     }
 }
 
-/// Compares the marker with the database. A database that does not know the marker's submission was lost or is an older
-/// copy: its day has cost at least what the marker says, and the cost is in doubt. True if so.
-pub async fn reconcile(store: &Store, policy: &Policy, mark: Mark) -> Result<bool> {
+/// Compares the marker with the database at a start, at about `now`. A database that does not know the marker's
+/// submission was lost or is an older copy: its day has cost at least what the marker says, and the cost is in doubt.
+/// The same is true of today if there are submissions and no marker: the spool was lost, and the database may be an
+/// older copy too. True if the cost is in doubt.
+pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: Time) -> Result<bool> {
     let mut tx = store.write().await?;
-    let last: i64 = sqlx::query_scalar(LAST_SUBMISSION).bind(policy.lane.number()).fetch_one(tx.conn()).await?;
-    if last >= mark.submission.0 {
-        tx.roll_back().await?;
-        return Ok(false);
-    }
-    let day = BudgetDay::on(mark.date, policy.day_starts);
+    let last = last_opened(tx.conn(), policy.lane).await?.map(|(last, _)| last);
+    let (day, requests) = match mark {
+        Some(mark) if last < Some(mark.submission) => (BudgetDay::on(mark.date, policy.day_starts), mark.requests),
+        None if last.is_some() => (BudgetDay::of(now, policy.day_starts), 0),
+        _ => {
+            tx.roll_back().await?;
+            return Ok(false);
+        }
+    };
     enter_day_tx(&mut tx, &day, policy).await?;
-    raise_tx(&mut tx, policy.lane, &day, mark.requests).await?;
+    raise_tx(&mut tx, policy.lane, &day, requests).await?;
     doubt_day_tx(&mut tx, policy.lane, &day, true).await?;
+    // What an older copy knows of its own time may be over; asking is free.
+    note_fact_tx(&mut tx, policy.lane, Fact::QuotaReadable(true), now).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// What a running daemon knows of its submissions, to notice an older copy that is restored into the open database.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastOpened(Option<(SubmissionId, Time)>);
+
+/// A submission is kept for longer than this after it was opened; older ones may be forgotten.
+const SURELY_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(1);
+
+impl LastOpened {
+    /// Compares what the database knows with what was known before, and remembers the later of both. True if the
+    /// database knows less than before, and that cannot be because submissions are forgotten at the end of their
+    /// retention.
+    pub fn is_forgotten_by(&mut self, database: Option<(SubmissionId, Time)>, now: Time) -> bool {
+        let id = |last: Option<(SubmissionId, Time)>| last.map(|(id, _)| id);
+        if id(database) < id(self.0) {
+            return self.0.is_some_and(|(_, opened_at)| now - opened_at < SURELY_KEPT);
+        }
+        self.0 = database;
+        false
+    }
 }
 
 fn text(mark: Mark) -> String {
@@ -132,6 +163,33 @@ fn parse(text: &str) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_that_knows_less_than_before_is_noticed() {
+        use crate::model::from_millis;
+        let (now, id) = (from_millis(1_000_000_000_000), SubmissionId);
+        let mut known = LastOpened::default();
+        assert!(!known.is_forgotten_by(None, now) && !known.is_forgotten_by(Some((id(4), now)), now));
+        assert!(known.is_forgotten_by(Some((id(2), now)), now) && known.is_forgotten_by(None, now));
+        assert!(!known.is_forgotten_by(Some((id(4), now)), now));
+        // Its retention may be over.
+        assert!(!known.is_forgotten_by(None, now + chrono::TimeDelta::days(2)));
+    }
+
+    #[test]
+    fn the_marker_is_never_overwritten_with_less() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut marker = Marker::in_spool(dir.path(), Lane::Prefetch);
+        let mark = |submission| Mark {
+            date: "2026-11-23".parse().unwrap(),
+            requests: 4,
+            submission: SubmissionId(submission),
+        };
+        marker.write(mark(4)).unwrap();
+        assert!(marker.write(mark(3)).is_err());
+        assert_eq!(marker.read().unwrap(), Some(mark(4)));
+        marker.write(mark(5)).unwrap();
+    }
 
     #[test]
     fn the_marker_says_what_was_last_written_or_nothing() {

@@ -26,14 +26,14 @@ pub use account::{
     say_urgent_tx, standing, stop_tx,
 };
 pub use book::{
-    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, move_charge_tx,
+    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, last_opened, move_charge_tx,
     open_submissions, open_tx, send_again_tx, sent_since, set_aside, set_aside_tx,
 };
 pub use days::{
-    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,
-    observe_tx, raise_tx, refuse_for_quota_tx, spent, today,
+    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx, observe_tx, raise_tx,
+    refuse_for_quota_tx, spent, today,
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
-pub use marker::{Mark, Marker, reconcile};
+pub use marker::{LastOpened, Mark, Marker, reconcile};
 pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
 pub use prune::{Outlived, forget_tx, outlived_tx};

@@ -71,10 +71,15 @@ impl Fault {
     /// Whether the call is processed as if nothing were wrong.
     pub(super) fn is_processed(&self) -> bool {
         match self.action {
-            Action::Error | Action::DropBefore | Action::Html => false,
-            Action::Pass | Action::DropAfter | Action::Delay | Action::Late | Action::Truncate | Action::Garbage => {
-                true
-            }
+            Action::Error | Action::Html => self.performed,
+            Action::DropBefore => false,
+            Action::Pass
+            | Action::DropAfter
+            | Action::Delay
+            | Action::Late
+            | Action::Truncate
+            | Action::Garbage
+            | Action::Nothing => true,
         }
     }
 }

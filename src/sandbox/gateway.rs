@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 pub(super) use self::answer::{Asked, Sent};
-use self::answer::{date_of, disturbed, scripted, spelled, written};
+use self::answer::{date_of, disturbed, emptied, scripted, spelled, written};
 use super::account::{AccountView, CallView};
 use super::faults::{Faults, documented_status};
 use super::operations::{Service, urls_of};
@@ -128,12 +128,43 @@ impl Gateway {
         self.held.remove(&call)
     }
 
+    /// The answer to a call that says nothing of its being performed.
+    fn excused(&mut self, fault: &Fault, now: Time) -> Sent {
+        let (status, code, message) = scripted(fault);
+        let action = if fault.code.is_some() { Action::Error } else { Action::Html };
+        let told = Fault { action, delay: std::time::Duration::ZERO, ..fault.clone() };
+        let body = written(&self.refusal(Some(&told), &code, &message), false);
+        disturbed(Some(&told), status, body, date_of(&self.clock, Some(&told), now))
+    }
+
+    /// An error's body.
+    fn refusal(&mut self, fault: Option<&Fault>, code: &str, message: &str) -> serde_json::Value {
+        let mut body = json!({
+            "HostId": "vod.cn-shanghai.aliyuncs.com", "Code": code,
+            "Message": message, "Recommend": "https://api.aliyun.com/troubleshoot",
+        });
+        if let Some(request_id) = self.request_id(fault) {
+            body["RequestId"] = json!(request_id);
+        }
+        body
+    }
+
+    /// The request ID of the next answer.
+    fn request_id(&mut self, fault: Option<&Fault>) -> Option<String> {
+        self.requests += 1;
+        let is_named = !fault.is_some_and(|fault| fault.anonymous);
+        is_named.then(|| format!("SANDBOX0-0000-4000-8000-{:012X}", self.requests))
+    }
+
     fn put_off(&mut self, mut late: Late) -> Sent {
         if late.fault.spends_nonce {
             self.nonces.insert(late.asked.get("SignatureNonce").to_owned());
         }
         late.due += TimeDelta::from_std(late.fault.delay).unwrap_or_default();
-        let sent = Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) };
+        let sent = match late.fault.performed {
+            true => self.excused(&late.fault, late.due),
+            false => Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) },
+        };
         self.late.push(late);
         sent
     }
@@ -195,29 +226,35 @@ impl Gateway {
     fn perform(&mut self, call: usize, asked: &Asked, fault: Option<&Fault>, now: Time) -> Sent {
         let admitted = match fault {
             Some(fault) if !fault.is_processed() => Err(scripted(fault)),
-            fault => self.admit(asked, fault, now).map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
+            fault => self
+                .admit(asked, fault, now)
+                .map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
         };
         let reached = admitted.is_ok();
         let said = admitted.and_then(|()| {
             let said = self.service.perform(asked.get("Action"), &asked.parameters, now);
             said.map_err(|(code, message)| (documented_status(code), code.to_owned(), message))
         });
-        self.requests += 1;
-        let request_id = format!("SANDBOX0-0000-4000-8000-{:012X}", self.requests);
-        let (status, code, mut body) = match said {
+        let (mut status, code, mut body) = match said {
             Ok(mut body) => {
-                body["RequestId"] = json!(request_id);
+                if let Some(request_id) = self.request_id(fault) {
+                    body["RequestId"] = json!(request_id);
+                }
+                if fault.is_some_and(|fault| fault.action == Action::Nothing) {
+                    body = emptied(body);
+                }
                 (200, "OK".to_owned(), body)
             }
             Err((status, code, message)) => {
-                let body = json!({
-                    "RequestId": request_id, "HostId": "vod.cn-shanghai.aliyuncs.com", "Code": code,
-                    "Message": message, "Recommend": "https://api.aliyun.com/troubleshoot",
-                });
+                let body = self.refusal(fault, &code, &message);
                 (status, code, body)
             }
         };
         let task_ids = body["PreloadTaskId"].as_str().map(str::to_owned);
+        if let Some(fault) = fault.filter(|fault| fault.performed && fault.action != Action::Late) {
+            let (lie, code, message) = scripted(fault);
+            (status, body) = (lie, self.refusal(Some(fault), &code, &message));
+        }
         let is_odd = self.answers.share >= 1.0 || self.faults.happens(self.answers.share);
         if is_odd {
             body = spelled(body, &self.answers, status != 200);

@@ -148,7 +148,8 @@ pub(super) fn should_ask(spent: &Spent, standing: &Standing, auto: bool, now: Ti
     if !standing.quota_readable {
         return false;
     }
-    let Some(observed) = &spent.observed else { return auto || spent.unsure };
+    // A day in doubt is settled by an answer alone, so one that it still has is from before the doubt.
+    let Some(observed) = spent.observed.as_ref().filter(|_| !spent.unsure) else { return auto || spent.unsure };
     let changed = (observed.requests, observed.urls) != (spent.requests, spent.urls);
     auto && ((standing.unit.is_none() && changed) || now - observed.at >= ASK_AGAIN)
 }

@@ -179,7 +179,8 @@ impl Fault {
 
     fn of_answer(answer: &Answer) -> Self {
         let body = Body::read(&answer.body);
-        let code = body.as_ref().and_then(Body::code);
+        // Only the service refuses: a code without a request ID comes from something on the way.
+        let code = body.as_ref().filter(|body| body.request_id().is_some()).and_then(Body::code);
         let message = body.as_ref().filter(|_| code.is_some()).and_then(|body| text(body.value(), "Message"));
         let class = match &code {
             Some(code) => class_of(code, message.as_deref().unwrap_or_default(), answer.status),
@@ -193,6 +194,34 @@ impl Fault {
             request_id: body.as_ref().and_then(Body::request_id),
             retry_after: answer.retry_after,
             is_the_services: body.as_ref().is_some_and(Body::is_the_services),
+        }
+    }
+
+    /// The same fault of a call that costs: unless the answer proves that the call was refused, it may have been
+    /// performed, or may still be.
+    pub(super) fn of_a_prefetch(self) -> Self {
+        let is_known = self.proves_a_refusal() || self.class == Class::Deferred(Deferral::NonceUsed);
+        if is_known { self } else { Self { class: Class::Deferred(Deferral::InDoubt), ..self } }
+    }
+
+    /// Whether the call was certainly not performed when this was said: nothing was sent, or the service itself refuses
+    /// with a code that is documented for that. An undocumented code counts if its status says that the request was at
+    /// fault. What fails on the way or inside the service proves nothing, whatever its status.
+    fn proves_a_refusal(&self) -> bool {
+        let Class::Deferred(deferral) = self.class else { return true };
+        match deferral {
+            Deferral::InDoubt | Deferral::NonceUsed | Deferral::Unavailable => false,
+            Deferral::Throttled => self.code.is_some(),
+            Deferral::Unknown => self.code.is_some() && self.http_status.is_some_and(|s| (400..500).contains(&s)),
+            // Of these, only a request that is too long for a gateway has no code: it is not passed on.
+            Deferral::BatchTooLarge
+            | Deferral::Unreachable
+            | Deferral::QuotaUsedUp
+            | Deferral::QueueFull
+            | Deferral::UrlsMisplaced
+            | Deferral::ClockSkew
+            | Deferral::DomainNotConfigured
+            | Deferral::Account(_) => true,
         }
     }
 

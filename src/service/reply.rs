@@ -95,13 +95,14 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// The fault. A 2xx without a task ID may have been accepted.
+    /// The fault. Unless the answer proves a refusal, the batch may have been accepted.
     pub fn prefetch(&self) -> Result<Accepted, Fault> {
-        self.read(|body, status| {
+        let said = self.read(|body, status| {
             let tasks = parse_task_ids(&text(body.value(), VOD.prefetch.task_ids)?);
             let accepted = Accepted { tasks, request_id: body.request_id(), http_status: Some(status) };
             (!accepted.tasks.is_empty()).then_some(accepted)
-        })
+        });
+        said.map_err(Fault::of_a_prefetch)
     }
 
     /// The result of asking for the quota.
@@ -138,10 +139,12 @@ impl Reply {
         })
     }
 
+    /// Reads a result. An answer that is not provably the service's has none.
     fn read<T>(&self, read: impl FnOnce(&Body, u16) -> Option<T>) -> Result<T, Fault> {
         let told = match self {
             Self::Answered(answer) if (200..300).contains(&answer.status) => {
-                Body::read(&answer.body).and_then(|body| read(&body, answer.status))
+                let body = Body::read(&answer.body).filter(Body::is_the_services);
+                body.and_then(|body| read(&body, answer.status))
             }
             _ => None,
         };
@@ -158,6 +161,7 @@ impl DomainRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::{Class, Deferral};
 
     fn answered(body: &str) -> Reply {
         Reply::Answered(Answer { status: 200, date: None, retry_after: None, body: body.into() })
@@ -192,15 +196,29 @@ mod tests {
     fn domains_are_read_however_they_are_spelled_and_half_a_row_is_none() {
         let row = DomainRow { name: "vod.example.com".to_owned(), status: "online".to_owned() };
         for body in [
-            r#"{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#,
-            r#"{"totalCount":"1","domains":{"pageData":[{"domainName":"vod.example.com","domainStatus":"online"}]}}"#,
+            r#""TotalCount":1,"Domains":{"PageData":[{"DomainName":"vod.example.com","DomainStatus":"online"}]}}"#,
+            r#""totalCount":"1","domains":{"pageData":[{"domainName":"vod.example.com","domainStatus":"online"}]}}"#,
         ] {
-            assert_eq!(answered(body).domains(), Ok(DomainPage { rows: vec![row.clone()], total: 1 }), "{body}");
+            let body = format!(r#"{{"RequestId":"R",{body}"#);
+            assert_eq!(answered(&body).domains(), Ok(DomainPage { rows: vec![row.clone()], total: 1 }), "{body}");
         }
-        assert_eq!(answered(r#"{"TotalCount":0,"Domains":{}}"#).domains().unwrap().rows, []);
-        for body in [r#"{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"a"}]}}"#, r#"{"TotalCount":0}"#, "[]"] {
+        assert_eq!(answered(r#"{"RequestId":"R","TotalCount":0,"Domains":{}}"#).domains().unwrap().rows, []);
+        for body in [
+            r#"{"RequestId":"R","TotalCount":1,"Domains":{"PageData":[{"DomainName":"a"}]}}"#,
+            r#"{"RequestId":"R","TotalCount":0}"#,
+            "[]",
+        ] {
             assert!(answered(body).domains().is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn no_result_is_read_in_an_answer_that_is_not_provably_the_services() {
+        let accepted = answered(r#"{"PreloadTaskId":"77"}"#).prefetch();
+        assert_eq!(accepted.unwrap_err().class, Class::Deferred(Deferral::InDoubt));
+        assert!(answered(r#"{"PreloadQuota":"500","PreloadRemain":"0"}"#).quota().is_err());
+        assert!(answered(r#"{"TotalCount":0,"Domains":{"PageData":[]}}"#).domains().is_err());
+        assert!(answered(r#"{"TotalCount":0,"Tasks":{"Task":[]}}"#).tasks().is_err());
     }
 
     #[test]

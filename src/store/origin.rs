@@ -37,6 +37,8 @@ pub enum Loss {
     Overwritten,
     /// The write-ahead log or its index is gone or replaced.
     Log,
+    /// An older copy was restored into it, through SQLite: it knows less than this process.
+    Restored,
 }
 
 impl fmt::Display for Loss {
@@ -46,6 +48,9 @@ impl fmt::Display for Loss {
             Self::Replaced => "another file was put in its place",
             Self::Overwritten => "its file was written over",
             Self::Log => "its -wal or -shm file was deleted or replaced",
+            Self::Restored => {
+                "an older copy was restored into it; files that it does not know are in done/, to be dropped again"
+            }
         })
     }
 }

@@ -71,7 +71,7 @@ impl Submitter {
         if self.domains.is_due(now, has_unknown) {
             self.domains.ask_at = Some(now + if standing.domains_readable { LIST_IS_FRESH } else { ASK_AGAIN });
             if standing.domains_readable {
-                match self.ask_domains().await {
+                match self.ask_domains_twice_if_in_doubt().await? {
                     Ok(list) => {
                         let ask_at = Some(now + ASK_AGAIN);
                         self.domains = Domains { list: Some((list, now)), ask_at, failed_until: None };
@@ -88,6 +88,36 @@ impl Submitter {
         }
         self.apply_domains(now).await?;
         Ok(Some(Step::Tidied))
+    }
+
+    /// Reads the whole list; at once a second time if it takes something away that was there. A domain is believed to
+    /// be gone only if both lists lack it.
+    async fn ask_domains_twice_if_in_doubt(&self) -> store::Result<Result<Vec<DomainRow>, Fault>> {
+        let mut list = match self.ask_domains().await {
+            Ok(list) => list,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if self.is_contradicted(&list).await? {
+            match self.ask_domains().await {
+                Ok(second) => list.extend(second),
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        Ok(Ok(list))
+    }
+
+    /// Whether the list takes something away that was there.
+    async fn is_contradicted(&self, list: &[DomainRow]) -> store::Result<bool> {
+        let mut behind = None;
+        loop {
+            let hosts = queue::hosts(self.store.read(), behind, HOSTS_A_STEP).await?;
+            if needs_second_look(&hosts, list) {
+                return Ok(true);
+            }
+            let Some(last) = hosts.last() else { return Ok(false) };
+            behind = Some(last.id);
+            self.pulse.beat();
+        }
     }
 
     /// Reads the whole list.
@@ -194,6 +224,13 @@ fn say(host: &Host, standing: HostStanding, why: Option<&Reason>, said: u32) -> 
     true
 }
 
+/// Whether a list of domains takes something away that was there, so that it is not believed alone: it is empty, or it
+/// lacks a domain that is known to be good.
+fn needs_second_look(hosts: &[Host], list: &[DomainRow]) -> bool {
+    let is_listed = |host: &Host| list.iter().any(|row| covers(&row.name, &host.name));
+    list.is_empty() || hosts.iter().any(|host| host.standing == HostStanding::Good && !is_listed(host))
+}
+
 /// A domain's new standing, and the reason if it is blocked; none if it stays unchanged.
 fn standing_of(host: &Host, list: Option<&[DomainRow]>, now: Time) -> Option<(HostStanding, Option<Reason>)> {
     let holds = host.holds_until.is_some_and(|until| until > now);
@@ -268,6 +305,16 @@ mod tests {
             let said = standing_of(&unknown, Some(&[row(listed, status)]), now).map(|(standing, _)| standing);
             assert_eq!(said, Some(standing), "{listed} {status}");
         }
+    }
+
+    #[test]
+    fn a_list_that_takes_something_away_is_read_twice() {
+        let [good, unknown] = [HostStanding::Good, HostStanding::Unknown].map(|standing| host(standing, None));
+        let other = [row("other.example.com", "online")];
+        assert!(needs_second_look(&[], &[]) && needs_second_look(&[unknown.clone()], &[]));
+        assert!(needs_second_look(&[unknown.clone(), good.clone()], &other));
+        assert!(!needs_second_look(&[unknown], &other));
+        assert!(!needs_second_look(&[good], &[row(".example.com", "online")]));
     }
 
     #[test]

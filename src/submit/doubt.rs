@@ -1,10 +1,10 @@
 //! A call whose answer never came: decides what to try next. Pure.
 //!
 //! While its timestamp is fresh and the same bytes can be made, the call is sent again with the same nonce, which the
-//! service performs at most once. An ordinary answer means that the first copy had not arrived; `SignatureNonceUsed`
-//! means that it had. In that case, or when the timestamp is stale, the task is searched for by a URL of the batch. A
-//! batch that is not listed within a bounded time was not accepted, as far as anyone can know, and its URLs are sent
-//! again under a new charge.
+//! service performs at most once. If a copy is accepted, no other one is. `SignatureNonceUsed` means that one had
+//! arrived; a refusal of a copy says nothing about the others. In these two cases, or when the timestamp is stale, the
+//! task is searched for by a URL of the batch. A batch that is not listed within a bounded time was not accepted, as
+//! far as anyone can know, and its URLs are sent again under a new charge.
 
 use std::time::Duration;
 
@@ -127,25 +127,29 @@ pub(super) fn copy_again_at(backoff: &Backoff, sends: u32, jitter: f64, now: Tim
 /// What the answer to a copy says about the submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterReplay {
-    /// The operation has answered this nonce: the submission ends like any other.
+    /// The operation has accepted this nonce, which it does once: the submission ends like any other.
     Settled,
-    /// The first copy had arrived.
+    /// A copy had arrived.
     Arrived,
-    /// It says nothing about the first copy.
+    /// The operation has refused this copy. Nobody knows whether that spends the nonce (VOD-API.md, "Found since", 7),
+    /// so another copy may still be performed.
+    Refused,
+    /// It says nothing about the other copies.
     Open,
 }
 
-/// Reads the answer to a copy. An answer of the operation itself means that the nonce was new to the service. An answer
-/// that the gateway gives before it looks at the nonce, or that may come from anywhere, means nothing.
+/// Reads the answer to a copy. Only an acceptance proves that no other copy is or will be performed. An answer that the
+/// gateway gives before it looks at the nonce, or that may come from anywhere, means nothing.
 pub fn after_replay(outcome: &Outcome) -> AfterReplay {
     match outcome {
-        Outcome::Accepted { .. } | Outcome::Refused(_) => AfterReplay::Settled,
+        Outcome::Accepted { .. } => AfterReplay::Settled,
+        Outcome::Refused(_) => AfterReplay::Refused,
         Outcome::Deferred(deferral) => match deferral {
             Deferral::NonceUsed => AfterReplay::Arrived,
             Deferral::QuotaUsedUp
             | Deferral::QueueFull
             | Deferral::DomainNotConfigured
-            | Deferral::Account(AccountFault::NotActivated | AccountFault::Suspended) => AfterReplay::Settled,
+            | Deferral::Account(AccountFault::NotActivated | AccountFault::Suspended) => AfterReplay::Refused,
             Deferral::Unreachable
             | Deferral::InDoubt
             | Deferral::Throttled
@@ -165,6 +169,7 @@ mod tests {
 
     use super::*;
     use crate::model::from_millis;
+    use crate::service::Refusal;
 
     const LISTED_WITHIN: Duration = Duration::from_secs(300);
 
@@ -234,10 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_operations_own_answer_settles_a_copy() {
+    fn only_an_acceptance_settles_a_copy() {
         let after = |deferral| after_replay(&Outcome::Deferred(deferral));
+        assert_eq!(after_replay(&Outcome::Accepted { tasks: Vec::new() }), AfterReplay::Settled);
         assert_eq!(after(Deferral::NonceUsed), AfterReplay::Arrived);
-        assert_eq!(after(Deferral::QuotaUsedUp), AfterReplay::Settled);
+        assert_eq!(after(Deferral::QuotaUsedUp), AfterReplay::Refused);
+        assert_eq!(after_replay(&Outcome::Refused(Refusal::MalformedUrl)), AfterReplay::Refused);
         for deferral in [
             Deferral::Throttled,
             Deferral::Unreachable,

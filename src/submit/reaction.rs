@@ -208,8 +208,7 @@ fn closing(outcome: &Outcome, said: Result<&Accepted, &Fault>) -> Closing {
         message: fault.and_then(|fault| fault.message.clone()),
         request_id,
         tasks: said.map(|accepted| accepted.tasks.clone()).unwrap_or_default(),
-        urls_charged: matches!(outcome, Outcome::Accepted { .. } | Outcome::Deferred(Deferral::Unavailable))
-            || outcome.is_in_doubt(),
+        urls_charged: matches!(outcome, Outcome::Accepted { .. }) || outcome.is_in_doubt(),
         double_urls: 0,
         late: false,
         performed_at: None,

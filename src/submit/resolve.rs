@@ -100,6 +100,20 @@ impl Submitter {
                 ledger::doubt_tx(&mut tx, opened.submission, true, at.now, at.now).await?;
                 tx.commit().await?;
             }
+            AfterReplay::Refused => {
+                info!(
+                    submission.id = opened.submission.0,
+                    %outcome,
+                    "a copy of this call is refused, which says nothing about the first one: its task is looked for"
+                );
+                let mut tx = self.store.write().await?;
+                ledger::doubt_tx(&mut tx, opened.submission, true, at.now, at.now).await?;
+                self.learn_tx(&mut tx, opened, &reaction.lesson, at.now).await?;
+                tx.commit().await?;
+                if reaction.ask_domains {
+                    self.domains.doubt();
+                }
+            }
             AfterReplay::Open => {
                 if let Err(fault) = &said {
                     let sends = doubt.sends.saturating_add(1);

@@ -1,5 +1,7 @@
 //! Opens, sends and closes one batch.
 
+use std::sync::Arc;
+
 use chrono::SubsecRound as _;
 use tracing::{debug, info, warn};
 
@@ -85,13 +87,18 @@ impl Submitter {
 
     /// Charges the day and leases a batch; returns it with the day's cost. None if there is nothing left to send or to
     /// spend.
-    async fn open(&self, plan: Plan, snapshot: &Snapshot) -> store::Result<Option<(Opened, u32)>> {
+    async fn open(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Option<(Opened, u32)>> {
         let nonce = uuid::Uuid::new_v4().to_string();
         let day = snapshot.spent.day;
         let now = self.now();
         let signed_at = now.trunc_subsecs(0);
-        let mut tx = self.store.write().await?;
-        self.store.way_is_taken();
+        let store = Arc::clone(&self.store);
+        let mut tx = store.write().await?;
+        store.way_is_taken();
+        let last = ledger::last_opened(tx.conn(), self.policy.lane).await?;
+        self.check_origin(last, now)?;
+        // An unreadable marker is noticed when it is written.
+        let above = self.marker.read().ok().flatten().map_or(SubmissionId(0), |mark| mark.submission);
         // An expired URL is not sent, whether or not housekeeping has marked it yet.
         let earliest = self.clock.reading().earliest;
         let (batch, suspects) = match &plan.test {
@@ -111,7 +118,7 @@ impl Submitter {
         let named = (nonce.as_str(), call.sha256());
         let submission = ledger::open_tx(
             &mut tx,
-            self.policy.lane,
+            (self.policy.lane, above),
             &day,
             (named.0, &named.1),
             (urls, suspects),
@@ -205,7 +212,7 @@ impl Submitter {
         reaction: &Reaction,
         learned: Option<Unit>,
     ) -> store::Result<Option<Finding>> {
-        let Opened { submission, day, batch, .. } = opened;
+        let Opened { submission, batch, .. } = opened;
         let now = self.now();
         let mut tx = self.store.write().await?;
         if !ledger::close_tx(&mut tx, *submission, batch.urls.len(), &reaction.closing, now).await? {
@@ -235,33 +242,41 @@ impl Submitter {
         }
         self.count_isolation_tx(&mut tx, opened, reaction, finding.as_ref()).await?;
         self.learn_queue_tx(&mut tx, opened, reaction, now).await?;
-        match &reaction.lesson {
+        self.learn_tx(&mut tx, opened, &reaction.lesson, now).await?;
+        tx.commit().await?;
+        Ok(finding)
+    }
+
+    /// Stores what a call teaches about the account.
+    pub(super) async fn learn_tx(
+        &self,
+        tx: &mut WriteTx<'_>,
+        opened: &Opened,
+        lesson: &Lesson,
+        now: Time,
+    ) -> store::Result<()> {
+        let (lane, day) = (self.policy.lane, &opened.day);
+        match lesson {
             Lesson::Well => {
-                ledger::proven_well_tx(&mut tx, self.policy.lane).await?;
-                ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
+                ledger::proven_well_tx(tx, lane).await?;
+                ledger::account_is_well_tx(tx, lane, now).await
             }
-            Lesson::Nothing | Lesson::QueueFull => {}
-            Lesson::BackOff { until, why } => {
-                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why, now).await?;
-            }
-            Lesson::Pause { why, probe_at } => pause_account_tx(&mut tx, self.policy.lane, why, now, *probe_at).await?,
-            Lesson::DayExhausted { code } => ledger::exhaust_day_tx(&mut tx, self.policy.lane, day, code).await?,
-            Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(&mut tx, self.policy.lane, day, *urls).await?,
+            Lesson::Nothing | Lesson::QueueFull => Ok(()),
+            Lesson::BackOff { until, why } => ledger::back_off_tx(tx, lane, *until, why, now).await,
+            Lesson::Pause { why, probe_at } => pause_account_tx(tx, lane, why, now, *probe_at).await,
+            Lesson::DayExhausted { code } => ledger::exhaust_day_tx(tx, lane, day, code).await,
+            Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(tx, lane, day, *urls).await,
             Lesson::AskFirst { until, why } => {
-                ledger::forget_observation_tx(&mut tx, self.policy.lane, day).await?;
-                ledger::back_off_tx(&mut tx, self.policy.lane, *until, why, now).await?;
+                ledger::forget_observation_tx(tx, lane, day).await?;
+                ledger::back_off_tx(tx, lane, *until, why, now).await
             }
-            Lesson::BatchLimit(urls_max) => {
-                ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::BatchUrlsMax(*urls_max), now).await?;
-            }
+            Lesson::BatchLimit(urls_max) => ledger::note_fact_tx(tx, lane, Fact::BatchUrlsMax(*urls_max), now).await,
             Lesson::UrlsInQuery => {
                 let urls: Vec<&str> = opened.batch.urls.iter().map(|url| url.url.as_str()).collect();
                 let urls_max = Service::urls_a_query(&urls);
-                ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QueryUrlsMax(urls_max), now).await?;
+                ledger::note_fact_tx(tx, lane, Fact::QueryUrlsMax(urls_max), now).await
             }
         }
-        tx.commit().await?;
-        Ok(finding)
     }
 
     /// Charges a call that was performed after the reset to the day of its performance, once that day has certainly
@@ -347,7 +362,10 @@ fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
 fn tell_doubt(opened: &Opened, fault: &Fault) {
     let why = match fault.http_status {
         None => one_line(fault.message.as_deref().unwrap_or_default()),
-        Some(status) => format!("HTTP {status} without a usable answer"),
+        Some(status) => {
+            let code = fault.code.as_deref().map(|code| format!(" {}", one_line(code))).unwrap_or_default();
+            format!("HTTP {status}{code}, which does not say what became of it")
+        }
     };
     warn!(
         submission.id = opened.submission.0,

@@ -13,15 +13,15 @@ use super::reaction::Circumstances;
 use super::send::Opened;
 use crate::clock::Clock;
 use crate::credentials::OBTAINED_WITHIN;
-use crate::ledger::{self, Marker};
-use crate::model::{BudgetDay, Lane, Reading, ReasonKind, Time, WaitWhy, rfc3339};
+use crate::ledger::{self, LastOpened, Marker};
+use crate::model::{BudgetDay, Lane, Reading, ReasonKind, SubmissionId, Time, WaitWhy, rfc3339};
 use crate::notify::{self, Event};
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide, longest_wait};
 use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
-use crate::store::{self, Store};
+use crate::store::{self, Loss, Store};
 use crate::telemetry::one_line;
 use crate::track::{self, Room};
 use crate::words;
@@ -58,6 +58,8 @@ pub struct Submitter {
     pub(super) service: Service,
     pub(super) policy: Policy,
     pub(super) marker: Marker,
+    /// The submission that was opened last, as far as this process knows.
+    pub(super) last_opened: LastOpened,
     pub(super) settings: Arc<Settings>,
     pub(super) pulse: Pulse,
     pub(super) room: Arc<Room>,
@@ -122,6 +124,7 @@ impl Submitter {
             service,
             policy: Policy::from(config),
             marker: Marker::in_spool(&config.spool.dir, Lane::Prefetch),
+            last_opened: LastOpened::default(),
             pulse,
             domains: Domains::default(),
             room: Arc::default(),
@@ -149,6 +152,8 @@ impl Submitter {
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
         let clock = self.clock.reading();
+        let last = ledger::last_opened(&mut self.store.read().acquire().await?, self.policy.lane).await?;
+        self.check_origin(last, now)?;
         let ready = queue::ready(self.store.read(), self.policy.batch_urls_max, clock.earliest).await?;
         self.board.time(&clock, self.clock.wall()).await?;
         if clock.proved && self.hold_waits(&clock).await? {
@@ -227,6 +232,19 @@ impl Submitter {
             }
             Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
         }
+    }
+
+    /// Checks that the database still knows the submission that was opened last.
+    ///
+    /// # Errors
+    ///
+    /// It knows less: an older copy was restored into it. Nothing more is written.
+    pub(super) fn check_origin(&mut self, last: Option<(SubmissionId, Time)>, now: Time) -> store::Result<()> {
+        if self.last_opened.is_forgotten_by(last, now) {
+            self.store.lose(Loss::Restored);
+            return Err(store::Error::Lost(Loss::Restored));
+        }
+        Ok(())
     }
 
     /// Checks stored waits against the time once it is proved and after it leapt: none may be longer than its bound,

@@ -9,12 +9,13 @@ use proptest::prelude::*;
 use crate::support::model::{Model, Service};
 
 /// Whatever can come back.
-const ANSWERS: [(u16, &str); 24] = [
+const ANSWERS: [(u16, &str); 25] = [
     (200, r#"{"PreloadTaskId":"1","RequestId":"r"}"#),
     (200, ""),
     (502, "<html>"),
     (414, "<html>"),
     (418, "{}"),
+    (400, r#"{"Code":"InvalidObjectPath.Malformed"}"#),
     (503, "Throttling"),
     (429, "TooManyRequests"),
     (403, "ServiceBusy"),
@@ -53,7 +54,7 @@ impl Whim {
             None => Reply::Lost("reset".into()),
             Some((status, text)) => {
                 let is_body = text.is_empty() || text.starts_with(['{', '<']);
-                let body = if is_body { (*text).to_owned() } else { format!(r#"{{"Code":"{text}","Message":"m"}}"#) };
+                let body = if is_body { (*text).to_owned() } else { format!(r#"{{"RequestId":"r","Code":"{text}"}}"#) };
                 Reply::Answered(Answer { status: *status, date: Some(now), retry_after: None, body: body.into() })
             }
         }

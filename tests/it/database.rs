@@ -284,3 +284,42 @@ fn a_copy_that_finds_no_room_beside_the_database_goes_to_the_spool() {
     world.assert_books_agree();
     world.stop(daemon);
 }
+
+#[test]
+fn an_older_copy_that_is_restored_into_the_open_database_is_noticed() {
+    let world = World::new("[quota]\nper_day = 6", "[budget]\nrequests_per_day = 6\n[schedule]\nbatch_urls_max = 1");
+    let sqlite = |command: String| {
+        let done = Command::new("sqlite3").arg(world.database()).arg(command).output().unwrap();
+        assert!(done.status.success(), "{}", said(&done));
+    };
+    let daemon = world.ready_daemon();
+    world.drop_file("a.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    let old = world.path("old.db").display().to_string();
+    sqlite(format!(".backup {old}"));
+    world.drop_file("b.txt", urls("b", 2));
+    world.wait_for("select submitted from v_status", 4);
+    sqlite(format!(".restore {old}"));
+    world.wait("the loss to be noticed", || world.count_log("the database is lost") > 0);
+    world.drop_file("c.txt", urls("c", 10));
+    world.wait("status to know the copy", || said(&world.run(&["status"])).contains(".rescued-"));
+    let shown = said(&world.run(&["status"])).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("an older copy was restored into it"), "{shown}");
+    assert!(world.spool("incoming/c.txt").exists() && world.preloads().len() == 4);
+    assert!(fs::read_to_string(world.spool(".ledger")).unwrap().contains(" 4 4 "), "the marker knows better");
+
+    let remedy = remedy(&world);
+    world.stop(daemon);
+    let done = Command::new("sh").args(["-ec", &remedy]).output().unwrap();
+    assert!(done.status.success(), "{remedy}\n{}", said(&done));
+    let daemon = world.daemon();
+    world.wait_for("select requests_used from v_budget", 6);
+    world.waits_for("all 6 requests");
+    assert_eq!(world.requests_seen(), 6);
+    assert_eq!(
+        world.rows("select submission_id from v_submissions order by 1"),
+        [["1"], ["2"], ["5"], ["6"]],
+        "no number is given twice"
+    );
+    world.stop(daemon);
+}

@@ -92,11 +92,11 @@ fn urgent_files_go_first_and_directives_hold() {
 
 #[test]
 fn a_pending_url_that_is_dropped_again_as_urgent_becomes_urgent() {
-    let scenario = "[[fault]]\naction = \"error\"\ncode = \"ServiceUnavailable\"\ntimes = 1";
+    let scenario = "[[fault]]\naction = \"error\"\ncode = \"Throttling.User\"\ntimes = 1";
     let world = World::new(scenario, "[retry]\nbackoff_min = \"1h\"\nbackoff_max = \"1h\"");
     let daemon = world.ready_daemon();
     world.drop_file("normal.txt", urls("a", 8));
-    world.wait_for("select count(*) from v_submissions where outcome = 'unavailable'", 1);
+    world.wait_for("select count(*) from v_submissions where outcome = 'throttled'", 1);
     world.drop_file("urgent.txt", format!("#: priority = urgent\n{}", urls("a", 3)));
     world.wait_for("select merged from v_files where name = 'urgent.txt' and progress = 'done'", 3);
     assert_eq!(

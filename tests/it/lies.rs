@@ -200,6 +200,62 @@ fn a_call_that_is_known_to_have_arrived_may_still_be_performed_after_the_reset()
     assert!(world.account().accepted.values().all(|times| *times == 1), "{:?}", world.account().accepted);
 }
 
+#[test]
+fn the_first_answer_after_a_start_does_not_open_a_day_alone() {
+    for off in [25_i64, -25] {
+        let reset = reset_in(if off > 0 { 28 } else { 12 }, 0);
+        // The second list of domains is the first answer of the second start.
+        let scenario = format!(
+            "[quota]\nreadable = false\n{}\n[[fault]]\noperation = \"DescribeVodUserDomains\"\ncalls = [2]\n\
+             action = \"pass\"\ndate = \"{off:+}s\"",
+            reset.day_starts
+        );
+        let config = format!(
+            "[api]\ntimeout = \"1s\"\n[budget]\nrequests_per_day = 3\nurls_per_day = \"unlimited\"\n{}\n\
+             [schedule]\nbatch_urls_max = 1\nlinger = \"0s\"",
+            reset.day_starts
+        );
+        let world = World::new(&scenario, &config);
+        let first_day = world.account().day;
+        world.drop_settled("film.txt", urls("a", 20));
+        let daemon = world.daemon();
+        world.wait("the day to be spent", || world.requests_seen() == 3);
+        world.stop(daemon);
+        // The lie is on the other side of the reset.
+        let begins = reset.at - TimeDelta::seconds(off.abs() - 5);
+        world.wait("the second start", || Utc::now() > if off > 0 { begins } else { reset.at + TimeDelta::seconds(2) });
+        let daemon = world.daemon();
+        world.wait("the service's day to turn", || world.account().day != first_day);
+        let second = || world.account().days.get(&world.account().day).map_or(0, |day| day.requests_seen);
+        world.wait("the second day to be spent", || second() >= 3);
+        world.waits_for("all 3 requests");
+        assert_no_day_is_overspent(&world, 3);
+        world.stop(daemon);
+    }
+}
+
+#[test]
+fn a_call_that_is_answered_with_a_failure_may_still_be_performed_after_the_reset() {
+    let copies = "[[fault]]\nurl_contains = \"/late/\"\ntimes = 20\naction = \"drop_before\"";
+    for answer in ["status = 503", "status = 408", "code = \"InternalError\""] {
+        let world = a_call_is_performed_after_the_reset(&format!("performed = true\n{answer}"), copies);
+        assert_no_day_is_overspent(&world, 3);
+        assert!(world.account().accepted.values().all(|times| *times == 1), "{answer}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_refused_does_not_end_the_doubt_about_the_first() {
+    // A copy that is refused does not spend the nonce here.
+    for code in ["QuotaExceeded.Refresh", "PreloadQueueFull", "InvalidObjectPath.Malformed"] {
+        let copies = format!("[[fault]]\nurl_contains = \"/late/\"\ntimes = 20\naction = \"error\"\ncode = \"{code}\"");
+        let world = a_call_is_performed_after_the_reset("", &copies);
+        assert!(world.preloads().iter().any(|call| call.code == code), "{}", world.log());
+        assert_no_day_is_overspent(&world, 3);
+        assert!(world.account().accepted.values().all(|times| *times == 1), "{code}");
+    }
+}
+
 /// The first call is performed three seconds after the reset, as `late` says; what becomes of its copies is told by
 /// `copies`. Returns when all three requests of the new day are spent.
 fn a_call_is_performed_after_the_reset(late: &str, copies: &str) -> World {

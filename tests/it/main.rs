@@ -59,6 +59,7 @@ mod support;
 mod sweep;
 mod tls;
 mod track;
+mod unproved;
 mod upgrade;
 mod wait;
 mod warmth;

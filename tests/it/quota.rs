@@ -114,3 +114,42 @@ fn a_lost_database_does_not_open_a_second_budget() {
         assert_eq!(world.requests_seen(), 6 + more.unsigned_abs());
     }
 }
+
+/// Six of ten requests are spent, and the database knows two of them and what the service said then.
+fn with_an_older_copy(lose_marker: bool) -> (World, crate::support::Process) {
+    let world = World::new(
+        "[quota]\nper_day = 10",
+        "[budget]\nrequests_per_day = 10\n[schedule]\nbatch_urls_max = 1\nlinger = \"0s\"",
+    );
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 2));
+    world.wait_for("select submitted from v_status", 2);
+    world.stop(daemon);
+    std::fs::copy(world.path("prefetchd.db"), world.path("old.db")).unwrap();
+    let daemon = world.daemon();
+    world.drop_file("more.txt", urls("b", 4));
+    world.wait_for("select submitted from v_status", 6);
+    world.stop(daemon);
+    for file in ["prefetchd.db-wal", "prefetchd.db-shm"] {
+        let _ = std::fs::remove_file(world.path(file));
+    }
+    std::fs::rename(world.path("old.db"), world.path("prefetchd.db")).unwrap();
+    if lose_marker {
+        std::fs::remove_file(world.spool(".ledger")).unwrap();
+    }
+    let daemon = world.daemon();
+    (world, daemon)
+}
+
+#[test]
+fn after_an_older_copy_was_put_back_the_quota_is_asked_for_at_once() {
+    for lose_marker in [false, true] {
+        let (world, daemon) = with_an_older_copy(lose_marker);
+        world.drop_file("last.txt", urls("c", 10));
+        world.wait_for("select requests_used from v_budget", 10);
+        world.waits_for("all 10 requests");
+        assert_eq!(world.requests_seen(), 10, "the marker is lost: {lose_marker}");
+        assert_eq!(world.number("select max(submission_id) from v_submissions"), if lose_marker { 6 } else { 10 });
+        world.stop(daemon);
+    }
+}

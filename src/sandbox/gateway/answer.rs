@@ -120,6 +120,17 @@ pub(super) fn disturbed(
     Sent { fault: Some(action), delay, retry_after: fault.retry_after, ..Sent::whole(status, body, date) }
 }
 
+/// A list without its rows.
+pub(super) fn emptied(mut body: Value) -> Value {
+    body["TotalCount"] = Value::from(0);
+    for [outer, inner] in [["Domains", "PageData"], ["Tasks", "Task"]] {
+        if body.get(outer).is_some() {
+            body[outer][inner] = Value::Array(Vec::new());
+        }
+    }
+    body
+}
+
 /// A written body with its media type: JSON, or XML if the scenario asks for it.
 pub(super) fn written(body: &Value, xml: bool) -> (String, &'static str) {
     let Some(fields) = body.as_object().filter(|_| xml) else { return (body.to_string(), JSON) };

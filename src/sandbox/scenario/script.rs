@@ -44,6 +44,13 @@ pub struct Fault {
     /// With `late`: whether its nonce is spent when it arrives, so that a copy is told so before it is performed.
     #[serde(default)]
     pub spends_nonce: bool,
+    /// With `error` and `html`: whether the call is performed all the same. With `late`: whether it is answered at once
+    /// with `code`, or else with a gateway's page with `status`, instead of being dropped.
+    #[serde(default)]
+    pub performed: bool,
+    /// Whether the answer lacks its `RequestId`.
+    #[serde(default)]
+    pub anonymous: bool,
 }
 
 fn preload() -> String {
@@ -70,6 +77,8 @@ pub enum Action {
     Truncate,
     /// Processes the call and answers 200 with meaningless bytes.
     Garbage,
+    /// Answers to a question that there is nothing: no domain, no task.
+    Nothing,
     /// Answers with a gateway's HTML page (status 414 by default); the call was not processed.
     Html,
 }

@@ -51,16 +51,45 @@ fn every_documented_code_has_its_class() {
         (400, "InvalidTimeStamp.Expired", deferred(D::ClockSkew)),
         (400, "IllegalTimestamp", deferred(D::ClockSkew)),
         (400, "SignatureNonceUsed", deferred(D::NonceUsed)),
-        (503, "ServiceUnavailable", deferred(D::Unavailable)),
-        (500, "InternalError", deferred(D::Unavailable)),
-        (500, "SomethingNew", deferred(D::Unavailable)),
         (400, "SomethingNew", deferred(D::Unknown)),
     ] {
         assert_eq!(error(status, code).class, class, "{status} {code}");
-        // Some gateways answer an error with 200; the code decides all the same.
-        if status < 500 {
+        assert_eq!(free(status, code).class, class, "{status} {code}");
+        // Some gateways answer an error with 200; a documented code decides all the same.
+        if status < 500 && code != "SomethingNew" {
             assert_eq!(error(200, code).class, class, "200 {code}");
         }
+    }
+    for (status, code, class) in [
+        (503, "ServiceUnavailable", deferred(D::Unavailable)),
+        (500, "InternalError", deferred(D::Unavailable)),
+        (500, "SomethingNew", deferred(D::Unavailable)),
+        (200, "SomethingNew", deferred(D::Unknown)),
+    ] {
+        assert_eq!(free(status, code).class, class, "{status} {code}");
+        assert_eq!(error(status, code).class, deferred(D::InDoubt), "{status} {code}: it may have been performed");
+    }
+}
+
+/// The fault of a free call.
+fn free(status: u16, code: &str) -> Fault {
+    let body = format!(r#"{{"RequestId":"R","Code":"{code}"}}"#).into();
+    Reply::Answered(Answer { status, date: None, retry_after: None, body }).quota().unwrap_err()
+}
+
+#[test]
+fn a_code_without_a_request_id_is_nobodys() {
+    for (status, code) in [
+        (400, "InvalidObjectPath.Malformed"),
+        (400, "QuotaExceeded.Refresh"),
+        (404, "InvalidDomain.NotFound"),
+        (503, "Throttling"),
+        (403, "Forbidden.RAM"),
+    ] {
+        let fault = answer(status, &format!(r#"{{"Code":"{code}"}}"#));
+        assert_eq!((fault.class, fault.code), (Class::Deferred(Deferral::InDoubt), None), "{code}");
+        let body = format!("<Error><Code>{code}</Code></Error>");
+        assert_eq!(answer(status, &body).class, Class::Deferred(Deferral::InDoubt), "{body}");
     }
 }
 
@@ -86,14 +115,15 @@ fn an_answer_without_a_code_is_judged_by_what_may_have_happened() {
         (200, r#"{"RequestId":"R","PreloadTaskId":""}"#, D::InDoubt),
         (200, r#"{"RequestId":"R","Preload"#, D::InDoubt),
         (200, "<html>welcome to the hotel</html>", D::InDoubt),
-        (302, "", D::Unknown),
-        (404, "<html>", D::Unknown),
+        (302, "", D::InDoubt),
+        (404, "<html>", D::InDoubt),
+        (408, "<html>", D::InDoubt),
         (413, "<html>", D::BatchTooLarge),
         (414, "<html>Request-URI Too Large</html>", D::BatchTooLarge),
-        (429, "", D::Throttled),
+        (429, "", D::InDoubt),
         (500, "<html>", D::InDoubt),
         (502, "<html>", D::InDoubt),
-        (503, "<html>", D::Unavailable),
+        (503, "<html>", D::InDoubt),
         (504, "", D::InDoubt),
     ] {
         assert_eq!(answer(status, body).class, Class::Deferred(deferral), "{status} {body}");

@@ -129,7 +129,8 @@ impl Chaos {
         let folders = Folders::under(&self.config.spool.dir);
         folders.create().unwrap();
         if let Some(mark) = Marker::in_spool(&self.config.spool.dir, Lane::Prefetch).read().unwrap() {
-            let lost = ledger::reconcile(&store, &Policy::from(&self.config), mark).await.unwrap();
+            let lost =
+                ledger::reconcile(&store, &Policy::from(&self.config), Some(mark), chrono::Utc::now()).await.unwrap();
             assert!(!lost, "the database knows every charge that the marker knows");
         }
         let board = Board::new(Arc::clone(&store));

@@ -288,7 +288,7 @@ impl Daemon {
         if self.calls[at].sends > 1 {
             match after_replay(&outcome) {
                 AfterReplay::Settled => {}
-                AfterReplay::Arrived => {
+                AfterReplay::Arrived | AfterReplay::Refused => {
                     (self.calls[at].arrived, self.calls[at].next_at) = (true, None);
                     return;
                 }

@@ -324,7 +324,7 @@ impl Model {
             AfterReplay::Arrived if service.has_task(doubt.nonce) => {
                 self.close(&doubt, &found(Vec::new(), &at));
             }
-            AfterReplay::Arrived | AfterReplay::Open => {
+            AfterReplay::Arrived | AfterReplay::Refused | AfterReplay::Open => {
                 self.doubt = Some(doubt);
                 self.back_off(ReasonKind::InDoubt);
             }
