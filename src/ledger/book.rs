@@ -297,8 +297,16 @@ pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks:
     Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
 }
 
-        .bind(to_millis(earliest_at))
-        .bind(above.0);
+/// Tasks that were set aside for a submission.
+pub async fn set_aside(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
+    let tasks: Option<Option<String>> = sqlx::query_scalar(ASIDE).bind(submission.0).fetch_optional(pool).await?;
+    Ok(tasks.flatten().map(|tasks| parse_task_ids(&tasks)).unwrap_or_default())
+}
+
+/// The submission that was opened last, and when; none if there is none.
+pub async fn last_opened(conn: &mut Conn, lane: Lane) -> Result<Option<(SubmissionId, Time)>> {
+    let row = sqlx::query(LAST_OPENED).bind(lane.number()).fetch_optional(conn).await?;
+    Ok(row.map(|row| (SubmissionId(row.get(0)), from_millis(row.get(1)))))
 }
 
 /// When a batch was last accepted, if one of the latest thousand submissions was.

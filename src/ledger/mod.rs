@@ -30,8 +30,8 @@ pub use book::{
     open_submissions, open_tx, send_again_tx, sent_since, set_aside, set_aside_tx,
 };
 pub use days::{
-    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx, observe_tx, raise_tx,
-    refuse_for_quota_tx, spent, today,
+    Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,
+    observe_tx, raise_tx, refuse_for_quota_tx, spent, today,
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use marker::{LastOpened, Mark, Marker, reconcile};

@@ -166,7 +166,10 @@ fn beyond_the_days_requests_for_isolation_suspects_are_held() {
 #[test]
 fn a_crash_in_the_middle_of_a_search_does_not_begin_it_again() {
     let scenario = bad_urls("/seg-000777.ts", "InvalidObjectPath.Malformed");
-    let world = World::new(&scenario, "[api]\nrequests_per_second = 4\n[budget]\nurls_per_day = \"unlimited\"\nin_doubt_wait = \"1s\"");
+    let world = World::new(
+        &scenario,
+        "[api]\nrequests_per_second = 4\n[budget]\nurls_per_day = \"unlimited\"\nin_doubt_wait = \"1s\"",
+    );
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 1000));
     world.wait("the search to have begun", || world.try_number("select isolations from v_budget").unwrap_or(0) >= 3);
