@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::{Api, Config, Keys};
+use crate::config::{Api, Config, KeySource, Keys};
 use chain::{Chain, Place, World, candidates};
 use files::Owners;
 use life::Life;
@@ -176,7 +176,8 @@ impl Places {
         let files = candidates(|name| variables.get(name).filter(|value| !value.is_empty()).cloned());
         // A home that cannot be read counts as one without a profile.
         let files = files.into_iter().filter(|path| path.exists()).collect();
-        let loaded = self.loaded()?;
+        let is_asked = matches!(self.keys.source, KeySource::Auto | KeySource::Systemd);
+        let loaded = if is_asked { self.loaded()? } else { None };
         let is_ecs = std::fs::read_to_string(VENDOR).is_ok_and(|vendor| vendor.contains("Alibaba Cloud"));
         let systemd = loaded.as_ref().map(|_| PathBuf::from(CREDSTORE));
         Ok((World { variables, systemd, files, is_ecs }, loaded))

@@ -4,9 +4,8 @@
 //! ([`Provider::keep_renewed`]), and by a stage whose key was refused. A key that cannot be renewed is used until it
 //! ends; after that there is none, and whoever asks is told why.
 
-use std::future::Future;
-use std::path::PathBuf;
-use std::pin::Pin;
+mod sources;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +13,9 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tracing::{info, warn};
 
-use super::files::{Stamp, stamp};
+use self::sources::{Load, Saying, Sources, stamped};
 use super::life::{Life, backoff, ends_at};
-use super::{Credentials, Error, Found, Places, Prepared, Source, boot, obtain};
+use super::{Credentials, Found, Places, Prepared, Source, boot, obtain};
 use crate::config::Config;
 use crate::model::{AccountFault, Time, rfc3339};
 use crate::words;
@@ -113,33 +112,6 @@ impl Now {
     fn key(&self) -> Key {
         Key { credentials: Arc::clone(&self.credentials), generation: self.state.generation, life: self.life }
     }
-}
-
-/// A function that reads the sources.
-type Load = fn(Places) -> Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
-
-#[derive(Debug)]
-struct Sources {
-    load: Load,
-    places: Places,
-    /// A change of these files means another key; with their state when last read.
-    files: Vec<(PathBuf, Option<Stamp>)>,
-    /// When they were last read because of a refusal or without success.
-    read_at: Option<Duration>,
-    /// When to read them next; none for a key that does not end.
-    due_at: Option<Duration>,
-    /// Readings in a row without another key.
-    in_vain: u32,
-    /// What was last logged about them.
-    saying: Saying,
-}
-
-/// What was logged about the sources: once, until it changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Saying {
-    Nothing,
-    NoOther,
-    Unreadable,
 }
 
 impl Provider {
@@ -389,34 +361,6 @@ impl Provider {
         }
         true
     }
-}
-
-impl Sources {
-    /// Whether they may be read for a refused key, after this many readings without another key.
-    fn may_be_read(&self) -> bool {
-        let wait = backoff(self.in_vain, 0.0);
-        self.read_at.is_none_or(|at| boot().saturating_sub(at) >= wait)
-    }
-
-    async fn has_changed_files(&self) -> bool {
-        if self.files.is_empty() {
-            return false;
-        }
-        let files = self.files.clone();
-        let changed = move || files.iter().any(|(path, was)| stamp(path) != *was);
-        tokio::task::spawn_blocking(changed).await.unwrap_or(false)
-    }
-
-    fn stamp(&mut self) {
-        for (path, was) in &mut self.files {
-            *was = stamp(path);
-        }
-    }
-}
-
-/// The files of a key, with their present state.
-fn stamped(found: &Found) -> Vec<(PathBuf, Option<Stamp>)> {
-    found.files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 fn same(one: &Credentials, other: &Credentials) -> bool {

@@ -47,6 +47,7 @@ mod one_file;
 mod orders;
 mod output;
 mod quota;
+mod renewal;
 mod schema;
 mod service;
 mod signature;

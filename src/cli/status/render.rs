@@ -120,12 +120,13 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
         return;
     }
     let Some(key) = &report.key else { return };
-    // A key that works and was never replaced needs no line.
-    if let Some(why) = &key.refused {
-        page.row("key", Tone::Bad, &format!("from {}: refused, {why}", key.source));
-    } else if key.generation > 1 {
-        let times = key.generation - 1;
-        page.row("key", Tone::Plain, &format!("from {}, replaced {times} time(s) since the start", key.source));
+    let times = key.generation - 1;
+    match &key.refused {
+        Some(why) => page.row("key", Tone::Bad, &format!("from {}: {why}", key.source)),
+        None if times > 0 => {
+            page.row("key", Tone::Plain, &format!("from {}, replaced {times} time(s) since the start", key.source));
+        }
+        None => page.row("key", Tone::Plain, &format!("from {}", key.source)),
     }
 }
 

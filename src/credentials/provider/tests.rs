@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::credentials::Error;
 
 fn key(id: &str) -> Credentials {
     Credentials { access_key_id: id.to_owned(), access_key_secret: "s3cr3t".into(), security_token: None }
