@@ -47,7 +47,6 @@ mod one_file;
 mod orders;
 mod output;
 mod quota;
-mod renewal;
 mod schema;
 mod service;
 mod signature;

@@ -6,12 +6,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
+use crate::support::stand_in::{Answer, Honest, StandIn};
 use crate::support::web::{Asked, Said, Web, say};
 use crate::support::{Process, World, said, urls};
 
@@ -89,8 +91,7 @@ fn check(world: &World, variables: &[(&str, &str)]) -> Output {
     bare(world, &["check", "--online"], variables).output().unwrap()
 }
 
-/// Starts a daemon with these variables, and waits until it runs.
-pub fn daemon(world: &World, variables: &[(&str, &str)]) -> Process {
+fn daemon(world: &World, variables: &[(&str, &str)]) -> Process {
     let mut command = world.daemon_command();
     strip(&mut command, world, variables);
     let daemon = World::spawn(&mut command);
