@@ -143,6 +143,7 @@ fn a_busy_day_fits_eighty_columns_and_says_it_all() {
             "            22:00",
             "            $ prefetchd forecast 第一集首播.txt",
             "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
+            "key         from the environment",
             "waiting     for the next budget day: all 500 requests of this one are spent,",
             "            until Wed 25 Nov 00:00, in 3 h 12 min",
             "queue       1,234,567 pending: 104 urgent, 1,234,463 normal",
@@ -178,6 +179,7 @@ fn a_new_daemon_has_little_to_say() {
         [
             "Nothing needs you.",
             "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
+            "key         from the environment",
             "queue       0 pending",
             "            0 submitted",
             "budget      nothing was charged yet",
