@@ -192,7 +192,7 @@ impl Submitter {
             self.pulse.beat();
         }
         if said > SAID_MAX {
-            warn!(more = said - SAID_MAX, "more domains changed; `prefetchd hosts` lists them");
+            warn!(more = said - SAID_MAX, "more domains changed than are named here");
         }
         Ok(())
     }

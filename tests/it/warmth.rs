@@ -53,7 +53,7 @@ fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) -> Option<TcpStream> {
     let text = match path.as_str() {
         "hit" | "bare" | "whole" => "HTTP/1.1 200 OK\r\nX-Cache: HIT TCP_MEM_HIT dirn:10:3\r\nAge: 7\r\n\r\n",
         "miss" => "HTTP/1.1 200 OK\r\nX-Cache: MISS TCP_MISS dirn:-2:-2\r\nContent-Length: 1000000\r\n\r\n",
-        "none" => "HTTP/1.1 200 OK\r\n\r\n",
+        "silent" => "HTTP/1.1 200 OK\r\n\r\n",
         "redirect" => "HTTP/1.1 302 Found\r\nLocation: http://vod.example.com/followed\r\n\r\n",
         "error" => "HTTP/1.1 404 Not Found\r\nX-Cache: HIT TCP_HIT\r\n\r\n",
         "slow" => return Some(stream),
@@ -91,7 +91,7 @@ fn what_completed_is_asked_for_and_the_answer_is_written_down() {
     let edge = Edge::start();
     let world = World::new("", &config(&edge, "1.0"));
     let daemon = world.ready_daemon();
-    let names = ["hit", "miss", "none", "redirect", "error", "slow", "garbage", "whole", "failed"];
+    let names = ["hit", "miss", "silent", "redirect", "error", "slow", "garbage", "whole", "failed"];
     let list: String = names.iter().map(|name| format!("http://vod.example.com/{name}\n")).collect();
     world.drop_file("film.txt", format!("{list}vod.example.com/bare\nhttp://vod.example.com/refused\n"));
     world.wait_for("select submitted from v_status", 11);
@@ -113,7 +113,7 @@ fn what_completed_is_asked_for_and_the_answer_is_written_down() {
         assert_eq!(found(name), ["hit", "200", "1", "x-cache: HIT TCP_MEM_HIT dirn:10:3; age: 7"], "{name}");
     }
     assert_eq!(found("miss"), ["miss", "200", "1", "x-cache: MISS TCP_MISS dirn:-2:-2"]);
-    assert_eq!(found("none"), ["unknown", "200", "1", "no header tells"]);
+    assert_eq!(found("silent"), ["unknown", "200", "1", "no header tells"]);
     let redirect = "redirects to http://vod.example.com/followed, which is not followed";
     assert_eq!(found("redirect"), ["unknown", "302", "1", redirect]);
     assert_eq!(found("error"), ["unknown", "404", "1", "no answer with the object; x-cache: HIT TCP_HIT"]);
