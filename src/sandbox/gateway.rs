@@ -161,9 +161,10 @@ impl Gateway {
             self.nonces.insert(late.asked.get("SignatureNonce").to_owned());
         }
         late.due += TimeDelta::from_std(late.fault.delay).unwrap_or_default();
-        let sent = match late.fault.performed {
-            true => self.excused(&late.fault, late.due),
-            false => Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) },
+        let sent = if late.fault.performed {
+            self.excused(&late.fault, late.due)
+        } else {
+            Sent { held: late.fault.hold.then_some(late.call), ..Sent::dropped(&late.fault) }
         };
         self.late.push(late);
         sent

@@ -327,30 +327,34 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         forecast: None,
         wal: database.filter(|path| !path.is_empty()).map(|path| wal(path.as_ref())),
         needs: Vec::new(),
-        budget: budget.map(|row| BudgetReport {
-            day: row.get(0),
-            day_ends_at: row.get(1),
-            day_starts_from: None,
-            requests_limit: row.get(2),
-            requests_used: row.get(3),
-            requests_left: None,
-            urls_left: None,
-            urls_limit: row.get(4),
-            urls_used: row.get(5),
-            exhausted_why: row.get(6),
-            unit: row.get(7),
-            quota: row.get(8),
-            remain: row.get(9),
-            drift: row.get(10),
-            observed_at: row.get(11),
-            quota_untold: false,
-            unsure: row.get(12),
-            is_over: false,
-            reserve: None,
-            reserve_until: None,
-        }),
+        budget: budget.as_ref().map(budget_day),
         files: files.iter().map(file).collect(),
     })
+}
+
+fn budget_day(row: &sqlx::sqlite::SqliteRow) -> BudgetReport {
+    BudgetReport {
+        day: row.get(0),
+        day_ends_at: row.get(1),
+        day_starts_from: None,
+        requests_limit: row.get(2),
+        requests_used: row.get(3),
+        requests_left: None,
+        urls_left: None,
+        urls_limit: row.get(4),
+        urls_used: row.get(5),
+        exhausted_why: row.get(6),
+        unit: row.get(7),
+        quota: row.get(8),
+        remain: row.get(9),
+        drift: row.get(10),
+        observed_at: row.get(11),
+        quota_untold: false,
+        unsure: row.get(12),
+        is_over: false,
+        reserve: None,
+        reserve_until: None,
+    }
 }
 
 fn file(row: &sqlx::sqlite::SqliteRow) -> FileReport {
@@ -377,10 +381,6 @@ fn file(row: &sqlx::sqlite::SqliteRow) -> FileReport {
 impl StatusReport {
     /// Adds what the views cannot know: whether the daemon lives, as far as that can be seen from here, and its sign of
     /// life; what is configured; the pace and the forecast. [`StatusReport::list_needs`] comes after it.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
     pub async fn complete(
         &mut self,
         conn: &mut Conn,

@@ -311,7 +311,7 @@ mod tests {
     fn a_list_that_takes_something_away_is_read_twice() {
         let [good, unknown] = [HostStanding::Good, HostStanding::Unknown].map(|standing| host(standing, None));
         let other = [row("other.example.com", "online")];
-        assert!(needs_second_look(&[], &[]) && needs_second_look(&[unknown.clone()], &[]));
+        assert!(needs_second_look(&[], &[]) && needs_second_look(std::slice::from_ref(&unknown), &[]));
         assert!(needs_second_look(&[unknown.clone(), good.clone()], &other));
         assert!(!needs_second_look(&[unknown], &other));
         assert!(!needs_second_look(&[good], &[row(".example.com", "online")]));

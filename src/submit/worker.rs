@@ -209,18 +209,7 @@ impl Submitter {
             Decision::Ask => self.ask(&snapshot).await,
             Decision::Wait { why, .. } if seems_due && why.is_about_the_queue() => self.ask(&snapshot).await,
             Decision::Wait { until, why } => {
-                if snapshot.ready.urgent > 0 && why.is_spent() {
-                    self.tell_spent(&snapshot, &why).await?;
-                }
-                // Nothing is left to send that could prove the end of the pause.
-                if snapshot.standing.paused_told
-                    && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. })
-                {
-                    let mut tx = self.store.write().await?;
-                    ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
-                    tx.commit().await?;
-                }
-                self.board.waiting(Some(why), until).await?;
+                self.wait(why, until, &snapshot, now).await?;
                 // It looks again when something will seem due, because the time may be asked for then. Housekeeping
                 // handles what is due already, and says when it is done.
                 let due = due.filter(|at| *at > now).map(|at| clock.surely_at(at));
@@ -232,6 +221,20 @@ impl Submitter {
             }
             Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
         }
+    }
+
+    /// Says what is waited for, to whom it matters.
+    async fn wait(&mut self, why: WaitWhy, until: Option<Time>, snapshot: &Snapshot, now: Time) -> store::Result<()> {
+        if snapshot.ready.urgent > 0 && why.is_spent() {
+            self.tell_spent(snapshot, &why).await?;
+        }
+        // Nothing is left to send that could prove the end of the pause.
+        if snapshot.standing.paused_told && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. }) {
+            let mut tx = self.store.write().await?;
+            ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
+            tx.commit().await?;
+        }
+        self.board.waiting(Some(why), until).await
     }
 
     /// Checks that the database still knows the submission that was opened last.
