@@ -96,7 +96,8 @@ fn the_first_answer_alone_moves_no_reset_that_this_machine_does_not_see() {
         assert!(!reading.lone && reading.latest - reading.earliest < TimeDelta::seconds(4));
         assert_eq!(answer(&mut clock, 2_000, off, Some(date(2_050 + off))), Heard::Contradicts);
         let reading = clock.reading(moment(2_100, off));
-        assert!(reading.wants_word && reading.earliest <= said.min(wall));
+        let wall = from_millis(AHEAD_MS + 2_100 + off);
+        assert!(reading.wants_word && reading.earliest <= date(2_100).min(wall));
     }
 }
 
