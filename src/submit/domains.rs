@@ -216,8 +216,8 @@ fn say(host: &Host, standing: HostStanding, why: Option<&Reason>, said: u32) -> 
         None if host.standing == HostStanding::Unknown => return false,
         _ if said >= SAID_MAX => {}
         Some(why) => {
-            let why = one_line(&words::reason(why).en);
-            warn!(host = name, standing = word, "URLs of this domain are not sent: {why}");
+            let why = words::reason(why).en;
+            warn!(host = name, standing = word, "URLs of this domain are not sent: {}", one_line(&why));
         }
         None => info!(host = name, standing = word, "URLs of this domain are sent again"),
     }

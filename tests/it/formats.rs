@@ -192,7 +192,7 @@ fn what_was_kept_long_enough_is_pruned_and_the_books_agree() {
     for name in ["old.txt", "old.txt.receipt.json", "old.txt.refused.tsv"] {
         fs::File::options().append(true).open(world.spool("done").join(name)).unwrap().set_modified(long_ago).unwrap();
     }
-    let ends = "update submissions set closed_at = closed_at - 8640000000;";
+    let ends = "update submissions set opened_at = opened_at - 8640000000, closed_at = closed_at - 8640000000;";
     assert!(std::process::Command::new("sqlite3").arg(world.database()).arg(ends).status().unwrap().success());
     let _daemon = world.daemon();
     world.wait_for("select count(*) from v_submissions", 0);

@@ -177,8 +177,8 @@ fn a_crash_in_the_middle_of_a_search_does_not_begin_it_again() {
     let _daemon = world.daemon();
     world.wait_for("select submitted from v_status", 999);
     world.wait_for("select failed from v_status", 1);
-    // Of the call that was on its way when it was killed a copy goes; if that is refused, it proves nothing, and its part
-    // is tested anew.
+    // Of the call that was on its way when it was killed a copy goes. If that is refused, it proves nothing, and its
+    // part is tested anew.
     assert!(world.preloads().len() <= 1 + 11 + 3 + 2 + 6, "{} calls", world.preloads().len());
     world.assert_all_accepted(999);
     world.assert_books_agree();
