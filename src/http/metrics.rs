@@ -201,9 +201,9 @@ fn ahead(sheet: &Sheet, seen: &Seen) {
     let help = "URLs that will miss their deadline by the forecast, or (cold) be sent in time and perhaps not be warm.";
     sheet.family("prefetchd_deadline_risk_urls", help, ["kind"], rows);
     let (median, most) = seen.warm.map_or((0, 0), |warm| (warm.median_seconds, warm.p95_seconds));
-    let rows = [(["0.5"], median as f64), (["0.95"], most as f64)];
+    let rows = [(["50"], median as f64), (["95"], most as f64)];
     let help = "Seconds from submission to warm, of the tasks of the last 500 submissions; 0 before 20 have ended.";
-    sheet.family("prefetchd_warm_seconds", help, ["quantile"], rows);
+    sheet.family("prefetchd_warm_seconds", help, ["percentile"], rows);
 }
 
 /// A pause by the operator.
@@ -314,7 +314,7 @@ mod tests {
             // The service has 490 left after 7 calls: others spent three.
             ("prefetchd_budget_requests_remaining", 490.0),
             ("prefetchd_deadline_risk_urls{kind=\"missed\"}", 3.0),
-            ("prefetchd_warm_seconds{quantile=\"0.95\"}", 900.0),
+            ("prefetchd_warm_seconds{percentile=\"95\"}", 900.0),
             ("prefetchd_paused{reason=\"stopped\"}", 0.0),
             ("prefetchd_quota_drift", 3.0),
             ("prefetchd_quota_unit_info{unit=\"requests\"}", 1.0),
