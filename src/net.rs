@@ -68,6 +68,11 @@ pub fn builder_for(endpoint: &Endpoint, api: &Api) -> Result<ClientBuilder, Erro
 /// password.
 pub fn in_words(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() { "timed out" } else { "failed" };
+    format!("the call {what}: {}", causes(error))
+}
+
+/// The causes of an error, from the outermost to the innermost, each once.
+pub fn causes(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -75,5 +80,5 @@ pub fn in_words(error: &reqwest::Error) -> String {
         next = cause.source();
     }
     causes.dedup();
-    format!("the call {what}: {}", if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") })
+    if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") }
 }

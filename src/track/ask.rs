@@ -1,7 +1,6 @@
 //! Asks the CDN for a URL by `HEAD`: follows no redirect, reads no body, never repeats a request, has a deadline, and
 //! keeps no connection.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use url::{Host, Url};
 use super::address::{PublicOnly, System, Via};
 use super::warmth::{Headers, Verdict};
 use crate::config::Config;
-use crate::net::http_builder;
+use crate::net::{self, http_builder};
 use crate::service::USER_AGENT;
 
 /// The deadline for one URL, in total: resolving, connecting, waiting for the headers.
@@ -86,8 +85,8 @@ impl Asker {
             };
             match self.0.head(url).send().await {
                 Ok(response) => return Asked::Settled(judge(&response)),
-                Err(error) if error.is_connect() => failed = in_words(&error),
-                Err(error) => return Asked::Failed(in_words(&error)),
+                Err(error) if error.is_connect() => failed = net::causes(&error),
+                Err(error) => return Asked::Failed(net::causes(&error)),
             }
         }
         Asked::Failed(failed)
@@ -140,18 +139,6 @@ fn judge(response: &reqwest::Response) -> Verdict {
         location: text(LOCATION),
     };
     Verdict::of(response.status().as_u16(), &headers)
-}
-
-/// The error with its chain of causes, on one line.
-fn in_words(error: &reqwest::Error) -> String {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes.dedup();
-    if causes.is_empty() { "no cause given".to_owned() } else { causes.join(": ") }
 }
 
 #[cfg(test)]
