@@ -37,6 +37,8 @@ fn many_connections_are_bounded_and_nobody_is_kept_out_for_long() {
         idle[0].set_nonblocking(true).unwrap();
         (&idle[0]).read(&mut byte).is_ok_and(|n| n == 0)
     });
+    // All of them may have come between the last count and the look at the first.
+    most.set(most.get().max(sockets()));
     assert!((before + 16..=before + 81).contains(&most.get()), "{before} sockets before, {} at most", most.get());
     assert_eq!(get(address, "/healthz").status, 200);
     drop(idle);
