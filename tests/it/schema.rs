@@ -96,7 +96,7 @@ const HOT: [(&str, &str); 66] = [
     ("queue/pending PARKED", "USING INDEX urls_parked"),
     ("queue/pending SUSPECTS", "USING INDEX urls_suspect"),
     ("queue/pending FILES", "USING INDEX files_pending"),
-    ("status/report OLDEST", "USING INDEX files_pending"),
+    ("status/read OLDEST", "USING INDEX files_pending"),
     ("queue/orders RETRYABLE", "USING INTEGER PRIMARY KEY"),
     ("queue/orders WAITING", "USING INTEGER PRIMARY KEY"),
     ("queue/orders RETRY", "USING INTEGER PRIMARY KEY"),
