@@ -44,10 +44,11 @@ use tx::LastFailure;
 pub use tx::WriteTx;
 
 /// The migrations, in order: number, name, text.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "queue and ledger", include_str!("../migrations/0001_queue_and_ledger.sql")),
     (2, "evidence and wishes", include_str!("../migrations/0002_evidence_and_wishes.sql")),
     (3, "reasons", include_str!("../migrations/0003_reasons.sql")),
+    (4, "lanes", include_str!("../migrations/0004_lanes.sql")),
 ];
 
 /// Earlier versions of SQLite have a bug that corrupts a WAL database when the log is reset (RELIABILITY.md, 1 of the

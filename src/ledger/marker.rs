@@ -21,6 +21,8 @@ fn name(lane: Lane) -> &'static str {
     match lane {
         // The name from before there were lanes.
         Lane::Prefetch => ".ledger",
+        Lane::Purge => ".ledger-purge",
+        Lane::PurgeDirectory => ".ledger-purge-directory",
     }
 }
 

@@ -4,10 +4,14 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// A lane. Tables contain its number, people read its word; neither ever changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Lane {
-    /// `PreloadVodObjectCaches`
+    /// Loads URLs into the caches.
     Prefetch,
+    /// Deletes URLs from the caches.
+    Purge,
+    /// Deletes directories from the caches, with everything in them.
+    PurgeDirectory,
 }
 
 impl Lane {
@@ -15,6 +19,17 @@ impl Lane {
     pub const fn number(self) -> i64 {
         match self {
             Self::Prefetch => 1,
+            Self::Purge => 2,
+            Self::PurgeDirectory => 3,
+        }
+    }
+
+    /// The lane with this number; the program writes no other numbers.
+    pub fn of_number(number: i64) -> Self {
+        match number {
+            2 => Self::Purge,
+            3 => Self::PurgeDirectory,
+            _ => Self::Prefetch,
         }
     }
 
@@ -31,6 +46,7 @@ mod tests {
     #[test]
     fn each_lane_has_a_number_of_its_own_that_is_kept_for_ever() {
         let numbers: Vec<(&str, i64)> = Lane::VARIANTS.iter().map(|lane| (lane.word(), lane.number())).collect();
-        assert_eq!(numbers, [("prefetch", 1)]);
+        assert!(Lane::VARIANTS.iter().all(|lane| Lane::of_number(lane.number()) == *lane));
+        assert_eq!(numbers, [("prefetch", 1), ("purge", 2), ("purge-directory", 3)]);
     }
 }

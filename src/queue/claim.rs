@@ -11,7 +11,7 @@ use crate::store::{Result, WriteTx};
 const PICK: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
-    where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+    where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
     order by priority, deadline is null, deadline, url_id
     limit ?2";
@@ -20,7 +20,7 @@ const PICK: &str = "
 const PICK_OTHERS: &str = "
     select url_id, url, file_id, host_id, priority, attempts
     from urls
-    where state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+    where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
       and not exists (select 1 from case_members as m where m.url_id = urls.url_id)
     order by priority, deadline is null, deadline, url_id

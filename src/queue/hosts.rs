@@ -43,7 +43,7 @@ const PARK: &str = "
     where url_id in (
         select u.url_id
         from (select url_id, host_id from urls
-              where state = 0 and wait_until is null and parked = 0 and suspect = 0
+              where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
               order by priority, deadline is null, deadline, url_id
               limit ?1) as u
         join hosts as h on h.host_id = u.host_id

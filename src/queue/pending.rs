@@ -22,7 +22,7 @@ const TALLY: &str = "select priority, pending from tally where lane = 1 order by
 const CLASS_SIZE: &str = "
     select count(*)
     from (select 1 from urls indexed by urls_ready
-          where state = 0 and wait_until is null and parked = 0 and suspect = 0
+          where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
             and priority = ?1 and (deadline is null) = ?2
           limit ?3)";
 
@@ -34,7 +34,7 @@ const CLASS: &str = "
     from urls as u indexed by urls_ready
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    where u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
+    where u.lane = 1 and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
       and u.priority = ?1 and (u.deadline is null) = ?2
     group by u.file_id, u.deadline, blocked, wanted";
 

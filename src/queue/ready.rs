@@ -24,7 +24,7 @@ const READY: &str = "
            coalesce(sum(h.standing in ('refused', 'offline')), 0)
     from (select priority, url_id, deadline, host_id
           from urls
-          where state = 0 and wait_until is null and parked = 0 and suspect = 0
+          where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
             and iif(deadline is null, true, deadline > ?2)
           order by priority, deadline is null, deadline, url_id
           limit ?1) as u

@@ -11,10 +11,11 @@ use sqlx::Row as _;
 const OTHER: &str = "
     insert into budget_days (lane, day, starts_at, ends_at, requests_limit, requests_used, unsure)
         values (2, '2026-11-23', 0, 9999999999999, 500, 500, 1), (2, '2999-01-01', 0, 9999999999999, 500, 500, 1);
-    insert into account (lane, backoff_until, backoff_failures, backoff_why, paused_why, paused_since, probe_at)
+    insert or replace into account
+        (lane, backoff_until, backoff_failures, backoff_why, paused_why, paused_since, probe_at)
         values (2, 9999999999999, 9, 'the network', 'suspended', 0, 0);
     insert into facts (lane, fact, value, observed_at) values (2, 'unit', 'urls', 0), (2, 'refusals_cost', 'true', 0);
-    insert into tally (lane, priority, pending) values (2, 2, 1000);
+    insert or replace into tally (lane, priority, pending) values (2, 2, 1000);
     insert into submissions (lane, day, nonce, signed_at, sent_at, doubt_since, double_urls, urls, cost, opened_at)
         values (2, '2026-11-23', 'n', 0, 0, 0, 7, 7, 1, 0)";
 

@@ -153,8 +153,8 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     .fetch_all(tx.conn())
     .await
     .unwrap();
-    let expected =
-        "v_budget v_checks v_files v_hosts v_left_alone v_orders v_status v_submissions v_tasks v_urls v_wishes";
+    let expected = "v_budget v_checks v_files v_hosts v_lanes v_left_alone v_orders v_status v_submissions v_tasks \
+                    v_urls v_wishes";
     assert_eq!(views.join(" "), expected);
     for view in views {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
@@ -193,7 +193,8 @@ async fn parts(conn: &mut Conn, query: &str) -> Vec<String> {
 }
 
 /// The states that the parts of `v_urls` give, in its order.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
+    "pending",
     "pending",
     "pending",
     "pending",
@@ -225,6 +226,7 @@ async fn a_query_for_urls_of_one_state_walks_an_index_of_that_state() {
         "urls_ready",
         "urls_waiting",
         "urls_parked",
+        "urls_after",
         "urls_suspect",
         "urls_suspect",
         "urls_held",
@@ -256,9 +258,9 @@ async fn urls_of_a_file_are_found_among_those_that_came_with_it() {
         "select state, count(*) from v_urls where file = 'a' group by state",
     ] {
         for (part, state) in parts(tx.conn(), query).await.iter().zip(PARTS) {
-            // What waits for a time or for its domain is found by that, and looked at.
-            let narrow =
-                part.contains("rowid>? AND rowid<?") || part.contains("urls_waiting") || part.contains("urls_parked");
+            // What waits for a time, for its domain or for its purge is found by that, and looked at.
+            let by_what_it_awaits = ["rowid>? AND rowid<?", "urls_waiting", "urls_parked", "urls_after"];
+            let narrow = by_what_it_awaits.iter().any(|way| part.contains(way));
             assert!(
                 narrow && !part.contains("SCAN u;") && !part.contains("SCAN u USING INDEX urls_ready"),
                 "{query}: {state}: {part}"

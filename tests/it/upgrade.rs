@@ -17,6 +17,10 @@ const OF_2026_11_25: &[u8] = include_bytes!("../fixtures/2026-11-25.db.zst");
 /// upload that was left alone, URLs that were submitted, that wait, that expired and that were cancelled.
 const OF_2026_11_29: &[u8] = include_bytes!("../fixtures/2026-11-29.db.zst");
 
+/// A database that the program of 2026-11-29 made when reasons were codes, killed in the middle: URLs that several
+/// files wish for, some complete and some waiting, a file that was cancelled, a day whose requests are spent.
+const OF_REASONS: &[u8] = include_bytes!("../fixtures/2026-11-29-reasons.db.zst");
+
 fn unpacked(packed: &[u8], dir: &Path) -> PathBuf {
     let path = dir.join("prefetchd.db");
     std::fs::write(&path, zstd::decode_all(packed).unwrap()).unwrap();
@@ -37,8 +41,8 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
                 (select value from facts where fact = 'unit') as unit,
                 (select count(*) from pragma_foreign_key_check) as broken,
                 (select count(*) from submissions where lane <> 1) + (select count(*) from budget_days where lane <> 1)
-                    + (select count(*) from account where lane <> 1) + (select count(*) from tally where lane <> 1)
-                    + (select count(*) from facts where lane <> 1) as elsewhere,
+                    + (select count(*) from urls where lane <> 1) + (select count(*) from facts where lane <> 1)
+                    + (select sum(pending + complete) from tally where lane <> 1) as elsewhere,
                 (select requests_used from v_budget) as used",
     )
     .fetch_one(store.read())
@@ -119,12 +123,43 @@ async fn a_database_of_wishes_and_evidence_opens_with_everything_in_it() {
     );
 }
 
+#[tokio::test]
+async fn a_database_of_reasons_opens_with_everything_in_it_and_its_rows_are_prefetches() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = unpacked(OF_REASONS, dir.path());
+    let mut old = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let stop = "update account set stopped_why = 'the film is late', stopped_by = 'ann', stopped_at = 0";
+    sqlx::query(stop).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let told = |select: &'static str| {
+        let store = &store;
+        async move { sqlx::query_scalar::<_, String>(select).fetch_one(store.read()).await.unwrap() }
+    };
+    let states = "select group_concat(state || ' ' || action || ' ' || urls, ', ')
+                  from (select state, action, count(*) as urls from v_urls group by state, action order by state)";
+    assert_eq!(told(states).await, "cancelled prefetch 2, complete prefetch 14, pending prefetch 4");
+    let books = "select (select count(*) || ' ' || sum(action = 'prefetch') || ' ' || sum(purge_complete) from v_files)
+                     || ' files, ' || (select count(*) || ' ' || sum(action = 'prefetch') from v_submissions) || ' calls, '
+                     || (select count(*) || ' ' || sum(action = 'prefetch') from v_wishes) || ' wishes, '
+                     || (select group_concat(action || ' ' || requests_used) from v_lanes) || ', '
+                     || (select requests_used from v_budget) || ', '
+                     || (select count(*) from pragma_foreign_key_check) || ' broken'";
+    assert_eq!(told(books).await, "4 4 0 files, 3 3 calls, 10 10 wishes, prefetch 3, 3, 0 broken");
+    // A pause of the operator holds in lanes that did not exist when it was given.
+    for lane in [Lane::Prefetch, Lane::Purge, Lane::PurgeDirectory] {
+        let mut conn = store.read().acquire().await.unwrap();
+        let standing = ledger::standing(&mut conn, lane, chrono::Utc::now()).await.unwrap();
+        assert_eq!(standing.stopped.unwrap().by, "ann");
+    }
+}
+
 #[test]
 fn a_start_that_is_killed_while_it_migrates_is_made_good_by_the_next_one() {
     if !strace_works() {
         return;
     }
-    let mut left = [0; 3];
+    let mut left = [0; 4];
     // The first writes are the locks' and the log's; at the last ones the daemon may be ready.
     for n in [6, 20, 60, 120, 180, 240, 300] {
         let world = World::new("", "");
@@ -137,7 +172,7 @@ fn a_start_that_is_killed_while_it_migrates_is_made_good_by_the_next_one() {
         let version = world.number("select max(version) from _sqlx_migrations");
         left[usize::try_from(version).unwrap() - 1] += 1;
         world.block_on(async { Store::open(&world.database()).await.unwrap().close().await });
-        assert_eq!(world.number("select max(version) from _sqlx_migrations"), 3);
+        assert_eq!(world.number("select max(version) from _sqlx_migrations"), 4);
         assert_eq!(world.number("select count(*) from v_urls"), 33, "after a kill at write {n}");
         assert_eq!(world.number("select count(*) from pragma_foreign_key_check"), 0);
         assert_eq!(world.rows("pragma integrity_check"), [["ok"]]);
