@@ -140,7 +140,8 @@ async fn a_database_of_reasons_opens_with_everything_in_it_and_its_rows_are_pref
                   from (select state, action, count(*) as urls from v_urls group by state, action order by state)";
     assert_eq!(told(states).await, "cancelled prefetch 2, complete prefetch 14, pending prefetch 4");
     let books = "select (select count(*) || ' ' || sum(action = 'prefetch') || ' ' || sum(purge_complete) from v_files)
-                     || ' files, ' || (select count(*) || ' ' || sum(action = 'prefetch') from v_submissions) || ' calls, '
+                     || ' files, '
+                     || (select count(*) || ' ' || sum(action = 'prefetch') from v_submissions) || ' calls, '
                      || (select count(*) || ' ' || sum(action = 'prefetch') from v_wishes) || ' wishes, '
                      || (select group_concat(action || ' ' || requests_used) from v_lanes) || ', '
                      || (select requests_used from v_budget) || ', '
