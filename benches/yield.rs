@@ -28,7 +28,7 @@ use model::{Model, Service};
 use prefetchd::config::Config;
 use prefetchd::model::{HostId, ObjectUrl, ReasonKind, SubmissionId, Time, UrlId, UrlRules};
 use prefetchd::schedule::{BadRate, Blame, Case, Cases, Found, Supply, Suspect};
-use prefetchd::service::{Answer, Reply};
+use prefetchd::service::{Answer, Reply, VOD};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -114,7 +114,7 @@ impl Service for World {
             return Reply::Lost("reset".into());
         }
         let reply = self.perform(urls, now);
-        let accepted = reply.prefetch().is_ok();
+        let accepted = reply.batch(&VOD.prefetch).is_ok();
         self.nonces.insert(nonce, accepted);
         if breaks { Reply::Lost("reset".into()) } else { reply }
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{QuotaRules, QuotaUnit};
-use crate::model::{BudgetDay, Time, rfc3339};
+use super::product::{Kind, Product};
+use super::scenario::{PurgeRules, QuotaRules, QuotaUnit};
+use crate::model::{BudgetDay, DayStart, Time, rfc3339};
 
 /// What `GET /_sandbox/account` shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccountView {
+    /// The product whose account this is. Each has its own quotas and tasks.
+    pub product: String,
     /// The time now by the service's clock, RFC 3339. All days and moments here are by that clock.
     pub now: String,
     /// The day now, at the offset of the account's `day_starts`.
@@ -25,6 +28,21 @@ pub struct AccountView {
     pub days: BTreeMap<String, DayView>,
     /// Every call, in order.
     pub calls: Vec<CallView>,
+    /// Every URL accepted for prefetching, and how often.
+    pub accepted: BTreeMap<String, u64>,
+    /// Purges of URLs.
+    pub purge: MeterView,
+    /// Purges of directories.
+    pub purge_directory: MeterView,
+}
+
+/// What was counted of one operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterView {
+    /// The day's quota.
+    pub quota: u64,
+    /// What is left of it.
+    pub quota_left: u64,
     /// Every URL accepted, and how often.
     pub accepted: BTreeMap<String, u64>,
 }
@@ -32,7 +50,24 @@ pub struct AccountView {
 /// What happened on one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayView {
-    /// Calls of `PreloadVodObjectCaches` that reached the operation, accepted or refused.
+    /// Prefetches that reached the operation, accepted or refused.
+    pub requests_seen: u64,
+    /// Those accepted.
+    pub requests_accepted: u64,
+    /// URLs in them.
+    pub urls_accepted: u64,
+    /// What was counted on the quota.
+    pub quota_used: u64,
+    /// The same of purges of URLs.
+    pub purge: Counts,
+    /// The same of purges of directories.
+    pub purge_directory: Counts,
+}
+
+/// What happened on one day by one operation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Calls that reached the operation, accepted or refused.
     pub requests_seen: u64,
     /// Those accepted.
     pub requests_accepted: u64,
@@ -74,113 +109,156 @@ pub struct CallView {
     pub task_ids: Option<String>,
 }
 
+/// What is counted of one kind.
 #[derive(Debug)]
-pub(super) struct Account {
-    rules: QuotaRules,
-    days: BTreeMap<String, DayView>,
-    calls: Vec<CallView>,
+struct Meter {
+    unit: QuotaUnit,
+    per_day: u64,
+    counts_refused: bool,
+    days: BTreeMap<String, Counts>,
     accepted: HashMap<Arc<str>, u64>,
 }
 
+#[derive(Debug)]
+pub(super) struct Account {
+    product: &'static str,
+    day_starts: DayStart,
+    /// By kind.
+    meters: [Meter; 3],
+}
+
 impl Account {
-    pub(super) fn new(rules: QuotaRules, now: Time) -> Self {
+    pub(super) fn new(product: &Product, rules: &QuotaRules, purge: &PurgeRules, now: Time) -> Self {
         let day = BudgetDay::of(now, rules.day_starts).to_string();
-        let used = DayView { quota_used: rules.used, ..DayView::default() };
-        Self { days: BTreeMap::from([(day, used)]), rules, calls: Vec::new(), accepted: HashMap::new() }
+        let meter = |unit, per_day, used, counts_refused| Meter {
+            unit,
+            per_day,
+            counts_refused,
+            days: BTreeMap::from([(day.clone(), Counts { quota_used: used, ..Counts::default() })]),
+            accepted: HashMap::new(),
+        };
+        let preloads = rules.per_day.unwrap_or(product.preloads_a_day);
+        let purges = purge.urls_per_day.unwrap_or(product.purges_a_day);
+        Self {
+            product: product.name,
+            day_starts: rules.day_starts,
+            meters: [
+                meter(rules.unit, preloads, rules.used, rules.counts_refused),
+                meter(QuotaUnit::Urls, purges, purge.urls_used, purge.counts_refused),
+                meter(QuotaUnit::Urls, purge.directories_per_day, purge.directories_used, purge.counts_refused),
+            ],
+        }
     }
 
     /// The name of the day at `now`.
     pub(super) fn day_name(&self, now: Time) -> String {
-        BudgetDay::of(now, self.rules.day_starts).to_string()
+        BudgetDay::of(now, self.day_starts).to_string()
     }
 
-    fn day(&mut self, now: Time) -> &mut DayView {
-        self.days.entry(self.day_name(now)).or_default()
+    fn day(&mut self, kind: Kind, now: Time) -> &mut Counts {
+        let day = self.day_name(now);
+        self.meters[kind as usize].days.entry(day).or_default()
     }
 
     /// Changes the quota of every day.
-    pub(super) fn set_quota(&mut self, per_day: u64) {
-        self.rules.per_day = per_day;
+    pub(super) fn set_quota(&mut self, kind: Kind, per_day: u64) {
+        self.meters[kind as usize].per_day = per_day;
     }
 
-    pub(super) fn quota(&self) -> u64 {
-        self.rules.per_day
+    pub(super) fn quota(&self, kind: Kind) -> u64 {
+        self.meters[kind as usize].per_day
     }
 
-    pub(super) fn quota_left(&mut self, now: Time) -> u64 {
-        let per_day = self.rules.per_day;
-        per_day.saturating_sub(self.day(now).quota_used)
+    pub(super) fn quota_left(&mut self, kind: Kind, now: Time) -> u64 {
+        self.quota(kind).saturating_sub(self.day(kind, now).quota_used)
     }
 
     /// What a batch costs on the quota.
-    pub(super) fn cost(&self, urls: usize) -> u64 {
-        match self.rules.unit {
+    pub(super) fn cost(&self, kind: Kind, urls: usize) -> u64 {
+        match self.meters[kind as usize].unit {
             QuotaUnit::Requests => 1,
             QuotaUnit::Urls => urls as u64,
         }
     }
 
-    /// Somebody else spends one, if any is left.
+    /// Somebody else spends one prefetch, if any is left.
     pub(super) fn spend_elsewhere(&mut self, now: Time) {
-        self.spend_so_much_elsewhere(1, now);
+        self.spend_so_much_elsewhere(Kind::Preload, 1, now);
     }
 
     /// Somebody else has a batch accepted, as far as the quota allows.
-    pub(super) fn prefetched_elsewhere(&mut self, urls: usize, now: Time) {
-        self.spend_so_much_elsewhere(self.cost(urls), now);
+    pub(super) fn accepted_elsewhere(&mut self, kind: Kind, urls: usize, now: Time) {
+        self.spend_so_much_elsewhere(kind, self.cost(kind, urls), now);
     }
 
-    fn spend_so_much_elsewhere(&mut self, cost: u64, now: Time) {
-        let cost = cost.min(self.quota_left(now));
-        self.day(now).quota_used += cost;
+    fn spend_so_much_elsewhere(&mut self, kind: Kind, cost: u64, now: Time) {
+        let cost = cost.min(self.quota_left(kind, now));
+        self.day(kind, now).quota_used += cost;
     }
 
     /// A call reached the operation and was refused there.
-    pub(super) fn refused(&mut self, urls: usize, now: Time) {
-        let cost = if self.rules.counts_refused { self.cost(urls) } else { 0 };
-        let day = self.day(now);
+    pub(super) fn refused(&mut self, kind: Kind, urls: usize, now: Time) {
+        let cost = if self.meters[kind as usize].counts_refused { self.cost(kind, urls) } else { 0 };
+        let day = self.day(kind, now);
         day.requests_seen += 1;
         day.quota_used += cost;
     }
 
     /// A batch was accepted.
-    pub(super) fn accepted(&mut self, urls: &[Arc<str>], now: Time) {
-        let cost = self.cost(urls.len());
-        let day = self.day(now);
+    pub(super) fn accepted(&mut self, kind: Kind, urls: &[Arc<str>], now: Time) {
+        let cost = self.cost(kind, urls.len());
+        let day = self.day(kind, now);
         day.requests_seen += 1;
         day.requests_accepted += 1;
         day.urls_accepted += urls.len() as u64;
         day.quota_used += cost;
         for url in urls {
-            *self.accepted.entry(Arc::clone(url)).or_default() += 1;
+            *self.meters[kind as usize].accepted.entry(Arc::clone(url)).or_default() += 1;
         }
     }
 
-    /// Records a call; returns its place in the list.
-    pub(super) fn note(&mut self, call: CallView) -> usize {
-        self.calls.push(call);
-        self.calls.len() - 1
-    }
-
-    /// The record of a call.
-    pub(super) fn noted(&mut self, call: usize) -> &mut CallView {
-        &mut self.calls[call]
-    }
-
-    pub(super) fn view(&mut self, now: Time) -> AccountView {
+    /// The view, with these calls.
+    pub(super) fn view(&mut self, calls: Vec<CallView>, now: Time) -> AccountView {
+        let left = Kind::ALL.map(|kind| self.quota_left(kind, now));
+        let [preload, purge, purge_directory] = &self.meters;
+        let [urls, directories] = [(purge, left[1]), (purge_directory, left[2])].map(|(meter, quota_left)| MeterView {
+            quota: meter.per_day,
+            quota_left,
+            accepted: meter.accepted(),
+        });
         AccountView {
+            product: self.product.to_owned(),
             now: rfc3339(now),
             day: self.day_name(now),
-            quota_unit: match self.rules.unit {
+            quota_unit: match preload.unit {
                 QuotaUnit::Requests => "requests".to_owned(),
                 QuotaUnit::Urls => "urls".to_owned(),
             },
-            quota: self.quota(),
-            quota_left: self.quota_left(now),
-            days: self.days.clone(),
-            calls: self.calls.clone(),
-            accepted: self.accepted.iter().map(|(url, times)| (url.to_string(), *times)).collect(),
+            quota: preload.per_day,
+            quota_left: left[0],
+            days: self.days(),
+            calls,
+            accepted: preload.accepted(),
+            purge: urls,
+            purge_directory: directories,
         }
+    }
+
+    fn days(&self) -> BTreeMap<String, DayView> {
+        let names = self.meters.iter().flat_map(|meter| meter.days.keys());
+        let on = |name: &String| {
+            let [preload, purge, purge_directory] =
+                [0, 1, 2].map(|kind: usize| self.meters[kind].days.get(name).copied().unwrap_or_default());
+            let Counts { requests_seen, requests_accepted, urls_accepted, quota_used } = preload;
+            DayView { requests_seen, requests_accepted, urls_accepted, quota_used, purge, purge_directory }
+        };
+        names.map(|name| (name.clone(), on(name))).collect()
+    }
+}
+
+impl Meter {
+    fn accepted(&self) -> BTreeMap<String, u64> {
+        self.accepted.iter().map(|(url, times)| (url.to_string(), *times)).collect()
     }
 }
 

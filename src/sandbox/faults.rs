@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::product::{Operation, Product};
 use super::scenario::{Action, Fault};
 
 /// Stands for every operation.
@@ -21,6 +22,12 @@ pub(super) fn documented_status(code: &str) -> u16 {
         code if code.starts_with("OperationDenied") || code.starts_with("Forbidden") => 403,
         _ => 400,
     }
+}
+
+/// The status of an error of an operation: in DCDN all of them are 400 (SIBLING-APIS.md, B).
+pub(super) fn status_of(product: &Product, code: &str) -> u16 {
+    let is_of_the_gateway = ["Throttling", "TooManyRequests", "Forbidden"].iter().any(|start| code.starts_with(start));
+    if product.refuses_with_400 && !is_of_the_gateway { 400 } else { documented_status(code) }
 }
 
 /// The faults of the scenario, and how far they have been played.
@@ -45,15 +52,17 @@ impl Faults {
 
     /// The fault for this call of `operation`, if any. Must be called once for each call.
     pub(super) fn next(&mut self, operation: &str, object_path: &str) -> Option<Fault> {
-        let [of_operation, of_any] = [operation, ANY].map(|name| {
+        let word = Product::of_action(operation).map_or("", |(_, operation)| Operation::word(operation));
+        let names = [operation, word, ANY];
+        let counts = names.map(|name| {
             let calls = self.calls.entry(name.to_owned()).or_default();
             *calls += 1;
             *calls
         });
         for (fault, played) in self.script.iter().zip(&mut self.played) {
-            let call = if fault.operation == ANY { of_any } else { of_operation };
-            let fits = (fault.operation == ANY || fault.operation == operation)
-                && fault.calls.as_ref().is_none_or(|calls| calls.contains(&call))
+            let Some(named) = names.iter().position(|name| fault.operation == **name) else { continue };
+            let call = counts[named];
+            let fits = fault.calls.as_ref().is_none_or(|calls| calls.contains(&call))
                 && fault.every.is_none_or(|every| call.is_multiple_of(every))
                 && fault.url_contains.as_ref().is_none_or(|part| object_path.contains(part))
                 && fault.times.is_none_or(|times| *played < times)

@@ -14,16 +14,15 @@ use serde_json::json;
 pub(super) use self::answer::{Asked, Sent};
 use self::answer::{date_of, disturbed, emptied, scripted, spelled, written};
 use super::account::{AccountView, CallView};
-use super::faults::{Faults, documented_status};
-use super::operations::{Service, urls_of};
+use super::faults::{Faults, documented_status, status_of};
+use super::operations::{Refused, Service, urls_of};
+use super::product::{Kind, Operation, PRODUCTS, Product, VOD};
 use super::scenario::{Account as Key, Action, Answers, Change, ClockRules, Fault, Foreign, Scenario};
 use super::signature::{expected, expected_v3, string_to_sign};
 use crate::model::Time;
 
 /// A timestamp may differ this much from the gateway's clock (VOD-API.md).
 const TIMESTAMP_AGE_MAX: TimeDelta = TimeDelta::minutes(15);
-
-const PRELOAD: &str = "PreloadVodObjectCaches";
 
 /// A call that has arrived and is not performed yet.
 #[derive(Debug)]
@@ -40,16 +39,21 @@ struct Late {
 pub(super) struct Gateway {
     clock: ClockRules,
     key: Key,
-    calls_per_second: usize,
+    calls_per_second: Option<usize>,
     urls_in_query: bool,
     others_share: f64,
     answers: Answers,
-    service: Service,
+    /// By product.
+    services: [Service; 3],
+    /// The product that was called last.
+    called: &'static Product,
+    calls: Vec<CallView>,
     faults: Faults,
     foreign: Vec<Foreign>,
     changes: Vec<Change>,
     started: Time,
-    preloads: u64,
+    /// Calls that prefetch, and calls that purge.
+    submissions: [u64; 2],
     late: Vec<Late>,
     held: HashMap<usize, Sent>,
     nonces: HashSet<String>,
@@ -61,10 +65,12 @@ impl Gateway {
     /// A gateway that starts when this machine's clock shows `machine`.
     pub(super) fn new(scenario: &Scenario, machine: Time) -> Self {
         let now = machine + scenario.clock.offset;
-        let mut service = Service::new(scenario, now);
+        let mut services = PRODUCTS.map(|product| Service::new(product, scenario, now));
         for foreign in &scenario.foreign {
             let urls: Vec<_> = foreign.urls.iter().map(|url| url.as_str().into()).collect();
-            service.prefetch_elsewhere(&urls, now + foreign.after);
+            for service in &mut services {
+                service.submit_elsewhere(kind_of(foreign), &urls, now + foreign.after);
+            }
         }
         Self {
             clock: scenario.clock.clone(),
@@ -73,12 +79,14 @@ impl Gateway {
             urls_in_query: scenario.limits.urls_in_query,
             others_share: scenario.quota.others_share,
             answers: scenario.answers.clone(),
-            service,
+            services,
+            called: &VOD,
+            calls: Vec::new(),
             faults: Faults::new(scenario.faults.clone(), scenario.seed),
             foreign: scenario.foreign.clone(),
             changes: scenario.changes.clone(),
             started: now,
-            preloads: 0,
+            submissions: [0, 0],
             late: Vec::new(),
             held: HashMap::new(),
             nonces: HashSet::new(),
@@ -87,10 +95,23 @@ impl Gateway {
         }
     }
 
+    /// What it received: the account of the product that was called last, and all calls.
     pub(super) fn view(&mut self, machine: Time) -> AccountView {
         let now = machine + self.clock.offset;
         self.settle(now);
-        self.service.account.view(now)
+        let calls = self.calls.clone();
+        self.service().account.view(calls, now)
+    }
+
+    /// The URLs of that product whose cached copy is the one that a prefetch fetched.
+    pub(super) fn warm(&mut self, machine: Time) -> Vec<String> {
+        let now = machine + self.clock.offset;
+        self.settle(now);
+        self.service().warm(now)
+    }
+
+    fn service(&mut self) -> &mut Service {
+        &mut self.services[self.called.place()]
     }
 
     /// Answers one call and records it. `machine` is the time of this machine's clock, as in the other functions here.
@@ -99,17 +120,19 @@ impl Gateway {
         self.settle(now);
         let operation = asked.get("Action").to_owned();
         let fault = self.faults.next(&operation, asked.get("ObjectPath"));
-        if operation == PRELOAD {
-            self.prefetch_elsewhere(&asked, now);
+        if let Some((product, operation)) = Product::of_action(&operation) {
+            self.called = product;
+            self.submit_elsewhere(operation, &asked, now);
         }
         if self.faults.happens(self.others_share) {
-            self.service.account.spend_elsewhere(now);
+            self.service().account.spend_elsewhere(now);
         }
         let mut call = CallView::new(now, &operation, asked.get("SignatureNonce"));
         call.urls = urls_of(&asked.parameters).len();
         call.fault = fault.as_ref().map(|fault| format!("{:?}", fault.action));
         call.body_sha256.clone_from(&asked.body_sha256);
-        let call = self.service.account.note(call);
+        self.calls.push(call);
+        let call = self.calls.len() - 1;
         match fault {
             Some(fault) if fault.action == Action::Late => self.put_off(Late { due: now, call, asked, fault }),
             fault => self.perform(call, &asked, fault.as_ref(), now),
@@ -140,7 +163,7 @@ impl Gateway {
     /// An error's body.
     fn refusal(&mut self, fault: Option<&Fault>, code: &str, message: &str) -> serde_json::Value {
         let mut body = json!({
-            "HostId": "vod.cn-shanghai.aliyuncs.com", "Code": code,
+            "HostId": self.called.host, "Code": code,
             "Message": message, "Recommend": "https://api.aliyun.com/troubleshoot",
         });
         if let Some(request_id) = self.request_id(fault) {
@@ -179,7 +202,7 @@ impl Gateway {
 
     /// Does everything that was due by now: first what counts calls, then the rest in the order of its moments.
     fn settle(&mut self, now: Time) {
-        let preloads = self.preloads;
+        let [preloads, _] = self.submissions;
         let is_due = |change: &mut Change| change.after_calls.is_some_and(|calls| calls <= preloads);
         let due: Vec<Change> = self.changes.extract_if(.., is_due).collect();
         due.iter().for_each(|change| self.change(change));
@@ -206,19 +229,27 @@ impl Gateway {
         let key = &mut self.key;
         key.access_key_id = change.access_key_id.clone().unwrap_or_else(|| key.access_key_id.clone());
         key.access_key_secret = change.access_key_secret.clone().unwrap_or_else(|| key.access_key_secret.clone());
-        self.service.change(change);
+        self.services.iter_mut().for_each(|service| service.change(change));
     }
 
-    /// Another batch has arrived: somebody else prefetches what the scenario says.
-    fn prefetch_elsewhere(&mut self, asked: &Asked, now: Time) {
-        self.preloads += 1;
+    /// Another batch has arrived: somebody else submits what the scenario says.
+    fn submit_elsewhere(&mut self, operation: Operation, asked: &Asked, now: Time) {
+        let purges = match operation {
+            Operation::Preload => false,
+            Operation::Refresh => true,
+            _ => return,
+        };
+        self.submissions[usize::from(purges)] += 1;
         for at in 0..self.foreign.len() {
             let foreign = &self.foreign[at];
-            let (share, count, after) = (foreign.share, foreign.count, foreign.after);
-            let fits = foreign.first_url_of_call == Some(self.preloads);
+            let (kind, share, count, after) = (kind_of(foreign), foreign.share, foreign.count, foreign.after);
+            if (kind != Kind::Preload) != purges {
+                continue;
+            }
+            let fits = foreign.first_url_of_call == Some(self.submissions[usize::from(purges)]);
             if fits || share.is_some_and(|share| self.faults.happens(share)) {
                 let urls = urls_of(&asked.parameters);
-                self.service.prefetch_elsewhere(&urls[..count.min(urls.len())], now + after);
+                self.service().submit_elsewhere(kind, &urls[..count.min(urls.len())], now + after);
             }
         }
     }
@@ -232,9 +263,9 @@ impl Gateway {
                 .map_err(|(code, message)| (documented_status(code), code.to_owned(), message)),
         };
         let reached = admitted.is_ok();
-        let said = admitted.and_then(|()| {
-            let said = self.service.perform(asked.get("Action"), &asked.parameters, now);
-            said.map_err(|(code, message)| (documented_status(code), code.to_owned(), message))
+        let said = admitted.and_then(|(product, operation)| {
+            let said = self.services[product.place()].perform(operation, &asked.parameters, now);
+            said.map_err(|(code, message)| (status_of(product, code), code.to_owned(), message))
         });
         let (mut status, code, mut body) = match said {
             Ok(mut body) => {
@@ -251,7 +282,8 @@ impl Gateway {
                 (status, code, body)
             }
         };
-        let task_ids = body["PreloadTaskId"].as_str().map(str::to_owned);
+        let names = ["PreloadTaskId", "PushTaskId", "RefreshTaskId"];
+        let task_ids = names.iter().find_map(|name| body[name].as_str()).map(str::to_owned);
         if let Some(fault) = fault.filter(|fault| fault.performed && fault.action != Action::Late) {
             let (lie, code, message) = scripted(fault);
             (status, body) = (lie, self.refusal(Some(fault), &code, &message));
@@ -262,8 +294,8 @@ impl Gateway {
         }
         let body = written(&body, is_odd && status != 200 && self.answers.xml_errors);
         let sent = disturbed(fault, status, body, date_of(&self.clock, fault, now));
-        let day = self.service.account.day_name(now);
-        let noted = self.service.account.noted(call);
+        let day = self.service().account.day_name(now);
+        let noted = &mut self.calls[call];
         (noted.code, noted.task_ids) = (code, task_ids);
         noted.status = if sent.is_dropped() { 0 } else { sent.status };
         if reached {
@@ -273,13 +305,19 @@ impl Gateway {
     }
 
     /// The checks that every call passes before its operation.
-    fn admit(&mut self, asked: &Asked, fault: Option<&Fault>, now: Time) -> Result<(), (&'static str, String)> {
+    fn admit(
+        &mut self,
+        asked: &Asked,
+        fault: Option<&Fault>,
+        now: Time,
+    ) -> Result<(&'static Product, Operation), Refused> {
         let parameters = &asked.parameters;
         let get = |name: &'static str| {
             let value = parameters.get(name).filter(|value| !value.is_empty());
             value.ok_or_else(|| ("MissingParameter", format!("{name} is mandatory for this action.")))
         };
-        if get("Version")? != "2017-03-21" {
+        let version = get("Version")?;
+        if PRODUCTS.iter().all(|product| version != product.version) {
             return Err(("InvalidVersion", "Specified parameter Version is not valid.".to_owned()));
         }
         if *get("AccessKeyId")? != self.key.access_key_id {
@@ -315,20 +353,30 @@ impl Gateway {
         if self.urls_in_query && asked.v3.is_some() && asked.urls_in_body {
             return Err(("MissingParameter", "ObjectPath is mandatory for this action.".to_owned()));
         }
-        self.check_rate(get("Action")?, now)
+        let action = get("Action")?;
+        let found = Product::of_action(action).filter(|(product, _)| version == product.version);
+        let (product, operation) =
+            found.ok_or_else(|| ("InvalidAction.NotFound", "Specified api is not found.".to_owned()))?;
+        self.check_rate(action, self.calls_per_second.unwrap_or(product.rate(operation)), now)?;
+        Ok((product, operation))
     }
 
-    fn check_rate(&mut self, operation: &str, now: Time) -> Result<(), (&'static str, String)> {
+    fn check_rate(&mut self, operation: &str, calls_per_second: usize, now: Time) -> Result<(), Refused> {
         let recent = self.recent.entry(operation.to_owned()).or_default();
         while recent.front().is_some_and(|at| now - *at >= TimeDelta::seconds(1)) {
             recent.pop_front();
         }
-        if recent.len() >= self.calls_per_second {
+        if recent.len() >= calls_per_second {
             return Err(("Throttling.User", "Request was denied due to user flow control.".to_owned()));
         }
         recent.push_back(now);
         Ok(())
     }
+}
+
+/// What somebody else does; a scenario was checked for it.
+fn kind_of(foreign: &Foreign) -> Kind {
+    Kind::named(&foreign.operation).unwrap_or(Kind::Preload)
 }
 
 #[cfg(test)]

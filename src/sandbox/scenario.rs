@@ -9,8 +9,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::product::Kind;
+
 pub use self::rules::{
-    Account, Answers, ClockRules, Domain, Letters, Limits, OddTask, QuotaRules, QuotaUnit, TaskRules,
+    Account, Answers, ClockRules, Domain, Letters, Limits, OddTask, PurgeRules, QuotaRules, QuotaUnit, TaskRules,
 };
 pub use self::script::{Action, Change, Fault, Foreign};
 pub use self::values::DateLie;
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub account: Account,
     /// The quota of a day.
     pub quota: QuotaRules,
+    /// Purges.
+    pub purge: PurgeRules,
     /// Sizes and rates.
     pub limits: Limits,
     /// How answers are spelled.
@@ -58,6 +62,7 @@ impl Default for Scenario {
             clock: ClockRules::default(),
             account: Account::default(),
             quota: QuotaRules::default(),
+            purge: PurgeRules::default(),
             limits: Limits::default(),
             answers: Answers::default(),
             domains: domains.map(|name| Domain { name: name.into(), status: "online".into() }).into(),
@@ -98,6 +103,12 @@ impl Scenario {
         }
         if self.odd_tasks.iter().any(|odd| no_share(odd.share)) || no_share(Some(self.answers.share)) {
             return Err("of [answers] and of a [[task]], share lies between 0 and 1".to_owned());
+        }
+        let named = self.foreign.iter().map(|foreign| foreign.operation.as_str());
+        let named = named.chain(self.odd_tasks.iter().filter_map(|odd| odd.operation.as_deref()));
+        if let Some(unknown) = named.into_iter().find(|word| Kind::named(word).is_none()) {
+            let known = "`prefetch`, `purge` or `purge-directory`";
+            return Err(format!("the operation of a [[foreign]] or [[task]] is {known}, and not `{unknown}`"));
         }
         for foreign in &self.foreign {
             let of_a_call = foreign.first_url_of_call.is_some() || foreign.share.is_some();

@@ -94,6 +94,10 @@ async fn answer(
             let view = open().view(clock.now());
             Ok(response(StatusCode::OK, serde_json::to_string(&view).expect("a view is JSON"), "application/json"))
         }
+        (&Method::GET, "/_sandbox/warm") => {
+            let warm = open().warm(clock.now());
+            Ok(response(StatusCode::OK, serde_json::to_string(&warm).expect("a list is JSON"), "application/json"))
+        }
         (&(Method::GET | Method::POST), "/") => {
             let mut v3 = SignedHeaders::of(request.uri(), request.headers());
             let mut parameters = decode(request.uri().query().unwrap_or_default().as_bytes());

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::call::{Manner, PrefetchOptions, SignedCall, Stamp, TaskQuery, urls_a_query};
+use super::call::{BatchOptions, Manner, SignedCall, Stamp, TaskQuery, urls_a_query};
 use super::client::Client;
 use super::fault::{Class, Deferral, Fault};
+use super::limits::Product;
 use super::pace::{Gate, TURN_MAX, Turn};
 use super::reply::{Accepted, DomainPage, Quota, Reply};
 use super::tasks::TaskPage;
 use crate::clock::Clock;
 use crate::config::{Api, Config};
 use crate::credentials::{Generation, Key, NoKey, OBTAINED_WITHIN, Provider, WAIT_MAX};
-use crate::model::{AccountFault, Time};
+use crate::model::{AccountFault, Lane, Time};
 use crate::net;
 
 /// Counts calls: gets the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
@@ -42,16 +43,17 @@ struct Gates {
     tasks: Gate,
 }
 
-/// A signed prefetch: exactly the bytes that are sent, also as a copy.
+/// A signed batch: exactly the bytes that are sent, also as a copy.
 #[derive(Debug, Clone)]
-pub struct SignedPrefetch {
+pub struct SignedBatch {
+    lane: Lane,
     call: SignedCall,
     key: Key,
     /// Whether the service may look for the URLs elsewhere.
     may_be_misplaced: bool,
 }
 
-impl SignedPrefetch {
+impl SignedBatch {
     /// SHA-256 of the call, in lower-case hex, which a copy must match. It reveals nothing of the key.
     pub fn sha256(&self) -> String {
         self.call.sha256()
@@ -114,12 +116,12 @@ impl Service {
         &self.keys
     }
 
-    /// The longest time that a prefetch may be under way.
+    /// The longest time that a batch may be under way.
     pub fn call_timeout(&self) -> Duration {
         self.api.timeout.get()
     }
 
-    /// How long a prefetch keeps whoever makes it: the call, and looking for another key where its own is refused.
+    /// How long a batch keeps whoever submits it: the call, and looking for another key where its own is refused.
     pub fn call_max(&self) -> Duration {
         self.call_timeout() + OBTAINED_WITHIN
     }
@@ -130,18 +132,18 @@ impl Service {
         2 * (WAIT_MAX + TURN_MAX + self.call_max())
     }
 
-    /// Waits for the turn of a prefetch. Free calls of the submitter wait while the turn is held.
+    /// Waits for the turn of a batch. Free calls of the submitter wait while the turn is held.
     pub async fn turn(&self) -> Turn {
         self.gates.submitter.turn().await
     }
 
-    /// Signs a prefetch of these URLs with the present key. The bytes are the same as long as key, options, nonce and
-    /// time are.
-    pub fn sign(&self, urls: &[&str], options: &PrefetchOptions, nonce: &str, signed_at: Time) -> SignedPrefetch {
+    /// Signs a batch of these URLs with the present key. The bytes are the same as long as key, options, nonce and time
+    /// are.
+    pub fn sign(&self, urls: &[&str], options: &BatchOptions, nonce: &str, signed_at: Time) -> SignedBatch {
         let key = self.keys.current();
         let stamp = Stamp { manner: &self.manner, key: &key.credentials, nonce, at: signed_at };
         let may_be_misplaced = self.manner.may_be_misplaced();
-        SignedPrefetch { call: SignedCall::prefetch(urls, options, stamp), key, may_be_misplaced }
+        SignedBatch { lane: options.lane(), call: SignedCall::batch(urls, options, stamp), key, may_be_misplaced }
     }
 
     /// Submits URLs; this costs budget.
@@ -149,18 +151,24 @@ impl Service {
     /// # Errors
     ///
     /// Why they were not accepted, or that nobody knows.
-    pub async fn prefetch(&self, turn: Turn, prefetch: &SignedPrefetch) -> Result<Accepted, Fault> {
-        let key = self.keys.valid(prefetch.key.clone()).map_err(|none| without_a_key(&none))?;
-        let said = self.exchange(turn, &prefetch.call, key.generation, Reply::prefetch).await;
+    pub async fn submit(&self, turn: Turn, batch: &SignedBatch) -> Result<Accepted, Fault> {
+        let key = self.keys.valid(batch.key.clone()).map_err(|none| without_a_key(&none))?;
+        let submission = self.product().submission(batch.lane);
+        let said = self.exchange(turn, &batch.call, key.generation, |reply| reply.batch(submission)).await;
         said.map_err(|fault| match fault.code.as_deref() {
-            Some(code) if code.starts_with("MissingParameter") && prefetch.may_be_misplaced => {
+            Some(code) if code.starts_with("MissingParameter") && batch.may_be_misplaced => {
                 Fault { class: Class::Deferred(Deferral::UrlsMisplaced), ..fault }
             }
             _ => fault,
         })
     }
 
-    /// Sets whether URLs go in the query of prefetches that are signed by V3, since the service looks for them there.
+    /// The product whose operations are called.
+    pub fn product(&self) -> &'static Product {
+        self.manner.product
+    }
+
+    /// Sets whether URLs go in the query of batches that are signed by V3, since the service looks for them there.
     pub fn put_urls_in_query(&mut self, in_query: bool) {
         self.manner.urls_in_query = in_query;
     }
@@ -179,18 +187,19 @@ impl Service {
         self.keys.key().await.map(drop).map_err(|none| without_a_key(&none))
     }
 
-    /// Whether the service refused the key that signed the prefetch, and there is another one by now.
-    pub fn has_other_key(&self, prefetch: &SignedPrefetch, fault: &Fault) -> bool {
-        self.is_replaced(prefetch.key.generation, Some(fault))
+    /// Whether the service refused the key that signed the batch, and there is another one by now.
+    pub fn has_other_key(&self, batch: &SignedBatch, fault: &Fault) -> bool {
+        self.is_replaced(batch.key.generation, Some(fault))
     }
 
-    /// Asks what is left of the day; free.
+    /// Asks what is left of the day for a lane; free.
     ///
     /// # Errors
     ///
     /// The service did not tell.
-    pub async fn quota(&self) -> Result<Quota, Fault> {
-        self.ask(&self.gates.submitter, SignedCall::quota, Reply::quota).await
+    pub async fn quota(&self, lane: Lane) -> Result<Quota, Fault> {
+        let submission = self.product().submission(lane);
+        self.ask(&self.gates.submitter, SignedCall::quota, |reply| reply.quota(submission)).await
     }
 
     /// Asks for a page of the account's domains, counted from 1; free.

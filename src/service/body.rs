@@ -64,10 +64,12 @@ pub(super) fn number(object: &Value, name: &str) -> Option<u64> {
     text(object, name)?.parse().ok()
 }
 
-/// The rows of a list inside two nested members; empty if they are left out.
-pub(super) fn rows<'v>(body: &'v Value, [outer, inner]: [&str; 2]) -> impl Iterator<Item = &'v Value> {
-    let list = field(body, outer).and_then(|list| field(list, inner));
-    list.and_then(Value::as_array).into_iter().flatten()
+/// The rows of a list, which is the member itself or the array inside it, as the products differ (SIBLING-APIS.md, C:
+/// `Tasks.Task[]`, `Tasks.CDNTask[]`, `Tasks[]`); empty if they are left out.
+pub(super) fn rows<'v>(body: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    let list = field(body, name);
+    let rows = list.and_then(|list| list.as_array().or_else(|| list.as_object()?.values().find_map(Value::as_array)));
+    rows.into_iter().flatten()
 }
 
 /// The children of the root of an XML document, as an object; none if the document is not an error, because a gateway's

@@ -6,12 +6,13 @@ use chrono::{SecondsFormat, TimeDelta};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
+use strum::VariantArray as _;
 
-use super::limits::VOD;
+use super::limits::{Product, TASKS_LISTED_FOR, VOD};
 use super::tasks::TaskStatus;
 use crate::config::{Api, Area, Signature};
 use crate::credentials::Credentials;
-use crate::model::{TaskId, Time};
+use crate::model::{Lane, TaskId, Time};
 use crate::signature::{Envelope, form, query, signed_form, signed_headers};
 
 /// The service performs a call whose timestamp is at most 15 minutes old by its own clock (VOD-API.md, "Nonces"); one
@@ -35,7 +36,7 @@ pub struct Window {
 impl Window {
     /// Everything that the service lists at `now`.
     pub fn all(now: Time) -> Self {
-        Self { from: now - VOD.tasks_listed_for + INSIDE, to: now + AHEAD }
+        Self { from: now - TASKS_LISTED_FOR + INSIDE, to: now + AHEAD }
     }
 
     /// The part of it that was made since `from`.
@@ -48,6 +49,8 @@ impl Window {
 /// A question for tasks. A condition that is not given restricts nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskQuery<'a> {
+    /// Tasks of this lane.
+    pub lane: Lane,
     /// Tasks of exactly this URL.
     pub url: Option<&'a str>,
     /// Rows of this task.
@@ -58,14 +61,39 @@ pub struct TaskQuery<'a> {
     pub made: Window,
     /// The page, counted from 1.
     pub page: u32,
-    /// Rows per page, at most as many as the product allows.
+    /// Rows per page; more than the product allows stands for as many as it allows.
     pub page_size: u32,
 }
 
 impl TaskQuery<'_> {
     /// The first page of everything made in a period.
-    pub const fn first(made: Window) -> Self {
-        Self { url: None, task: None, status: None, made, page: 1, page_size: VOD.tasks.rows_a_page }
+    pub const fn first(lane: Lane, made: Window) -> Self {
+        Self { lane, url: None, task: None, status: None, made, page: 1, page_size: u32::MAX }
+    }
+}
+
+/// What a batch asks for, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchOptions {
+    /// Prefetches URLs.
+    Prefetch(PrefetchOptions),
+    /// Purges URLs, which are always deleted.
+    Purge,
+    /// Purges directories.
+    PurgeDirectory {
+        /// Deletes everything, and not only what has changed at the origin.
+        force: bool,
+    },
+}
+
+impl BatchOptions {
+    /// The lane of such a batch.
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::Prefetch(_) => Lane::Prefetch,
+            Self::Purge => Lane::Purge,
+            Self::PurgeDirectory { .. } => Lane::PurgeDirectory,
+        }
     }
 }
 
@@ -92,10 +120,11 @@ pub(super) struct Stamp<'a> {
 /// How calls are written and signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Manner {
+    pub(super) product: &'static Product,
     signature: Signature,
     /// Of the endpoint, as it stands in the header `Host`.
     host: String,
-    /// Whether the URLs of a prefetch that is signed by V3 go in the query; if not, in the body.
+    /// Whether the URLs of a batch that is signed by V3 go in the query; if not, in the body.
     pub(super) urls_in_query: bool,
 }
 
@@ -106,7 +135,7 @@ impl Manner {
     }
 
     pub(super) fn of(api: &Api) -> Self {
-        Self { signature: api.signature, host: api.endpoint.host(), urls_in_query: false }
+        Self { product: &VOD, signature: api.signature, host: api.endpoint.host(), urls_in_query: false }
     }
 }
 
@@ -123,41 +152,52 @@ pub(super) struct SignedCall {
 
 impl SignedCall {
     /// Submits these URLs.
-    pub(super) fn prefetch(urls: &[&str], options: &PrefetchOptions, stamp: Stamp<'_>) -> Self {
+    pub(super) fn batch(urls: &[&str], options: &BatchOptions, stamp: Stamp<'_>) -> Self {
+        let submission = stamp.manner.product.submission(options.lane());
         let object_path = urls.join("\n");
-        let with_header = options.with_header.as_ref().map(|headers| serde_json::json!(headers).to_string());
-        let mut own = vec![("ObjectPath", object_path.as_str()), ("Area", options.area.as_str())];
-        if options.l2_preload {
-            own.push(("L2Preload", "true"));
-        }
-        if let Some(header) = &with_header {
-            own.push(("WithHeader", header));
-        }
-        Self::sign(VOD.prefetch.action, &own, stamp)
+        let mut own = vec![("ObjectPath", object_path.as_str())];
+        own.extend(submission.object_type.map(|object_type| ("ObjectType", object_type)));
+        let with_header = match options {
+            BatchOptions::Prefetch(options) => {
+                own.push(("Area", options.area.as_str()));
+                own.extend(options.l2_preload.then_some(("L2Preload", "true")));
+                options.with_header.as_ref().map(|headers| serde_json::json!(headers).to_string())
+            }
+            BatchOptions::Purge => None,
+            BatchOptions::PurgeDirectory { force } => {
+                own.extend(force.then_some(("Force", "true")));
+                None
+            }
+        };
+        own.extend(with_header.as_deref().map(|header| ("WithHeader", header)));
+        Self::sign(submission.action, &own, stamp)
     }
 
     /// Asks what is left of the day.
     pub(super) fn quota(stamp: Stamp<'_>) -> Self {
-        Self::sign(VOD.quota.action, &[], stamp)
+        Self::sign(stamp.manner.product.quota, &[], stamp)
     }
 
     /// Asks for tasks.
     pub(super) fn tasks(query: &TaskQuery<'_>, stamp: Stamp<'_>) -> Self {
+        let product = stamp.manner.product;
         let time = |time: Time| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let (start, end) = (time(query.made.from), time(query.made.to));
-        let (page, size) = (query.page.to_string(), query.page_size.min(VOD.tasks.rows_a_page).to_string());
-        let mut own = vec![("ObjectType", "preload"), ("PageNumber", page.as_str()), ("PageSize", size.as_str())];
+        let (page, size) = (query.page.to_string(), query.page_size.min(product.tasks.rows_a_page).to_string());
+        let object_type = product.submission(query.lane).listed_as;
+        let mut own = vec![("ObjectType", object_type), ("PageNumber", page.as_str()), ("PageSize", size.as_str())];
         own.extend(query.url.map(|url| ("ObjectPath", url)));
         own.extend(query.task.map(|task| ("TaskId", task.as_str())));
         own.extend(query.status.map(|status| ("Status", status.word())));
         own.extend([("StartTime", start.as_str()), ("EndTime", end.as_str())]);
-        Self::sign(VOD.tasks.action, &own, stamp)
+        Self::sign(product.tasks.action, &own, stamp)
     }
 
     /// Asks for a page of the account's domains, counted from 1.
     pub(super) fn domains(page: u32, stamp: Stamp<'_>) -> Self {
-        let (page, size) = (page.to_string(), VOD.domains.rows_a_page.to_string());
-        Self::sign(VOD.domains.action, &[("PageNumber", page.as_str()), ("PageSize", size.as_str())], stamp)
+        let domains = &stamp.manner.product.domains;
+        let (page, size) = (page.to_string(), domains.rows_a_page.to_string());
+        Self::sign(domains.action, &[("PageNumber", page.as_str()), ("PageSize", size.as_str())], stamp)
     }
 
     /// SHA-256 of the call's distinguishing content, in lower-case hex, which a copy must match. It reveals nothing of
@@ -185,12 +225,13 @@ impl SignedCall {
     /// asked goes in the query, as the official SDKs send it.
     fn in_headers(action: &'static str, own: &[(&str, &str)], Stamp { manner, key, nonce, at }: Stamp<'_>) -> Self {
         let date = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let in_form = action == VOD.prefetch.action && !manner.urls_in_query;
+        let has_urls = Lane::VARIANTS.iter().any(|lane| manner.product.submission(*lane).action == action);
+        let in_form = has_urls && !manner.urls_in_query;
         let (body, query) = if in_form { (form(own), String::new()) } else { (Vec::new(), query(own)) };
         let signed = signed_headers(&Envelope {
             host: &manner.host,
             action,
-            version: VOD.version,
+            version: manner.product.version,
             date: &date,
             nonce,
             access_key_id: &key.access_key_id,
@@ -210,11 +251,11 @@ impl SignedCall {
     }
 
     /// `SignatureVersion=1.0`, in the form beside the parameters (VOD-API.md, "Signature").
-    fn in_the_form(action: &'static str, own: &[(&str, &str)], Stamp { key, nonce, at, .. }: Stamp<'_>) -> Self {
+    fn in_the_form(action: &'static str, own: &[(&str, &str)], Stamp { manner, key, nonce, at }: Stamp<'_>) -> Self {
         let timestamp = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut parameters = vec![
             ("Action", action),
-            ("Version", VOD.version),
+            ("Version", manner.product.version),
             ("Format", "JSON"),
             ("AccessKeyId", &key.access_key_id),
             ("SignatureMethod", "HMAC-SHA1"),

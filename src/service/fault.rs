@@ -199,7 +199,7 @@ impl Fault {
 
     /// The same fault of a call that costs: unless the answer proves that the call was refused, it may have been
     /// performed, or may still be.
-    pub(super) fn of_a_prefetch(self) -> Self {
+    pub(super) fn of_a_batch(self) -> Self {
         let is_known = self.proves_a_refusal() || self.class == Class::Deferred(Deferral::NonceUsed);
         if is_known { self } else { Self { class: Class::Deferred(Deferral::InDoubt), ..self } }
     }

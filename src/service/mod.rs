@@ -14,11 +14,11 @@ mod pace;
 mod reply;
 mod tasks;
 
-pub use api::{Observer, Service, SignedPrefetch};
-pub use call::{PrefetchOptions, SIGNATURE_VALID, TaskQuery, Window};
+pub use api::{Observer, Service, SignedBatch};
+pub use call::{BatchOptions, PrefetchOptions, SIGNATURE_VALID, TaskQuery, Window};
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT};
 pub use fault::{Class, Deferral, Fault, Refusal};
-pub use limits::{Listing, Product, Quotas, Submission, VOD};
+pub use limits::{Listing, Product, Submission, TASKS_LISTED_FOR, VOD};
 pub use pace::{TURN_MAX, Turn};
 pub use reply::{Accepted, Answer, DomainPage, DomainRow, Quota, Reply};
 pub use tasks::{TaskPage, TaskRow, TaskStatus};

@@ -6,9 +6,12 @@ use serde_json::Value;
 
 use super::body::{Body, field, number, rows, text};
 use super::fault::Fault;
-use super::limits::VOD;
+use super::limits::Submission;
 use super::tasks::TaskPage;
 use crate::model::{TaskId, Time, parse_task_ids};
+
+/// The field of an answer that contains domains.
+const DOMAINS: &str = "Domains";
 
 /// The reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,27 +94,28 @@ impl Reply {
         }
     }
 
-    /// The result of a prefetch: a 2xx counts as accepted only with a task ID.
+    /// The result of a batch: a 2xx counts as accepted only with a task ID.
     ///
     /// # Errors
     ///
     /// The fault. Unless the answer proves a refusal, the batch may have been accepted.
-    pub fn prefetch(&self) -> Result<Accepted, Fault> {
+    pub fn batch(&self, submission: &Submission) -> Result<Accepted, Fault> {
         let said = self.read(|body, status| {
-            let tasks = parse_task_ids(&text(body.value(), VOD.prefetch.task_ids)?);
+            let ids = submission.task_ids.iter().find_map(|name| text(body.value(), name))?;
+            let tasks = parse_task_ids(&ids);
             let accepted = Accepted { tasks, request_id: body.request_id(), http_status: Some(status) };
             (!accepted.tasks.is_empty()).then_some(accepted)
         });
-        said.map_err(Fault::of_a_prefetch)
+        said.map_err(Fault::of_a_batch)
     }
 
-    /// The result of asking for the quota.
+    /// The result of asking for the quota: what it says about one operation.
     ///
     /// # Errors
     ///
     /// The fault.
-    pub fn quota(&self) -> Result<Quota, Fault> {
-        let [a_day, remains] = VOD.quota.prefetch;
+    pub fn quota(&self, submission: &Submission) -> Result<Quota, Fault> {
+        let [a_day, remains] = submission.quota;
         self.read(|body, _| {
             Some(Quota { a_day: number(body.value(), a_day)?, remains: number(body.value(), remains)? })
         })
@@ -133,8 +137,8 @@ impl Reply {
     /// The fault.
     pub fn domains(&self) -> Result<DomainPage, Fault> {
         self.read(|body, _| {
-            field(body.value(), VOD.domains.rows[0])?;
-            let rows = rows(body.value(), VOD.domains.rows).map(DomainRow::read).collect::<Option<_>>()?;
+            field(body.value(), DOMAINS)?;
+            let rows = rows(body.value(), DOMAINS).map(DomainRow::read).collect::<Option<_>>()?;
             Some(DomainPage { rows, total: number(body.value(), "TotalCount")? })
         })
     }
@@ -161,7 +165,7 @@ impl DomainRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{Class, Deferral};
+    use crate::service::{Class, Deferral, VOD};
 
     fn answered(body: &str) -> Reply {
         Reply::Answered(Answer { status: 200, date: None, retry_after: None, body: body.into() })
@@ -173,9 +177,22 @@ mod tests {
             (r#"{"RequestId":"R","PreloadTaskId":"1,2"}"#, 2),
             (r#"{"requestId":"R","preloadTaskId":"1"}"#, 1),
             (r#"{"RequestId":"R","PreloadTaskId":95248880}"#, 1),
+            (r#"{"RequestId":"R","PushTaskId":95248880}"#, 1),
         ] {
-            let accepted = answered(body).prefetch().unwrap();
+            let accepted = answered(body).batch(&VOD.prefetch).unwrap();
             assert_eq!((accepted.tasks.len(), accepted.request_id.as_deref()), (count, Some("R")), "{body}");
+        }
+    }
+
+    #[test]
+    fn each_operation_reads_its_own_fields() {
+        let body = r#"{"RequestId":"R","UrlQuota":"2000","UrlRemain":1990,"DirQuota":100,"dirRemain":"99"}"#;
+        assert_eq!(answered(body).quota(&VOD.purge), Ok(Quota { a_day: 2_000, remains: 1_990 }));
+        assert_eq!(answered(body).quota(&VOD.purge_directory), Ok(Quota { a_day: 100, remains: 99 }));
+        assert!(answered(body).quota(&VOD.prefetch).is_err());
+        // Examples of DCDN's purges have the field of prefetches (SIBLING-APIS.md, A).
+        for body in [r#"{"RequestId":"R","RefreshTaskId":"1,2"}"#, r#"{"RequestId":"R","PushTaskId":"1,2"}"#] {
+            assert_eq!(answered(body).batch(&VOD.purge).unwrap().tasks.len(), 2, "{body}");
         }
     }
 
@@ -186,9 +203,9 @@ mod tests {
             r#"{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"17"}"#,
             r#"{"requestId":"R","preloadQuota":500,"preloadRemain":17}"#,
         ] {
-            assert_eq!(answered(body).quota(), Ok(quota), "{body}");
+            assert_eq!(answered(body).quota(&VOD.prefetch), Ok(quota), "{body}");
         }
-        let fault = answered(r#"{"RequestId":"R","PreloadQuota":"500"}"#).quota().unwrap_err();
+        let fault = answered(r#"{"RequestId":"R","PreloadQuota":"500"}"#).quota(&VOD.prefetch).unwrap_err();
         assert!(fault.is_the_services && fault.code.is_none() && fault.http_status == Some(200));
     }
 
@@ -214,9 +231,9 @@ mod tests {
 
     #[test]
     fn no_result_is_read_in_an_answer_that_is_not_provably_the_services() {
-        let accepted = answered(r#"{"PreloadTaskId":"77"}"#).prefetch();
+        let accepted = answered(r#"{"PreloadTaskId":"77"}"#).batch(&VOD.prefetch);
         assert_eq!(accepted.unwrap_err().class, Class::Deferred(Deferral::InDoubt));
-        assert!(answered(r#"{"PreloadQuota":"500","PreloadRemain":"0"}"#).quota().is_err());
+        assert!(answered(r#"{"PreloadQuota":"500","PreloadRemain":"0"}"#).quota(&VOD.prefetch).is_err());
         assert!(answered(r#"{"TotalCount":0,"Domains":{"PageData":[]}}"#).domains().is_err());
         assert!(answered(r#"{"TotalCount":0,"Tasks":{"Task":[]}}"#).tasks().is_err());
     }

@@ -4,8 +4,10 @@ use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
 use super::body::{field, number, rows, text};
-use super::limits::VOD;
 use crate::model::Time;
+
+/// The field of an answer that contains the tasks.
+const LIST: &str = "Tasks";
 
 /// A page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,9 +88,9 @@ impl TaskRow {
 impl TaskPage {
     /// Parses a body; none if it is not a page of tasks. A missing list counts as empty.
     pub(super) fn read(body: &Value) -> Option<Self> {
-        let rows: Vec<TaskRow> = rows(body, VOD.tasks.rows).filter_map(TaskRow::read).collect();
+        let rows: Vec<TaskRow> = rows(body, LIST).filter_map(TaskRow::read).collect();
         let total = number(body, "TotalCount");
-        if total.is_none() && field(body, VOD.tasks.rows[0]).is_none() {
+        if total.is_none() && field(body, LIST).is_none() {
             return None;
         }
         Some(Self { total: total.unwrap_or(rows.len() as u64), rows })
@@ -124,6 +126,15 @@ mod tests {
         assert_eq!((page.total, page.rows.len()), (2, 2));
         assert!(page.rows.iter().all(TaskRow::is_partly));
         assert_eq!(page.rows[1].status(), Some(TaskStatus::Timeout));
+    }
+
+    #[test]
+    fn rows_are_read_wherever_a_product_lists_them() {
+        for list in [r#"{"CDNTask":[ROW]}"#, r#"{"Task":[ROW]}"#, "[ROW]", r#"{"cdnTask":[ROW]}"#] {
+            let list = list.replace("ROW", r#"{"TaskId":"7","ObjectPath":"a/1"}"#);
+            let page = read(&format!(r#"{{"RequestId":"R","Tasks":{list}}}"#)).unwrap();
+            assert_eq!((page.total, page.rows[0].task_id.as_str()), (1, "7"), "{list}");
+        }
     }
 
     #[test]

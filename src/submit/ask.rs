@@ -31,7 +31,7 @@ impl Submitter {
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
         self.asked_since_start = true;
         let sent = self.clock.moment();
-        let said = self.free(self.service.quota()).await;
+        let said = self.free(self.service.quota(self.policy.lane)).await;
         let took = self.clock.moment().boot.saturating_sub(sent.boot);
         match said {
             Ok(quota) => self.observe(snapshot, quota, took).await?,
@@ -175,7 +175,7 @@ impl Submitter {
     /// only free calls.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
         self.pulse.during(OBTAINED_WITHIN, self.service.keys().read_again()).await;
-        let paused = still_paused(&self.free(self.service.quota()).await, why);
+        let paused = still_paused(&self.free(self.service.quota(self.policy.lane)).await, why);
         let now = self.now();
         let mut tx = self.store.write().await?;
         match &paused {

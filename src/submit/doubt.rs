@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 use super::outcome::Outcome;
 use crate::model::{AccountFault, Backoff, Reading, Time};
-use crate::service::{Deferral, VOD};
+use crate::service::{Deferral, TASKS_LISTED_FOR};
 
 /// The service refuses a timestamp after 15 minutes (VOD-API.md, "Nonces"); a copy is sent only while the timestamp
 /// certainly is younger.
@@ -70,7 +70,7 @@ pub fn next_step(doubt: &Doubt, listed_within: Duration, tasks_readable: bool, c
     }
     let listed_by = doubt.sent_at + TimeDelta::from_std(listed_within).unwrap_or(TimeDelta::MAX);
     if !tasks_readable
-        || clock.is_past(doubt.signed_at + VOD.tasks_listed_for)
+        || clock.is_past(doubt.signed_at + TASKS_LISTED_FOR)
         || doubt.absent_at.is_some_and(|absent_at| absent_at >= listed_by)
     {
         return NextStep::GiveUp;

@@ -5,7 +5,7 @@ use super::fit::{Listed, Span, first_missing};
 use super::send::Opened;
 use super::worker::Submitter;
 use crate::model::{TaskId, parse_task_ids};
-use crate::service::{Fault, TaskPage, TaskQuery, TaskRow, VOD, Window};
+use crate::service::{Fault, TaskPage, TaskQuery, TaskRow, Window};
 use crate::store;
 use crate::track;
 
@@ -51,10 +51,11 @@ impl Submitter {
         found: &mut Vec<Listed>,
     ) -> store::Result<Result<(), Fault>> {
         let made = Window::since(span.from, self.now());
-        let page = match self.ask_for_tasks(&TaskQuery { url: Some(url), ..TaskQuery::first(made) }).await {
-            Ok(page) => page,
-            Err(fault) => return Ok(Err(fault)),
-        };
+        let page =
+            match self.ask_for_tasks(&TaskQuery { url: Some(url), ..TaskQuery::first(self.policy.lane, made) }).await {
+                Ok(page) => page,
+                Err(fault) => return Ok(Err(fault)),
+            };
         let ids: Vec<TaskId> = page.rows.iter().flat_map(|row| parse_task_ids(&row.task_id)).collect();
         for id in ids {
             if found.iter().any(|task| task.id == id) {
@@ -74,8 +75,10 @@ impl Submitter {
     async fn rows_of(&mut self, task: &TaskId, made: Window) -> Result<(u64, Vec<TaskRow>), Fault> {
         let (mut total, mut rows) = (0, Vec::new());
         for page in 1..=PAGES_MAX {
-            let listed = self.ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(made) }).await?;
-            let is_last = listed.rows.len() < VOD.tasks.rows_a_page as usize;
+            let listed = self
+                .ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(self.policy.lane, made) })
+                .await?;
+            let is_last = listed.rows.len() < self.service.product().tasks.rows_a_page as usize;
             total = total.max(listed.total);
             rows.extend(listed.rows);
             if is_last {

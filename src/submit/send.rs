@@ -14,7 +14,7 @@ use crate::meters;
 use crate::model::{BudgetDay, Reason, ReasonKind, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding};
 use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
-use crate::service::{Accepted, Class, Deferral, Fault, PrefetchOptions, Service, SignedPrefetch, Turn};
+use crate::service::{Accepted, BatchOptions, Class, Deferral, Fault, PrefetchOptions, Service, SignedBatch, Turn};
 use crate::stage::Retry;
 use crate::store::{self, WriteTx};
 use crate::telemetry::one_line;
@@ -36,7 +36,7 @@ pub(super) struct Opened {
     /// How many of the batch are suspects.
     pub(super) suspects: u32,
     pub(super) batch: Batch,
-    pub(super) call: SignedPrefetch,
+    pub(super) call: SignedBatch,
     /// URLs in flight at the time of the decision; none if not counted.
     pub(super) in_flight: Option<u32>,
 }
@@ -140,7 +140,7 @@ impl Submitter {
     }
 
     /// Signs a batch with the present key and options.
-    pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedPrefetch {
+    pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedBatch {
         let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
         self.service.sign(&urls, &options(&self.settings.config), nonce, signed_at)
     }
@@ -151,7 +151,7 @@ impl Submitter {
             debug!(submission.id = opened.submission.0, url = url.url.as_str(), "sending");
         }
         self.pulse.away(self.service.call_max());
-        let said = self.service.prefetch(turn, &opened.call).await;
+        let said = self.service.submit(turn, &opened.call).await;
         self.pulse.beat();
         said
     }
@@ -317,12 +317,12 @@ impl Submitter {
 }
 
 /// The options of every batch.
-fn options(config: &Config) -> PrefetchOptions {
-    PrefetchOptions {
+fn options(config: &Config) -> BatchOptions {
+    BatchOptions::Prefetch(PrefetchOptions {
         area: config.api.area,
         l2_preload: config.api.l2_preload,
         with_header: config.api.with_header.clone(),
-    }
+    })
 }
 
 /// Logs one event for each batch that ended.

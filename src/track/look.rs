@@ -11,9 +11,9 @@ use super::matching::{Fate, Patience, bare, fates};
 use super::plan::{Course, Progress, Seen, patience, progress, wants_running, wants_total};
 use super::worker::{Ailing, Tracker};
 use crate::ledger;
-use crate::model::{TaskId, Time, UrlId, parse_task_ids};
+use crate::model::{Lane, TaskId, Time, UrlId, parse_task_ids};
 use crate::queue::{self, SentUrl};
-use crate::service::{TaskQuery, TaskRow, TaskStatus, VOD, Window};
+use crate::service::{TaskQuery, TaskRow, TaskStatus, Window};
 
 /// Most pages of one task that a look reads: a batch has 1,000 URLs, and a shared task has more.
 const PAGES_MAX: u32 = 60;
@@ -132,6 +132,10 @@ impl Tracker {
         Ok(())
     }
 
+    fn rows_a_page(&self) -> u32 {
+        self.service.product().tasks.rows_a_page
+    }
+
     /// How many rows a task has. Asks for one row, since zero rows cannot be asked for.
     async fn total(&mut self, look: &mut Look, task: &TaskId, status: Option<TaskStatus>) -> Result<u32, Ailing> {
         let page = self.ask(look, TaskQuery { status, page_size: 1, ..self.rows_of(task) }).await?;
@@ -140,7 +144,7 @@ impl Tracker {
 
     /// The first page of a task's rows, whenever they were made: the task may have been merged with an older one.
     fn rows_of<'t>(&self, task: &'t TaskId) -> TaskQuery<'t> {
-        TaskQuery { task: Some(task), ..TaskQuery::first(Window::all(self.now())) }
+        TaskQuery { task: Some(task), ..TaskQuery::first(Lane::Prefetch, Window::all(self.now())) }
     }
 
     /// Whether everything counted as complete is the batch's, and finished: `Complete` below 100 % means submitted
@@ -153,7 +157,7 @@ impl Tracker {
         let mut all_read = true;
         for task in tasks {
             let complete = look.tasks.get(task).map_or(0, |task| task.complete);
-            let last = complete.div_ceil(VOD.tasks.rows_a_page).clamp(1, PAGES_MAX);
+            let last = complete.div_ceil(self.rows_a_page()).clamp(1, PAGES_MAX);
             let mut pages = vec![1, last.div_ceil(2), last];
             pages.dedup();
             all_read &= pages.len() == last as usize;
@@ -170,7 +174,7 @@ impl Tracker {
         let ends = [urls.first(), urls.last()].into_iter().flatten();
         let missing: Vec<&SentUrl> = ends.filter(|url| !named.contains(&bare(&url.url))).collect();
         for url in missing.iter().filter(|_| !all_read) {
-            let query = TaskQuery { url: Some(&url.url), ..TaskQuery::first(Window::all(self.now())) };
+            let query = TaskQuery { url: Some(&url.url), ..TaskQuery::first(Lane::Prefetch, Window::all(self.now())) };
             let rows = self.ask(look, query).await?.rows;
             let own = rows.iter().filter(|row| parse_task_ids(&row.task_id).iter().any(|id| tasks.contains(id)));
             named.extend(own.map(|row| bare(&row.object_path)));
@@ -185,7 +189,7 @@ impl Tracker {
             let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(task) };
             let listed = self.ask(look, failed).await?;
             look.tasks.entry(task.clone()).or_default().failed = u32::try_from(listed.total).unwrap_or(u32::MAX);
-            let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * VOD.tasks.rows_a_page);
+            let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * self.rows_a_page());
             look.failed_rows.extend(listed.rows);
             if is_last {
                 break;
@@ -209,7 +213,7 @@ impl Tracker {
             let known = rows.len();
             for page in 1..=PAGES_MAX {
                 let listed = self.ask(look, TaskQuery { page, ..self.rows_of(task) }).await?.rows;
-                let is_last = listed.len() < VOD.tasks.rows_a_page as usize;
+                let is_last = listed.len() < self.rows_a_page() as usize;
                 rows.extend(listed);
                 if is_last {
                     break;
@@ -230,7 +234,8 @@ impl Tracker {
         // Other ones at each look, so that none waits for those that are never listed.
         let first = (track.looks as usize).wrapping_mul(SINGLES_MAX).checked_rem(unlisted.len()).unwrap_or(0);
         for url in unlisted.iter().cycle().skip(first).take(SINGLES_MAX.min(unlisted.len())) {
-            let page = self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(made) }).await?;
+            let page =
+                self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(Lane::Prefetch, made) }).await?;
             rows.extend(page.rows);
         }
         Ok(fates(urls, &rows, patience).ended)

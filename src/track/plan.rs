@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::matching::Patience;
 use crate::model::Time;
-use crate::service::VOD;
+use crate::service::TASKS_LISTED_FOR;
 
 /// The last look comes this long before the service forgets the tasks.
 const LAST_LOOK_BEFORE: TimeDelta = TimeDelta::minutes(10);
@@ -102,7 +102,7 @@ const WORDS_END_AFTER: u32 = 6;
 
 /// How long rows may still change, at a look that comes after `looks` others.
 pub(super) fn patience(course: &Course, looks: u32, now: Time, first_after: Duration) -> Patience {
-    if now >= course.accepted_at + VOD.tasks_listed_for - LAST_LOOK_BEFORE {
+    if now >= course.accepted_at + TASKS_LISTED_FOR - LAST_LOOK_BEFORE {
         Patience::Last
     } else if looks >= WORDS_END_AFTER && is_late(course, now, first_after) {
         Patience::WordsEnd
@@ -143,7 +143,7 @@ pub(super) fn look_for_room(accepted_at: Time, seen_at: Option<Time>) -> Time {
 /// When to look again after a look that left something open: when everything will have ended at the pace of the last
 /// two looks, within bounds that grow with the batch's age. None once the service no longer lists it.
 pub fn next_look(course: &Course, seen: &Seen, first_after: Duration) -> Option<Time> {
-    let forgotten_at = course.accepted_at + VOD.tasks_listed_for;
+    let forgotten_at = course.accepted_at + TASKS_LISTED_FOR;
     if seen.at >= forgotten_at {
         return None;
     }

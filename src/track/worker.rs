@@ -18,7 +18,7 @@ use crate::ledger::{self, Fact};
 use crate::model::{AccountFault, Backoff, Lane, Reason, ReasonKind, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{asked_to_wait, flies_at_most};
-use crate::service::{Fault, Service, TaskPage, TaskQuery, VOD};
+use crate::service::{Fault, Service, TASKS_LISTED_FOR, TaskPage, TaskQuery};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::store::{self, Store};
 use crate::words;
@@ -46,7 +46,7 @@ pub enum Step {
 pub struct Tracker {
     pub(super) store: Arc<Store>,
     clock: Clock,
-    service: Service,
+    pub(super) service: Service,
     room: Arc<Room>,
     settings: Arc<Settings>,
     /// Nothing is asked before that time, because of this many failures in a row.
@@ -135,9 +135,7 @@ impl Tracker {
     /// The database failed; the look is made again.
     pub async fn step(&mut self) -> store::Result<Step> {
         let now = self.now();
-        if let Some(track) =
-            book::overdue(self.store.read(), self.clock.reading().earliest - VOD.tasks_listed_for).await?
-        {
+        if let Some(track) = book::overdue(self.store.read(), self.clock.reading().earliest - TASKS_LISTED_FOR).await? {
             self.give_up(&track, now).await?;
             return Ok(Step::Done);
         }
@@ -235,7 +233,7 @@ impl Tracker {
             track.submission,
             (seen, look.calls, kept),
             // Not at once: the clock must prove that three days are over.
-            next.or_else(|| Some((track.accepted_at + VOD.tasks_listed_for).max(now + TRY_AGAIN))),
+            next.or_else(|| Some((track.accepted_at + TASKS_LISTED_FOR).max(now + TRY_AGAIN))),
         )
         .await?;
         tx.commit().await

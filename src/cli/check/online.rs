@@ -3,7 +3,7 @@
 use super::super::failure;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{AccountFault, PauseWhy, rfc3339};
+use crate::model::{AccountFault, Lane, PauseWhy, rfc3339};
 use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
 use crate::submit::still_paused;
 use crate::words;
@@ -26,7 +26,7 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
     let mut findings = Findings::default();
     findings.well.push(key(service).await?);
     let url = config.api.endpoint.url();
-    let quota = service.quota().await;
+    let quota = service.quota(Lane::Prefetch).await;
     refused(&quota, url)?;
     findings.well.push(format!("service        ok: {url} takes the credentials"));
     if let Some(left) =
@@ -42,7 +42,7 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
         findings.well.push(format!("domains        {total}{}", shown(&rows, total)));
     }
     let now = service.clock().now();
-    let query = TaskQuery { page_size: 1, ..TaskQuery::first(Window::all(now)) };
+    let query = TaskQuery { page_size: 1, ..TaskQuery::first(Lane::Prefetch, Window::all(now)) };
     let tasks = service.tasks(&query).await;
     let without = "URLs stay submitted, and nobody sees them become warm";
     if findings.permitted(tasks, "vod:DescribeVodRefreshTasks", without).is_some() {

@@ -123,9 +123,11 @@ pub(super) fn disturbed(
 /// A list without its rows.
 pub(super) fn emptied(mut body: Value) -> Value {
     body["TotalCount"] = Value::from(0);
-    for [outer, inner] in [["Domains", "PageData"], ["Tasks", "Task"]] {
-        if body.get(outer).is_some() {
-            body[outer][inner] = Value::Array(Vec::new());
+    for list in ["Domains", "Tasks"] {
+        match body.get_mut(list) {
+            Some(Value::Array(rows)) => rows.clear(),
+            Some(Value::Object(inner)) => inner.values_mut().for_each(|rows| *rows = Value::Array(Vec::new())),
+            _ => {}
         }
     }
     body

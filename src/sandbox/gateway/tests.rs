@@ -1,6 +1,7 @@
 //! The sandbox as a caller sees it, at times that the test chooses.
 
 mod lies;
+mod purge;
 
 use serde_json::Value;
 
@@ -69,6 +70,7 @@ impl Caller {
     }
 }
 
+const PRELOAD: &str = "PreloadVodObjectCaches";
 const TASKS: &str = "DescribeVodRefreshTasks";
 
 #[test]

@@ -55,15 +55,15 @@ impl Default for Account {
 pub struct QuotaRules {
     /// What the quota counts; documents disagree (VOD-API.md, "Limits").
     pub unit: QuotaUnit,
-    /// The quota of a day.
-    pub per_day: u64,
+    /// The quota of a day; by default the product's.
+    pub per_day: Option<u64>,
     /// How much somebody else has used on the day on which the sandbox starts.
     pub used: u64,
     /// Before this share of the calls somebody else spends one request or one URL.
     pub others_share: f64,
     /// Whether calls that the operation refuses count too.
     pub counts_refused: bool,
-    /// Whether this key may call `DescribeVodRefreshQuota`.
+    /// Whether this key may ask for the quota.
     pub readable: bool,
     /// When the day starts.
     pub day_starts: DayStart,
@@ -73,7 +73,7 @@ impl Default for QuotaRules {
     fn default() -> Self {
         Self {
             unit: QuotaUnit::Requests,
-            per_day: 500,
+            per_day: None,
             used: 0,
             others_share: 0.0,
             counts_refused: false,
@@ -93,14 +93,65 @@ pub enum QuotaUnit {
     Urls,
 }
 
+/// `[purge]`: purges of URLs and directories.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PurgeRules {
+    /// The day's quota of URLs; by default the product's.
+    pub urls_per_day: Option<u64>,
+    /// The day's quota of directories.
+    pub directories_per_day: u64,
+    /// How many URLs somebody else has purged on the day on which the sandbox starts.
+    pub urls_used: u64,
+    /// How many directories, likewise.
+    pub directories_used: u64,
+    /// Whether calls that the operation refuses count too.
+    pub counts_refused: bool,
+    /// Most URLs in a call.
+    pub urls_per_call: usize,
+    /// Most directories in a call.
+    pub directories_per_call: usize,
+    /// Most domains in a call; by default the product's limit.
+    pub domains_per_call: Option<usize>,
+    /// Most URLs of a domain in a minute; more are answered with `QuotaPerMinuteExceeded.Refresh`.
+    pub urls_per_minute: Option<usize>,
+    /// Whether this key may purge.
+    pub allowed: bool,
+    /// How long every purge takes, instead of 5 to 6 minutes divided by `[tasks] speed`.
+    #[serde(deserialize_with = "optional_span")]
+    pub takes: Option<TimeDelta>,
+    /// Purges of URLs that contain one of these texts fail.
+    pub failing: Vec<String>,
+}
+
+impl Default for PurgeRules {
+    fn default() -> Self {
+        // SIBLING-APIS.md, A.
+        Self {
+            urls_per_day: None,
+            directories_per_day: 100,
+            urls_used: 0,
+            directories_used: 0,
+            counts_refused: false,
+            urls_per_call: 1_000,
+            directories_per_call: 100,
+            domains_per_call: None,
+            urls_per_minute: None,
+            allowed: true,
+            takes: None,
+            failing: Vec::new(),
+        }
+    }
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most URLs in a call.
+    /// Most URLs in a prefetch.
     pub urls_per_call: usize,
-    /// Most calls of an operation per second.
-    pub calls_per_second: usize,
+    /// Most calls of an operation per second; by default the product's limits.
+    pub calls_per_second: Option<usize>,
     /// Most unfinished prefetches; more are answered with `PreloadQueueFull`.
     pub queue_urls: usize,
     /// Whether a call that is signed by V3 has its URLs looked for in the query alone.
@@ -109,7 +160,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { urls_per_call: 1000, calls_per_second: 30, queue_urls: usize::MAX, urls_in_query: false }
+        Self { urls_per_call: 1000, calls_per_second: None, queue_urls: usize::MAX, urls_in_query: false }
     }
 }
 
@@ -186,7 +237,7 @@ pub struct TaskRules {
     pub takes: Option<TimeDelta>,
     /// After how many seconds a task is listed; the real service also lists late.
     pub listed_after_seconds: f64,
-    /// Whether this key may call `DescribeVodRefreshTasks`.
+    /// Whether this key may ask for tasks.
     pub readable: bool,
     /// Whether `StartTime` without `EndTime` is refused, as DCDN does (VOD-API.md, "Found since", 5).
     pub strict_times: bool,
@@ -228,6 +279,8 @@ impl Default for TaskRules {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OddTask {
+    /// Only tasks of this operation: `prefetch`, `purge` or `purge-directory`.
+    pub operation: Option<String>,
     /// Only URLs that contain this.
     pub url_contains: Option<String>,
     /// Only this share of the URLs or tasks, drawn from the seed.

@@ -11,8 +11,9 @@ use super::values::{DateLie, optional_span, signed, span};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The operation it applies to, `*` for all; by default `PreloadVodObjectCaches`.
-    #[serde(default = "preload")]
+    /// The operation it applies to: its `Action`, or of every product `prefetch` (the default), `purge`, `tasks`,
+    /// `tasks-by-id`, `quota` or `domains`, or `*` for all.
+    #[serde(default = "prefetch")]
     pub operation: String,
     /// Only these calls of the operation, counted from 1; for `*` counted over all calls.
     pub calls: Option<Vec<u64>>,
@@ -53,8 +54,8 @@ pub struct Fault {
     pub anonymous: bool,
 }
 
-fn preload() -> String {
-    "PreloadVodObjectCaches".to_owned()
+fn prefetch() -> String {
+    "prefetch".to_owned()
 }
 
 /// What a fault does.
@@ -83,15 +84,19 @@ pub enum Action {
     Html,
 }
 
-/// `[[foreign]]`: somebody else prefetches with this account. That makes tasks and uses quota and queue, but is no call
-/// of ours.
+/// `[[foreign]]`: somebody else prefetches or purges with this account. That makes tasks and uses quota and queue, but
+/// is no call of ours.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Foreign {
+    /// What they do: `prefetch`, `purge` or `purge-directory`.
+    #[serde(default = "prefetch")]
+    pub operation: String,
     /// These URLs, once at each start of the sandbox.
     #[serde(default)]
     pub urls: Vec<String>,
-    /// The first URLs of this call of `PreloadVodObjectCaches`, counted from 1, whatever becomes of the call.
+    /// The first URLs of this call of that operation, counted from 1, whatever becomes of the call. The two kinds of
+    /// purges are counted together.
     pub first_url_of_call: Option<u64>,
     /// The first URLs of this share of the calls, drawn from the seed.
     pub share: Option<f64>,
@@ -114,7 +119,7 @@ pub struct Change {
     /// This long after the sandbox's start.
     #[serde(deserialize_with = "optional_span")]
     pub after: Option<TimeDelta>,
-    /// After this many calls of `PreloadVodObjectCaches`: the next one meets the change.
+    /// After this many prefetches: the next one meets the change.
     pub after_calls: Option<u64>,
     /// `[limits] queue_urls`
     pub queue_urls: Option<usize>,
@@ -122,6 +127,14 @@ pub struct Change {
     pub urls_per_call: Option<usize>,
     /// `[quota] per_day`
     pub per_day: Option<u64>,
+    /// `[purge] urls_per_day`
+    pub purge_urls_per_day: Option<u64>,
+    /// `[purge] directories_per_day`
+    pub purge_directories_per_day: Option<u64>,
+    /// `[purge] urls_per_call`
+    pub purge_urls_per_call: Option<usize>,
+    /// `[purge] allowed`
+    pub purge_allowed: Option<bool>,
     /// `[quota] readable`
     pub quota_readable: Option<bool>,
     /// `[tasks] readable`

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::credentials::Credentials;
+use crate::service::PrefetchOptions;
 
 /// A service that gives these answers, one per connection, and then none.
 async fn service(answers: &'static [&'static str], clock: Clock) -> (Service, JoinHandle<()>) {
@@ -43,10 +44,10 @@ async fn only_an_answer_that_is_provably_the_services_teaches_the_time() {
         clock.clone(),
     )
     .await;
-    let fault = service.quota().await.unwrap_err();
+    let fault = service.quota(Lane::Prefetch).await.unwrap_err();
     assert_eq!((fault.http_status, fault.class), (Some(502), Class::Deferred(Deferral::InDoubt)));
     assert!(!clock.reading().proved);
-    assert_eq!(service.quota().await, Ok(Quota { a_day: 5, remains: 4 }));
+    assert_eq!(service.quota(Lane::Prefetch).await, Ok(Quota { a_day: 5, remains: 4 }));
     assert!(clock.reading().proved);
 }
 
@@ -61,7 +62,7 @@ async fn a_refusal_of_the_key_is_told_to_the_provider_and_so_is_that_it_is_taken
         Clock::system(),
     )
     .await;
-    let query = TaskQuery::first(crate::service::Window::all(at("2026-11-25T06:00:00Z")));
+    let query = TaskQuery::first(Lane::Prefetch, crate::service::Window::all(at("2026-11-25T06:00:00Z")));
     let refused = |service: &Service| service.keys().state().refused.is_some();
     assert!(service.tasks(&query).await.is_err() && refused(&service));
     // A missing permission says nothing about the key.
@@ -75,7 +76,7 @@ async fn each_call_is_told_to_the_observer_with_how_far_it_got() {
     let (service, server) = service(&["200 OK|{}"], Clock::system()).await;
     let service = service.observed_by(|action, result, _| TOLD.lock().unwrap().push((action, result)));
     let call = service.sign(&["https://vod.example.com/a"], &options(), "nonce", at("2026-11-25T06:00:00Z"));
-    let fault = service.prefetch(service.turn().await, &call).await.unwrap_err();
+    let fault = service.submit(service.turn().await, &call).await.unwrap_err();
     assert!(!fault.is_the_services && fault.class == Class::Deferred(Deferral::InDoubt));
     // Then nobody listens any more.
     server.await.unwrap();
@@ -100,6 +101,29 @@ fn a_signed_prefetch_is_the_same_bytes_as_long_as_nothing_changes() {
     assert_ne!(sha256(&service, "n"), sha256(&key("other"), "n"));
 }
 
-fn options() -> PrefetchOptions {
-    PrefetchOptions { area: crate::config::Area::Domestic, l2_preload: false, with_header: None }
+fn options() -> BatchOptions {
+    let area = crate::config::Area::Domestic;
+    BatchOptions::Prefetch(PrefetchOptions { area, l2_preload: false, with_header: None })
+}
+
+#[test]
+fn a_purge_is_signed_with_its_object_type_and_force_only_where_it_acts() {
+    let config = Config::default();
+    let key =
+        Credentials { access_key_id: "id".into(), access_key_secret: "s".to_owned().into(), security_token: None };
+    let service = Service::new(&config, Clock::system(), Provider::of(&config, key)).unwrap();
+    let body = |options: &BatchOptions| {
+        let batch = service.sign(&["a"], options, "n", at("2026-11-25T06:00:00Z"));
+        (batch.call.action, String::from_utf8(batch.call.body).unwrap())
+    };
+    for (options, own) in [
+        (BatchOptions::Purge, "&ObjectType=File&"),
+        (BatchOptions::PurgeDirectory { force: false }, "&ObjectType=Directory&"),
+        (BatchOptions::PurgeDirectory { force: true }, "&Force=true&"),
+    ] {
+        let (action, body) = body(&options);
+        assert!(action == "RefreshVodObjectCaches" && body.contains(own) && !body.contains("Area"), "{body}");
+        assert_eq!(body.contains("Force"), own.contains("Force"), "{body}");
+    }
+    assert!(!body(&options()).1.contains("ObjectType"));
 }

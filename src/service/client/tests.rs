@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::Config;
+use crate::service::VOD;
 use crate::service::reply::Quota;
 
 /// `{"RequestId":"R","PreloadQuota":"500","PreloadRemain":"17"}`, packed in each way.
@@ -43,7 +44,7 @@ async fn a_packed_answer_is_unpacked_and_the_service_is_told_what_can_be() {
     for (coding, packed) in PACKED {
         let body = STANDARD.decode(packed).unwrap();
         let (reply, asked) = answered(answer(&format!("Content-Encoding: {coding}\r\n"), &body)).await;
-        assert_eq!(reply.quota(), Ok(Quota { a_day: 500, remains: 17 }), "{coding}");
+        assert_eq!(reply.quota(&VOD.prefetch), Ok(Quota { a_day: 500, remains: 17 }), "{coding}");
         let asked = asked.to_ascii_lowercase();
         let accepts = asked.lines().find(|line| line.starts_with("accept-encoding:")).unwrap();
         assert!(accepts.contains(coding), "{accepts}");

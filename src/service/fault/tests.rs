@@ -1,7 +1,10 @@
 use super::*;
+use crate::service::VOD;
 
 fn answer(status: u16, body: &str) -> Fault {
-    Reply::Answered(Answer { status, date: None, retry_after: None, body: body.into() }).prefetch().unwrap_err()
+    Reply::Answered(Answer { status, date: None, retry_after: None, body: body.into() })
+        .batch(&VOD.prefetch)
+        .unwrap_err()
 }
 
 fn error(status: u16, code: &str) -> Fault {
@@ -74,7 +77,7 @@ fn every_documented_code_has_its_class() {
 /// The fault of a free call.
 fn free(status: u16, code: &str) -> Fault {
     let body = format!(r#"{{"RequestId":"R","Code":"{code}"}}"#).into();
-    Reply::Answered(Answer { status, date: None, retry_after: None, body }).quota().unwrap_err()
+    Reply::Answered(Answer { status, date: None, retry_after: None, body }).quota(&VOD.prefetch).unwrap_err()
 }
 
 #[test]
@@ -167,8 +170,8 @@ fn a_fault_says_what_was_said_whoever_said_it() {
         let (code, message, request_id) = (said("PreloadQueueFull"), said("full"), said("R"));
         let http_status = Some(403);
         let fault = Fault { class, http_status, code, message, request_id, retry_after, is_the_services };
-        assert_eq!(reply.prefetch(), Err(fault.clone()), "{body}");
-        assert_eq!(reply.quota(), Err(fault), "{body}");
+        assert_eq!(reply.batch(&VOD.prefetch), Err(fault.clone()), "{body}");
+        assert_eq!(reply.quota(&VOD.prefetch), Err(fault), "{body}");
     }
 }
 

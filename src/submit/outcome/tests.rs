@@ -1,17 +1,17 @@
 use super::*;
 use crate::model::AccountFault;
-use crate::service::{Answer, Reply};
+use crate::service::{Answer, Reply, VOD};
 
 fn error(status: u16, code: &str) -> Outcome {
     let body = format!(r#"{{"RequestId":"R","HostId":"h","Code":"{code}","Message":"m","Recommend":"r"}}"#).into();
-    Outcome::of(Reply::Answered(Answer { status, date: None, retry_after: None, body }).prefetch().as_ref())
+    Outcome::of(Reply::Answered(Answer { status, date: None, retry_after: None, body }).batch(&VOD.prefetch).as_ref())
 }
 
 #[test]
 fn what_the_service_took_is_accepted_with_its_tasks() {
     let body = r#"{"RequestId":"R","PreloadTaskId":"1,2"}"#.into();
     let reply = Reply::Answered(Answer { status: 200, date: None, retry_after: None, body });
-    let Outcome::Accepted { tasks } = Outcome::of(reply.prefetch().as_ref()) else { panic!("accepted") };
+    let Outcome::Accepted { tasks } = Outcome::of(reply.batch(&VOD.prefetch).as_ref()) else { panic!("accepted") };
     assert_eq!(tasks.len(), 2);
 }
 

@@ -17,7 +17,7 @@ use prefetchd::schedule::{
     BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
     Suspect, decide,
 };
-use prefetchd::service::{Class, Deferral, Quota, Reply};
+use prefetchd::service::{Class, Deferral, Quota, Reply, VOD};
 use prefetchd::submit::{
     AfterReplay, Circumstances, Lesson, Outcome, Reaction, after_replay, found, react, still_paused,
 };
@@ -181,7 +181,7 @@ impl Model {
             Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
             Decision::Pause { why, .. } => {
                 self.free += 1;
-                self.standing.pause = still_paused(&service.quota(self.now).quota(), &why).map(|why| {
+                self.standing.pause = still_paused(&service.quota(self.now).quota(&VOD.prefetch), &why).map(|why| {
                     self.standing.probes += 1;
                     Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
                 });
@@ -228,7 +228,7 @@ impl Model {
 
     fn ask(&mut self, service: &mut impl Service) {
         self.free += 1;
-        let fault = match service.quota(self.now).quota() {
+        let fault = match service.quota(self.now).quota(&VOD.prefetch) {
             Ok(said) => {
                 self.standing.backing_off = None;
                 return self.observe(said);
@@ -303,7 +303,7 @@ impl Model {
         self.spent.urls += u32::try_from(batch.len()).unwrap();
         self.spent.isolations += u32::from(suspects > 0);
         let in_flight = service.unfinished(self.now);
-        let said = service.preload(self.nonce, &batch, self.now).prefetch();
+        let said = service.preload(self.nonce, &batch, self.now).batch(&VOD.prefetch);
         let outcome = Outcome::of(said.as_ref());
         let doubt = Doubt { nonce: self.nonce, batch, suspects, in_flight };
         if outcome.is_in_doubt() {
@@ -316,7 +316,7 @@ impl Model {
 
     fn replay(&mut self, doubt: Doubt, service: &mut impl Service) {
         self.free += 1;
-        let said = service.preload(doubt.nonce, &doubt.batch, self.now).prefetch();
+        let said = service.preload(doubt.nonce, &doubt.batch, self.now).batch(&VOD.prefetch);
         let outcome = Outcome::of(said.as_ref());
         let at = self.circumstances(&doubt.batch);
         match after_replay(&outcome) {
