@@ -318,3 +318,22 @@ left join budget_days as d on d.lane = a.lane
 left join (select lane, waiting_for, waiting_until, waiting_code from lane_waits
            union all select 1, waiting_for, waiting_until, waiting_code from daemon) as w on w.lane = a.lane
 where d.day is not null or t.urls > 0;
+
+-- Orders of members of the group come as files in the spool's orders/: under which name, and what tells the file from a later one of
+-- that name. done_at is null while an order is being carried out, and for those of before.
+drop view v_orders;
+alter table orders add column done_at integer;
+alter table orders add column dropped_as text;
+alter table orders add column dropped_mark text;
+alter table orders add column refused text;
+alter table orders add column refused_code text;
+alter table orders add column refused_with text;
+create unique index orders_dropped on orders (dropped_as, dropped_mark) where dropped_as is not null;
+create view v_orders as
+select
+    order_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') as at,
+    who, command, what, rows,
+    strftime('%Y-%m-%dT%H:%M:%fZ', done_at / 1000.0, 'unixepoch') as done_at,
+    dropped_as, refused, refused_code
+from orders;

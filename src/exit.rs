@@ -16,5 +16,7 @@ pub const SOFTWARE: i32 = 70;
 pub const IO: i32 = 74;
 /// It may work later.
 pub const TEMPORARY: i32 = 75;
+/// Somebody else may do it.
+pub const NO_PERMISSION: i32 = 77;
 /// The configuration is wrong.
 pub const CONFIG: i32 = 78;

@@ -38,6 +38,7 @@ pub mod meters;
 pub mod model;
 pub mod net;
 pub mod notify;
+pub mod orders;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;

@@ -39,7 +39,7 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
         let confirmed = ledger::confirm_tx(&mut tx, Lane::Prefetch, requests_used).await?;
         if let Some((day, requests)) = &confirmed {
             let what = format!("{requests} requests of {day} count as spent");
-            queue::record_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;
+            queue::record_done_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;
         }
         tx.commit().await?;
         store.close().await;

@@ -1,5 +1,8 @@
 //! `prefetchd retry`, `cancel`, `prioritize`: carry out an operator's order through the database, a bounded number of
-//! URLs at a time, with or without a daemon.
+//! URLs at a time, with or without a daemon. Members of the group, who may only read the database, drop their order into
+//! the spool ([`members`]), and the daemon carries it out.
+
+mod members;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,13 +11,13 @@ use serde::Serialize;
 
 use super::text::{json, number, out};
 use super::{failure, load, open_existing, runtime, spool_name, who, why};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{OrderId, Priority, UrlId, UrlState};
+use crate::model::{Priority, UrlState};
+use crate::orders::{Tray, begin_tx, domain, look};
 use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
 use crate::status;
-use crate::store::{self, Conn, Store, WriteTx};
+use crate::store::{self, Store, WriteTx};
 use crate::telemetry::one_line;
 
 /// How often to wait for a locked database, each time for as long as the store waits.
@@ -123,6 +126,12 @@ struct Done {
     domain_urls: Option<i64>,
 }
 
+impl Done {
+    fn of(order: Order, which: &Selection, leased: u64) -> Self {
+        Self { command: order.command(), what: which.to_string(), leased, ..Self::default() }
+    }
+}
+
 pub(super) fn retry(config: Option<&Path>, args: &RetryArgs) -> anyhow::Result<i32> {
     let order = match args.which.state {
         Some(UrlState::Unconfirmed) => Order::RetryUnconfirmed,
@@ -139,17 +148,26 @@ pub(super) fn prioritize(config: Option<&Path>, args: &PrioritizeArgs) -> anyhow
     give(config, Order::Prioritize(args.priority), &args.which, &args.how)
 }
 
-fn give(config: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> anyhow::Result<i32> {
-    let (config, _) = load(config)?;
-    let selection = selection(which)?;
+fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(path)?;
+    let mut selection = selection(which)?;
     if let Some(state) = selection.state.filter(|state| !order.takes().contains(state)) {
         let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
         let named = if order == Order::Retry { ", or by that name what is unconfirmed" } else { "" };
         let message = format!("{} takes what is {}{named}, not what is {state}", order.command(), takes.join(", "));
         return Err(failure(exit::USAGE, message));
     }
+    let tray = Tray::under(&config.spool.dir);
+    let is_member = !may_write(&config) && tray.takes_ours();
+    if is_member {
+        selection.owner = Some(rustix::process::getuid().as_raw());
+    }
     let done = runtime()?.block_on(async {
-        if how.dry_run { rehearse(&config, order, &selection).await } else { perform(&config, order, &selection).await }
+        match (how.dry_run, is_member) {
+            (true, _) => Ok(rehearse(&config, order, &selection).await?),
+            (false, true) => members::ask(&config, &tray, order, &selection).await,
+            (false, false) => Ok(perform(&config, order, &selection).await?),
+        }
     })?;
     if done.urls == 0 && done.domain_urls.is_none() {
         return Err(failure(exit::DATA, nothing(order, &done)));
@@ -162,6 +180,12 @@ fn give(config: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -
     Ok(0)
 }
 
+/// Whether this process may write the database. One that does not exist is no reason to ask anybody else.
+fn may_write(config: &Config) -> bool {
+    let path = config.database.url.path();
+    !path.exists() || rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
 fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
     let url = which.url.as_deref().map(|text| why::parse(text).map_err(|refusal| why::cannot(text, &refusal)));
     Ok(Selection {
@@ -170,19 +194,15 @@ fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
         label: which.label.clone(),
         host: which.host.as_deref().map(str::to_ascii_lowercase),
         state: which.state,
+        owner: None,
     })
-}
-
-/// The domain that gets another chance, for a retry that names only a domain.
-fn domain(order: Order, selection: &Selection) -> Option<&str> {
-    let alone = Selection { host: selection.host.clone(), ..Selection::default() } == *selection;
-    selection.host.as_deref().filter(|_| alone && order == Order::Retry)
 }
 
 /// What would be done; takes no lock.
 async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let mut conn = store::open_reader(config.database.url.path()).await?;
-    let (ids, mut done) = look(&mut conn, order, selection).await?;
+    let (ids, leased) = look(&mut conn, order, selection).await?;
+    let mut done = Done::of(order, selection, leased);
     done.dry_run = true;
     for ids in ids.chunks(ORDER_ROWS_MAX) {
         done.urls += order.count(&mut conn, ids, selection).await?;
@@ -194,26 +214,15 @@ async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store
     Ok(done)
 }
 
-/// Which URLs are meant, and how many of them are in a batch now.
-async fn look(conn: &mut Conn, order: Order, selection: &Selection) -> store::Result<(Vec<UrlId>, Done)> {
-    let ids = selection.ids(conn, order.takes()).await?;
-    let leased = selection.ids(conn, &[UrlState::Leased]).await?.len() as u64;
-    Ok((ids, Done { command: order.command(), what: selection.to_string(), leased, ..Done::default() }))
-}
-
 /// Carries the order out: records it first, then works in steps. If it is interrupted, the record says how far it got.
 async fn perform(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
     let store = open_existing(config).await?;
     let clock = status::told_clock(&mut store.read().acquire().await?).await?;
-    let (ids, mut done) = look(&mut store.read().acquire().await?, order, selection).await?;
+    let (ids, leased) = look(&mut store.read().acquire().await?, order, selection).await?;
+    let mut done = Done::of(order, selection, leased);
     let mut tx = patient(&store).await?;
-    let row = record(&mut tx, order, selection, &clock).await?;
-    if let Some(host) = domain(order, selection) {
-        done.domain_urls = queue::retry_host_tx(&mut tx, host, clock.now()).await?;
-    }
-    if let Order::Prioritize(priority) = order {
-        queue::prioritize_files_tx(&mut tx, selection, priority).await?;
-    }
+    let (row, domain_urls) = begin_tx(&mut tx, order, selection, &who::asks(), None, clock.now()).await?;
+    done.domain_urls = domain_urls;
     tx.commit().await?;
     for ids in ids.chunks(ORDER_ROWS_MAX) {
         let mut tx = patient(&store).await?;
@@ -223,17 +232,12 @@ async fn perform(config: &Config, order: Order, selection: &Selection) -> store:
         // Lets the daemon and other commands have their turn.
         tokio::time::sleep(start.elapsed().min(BREATH_MAX)).await;
     }
+    let mut tx = patient(&store).await?;
+    queue::finish_order_tx(&mut tx, row, clock.now()).await?;
+    tx.commit().await?;
     done.left_alone = ids.len() as u64 - done.urls;
     store.close().await;
     Ok(done)
-}
-
-async fn record(tx: &mut WriteTx<'_>, order: Order, selection: &Selection, clock: &Clock) -> store::Result<OrderId> {
-    let what = match order {
-        Order::Prioritize(priority) => format!("{selection}, to {priority}"),
-        _ => selection.to_string(),
-    };
-    queue::record_order_tx(tx, &who::asks(), order.command(), &what, clock.now()).await
 }
 
 /// Begins a transaction; waits for somebody else's long one.

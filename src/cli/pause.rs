@@ -31,7 +31,7 @@ pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i
         let (who, now) = (who::asks(), told_clock(&mut store.read().acquire().await?).await?.now());
         let mut tx = patient(&store).await?;
         ledger::stop_tx(&mut tx, &args.reason, &who, now).await?;
-        queue::record_order_tx(&mut tx, &who, "pause", &args.reason, now).await?;
+        queue::record_done_order_tx(&mut tx, &who, "pause", &args.reason, now).await?;
         tx.commit().await?;
         store.close().await;
         store::Result::Ok(())
@@ -50,7 +50,7 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
         let account = ledger::standing(tx.conn(), Lane::Prefetch, now).await?.pause;
         let is_asked = ledger::ask_at_once_tx(&mut tx).await?;
         if was_paused || is_asked {
-            queue::record_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
+            queue::record_done_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
         }
         tx.commit().await?;
         store.close().await;

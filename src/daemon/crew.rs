@@ -19,6 +19,7 @@ use crate::credentials::Provider;
 use crate::housekeeping::Housekeeping;
 use crate::http;
 use crate::notify::Notifier;
+use crate::orders::{Clerk, Tray};
 use crate::service::Service;
 use crate::spool::{Folders, Spool};
 use crate::stage::{self, Heartbeat, Live, Name, Stage, Tools, Wakes};
@@ -65,6 +66,8 @@ impl Crew {
         self.start(Tracker::new(self.tools(Name::Tracker), service, submitter.room()));
         self.start(submitter);
         self.start(Notifier::new(self.tools(Name::Notifier)));
+        let tray = Tray::under(&self.live.borrow().config.spool.dir);
+        self.start(Clerk::new(self.tools(Name::Orders), tray));
         if let Some(verifier) = verifier {
             self.start(verifier);
         }

@@ -59,7 +59,10 @@ pub use hosts::{
 pub use kept::{KeptFile, kept, kept_as, reopen_tx};
 pub use new_urls::NewUrls;
 pub use not_queued::{NotQueued, known};
-pub use orders::{ORDER_ROWS_MAX, Order, count_order_tx, prioritize_files_tx, record_order_tx};
+pub use orders::{
+    DroppedAs, ORDER_ROWS_MAX, Order, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress,
+    owners, prioritize_files_tx, record_done_order_tx, record_order_tx, refuse_order_tx,
+};
 pub use pending::{Bounds, Pending, pending};
 pub use prune::prune_tx;
 pub use ready::{Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};

@@ -28,9 +28,16 @@ pub struct Selection {
     pub host: Option<String>,
     /// In this state.
     pub state: Option<UrlState>,
+    /// Of files that this user dropped, by uid: who may change only those.
+    pub owner: Option<u32>,
 }
 
 impl Selection {
+    /// Whether it names something besides whose files are meant.
+    pub fn is_anything(&self) -> bool {
+        Self { owner: None, ..self.clone() } != Self::default()
+    }
+
     /// The chosen URLs in one of these states, in order of arrival. Read without a lock: whoever changes them checks
     /// their state again.
     pub async fn ids(&self, conn: &mut Conn, states: &[UrlState]) -> Result<Vec<UrlId>> {
@@ -54,15 +61,16 @@ impl Selection {
     pub(super) fn statements(&self, state: UrlState) -> Vec<(String, Vec<String>)> {
         let of_file =
             "files as f join urls as u on u.file_id = f.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to";
+        let with_file = "urls as u join files as f on f.file_id = u.file_id";
+        let plain = if self.owner.is_some() { with_file } else { "urls as u" };
         let walks: &[(&str, &str)] = match (&self.url, &self.file, &self.label) {
-            (Some(_), None, None) => &[("urls as u", SAME_URL)],
-            (Some(_), ..) => &[("urls as u join files as f on f.file_id = u.file_id", SAME_URL)],
+            (Some(_), None, None) => &[(plain, SAME_URL)],
+            (Some(_), ..) => &[(with_file, SAME_URL)],
             (None, Some(_), _) => &[(of_file, "true")],
-            (None, None, Some(_)) => &[
-                (of_file, "f.label = :label and u.label is null"),
-                ("urls as u join files as f on f.file_id = u.file_id", "u.label = :label"),
-            ],
-            (None, None, None) => &[("urls as u", "true")],
+            (None, None, Some(_)) => {
+                &[(of_file, "f.label = :label and u.label is null"), (with_file, "u.label = :label")]
+            }
+            (None, None, None) => &[(plain, "true")],
         };
         let ways = conditions(state).iter();
         let rows = ways.flat_map(|is| walks.iter().map(|(from, of)| self.statement(from, of, is, "u.label")));
@@ -76,6 +84,8 @@ impl Selection {
         let of_wish = "wishes as w join files as f on f.file_id = w.file_id join urls as u on u.url_id = w.url_id";
         let of_url = "urls as u join wishes as w on w.url_id = u.url_id join files as f on f.file_id = w.file_id";
         let walks: &[(&str, &str)] = match (&self.url, &self.file, &self.label) {
+            (Some(_), None, None) if self.owner.is_some() => &[(of_url, SAME_URL)],
+            (None, None, None) if self.owner.is_some() => &[(of_url, "true")],
             (_, None, None) => &[],
             (Some(_), ..) => &[(of_url, SAME_URL)],
             (None, Some(_), _) => &[(of_file, "true")],
@@ -98,6 +108,9 @@ impl Selection {
         if self.file.is_some() {
             text.push_str(" and f.name = :file");
         }
+        if self.owner.is_some() {
+            text.push_str(" and f.owner_uid = :owner");
+        }
         if self.label.is_some() {
             text.push_str(&format!(" and coalesce({label}, f.label) = :label"));
         }
@@ -106,9 +119,17 @@ impl Selection {
         }
         let key = self.url.as_ref().map(|url| url.key(super::LANE).to_string());
         let url = self.url.as_ref().map(ToString::to_string);
+        // As text: the column turns it into a number.
+        let owner = self.owner.map(|uid| uid.to_string());
         let mut values = Vec::new();
-        let parameters =
-            [(":key", &key), (":url", &url), (":file", &self.file), (":label", &self.label), (":host", &self.host)];
+        let parameters = [
+            (":key", &key),
+            (":url", &url),
+            (":file", &self.file),
+            (":label", &self.label),
+            (":host", &self.host),
+            (":owner", &owner),
+        ];
         for (name, value) in parameters {
             if let Some(value) = value.as_ref().filter(|_| text.contains(name)) {
                 values.push(value.clone());
@@ -170,7 +191,7 @@ mod tests {
         let mut conn = store.read().acquire().await.unwrap();
         let rules = UrlRules { url_bytes_max: 1024, domains: vec![] };
         let text = |given: bool| given.then(|| "x".to_owned());
-        for which in 0..16_u8 {
+        for which in 0..32_u8 {
             let bit = |n: u8| which & (1 << n) != 0;
             let selection = Selection {
                 url: bit(0).then(|| ObjectUrl::parse("vod.example.com/a", &rules).unwrap()),
@@ -178,6 +199,7 @@ mod tests {
                 label: text(bit(2)),
                 host: text(bit(3)),
                 state: None,
+                owner: bit(4).then_some(1_000),
             };
             assert_eq!(selection.ids(&mut conn, &UrlState::ALL).await.unwrap(), []);
             for (statement, values) in UrlState::ALL.into_iter().flat_map(|state| selection.statements(state)) {

@@ -29,14 +29,15 @@ const END: &str = "
 const STOP_TIME: &str = "
     update wishes set starts_at = null, ends_at = null where url_id = ?1 and file_id = ?2 and line = ?3";
 
-/// The chosen files and labels; null means all.
+/// The chosen files, labels and owners; null means all.
 const OF_SCOPE: &str = "
     select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.state
     from json_each(?1) as j
     cross join wishes as w on w.url_id = j.value
     cross join urls as u on u.url_id = w.url_id
     join files as f on f.file_id = w.file_id
-    where w.kind < 2 and (?2 is null or f.name = ?2) and (?3 is null or coalesce(w.label, f.label) = ?3)";
+    where w.kind < 2 and (?2 is null or f.name = ?2) and (?3 is null or coalesce(w.label, f.label) = ?3)
+      and (?4 is null or f.owner_uid = ?4)";
 
 const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3";
 
@@ -53,17 +54,18 @@ const DROP_DEADLINE: &str = "
 pub(super) struct Scope {
     pub(super) file: Option<String>,
     pub(super) label: Option<String>,
+    pub(super) owner: Option<u32>,
 }
 
 impl Scope {
-    /// The scope of an operator's choice, by file and label. A choice by URL, domain or state alone means all wishes.
+    /// The scope of a choice, by file, label and owner. A choice by URL, domain or state alone means all wishes.
     pub(super) fn of(chosen: &Selection) -> Self {
-        Self { file: chosen.file.clone(), label: chosen.label.clone() }
+        Self { file: chosen.file.clone(), label: chosen.label.clone(), owner: chosen.owner }
     }
 
     /// Whether it means all wishes for a URL.
     pub(super) fn is_all(&self) -> bool {
-        self.file.is_none() && self.label.is_none()
+        *self == Self::default()
     }
 }
 
@@ -210,7 +212,7 @@ fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
 }
 
 fn of_scope(conn: &Connection, urls: &[i64], scope: &Scope) -> rusqlite::Result<Vec<Scoped>> {
-    let parameters = params![json(urls.iter().copied()), scope.file, scope.label];
+    let parameters = params![json(urls.iter().copied()), scope.file, scope.label, scope.owner];
     let with_end = |row: &Row<'_>| Ok(Scoped { ended: ended(row.get(6)?), ..scoped(row)? });
     conn.prepare_cached(OF_SCOPE)?.query_map(parameters, with_end)?.collect()
 }

@@ -37,38 +37,42 @@ pub struct Folders {
     pub done: PathBuf,
     /// Files that could not be read, with their receipts.
     pub rejected: PathBuf,
+    /// Orders of members of the group ([`crate::orders`]); no file of URLs is ever here.
+    pub orders: PathBuf,
 }
 
 impl Folders {
-    /// The four folders inside the spool's directory.
+    /// The folders inside the spool's directory.
     pub fn under(dir: &Path) -> Self {
         Self {
             incoming: dir.join("incoming"),
             work: dir.join("work"),
             done: dir.join("done"),
             rejected: dir.join("rejected"),
+            orders: dir.join("orders"),
         }
     }
 
-    /// All four.
+    /// The four between which files of URLs move.
     pub fn all(&self) -> [&Path; 4] {
         [&self.incoming, &self.work, &self.done, &self.rejected]
     }
 
-    /// Makes the folders that are missing. Members of the group may drop files into `incoming/`; these belong to the
-    /// group, and members cannot remove each other's files. The other folders they may only read.
+    /// Makes the folders that are missing. Members of the group may drop files into `incoming/` and `orders/`; these
+    /// belong to the group, and members cannot remove each other's files. The other folders they may only read.
     ///
     /// # Errors
     ///
     /// The error of the file system, with the folder's name.
     pub fn create(&self) -> io::Result<()> {
-        for folder in self.all() {
+        for folder in self.all().into_iter().chain([self.orders.as_path()]) {
             if folder.is_dir() {
                 continue;
             }
             fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
             // Set afterwards, because the process's umask would take the group's rights away.
-            let mode = if folder == self.incoming { 0o3770 } else { 0o750 };
+            let is_theirs = folder == self.incoming || folder == self.orders;
+            let mode = if is_theirs { 0o3770 } else { 0o750 };
             if let Err(error) = fs::set_permissions(folder, fs::Permissions::from_mode(mode)) {
                 // A folder left without its rights would pass for a good one at the next start.
                 let _ = fs::remove_dir(folder);
@@ -251,7 +255,7 @@ fn mount(folder: &Path) -> io::Result<(u64, u64)> {
 /// # Errors
 ///
 /// The error of the file system; also when the path is not a regular file.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+pub fn open_regular(path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of open fit its argument");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }

@@ -18,6 +18,8 @@ pub enum Name {
     Verifier,
     /// Wakes, expires, parks, finishes and forgets rows.
     Housekeeping,
+    /// Carries out orders of members of the group.
+    Orders,
     /// Tries the write lock now and then, where a watchdog is set.
     Database,
     /// Checks whether the database is still the file that was opened.

@@ -6,6 +6,7 @@
 
 mod inputs;
 mod lines;
+mod order_faults;
 mod problems;
 pub mod progress;
 mod reasons;
@@ -15,6 +16,7 @@ mod warnings;
 
 pub use inputs::{input_fault, key_fault};
 pub use lines::{line_fault, line_fault_with};
+pub use order_faults::order_fault;
 pub use problems::{config_problem, left_alone, spool_problem};
 pub use reasons::{account_fault, pause, reason, reason_kind};
 pub use stored::Stored;

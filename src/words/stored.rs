@@ -4,8 +4,8 @@
 //! All three are made only here, from one value, and written by one statement, so that they agree. SQL could make the
 //! text from a table of sentences, but each view would have to join it and fill in the parameters for each row.
 
-use super::{config_problem, left_alone, pause, reason, spool_problem, wait};
-use crate::model::{ConfigProblem, LeftWhy, PauseWhy, Reason, SpoolProblem, WaitWhy};
+use super::{config_problem, left_alone, order_fault, pause, reason, spool_problem, wait};
+use crate::model::{ConfigProblem, LeftWhy, OrderFault, PauseWhy, Reason, SpoolProblem, WaitWhy};
 
 /// The stored form of a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,13 @@ impl From<&PauseWhy> for Stored {
 impl From<LeftWhy> for Stored {
     fn from(why: LeftWhy) -> Self {
         Self { code: why.code().to_owned(), with: None, text: left_alone(why).en.into_owned() }
+    }
+}
+
+impl From<&OrderFault> for Stored {
+    fn from(fault: &OrderFault) -> Self {
+        let (code, with) = fault.stored();
+        Self { code, with, text: order_fault(fault).en.into_owned() }
     }
 }
 

@@ -37,6 +37,7 @@ mod lanes;
 mod leaks;
 mod lies;
 mod lists;
+mod members;
 mod memory;
 mod messages;
 mod model;

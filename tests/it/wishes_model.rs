@@ -301,7 +301,7 @@ impl Queue {
 
 async fn order(tx: &mut prefetchd::store::WriteTx<'_>, order: Order, file: u8, now: Time) {
     let chosen = Selection { file: Some(file.to_string()), ..Selection::default() };
-    let row = queue::record_order_tx(tx, "test", order.command(), "", now).await.unwrap();
+    let row = queue::record_order_tx(tx, "test", order.command(), "", None, now).await.unwrap();
     let ids = chosen.ids(tx.conn(), order.takes()).await.unwrap();
     order.perform_tx(tx, row, &ids, &chosen, now).await.unwrap();
 }

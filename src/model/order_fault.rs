@@ -1,0 +1,60 @@
+//! Why an order that a member of the group dropped is refused: codes, which are stored. The sentences are in
+//! [`crate::words`].
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Why an order is refused. Its word is stored and never changes its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", content = "with", rename_all = "snake_case")]
+pub enum OrderFault {
+    /// It is no JSON object with the keys of an order.
+    Unreadable {
+        /// What is wrong, and where.
+        said: String,
+    },
+    /// It is longer than an order can be.
+    TooLong {
+        /// The most, in bytes.
+        bytes_max: usize,
+    },
+    /// It is a link or another special file, or has a second name, so that its owner did not necessarily put it there.
+    NotPlain,
+    /// Its owner is not known: the daemon does not see the users of the host.
+    Nobody,
+    /// It names no URLs at all.
+    NamesNothing,
+    /// The key `url` is no URL.
+    BadUrl {
+        /// The URL.
+        url: String,
+    },
+    /// The order does not apply to this state.
+    State {
+        /// The order's word.
+        order: String,
+        /// The state.
+        state: String,
+    },
+    /// There is no file of this name.
+    NoFile {
+        /// The file.
+        file: String,
+    },
+    /// All files of this name belong to others.
+    NotYours {
+        /// The file.
+        file: String,
+        /// The user who dropped it last; none if that is not known.
+        owner: Option<String>,
+    },
+}
+
+impl OrderFault {
+    /// Its word, and its parameters as JSON.
+    pub fn stored(&self) -> (String, Option<String>) {
+        let json = serde_json::to_value(self).expect("a fault is text and numbers");
+        let code = json.get("code").and_then(Value::as_str).expect("it is tagged by its code");
+        (code.to_owned(), json.get("with").map(Value::to_string))
+    }
+}
