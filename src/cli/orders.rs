@@ -1,6 +1,6 @@
 //! `prefetchd retry`, `cancel`, `prioritize`: carry out an operator's order through the database, a bounded number of
-//! URLs at a time, with or without a daemon. Members of the group, who may only read the database, drop their order into
-//! the spool ([`members`]), and the daemon carries it out.
+//! URLs at a time, with or without a daemon. Members of the group, who may only read the database, drop their order
+//! into the spool ([`members`]), and the daemon carries it out.
 
 mod members;
 
