@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 
-use chrono::{Datelike as _, TimeDelta};
-use unicode_width::UnicodeWidthStr as _;
+use chrono::TimeDelta;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::text::colours;
-use crate::model::{DayStart, Time};
+use super::text::{colours, lang};
+use crate::model::{DayStart, Lang, Time};
 use crate::telemetry::one_line;
+use crate::words::{Words, labels, times};
 
 /// The width if none is known, and the bounds of the width that is used.
 const WIDTH: usize = 80;
@@ -30,6 +31,8 @@ pub(super) struct Look {
     pub now: Time,
     /// Times of day are shown at its offset.
     pub day_starts: DayStart,
+    /// The language of its texts.
+    pub lang: Lang,
 }
 
 /// The tone of a text.
@@ -55,47 +58,37 @@ impl Look {
         let width = columns.unwrap_or(WIDTH).clamp(WIDTH_MIN, WIDTH_MAX);
         // One line is left for what is typed next.
         let height = rows().map(|rows| usize::from(rows).saturating_sub(1).max(1));
-        Self { width, height, colour: colours(), now, day_starts }
+        Self { width, height, colour: colours(), now, day_starts, lang: lang() }
     }
 
     /// A moment in the usual form: the time of day if today, else with the date.
     pub(super) fn moment(&self, at: Time) -> String {
-        let (at, now) = (self.day_starts.local(at), self.day_starts.local(self.now));
-        let format = match () {
-            () if at.date_naive() == now.date_naive() => "%H:%M",
-            () if at.year() == now.year() => "%a %-d %b %H:%M",
-            () => "%Y-%m-%d %H:%M",
-        };
-        at.format(format).to_string()
+        self.say(&times::moment(at, self.now, self.day_starts))
     }
 
     /// A moment ahead, and how far away it is.
     pub(super) fn until(&self, at: Time) -> String {
-        format!("{}, in {}", self.moment(at), span(at - self.now))
+        self.say(&times::until(at, self.now, self.day_starts))
     }
 
     /// From one moment to another, as short as possible.
     pub(super) fn range(&self, first: Time, last: Time) -> String {
-        let [from, to] = [first, last].map(|at| self.day_starts.local(at));
-        let today = self.day_starts.local(self.now).date_naive();
-        match () {
-            () if self.moment(first) == self.moment(last) => self.moment(first),
-            () if from.date_naive() == to.date_naive() => format!("{} - {}", self.moment(first), to.format("%H:%M")),
-            () if from.date_naive() == today => format!("{} - {}", self.moment(first), self.moment(last)),
-            () if from.year() == to.year() => format!("{} - {}", from.format("%-d %b"), to.format("%-d %b %H:%M")),
-            () => format!("{} - {}", from.format("%b %Y"), to.format("%-d %b %Y")),
-        }
+        self.say(&times::range(first, last, self.now, self.day_starts))
+    }
+
+    /// A span in its two largest units.
+    pub(super) fn span(&self, span: TimeDelta) -> String {
+        self.say(&times::span(span))
     }
 
     /// The offset of the times that are shown, such as `UTC+8`.
     pub(super) fn zone(&self) -> String {
-        let seconds = self.day_starts.local(self.now).offset().local_minus_utc();
-        let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
-        match (minutes / 60, minutes % 60) {
-            (0, 0) => "UTC".to_owned(),
-            (hours, 0) => format!("UTC{sign}{hours}"),
-            (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
-        }
+        times::zone(self.now, self.day_starts)
+    }
+
+    /// A sentence in the language of the page.
+    pub(super) fn say(&self, words: &Words) -> String {
+        words.say(self.lang).to_owned()
     }
 
     /// A text in its colour, if colours are used.
@@ -108,21 +101,6 @@ impl Look {
             Tone::Bad => "1;31",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
-    }
-}
-
-/// A span in its two largest units: `3 h 12 min`.
-pub(super) fn span(span: TimeDelta) -> String {
-    let seconds = span.num_seconds().max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    let days_word = if days == 1 { "day" } else { "days" };
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, 0) => format!("{hours} h"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, 0, _) => format!("{days} {days_word}"),
-        (days, hours, _) => format!("{days} {days_word} {hours} h"),
     }
 }
 
@@ -163,17 +141,17 @@ pub(super) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// Lines of at most `width` columns, broken between words if possible.
+/// Lines of at most `width` columns, broken between words, or between the characters of a script without blanks.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let mut word = word.to_owned();
+    for (has_gap, piece) in pieces(text) {
+        let mut piece = piece.to_owned();
         loop {
             let line = lines.last_mut().expect("there is always a line");
-            let gap = usize::from(!line.is_empty());
-            if line.width() + gap + word.width() <= width {
+            let gap = usize::from(has_gap && !line.is_empty());
+            if line.width() + gap + piece.width() <= width {
                 line.push_str(&" ".repeat(gap));
-                line.push_str(&word);
+                line.push_str(&piece);
                 break;
             }
             if !line.is_empty() {
@@ -181,14 +159,40 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 continue;
             }
             // A word that is longer than a line continues in the next.
-            let first = word.chars().next().map_or(0, char::len_utf8);
-            let rest = word.split_off(prefix(&word, width).max(first));
-            line.push_str(&word);
+            let first = piece.chars().next().map_or(0, char::len_utf8);
+            let rest = piece.split_off(prefix(&piece, width).max(first));
+            line.push_str(&piece);
             lines.push(String::new());
-            word = rest;
+            piece = rest;
         }
     }
     lines
+}
+
+/// The pieces of a text that stay whole, and whether a blank stands before each.
+fn pieces(text: &str) -> Vec<(bool, &str)> {
+    let mut pieces = Vec::new();
+    for word in text.split(' ') {
+        let (mut start, mut before, mut has_gap) = (0, None, true);
+        for (at, c) in word.char_indices() {
+            if before.is_some_and(|before| may_break(before, c)) {
+                pieces.push((has_gap, &word[start..at]));
+                (start, has_gap) = (at, false);
+            }
+            before = Some(c);
+        }
+        pieces.push((has_gap, &word[start..]));
+    }
+    pieces
+}
+
+/// Whether a line may end between these characters: beside one that is two columns wide, unless punctuation would be
+/// torn from its word.
+fn may_break(before: char, after: char) -> bool {
+    let is_wide = |c: char| c.width() == Some(2);
+    let (opens, closes) =
+        (['（', '“', '「', '《', '`'], ['）', '”', '」', '》', '，', '。', '；', '：', '、', '？', '！']);
+    (is_wide(before) || is_wide(after)) && !opens.contains(&before) && !closes.contains(&after) && after != '`'
 }
 
 /// A page: lines with labels, and their texts aligned.
@@ -204,9 +208,10 @@ impl Page {
     }
 
     /// A labelled text, made safe for a terminal and broken if too long.
-    pub(super) fn row(&mut self, label: &str, tone: Tone, text: &str) {
-        let label = format!("{label:<INDENT$}");
-        for (at, line) in wrap(&one_line(text), self.look.width - INDENT).iter().enumerate() {
+    pub(super) fn row(&mut self, label: &Words, tone: Tone, text: &Words) {
+        let label = fit(label.say(self.look.lang), INDENT);
+        let text = one_line(text.say(self.look.lang));
+        for (at, line) in wrap(&text, self.look.width - INDENT).iter().enumerate() {
             let label = match (at, self.look.colour) {
                 (0, true) if !label.trim().is_empty() => format!("\x1b[1m{label}\x1b[0m"),
                 (0, _) => label.clone(),
@@ -217,8 +222,8 @@ impl Page {
     }
 
     /// A text below the last one.
-    pub(super) fn more(&mut self, tone: Tone, text: &str) {
-        self.row("", tone, text);
+    pub(super) fn more(&mut self, tone: Tone, text: &Words) {
+        self.row(&labels::NONE, tone, text);
     }
 
     /// A line as it is; the caller has made its parts safe and fitted them.
@@ -271,27 +276,40 @@ mod tests {
     use super::*;
 
     fn look(now: &str) -> Look {
-        Look { width: 60, height: None, colour: false, now: now.parse().unwrap(), day_starts: DayStart::default() }
+        Look {
+            width: 60,
+            height: None,
+            colour: false,
+            now: now.parse().unwrap(),
+            day_starts: DayStart::default(),
+            lang: Lang::En,
+        }
     }
 
     #[test]
-    fn spans_moments_and_sizes_are_said_in_words() {
-        let spans = [5, 59 * 60, 3 * 3600 + 12 * 60, 7200, 86_400, 2 * 86_400 + 4 * 3600, -3];
-        let words = spans.map(|seconds| span(TimeDelta::seconds(seconds)));
-        assert_eq!(words, ["5 s", "59 min", "3 h 12 min", "2 h", "1 day", "2 days 4 h", "0 s"]);
-        let look = look("2026-11-24T04:00:00Z");
-        let moments = ["2026-11-24T15:59:00Z", "2026-11-24T16:00:00Z", "2027-01-01T00:00:00Z"];
-        let moments = moments.map(|at| look.moment(at.parse().unwrap()));
-        assert_eq!(moments, ["23:59", "Wed 25 Nov 00:00", "2027-01-01 08:00"]);
-        assert_eq!(look.zone(), "UTC+8");
-        let range = |first: &str, last: &str| look.range(first.parse().unwrap(), last.parse().unwrap());
-        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-24T04:00:09Z"), "12:00");
-        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-24T04:09:00Z"), "12:00 - 12:09");
-        assert_eq!(range("2026-11-24T04:00:01Z", "2026-11-25T04:09:00Z"), "12:00 - Wed 25 Nov 12:09");
-        assert_eq!(range("2026-11-25T04:00:00Z", "2026-11-26T04:09:00Z"), "25 Nov - 26 Nov 12:09");
-        assert_eq!(range("2026-11-25T04:00:00Z", "2027-11-26T04:09:00Z"), "Nov 2026 - 26 Nov 2027");
-        assert_eq!(Look { day_starts: "00:00-05:30".parse().unwrap(), ..look }.zone(), "UTC-5:30");
+    fn sizes_are_said_in_words() {
         assert_eq!([0, 999, 41_000_000, 2_500_000_000].map(bytes), ["0 kB", "1 kB", "41 MB", "2.5 GB"]);
+    }
+
+    #[test]
+    fn a_chinese_text_is_broken_between_characters_and_keeps_its_punctuation() {
+        let look = Look { width: 30, lang: Lang::Zh, ..look("2026-11-24T04:00:00Z") };
+        let mut page = Page::new(look);
+        page.row(
+            &labels::WAITING,
+            Tone::Bad,
+            &Words::same("下一预算日：本日 500 次请求已用完（`prefetchd budget`），稍后继续"),
+        );
+        assert_eq!(
+            page.finish(),
+            [
+                "等待        下一预算日：本日",
+                "            500 次请求已用完",
+                "            （`prefetchd",
+                "            budget`），稍后继",
+                "            续"
+            ]
+        );
     }
 
     #[test]
@@ -305,7 +323,7 @@ mod tests {
     #[test]
     fn a_long_text_goes_on_below_its_label() {
         let mut page = Page::new(Look { width: 30, ..look("2026-11-24T04:00:00Z") });
-        page.row("waiting", Tone::Bad, "for the next budget day: all 500 requests are spent");
+        page.row(&labels::WAITING, Tone::Bad, &Words::same("for the next budget day: all 500 requests are spent"));
         assert_eq!(
             page.finish(),
             [
@@ -321,7 +339,7 @@ mod tests {
         #[test]
         fn nothing_is_wider_than_the_terminal_and_nothing_drives_it(text in any::<String>(), width in 40_usize..100) {
             let mut page = Page::new(Look { width, ..look("2026-11-24T04:00:00Z") });
-            page.row("label", Tone::Plain, &text);
+            page.row(&labels::FILE, Tone::Plain, &Words::same(text.as_str()));
             for line in page.finish() {
                 prop_assert!(line.width() <= width, "{line:?}");
                 prop_assert!(!line.chars().any(char::is_control));

@@ -10,6 +10,7 @@ mod export;
 mod forecast;
 mod generate;
 mod hosts;
+mod lang;
 mod layout;
 mod list;
 mod orders;
@@ -25,11 +26,12 @@ mod why;
 
 use std::path::PathBuf;
 
-use clap::builder::{StringValueParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked};
+use crate::model::Lang;
 use crate::spool::stored_name;
 use crate::telemetry::one_line;
 use crate::{credentials, exit, net, store};
@@ -45,6 +47,9 @@ pub struct Args {
     /// Whether to colour
     #[arg(long, global = true, value_enum, default_value_t = text::Colour::Auto, value_name = "WHEN")]
     color: text::Colour,
+    /// The language of texts: en or zh [default: $PREFETCHD_LANG, [ui] language, else the locale's]
+    #[arg(long, global = true, value_parser = lang_words(), value_name = "LANGUAGE")]
+    lang: Option<Lang>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -101,6 +106,7 @@ enum Command {
 /// Runs the command and returns the exit code.
 pub fn main(args: Args) -> i32 {
     text::choose_colour(args.color);
+    lang::choose(args.lang, args.config.as_deref());
     let Some(command) = args.command else { return bare::main(args.config.as_deref()) };
     let result = match command {
         Command::Run(run) => run::main(args.config.as_deref(), &run),
@@ -200,6 +206,11 @@ async fn open_existing(config: &Config) -> store::Result<store::Store> {
 /// dropped is found by it too.
 fn spool_name() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().map(|name| stored_name(name.as_ref()))
+}
+
+/// The languages, as completions name them.
+fn lang_words() -> impl TypedValueParser<Value = Lang> {
+    PossibleValuesParser::new(["en", "zh"]).map(|word| word.parse().expect("the parser takes only languages"))
 }
 
 /// The async runtime of a command.

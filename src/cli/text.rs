@@ -6,7 +6,9 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
 use crate::exit;
-use crate::telemetry::is_unsafe;
+use crate::model::Lang;
+use crate::telemetry::{is_unsafe, one_line};
+use crate::words::Words;
 
 /// Why standard output could not be written.
 static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -91,6 +93,24 @@ pub(super) fn colours() -> bool {
         Colour::Never => false,
         Colour::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
+}
+
+/// The language that was chosen.
+static LANG: Mutex<Lang> = Mutex::new(Lang::En);
+
+/// Chooses the language of texts for the whole process.
+pub(super) fn choose_lang(lang: Lang) {
+    *LANG.lock().expect("no holder of the choice panics") = lang;
+}
+
+/// The language of texts.
+pub(super) fn lang() -> Lang {
+    *LANG.lock().expect("no holder of the choice panics")
+}
+
+/// A sentence on standard output, in the chosen language and on one line.
+pub(super) fn tell(words: &Words) {
+    out(&one_line(words.say(lang())));
 }
 
 /// A bar for a share, such as `[#####---------------]`.

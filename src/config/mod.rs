@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub use addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 pub use credentials::{KeySource, Keys};
 pub use sections::{
-    Api, Area, Budget, Database, Http, InDoubt, Level, Log, LogFormat, Notify, Retry, Schedule, Signature, Spool, Track,
+    Api, Area, Budget, Database, Http, InDoubt, Level, Log, LogFormat, Notify, Retry, Schedule, Signature, Spool,
+    Track, Ui,
 };
 pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub http: Http,
     /// The log.
     pub log: Log,
+    /// How it speaks to people.
+    pub ui: Ui,
 }
 
 /// Why a configuration cannot be used.

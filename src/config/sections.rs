@@ -9,7 +9,7 @@ use strum::{Display, IntoStaticStr};
 
 use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
-use crate::model::{DayStart, TextEncoding, TimeOfDay, UrlRules};
+use crate::model::{DayStart, Lang, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -263,6 +263,15 @@ pub struct Log {
     pub level: Level,
     /// The format of events.
     pub format: LogFormat,
+}
+
+/// `[ui]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ui {
+    /// The language of the daemon's own texts (English if not given), and of commands whose caller asks for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Lang>,
 }
 
 /// `[log] level`

@@ -11,6 +11,7 @@ use super::systemd;
 use crate::model::UrlState;
 use crate::status::{Board, StatusReport, read_report};
 use crate::store::{self, Store};
+use crate::words::Words;
 
 /// The line is sent at most this often ...
 const TELL_AGAIN: Duration = Duration::from_secs(1);
@@ -66,10 +67,10 @@ impl Herald {
         let budget = report.budget.as_ref();
         info!(
             health = report.health,
-            paused = report.paused_why,
-            spool = report.spool_problem,
-            configuration = report.config_problem,
-            waiting_for = report.waiting_for,
+            paused = english(report.paused_why.as_ref()),
+            spool = english(report.spool_problem.as_ref()),
+            configuration = english(report.config_problem.as_ref()),
+            waiting_for = english(report.waiting_for.as_ref()),
             waiting_until = report.waiting_until,
             pending = count(UrlState::Pending),
             leased = count(UrlState::Leased),
@@ -85,6 +86,11 @@ impl Herald {
             "state"
         );
     }
+}
+
+/// The log is English.
+fn english(words: Option<&Words>) -> Option<&str> {
+    words.map(|words| &*words.en)
 }
 
 /// Resolves when there may be something new to report.

@@ -87,7 +87,7 @@ impl Reloader {
             return None;
         }
         warn!(keys = waiting.join(", "), "changed, and in force only after a restart");
-        Some(ConfigProblem::AfterRestart { keys: waiting })
+        Some(ConfigProblem::AfterRestart { keys: waiting.into_iter().map(str::to_owned).collect() })
     }
 
     async fn read(&self) -> anyhow::Result<(Settings, Prepared, Vec<&'static str>)> {

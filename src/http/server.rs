@@ -27,6 +27,7 @@ use crate::model::Backoff;
 use crate::stage::{Heartbeat, Live};
 use crate::status::Board;
 use crate::store::Store;
+use crate::words;
 
 /// Longest time for the head of a request ...
 const HEAD_MAX: Duration = Duration::from_secs(2);
@@ -98,7 +99,7 @@ impl Server {
                 }
                 Err(error) => error,
             };
-            let problem = format!("{}: {error}; change [http] listen, or free the address", self.listen);
+            let problem = words::http_problem(&format!("{}: {error}", self.listen)).en.into_owned();
             if told.as_ref() != Some(&problem) {
                 warn!(
                     listen = %self.listen, %error,

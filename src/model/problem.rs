@@ -1,11 +1,12 @@
 //! Problems that limit the daemon: codes with their parameters, which are stored. The sentences are in
 //! [`crate::words`].
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Why files cannot be taken, or cannot be removed when their time is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum SpoolProblem {
     /// A folder is on another mount than the others, so no file can be moved out of it in one step.
@@ -26,7 +27,7 @@ pub enum SpoolProblem {
 }
 
 /// Which part of a reloaded configuration is not in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum ConfigProblem {
     /// All of it: it is wrong, or a key cannot be read.
@@ -37,7 +38,7 @@ pub enum ConfigProblem {
     /// Changes to what was opened at the start.
     AfterRestart {
         /// The keys that were changed, as `[spool] dir`.
-        keys: Vec<&'static str>,
+        keys: Vec<String>,
     },
 }
 
@@ -46,6 +47,11 @@ impl SpoolProblem {
     pub fn stored(&self) -> (String, Option<String>) {
         code_and_with(self)
     }
+
+    /// Reads its stored form; none if this version does not know the word.
+    pub fn of_stored(code: Option<&str>, with: Option<&str>) -> Option<Self> {
+        of_code_and_with(code?, with)
+    }
 }
 
 impl ConfigProblem {
@@ -53,6 +59,16 @@ impl ConfigProblem {
     pub fn stored(&self) -> (String, Option<String>) {
         code_and_with(self)
     }
+
+    /// Reads its stored form; none if this version does not know the word.
+    pub fn of_stored(code: Option<&str>, with: Option<&str>) -> Option<Self> {
+        of_code_and_with(code?, with)
+    }
+}
+
+fn of_code_and_with<T: DeserializeOwned>(code: &str, with: Option<&str>) -> Option<T> {
+    let with: Option<Value> = with.and_then(|with| serde_json::from_str(with).ok());
+    serde_json::from_value(serde_json::json!({ "code": code, "with": with })).ok()
 }
 
 fn code_and_with(problem: &impl Serialize) -> (String, Option<String>) {

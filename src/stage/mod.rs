@@ -17,5 +17,5 @@ pub use heartbeat::{Heartbeat, Late, Pulse};
 pub use name::Name;
 pub use run::{Retry, Stage, Then, Tools, run};
 pub use settings::{Live, Settings};
-pub use sign::{LostSince, Sign};
+pub use sign::{LostSince, Sign, Trouble};
 pub use wakes::Wakes;

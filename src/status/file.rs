@@ -8,12 +8,13 @@ use sqlx::Row;
 use super::forecast::prospect;
 use super::goal::Progress;
 use super::lists::{Rows, object};
+use super::reasons::{both, with_chinese};
 use crate::config::Config;
 use crate::model::{FileId, Time, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::{FileForecast, Policy, forecast};
 use crate::store::{Conn, Result};
-use crate::words::{line_fault, warning};
+use crate::words::{Words, line_fault, warning};
 
 const NAMED: &str = "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
@@ -37,32 +38,39 @@ const WARM_SECONDS: &str = "select warm_seconds_median, warm_seconds_p95, progre
 
 /// When its URLs were sent and warm, and the reasons of the others; only URLs that it queued itself.
 const ENDS: &str = "
-    select state, reason, reason_code, count(*) as urls, min(submitted_at) as first_sent_at,
-           max(submitted_at) as last_sent_at, min(ended_at) as first_ended_at, max(ended_at) as last_ended_at
-    from v_urls where file_id = ?1 group by state, reason, reason_code order by urls desc";
+    select v.state, v.reason, v.reason_code, max(r.reason_with) as reason_with, count(*) as urls,
+           min(v.submitted_at) as first_sent_at, max(v.submitted_at) as last_sent_at,
+           min(v.ended_at) as first_ended_at, max(v.ended_at) as last_ended_at
+    from v_urls as v join urls as r using (url_id)
+    where v.file_id = ?1 group by v.state, v.reason, v.reason_code order by urls desc";
 
 /// The first URLs that failed or are held, with the service's answer to the last call that carried them.
 const FAILURES: &str = "
-    select u.line, u.url, u.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
-           s.request_id, s.code, s.message
+    select u.line, u.url, u.state, u.reason, u.reason_code,
+           (select reason_with from urls as r where r.url_id = u.url_id) as reason_with,
+           u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
     from v_urls as u left join v_submissions as s on s.submission_id = u.submission_id
     where u.file_id = ?1 and u.state in ('failed', 'held', 'expired', 'unconfirmed') order by u.url_id limit 10";
 
 /// The same for the URLs that its lines were merged into.
 const MERGED_FAILURES: &str = "
-    select w.line, w.url, w.state, u.reason, u.reason_code, u.attempts, u.submission_id, u.task_ids,
-           s.request_id, s.code, s.message
+    select w.line, w.url, w.state, u.reason, u.reason_code,
+           (select reason_with from urls as r where r.url_id = w.url_id) as reason_with,
+           u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
     from v_wishes as w join v_urls as u using (url_id)
     left join v_submissions as s on s.submission_id = u.submission_id
     where w.file_id = ?1 and w.came = 'merged' and w.state in ('failed', 'held', 'expired', 'unconfirmed')
     order by w.line limit 10";
 
 /// What became of one line, if it queued a URL ...
-const LINE: &str = "select * from v_urls where file_id = ?1 and line = ?2 limit 1";
+const LINE: &str = "
+    select u.*, (select reason_with from urls as r where r.url_id = u.url_id) as reason_with
+    from v_urls as u where file_id = ?1 and line = ?2 limit 1";
 
 /// ... or was merged into one.
 const MERGED_LINE: &str = "
-    select w.came, u.*, w.line as line, w.state as state, u.file as queued_by
+    select w.came, u.*, w.line as line, w.state as state, u.file as queued_by,
+           (select reason_with from urls as r where r.url_id = w.url_id) as reason_with
     from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1";
 
 /// How much of the queue is read for the forecast of one file.
@@ -109,7 +117,7 @@ pub struct FileStory {
     /// `reading`, `done` or `rejected`.
     pub state: String,
     /// Why it was rejected.
-    pub rejected_why: Option<String>,
+    pub rejected_why: Option<Words>,
     /// The code of that reason.
     pub rejected_code: Option<String>,
     /// `text`, `csv` or `jsonl`, and how it is packed: from its name.
@@ -166,7 +174,7 @@ pub struct FileStory {
     pub warm_seconds_p95: Option<i64>,
     /// The forecast for its pending URLs.
     pub forecast: Option<FileForecast>,
-    /// The reasons of URLs that are not warm: `state`, `reason`, `reason_code`, `urls`.
+    /// The reasons of URLs that are not warm: `state`, `reason`, `reason_code`, `reason_zh`, `urls`.
     pub reasons: Rows,
     /// The first URLs that failed or are held, with the service's answer.
     pub failures: Rows,
@@ -215,7 +223,7 @@ impl FileStory {
         story.read_ends(conn).await?;
         for statement in [FAILURES, MERGED_FAILURES] {
             let rows = sqlx::query(statement).bind(file).fetch_all(&mut *conn).await?;
-            story.failures.extend(rows.iter().map(object));
+            story.failures.extend(rows.iter().map(|row| with_chinese(object(row))));
         }
         story.failures.truncate(FAILURES_MAX);
         if story.progress.count(crate::model::UrlState::Pending) > 0 {
@@ -232,7 +240,7 @@ impl FileStory {
         for statement in [LINE, MERGED_LINE] {
             let row = sqlx::query(statement).bind(self.file_id).bind(line).fetch_optional(&mut *conn).await?;
             if let Some(row) = row {
-                return Ok(Some(object(&row)));
+                return Ok(Some(with_chinese(object(&row))));
             }
         }
         Ok(None)
@@ -262,7 +270,7 @@ impl FileStory {
             warnings: warnings.collect(),
             name: account.name,
             stored_as: account.stored_name,
-            rejected_why: account.rejected_why,
+            rejected_why: both(account.rejected_why, account.rejected_zh),
             rejected_code: account.rejected_code,
             encoding: account.encoding,
             bytes: account.bytes,
@@ -300,8 +308,8 @@ impl FileStory {
                 least(&mut self.first_warm_at, row.get("first_ended_at"));
                 most(&mut self.last_warm_at, row.get("last_ended_at"));
             } else if row.get::<Option<String>, _>("reason").is_some() {
-                let object = object(&row);
-                let kept = ["state", "reason", "reason_code", "urls"];
+                let object = with_chinese(object(&row));
+                let kept = ["state", "reason", "reason_code", "reason_zh", "urls"];
                 self.reasons.push(object.into_iter().filter(|(name, _)| kept.contains(&name.as_str())).collect());
             }
         }

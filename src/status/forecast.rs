@@ -12,6 +12,7 @@ use crate::model::{Lane, Time, rfc3339};
 use crate::queue::{self, Bounds};
 use crate::schedule::{DeadlineForecast, Outlook, Policy, WarmTime, forecast};
 use crate::store::{Conn, Result};
+use crate::words::{Words, labels};
 
 /// Names of files.
 const NAMES: &str = "
@@ -79,7 +80,7 @@ pub struct ForecastReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Risk {
     /// The file.
-    pub file: String,
+    pub file: Words,
     /// The deadline, RFC 3339.
     pub deadline: String,
     /// URLs with this deadline.
@@ -141,7 +142,7 @@ impl ForecastReport {
         let names = names(conn, &ids).await?;
         let mut risks = Vec::new();
         for (file, deadline) in at_risk {
-            let file = file.and_then(|id| names.get(&id)).map_or("other files", |(name, _)| name).to_owned();
+            let file = file.and_then(|id| names.get(&id)).map_or(labels::OTHER_FILES, |(name, _)| Words::same(name));
             let DeadlineForecast { deadline, urls, missed, cold } = deadline.clone();
             risks.push(Risk { file, deadline: rfc3339(deadline), urls, missed, cold });
         }

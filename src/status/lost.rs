@@ -7,7 +7,8 @@ use super::needs::{Need, quoted};
 use super::{Invocation, StatusReport};
 use crate::model::{Time, rfc3339};
 use crate::stage::LostSince;
-use crate::store::{self, beside};
+use crate::store::{self, Lost, beside};
+use crate::words::{self, Words};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
 impl StatusReport {
@@ -20,18 +21,24 @@ impl StatusReport {
             at: Some(rfc3339(now)),
             health: "database lost".to_owned(),
             health_since: Some(rfc3339(lost.since)),
-            database_problem: Some(lost.lost.to_string()),
+            database_problem: Some(in_words(&lost.lost)),
             database_code: Some(store::LOST.to_owned()),
             pid,
             needs: vec![need(lost, database, &there, by)],
+            by: by.clone(),
             ..Self::default()
         }
     }
 }
 
+fn in_words(lost: &Lost) -> Words {
+    let copy = lost.copy.as_ref().map(|copy| copy.display().to_string());
+    words::needs::lost(lost.to_string(), lost.loss.into(), copy.as_deref(), lost.problem.as_deref())
+}
+
 /// What the operator has to do, if these files stand in the way of the copy.
 fn need(lost: &LostSince, database: &Path, there: &[PathBuf], by: &Invocation) -> Need {
-    let what = lost.lost.to_string();
+    let what = in_words(&lost.lost);
     let shown = |path: &Path| quoted(&path.to_string_lossy());
     let Some(copy) = &lost.lost.copy else {
         let folder = database.parent().unwrap_or(database);
@@ -52,7 +59,7 @@ fn need(lost: &LostSince, database: &Path, there: &[PathBuf], by: &Invocation) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Loss, Lost};
+    use crate::store::Loss;
 
     #[test]
     fn what_stands_in_the_way_of_the_copy_is_set_aside_and_never_deleted() {
@@ -72,6 +79,6 @@ mod tests {
         lost.lost.problem = Some("no room".to_owned());
         let need = need(&lost, database, &[], &by);
         assert_eq!(need.command, "df -h /d");
-        assert!(need.what.contains("must not be stopped: no room"), "{}", need.what);
+        assert!(need.what.en.contains("must not be stopped: no room"), "{}", need.what);
     }
 }

@@ -13,6 +13,7 @@ mod invocation;
 mod lists;
 mod lost;
 mod needs;
+mod reasons;
 mod report;
 mod story;
 

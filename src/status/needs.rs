@@ -7,6 +7,7 @@ use super::{Invocation, StatusReport};
 use crate::config::Config;
 use crate::model::UrlState;
 use crate::store;
+use crate::words::{Words, labels, needs};
 
 /// A clock that is wrong by this much, in milliseconds, is worth setting; prefetchd itself follows the service's clock.
 const CLOCK_WRONG_MS: i64 = 10_000;
@@ -14,17 +15,14 @@ const CLOCK_WRONG_MS: i64 = 10_000;
 /// So many calls must fail in a row before the operator is asked to look.
 const FAILURES_TOLD: u32 = 4;
 
-/// The code of a pause by the operator in `v_status` ...
+/// The code of a pause by the operator in `v_status`.
 const STOPPED: &str = "stopped";
-
-/// ... and the end of its sentence there, which is cut off because the command stands beside it here.
-const STOPPED_END: &str = "; `prefetchd resume` ends it";
 
 /// Something that needs the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
     /// What the matter is.
-    pub what: String,
+    pub what: Words,
     /// The command to type.
     pub command: String,
 }
@@ -37,13 +35,14 @@ impl StatusReport {
         self.of_the_account(&mut needs, by);
         self.of_urls(&mut needs, config, by);
         self.needs = needs;
+        self.by = by.clone();
     }
 
     fn of_the_daemon(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
         let database = config.database.url.path();
-        let mut add = |what: String, command: String| needs.push(Need { what, command });
+        let mut add = |what: Words, command: String| needs.push(Need { what, command });
         if !self.has_daemon() {
-            add("no daemon is running: files are not read and nothing is sent".to_owned(), by.start());
+            add(needs::NO_DAEMON, by.start());
         }
         if let Some(why) = &self.database_problem {
             let command = match self.database_code.as_deref() {
@@ -51,65 +50,51 @@ impl StatusReport {
                 Some(store::FULL) => format!("df -h {}", quoted(&database.to_string_lossy())),
                 _ => by.log(),
             };
-            add(format!("the daemon cannot use its database: {why}"), command);
+            add(needs::database(why), command);
         }
         if let Some(stages) = &self.hanging {
-            add(format!("the daemon's {stages} no longer moves"), by.restart());
+            add(needs::hanging(stages), by.restart());
         }
         if self.health == "silent" {
-            add("the daemon gives no sign of life".to_owned(), by.restart());
+            add(needs::SILENT, by.restart());
         }
     }
 
     fn of_the_account(&self, needs: &mut Vec<Need>, by: &Invocation) {
-        let mut add = |what: String, command: String| needs.push(Need { what, command });
+        let mut add = |what: Words, command: String| needs.push(Need { what, command });
         if let Some(why) = &self.paused_why {
-            let what = if self.paused_code.as_deref() == Some(STOPPED) {
-                format!("submitting is paused {}", why.strip_suffix(STOPPED_END).unwrap_or(why))
-            } else {
-                format!("the account: {why}; once that is done, this tries it at once")
-            };
-            add(what, by.changes("resume"));
+            let is_stopped = self.paused_code.as_deref() == Some(STOPPED);
+            add(if is_stopped { needs::paused(why) } else { needs::account(why) }, by.changes("resume"));
         }
         if self.failures >= FAILURES_TOLD
             && let Some(waiting_for) = &self.waiting_for
         {
-            add(
-                format!("{} calls in a row have failed; waiting for {waiting_for}", self.failures),
-                by.reads("check --online"),
-            );
+            add(needs::failures(self.failures, waiting_for), by.reads("check --online"));
         }
         if let Some(problem) = &self.spool_problem {
-            add(format!("files cannot be taken: {problem}"), by.reads("check"));
+            add(needs::spool(problem), by.reads("check"));
         }
         if let Some(problem) = &self.config_problem {
-            add(format!("the reloaded configuration is not in force: {problem}"), by.reads("check"));
+            add(needs::config(problem), by.reads("check"));
         }
         if let Some(problem) = &self.http_problem {
-            add(format!("metrics are not served: {problem}"), by.reads("check"));
+            add(needs::http(problem), by.reads("check"));
         }
         if let Some(ahead) = self.service_ahead_ms.filter(|ms| ms.abs() >= CLOCK_WRONG_MS) {
-            let (seconds, side) = (ahead.unsigned_abs() / 1000, if ahead > 0 { "behind" } else { "ahead of" });
-            let what = format!("this machine's clock is {seconds} s {side} the service's, which prefetchd follows");
-            add(what, by.as_root("timedatectl set-ntp true"));
+            add(needs::clock(ahead.unsigned_abs() / 1000, ahead > 0), by.as_root("timedatectl set-ntp true"));
         }
         if self.budget.as_ref().is_some_and(|budget| budget.unsure && !budget.is_over) {
-            let what = "the database is older than what was spent today; look up the true number in the console";
-            add(what.to_owned(), by.changes("budget confirm --requests-used N"));
+            add(needs::LEDGER_UNKNOWN, by.changes("budget confirm --requests-used N"));
         }
     }
 
     fn of_urls(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
-        let mut add = |what: String, command: String| needs.push(Need { what, command });
+        let mut add = |what: Words, command: String| needs.push(Need { what, command });
         let urgent = self.pending.get("urgent").copied().unwrap_or(0);
         let left = self.budget.as_ref().map(|budget| (budget.requests_left, budget.drift.unwrap_or(0)));
         if let Some((Some(0), others)) = left.filter(|_| urgent > 0) {
-            let others = if others > 0 { format!(", {others} of it by others") } else { String::new() };
-            let what = format!(
-                "{} and what the day may cost is spent{others}",
-                urls(urgent, "urgent URL waits", "urgent URLs wait")
-            );
-            add(what, by.reads("forecast"));
+            let others = (others > 0).then(|| others.to_string());
+            add(needs::urgent_waits(&urgent.to_string(), others.as_deref()), by.reads("forecast"));
         }
         for risk in self.forecast.iter().flat_map(|forecast| &forecast.risks).filter(|risk| risk.missed > 0) {
             let deadline = DateTime::parse_from_rfc3339(&risk.deadline).map(|at| {
@@ -117,32 +102,25 @@ impl StatusReport {
                 at.format("%Y-%m-%d %H:%M").to_string()
             });
             let deadline = deadline.unwrap_or_default();
-            let missed = i64::try_from(risk.missed).unwrap_or(i64::MAX);
-            let (one, many) =
-                (format!("URL of {} will miss its", risk.file), format!("URLs of {} will miss their", risk.file));
-            let what = format!("{} deadline, {deadline}", urls(missed, &one, &many));
-            add(what, by.reads(&format!("forecast {}", quoted(&risk.file))));
+            let what = needs::missed(&risk.missed.to_string(), &risk.file, &deadline);
+            let command = match &risk.file {
+                file if *file == labels::OTHER_FILES => by.reads("forecast"),
+                file => by.reads(&format!("forecast {}", quoted(&file.en))),
+            };
+            add(what, command);
         }
         if self.parked > 0 {
-            let what = urls(self.parked, "URL belongs to a domain that is", "URLs belong to domains that are");
-            add(format!("{what} not online in this account"), by.reads("hosts"));
+            add(needs::parked(&self.parked.to_string()), by.reads("hosts"));
         }
         let held = self.count(UrlState::Held);
         if held > 0 {
-            let what = urls(held, "URL is held", "URLs are held");
-            let why = by.reads("urls --state held");
-            add(format!("{what}; `{why}` says why"), by.changes("retry --state held"));
+            let what = needs::held(&held.to_string(), &by.reads("urls --state held"));
+            add(what, by.changes("retry --state held"));
         }
         if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
-            let what = "the WAL is long: somebody is reading the database and has not finished";
-            add(what.to_owned(), by.who_has_open(config.database.url.path()));
+            add(needs::WAL_LONG, by.who_has_open(config.database.url.path()));
         }
     }
-}
-
-/// So many, in words that fit the number.
-fn urls(n: i64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// As a shell takes it.
@@ -164,7 +142,7 @@ mod tests {
         let command = |code: Option<&str>, text: &str| {
             let mut report = StatusReport {
                 health: "blocked".to_owned(),
-                database_problem: Some(text.to_owned()),
+                database_problem: Some(Words::same(text)),
                 database_code: code.map(str::to_owned),
                 ..StatusReport::default()
             };
@@ -185,8 +163,9 @@ mod tests {
         assert_eq!(report.needs, []);
         report.pending.insert("urgent".to_owned(), 3_998);
         report.list_needs(&Config::default(), &Invocation::default());
-        let what = "3998 urgent URLs wait and what the day may cost is spent, 498 of it by others";
-        assert_eq!(report.needs, [Need { what: what.to_owned(), command: "prefetchd forecast".to_owned() }]);
+        let what = needs::urgent_waits("3998", Some("498"));
+        assert_eq!(what.en, "3998 urgent URLs wait and what the day may cost is spent, 498 of it by others");
+        assert_eq!(report.needs, [Need { what, command: "prefetchd forecast".to_owned() }]);
     }
 
     #[test]

@@ -11,14 +11,17 @@ use serde::Serialize;
 
 pub use read::read_report;
 
+use super::Invocation;
 use super::forecast::ForecastReport;
 use super::needs::Need;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Lane, Time, UrlState, rfc3339};
 use crate::schedule::{self, Policy};
-use crate::stage::Sign;
+use crate::stage::{Sign, Trouble};
 use crate::store::{self, Conn, Result};
+use crate::words::Words;
+use crate::words::needs::trouble as trouble_words;
 
 /// If the WAL file is this many times its usual size, somebody keeps it from being copied back.
 const WAL_LONG: u64 = 4;
@@ -40,7 +43,7 @@ pub struct StatusReport {
     /// Since when it is so, RFC 3339.
     pub health_since: Option<String>,
     /// The problem that keeps the daemon from using its database.
-    pub database_problem: Option<String>,
+    pub database_problem: Option<Words>,
     /// Its code: `locked`, `full`, `lost` and others; none from a daemon of an earlier version.
     pub database_code: Option<String>,
     /// The stages that hang.
@@ -50,17 +53,17 @@ pub struct StatusReport {
     /// When it started, RFC 3339.
     pub started_at: Option<String>,
     /// The fault of the account, with its remedy.
-    pub paused_why: Option<String>,
+    pub paused_why: Option<Words>,
     /// Its code; `stopped` for a pause by the operator.
     pub paused_code: Option<String>,
     /// Since when, RFC 3339.
     pub paused_since: Option<String>,
     /// What is wrong with the spool.
-    pub spool_problem: Option<String>,
+    pub spool_problem: Option<Words>,
     /// Which part of the reloaded configuration is not in force.
-    pub config_problem: Option<String>,
+    pub config_problem: Option<Words>,
     /// Why metrics and health are not served.
-    pub http_problem: Option<String>,
+    pub http_problem: Option<Words>,
     /// Whether an answer of the service has confirmed the daemon's time.
     pub time_proved: bool,
     /// How far the service's clock is ahead of this machine's, in milliseconds; none until it is proved.
@@ -68,7 +71,7 @@ pub struct StatusReport {
     /// The access key; none until a daemon of this version has run.
     pub key: Option<KeyReport>,
     /// What the submitter waits for.
-    pub waiting_for: Option<String>,
+    pub waiting_for: Option<Words>,
     /// Its code.
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
@@ -109,17 +112,20 @@ pub struct StatusReport {
     pub files: Vec<FileReport>,
     /// What needs the operator, and how to settle it.
     pub needs: Vec<Need>,
+    /// How commands are typed here.
+    #[serde(skip)]
+    pub by: Invocation,
 }
 
 /// The access key in use; never any part of the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyReport {
     /// Where it was found.
-    pub source: String,
+    pub source: Words,
     /// 1 for the key of the start; each replacement adds one.
     pub generation: i64,
     /// What the service says when it refuses the key.
-    pub refused: Option<String>,
+    pub refused: Option<Words>,
 }
 
 /// An entry of `incoming/` that is left alone.
@@ -128,7 +134,7 @@ pub struct LeftReport {
     /// Its name.
     pub name: String,
     /// Why.
-    pub why: String,
+    pub why: Words,
     /// When it was last changed, RFC 3339.
     pub since: String,
 }
@@ -217,7 +223,7 @@ pub struct FileReport {
     /// `reading`, `done` or `rejected`.
     pub progress: String,
     /// Why it was rejected.
-    pub rejected_why: Option<String>,
+    pub rejected_why: Option<Words>,
     /// Its label.
     pub label: Option<String>,
     /// Its priority.
@@ -293,11 +299,13 @@ impl StatusReport {
             self.health = "hanging".to_owned();
             self.health_since = Some(rfc3339(since));
             self.hanging = Some(stages);
-            self.database_problem = sign.trouble.map(|trouble| trouble.text);
+            let words = |trouble: Trouble| trouble_words(trouble.code.as_deref(), &trouble.text);
+            self.database_problem = sign.trouble.map(words);
         } else if let Some(trouble) = sign.trouble {
             self.health = "blocked".to_owned();
             self.health_since = Some(rfc3339(trouble.since));
-            (self.database_problem, self.database_code) = (Some(trouble.text), trouble.code);
+            self.database_problem = Some(trouble_words(trouble.code.as_deref(), &trouble.text));
+            self.database_code = trouble.code;
         }
     }
 

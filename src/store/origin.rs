@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Result};
@@ -26,8 +27,9 @@ const CHANGE_COUNTER: usize = 24;
 const APPLICATION_ID: usize = 68;
 
 /// What happened to the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Loss {
     /// There is no file any more.
     Gone,

@@ -42,6 +42,41 @@ pub fn spool_problem(problem: &SpoolProblem) -> Words {
     }
 }
 
+/// Why metrics and health are not served; `said` is the address and what the system says.
+pub fn http_problem(said: &str) -> Words {
+    say!("{said}{HTTP_REMEDY}", "{said}；请修改 [http] listen，或释放该地址")
+}
+
+/// The same, from the English text that is stored.
+pub fn http_problem_of(text: &str) -> Words {
+    text.strip_suffix(HTTP_REMEDY).map_or_else(|| Words::same(text), http_problem)
+}
+
+/// What to do about it.
+const HTTP_REMEDY: &str = "; change [http] listen, or free the address";
+
+/// Where the access key comes from, from the English text that is stored.
+pub fn key_source(text: &str) -> Words {
+    let (source, until) = match text.split_once(" (valid until ") {
+        Some((source, until)) => (source, format!("（有效期至 {}", until.replace(')', "）"))),
+        None => (text, String::new()),
+    };
+    let named = |start: &str, kind: &str| source.strip_prefix(start).map(|name| format!("{kind} {name}"));
+    let zh = match source {
+        "the environment" => "环境变量".to_owned(),
+        "systemd's credentials" => " systemd 凭证".to_owned(),
+        "the ECS instance's role" => " ECS 实例角色".to_owned(),
+        _ => named("the key file ", "密钥文件")
+            .or_else(|| named("the OIDC role ", " OIDC 角色"))
+            .or_else(|| named("the profile ", "配置 profile"))
+            .or_else(|| named("the section ", " ini 文件的段"))
+            .or_else(|| named("the ECS role ", " ECS 角色"))
+            .or_else(|| named("the role ", "角色"))
+            .unwrap_or_else(|| format!(" {source}")),
+    };
+    Words::made(text.to_owned(), format!("{zh}{until}"))
+}
+
 /// Which part of a reloaded configuration is not in force.
 pub fn config_problem(problem: &ConfigProblem) -> Words {
     match problem {
@@ -78,11 +113,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stored_as_text_alone_is_told_in_both_languages() {
+        let problem = http_problem("127.0.0.1:9464: address in use");
+        assert_eq!(problem.en, "127.0.0.1:9464: address in use; change [http] listen, or free the address");
+        assert_eq!(http_problem_of(&problem.en), problem);
+        for (text, zh) in [
+            ("the environment", "环境变量"),
+            ("the key file /etc/k", "密钥文件 /etc/k"),
+            ("the ECS role r (valid until 2026-11-29T00:00:00Z)", " ECS 角色 r（有效期至 2026-11-29T00:00:00Z）"),
+            ("of tomorrow", " of tomorrow"),
+        ] {
+            assert_eq!(key_source(text), Words { en: text.into(), zh: zh.into() });
+        }
+    }
+
+    #[test]
     fn a_problem_is_stored_as_its_word_and_parameters() {
         let refused = ConfigProblem::ReloadRefused { said: "line 3".to_owned() };
         assert_eq!(refused.stored(), ("reload_refused".to_owned(), Some(r#"{"said":"line 3"}"#.to_owned())));
-        let later = ConfigProblem::AfterRestart { keys: vec!["[spool] dir"] };
+        let later = ConfigProblem::AfterRestart { keys: vec!["[spool] dir".to_owned()] };
         assert_eq!(later.stored(), ("after_restart".to_owned(), Some(r#"{"keys":["[spool] dir"]}"#.to_owned())));
+        let (code, with) = later.stored();
+        assert_eq!(ConfigProblem::of_stored(Some(&code), with.as_deref()), Some(later.clone()));
+        assert_eq!(SpoolProblem::of_stored(Some("of_tomorrow"), None), None);
         assert_eq!(config_problem(&later).en, "changed, and in force only after a restart: [spool] dir");
         let full = SpoolProblem::Unusable { said: "disk full".to_owned() };
         assert_eq!(full.stored().0, "unusable");

@@ -34,6 +34,7 @@ mod isolation;
 mod key_files;
 mod keys;
 mod lanes;
+mod language;
 mod leaks;
 mod lies;
 mod lists;

@@ -57,7 +57,7 @@ fn a_file_tells_how_it_was_read_what_was_refused_and_what_failed_with_the_servic
     // A line whose URL was there already.
     world.drop_file("again.txt", urls("a", 1));
     world.wait_for("select fresh from v_files where name = 'again.txt' and progress = 'done'", 1);
-    has(&page(&world, &["again.txt"], 0), &["all 1 URLs are warm", "lines 1: 1 warm lately"]);
+    has(&page(&world, &["again.txt"], 0), &["its URL is warm", "lines 1: 1 warm lately"]);
 }
 
 #[test]

@@ -101,7 +101,10 @@ async fn watch(stage: &mut Playground, started: Instant) -> anyhow::Result<Statu
         }
         stage.check_alive()?;
         if started.elapsed() > DEADLINE {
-            bail!("not done after {DEADLINE:?}; it waits for {}", report.waiting_for.as_deref().unwrap_or("nothing"));
+            bail!(
+                "not done after {DEADLINE:?}; it waits for {}",
+                report.waiting_for.as_ref().map_or("nothing", |why| &why.en)
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::layout::Look;
-use super::text::out;
+use super::text::{out, tell};
 use super::{failure, load, runtime, spool_name};
 use crate::config::Config;
-use crate::model::Time;
+use crate::model::{Time, UrlState};
 use crate::queue::Bounds;
 use crate::schedule::{FileForecast, Forecast, Policy, WarmTime, forecast};
 use crate::status::{self, List, Prospect};
 use crate::store::Conn;
+use crate::words::{self, Words};
 use crate::{exit, store};
 
 /// How much of the queue is read.
@@ -159,16 +160,13 @@ async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, lo
         let of = |column: &str| row.get(column).and_then(serde_json::Value::as_i64).unwrap_or(0);
         of(state) + of(&format!("merged_{state}"))
     };
-    let states = shown[2..].iter().map(|state| (state, count(state))).filter(|(_, n)| *n > 0);
-    let states: Vec<String> = states.map(|(state, n)| format!("{} {state}", super::text::number(n))).collect();
-    let states = if states.is_empty() { "it has no URLs".to_owned() } else { states.join(", ") };
+    let states = UrlState::ALL.into_iter().map(|state| (state, count(state.into()))).filter(|(_, n)| *n > 0);
+    let states = Words::list(states.map(|(state, n)| words::page::of_state(&super::text::number(n), state)));
+    let states = if states == Words::default() { words::forecast::NO_URLS } else { states };
     let value = crate::telemetry::one_line(value);
     match answer.whole.last_at.filter(|_| count("pending") > 0) {
-        Some(at) => out(&format!(
-            "{value}: {states}; what waits came by other files, of too many to tell when; all is sent by {}",
-            look.until(at)
-        )),
-        None => out(&format!("nothing of {value} waits to be sent: {states}")),
+        Some(at) => tell(&words::forecast::by_other_files(&value, &states, &look.until(at))),
+        None => tell(&words::forecast::nothing_waits_of(&value, &states)),
     }
     Ok(0)
 }

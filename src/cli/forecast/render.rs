@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 
 use super::add::Added;
 use super::{Answer, NamedFile};
-use crate::cli::layout::{Look, Page, Tone, fit, right, span};
+use crate::cli::layout::{Look, Page, Tone, fit, right};
 use crate::cli::text::number;
 use crate::schedule::{Assumption, DayForecast, DeadlineForecast, FileForecast};
+use crate::words::{Words, forecast as words, labels, page as status_words};
 
 /// Most files named as displaced.
 const DISPLACED_MAX: usize = 5;
@@ -22,49 +23,51 @@ const WARM: usize = 16;
 /// The page's lines, with at most this many files.
 pub(super) fn page(answer: &Answer, look: &Look, files_max: usize) -> Vec<String> {
     let mut page = Page::new(*look);
-    let at = format!(
-        "of {} {}, if nothing goes wrong and nothing more is dropped",
-        look.moment(answer.whole.at),
-        look.zone()
-    );
-    page.row("forecast", Tone::Plain, &at);
+    let of = words::of(&look.moment(answer.whole.at), &look.zone());
+    page.row(&labels::FORECAST, Tone::Plain, &of);
     queue(&mut page, answer, look);
     days(&mut page, &answer.whole.days);
     deadlines(&mut page, answer, look);
     if let Some(added) = &answer.add {
         add(&mut page, added, answer, look);
     }
-    beside(&mut page, answer);
+    beside(&mut page, answer, look);
     files(&mut page, &answer.files, look, files_max);
     page.finish()
 }
 
+/// Rows of which only the first has the label.
+struct Rows<'a> {
+    page: &'a mut Page,
+    label: Words,
+}
+
+impl Rows<'_> {
+    fn row(&mut self, tone: Tone, text: &Words) {
+        self.page.row(&std::mem::take(&mut self.label), tone, text);
+    }
+}
+
 fn queue(page: &mut Page, answer: &Answer, look: &Look) {
     let whole = &answer.whole;
+    let urls = count(whole.urls);
     let text = match whole.last_at {
-        _ if whole.urls == 0 => "nothing waits to be sent".to_owned(),
-        None => format!("{} URLs, none of which can be sent as it is", count(whole.urls)),
-        Some(_) if whole.beyond > 0 => format!(
-            "{} URLs, of which {} are not sent by {}",
-            count(whole.urls),
-            count(whole.beyond),
-            look.moment(whole.ends_at)
-        ),
-        Some(at) => {
-            format!("{} URLs in {} requests, all sent by {}", count(whole.urls), count(whole.requests), look.until(at))
-        }
+        _ if whole.urls == 0 => words::NOTHING_WAITS,
+        None => words::none_can_be_sent(&urls),
+        Some(_) if whole.beyond > 0 => words::beyond(&urls, &count(whole.beyond), &look.moment(whole.ends_at)),
+        Some(at) => words::all_sent(&urls, &count(whole.requests), &look.until(at)),
     };
-    page.row("queue", Tone::Plain, &text);
+    page.row(&labels::QUEUE, Tone::Plain, &text);
 }
 
 fn days(page: &mut Page, days: &[DayForecast]) {
-    let said = |day: &DayForecast| format!("{}: {} requests, {} URLs", day.day, count(day.requests), count(day.urls));
-    let mut label = "days";
+    let said = |day: &DayForecast| words::day(&day.day, &count(day.requests), &count(day.urls));
+    let mut rows = Rows { page, label: labels::DAYS };
     for day in days.iter().take(3) {
-        page.row(std::mem::take(&mut label), Tone::Plain, &said(day));
+        rows.row(Tone::Plain, &said(day));
     }
     if let Some(last) = days.get(3..).and_then(<[DayForecast]>::last) {
-        page.more(Tone::Plain, &format!("... {} days in all, the last {}", days.len(), said(last)));
+        rows.row(Tone::Plain, &words::more_days(days.len(), &said(last)));
     }
 }
 
@@ -73,123 +76,89 @@ fn deadlines(page: &mut Page, answer: &Answer, look: &Look) {
     let mut all: Vec<(&NamedFile, &DeadlineForecast)> = all.collect();
     // Deadlines that will not be met come first.
     all.sort_by_key(|(_, deadline)| (deadline.missed == 0, deadline.cold == 0, deadline.deadline));
-    let mut label = "deadlines";
+    let mut rows = Rows { page, label: labels::DEADLINES };
     for (file, deadline) in all.iter().take(DEADLINES_MAX) {
-        let at = look.moment(deadline.deadline);
-        let urls = count(deadline.urls);
-        let (tone, what) = match (deadline.missed, deadline.cold) {
-            (0, 0) => (Tone::Good, format!("all {urls} URLs are sent and should be warm by {at}")),
-            (0, cold) => {
-                (Tone::Warn, format!("sent before {at}, but {} of {urls} URLs may not be warm by then", count(cold)))
-            }
-            (missed, _) => (Tone::Bad, format!("{} of {urls} URLs miss {at}", count(missed))),
+        let (name, at, urls) = (name(file), look.moment(deadline.deadline), count(deadline.urls));
+        let (tone, text) = match (deadline.missed, deadline.cold) {
+            (0, 0) => (Tone::Good, words::deadline_met(&name, &urls, &at)),
+            (0, cold) => (Tone::Warn, words::deadline_cold(&name, &count(cold), &urls, &at)),
+            (missed, _) => (Tone::Bad, words::deadline_missed(&name, &count(missed), &urls, &at)),
         };
-        page.row(std::mem::take(&mut label), tone, &format!("{}: {what}", name(file)));
+        rows.row(tone, &text);
     }
     if let Some(rest) = all.get(DEADLINES_MAX..).filter(|rest| !rest.is_empty()) {
         let missed = rest.iter().filter(|(_, deadline)| deadline.missed > 0).count();
-        page.more(Tone::Plain, &format!("... and {} more, of which {missed} will be missed", rest.len()));
+        rows.row(Tone::Plain, &words::more_deadlines(rest.len(), missed));
     }
 }
 
 fn add(page: &mut Page, added: &Added, answer: &Answer, look: &Look) {
-    let mut lines = vec![format!("{} URLs", count(added.queued))];
-    for (n, word) in [(added.merged, "merged"), (added.fresh, "fresh"), (added.refused, "refused")] {
-        lines.extend((n > 0).then(|| format!("{} {word}", count(n))));
-    }
-    page.row("added", Tone::Plain, &format!("{}: {}", added.name, lines.join(", ")));
+    let [merged, fresh, refused] =
+        [added.merged, added.fresh, added.refused].map(|n| Some(n).filter(|n| *n > 0).map(count));
+    let lines = status_words::lines(merged.as_deref(), fresh.as_deref(), refused.as_deref());
+    page.row(&labels::ADDED, Tone::Plain, &words::added(&added.name, &count(added.queued), lines));
     let Some(FileForecast { first_at: Some(first), last_at: Some(last), .. }) = &added.forecast else {
-        page.more(Tone::Plain, "nothing of it would be sent");
+        page.more(Tone::Plain, &words::NOTHING_WOULD_BE_SENT);
         return;
     };
-    page.more(
-        Tone::Plain,
-        &format!(
-            "costs {} requests more, sent {} on {} day(s)",
-            count(added.requests),
-            look.range(*first, *last),
-            added.days
-        ),
-    );
-    let warm_by = added.forecast.as_ref().and_then(|file| file.warm_by);
-    if let Some(warm_by) = warm_by {
-        page.more(Tone::Plain, &format!("warm by {}", look.until(warm_by)));
+    let costs = words::costs(&count(added.requests), &look.range(*first, *last), &added.days.to_string());
+    page.more(Tone::Plain, &costs);
+    if let Some(warm_by) = added.forecast.as_ref().and_then(|file| file.warm_by) {
+        page.more(Tone::Plain, &words::warm_by(&look.until(warm_by)));
     }
     for deadline in added.forecast.iter().flat_map(|file| &file.deadlines).filter(|it| it.missed + it.cold > 0) {
+        let n = if deadline.missed > 0 { deadline.missed } else { deadline.cold };
         let at = look.moment(deadline.deadline);
-        let (n, what) =
-            if deadline.missed > 0 { (deadline.missed, "miss") } else { (deadline.cold, "may not be warm by") };
-        page.more(Tone::Bad, &format!("{} of {} URLs {what} {at}", count(n), count(deadline.urls)));
+        page.more(Tone::Bad, &words::at_risk(&count(n), &count(deadline.urls), deadline.missed > 0, &at));
     }
     if let (Some(before), Some(after)) = (answer.whole.last_at, added.queue_last_at)
         && after - before >= TimeDelta::minutes(1)
     {
-        page.more(
-            Tone::Plain,
-            &format!("the queue is sent by {} instead of {}", look.moment(after), look.moment(before)),
-        );
+        page.more(Tone::Plain, &words::later(&look.moment(after), &look.moment(before)));
     }
     if added.displaced.is_empty() {
-        page.more(Tone::Good, "displaces nothing");
+        page.more(Tone::Good, &words::DISPLACES_NOTHING);
     }
     for file in added.displaced.iter().take(DISPLACED_MAX) {
-        let name = file.name.as_deref().unwrap_or("other files");
-        let later = span(TimeDelta::seconds(file.later_seconds));
-        let (tone, missed) = match file.missed {
-            0 => (Tone::Plain, String::new()),
-            n => (Tone::Bad, format!(", {} URLs more miss their deadline", count(n))),
-        };
-        page.more(tone, &format!("delays {name} by {later}{missed}"));
+        let name = file.name.as_deref().map_or(labels::OTHER_FILES, Words::same);
+        let later = look.span(TimeDelta::seconds(file.later_seconds));
+        let (tone, missed) = if file.missed > 0 { (Tone::Bad, Some(count(file.missed))) } else { (Tone::Plain, None) };
+        page.more(tone, &words::delays(&name, &later, missed.as_deref()));
     }
     if added.displaced.len() > DISPLACED_MAX {
-        page.more(Tone::Plain, &format!("... and {} files more", added.displaced.len() - DISPLACED_MAX));
+        page.more(Tone::Plain, &words::more_delays(added.displaced.len() - DISPLACED_MAX));
     }
 }
 
 /// What the forecast leaves out and what it assumes.
-fn beside(page: &mut Page, answer: &Answer) {
-    let mut label = "not in it";
-    for (n, text) in [
-        (answer.blocked, "URLs of domains that may not be sent (`prefetchd hosts`)"),
-        (answer.reading, "file(s) that are still being read"),
-    ] {
-        if n > 0 {
-            page.row(std::mem::take(&mut label), Tone::Plain, &format!("{} {text}", count(n)));
-        }
+fn beside(page: &mut Page, answer: &Answer, look: &Look) {
+    let mut rows = Rows { page, label: labels::NOT_IN_IT };
+    if answer.blocked > 0 {
+        rows.row(Tone::Plain, &words::blocked(&count(answer.blocked)));
     }
-    let mut label = "assumed";
-    let guessed = (answer.guessed > 0).then(|| {
-        format!(
-            "{} URLs have keys of their own; their place in the queue is guessed from their files'",
-            count(answer.guessed)
-        )
-    });
+    if answer.reading > 0 {
+        rows.row(Tone::Plain, &words::reading(&count(answer.reading)));
+    }
+    rows.label = labels::ASSUMED;
+    let guessed = (answer.guessed > 0).then(|| words::guessed(&count(answer.guessed)));
     let warm = answer.warm.map(|warm| {
-        let [half, most] = [warm.median_seconds, warm.p95_seconds].map(|seconds| span(TimeDelta::seconds(seconds)));
-        format!(
-            "warm {most} after it was sent, as 19 of 20 of the last {} tasks were; half of them after {half}",
-            warm.tasks
-        )
+        let [half, most] =
+            [warm.median_seconds, warm.p95_seconds].map(|seconds| look.span(TimeDelta::seconds(seconds)));
+        words::measured(&most, &half, warm.tasks)
     });
-    let assumed = answer.whole.assumed.iter().map(|assumption| in_words(*assumption).to_owned());
+    let assumed = answer.whole.assumed.iter().map(|assumption| in_words(*assumption));
     for text in warm.into_iter().chain(assumed).chain(guessed) {
-        page.row(std::mem::take(&mut label), Tone::Plain, &text);
+        rows.row(Tone::Plain, &text);
     }
 }
 
-fn in_words(assumption: Assumption) -> &'static str {
+const fn in_words(assumption: Assumption) -> Words {
     match assumption {
-        Assumption::PauseEnds => "the account is paused, and the next try ends that",
-        Assumption::UnitIsRequests => "the service's quota counts requests, which the first batch will show",
-        Assumption::QuotaIsBudget => {
-            "the service's quota is as large as [budget] requests_per_day; it was not asked yet"
-        }
-        Assumption::QueueStaysSmall => {
-            "the service's queue takes no more than now, and a URL stays in it for the median time to be warm"
-        }
-        Assumption::WarmInHalfAnHour => {
-            "warm half an hour after it was sent: the service's documents say 5 to 30 minutes, nothing was measured yet"
-        }
+        Assumption::PauseEnds => words::PAUSE_ENDS,
+        Assumption::UnitIsRequests => words::UNIT_IS_REQUESTS,
+        Assumption::QuotaIsBudget => words::QUOTA_IS_BUDGET,
+        Assumption::QueueStaysSmall => words::QUEUE_STAYS_SMALL,
+        Assumption::WarmInHalfAnHour => words::WARM_IN_HALF_AN_HOUR,
     }
 }
 
@@ -202,7 +171,8 @@ fn files(page: &mut Page, files: &[NamedFile], look: &Look, files_max: usize) {
         format!("{}{}  {}{}", fit(name, width), right(urls, NUMBER), fit(sent, SENT), fit(warm, WARM))
     };
     page.raw("");
-    page.raw(&row("file", "urls", "sent", "warm by"));
+    let [file, urls, sent, warm] = words::HEADS.map(|head| look.say(&head));
+    page.raw(&row(&file, &urls, &sent, &warm));
     for file in files.iter().take(files_max) {
         let FileForecast { urls, first_at, last_at, warm_by, beyond, .. } = file.forecast;
         let sent = match first_at.zip(last_at) {
@@ -211,18 +181,18 @@ fn files(page: &mut Page, files: &[NamedFile], look: &Look, files_max: usize) {
             None => "-".to_owned(),
         };
         let warm = warm_by.filter(|_| beyond == 0).map_or("-".to_owned(), |at| look.moment(at));
-        page.raw(&row(&name(file), &count(urls), &sent, &warm));
+        page.raw(&row(name(file).say(look.lang), &count(urls), &sent, &warm));
         if let Some(label) = &file.label {
             page.raw(&format!("    {}", fit(label, look.width - 4)));
         }
     }
     if files.len() > files_max {
-        page.raw(&format!("... and {} files more (--files N, --json)", files.len() - files_max));
+        page.raw(words::more_files(files.len() - files_max).say(look.lang));
     }
 }
 
-fn name(file: &NamedFile) -> String {
-    file.name.clone().unwrap_or_else(|| "other files".to_owned())
+fn name(file: &NamedFile) -> Words {
+    file.name.as_deref().map_or(labels::OTHER_FILES, Words::same)
 }
 
 fn count(n: u64) -> String {

@@ -11,17 +11,18 @@ use super::{StatusArgs, file_page};
 use crate::config::Config;
 use crate::exit;
 use crate::spool::{self, Folders, REFUSED, is_left_alone, stored_name};
-use crate::status::{FileStory, Found, Goal, LineSaid, Rows, Verdict, find, told_clock};
+use crate::status::{FileStory, Found, Goal, Invocation, LineSaid, Rows, Verdict, find, told_clock};
 use crate::store::{self, Conn};
+use crate::words;
 
 /// Most refused lines to show.
 const REFUSED_MAX: usize = 5;
 
-pub(super) fn main(config: &Config, args: &StatusArgs) -> anyhow::Result<i32> {
-    runtime()?.block_on(run(config, args))
+pub(super) fn main(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i32> {
+    runtime()?.block_on(run(config, path, args))
 }
 
-async fn run(config: &Config, args: &StatusArgs) -> anyhow::Result<i32> {
+async fn run(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i32> {
     let mut conn = store::open_reader(config.database.url.path()).await?;
     let now = told_clock(&mut conn).await?.now();
     conn.hold_still().await?;
@@ -49,7 +50,7 @@ async fn run(config: &Config, args: &StatusArgs) -> anyhow::Result<i32> {
     } else {
         let look = Look::of_stdout(now, config.budget.day_starts);
         let waits = waits_in_spool(config, file);
-        file_page::page(&story, waits, &look).iter().for_each(|line| out(line));
+        file_page::page(&story, waits, &Invocation::here(config, path, None), &look).iter().for_each(|line| out(line));
     }
     Ok(code(&story))
 }
@@ -129,15 +130,15 @@ async fn line_story(conn: &mut Conn, story: &FileStory, line: u64) -> store::Res
             let number = i64::try_from(line).unwrap_or(i64::MAX);
             let refused = story.refused_lines.iter().find(|refused| refused.line == number);
             refused.map(|refused| {
-                let row = json!({ "state": "refused", "reason": refused.reason, "url": refused.text });
+                let (en, zh) = refused.reason.split_once(" / ").unwrap_or((&refused.reason, &refused.reason));
+                let row = json!({ "state": "refused", "reason": en, "reason_zh": zh, "url": refused.text });
                 row.as_object().cloned().unwrap_or_default()
             })
         }
     };
     let mut row = row.unwrap_or_else(|| {
-        let why = "it queued no URL: it is blank, a comment or a directive, its refusal is in no report, or there is \
-            no such line";
-        json!({ "state": "none", "reason": why }).as_object().cloned().unwrap_or_default()
+        let why = words::file::NO_URL_QUEUED;
+        json!({ "state": "none", "reason": why.en, "reason_zh": why.zh }).as_object().cloned().unwrap_or_default()
     });
     row.insert("line".to_owned(), line.into());
     Ok(row)

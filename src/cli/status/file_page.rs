@@ -3,20 +3,21 @@
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value};
 
-use super::super::layout::{INDENT, Look, Page, Tone, bytes, span};
+use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit};
 use super::super::text::number;
-use crate::model::{Time, UrlState};
-use crate::status::{FileStory, Goal, Verdict};
+use crate::model::{Lang, Time, UrlState};
+use crate::status::{FileStory, Goal, Invocation, Said, Verdict};
+use crate::words::{Words, file as words, labels, page as status_words};
 
 /// The page's lines. `waits` says that another file of the name is in `incoming/`.
-pub(super) fn page(story: &FileStory, waits: bool, look: &Look) -> Vec<String> {
+pub(super) fn page(story: &FileStory, waits: bool, by: &Invocation, look: &Look) -> Vec<String> {
     let mut page = Page::new(*look);
     verdict(&mut page, story, look);
     if waits {
-        page.more(Tone::Warn, "another file of this name lies in incoming/ and is not taken yet");
+        page.more(Tone::Warn, &words::ANOTHER_WAITS);
     }
     read(&mut page, story, look);
-    lines(&mut page, story);
+    lines(&mut page, story, look);
     urls(&mut page, story, look);
     forecast(&mut page, story, look);
     failures(&mut page, story);
@@ -24,7 +25,7 @@ pub(super) fn page(story: &FileStory, waits: bool, look: &Look) -> Vec<String> {
         self::line(&mut page, line, look);
     }
     others(&mut page, story, look);
-    next(&mut page, story);
+    next(&mut page, story, by, look);
     page.finish()
 }
 
@@ -32,84 +33,97 @@ fn verdict(page: &mut Page, story: &FileStory, look: &Look) {
     let progress = &story.progress;
     let (warm, all) = (number(progress.reached(Goal::Warm)), number(progress.all()));
     let (tone, text) = match (story.state.as_str(), progress.verdict(Goal::Warm)) {
-        ("rejected", _) => (Tone::Bad, format!("rejected: {}", story.rejected_why.as_deref().unwrap_or("no reason"))),
-        ("reading", _) => (Tone::Plain, format!("still being read; {} lines so far", number(count(story.lines)))),
-        (_, Verdict::Reached) => (Tone::Good, format!("all {all} URLs are warm")),
-        (_, Verdict::Stuck) => {
-            (Tone::Bad, format!("{warm} of {all} URLs are warm, and nothing more will be by itself"))
+        ("rejected", _) => {
+            (Tone::Bad, status_words::rejected(story.rejected_why.as_ref().unwrap_or(&words::NO_REASON)))
         }
-        (_, Verdict::Open) => (Tone::Plain, format!("{warm} of {all} URLs are warm")),
+        ("reading", _) => (Tone::Plain, words::reading(&number(count(story.lines)))),
+        (_, Verdict::Reached) => (Tone::Good, words::all_warm(&all)),
+        (_, Verdict::Stuck) => (Tone::Bad, words::stuck(&warm, &all)),
+        (_, Verdict::Open) => (Tone::Plain, words::some_warm(&warm, &all)),
     };
-    page.row("file", Tone::Plain, &format!("{} (times are {})", story.name, look.zone()));
-    page.row("is", tone, &text);
+    page.row(&labels::FILE, Tone::Plain, &words::name(&story.name, &look.zone()));
+    page.row(&labels::IS, tone, &text);
 }
 
 fn read(page: &mut Page, story: &FileStory, look: &Look) {
     let at = |at: &Option<String>| at.as_deref().and_then(time).map(|at| look.moment(at));
-    let mut text = format!("dropped {}", at(&Some(story.dropped_at.clone())).unwrap_or_default());
-    for (word, moment) in [("read", &story.read_at), ("finished", &story.finished_at)] {
-        text.push_str(&at(moment).map(|at| format!(", {word} {at}")).unwrap_or_default());
-    }
-    page.row("times", Tone::Plain, &text);
-    let mut text = format!("{}, {}", story.format, story.encoding.as_deref().unwrap_or("ascii"));
-    text.push_str(&story.bytes.map(|n| format!(", {}", bytes(n))).unwrap_or_default());
-    page.row("read as", Tone::Plain, &format!("{text}; stored as {} (file {})", story.stored_as, story.file_id));
-    let mut keys = vec![format!("priority {}", story.priority)];
-    keys.extend(story.label.as_ref().map(|label| format!("label {label}")));
-    keys.extend(at(&story.not_before).map(|at| format!("not before {at}")));
-    keys.extend(at(&story.deadline).map(|at| format!("deadline {at}")));
-    keys.extend(story.force.then(|| "force".to_owned()));
-    page.row("asks for", Tone::Plain, &keys.join(", "));
+    let dropped = time(&story.dropped_at).map(|at| look.moment(at)).unwrap_or_default();
+    let text = words::times(&dropped, at(&story.read_at).as_deref(), at(&story.finished_at).as_deref());
+    page.row(&labels::TIMES, Tone::Plain, &text);
+    let encoding = story.encoding.as_deref().unwrap_or("ascii");
+    let size = story.bytes.map(bytes);
+    let text = words::read_as(&story.format, encoding, size.as_deref(), &story.stored_as, story.file_id);
+    page.row(&labels::READ_AS, Tone::Plain, &text);
+    let mut keys = vec![words::priority(&story.priority)];
+    keys.extend(story.label.as_ref().map(|label| words::label(label)));
+    keys.extend(at(&story.not_before).map(|at| words::not_before(&at)));
+    keys.extend(at(&story.deadline).map(|at| status_words::deadline(&at)));
+    keys.extend(story.force.then_some(words::FORCE));
+    page.row(&labels::ASKS_FOR, Tone::Plain, &Words::list(keys));
 }
 
-fn lines(page: &mut Page, story: &FileStory) {
+fn lines(page: &mut Page, story: &FileStory, look: &Look) {
     let progress = &story.progress;
+    let some = |n: i64| Some(n).filter(|n| *n > 0).map(number);
     let parts = [
-        (count(story.queued), "queued"),
-        (count(story.merged), "merged into URLs that were there"),
-        (progress.fresh, "warm lately"),
-        (progress.refused, "refused"),
+        some(count(story.queued)).map(|n| words::queued(&n)),
+        some(count(story.merged)).map(|n| words::merged(&n)),
+        some(progress.fresh).map(|n| words::fresh(&n)),
+        some(progress.refused).map(|n| words::refused(&n)),
     ];
-    let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", number(n)));
-    let parts: Vec<String> = parts.collect();
-    page.row("lines", Tone::Plain, &format!("{}: {}", number(count(story.lines)), parts.join(", ")));
+    let parts = parts.into_iter().flatten();
+    page.row(&labels::LINES, Tone::Plain, &words::lines(&number(count(story.lines)), &Words::list(parts)));
     for reason in &story.refused_reasons {
-        page.row("refused", Tone::Warn, &format!("{}: {}", number(count(reason.lines)), reason.text));
+        page.row(&labels::REFUSED, Tone::Warn, &Words::same(number(count(reason.lines))).then(&said(reason)));
     }
     for line in &story.refused_lines {
-        let english = line.reason.split(" / ").next().unwrap_or_default();
-        page.more(Tone::Plain, &format!("line {}: {english}: {}", line.line, line.text));
+        let (english, chinese) = line.reason.split_once(" / ").unwrap_or((&line.reason, &line.reason));
+        let reason = if look.lang == Lang::Zh { chinese } else { english };
+        page.more(Tone::Plain, &words::line(line.line, &Words::same(reason).then(&Words::same(line.text.as_str()))));
     }
     if let Some(report) = story.refused_report.as_ref().filter(|_| count(story.lines) > 0 && progress.refused > 0) {
-        page.more(Tone::Plain, &format!("all of them: {report}"));
+        page.more(Tone::Plain, &words::report(report));
     }
     for warning in &story.warnings {
-        let place = warning.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        let more = if warning.lines > 1 { format!(" ({} lines)", number(count(warning.lines))) } else { String::new() };
-        page.row("warning", Tone::Warn, &format!("{place}{}{more}", warning.text));
+        let mut text = said(warning);
+        if warning.lines > 1 {
+            text = words::in_lines(&text, &number(count(warning.lines)));
+        }
+        let text = warning.line.map(|line| words::line(count(line), &text)).unwrap_or(text);
+        page.row(&labels::WARNING, Tone::Warn, &text);
     }
+}
+
+fn said(said: &Said) -> Words {
+    Words { en: said.text.clone().into(), zh: said.text_zh.clone().into() }
 }
 
 fn urls(page: &mut Page, story: &FileStory, look: &Look) {
     let states = UrlState::ALL.map(|state| (state, story.progress.count(state)));
-    let states = states.into_iter().filter(|(_, n)| *n > 0);
-    let states: Vec<String> =
-        states.map(|(state, n)| crate::words::progress::counted(state, &number(n)).en.into_owned()).collect();
+    let states: Vec<Words> = states
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(state, n)| crate::words::progress::counted(state, &number(n)))
+        .collect();
     if !states.is_empty() {
-        page.row("urls", Tone::Plain, &states.join(", "));
+        page.row(&labels::URLS, Tone::Plain, &Words::list(states));
     }
-    for (label, first, last) in
-        [("sent", &story.first_sent_at, &story.last_sent_at), ("warm", &story.first_warm_at, &story.last_warm_at)]
-    {
+    let range = |first: &Option<String>, last: &Option<String>| {
         let times = first.as_deref().and_then(time).zip(last.as_deref().and_then(time));
-        let Some((first, last)) = times else { continue };
-        let mut text = look.range(first, last);
-        let after = [story.warm_seconds_median, story.warm_seconds_p95];
-        if let (true, [Some(median), Some(most)]) = (label == "warm", after) {
-            let [median, most] = [median, most].map(|seconds| span(TimeDelta::seconds(seconds)));
-            text.push_str(&format!("; {median} after the drop at the median, {most} for 95 of 100"));
-        }
-        page.row(label, Tone::Plain, &text);
+        times.map(|(first, last)| look.range(first, last))
+    };
+    if let Some(sent) = range(&story.first_sent_at, &story.last_sent_at) {
+        page.row(&labels::SENT, Tone::Plain, &Words::same(sent));
+    }
+    if let Some(warm) = range(&story.first_warm_at, &story.last_warm_at) {
+        let text = match [story.warm_seconds_median, story.warm_seconds_p95] {
+            [Some(median), Some(most)] => {
+                let [median, most] = [median, most].map(|seconds| look.span(TimeDelta::seconds(seconds)));
+                words::warm_range(&warm, &median, &most)
+            }
+            _ => Words::same(warm),
+        };
+        page.row(&labels::WARM, Tone::Plain, &text);
     }
 }
 
@@ -117,21 +131,20 @@ fn forecast(page: &mut Page, story: &FileStory, look: &Look) {
     let pending = story.progress.count(UrlState::Pending);
     let Some(forecast) = &story.forecast else {
         if pending > 0 {
-            page.row("forecast", Tone::Plain, "nothing of it can be told: `prefetchd status` says what is waited for");
+            page.row(&labels::FORECAST, Tone::Plain, &words::NO_FORECAST);
         }
         return;
     };
     let sent = forecast.first_at.zip(forecast.last_at).map(|(first, last)| look.range(first, last));
-    let warm = forecast.warm_by.map(|at| format!(", warm by {}", look.moment(at))).unwrap_or_default();
-    let text = sent.map_or_else(|| "not sent as things are".to_owned(), |sent| format!("sent {sent}{warm}"));
-    page.row("forecast", Tone::Plain, &text);
+    let warm = forecast.warm_by.map(|at| look.moment(at));
+    let text = sent.map_or(words::NOT_SENT, |sent| words::will_be(&sent, warm.as_deref()));
+    page.row(&labels::FORECAST, Tone::Plain, &text);
     for deadline in &forecast.deadlines {
-        let at = look.moment(deadline.deadline);
-        let of = number(count(deadline.urls));
+        let (at, of) = (look.moment(deadline.deadline), number(count(deadline.urls)));
         let (tone, text) = match (deadline.missed, deadline.cold) {
-            (0, 0) => (Tone::Good, format!("the deadline {at} will be met")),
-            (0, cold) => (Tone::Warn, format!("{} of {of} URLs may not be warm by {at}", number(count(cold)))),
-            (missed, _) => (Tone::Bad, format!("{} of {of} URLs will miss {at}", number(count(missed)))),
+            (0, 0) => (Tone::Good, words::deadline_met(&at)),
+            (0, cold) => (Tone::Warn, words::may_be_cold(&number(count(cold)), &of, &at)),
+            (missed, _) => (Tone::Bad, words::will_miss(&number(count(missed)), &of, &at)),
         };
         page.more(tone, &text);
     }
@@ -140,70 +153,71 @@ fn forecast(page: &mut Page, story: &FileStory, look: &Look) {
 fn failures(page: &mut Page, story: &FileStory) {
     for reason in &story.reasons {
         let state = word(reason, "state");
-        let text = format!("{}: {}", number(whole(reason, "urls")), word(reason, "reason"));
+        let text = Words::same(number(whole(reason, "urls"))).then(&self::reason(reason));
         let tone = if matches!(state, "failed" | "held" | "expired") { Tone::Bad } else { Tone::Plain };
-        page.row(state, tone, &text);
+        page.row(&words::state(state), tone, &text);
     }
     for url in &story.failures {
-        page.more(Tone::Plain, &format!("line {}: {}", whole(url, "line"), word(url, "url")));
-        let said = [("code", ""), ("message", ""), ("request_id", "RequestId ")];
-        let said =
-            said.into_iter().map(|(column, name)| (name, word(url, column))).filter(|(_, text)| !text.is_empty());
-        let said: Vec<String> = said.map(|(name, text)| format!("{name}{text}")).collect();
-        if !said.is_empty() {
-            page.more(Tone::Plain, &format!("  the service: {}", said.join(", ")));
+        page.more(Tone::Plain, &words::line(whole(url, "line"), &Words::same(word(url, "url"))));
+        let said = ["code", "message", "request_id"].map(|column| word(url, column));
+        if said.iter().any(|text| !text.is_empty()) {
+            page.more(Tone::Plain, &words::service_said(said[0], said[1], said[2]));
         }
     }
 }
 
+/// Why a row is in its state.
+fn reason(row: &Map<String, Value>) -> Words {
+    let (en, zh) = (word(row, "reason"), word(row, "reason_zh"));
+    Words { en: en.to_owned().into(), zh: if zh.is_empty() { en } else { zh }.to_owned().into() }
+}
+
 /// What became of the chosen line.
 fn line(page: &mut Page, row: &Map<String, Value>, look: &Look) {
-    let reason = word(row, "reason");
-    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    let label = format!("line {}", whole(row, "line"));
-    page.row(&label, Tone::Plain, &format!("{}{reason}", word(row, "state")));
-    let by = word(row, "queued_by");
-    let times = [("submitted_at", "sent"), ("ended_at", "ended")].map(|(column, name)| {
-        time(word(row, column)).map(|at| format!("{name} {}", look.moment(at))).unwrap_or_default()
-    });
-    let task = word(row, "task_ids");
-    let task = if task.is_empty() { String::new() } else { format!("task {task}") };
-    let by = if by.is_empty() { String::new() } else { format!("queued by {by}") };
-    let rest: Vec<String> = times.into_iter().chain([task, by]).filter(|text| !text.is_empty()).collect();
-    for text in [word(row, "url"), &rest.join(", ")] {
-        if !text.is_empty() {
-            page.more(Tone::Plain, text);
-        }
+    let (state, reason) = (words::state(word(row, "state")), reason(row));
+    let text = if reason.en.is_empty() { state } else { state.then(&reason) };
+    page.row(&words::line_label(whole(row, "line")), Tone::Plain, &text);
+    let at = |column: &str| time(word(row, column)).map(|at| look.moment(at));
+    let some = |column: &str| Some(word(row, column)).filter(|text| !text.is_empty());
+    let sent = at("submitted_at").map(|at| words::sent_at(&at));
+    let ended = at("ended_at").map(|at| words::ended_at(&at));
+    let (task, by) = (some("task_ids").map(words::task), some("queued_by").map(words::queued_by));
+    let url = some("url").map(Words::same);
+    let rest: Vec<Words> = [sent, ended, task, by].into_iter().flatten().collect();
+    for text in url.into_iter().chain((!rest.is_empty()).then(|| Words::list(rest))) {
+        page.more(Tone::Plain, &text);
     }
 }
 
 fn others(page: &mut Page, story: &FileStory, look: &Look) {
     for (at, other) in story.others.iter().take(5).enumerate() {
         let dropped = time(word(other, "dropped_at")).map(|at| look.moment(at)).unwrap_or_default();
-        let (id, lines) = (whole(other, "file_id"), number(whole(other, "lines")));
-        let text = format!("dropped {dropped}, {lines} lines: `--id {id}` shows it");
-        page.row(if at == 0 { "before" } else { "" }, Tone::Plain, &text);
+        let text = words::other(&dropped, &number(whole(other, "lines")), whole(other, "file_id"));
+        let label = if at == 0 { labels::BEFORE } else { labels::NONE };
+        page.row(&label, Tone::Plain, &text);
     }
     if story.others.len() > 5 {
-        page.more(Tone::Plain, &format!("and {} more of this name", story.others.len() - 5));
+        page.more(Tone::Plain, &words::more_others(story.others.len() - 5));
     }
 }
 
 /// Commands that may help.
-fn next(page: &mut Page, story: &FileStory) {
+fn next(page: &mut Page, story: &FileStory, by: &Invocation, look: &Look) {
     let name = crate::status::quoted(&story.name);
     let count = |state| story.progress.count(state);
     let mut commands = Vec::new();
-    if count(UrlState::Failed) + count(UrlState::Held) + count(UrlState::Expired) > 0 {
-        commands.push(format!("prefetchd urls --file {name} --state failed"));
-        commands.push(format!("prefetchd retry --file {name}"));
+    let ended = [UrlState::Failed, UrlState::Held, UrlState::Expired].into_iter().find(|state| count(*state) > 0);
+    if let Some(state) = ended {
+        commands.push(by.reads(&format!("urls --file {name} --state {state}")));
+        commands.push(by.changes(&format!("retry --file {name}")));
     }
     if count(UrlState::Pending) > 0 {
-        commands.push(format!("prefetchd wait {name}"));
+        commands.push(by.reads(&format!("wait {name}")));
     }
     for (at, command) in commands.iter().enumerate() {
         // Not wrapped, so that each command can be pasted.
-        page.raw(&format!("{:<INDENT$}$ {command}", if at == 0 { "next" } else { "" }));
+        let label = if at == 0 { labels::NEXT } else { labels::NONE };
+        page.raw(&format!("{}$ {command}", fit(label.say(look.lang), INDENT)));
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
     let (config, path) = load(config)?;
     let page = Page { config: &config, path: path.as_deref(), files: args.files };
     if args.file.is_some() || args.id.is_some() {
-        return file::main(&config, args);
+        return file::main(&config, path.as_deref(), args);
     }
     if args.line.is_some() {
         return Err(failure(exit::USAGE, "--line goes with a FILE"));

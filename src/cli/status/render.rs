@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, TimeDelta};
 
-use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit, right, span};
+use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit, right};
 use super::super::text::{bar, number};
 use crate::model::{Priority, Time, UrlState};
 use crate::status::{BudgetReport, FileReport, ForecastReport, StatusReport};
 use crate::telemetry::one_line;
+use crate::words::{Words, labels, page as words};
 
 /// Columns of the budget's bar.
 const BAR: usize = 24;
@@ -31,7 +32,7 @@ pub(super) fn page(report: &StatusReport, look: &Look) -> Vec<String> {
     let room = look.height.unwrap_or(usize::MAX);
     let kept = files.iter().map(Vec::len).sum::<usize>().min(FILES_MIN);
     let mut lines = fitting(parts, room.saturating_sub(kept));
-    fill(&mut lines, &report.files, files, room);
+    fill(&mut lines, &report.files, files, room, look);
     lines
 }
 
@@ -45,7 +46,7 @@ fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
     let mut parts = vec![part(2, look, |page| waiting(page, report, look)), part(1, look, |page| queue(page, report))];
     parts.push(part(3, look, |page| match &report.budget {
         Some(budget) => self::budget(page, budget, look),
-        None => page.row("budget", Tone::Plain, "nothing was charged yet"),
+        None => page.row(&labels::BUDGET, Tone::Plain, &words::NOTHING_CHARGED),
     }));
     if let Some(budget) = &report.budget {
         parts.push(part(6, look, |page| quota(page, budget, look)));
@@ -55,16 +56,13 @@ fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
     }
     parts.push(part(5, look, |page| concerns(page, report, look)));
     if let Some(pace) = &report.pace {
-        let text = format!("{} requests and {} URLs in the last hour", count(pace.requests), count(pace.urls));
-        parts.push(part(7, look, |page| page.row("pace", Tone::Plain, &text)));
+        let text = words::pace(&count(pace.requests), &count(pace.urls));
+        parts.push(part(7, look, |page| page.row(&labels::PACE, Tone::Plain, &text)));
     }
     if let Some(wal) = &report.wal {
-        let (tone, reader) = if wal.is_long {
-            (Tone::Warn, ": a reader that stays open keeps it from being copied back")
-        } else {
-            (Tone::Plain, "")
-        };
-        parts.push(part(8, look, |page| page.row("wal", tone, &format!("{}{reader}", bytes(wal.bytes)))));
+        let size = Words::same(bytes(wal.bytes));
+        let (tone, text) = if wal.is_long { (Tone::Warn, size.then(&words::WAL_HELD)) } else { (Tone::Plain, size) };
+        parts.push(part(8, look, |page| page.row(&labels::WAL, tone, &text)));
     }
     parts
 }
@@ -80,7 +78,7 @@ fn fitting(mut parts: Vec<Part>, room: usize) -> Vec<String> {
 }
 
 /// Files as far as there is room for them, each whole, and how many are left out.
-fn fill(lines: &mut Vec<String>, all: &[FileReport], files: Vec<Vec<String>>, room: usize) {
+fn fill(lines: &mut Vec<String>, all: &[FileReport], files: Vec<Vec<String>>, room: usize, look: &Look) {
     let mut shown = 0;
     let (mut rows, last) = (files.into_iter().peekable(), all.len());
     // The heading is of no use alone.
@@ -94,7 +92,7 @@ fn fill(lines: &mut Vec<String>, all: &[FileReport], files: Vec<Vec<String>>, ro
     }
     let left = (last + 1).saturating_sub(shown);
     if shown > 0 && left > 0 && last > 0 && lines.len() < room {
-        lines.push("    and more: `prefetchd files`".to_owned());
+        lines.push(format!("    {}", words::MORE_FILES.say(look.lang)));
     }
 }
 
@@ -105,29 +103,19 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
         _ => Tone::Bad,
     };
     let since = report.health_since.as_deref().and_then(time);
-    let since = since.map(|at| format!(" since {} ({})", look.moment(at), span(look.now - at))).unwrap_or_default();
-    let pid = report.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
-    let words = match report.health.as_str() {
-        "blocked" => "running, but cannot use its database",
-        "silent" => "running, but without a sign of life",
-        "hanging" => "running, but a stage of it hangs",
-        "database lost" if report.pid.is_none() => "not running, and its database is lost",
-        "database lost" => "running, but its database is lost",
-        health => health,
-    };
-    page.row("daemon", tone, &format!("{words}{since}{pid}; times are {}", look.zone()));
+    let since = since.map(|at| words::since(&look.moment(at), &look.span(look.now - at))).unwrap_or_default();
+    let pid = report.pid.map(|pid| Words::same(format!("pid {pid}")));
+    let mut text = words::health(&report.health, report.pid.is_some()) + &since;
+    if let Some(pid) = pid {
+        text = text.and(&pid);
+    }
+    page.row(&labels::DAEMON, tone, &(text + &words::times_are(&look.zone())));
     if report.health == "database lost" {
         return;
     }
     let Some(key) = &report.key else { return };
-    let times = key.generation - 1;
-    match &key.refused {
-        Some(why) => page.row("key", Tone::Bad, &format!("from {}: {why}", key.source)),
-        None if times > 0 => {
-            page.row("key", Tone::Plain, &format!("from {}, replaced {times} time(s) since the start", key.source));
-        }
-        None => page.row("key", Tone::Plain, &format!("from {}", key.source)),
-    }
+    let tone = if key.refused.is_some() { Tone::Bad } else { Tone::Plain };
+    page.row(&labels::KEY, tone, &words::key_from(&key.source, key.refused.as_ref(), key.generation - 1));
 }
 
 fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
@@ -137,30 +125,22 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
     let tone = if used >= limit || budget.requests_left == Some(0) { Tone::Warn } else { Tone::Plain };
     // What others spent is gone as well.
     let left = budget.requests_left.unwrap_or(limit - used).min(limit - used);
-    let others = if left < limit - used {
-        format!(", and {} really left: the service's quota is spent by others too", number(left))
-    } else {
-        String::new()
-    };
-    let text = format!("{} {} of {} requests{others}", bar(limit - left, limit, BAR), number(used), number(limit));
-    page.row("budget", tone, &text);
-    let urls = match budget.urls_limit {
-        Some(limit) => format!("{} of {} URLs", number(spent(budget.urls_used)), number(limit)),
-        None => format!("{} URLs", number(spent(budget.urls_used))),
-    };
-    match time(&budget.day_ends_at) {
+    let really = (left < limit - used).then(|| number(left));
+    let bar = bar(limit - left, limit, BAR);
+    page.row(&labels::BUDGET, tone, &words::requests(&bar, &number(used), &number(limit), really.as_deref()));
+    let urls = words::day_urls(&number(spent(budget.urls_used)), budget.urls_limit.map(number).as_deref());
+    let day = match time(&budget.day_ends_at) {
         Some(ends_at) if !budget.is_over => {
-            let reset = format!("resets in {}, at {}", span(ends_at - look.now), clock(ends_at, look));
-            page.more(Tone::Plain, &format!("{urls}; day {}, {reset}", budget.day));
+            words::day_resets(&budget.day, &look.span(ends_at - look.now), &clock(ends_at, look))
         }
-        _ => page.more(Tone::Plain, &format!("{urls}; the last day that cost something is {}", budget.day)),
-    }
+        _ => words::last_day(&budget.day),
+    };
+    page.more(Tone::Plain, &urls.also(&day));
     if let Some(from) = budget.day_starts_from.as_deref().and_then(time) {
-        let text = format!("day_starts was changed and holds from {} on: no day gets two budgets", look.moment(from));
-        page.more(Tone::Warn, &text);
+        page.more(Tone::Warn, &words::day_starts_from(&look.moment(from)));
     }
     if let (Some(reserve), Some(until)) = (budget.reserve, &budget.reserve_until) {
-        page.more(Tone::Plain, &format!("{} requests are kept for urgent URLs until {until}", count(reserve.into())));
+        page.more(Tone::Plain, &words::reserved(&count(reserve.into()), until));
     }
 }
 
@@ -170,26 +150,20 @@ fn quota(page: &mut Page, budget: &BudgetReport, look: &Look) {
         return;
     }
     if let (Some(quota), Some(remain), Some(at)) = (budget.quota, budget.remain, &budget.observed_at) {
-        let unit = budget.unit.as_deref().unwrap_or("requests or URLs, not known yet");
-        let drift = budget.drift.filter(|drift| *drift > 0);
-        let drift = drift.map(|drift| format!("; {} were spent by others", number(drift))).unwrap_or_default();
-        let at = time(at).map(|at| format!(", seen {}", look.moment(at))).unwrap_or_default();
-        page.row(
-            "quota",
-            Tone::Plain,
-            &format!("{} of {} left at the service ({unit}){at}{drift}", number(remain), number(quota)),
-        );
+        let others = budget.drift.filter(|drift| *drift > 0).map(number);
+        let at = time(at).map(|at| look.moment(at));
+        let (remain, quota) = (number(remain), number(quota));
+        let text = words::quota(&remain, &quota, budget.unit.as_deref(), at.as_deref(), others.as_deref());
+        page.row(&labels::QUOTA, Tone::Plain, &text);
     }
     if budget.quota_untold {
-        let text = "the service does not tell what is left of the day; what was charged here counts, and it is asked \
-                    again every hour";
-        page.more(Tone::Warn, text);
+        page.more(Tone::Warn, &words::QUOTA_UNTOLD);
     }
     if budget.unsure {
-        page.more(Tone::Bad, "what was spent today is not known for certain");
+        page.more(Tone::Bad, &words::SPENT_UNSURE);
     }
     if let Some(code) = &budget.exhausted_why {
-        page.more(Tone::Warn, &format!("the service says that nothing is left today: {code}"));
+        page.more(Tone::Warn, &words::exhausted(code));
     }
 }
 
@@ -197,86 +171,77 @@ fn waiting(page: &mut Page, report: &StatusReport, look: &Look) {
     // A pause stands among what needs somebody, and a daemon that cannot look does not know what it waits for.
     let is_told = report.health == "running" && report.paused_code.is_none();
     let Some(waiting_for) = report.waiting_for.as_ref().filter(|_| is_told) else { return };
-    let until = report.waiting_until.as_deref().and_then(time);
-    let until = until.map(|at| format!(", until {}", look.until(at))).unwrap_or_default();
-    page.row("waiting", Tone::Plain, &format!("for {waiting_for}{until}"));
+    let until = report.waiting_until.as_deref().and_then(time).map(|at| look.until(at));
+    page.row(&labels::WAITING, Tone::Plain, &words::waiting_for(waiting_for, until.as_deref()));
 }
 
 fn queue(page: &mut Page, report: &StatusReport) {
-    let pending = report.count(UrlState::Pending);
+    let pending = words::pending(&number(report.count(UrlState::Pending)));
     let parts = Priority::ALL.iter().filter_map(|priority| {
         let n = report.pending.get(&priority.to_string()).copied().unwrap_or(0);
-        (n > 0).then(|| format!("{} {priority}", number(n)))
+        (n > 0).then(|| words::of_priority(&number(n), *priority))
     });
-    let parts: Vec<String> = parts.collect();
-    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-    page.row("queue", Tone::Plain, &format!("{} pending{parts}", number(pending)));
+    let parts: Vec<Words> = parts.collect();
+    let text = if parts.is_empty() { pending } else { pending.then(&Words::list(parts)) };
+    page.row(&labels::QUEUE, Tone::Plain, &text);
     let states = UrlState::ALL.into_iter().filter(|state| *state != UrlState::Pending);
     let states = states.map(|state| (state, report.count(state)));
-    let states: Vec<String> = states
-        .filter(|(state, n)| *n > 0 || *state == UrlState::Submitted)
-        .map(|(state, n)| format!("{} {state}", number(n)))
-        .collect();
-    page.more(Tone::Plain, &states.join(", "));
-    let waiting = report.files_incoming;
-    if waiting > 0 {
-        let files = if waiting == 1 { "file is" } else { "files are" };
-        page.more(Tone::Warn, &format!("{} {files} handed over and not read yet, in no count", number(waiting)));
+    let states = states.filter(|(state, n)| *n > 0 || *state == UrlState::Submitted);
+    page.more(Tone::Plain, &Words::list(states.map(|(state, n)| words::of_state(&number(n), state))));
+    if report.files_incoming > 0 {
+        page.more(Tone::Warn, &words::handed_over(&number(report.files_incoming)));
     }
 }
 
 /// What else there is to know of the queue.
 fn concerns(page: &mut Page, report: &StatusReport, look: &Look) {
     if let Some(limit) = report.in_flight_limit {
-        let text = format!("{} URLs; the service's queue takes about {}", number(report.in_flight), number(limit));
-        page.row("in flight", Tone::Plain, &text);
+        let text = words::in_flight(&number(report.in_flight), &number(limit));
+        page.row(&labels::IN_FLIGHT, Tone::Plain, &text);
     }
     if let Some(oldest) = report.oldest.as_ref() {
         let since = time(&oldest.dropped_at);
-        let since = since.map(|at| format!(" since {} ({})", look.moment(at), span(look.now - at))).unwrap_or_default();
-        page.row("oldest", Tone::Plain, &format!("{} waits{since}, {} pending", oldest.file, number(oldest.pending)));
+        let since = since.map(|at| words::since(&look.moment(at), &look.span(look.now - at))).unwrap_or_default();
+        let text = words::oldest(&oldest.file, &since, &number(oldest.pending));
+        page.row(&labels::OLDEST, Tone::Plain, &text);
     }
     for left in &report.left_alone {
-        let since = time(&left.since).map(|at| format!(", unchanged for {}", span(look.now - at))).unwrap_or_default();
-        page.row("left alone", Tone::Warn, &format!("{} in incoming/{since}: {}", left.name, left.why));
+        let span = time(&left.since).map(|at| look.span(look.now - at));
+        page.row(&labels::LEFT_ALONE, Tone::Warn, &words::left_alone(&left.name, span.as_deref(), &left.why));
     }
-    for (n, text) in [
-        (report.files_reading, "file(s) being read; what is not queued yet is not counted"),
-        (report.in_doubt, "submission(s) without an answer, being looked into"),
-        (report.parked, "pending URLs are of domains that may not be sent"),
-        (report.suspected, "URLs were in refused batches; the bad ones are being found"),
-        (report.possible_doubles, "URLs were sent anew although they may have been accepted"),
-        (
-            report.count(UrlState::Unconfirmed),
-            "URLs were accepted, and nobody knows how they ended: `prefetchd urls --state unconfirmed` says why, \
-             `prefetchd retry --state unconfirmed` sends them a second time",
-        ),
-    ] {
-        if n > 0 {
-            page.more(Tone::Plain, &format!("{} {text}", number(n)));
-        }
+    let by = &report.by;
+    let unconfirmed = |n: &str| {
+        let [list, retry] = ["urls", "retry"].map(|command| format!("{command} --state unconfirmed"));
+        words::unconfirmed(n, &by.reads(&list), &by.changes(&retry))
+    };
+    let some = |n: i64| Some(n).filter(|n| *n > 0).map(number);
+    let texts = [
+        some(report.files_reading).map(|n| words::files_reading(&n)),
+        some(report.in_doubt).map(|n| words::in_doubt(&n)),
+        some(report.parked).map(|n| words::parked(&n)),
+        some(report.suspected).map(|n| words::suspected(&n)),
+        some(report.possible_doubles).map(|n| words::possible_doubles(&n)),
+        some(report.count(UrlState::Unconfirmed)).map(|n| unconfirmed(&n)),
+    ];
+    for text in texts.into_iter().flatten() {
+        page.more(Tone::Plain, &text);
     }
 }
 
 fn forecast(page: &mut Page, forecast: &ForecastReport, is_sending: bool, look: &Look) {
-    let requests = format!("{} requests on {} day(s)", count(forecast.requests), forecast.days);
+    let cost = words::requests_on_days(&count(forecast.requests), &forecast.days.to_string());
     let last_at = forecast.last_at.as_deref().and_then(time);
     let text = match (last_at, time(&forecast.ends_at)) {
-        _ if !is_sending => format!("none while nothing is sent; it will take {requests}"),
-        (_, Some(ends_at)) if forecast.beyond > 0 => {
-            format!("not sent by {}: {} URLs", look.moment(ends_at), count(forecast.beyond))
-        }
-        (Some(at), _) => format!("all sent by {}, with {requests}", look.until(at)),
-        _ => "nothing of it can be sent as it is".to_owned(),
+        _ if !is_sending => words::no_forecast(&cost),
+        (_, Some(ends_at)) if forecast.beyond > 0 => words::beyond(&look.moment(ends_at), &count(forecast.beyond)),
+        (Some(at), _) => words::all_sent_by(&look.until(at), &cost),
+        _ => words::NOTHING_CAN_BE_SENT,
     };
-    page.row("forecast", Tone::Plain, &text);
+    page.row(&labels::FORECAST, Tone::Plain, &text);
     for risk in &forecast.risks {
         let deadline = time(&risk.deadline).map(|at| look.moment(at)).unwrap_or_default();
-        let (tone, n, what) = match risk.missed {
-            0 => (Tone::Plain, risk.cold, "may not be warm by"),
-            missed => (Tone::Warn, missed, "will miss"),
-        };
-        page.more(tone, &format!("{}: {} of {} URLs {what} {deadline}", risk.file, count(n), count(risk.urls)));
+        let (tone, n) = if risk.missed > 0 { (Tone::Warn, risk.missed) } else { (Tone::Plain, risk.cold) };
+        page.more(tone, &words::risk(&risk.file, &count(n), &count(risk.urls), risk.missed > 0, &deadline));
     }
 }
 
@@ -287,15 +252,18 @@ fn files(files: &[FileReport], look: &Look) -> Vec<Vec<String>> {
     }
     const NUMBER: usize = 11;
     let name = look.width.saturating_sub(4 * NUMBER).max(12);
-    let heads = ["lines", "pending", "submitted", "complete"].map(|head| right(head, NUMBER)).concat();
-    let mut rows = vec![vec![String::new(), format!("{}{heads}", fit("file", name))]];
+    let [file, numbers @ ..] = words::FILE_HEADS;
+    let heads = numbers.map(|head| right(head.say(look.lang), NUMBER)).concat();
+    let mut rows = vec![vec![String::new(), format!("{}{heads}", fit(file.say(look.lang), name))]];
     for file in files {
         let state = |state: UrlState| file.urls.get(&state.to_string()).copied().unwrap_or(0);
         let numbers = [file.lines, state(UrlState::Pending), state(UrlState::Submitted), state(UrlState::Complete)];
         let numbers = numbers.map(|n| right(&number(n), NUMBER)).concat();
         let mut row = vec![format!("{}{numbers}", fit(&file.name, name))];
         row.extend(
-            notes(file, look).iter().map(|line| format!("    {}", fit(line, look.width - 4)).trim_end().to_owned()),
+            notes(file, look)
+                .iter()
+                .map(|line| format!("    {}", fit(line.say(look.lang), look.width - 4)).trim_end().to_owned()),
         );
         rows.push(row);
     }
@@ -303,53 +271,52 @@ fn files(files: &[FileReport], look: &Look) -> Vec<Vec<String>> {
 }
 
 /// What else there is to say of a file.
-fn notes(file: &FileReport, look: &Look) -> Vec<String> {
+fn notes(file: &FileReport, look: &Look) -> Vec<Words> {
     let mut parts = Vec::new();
-    parts.extend(file.label.as_deref().map(one_line));
-    if file.priority != Priority::Normal.to_string() {
-        parts.push(file.priority.clone());
+    parts.extend(file.label.as_deref().map(|label| Words::same(one_line(label))));
+    let priority = file.priority.parse().unwrap_or(Priority::Normal);
+    if priority != Priority::Normal {
+        parts.push(labels::priority(priority));
     }
-    parts.extend(file.deadline.as_deref().and_then(time).map(|at| format!("deadline {}", look.moment(at))));
+    parts.extend(file.deadline.as_deref().and_then(time).map(|at| words::deadline(&look.moment(at))));
     if file.progress == "reading" {
-        parts.push("still being read".to_owned());
+        parts.push(words::READING);
     }
-    for (n, word) in [(file.merged, "merged"), (file.fresh, "fresh"), (file.refused, "refused")] {
-        parts.extend((n > 0).then(|| format!("{} {word}", number(n))));
-    }
+    let [merged, fresh, refused] =
+        [file.merged, file.fresh, file.refused].map(|n| Some(n).filter(|n| *n > 0).map(number));
+    parts.extend(words::lines(merged.as_deref(), fresh.as_deref(), refused.as_deref()));
     let told = [UrlState::Pending, UrlState::Submitted, UrlState::Complete];
     for state in UrlState::ALL.into_iter().filter(|state| !told.contains(state)) {
         let n = file.urls.get(&state.to_string()).copied().unwrap_or(0);
-        parts.extend((n > 0).then(|| format!("{} {state}", number(n))));
+        parts.extend((n > 0).then(|| words::of_state(&number(n), state)));
     }
     if let (Some(median), Some(most)) = (file.warm_seconds_median, file.warm_seconds_p95) {
-        let [median, most] = [median, most].map(|seconds| span(TimeDelta::seconds(seconds)));
-        parts.push(format!("warm after {median} at the median, {most} for 95 of 100"));
+        let [median, most] = [median, most].map(|seconds| look.span(TimeDelta::seconds(seconds)));
+        parts.push(words::warm_after(&median, &most));
     }
-    let rejected = file.rejected_why.as_ref().map(|why| format!("rejected: {why}"));
-    rejected.into_iter().chain((!parts.is_empty()).then(|| parts.join(", "))).collect()
+    let rejected = file.rejected_why.as_ref().map(words::rejected);
+    rejected.into_iter().chain((!parts.is_empty()).then(|| Words::list(parts))).collect()
 }
 
 /// What needs somebody: as much of it as fits in half of the terminal, each with its command.
 fn needs(page: &mut Page, report: &StatusReport, look: &Look) {
     if report.needs.is_empty() {
-        page.raw(&look.paint(Tone::Good, "Nothing needs you."));
+        page.raw(&look.paint(Tone::Good, words::NOTHING_NEEDS_YOU.say(look.lang)));
         return;
     }
     let room = look.height.map_or(usize::MAX, |height| height / 2);
     let mut lines = 0;
     for (at, need) in report.needs.iter().enumerate() {
         let part = part(0, look, |page| {
-            page.row("needs you", Tone::Warn, &need.what);
+            page.row(&labels::NEEDS_YOU, Tone::Warn, &need.what);
             // Not broken: each is to be pasted as it stands.
             for step in need.command.split(" && ") {
                 page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));
             }
         });
         if at > 0 && lines + part.lines.len() > room {
-            page.more(
-                Tone::Warn,
-                &format!("and {} more: `prefetchd status --json` lists all", report.needs.len() - at),
-            );
+            let more = words::more_needs(report.needs.len() - at, &report.by.reads("status --json"));
+            page.more(Tone::Warn, &more);
             return;
         }
         lines += part.lines.len();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::text::{json, out};
+use super::text::{json, lang, out, tell};
 use super::{failure, load, runtime};
 use crate::config::Config;
 use crate::daemon::Held;
@@ -18,7 +18,6 @@ use crate::model::Time;
 use crate::spool::{Folders, is_left_alone, stored_name};
 use crate::status::{Goal, Progress, Verdict, told_clock};
 use crate::store::Conn;
-use crate::telemetry::one_line;
 use crate::{exit, store};
 use tell::{Teller, report, so_far};
 
@@ -169,7 +168,7 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
         if let Some(ending) = ending(verdict, away, patience, is_up) {
             break (ending, progress);
         }
-        teller.tell(&so_far(&wait.what, progress.as_ref(), wait.goal).en);
+        teller.tell(so_far(&wait.what, progress.as_ref(), wait.goal).say(lang()));
         let left = args.timeout.map_or(LOOK_EVERY, |timeout| timeout.saturating_sub(started.elapsed()));
         tokio::time::sleep(LOOK_EVERY.min(left)).await;
     };
@@ -178,7 +177,7 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
         out(&json(&Answer { what: &wait.what, goal: wait.goal, ending, progress: progress.as_ref() })?);
     } else {
         for words in report(&wait.what, progress.as_ref(), wait.goal, ending) {
-            out(&one_line(&words.en));
+            tell(&words);
         }
     }
     Ok(ending.code())

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
+use super::super::Invocation;
+use super::super::reasons::both;
 use super::{BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, StatusReport, wal};
-use crate::model::{Priority, UrlState};
+use crate::model::{AccountFault, ConfigProblem, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy};
 use crate::store::{Conn, Result};
+use crate::words::{self, Words};
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
@@ -14,7 +18,11 @@ const STATUS: &str = "
            in_doubt, possible_doubles,
            parked, suspected, paused_since, pending_urgent, pending_high, pending_normal, pending_low, files_reading,
            config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused,
-           in_flight, in_flight_limit, paused_code, waiting_code
+           in_flight, in_flight_limit, paused_code, waiting_code, spool_problem_code, config_problem_code,
+           key_refused_code,
+           (select waiting_with from daemon) as waiting_with,
+           (select spool_problem_with from daemon) as spool_problem_with,
+           (select config_problem_with from daemon) as config_problem_with
     from v_status";
 
 const BUDGET: &str = "
@@ -24,7 +32,7 @@ const BUDGET: &str = "
 
 /// Those that wait come first, the most urgent of them before the others; then the latest.
 const FILES: &str = "
-    select v.*, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
+    select v.*, f.rejected_zh, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
     from v_files as v join files as f on f.file_id = v.file_id
     where v.file_id in (select file_id from files where pending > 0
                         order by priority, deadline is null, deadline, file_id limit ?1)
@@ -35,7 +43,7 @@ const FILES: &str = "
 
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
 
-const LEFT_ALONE: &str = "select name, why, since from v_left_alone order by since limit 20";
+const LEFT_ALONE: &str = "select name, why, since, why_code from v_left_alone order by since limit 20";
 
 const DATABASE_FILE: &str = "select file from pragma_database_list where name = 'main'";
 
@@ -57,13 +65,15 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         database_problem: None,
         database_code: None,
         hanging: None,
-        paused_why: row.get(1),
+        paused_why: paused(&row),
         paused_code: row.get("paused_code"),
         paused_since,
-        waiting_for: row.get(2),
+        waiting_for: waiting(&row),
         waiting_code: row.get("waiting_code"),
         waiting_until: row.get(3),
-        spool_problem: row.get(4),
+        spool_problem: problem(&row, "spool_problem", |code, with| {
+            SpoolProblem::of_stored(code, with).as_ref().map(words::spool_problem)
+        }),
         pid: row.get(5),
         started_at,
         urls: by_state(&row),
@@ -71,22 +81,26 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         possible_doubles: row.get("possible_doubles"),
         parked: row.get("parked"),
         suspected: row.get("suspected"),
-        config_problem: row.get("config_problem"),
-        http_problem: row.get("http_problem"),
+        config_problem: problem(&row, "config_problem", |code, with| {
+            ConfigProblem::of_stored(code, with).as_ref().map(words::config_problem)
+        }),
+        http_problem: row.get::<Option<&str>, _>("http_problem").map(words::http_problem_of),
         in_flight: row.get("in_flight"),
         in_flight_limit: row.get("in_flight_limit"),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
-        key: row.get::<Option<String>, _>("key_source").map(|source| KeyReport {
-            source,
+        key: row.get::<Option<&str>, _>("key_source").map(|source| KeyReport {
+            source: words::key_source(source),
             generation: row.get("key_generation"),
-            refused: row.get("key_refused"),
+            refused: row
+                .get::<Option<&str>, _>("key_refused")
+                .map(|text| key_refused(row.get("key_refused_code"), text)),
         }),
         files_reading: row.get("files_reading"),
         files_incoming: 0,
         left_alone: left
             .iter()
-            .map(|row| LeftReport { name: row.get(0), why: row.get(1), since: row.get(2) })
+            .map(|row| LeftReport { name: row.get(0), why: left_why(row.get(3), row.get(1)), since: row.get(2) })
             .collect(),
         pending: Priority::ALL.iter().map(|p| (p.to_string(), row.get(format!("pending_{p}").as_str()))).collect(),
         oldest: oldest.map(|row| OldestReport { file: row.get(0), dropped_at: row.get(1), pending: row.get(2) }),
@@ -94,12 +108,49 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         forecast: None,
         wal: database.filter(|path| !path.is_empty()).map(|path| wal(path.as_ref())),
         needs: Vec::new(),
+        by: Invocation::default(),
         budget: budget.as_ref().map(budget_day),
         files: files.iter().map(file).collect(),
     })
 }
 
-fn budget_day(row: &sqlx::sqlite::SqliteRow) -> BudgetReport {
+/// Why nothing is submitted until somebody does something.
+fn paused(row: &SqliteRow) -> Option<Words> {
+    let text: String = row.get::<Option<String>, _>("paused_why")?;
+    Some(match row.get("paused_code") {
+        Some("stopped") => words::needs::stopped(text),
+        code => words::pause(&PauseWhy::of_stored(code, &text)),
+    })
+}
+
+fn waiting(row: &SqliteRow) -> Option<Words> {
+    let text: &str = row.get::<Option<&str>, _>("waiting_for")?;
+    Some(words::wait(&WaitWhy::of_stored(row.get("waiting_code"), row.get("waiting_with"), text)))
+}
+
+/// A problem by its code and parameters; the English text where this version does not know the code.
+fn problem(
+    row: &SqliteRow,
+    column: &str,
+    read: impl FnOnce(Option<&str>, Option<&str>) -> Option<Words>,
+) -> Option<Words> {
+    let text: &str = row.get::<Option<&str>, _>(column)?;
+    let (code, with) = (row.get(format!("{column}_code").as_str()), row.get(format!("{column}_with").as_str()));
+    Some(read(code, with).unwrap_or_else(|| Words::same(text)))
+}
+
+/// What the service says of the key: the text is its word, the code says what that means.
+fn key_refused(code: Option<&str>, text: &str) -> Words {
+    let fault: Option<AccountFault> = code.and_then(|code| code.parse().ok());
+    fault.map_or_else(|| Words::same(text), |fault| Words { en: text.to_owned().into(), ..words::account_fault(fault) })
+}
+
+fn left_why(code: Option<&str>, text: &str) -> Words {
+    let why: Option<LeftWhy> = code.and_then(|code| code.parse().ok());
+    why.map_or_else(|| Words::same(text), words::left_alone)
+}
+
+fn budget_day(row: &SqliteRow) -> BudgetReport {
     BudgetReport {
         day: row.get(0),
         day_ends_at: row.get(1),
@@ -124,12 +175,12 @@ fn budget_day(row: &sqlx::sqlite::SqliteRow) -> BudgetReport {
     }
 }
 
-fn file(row: &sqlx::sqlite::SqliteRow) -> FileReport {
+fn file(row: &SqliteRow) -> FileReport {
     FileReport {
         file_id: row.get("file_id"),
         name: row.get("name"),
         progress: row.get("progress"),
-        rejected_why: row.get("rejected_why"),
+        rejected_why: both(row.get("rejected_why"), row.get("rejected_zh")),
         label: row.get("label"),
         priority: row.get("priority"),
         deadline: row.get("deadline"),
@@ -146,7 +197,7 @@ fn file(row: &sqlx::sqlite::SqliteRow) -> FileReport {
 }
 
 /// The counts in a row whose columns are named after the states.
-fn by_state(row: &sqlx::sqlite::SqliteRow) -> BTreeMap<String, i64> {
+fn by_state(row: &SqliteRow) -> BTreeMap<String, i64> {
     UrlState::ALL
         .map(|state| state.to_string())
         .into_iter()

@@ -156,6 +156,8 @@ impl World {
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET)
             .env_remove("ALIBABA_CLOUD_SECURITY_TOKEN")
+            .env_remove("PREFETCHD_LANG")
+            .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null());
         command
     }

@@ -3,7 +3,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::*;
 use crate::cli::forecast::add::Displaced;
 use crate::cli::layout::{fields, listed};
-use crate::model::{DayStart, Priority, Time};
+use crate::model::{DayStart, Lang, Priority, Time};
 use crate::schedule::{Forecast, WarmTime};
 
 fn at(text: &str) -> Time {
@@ -11,7 +11,14 @@ fn at(text: &str) -> Time {
 }
 
 fn look() -> Look {
-    Look { width: 80, height: None, colour: false, now: at("2026-11-24T06:05:00Z"), day_starts: DayStart::default() }
+    Look {
+        width: 80,
+        height: None,
+        colour: false,
+        now: at("2026-11-24T06:05:00Z"),
+        day_starts: DayStart::default(),
+        lang: Lang::En,
+    }
 }
 
 fn file(id: i64, urls: u64, first: &str, last: &str, deadlines: Vec<DeadlineForecast>) -> FileForecast {
@@ -147,7 +154,7 @@ fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
         page[from..from + 8],
         [
             "added       tomorrow.txt: 5,000 URLs, 100 merged, 8 refused",
-            "            costs 5 requests more, sent 14:05 - 14:06 on 1 day(s)",
+            "            costs 5 requests more, sent 14:05 - 14:06 on 1 day",
             "            warm by 14:36, in 31 min",
             "            the queue is sent by Sat 28 Nov 00:00 instead of Fri 27 Nov 00:00",
             "            delays 第一集.txt by 1 day, 700 URLs more miss their deadline",

@@ -4,8 +4,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::super::super::layout::{fields, listed};
 use super::*;
-use crate::model::DayStart;
-use crate::status::{KeyReport, LeftReport, Need, OldestReport, PaceReport, Risk, WalReport};
+use crate::model::{DayStart, Lang, WaitWhy};
+use crate::status::{Invocation, KeyReport, LeftReport, Need, OldestReport, PaceReport, Risk, WalReport};
 
 fn look() -> Look {
     Look {
@@ -14,6 +14,7 @@ fn look() -> Look {
         colour: false,
         now: "2026-11-24T12:48:00Z".parse().unwrap(),
         day_starts: DayStart::default(),
+        lang: Lang::En,
     }
 }
 
@@ -60,8 +61,8 @@ fn report() -> StatusReport {
         spool_problem: None,
         config_problem: None,
         http_problem: None,
-        key: Some(KeyReport { source: "the environment".into(), generation: 1, refused: None }),
-        waiting_for: Some("the next budget day: all 500 requests of this one are spent".to_owned()),
+        key: Some(KeyReport { source: crate::words::key_source("the environment"), generation: 1, refused: None }),
+        waiting_for: Some(crate::words::wait(&WaitWhy::RequestsSpent { limit: 500 })),
         waiting_code: Some("requests_spent".to_owned()),
         waiting_until: Some("2026-11-24T16:00:00.000Z".to_owned()),
         in_doubt: 0,
@@ -118,7 +119,7 @@ fn report() -> StatusReport {
             ends_at: "2026-11-26T16:00:23Z".to_owned(),
             guessed: 0,
             risks: vec![Risk {
-                file: "第一集首播.txt".to_owned(),
+                file: Words::same("第一集首播.txt"),
                 deadline: "2026-11-24T14:00:00Z".to_owned(),
                 urls: 104,
                 missed: 104,
@@ -128,9 +129,10 @@ fn report() -> StatusReport {
         wal: Some(WalReport { bytes: 12_000_000, is_long: false }),
         files: vec![film()],
         needs: vec![Need {
-            what: "104 URLs of 第一集首播.txt will miss their deadline, 2026-11-24 22:00".to_owned(),
+            what: crate::words::needs::missed("104", &Words::same("第一集首播.txt"), "2026-11-24 22:00"),
             command: "prefetchd forecast 第一集首播.txt".to_owned(),
         }],
+        by: Invocation::default(),
     }
 }
 
@@ -155,16 +157,48 @@ fn a_busy_day_fits_eighty_columns_and_says_it_all() {
             "quota       12 of 520 left at the service (requests), seen 20:40; 8 were spent",
             "            by others",
             "forecast    all sent by Fri 27 Nov 00:00, in 2 days 3 h, with 1,235 requests on",
-            "            3 day(s)",
+            "            3 days",
             "            第一集首播.txt: 104 of 104 URLs will miss 22:00",
             "oldest      nightly.txt waits since Mon 23 Nov 11:04 (1 day 9 h), 12 pending",
-            "            1 file(s) being read; what is not queued yet is not counted",
+            "            1 file is being read; what is not queued yet is not counted",
             "pace        41 requests and 41,000 URLs in the last hour",
             "wal         12 MB",
             "",
             "file                                      lines    pending  submitted   complete",
             "第一集首播.txt                            1,110        104      1,000          0",
             "    港湾灯火 premiere, urgent, deadline 22:00, 2 merged, 4 refused",
+        ]
+    );
+}
+
+#[test]
+fn a_busy_day_is_told_in_chinese_in_the_same_columns() {
+    let page = page(&report(), &Look { lang: Lang::Zh, ..look() });
+    assert_eq!(
+        page,
+        [
+            "待处理      第一集首播.txt 的 104 个 URL 将错过截止时间 2026-11-24 22:00",
+            "            $ prefetchd forecast 第一集首播.txt",
+            "守护进程    运行中，自 12:07 起（8 小时 41 分钟），pid 4242；时间为 UTC+8",
+            "AccessKey   来自环境变量",
+            "等待        下一预算日：本日 500 次请求已用完，至 11月25日 00:00（3 小时 12 分钟",
+            "            后）",
+            "队列        1,234,567 个待提交：紧急 104，普通 1,234,463",
+            "            已提交 500,000",
+            "当日预算    [########################] 500/500 次请求",
+            "            500,000 个 URL；2026-11-24 当日，3 小时 12 分钟后（00:00）重置",
+            "            20:00 之前为紧急 URL 预留 20 次请求",
+            "每日配额    服务端余量 12/520（请求次数），20:40 查询；其他程序用掉 8",
+            "预测        11月27日 00:00（2 天 3 小时后）提交完毕，需 1,235 次请求，分 3 日",
+            "            第一集首播.txt：104 个 URL 中 104 个将错过 22:00",
+            "等待最久    nightly.txt，自 11月23日 11:04 起（1 天 9 小时），12 个待提交",
+            "            正在读取 1 个文件；尚未入队的未计入",
+            "速度        过去一小时 41 次请求、41,000 个 URL",
+            "wal         12 MB",
+            "",
+            "文件                                       行数     待提交     已提交     已预热",
+            "第一集首播.txt                            1,110        104      1,000          0",
+            "    港湾灯火 premiere，紧急，截止时间 22:00，合并 2，无效行 4",
         ]
     );
 }
@@ -213,15 +247,15 @@ fn a_daemon_that_cannot_look_does_not_say_that_the_queue_is_empty_and_has_no_for
     let mut report = report();
     report.health = "blocked".to_owned();
     report.health_since = Some("2026-11-24T12:46:30.000Z".to_owned());
-    report.waiting_for = Some("URLs: the queue is empty".to_owned());
+    report.waiting_for = Some(crate::words::wait(&WaitWhy::Idle));
     report.files_incoming = 1;
-    report.needs[0].what = "\x1b[2Jforged\nline".to_owned();
+    report.needs[0].what = Words::same("\x1b[2Jforged\nline");
     let text = page(&report, &look()).join("\n");
     for part in [
         "needs you   \\u{1b}[2Jforged\\nline",
         "daemon      running, but cannot use its database since 20:46 (1 min), pid 4242",
         "1 file is handed over and not read yet, in no count",
-        "forecast    none while nothing is sent; it will take 1,235 requests on 3 day(s)",
+        "forecast    none while nothing is sent; it will take 1,235 requests on 3 days",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -253,8 +287,8 @@ fn a_day_that_is_over_is_no_budget_of_today() {
 fn colour_is_shown_only_where_it_is_wanted_and_any_width_is_kept() {
     let coloured = page(&report(), &Look { colour: true, ..look() });
     assert!(coloured[3].starts_with("\x1b[1mdaemon      \x1b[0m\x1b[32mrunning"), "{:?}", coloured[3]);
-    for width in [70, 80, 110] {
-        for line in page(&report(), &Look { width, ..look() }) {
+    for (width, lang) in [(70, Lang::En), (80, Lang::En), (110, Lang::En), (70, Lang::Zh), (80, Lang::Zh)] {
+        for line in page(&report(), &Look { width, lang, ..look() }) {
             assert!(line.width() <= width && !line.contains('\x1b'), "{width}: {line:?}");
         }
     }
@@ -265,7 +299,7 @@ fn the_page_of_the_json_lists_every_field_and_no_other() {
     let mut report = report();
     report.left_alone.push(LeftReport {
         name: "half.part".to_owned(),
-        why: "an upload that has not ended".to_owned(),
+        why: Words::same("an upload that has not ended"),
         since: "2026-11-24T03:00:00.000Z".to_owned(),
     });
     assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report).unwrap()));

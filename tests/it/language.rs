@@ -1,0 +1,71 @@
+//! Texts in English and Chinese, and what chooses between them.
+
+use std::fs;
+
+use crate::support::{World, said, urls};
+
+/// What `status` says with these variables and arguments.
+fn status(world: &World, variables: &[(&str, &str)], args: &[&str]) -> String {
+    let args = [&["status"], args].concat();
+    said(&world.command(&args).envs(variables.iter().copied()).output().unwrap())
+}
+
+#[test]
+fn the_option_the_variable_the_configuration_and_the_locale_choose_in_this_order() {
+    let world = World::new("", "");
+    let daemon = world.ready_daemon();
+    world.stop(daemon);
+    let (english, chinese) = ("no daemon is running", "守护进程未运行");
+    let locale = ("LC_ALL", "zh_CN.UTF-8");
+    for (variables, args, expected) in [
+        (&[][..], &[][..], english),
+        (&[locale], &[], chinese),
+        (&[locale, ("PREFETCHD_LANG", "en")], &[], english),
+        (&[("PREFETCHD_LANG", "zh")], &[], chinese),
+        (&[("PREFETCHD_LANG", "zh")], &["--lang", "en"], english),
+        (&[], &["--lang", "zh"], chinese),
+    ] {
+        let text = status(&world, variables, args);
+        assert!(text.contains(expected), "{variables:?} {args:?}: {text}");
+    }
+    world.configure("[ui]\nlanguage = \"zh\"\n");
+    assert!(status(&world, &[], &[]).contains(chinese));
+    assert!(status(&world, &[("PREFETCHD_LANG", "en")], &[]).contains(english));
+    let output = world.run(&["status", "--lang", "fr"]);
+    assert!(
+        output.status.code() == Some(64) && said(&output).contains("[possible values: en, zh]"),
+        "{}",
+        said(&output)
+    );
+    let path = world.path("prefetchd.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("\"zh\"", "\"fr\"");
+    fs::write(path, text).unwrap();
+    let output = world.run(&["status"]);
+    assert!(output.status.code() == Some(78) && said(&output).contains("`en` or `zh`"), "{}", said(&output));
+}
+
+#[test]
+fn status_of_the_whole_and_of_a_file_speak_chinese_and_json_stays_as_it_is() {
+    let world = World::new("", "");
+    let _daemon = world.ready_daemon();
+    assert_eq!(world.run(&["pause", "--reason", "源站维护"]).status.code(), Some(0));
+    world.drop_file("首映.txt", format!("#: priority = urgent\nno url here\n{}", urls("a", 3)));
+    world.drop_file("broken.txt", "this is prose\n");
+    world.wait_for("select count(*) from v_files where progress <> 'reading'", 2);
+    world.wait_for("select pending from v_status", 3);
+    let chinese = &[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "")];
+    let text = status(&world, chinese, &[]);
+    for part in
+        ["待处理      提交已由", "：源站维护", "队列        3 个待提交：紧急 3", "已拒收：共 1 行，没有一行是 URL"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let text = status(&world, chinese, &["首映.txt"]);
+    for part in
+        ["3 个 URL 中 0 个已预热", "入队 3，无效 1", "优先级紧急", "下一步      $ prefetchd wait 首映.txt --config"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let json = |variables| status(&world, variables, &["broken.txt", "--json"]);
+    assert_eq!(json(&chinese[..]), json(&[]));
+}
