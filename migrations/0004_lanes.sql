@@ -337,3 +337,20 @@ select
     strftime('%Y-%m-%dT%H:%M:%fZ', done_at / 1000.0, 'unixepoch') as done_at,
     dropped_as, refused, refused_code
 from orders;
+
+-- What each robot of [[notify.robot]] was told: the last notice, and how that went. A new one begins with what happens from then on.
+create table robots (
+    name        text    primary key,
+    told        integer not null,                  -- the last notice that it heard, or that it is not to hear
+    tried_at    integer,
+    failures    integer not null default 0,        -- in a row
+    too_fast    integer not null default 0,        -- 1: the last message came too soon after others
+    failed_why  text
+) strict, without rowid;
+create view v_robots as
+select
+    name,
+    strftime('%Y-%m-%dT%H:%M:%fZ', tried_at / 1000.0, 'unixepoch') as tried_at,
+    failures, failed_why,
+    (select count(*) from notices where notice_id > told) as notices_waiting
+from robots;

@@ -13,6 +13,7 @@ mod hosts;
 mod lang;
 mod layout;
 mod list;
+mod notify;
 mod orders;
 mod pause;
 mod run;
@@ -98,6 +99,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Show the whole pipeline on sandbox data, in seconds
     Demo(demo::DemoArgs),
+    /// Show what the chat robots of the configuration were told, or try them
+    Notify(notify::NotifyArgs),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
@@ -127,6 +130,7 @@ pub fn main(args: Args) -> i32 {
         Command::Pause(pause) => pause::pause(args.config.as_deref(), &pause),
         Command::Resume(resume) => pause::resume(args.config.as_deref(), &resume),
         Command::Budget(budget) => budget::main(args.config.as_deref(), &budget),
+        Command::Notify(notify) => notify::main(args.config.as_deref(), &notify),
         Command::Sandbox(sandbox) => sandbox::main(&sandbox),
         Command::Demo(demo) => demo::main(&demo),
         Command::Generate(generate) => generate::main(&generate),

@@ -4,6 +4,7 @@
 mod addresses;
 mod credentials;
 mod mistakes;
+mod robots;
 mod sections;
 mod values;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 pub use credentials::{KeySource, Keys};
+pub use robots::{Robot, RobotKind, Template};
 pub use sections::{
     Api, Area, Budget, Database, Http, InDoubt, Level, Log, LogFormat, Notify, Retry, Schedule, Signature, Spool,
     Track, Ui,
@@ -137,6 +139,9 @@ impl Config {
         }
         if self.notify.command.as_ref().is_some_and(Vec::is_empty) {
             return Err(("notify", "command", "must name a program, or be left out".to_owned()));
+        }
+        if let Some((key, what)) = robots::wrong(&self.notify.robot) {
+            return Err(("notify", key, what));
         }
         let is_host = |name: &String| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
 use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
+use super::robots::Robot;
 use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
 use crate::model::{DayStart, Lang, TextEncoding, TimeOfDay, UrlRules};
 
@@ -240,6 +241,9 @@ pub struct Notify {
     /// A program and its arguments; it gets one JSON object on its standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// Chat robots that are told of events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub robot: Vec<Robot>,
 }
 
 /// `[http]`

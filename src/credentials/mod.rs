@@ -102,6 +102,27 @@ struct Found {
     files: Vec<PathBuf>,
 }
 
+/// The text of a file that only root and the service's user may read or have written, such as the URL of a robot.
+///
+/// # Errors
+///
+/// It cannot be read, or others may read or change it; says what to do.
+pub fn secret_file(path: &std::path::Path, config: &Config) -> Result<SecretString, Error> {
+    files::once_more(|| files::private(path, &Owners::of(config))).map(SecretString::from)
+}
+
+/// A credential that systemd hands to the service (`LoadCredential=`).
+///
+/// # Errors
+///
+/// There is none of this name.
+pub fn credential(name: &str) -> Result<SecretString, Error> {
+    let place = std::env::var_os(DIRECTORY_VARIABLE).map(|folder| PathBuf::from(folder).join(name));
+    let found = place.as_deref().map(files::optional).transpose()?.flatten();
+    let what = "the unit has no such credential: `systemctl edit` it with LoadCredential=";
+    found.map(SecretString::from).ok_or_else(|| files::unusable(std::path::Path::new(name), what))
+}
+
 /// Chooses the source, and reads its key if that needs no network.
 ///
 /// # Errors

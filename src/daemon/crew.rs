@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::credentials::Provider;
 use crate::housekeeping::Housekeeping;
 use crate::http;
-use crate::notify::Notifier;
+use crate::notify::{Notifier, Robots};
 use crate::orders::{Clerk, Tray};
 use crate::service::Service;
 use crate::spool::{Folders, Spool};
@@ -66,6 +66,7 @@ impl Crew {
         self.start(Tracker::new(self.tools(Name::Tracker), service, submitter.room()));
         self.start(submitter);
         self.start(Notifier::new(self.tools(Name::Notifier)));
+        self.start(Robots::new(self.tools(Name::Robots)));
         let tray = Tray::under(&self.live.borrow().config.spool.dir);
         self.start(Clerk::new(self.tools(Name::Orders), tray));
         if let Some(verifier) = verifier {

@@ -4,6 +4,7 @@
 mod account_fault;
 mod backoff;
 mod day;
+mod event_name;
 mod ids;
 mod input_fault;
 mod invisible;
@@ -27,6 +28,7 @@ mod wait_why;
 pub use account_fault::AccountFault;
 pub use backoff::Backoff;
 pub use day::{BudgetDay, DayStart, TimeOfDay};
+pub use event_name::EventName;
 pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
 pub use input_fault::{InputFault, KeyFault, Warned, Warning};
 pub use invisible::trim_unseen;

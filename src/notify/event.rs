@@ -47,6 +47,8 @@ pub enum Event {
         merged_urls: BTreeMap<&'static str, i64>,
         /// Why the whole file was rejected, if it was.
         rejected_why: Option<String>,
+        /// The same in Chinese.
+        rejected_zh: Option<String>,
     },
     /// The deadline of pending URLs of a file is near.
     DeadlineNear {

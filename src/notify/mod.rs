@@ -6,8 +6,10 @@
 
 mod event;
 mod outbox;
+mod robots;
 mod runner;
 
 pub use event::Event;
 pub use outbox::{add_tx, finish_files_tx, missed_tx, near_deadlines_tx};
+pub use robots::{RobotState, Robots, robot_states, try_robot};
 pub use runner::Notifier;

@@ -61,6 +61,7 @@ pub async fn finish_files_tx(tx: &mut WriteTx<'_>, tracked: bool, now: Time) -> 
             unconfirmed: file.unconfirmed,
             expired: file.expired,
             rejected_why: file.rejected_why,
+            rejected_zh: file.rejected_zh,
             cancelled: file.cancelled,
             merged_urls: file.merged_urls,
         };

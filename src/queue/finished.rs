@@ -26,7 +26,7 @@ const FINISH: &str = "
                         and merged_pending + merged_leased + merged_submitted + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
-        merged_cancelled";
+        merged_cancelled, rejected_zh";
 
 const FINISH_SENT: &str = "
     update files set finished_at = ?1
@@ -35,7 +35,7 @@ const FINISH_SENT: &str = "
                         and merged_pending + merged_leased + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
-        merged_cancelled";
+        merged_cancelled, rejected_zh";
 
 /// URLs that one line asks for, and the wishes for URLs that several lines ask for, each with its line's file.
 const NEAR: &str = "
@@ -86,6 +86,8 @@ pub struct FinishedFile {
     pub expired: i64,
     /// Why the whole file was refused, if it was.
     pub rejected_why: Option<String>,
+    /// The same in Chinese.
+    pub rejected_zh: Option<String>,
     /// URLs that the operator cancelled.
     pub cancelled: i64,
     /// The URLs of its merged lines by state; zeros are left out.
@@ -129,6 +131,7 @@ pub async fn finish_files_tx(
             failed: row.get(6),
             expired: row.get(7),
             rejected_why: row.get(8),
+            rejected_zh: row.get(18),
             complete: row.get(9),
             unconfirmed: row.get(10),
             cancelled: row.get(11),

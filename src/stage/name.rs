@@ -14,6 +14,8 @@ pub enum Name {
     Tracker,
     /// Runs `[notify] command`.
     Notifier,
+    /// Tells the robots of `[[notify.robot]]`.
+    Robots,
     /// Asks the CDN for a sample of the completed URLs.
     Verifier,
     /// Wakes, expires, parks, finishes and forgets rows.

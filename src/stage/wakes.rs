@@ -13,6 +13,7 @@ struct Bells {
     submitter: Notify,
     housekeeping: Notify,
     notifier: Notify,
+    robots: Notify,
 }
 
 impl Wakes {
@@ -36,6 +37,7 @@ impl Wakes {
     pub fn all(&self) {
         self.queued();
         self.0.notifier.notify_one();
+        self.0.robots.notify_one();
     }
 
     /// Resolves when the submitter should look.
@@ -46,6 +48,11 @@ impl Wakes {
     /// Resolves when housekeeping should look.
     pub async fn housekeeping(&self) {
         self.0.housekeeping.notified().await;
+    }
+
+    /// Resolves when the robots' stage should look.
+    pub async fn robots(&self) {
+        self.0.robots.notified().await;
     }
 
     /// Resolves when the notifier should look.

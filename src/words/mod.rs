@@ -11,6 +11,7 @@ macro_rules! say {
     };
 }
 
+mod events;
 pub mod file;
 pub mod forecast;
 mod inputs;
@@ -27,6 +28,7 @@ pub mod times;
 mod waits;
 mod warnings;
 
+pub use events::{digest, event, more_events, test_message};
 pub use inputs::{input_fault, key_fault};
 pub use lines::{line_fault, line_fault_with};
 pub use order_faults::order_fault;

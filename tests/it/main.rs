@@ -49,6 +49,7 @@ mod one_file;
 mod orders;
 mod output;
 mod quota;
+mod robots;
 mod schema;
 mod service;
 mod signature;

@@ -28,7 +28,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ),
     ("ledger", &["account", "budget_days", "facts", "submissions"]),
     ("track", &["tasks", "tracks", "warmth_checks", "warmth_cursor"]),
-    ("notify", &["notices"]),
+    ("notify", &["notices", "robots"]),
     ("status", &["daemon", "lane_waits", "left_alone"]),
     ("store", &[]),
 ];

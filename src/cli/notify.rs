@@ -1,0 +1,92 @@
+//! `prefetchd notify`
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::text::{json, out};
+use super::{failure, load, runtime};
+use crate::exit;
+use crate::notify::{RobotState, robot_states, try_robot};
+use crate::store;
+use crate::telemetry::one_line;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+--test sends a message through each robot and says what became of it. A URL that is a credential of the unit can
+be read by the unit alone.
+
+Examples:
+  prefetchd notify
+  sudo -u prefetchd prefetchd notify --test --robot dingtalk")]
+pub(super) struct NotifyArgs {
+    /// Send each robot a test message
+    #[arg(long)]
+    test: bool,
+    /// Only this robot of `[[notify.robot]]`, by its name
+    #[arg(long, value_name = "NAME")]
+    robot: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A robot, and what became of the last message.
+#[derive(Debug, Serialize)]
+struct Told {
+    robot: String,
+    kind: &'static str,
+    #[serde(flatten)]
+    state: RobotState,
+}
+
+pub(super) fn main(config: Option<&Path>, args: &NotifyArgs) -> anyhow::Result<i32> {
+    let (config, _) = load(config)?;
+    let is_meant = |name: &str| args.robot.as_deref().is_none_or(|wanted| wanted == name);
+    let robots: Vec<_> = config.notify.robot.iter().filter(|robot| is_meant(robot.name())).collect();
+    if robots.is_empty() {
+        let what = match &args.robot {
+            Some(name) => format!("no robot of the configuration is called {}", one_line(name)),
+            None => "no robot is configured: [[notify.robot]] in config/prefetchd.toml shows how".to_owned(),
+        };
+        return Err(failure(exit::DATA, what));
+    }
+    let told = runtime()?.block_on(async {
+        let mut told = Vec::new();
+        let mut states = Vec::new();
+        if !args.test {
+            let mut conn = store::open_reader(config.database.url.path()).await?;
+            states = robot_states(&mut conn).await?;
+        }
+        for robot in robots {
+            let state = if args.test {
+                let failed = try_robot(&config, robot, chrono::Utc::now()).await.err();
+                RobotState { failures: failed.is_some().into(), failed_why: failed, ..RobotState::default() }
+            } else {
+                let found = states.iter().find(|(name, _)| name == robot.name());
+                found.map(|(_, state)| state.clone()).unwrap_or_default()
+            };
+            told.push(Told { robot: robot.name().to_owned(), kind: robot.kind.into(), state });
+        }
+        store::Result::Ok(told)
+    })?;
+    if args.json {
+        out(&json(&told)?);
+    } else {
+        for robot in &told {
+            out(&line(robot, args.test));
+        }
+    }
+    let failed = told.iter().any(|robot| robot.state.failures > 0);
+    Ok(if failed { exit::ATTENTION } else { 0 })
+}
+
+fn line(robot: &Told, tested: bool) -> String {
+    let (name, state) = (one_line(&robot.robot), &robot.state);
+    match (&state.failed_why, &state.tried_at) {
+        (Some(why), _) => format!("{name} ({}): cannot be told: {}", robot.kind, one_line(why)),
+        (None, _) if tested => format!("{name} ({}): it took the test message", robot.kind),
+        (None, Some(at)) => format!("{name} ({}): last told at {at}", robot.kind),
+        (None, None) => format!("{name} ({}): nothing was told yet", robot.kind),
+    }
+}
