@@ -107,7 +107,7 @@ impl Meters {
         };
         let submissions = counters(
             "prefetchd_submissions_total",
-            "Calls of PreloadVodObjectCaches that were closed since the start, by outcome (v_submissions).",
+            "Batches that were closed since the start, by outcome (v_submissions).",
             "outcome",
         );
         let submitted_urls = counters(

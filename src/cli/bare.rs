@@ -23,7 +23,7 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
         Held::Free | Held::Unknown => None,
     };
     let by = Invocation::here(&config, path.as_deref(), pid);
-    out("prefetchd warms ApsaraVideo VOD's CDN: drop files of URLs and forget them.\n");
+    out("prefetchd warms the CDN of ApsaraVideo VOD, CDN or DCDN: drop files of URLs and forget them.\n");
     let from = path.map_or_else(|| "the defaults; no file was found".to_owned(), |path| path.display().to_string());
     out(&format!("configuration  {from}"));
     out(&format!("spool          {}", config.spool.dir.join("incoming").display()));

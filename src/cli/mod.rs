@@ -31,13 +31,13 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
-use crate::daemon::{LeftCopy, Locked};
+use crate::daemon::{LeftCopy, Locked, OtherProduct};
 use crate::model::Lang;
 use crate::spool::stored_name;
 use crate::telemetry::one_line;
-use crate::{credentials, exit, net, store};
+use crate::{credentials, exit, net, store, words};
 
-/// Warms ApsaraVideo VOD's CDN: drop files of URLs into a directory and forget them.
+/// Warms the CDN of ApsaraVideo VOD, CDN or DCDN: drop files of URLs into a directory and forget them.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Args {
@@ -172,6 +172,9 @@ fn code_of(error: &anyhow::Error) -> i32 {
         if cause.is::<config::Error>() || cause.is::<credentials::Error>() || cause.is::<LeftCopy>() {
             return exit::CONFIG;
         }
+        if cause.is::<OtherProduct>() {
+            return exit::CONFIG;
+        }
         if matches!(cause.downcast_ref(), Some(net::Error::CaFile { .. })) {
             return exit::CONFIG;
         }
@@ -224,5 +227,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn load(named: Option<&std::path::Path>) -> anyhow::Result<(Config, Option<PathBuf>)> {
-    Ok(Config::load(named)?)
+    let loaded = Config::load(named)?;
+    words::speak_of(loaded.0.api.product);
+    Ok(loaded)
 }

@@ -5,6 +5,7 @@ mod addresses;
 mod credentials;
 mod mistakes;
 mod robots;
+mod product;
 mod sections;
 mod values;
 
@@ -97,7 +98,8 @@ impl Config {
     ///
     /// The message names each key that is wrong, its line, and what is allowed there.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let config = mistakes::read(text)?;
+        let mut config = mistakes::read(text)?;
+        config.set_defaults_of_product(|section, key| line_of(text, section, key).is_some());
         config.check().map_err(|(section, key, what)| {
             let line = line_of(text, section, key).map(|line| format!(" (line {line})")).unwrap_or_default();
             format!("[{section}] {key}{line}: {what}")
@@ -114,11 +116,16 @@ impl Config {
                 waiting.push(key);
             }
         };
+        stays("[api] product", self.api.product != running.api.product);
         stays("[api] endpoint", self.api.endpoint != running.api.endpoint);
         stays("[spool] dir", self.spool.dir != running.spool.dir);
         stays("[database] url", self.database.url != running.database.url);
         stays("[http] listen", self.http.listen != running.http.listen);
         stays("[log] format", self.log.format != running.log.format);
+        if self.api.product != running.api.product {
+            // What belongs to the other product waits with it.
+            self.api.clone_from(&running.api);
+        }
         self.api.endpoint.clone_from(&running.api.endpoint);
         self.spool.dir.clone_from(&running.spool.dir);
         self.database.url.clone_from(&running.database.url);
@@ -215,6 +222,7 @@ impl Config {
                 return Err((section, key, what));
             }
         }
+        self.api.check_product()?;
         if self.api.ca_file.as_ref().is_some_and(|path| !path.is_absolute()) {
             return Err(("api", "ca_file", "must be an absolute path".to_owned()));
         }

@@ -10,7 +10,7 @@ use strum::{Display, IntoStaticStr};
 use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 use super::robots::Robot;
 use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
-use crate::model::{DayStart, Lang, TextEncoding, TimeOfDay, UrlRules};
+use crate::model::{DayStart, Lang, ProductName, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -19,6 +19,8 @@ const DAY: u64 = 86_400;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
+    /// Whose operations are called.
+    pub product: ProductName,
     /// Base URL of the service; `http` is allowed only to a loopback address.
     pub endpoint: Endpoint,
     /// Whether `http` may be spoken to other machines, where everybody on the way can read and replay calls.
@@ -31,10 +33,16 @@ pub struct Api {
     pub proxy: Option<ProxyUrl>,
     /// How calls prove who makes them.
     pub signature: Signature,
-    /// Sent explicitly, because documents disagree about the default (VOD-API.md).
+    /// Sent explicitly unless it is unset, because documents disagree about the default (VOD-API.md).
     pub area: Area,
     /// Warm only the cache layer nearest to the origin.
     pub l2_preload: bool,
+    /// Whether the cache key is derived from the domain's rules, and is not the URL itself (CDN, DCDN).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_hashkey: Option<bool>,
+    /// For domains in mainland China whose origins are chosen by a hash (CDN).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency_hash: Option<bool>,
     /// Request headers that the CDN sends to the origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with_header: Option<BTreeMap<String, Vec<String>>>,
@@ -47,6 +55,7 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self {
+            product: ProductName::Vod,
             endpoint: Endpoint::default(),
             allow_http: false,
             ca_file: None,
@@ -54,6 +63,8 @@ impl Default for Api {
             signature: Signature::V1,
             area: Area::Domestic,
             l2_preload: false,
+            query_hashkey: None,
+            consistency_hash: None,
             with_header: None,
             requests_per_second: Number::fixed(10),
             timeout: Span::seconds(30),
@@ -119,7 +130,7 @@ impl Default for Database {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// Most calls of `PreloadVodObjectCaches` in a budget day (VOD-API.md: 500 per account).
+    /// Most prefetches in a budget day; by default what the product gives an account.
     pub requests_per_day: Number<1, 1_000_000>,
     /// Most URLs in a budget day.
     pub urls_per_day: UrlsPerDay,
@@ -203,7 +214,8 @@ impl Default for Retry {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Track {
-    /// Calls of `DescribeVodRefreshTasks` per second; sibling products allow 5 (VOD-API.md, "Limits").
+    /// Calls that list tasks per second; CDN and DCDN allow 5 (SIBLING-APIS.md, C). Where tasks can be asked for by ID,
+    /// six times as many of those.
     pub calls_per_second: Number<1, 100>,
     /// When a batch is first looked at, counted from its acceptance.
     pub first_after: Span<1, DAY>,
@@ -323,12 +335,14 @@ pub enum Area {
     Domestic,
     /// Elsewhere.
     Overseas,
+    /// Where the domain's own area is, the whole world included: the parameter is not sent (SIBLING-APIS.md, B).
+    Unset,
 }
 
 impl Area {
-    /// The value of the parameter `Area`.
-    pub fn as_str(self) -> &'static str {
-        self.into()
+    /// The value of the parameter `Area`; none if it is not sent.
+    pub fn value(self) -> Option<&'static str> {
+        (self != Self::Unset).then(|| self.into())
     }
 }
 

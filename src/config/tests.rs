@@ -3,7 +3,9 @@ use super::*;
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
 /// Keys without a default; the shipped file has them as comments.
-const OPTIONAL: [(&str, &str); 14] = [
+const OPTIONAL: [(&str, &str); 16] = [
+    ("api", "query_hashkey"),
+    ("api", "consistency_hash"),
     ("api", "with_header"),
     ("api", "ca_file"),
     ("api", "proxy"),
@@ -38,7 +40,9 @@ fn the_shipped_file_lists_every_key() {
         let part = SHIPPED.split(&format!("[{section}]")).nth(1).expect("the section stands in the file");
         let line = part.lines().find(|line| line.starts_with(&format!("# {key} = ")));
         let line = line.unwrap_or_else(|| panic!("[{section}] lacks a comment that shows {key}"));
-        let shown = format!("[{section}]\n{}", line.trim_start_matches("# "));
+        // The options of a product need it beside them.
+        let product = if key.contains("hash") { "product = \"cdn\"\n" } else { "" };
+        let shown = format!("[{section}]\n{product}{}", line.trim_start_matches("# "));
         let config = Config::from_toml(&shown).expect("the example in the comment is valid");
         assert_ne!(config, Config::default(), "{shown}");
     }

@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::credentials::{Prepared, Provider};
 use crate::ledger::{self, Marker};
 use crate::meters;
-use crate::model::Lane;
+use crate::model::{Lane, ProductName};
 use crate::schedule::Policy;
 use crate::service::Service;
 use crate::spool::Folders;
@@ -220,6 +220,7 @@ async fn opened(database: &Path) -> store::Result<Store> {
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
     let store = Arc::new(opened(database).await.with_context(|| format!("opening {}", database.display()))?);
+    belong(&store, config).await?;
     let marker = Marker::in_spool(&config.spool.dir, Lane::Prefetch);
     let mark = marker.read().context("reading the ledger's marker in the spool")?;
     if ledger::reconcile(&store, &Policy::from(config), mark, Clock::system().wall()).await? {
@@ -233,4 +234,33 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     ledger::probe_now_tx(&mut tx).await?;
     tx.commit().await?;
     Ok(store)
+}
+
+/// Takes the database for the configured product, before anything else in it is touched.
+async fn belong(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let mut tx = store.write().await?;
+    let owner = ledger::belong_tx(&mut tx, config.api.product, Clock::system().wall()).await?;
+    tx.commit().await?;
+    owner.map_or(Ok(()), |owner| Err(OtherProduct::of(config, owner).into()))
+}
+
+/// The database belongs to another product.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "[api] product is \"{configured}\", but the database {database} holds the queue and the books of \"{owner}\"; set \
+     product = \"{owner}\" again, or give \"{configured}\" a configuration with [database] url and [spool] dir of its \
+     own (docs/products.md)"
+)]
+pub struct OtherProduct {
+    configured: &'static str,
+    owner: &'static str,
+    database: PathBuf,
+}
+
+impl OtherProduct {
+    /// The configured database belongs to `owner`.
+    pub fn of(config: &Config, owner: ProductName) -> Self {
+        let database = config.database.url.path().to_path_buf();
+        Self { configured: config.api.product.word(), owner: owner.word(), database }
+    }
 }

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use sqlx::Row;
 
-use crate::model::{BudgetDay, Lane, PauseWhy, Reason, Stopped, Time, from_millis, to_millis};
+use crate::model::{BudgetDay, Lane, PauseWhy, ProductName, Reason, Stopped, Time, from_millis, to_millis};
 use crate::schedule::{BackingOff, BadRate, Pause, Standing, Unit};
 use crate::store::{Conn, Result, WriteTx};
 use crate::words::Stored;
@@ -130,6 +130,8 @@ pub enum Fact {
     BatchUrlsMax(u32),
     /// The service looks for URLs in the query alone, which holds about so many.
     QueryUrlsMax(u32),
+    /// The product whose account it is; the same in all lanes.
+    Product(ProductName),
 }
 
 impl Fact {
@@ -143,6 +145,7 @@ impl Fact {
             Self::DomainsReadable(readable) => ("domains_readable", readable.to_string()),
             Self::BatchUrlsMax(urls) => ("batch_urls_max", urls.to_string()),
             Self::QueryUrlsMax(urls) => ("query_urls_max", urls.to_string()),
+            Self::Product(product) => ("product", product.word().to_owned()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod days;
 mod flight;
 mod marker;
 mod pause;
+mod product;
 mod prune;
 
 pub use account::{
@@ -36,4 +37,5 @@ pub use days::{
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use marker::{LastOpened, Mark, Marker, reconcile};
 pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
+pub use product::{belong_tx, product_of};
 pub use prune::{Outlived, forget_tx, outlived_tx};

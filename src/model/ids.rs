@@ -31,6 +31,6 @@ id!(
     OrderId
 );
 id!(
-    /// A call of `PreloadVodObjectCaches` in the ledger.
+    /// A submitted batch in the ledger.
     SubmissionId
 );

@@ -43,6 +43,24 @@ struct Gates {
     tasks: Gate,
 }
 
+/// Calls per second: what is configured, and no more than the product takes.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    submitter: u32,
+    tasks: u32,
+}
+
+impl Rates {
+    fn of(config: &Config) -> Self {
+        let product = Product::of(config.api.product);
+        let lists = config.track.calls_per_second.get();
+        Self {
+            submitter: config.api.requests_per_second.get().min(product.prefetch.calls_a_second),
+            tasks: product.lists_a_second.map_or(lists, |most| lists.min(most)),
+        }
+    }
+}
+
 /// A signed batch: exactly the bytes that are sent, also as a copy.
 #[derive(Debug, Clone)]
 pub struct SignedBatch {
@@ -67,10 +85,8 @@ impl Service {
     ///
     /// TLS cannot be set up, e.g. because the system has no root certificates.
     pub fn new(config: &Config, clock: Clock, keys: Provider) -> Result<Self, net::Error> {
-        let gates = Gates {
-            submitter: Gate::new(config.api.requests_per_second.get()),
-            tasks: Gate::new(config.track.calls_per_second.get()),
-        };
+        let rates = Rates::of(config);
+        let gates = Gates { submitter: Gate::new(rates.submitter), tasks: Gate::new(rates.tasks) };
         Ok(Self {
             client: Client::new(&config.api)?,
             api: config.api.clone(),
@@ -89,8 +105,9 @@ impl Service {
 
     /// Takes over a reloaded configuration.
     pub fn apply(&mut self, config: &Config) {
-        self.gates.submitter.set_rate(config.api.requests_per_second.get());
-        self.gates.tasks.set_rate(config.track.calls_per_second.get());
+        let rates = Rates::of(config);
+        self.gates.submitter.set_rate(rates.submitter);
+        self.gates.tasks.set_rate(rates.tasks);
         if config.api == self.api {
             return;
         }

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 use strum::VariantArray as _;
 
-use super::limits::{Product, TASKS_LISTED_FOR, VOD};
+use super::limits::{Product, TASKS_LISTED_FOR};
 use super::tasks::TaskStatus;
 use crate::config::{Api, Area, Signature};
 use crate::credentials::Credentials;
@@ -100,10 +100,14 @@ impl BatchOptions {
 /// The options of a prefetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefetchOptions {
-    /// Sent explicitly (VOD-API.md).
+    /// Sent explicitly unless it is unset (VOD-API.md).
     pub area: Area,
     /// Warm only the cache layer nearest to the origin.
     pub l2_preload: bool,
+    /// Derive the cache key from the domain's rules; not sent unless given.
+    pub query_hashkey: Option<bool>,
+    /// For domains whose origins are chosen by a hash; not sent unless given.
+    pub consistency_hash: Option<bool>,
     /// Request headers that the CDN sends to the origin.
     pub with_header: Option<BTreeMap<String, Vec<String>>>,
 }
@@ -135,7 +139,12 @@ impl Manner {
     }
 
     pub(super) fn of(api: &Api) -> Self {
-        Self { product: &VOD, signature: api.signature, host: api.endpoint.host(), urls_in_query: false }
+        Self {
+            product: Product::of(api.product),
+            signature: api.signature,
+            host: api.endpoint.host(),
+            urls_in_query: false,
+        }
     }
 }
 
@@ -159,8 +168,11 @@ impl SignedCall {
         own.extend(submission.object_type.map(|object_type| ("ObjectType", object_type)));
         let with_header = match options {
             BatchOptions::Prefetch(options) => {
-                own.push(("Area", options.area.as_str()));
+                let flag = |is_set: bool| if is_set { "true" } else { "false" };
+                own.extend(options.area.value().map(|area| ("Area", area)));
                 own.extend(options.l2_preload.then_some(("L2Preload", "true")));
+                own.extend(options.query_hashkey.map(|derived| ("QueryHashkey", flag(derived))));
+                own.extend(options.consistency_hash.map(|hashed| ("ConsistencyHash", flag(hashed))));
                 options.with_header.as_ref().map(|headers| serde_json::json!(headers).to_string())
             }
             BatchOptions::Purge => None,
@@ -175,7 +187,7 @@ impl SignedCall {
 
     /// Asks what is left of the day.
     pub(super) fn quota(stamp: Stamp<'_>) -> Self {
-        Self::sign(stamp.manner.product.quota, &[], stamp)
+        Self::sign(stamp.manner.product.actions.quota, &[], stamp)
     }
 
     /// Asks for tasks.
@@ -183,21 +195,23 @@ impl SignedCall {
         let product = stamp.manner.product;
         let time = |time: Time| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let (start, end) = (time(query.made.from), time(query.made.to));
-        let (page, size) = (query.page.to_string(), query.page_size.min(product.tasks.rows_a_page).to_string());
+        let (page, size) = (query.page.to_string(), query.page_size.min(product.tasks_a_page).to_string());
         let object_type = product.submission(query.lane).listed_as;
         let mut own = vec![("ObjectType", object_type), ("PageNumber", page.as_str()), ("PageSize", size.as_str())];
         own.extend(query.url.map(|url| ("ObjectPath", url)));
         own.extend(query.task.map(|task| ("TaskId", task.as_str())));
         own.extend(query.status.map(|status| ("Status", status.word())));
         own.extend([("StartTime", start.as_str()), ("EndTime", end.as_str())]);
-        Self::sign(product.tasks.action, &own, stamp)
+        Self::sign(product.actions.tasks, &own, stamp)
     }
 
     /// Asks for a page of the account's domains, counted from 1.
     pub(super) fn domains(page: u32, stamp: Stamp<'_>) -> Self {
-        let domains = &stamp.manner.product.domains;
-        let (page, size) = (page.to_string(), domains.rows_a_page.to_string());
-        Self::sign(domains.action, &[("PageNumber", page.as_str()), ("PageSize", size.as_str())], stamp)
+        let product = stamp.manner.product;
+        let (page, size) = (page.to_string(), product.domains_a_page.to_string());
+        let mut own = vec![("PageNumber", page.as_str()), ("PageSize", size.as_str())];
+        own.extend(product.hides_domains.then_some(("CheckDomainShow", "true")));
+        Self::sign(product.actions.domains, &own, stamp)
     }
 
     /// SHA-256 of the call's distinguishing content, in lower-case hex, which a copy must match. It reveals nothing of

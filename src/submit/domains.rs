@@ -143,9 +143,10 @@ impl Submitter {
         let at = self.circumstances(&Batch::default(), standing);
         match fault.of_the_account() {
             Some(AccountFault::Forbidden) => {
+                let permission = self.service.product().permission(self.service.product().actions.domains);
                 warn!(
-                    "this key may not ask for the account's domains (vod:DescribeVodUserDomains); \
-                     which of them work is learned from answers"
+                    permission,
+                    "this key may not ask for the account's domains; which of them work is learned from answers"
                 );
                 self.note_domains_readable(false).await?;
             }

@@ -78,7 +78,7 @@ impl Submitter {
             let listed = self
                 .ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(self.policy.lane, made) })
                 .await?;
-            let is_last = listed.rows.len() < self.service.product().tasks.rows_a_page as usize;
+            let is_last = listed.rows.len() < self.service.product().tasks_a_page as usize;
             total = total.max(listed.total);
             rows.extend(listed.rows);
             if is_last {

@@ -204,7 +204,8 @@ impl Submitter {
         standing: &Standing,
     ) -> store::Result<()> {
         if fault.of_the_account() == Some(AccountFault::Forbidden) {
-            warn!("this key may not ask for tasks (vod:DescribeVodRefreshTasks); [budget] in_doubt decides");
+            let permission = self.service.product().permission(self.service.product().actions.tasks);
+            warn!(permission, "this key may not ask for tasks; [budget] in_doubt decides");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;

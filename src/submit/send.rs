@@ -321,6 +321,8 @@ fn options(config: &Config) -> BatchOptions {
     BatchOptions::Prefetch(PrefetchOptions {
         area: config.api.area,
         l2_preload: config.api.l2_preload,
+        query_hashkey: config.api.query_hashkey,
+        consistency_hash: config.api.consistency_hash,
         with_header: config.api.with_header.clone(),
     })
 }

@@ -133,7 +133,7 @@ impl Tracker {
     }
 
     fn rows_a_page(&self) -> u32 {
-        self.service.product().tasks.rows_a_page
+        self.service.product().tasks_a_page
     }
 
     /// How many rows a task has. Asks for one row, since zero rows cannot be asked for.

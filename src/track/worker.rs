@@ -293,7 +293,8 @@ impl Tracker {
     /// The service does not answer: not to this key, or not now.
     async fn could_not_look(&mut self, fault: &Fault, probes: u32) -> store::Result<()> {
         if fault.of_the_account() == Some(AccountFault::Forbidden) {
-            warn!("this key may not ask for tasks, so URLs stay submitted; allow vod:DescribeVodRefreshTasks");
+            let permission = self.service.product().permission(self.service.product().actions.tasks);
+            warn!(permission, "this key may not ask for tasks, so URLs stay submitted");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;

@@ -1,6 +1,7 @@
 //! How far a file has come, for `prefetchd wait`. Numbers are passed as text, as they are shown.
 
 use super::Words;
+use super::product::permission;
 use crate::model::UrlState;
 
 /// A state, in everyday words.
@@ -61,9 +62,10 @@ pub fn reading() -> Words {
 
 /// Nobody tells how the accepted URLs ended.
 pub fn untold(n: &str) -> Words {
+    let missing = permission(|of| of.tasks);
     Words::made(
-        format!("{n} were accepted, and this key may not ask whether they are warm (vod:DescribeVodRefreshTasks)"),
-        format!("{n} 个已提交，但此密钥无权查询是否已预热（vod:DescribeVodRefreshTasks）"),
+        format!("{n} were accepted, and this key may not ask whether they are warm ({missing})"),
+        format!("{n} 个已提交，但此密钥无权查询是否已预热（{missing}）"),
     )
 }
 

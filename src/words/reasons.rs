@@ -1,15 +1,19 @@
 //! Why URLs, domains and the account are in their state.
 
 use super::Words;
+use super::product::{permission, title};
 use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
 
 /// What is wrong with the account, and what to do.
-pub const fn account_fault(fault: AccountFault) -> Words {
+pub fn account_fault(fault: AccountFault) -> Words {
     match fault {
-        AccountFault::NotActivated => Words::fixed(
-            "ApsaraVideo VOD is not activated for this account; activate it in the console",
-            "此账号未开通视频点播（ApsaraVideo VOD）；请在控制台开通",
-        ),
+        AccountFault::NotActivated => {
+            let [en, zh] = title();
+            Words::made(
+                format!("{en} is not activated for this account; activate it in the console"),
+                format!("此账号未开通{zh}；请在控制台开通"),
+            )
+        }
         AccountFault::Suspended => Words::fixed(
             "the account is suspended for an overdue payment; settle it in the console",
             "账号因欠费被停用；请在控制台结清",
@@ -22,10 +26,13 @@ pub const fn account_fault(fault: AccountFault) -> Words {
             "the secret does not belong to the access key; correct it",
             "AccessKey Secret 与 AccessKey ID 不匹配；请更正",
         ),
-        AccountFault::Forbidden => Words::fixed(
-            "the access key's policy does not allow vod:PreloadVodObjectCaches; grant it in the RAM console",
-            "AccessKey 的权限策略不允许 vod:PreloadVodObjectCaches；请在 RAM 控制台授权",
-        ),
+        AccountFault::Forbidden => {
+            let missing = permission(|of| of.prefetch);
+            Words::made(
+                format!("the access key's policy does not allow {missing}; grant it in the RAM console"),
+                format!("AccessKey 的权限策略不允许 {missing}；请在 RAM 控制台授权"),
+            )
+        }
         AccountFault::BadToken => Words::fixed(
             "the security token is invalid or expired; renew the temporary credentials",
             "安全令牌（STS Token）无效或已过期；请更新临时凭证",
@@ -196,10 +203,10 @@ fn of_tasks(kind: ReasonKind) -> Words {
         ReasonKind::SentOnceMore => {
             Words::fixed("it failed at the origin; it is sent once more", "回源失败；将再提交一次")
         }
-        ReasonKind::TasksForbidden => untold(
-            "this key lacks the permission vod:DescribeVodRefreshTasks",
-            "此 AccessKey 没有 vod:DescribeVodRefreshTasks 权限",
-        ),
+        ReasonKind::TasksForbidden => {
+            let missing = permission(|of| of.tasks);
+            untold(&format!("this key lacks the permission {missing}"), &format!("此 AccessKey 没有 {missing} 权限"))
+        }
         ReasonKind::NoEnd => untold(
             "the service did not report its end within the three days for which it lists tasks",
             "在服务端保留任务的三天内未列出其结果",

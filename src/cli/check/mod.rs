@@ -11,7 +11,8 @@ use super::{failure, load, runtime, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{self, Provider};
-use crate::daemon::{Held, Lock, lock_paths};
+use crate::daemon::{Held, Lock, OtherProduct, lock_paths};
+use crate::ledger;
 use crate::service::Service;
 use crate::spool::{APART, Folders};
 use crate::{exit, store};
@@ -56,7 +57,7 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Findings> {
         format!("credentials    to be asked for over the network: {source}; {how}")
     });
     runtime()?.block_on(async {
-        said.push(check_database(config.database.url.path()).await?);
+        said.push(check_database(&config).await?);
         let mut findings = if args.online { online::ask(&config, &service).await? } else { Findings::default() };
         said.append(&mut findings.well);
         Ok(Findings { well: said, ..findings })
@@ -117,10 +118,15 @@ fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
     })
 }
 
-async fn check_database(path: &Path) -> anyhow::Result<String> {
+async fn check_database(config: &Config) -> anyhow::Result<String> {
+    let path = config.database.url.path();
     store::refuse_linked(path)?;
     match store::open_reader(path).await {
-        Ok(_) => {
+        Ok(mut conn) => {
+            let owner = ledger::product_of(&mut conn).await?;
+            if let Some(owner) = owner.filter(|owner| *owner != config.api.product) {
+                return Err(OtherProduct::of(config, owner).into());
+            }
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| {
                 failure(
                     exit::CONFIG,

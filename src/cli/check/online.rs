@@ -3,7 +3,7 @@
 use super::super::failure;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{AccountFault, Lane, PauseWhy, rfc3339};
+use crate::model::{AccountFault, Lane, PauseWhy, ProductName, rfc3339};
 use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
 use crate::submit::still_paused;
 use crate::words;
@@ -29,26 +29,29 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
     let quota = service.quota(Lane::Prefetch).await;
     refused(&quota, url)?;
     findings.well.push(format!("service        ok: {url} takes the credentials"));
+    let (product, actions) = (service.product(), service.product().actions);
+    let permission = |action: &str| product.permission(action);
     if let Some(left) =
-        findings.permitted(quota, "vod:DescribeVodRefreshQuota", "what is left of the day is counted here alone")
+        findings.permitted(quota, &permission(actions.quota), "what is left of the day is counted here alone")
     {
         let Quota { a_day, remains } = left;
         findings.well.push(format!("quota          prefetch: {remains} of {a_day} left today"));
     }
     let domains = domains(service).await;
     if let Some((rows, total)) =
-        findings.permitted(domains, "vod:DescribeVodUserDomains", "which domains are online is learned from refusals")
+        findings.permitted(domains, &permission(actions.domains), "which domains are online is learned from refusals")
     {
-        findings.well.push(format!("domains        {total}{}", shown(&rows, total)));
+        findings.well.push(format!("domains        {total}{}", shown(&rows, total, product.name)));
     }
     let now = service.clock().now();
     let query = TaskQuery { page_size: 1, ..TaskQuery::first(Lane::Prefetch, Window::all(now)) };
     let tasks = service.tasks(&query).await;
     let without = "URLs stay submitted, and nobody sees them become warm";
-    if findings.permitted(tasks, "vod:DescribeVodRefreshTasks", without).is_some() {
+    if findings.permitted(tasks, &permission(actions.tasks), without).is_some() {
         findings.well.push("tasks          ok: they can be asked for".to_owned());
     }
-    findings.well.push("permissions    vod:PreloadVodObjectCaches is not tried, since that costs a request".to_owned());
+    let untried = permission(actions.prefetch);
+    findings.well.push(format!("permissions    {untried} is not tried, since that costs a request"));
     Ok(findings)
 }
 
@@ -91,13 +94,13 @@ async fn domains(service: &Service) -> Result<(Vec<DomainRow>, u64), Fault> {
     Ok((rows, total))
 }
 
-fn shown(rows: &[DomainRow], total: u64) -> String {
+fn shown(rows: &[DomainRow], total: u64, product: ProductName) -> String {
     let named: Vec<String> =
         rows.iter().take(DOMAINS_SHOWN).map(|row| format!("{} ({})", row.name, row.status)).collect();
     let more = total.saturating_sub(named.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     if named.is_empty() {
-        ": the account has none that VOD accelerates".to_owned()
+        format!(": the account has none that {} accelerates", product.title()[0])
     } else {
         format!(": {}{more}", named.join(", "))
     }

@@ -103,7 +103,13 @@ fn a_signed_prefetch_is_the_same_bytes_as_long_as_nothing_changes() {
 
 fn options() -> BatchOptions {
     let area = crate::config::Area::Domestic;
-    BatchOptions::Prefetch(PrefetchOptions { area, l2_preload: false, with_header: None })
+    BatchOptions::Prefetch(PrefetchOptions {
+        area,
+        l2_preload: false,
+        query_hashkey: None,
+        consistency_hash: None,
+        with_header: None,
+    })
 }
 
 #[test]
@@ -126,4 +132,27 @@ fn a_purge_is_signed_with_its_object_type_and_force_only_where_it_acts() {
         assert_eq!(body.contains("Force"), own.contains("Force"), "{body}");
     }
     assert!(!body(&options()).1.contains("ObjectType"));
+}
+
+#[test]
+fn each_product_is_signed_by_its_own_names_with_the_options_that_are_set() {
+    let signed = |text: &str, area| {
+        let config = Config::from_toml(text).unwrap();
+        let access_key_secret = "s".to_owned().into();
+        let key = Credentials { access_key_id: "id".into(), access_key_secret, security_token: None };
+        let service = Service::new(&config, Clock::system(), Provider::of(&config, key)).unwrap();
+        let Api { query_hashkey, consistency_hash, .. } = config.api;
+        let options = PrefetchOptions { area, l2_preload: false, query_hashkey, consistency_hash, with_header: None };
+        let batch = service.sign(&["a"], &BatchOptions::Prefetch(options), "n", at("2026-11-25T06:00:00Z"));
+        String::from_utf8(batch.call.body).unwrap()
+    };
+    use crate::config::Area::{Domestic, Unset};
+    let cdn = signed("[api]\nproduct = \"cdn\"\nquery_hashkey = false\nconsistency_hash = true", Unset);
+    for part in ["Action=PushObjectCache&", "Version=2018-05-10", "QueryHashkey=false&", "ConsistencyHash=true&"] {
+        assert!(cdn.contains(part), "{part} is not in {cdn}");
+    }
+    assert!(!cdn.contains("Area"), "{cdn}");
+    let dcdn = signed("[api]\nproduct = \"dcdn\"", Domestic);
+    assert!(dcdn.contains("Action=PreloadDcdnObjectCaches&") && dcdn.contains("Area=domestic&"), "{dcdn}");
+    assert!(dcdn.contains("Version=2018-01-15") && !dcdn.contains("Hash"), "{dcdn}");
 }
