@@ -135,3 +135,10 @@ fn a_reload_takes_what_can_change_and_names_what_waits_for_a_restart() {
     let (config, waiting) = Config::default().reloaded(&config);
     assert_eq!((config, waiting), (Config::default(), Vec::new()));
 }
+
+#[test]
+fn the_example_of_cdn_is_valid() {
+    let config = Config::from_toml(include_str!("../../examples/cdn.toml")).expect("the example");
+    assert_eq!((config.api.product.word(), config.api.area), ("cdn", Area::Unset));
+    assert_eq!(config.api.endpoint.host(), "cdn.aliyuncs.com");
+}

@@ -8,7 +8,7 @@ use super::account::{Fact, note_fact_tx};
 
 const PRODUCT: &str = "select value from facts where lane = 1 and fact = 'product'";
 
-const IS_USED: &str = "select exists (select 1 from submissions) or exists (select 1 from files)";
+const IS_USED: &str = "select exists (select 1 from submissions) or exists (select 1 from v_files)";
 
 /// The product that the database belongs to; none if it holds nothing and may belong to any.
 pub async fn product_of(conn: &mut Conn) -> Result<Option<ProductName>> {
