@@ -17,7 +17,7 @@ use crate::spool::{
     stored_name, sync_folder,
 };
 use crate::telemetry::one_line;
-use crate::words;
+use crate::words::{self, Words, commands};
 
 /// Most lines to check before a file is handed over; the spool checks the rest of a larger file.
 const LOOKED_THROUGH_MAX: usize = 1_000_000;
@@ -89,17 +89,15 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     let (config, _) = load(config)?;
     let folders = Folders::under(&config.spool.dir);
     if !folders.incoming.is_dir() {
-        let message =
-            format!("there is no spool at {}; start the daemon once, or see [spool] dir", folders.incoming.display());
-        return Err(failure(exit::UNAVAILABLE, message));
+        let incoming = folders.incoming.display().to_string();
+        return Err(failure(exit::UNAVAILABLE, commands::no_spool(&incoming)));
     }
     if args.name.is_some() && args.files.len() > 1 {
-        return Err(failure(exit::USAGE, "--name is for one file"));
+        return Err(failure(exit::USAGE, commands::NAME_FOR_ONE));
     }
     let rules = ReadRules::of(&config, Clock::system().now());
     let options = args.keys.options();
-    check_options(&options, rules.offset)
-        .map_err(|fault| failure(exit::USAGE, words::input_fault(&fault).en.into_owned()))?;
+    check_options(&options, rules.offset).map_err(|fault| failure(exit::USAGE, words::input_fault(&fault)))?;
     // All files are checked before the first is handed over.
     let waiting: Vec<HeldBack> = args
         .files
@@ -124,10 +122,11 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
         Box::new(io::stdin())
     } else {
         let open = |path: &Path| match File::open(path) {
-            Ok(file) if file.metadata().is_ok_and(|meta| meta.is_dir()) => Err("it is a directory".to_owned()),
-            opened => opened.map_err(|error| error.to_string()),
+            Ok(file) if file.metadata().is_ok_and(|meta| meta.is_dir()) => Err(commands::A_DIRECTORY),
+            opened => opened.map_err(|error| words::errors::system(&error)),
         };
-        Box::new(open(file).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", file.display())))?)
+        let cannot = |why: Words| failure(exit::NO_INPUT, commands::reading(&file.display().to_string(), &why));
+        Box::new(open(file).map_err(cannot)?)
     };
     // The spool leaves names alone that begin with a dot, until the rename.
     let mut copy = tempfile::Builder::new()
@@ -149,10 +148,10 @@ fn copy(file: &Path, name: Option<&str>, folders: &Folders, options: &[u8]) -> a
 ///
 /// The spool would reject the file.
 fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
-    let rejected = |why: &str| failure(exit::DATA, format!("{}: nothing was added: {why}", one_line(&file.name)));
+    let rejected = |why: &Words| failure(exit::DATA, commands::nothing_added(&one_line(&file.name), why));
     let of_survey = |error: SurveyError| match error {
         SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", file.name)),
-        SurveyError::NotUrls(fault) => rejected(&words::input_fault(&fault).en),
+        SurveyError::NotUrls(fault) => rejected(&words::input_fault(&fault)),
     };
     let mut survey = Survey::open(file.copy.reopen()?, &file.name, rules.clone()).map_err(of_survey)?;
     let mut urls = 0;
@@ -167,14 +166,14 @@ fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
             // Lines before the damage are queued.
             Err(SurveyError::NotUrls(fault)) if urls + survey.urls_before_failure() > 0 => {
                 urls += survey.urls_before_failure();
-                say(file, &words::input_fault(&fault).en);
+                say(&commands::add_warning(&file.name, 0, 0, &words::input_fault(&fault)));
                 break;
             }
             Err(error) => return Err(of_survey(error)),
         }
     }
     if urls == 0 {
-        return Err(rejected(&words::input_fault(&survey.no_urls()).en));
+        return Err(rejected(&words::input_fault(&survey.no_urls())));
     }
     survey.take_warnings().iter().for_each(|warned| say_warning(file, warned));
     if let Some((line, fault)) = survey.first_refused() {
@@ -183,23 +182,17 @@ fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(file: &HeldBack, what: &str) {
-    text::err(&one_line(&format!("warning: {}: {what}", file.name)));
+fn say(words: &Words) {
+    text::err(&one_line(words.say(text::lang())));
 }
 
 fn say_warning(file: &HeldBack, warned: &Warned) {
-    let words = words::warning(warned);
-    match (warned.line, warned.lines) {
-        (0, _) => say(file, &words.en),
-        (line, 1) => say(file, &format!("line {line}: {}", words.en)),
-        (line, lines) => say(file, &format!("line {line} and {} more: {}", lines - 1, words.en)),
-    }
+    say(&commands::add_warning(&file.name, warned.line, warned.lines.saturating_sub(1), &words::warning(warned)));
 }
 
 fn say_refused(file: &HeldBack, refused: u64, line: u64, fault: &Fault) {
-    let words = words::line_fault_with(fault);
-    let others = if refused > 1 { format!(" and {} more", refused - 1) } else { String::new() };
-    say(file, &format!("line {line}{others} will be refused: {}", words.en));
+    let more = refused.saturating_sub(1);
+    say(&commands::will_be_refused(&file.name, line, more, &words::line_fault_with(fault)));
 }
 
 fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
@@ -213,20 +206,10 @@ fn name_for(file: &Path, given: Option<&str>) -> anyhow::Result<String> {
     // The name as the spool stores it: short, and safe for a terminal.
     let stored = stored_name(&name);
     if is_own(&stored) {
-        let message = format!(
-            "`{}` is no name for the spool: receipts and reports of prefetchd end so, and are never inputs; \
-            give --name",
-            one_line(&stored)
-        );
-        return Err(failure(exit::USAGE, message));
+        return Err(failure(exit::USAGE, commands::own_name(&one_line(&stored))));
     }
     if stored.is_empty() || stored.contains('/') || is_left_alone(stored.as_ref()) {
-        let message = format!(
-            "`{}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, \
-            .part), or hold `/`; give --name",
-            one_line(&stored)
-        );
-        return Err(failure(exit::USAGE, message));
+        return Err(failure(exit::USAGE, commands::bad_name(&one_line(&stored))));
     }
     Ok(stored)
 }

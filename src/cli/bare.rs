@@ -13,7 +13,9 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
     let (config, path) = match load(named) {
         Ok(loaded) => loaded,
         Err(error) => {
-            super::errors::lines(&error, named).iter().for_each(|line| err(&format!("prefetchd: {line}")));
+            super::errors::lines(&error, named, super::text::lang())
+                .iter()
+                .for_each(|line| err(&format!("prefetchd: {line}")));
             return super::text::settle(exit::CONFIG);
         }
     };

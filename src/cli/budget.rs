@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::{failure, load, open_existing, runtime, text, who};
 use crate::model::Lane;
 use crate::status::told_clock;
+use crate::words::commands;
 use crate::{exit, ledger, queue, store};
 
 #[derive(Debug, clap::Args)]
@@ -47,9 +48,9 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
     })?;
     match confirmed {
         Some((day, requests)) => {
-            text::out(&format!("{day}: {requests} requests count as spent; the daemon goes on with the rest"));
+            text::tell(&commands::confirmed(&day, &text::number(requests.into())));
             Ok(0)
         }
-        None => Err(failure(exit::DATA, "nothing to confirm: what the latest budget day has cost is not in doubt")),
+        None => Err(failure(exit::DATA, commands::NOTHING_TO_CONFIRM)),
     }
 }

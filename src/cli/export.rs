@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use super::text::{err, number, out};
+use super::text::{err, lang, number, tell};
 use super::{failure, load, runtime, spool_name};
 use crate::model::Time;
 use crate::spool::{self, Folders, RefusedLine, sync_folder};
 use crate::status::{Export, LineEvidence, RefusingFile, Wanted};
 use crate::telemetry::one_line;
+use crate::words::commands;
 use crate::{exit, store};
 
 /// Bytes of refused lines that are written at once.
@@ -73,15 +74,14 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
     })?;
     let Some(mut export) = export else {
         let name = args.file.as_deref().unwrap_or_default();
-        let message = format!("no file of the name `{name}` was dropped; `prefetchd status` shows the latest");
-        return Err(failure(exit::DATA, message));
+        return Err(failure(exit::DATA, commands::none_named(name)));
     };
     let folders = Folders::under(&config.spool.dir);
     let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, &folders, args.format, sink));
     match &args.output {
         Some(path) => {
             let rows = write_file(path, write)?;
-            out(&format!("{}: {} rows", path.display(), number(rows)));
+            tell(&commands::rows(&path.display().to_string(), &number(rows)));
         }
         // The reader of the pipe has seen enough.
         None => match write(&mut io::stdout().lock()) {
@@ -137,9 +137,7 @@ fn write_refused(
     sink.write_all(&buffer)?;
     if written < file.refused {
         let (name, missing) = (one_line(&file.name), number(file.refused - written));
-        err(&format!(
-            "prefetchd: {missing} refused lines of {name} are left out: their report is not in the spool any more"
-        ));
+        err(&format!("prefetchd: {}", commands::left_out(&missing, &name).say(lang())));
     }
     Ok(())
 }
@@ -168,8 +166,7 @@ fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> 
 /// Writes a temporary file and renames it: readers see the old file or the whole new one.
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<i64>) -> anyhow::Result<i64> {
     if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
-        let message = format!("{} is no regular file: it would be replaced; write to standard output", path.display());
-        return Err(failure(exit::USAGE, message));
+        return Err(failure(exit::USAGE, commands::would_be_replaced(&path.display().to_string())));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let writing = || format!("writing {}", path.display());

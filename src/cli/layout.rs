@@ -86,6 +86,11 @@ impl Look {
         times::zone(self.now, self.day_starts)
     }
 
+    /// A text with its moments at the page's offset.
+    pub(super) fn local(&self, text: &str) -> String {
+        times::local(text, self.day_starts)
+    }
+
     /// A sentence in the language of the page.
     pub(super) fn say(&self, words: &Words) -> String {
         words.say(self.lang).to_owned()

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::text::{json, out};
+use super::text::{json, lang, out, tell};
 use super::{load, runtime};
-use crate::status::List;
+use crate::model::{DayStart, Lang};
+use crate::status::{List, tell_in_chinese, told_clock};
 use crate::store;
 use crate::telemetry::one_line;
+use crate::words::{commands, story, times};
 
 /// Columns up to this width are not wrapped: numbers, states, times.
 const WHOLE_CHARS_MAX: usize = 20;
@@ -32,17 +35,26 @@ pub(super) struct ListArgs {
 /// Reads a list and prints it.
 pub(super) fn print(config: Option<&Path>, list: &List, args: &ListArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
-    let (columns, rows) = runtime()?.block_on(async {
+    let is_page = !args.json && std::io::stdout().is_terminal();
+    let (columns, rows, now) = runtime()?.block_on(async {
         let mut conn = store::open_reader(config.database.url.path()).await?;
-        list.read(&mut conn).await
+        let (columns, mut rows) = list.read(&mut conn).await?;
+        if is_page && lang() == Lang::Zh {
+            tell_in_chinese(&mut conn, &mut rows).await?;
+        }
+        store::Result::Ok((columns, rows, told_clock(&mut conn).await?.now()))
     })?;
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     if args.json {
         out(&json(&rows)?);
-    } else if std::io::stdout().is_terminal() {
-        out(&table(list.shown, &rows, None));
+    } else if is_page {
+        let day_starts = config.budget.day_starts;
+        out(&table(list.shown, &rows, None, (lang(), day_starts)));
+        if list.shown.iter().any(|column| column.ends_with("_at") || *column == "since") {
+            tell(&story::times_are(&times::zone(now, day_starts)));
+        }
         if u32::try_from(rows.len()) == Ok(list.limit) {
-            out(&format!("({} rows; --limit shows more)", list.limit));
+            tell(&commands::more_rows(list.limit));
         }
     } else {
         out(&columns.join("\t"));
@@ -53,19 +65,29 @@ pub(super) fn print(config: Option<&Path>, list: &List, args: &ListArgs) -> anyh
     Ok(0)
 }
 
-/// A table as wide as the terminal, or `width` columns wide; longer cells are wrapped, and nothing is lost.
-fn table(columns: &[&str], rows: &[Map<String, Value>], width: Option<u16>) -> String {
+/// A table as wide as the terminal, or `width` columns wide; longer cells are wrapped, and nothing is lost. Headings,
+/// words and times are for people.
+fn table(
+    columns: &[&str],
+    rows: &[Map<String, Value>],
+    width: Option<u16>,
+    (lang, day_starts): (Lang, DayStart),
+) -> String {
+    let heads: Vec<String> = columns.iter().map(|name| story::column(name).say(lang).to_owned()).collect();
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(columns);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(&heads);
     if let Some(width) = width {
         table.set_width(width);
     }
+    let shown = |(column, cell): (&&str, &String)| {
+        if is_time(cell) { times::local(cell, day_starts) } else { story::cell(column, cell).say(lang).to_owned() }
+    };
     let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| cells(columns, row).iter().map(|cell| short(cell)).collect()).collect();
+        rows.iter().map(|row| columns.iter().zip(&cells(columns, row)).map(shown).collect()).collect();
     for (at, column) in table.column_iter_mut().enumerate() {
         // Headers, numbers and times are not wrapped; names and URLs share the rest.
-        let widest = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-        let whole = columns[at].len().max(if widest <= WHOLE_CHARS_MAX { widest } else { 0 });
+        let widest = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0);
+        let whole = heads[at].width().max(if widest <= WHOLE_CHARS_MAX { widest } else { 0 });
         let whole = u16::try_from(whole).unwrap_or(u16::MAX);
         column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(whole + PADDING)));
     }
@@ -73,14 +95,9 @@ fn table(columns: &[&str], rows: &[Map<String, Value>], width: Option<u16>) -> S
     table.trim_fmt()
 }
 
-/// A moment without its milliseconds; other text unchanged.
-fn short(cell: &str) -> String {
-    match cell.strip_suffix('Z').and_then(|text| text.split_once('.')) {
-        Some((seconds, _)) if cell.len() == 24 && seconds.len() == 19 && cell.as_bytes()[10] == b'T' => {
-            format!("{seconds}Z")
-        }
-        _ => cell.to_owned(),
-    }
+/// Whether a cell is a moment as the views have it.
+fn is_time(cell: &str) -> bool {
+    cell.len() == 24 && cell.as_bytes()[10] == b'T' && cell.ends_with('Z')
 }
 
 /// The values of a row as text, each on one line.
@@ -105,7 +122,7 @@ mod tests {
     #[test]
     fn wide_characters_take_two_cells_and_columns_stay_below_each_other() {
         let rows = [row("港湾之光-首映.txt", "首映", 1104), row("nightly.txt", "night", 7)];
-        let text = table(&["name", "label", "lines"], &rows, Some(80));
+        let text = table(&["name", "label", "lines"], &rows, Some(80), (Lang::En, DayStart::default()));
         let lines: Vec<&str> = text.lines().collect();
         // The column where the number begins: what is not ASCII here is two columns wide.
         let cells_before = |line: &str, part: &str| -> usize {
@@ -116,9 +133,23 @@ mod tests {
     }
 
     #[test]
+    fn headings_words_and_times_are_for_people() {
+        let row =
+            serde_json::json!({ "host": "a.example.com", "standing": "offline", "since": "2026-11-24T16:00:00.000Z" });
+        let rows = [row.as_object().cloned().unwrap()];
+        let table = |lang| table(&["host", "standing", "since"], &rows, Some(80), (lang, DayStart::default()));
+        let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let english = ["host", "standing", "since", "a.example.com", "offline", "2026-11-25", "00:00:00"];
+        assert_eq!(words(table(Lang::En)), english);
+        let chinese = ["域名", "状态", "起始时间", "a.example.com", "未上线", "2026-11-25", "00:00:00"];
+        assert_eq!(words(table(Lang::Zh)), chinese);
+    }
+
+    #[test]
     fn at_80_columns_long_urls_are_wrapped_and_nothing_is_lost() {
         let url = format!("https://vod.example.com/{}.ts", "视频x".repeat(40));
-        let text = table(&["name", "label", "lines"], &[row(&url, "a label", 3)], Some(80));
+        let text =
+            table(&["name", "label", "lines"], &[row(&url, "a label", 3)], Some(80), (Lang::En, DayStart::default()));
         let widest =
             text.lines().map(|line| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>()).max();
         assert!(widest <= Some(80), "{widest:?}\n{text}");

@@ -35,7 +35,8 @@ use crate::daemon::{LeftCopy, Locked, OtherProduct};
 use crate::model::Lang;
 use crate::spool::stored_name;
 use crate::telemetry::one_line;
-use crate::{credentials, exit, net, store, words};
+use crate::words::{self, Words};
+use crate::{credentials, exit, net, store};
 
 /// Warms the CDN of ApsaraVideo VOD, CDN or DCDN: drop files of URLs into a directory and forget them.
 #[derive(Debug, Parser)]
@@ -136,7 +137,7 @@ pub fn main(args: Args) -> i32 {
         Command::Generate(generate) => generate::main(&generate),
     };
     text::settle(result.unwrap_or_else(|error| {
-        for (at, line) in errors::lines(&error, args.config.as_deref()).iter().enumerate() {
+        for (at, line) in errors::lines(&error, args.config.as_deref(), text::lang()).iter().enumerate() {
             text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, one_line(line)));
         }
         code_of(&error)
@@ -153,14 +154,14 @@ pub fn print_usage(error: &clap::Error) -> i32 {
 
 /// An error with its exit code.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{words}")]
 struct Failure {
-    message: String,
+    words: Words,
     code: i32,
 }
 
-fn failure(code: i32, message: impl Into<String>) -> anyhow::Error {
-    Failure { message: message.into(), code }.into()
+fn failure(code: i32, words: Words) -> anyhow::Error {
+    Failure { words, code }.into()
 }
 
 /// The exit code for an error without one.

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::text::{json, out};
+use super::text::{json, out, tell};
 use super::{failure, load, runtime};
 use crate::exit;
+use crate::model::DayStart;
 use crate::notify::{RobotState, robot_states, try_robot};
 use crate::store;
 use crate::telemetry::one_line;
+use crate::words::{Words, commands, times};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -45,11 +47,8 @@ pub(super) fn main(config: Option<&Path>, args: &NotifyArgs) -> anyhow::Result<i
     let is_meant = |name: &str| args.robot.as_deref().is_none_or(|wanted| wanted == name);
     let robots: Vec<_> = config.notify.robot.iter().filter(|robot| is_meant(robot.name())).collect();
     if robots.is_empty() {
-        let what = match &args.robot {
-            Some(name) => format!("no robot of the configuration is called {}", one_line(name)),
-            None => "no robot is configured: [[notify.robot]] in config/prefetchd.toml shows how".to_owned(),
-        };
-        return Err(failure(exit::DATA, what));
+        let name = args.robot.as_deref().map(one_line);
+        return Err(failure(exit::DATA, commands::no_robot(name.as_deref())));
     }
     let told = runtime()?.block_on(async {
         let mut told = Vec::new();
@@ -74,19 +73,15 @@ pub(super) fn main(config: Option<&Path>, args: &NotifyArgs) -> anyhow::Result<i
         out(&json(&told)?);
     } else {
         for robot in &told {
-            out(&line(robot, args.test));
+            tell(&line(robot, args.test, config.budget.day_starts));
         }
     }
     let failed = told.iter().any(|robot| robot.state.failures > 0);
     Ok(if failed { exit::ATTENTION } else { 0 })
 }
 
-fn line(robot: &Told, tested: bool) -> String {
-    let (name, state) = (one_line(&robot.robot), &robot.state);
-    match (&state.failed_why, &state.tried_at) {
-        (Some(why), _) => format!("{name} ({}): cannot be told: {}", robot.kind, one_line(why)),
-        (None, _) if tested => format!("{name} ({}): it took the test message", robot.kind),
-        (None, Some(at)) => format!("{name} ({}): last told at {at}", robot.kind),
-        (None, None) => format!("{name} ({}): nothing was told yet", robot.kind),
-    }
+fn line(robot: &Told, tested: bool, day_starts: DayStart) -> Words {
+    let state = &robot.state;
+    let told_at = state.tried_at.as_ref().map(|at| times::local(at, day_starts));
+    commands::robot(&one_line(&robot.robot), robot.kind, state.failed_why.as_deref(), tested, told_at.as_deref())
 }

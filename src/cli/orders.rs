@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::text::{json, number, out};
+use super::text::{json, number, out, tell};
 use super::{failure, load, open_existing, runtime, spool_name, who, why};
 use crate::config::Config;
 use crate::exit;
@@ -19,6 +19,7 @@ use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
 use crate::status;
 use crate::store::{self, Store, WriteTx};
 use crate::telemetry::one_line;
+use crate::words::{Words, commands};
 
 /// How often to wait for a locked database, each time for as long as the store waits.
 const BUSY_TRIES: u32 = 12;
@@ -152,9 +153,7 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
     let (config, _) = load(path)?;
     let mut selection = selection(which)?;
     if let Some(state) = selection.state.filter(|state| !order.takes().contains(state)) {
-        let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
-        let named = if order == Order::Retry { ", or by that name what is unconfirmed" } else { "" };
-        let message = format!("{} takes what is {}{named}, not what is {state}", order.command(), takes.join(", "));
+        let message = commands::takes(order.command(), order.takes(), state, order == Order::Retry);
         return Err(failure(exit::USAGE, message));
     }
     let tray = Tray::under(&config.spool.dir);
@@ -175,7 +174,7 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
     if how.json {
         out(&json(&done)?);
     } else {
-        tell(order, &done);
+        say(order, &done);
     }
     Ok(0)
 }
@@ -251,47 +250,33 @@ pub(super) async fn patient(store: &Store) -> store::Result<WriteTx<'_>> {
     store.write().await
 }
 
-fn nothing(order: Order, done: &Done) -> String {
-    let takes: Vec<String> = order.takes().iter().map(ToString::to_string).collect();
-    let mut message = format!("nothing to do: no URL of {} is {}", one_line(&done.what), takes.join(", "));
-    if done.left_alone > 0 {
-        message = match order {
-            Order::Retry | Order::RetryUnconfirmed => format!(
-                "nothing to do: each of the {} URLs of {} was queued again since, or is held until the next day's \
-                requests for isolation",
-                number(done.left_alone.cast_signed()),
-                one_line(&done.what)
-            ),
-            _ => format!("nothing to do: all that wait of {} are so already", one_line(&done.what)),
-        };
-    }
-    if done.leased > 0 {
-        message.push_str(&format!("; {} are in a batch now", number(done.leased.cast_signed())));
-    }
-    message
+fn nothing(order: Order, done: &Done) -> Words {
+    let what = one_line(&done.what);
+    let message = match order {
+        _ if done.left_alone == 0 => commands::nothing_to_do(&what, order.takes()),
+        Order::Retry | Order::RetryUnconfirmed => commands::queued_again(&what, &number(done.left_alone.cast_signed())),
+        _ => commands::is_so_already(&what),
+    };
+    if done.leased > 0 { message.also(&commands::in_a_batch(&number(done.leased.cast_signed()))) } else { message }
 }
 
-fn tell(order: Order, done: &Done) {
-    let would = if done.dry_run { "would " } else { "" };
+fn say(order: Order, done: &Done) {
+    let (what, urls) = (one_line(&done.what), number(done.urls.cast_signed()));
     let does = match order {
-        Order::Retry | Order::RetryUnconfirmed => format!("{would}go back into the queue"),
-        Order::Cancel if done.dry_run => "would be cancelled".to_owned(),
-        Order::Cancel => "are cancelled".to_owned(),
-        Order::Prioritize(priority) if done.dry_run => format!("would become {priority}"),
-        Order::Prioritize(priority) => format!("are {priority} now"),
+        Order::Retry | Order::RetryUnconfirmed => commands::retried(&what, &urls, done.dry_run),
+        Order::Cancel => commands::cancelled(&what, &urls, done.dry_run),
+        Order::Prioritize(priority) => commands::prioritized(&what, &urls, priority, done.dry_run),
     };
-    let what = one_line(&done.what);
     if let Some(urls) = done.domain_urls {
-        out(&format!("{what}: {} URLs {would}go on; `prefetchd hosts` shows what becomes of it", number(urls)));
+        tell(&commands::domain_goes_on(&what, &number(urls), done.dry_run));
     }
     if done.urls > 0 || done.domain_urls.is_none() {
-        out(&format!("{what}: {} URLs {does}", number(done.urls.cast_signed())));
+        tell(&does);
     }
     if done.left_alone > 0 && order.command() == Order::Retry.command() {
-        let n = number(done.left_alone.cast_signed());
-        out(&format!("{n} are left alone: queued again since, or held until the next day's requests for isolation"));
+        tell(&commands::left_alone(&number(done.left_alone.cast_signed())));
     }
     if done.leased > 0 && order == Order::Cancel {
-        out(&format!("{} are in a batch now and cannot be called back", number(done.leased.cast_signed())));
+        tell(&commands::cannot_be_called_back(&number(done.leased.cast_signed())));
     }
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::orders::patient;
-use super::text::out;
+use super::text::tell;
 use super::{load, open_existing, runtime, who};
 use crate::model::Lane;
 use crate::status::told_clock;
+use crate::words::commands;
 use crate::{ledger, queue, store, words};
 
 /// The reason if none is given.
@@ -36,7 +37,7 @@ pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i
         store.close().await;
         store::Result::Ok(())
     })?;
-    out("paused: a call that is on its way is finished, nothing more is sent until `prefetchd resume`");
+    tell(&commands::PAUSED);
     Ok(0)
 }
 
@@ -56,10 +57,9 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
         store.close().await;
         store::Result::Ok((was_paused, account))
     })?;
-    out(if was_paused { "resumed: submitting goes on" } else { "it was not paused by an operator" });
+    tell(&if was_paused { commands::RESUMED } else { commands::WAS_NOT_PAUSED });
     if let Some(pause) = account {
-        let why = crate::telemetry::one_line(&words::pause(&pause.why).en);
-        out(&format!("the account was refused ({why}): asking the service now"));
+        tell(&commands::asking_now(&words::pause(&pause.why)));
     }
     Ok(0)
 }

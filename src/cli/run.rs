@@ -16,10 +16,7 @@ pub(super) struct RunArgs {
 pub(super) fn main(config: Option<&Path>, args: &RunArgs) -> anyhow::Result<i32> {
     share_freed_memory();
     if rustix::process::geteuid().is_root() && !args.allow_root {
-        let message = "started as root, which prefetchd does not need: start the service (`systemctl start \
-                       prefetchd`), or run it as the service's user (`runuser -u prefetchd -- prefetchd run`); \
-                       `--allow-root` starts it as root all the same";
-        return Err(failure(exit::CONFIG, message));
+        return Err(failure(exit::CONFIG, crate::words::commands::AS_ROOT));
     }
     let (config, path) = load(config)?;
     let volume = telemetry::init(&config.log);

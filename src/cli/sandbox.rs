@@ -25,10 +25,10 @@ pub(super) struct SandboxArgs {
 
 pub(super) fn main(args: &SandboxArgs) -> anyhow::Result<i32> {
     if !args.listen.ip().is_loopback() {
-        return Err(failure(exit::USAGE, "the sandbox listens on loopback addresses only: --listen 127.0.0.1:8787"));
+        return Err(failure(exit::USAGE, crate::words::commands::SANDBOX_LOOPBACK));
     }
     let scenario = match &args.scenario {
-        Some(path) => Scenario::load(path).map_err(|what| failure(exit::CONFIG, what))?,
+        Some(path) => Scenario::load(path).map_err(|what| failure(exit::CONFIG, crate::words::Words::same(what)))?,
         None => Scenario::default(),
     };
     runtime()?.block_on(async {

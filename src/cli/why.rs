@@ -2,14 +2,21 @@
 
 use std::path::Path;
 
-use super::text::{json, out};
+use super::layout::fit;
+use super::text::{json, lang, out, tell};
 use super::{failure, load, runtime};
-use crate::model::{Fault, ObjectUrl, UrlRules, UrlState};
+use crate::clock::Clock;
+use crate::model::{DayStart, Fault, ObjectUrl, UrlRules, UrlState};
 use crate::queue::Selection;
 use crate::status::Story;
 use crate::store::Conn;
 use crate::telemetry::one_line;
-use crate::{exit, store, words};
+use crate::words::{self, Words, times};
+use crate::{exit, store};
+
+/// Columns of a moment, and of the word of an event.
+const TIME: usize = 19;
+const EVENT: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -39,19 +46,14 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
     if args.json {
         out(&json(&story)?);
     } else if !story.queued.is_empty() {
-        print(&story);
+        print(&story, config.budget.day_starts);
     }
     match (story.queued.is_empty(), other) {
         (false, _) => Ok(0),
-        (true, Some(other)) => Err(failure(exit::DATA, format!("{url} is not in the database, but {other} is"))),
+        (true, Some(other)) => Err(failure(exit::DATA, words::commands::other_spelling(url.as_str(), other.as_str()))),
         (true, None) => {
-            let message = format!(
-                "{url} is not in the database: it was not dropped, its line was refused (see the .refused.tsv beside \
-                the file's receipt in {}), or it ended longer ago than [database] keep; `prefetchd add FILE` hands it \
-                over",
-                config.spool.dir.join("done").display()
-            );
-            Err(failure(exit::DATA, message))
+            let done = config.spool.dir.join("done").display().to_string();
+            Err(failure(exit::DATA, words::commands::unknown_url(url.as_str(), &done)))
         }
     }
 }
@@ -62,7 +64,7 @@ pub(super) fn parse(text: &str) -> Result<ObjectUrl, Fault> {
 }
 
 pub(super) fn cannot(text: &str, fault: &Fault) -> anyhow::Error {
-    failure(exit::DATA, format!("{text}: no such line is ever queued: {}", words::line_fault_with(fault).en))
+    failure(exit::DATA, words::commands::never_queued(text, &words::line_fault_with(fault)))
 }
 
 /// The same URL with another scheme or none, if that was queued.
@@ -78,11 +80,16 @@ async fn other_spelling(conn: &mut Conn, url: &ObjectUrl) -> store::Result<Optio
     Ok(None)
 }
 
-fn print(story: &Story) {
-    out(&one_line(&story.url));
+fn print(story: &Story, day_starts: DayStart) {
+    let zone = times::zone(Clock::system().now(), day_starts);
+    tell(&words::file::name(&story.url, &zone));
+    let local = |text: &str| one_line(&times::local(text, day_starts));
     for moment in &story.events {
-        let at = moment.at.as_deref().unwrap_or("now");
-        let event = if moment.at.is_none() { "" } else { moment.event };
-        out(&format!("  {at:<24}  {event:<10}  {}", one_line(&moment.text)));
+        let (at, event) = match &moment.at {
+            Some(at) => (local(at), words::story::event(moment.event)),
+            None => (words::story::NOW.say(lang()).to_owned(), Words::default()),
+        };
+        let text = local(moment.text.say(lang()));
+        out(&format!("  {}  {}  {text}", fit(&at, TIME), fit(event.say(lang()), EVENT)));
     }
 }

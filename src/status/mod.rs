@@ -27,6 +27,7 @@ pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::{Need, quoted};
+pub use reasons::tell_in_chinese;
 pub use report::{
     BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
 };

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 
 use super::lists::{Rows, object};
+use super::reasons::{WITH, of_parts};
 use crate::model::UrlId;
 use crate::store::{Conn, Result};
+use crate::words::{Words, story as words};
 
 const URL: &str = "select * from v_urls where url_id = ?1";
 
@@ -55,17 +57,20 @@ pub struct Chapter {
     pub orders: Rows,
     /// What each line asks for, from `v_wishes`; empty if only one line named it.
     pub wishes: Rows,
+    /// The parameters of the reason of its state.
+    #[serde(skip)]
+    reason_with: Option<String>,
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoryEvent {
     /// When, RFC 3339; none for what is true now.
     pub at: Option<String>,
     /// The kind of event, as one word.
     pub event: &'static str,
     /// The rest, as text.
-    pub text: String,
+    pub text: Words,
 }
 
 impl Story {
@@ -115,6 +120,7 @@ impl Chapter {
             tasks: tasks.iter().map(object).collect(),
             orders,
             wishes: wishes.iter().map(object).collect(),
+            reason_with: sqlx::query_scalar(WITH).bind(row.0).fetch_optional(&mut *conn).await?.flatten(),
             url,
         }))
     }
@@ -130,89 +136,69 @@ impl Chapter {
         }
         for task in &self.tasks {
             let id = word(task, "task_id").unwrap_or_default();
-            let progress = word(task, "progress").map(|progress| format!(", {progress}")).unwrap_or_default();
-            let said = format!("task {id} is {}{progress}", word(task, "status").unwrap_or("unknown"));
+            let said = words::task(id, word(task, "status").unwrap_or("unknown"), word(task, "progress"));
             moments.extend(word(task, "checked_at").map(|at| moment(Some(at), "checked", said.clone())));
             moments.extend(word(task, "ended_at").map(|at| moment(Some(at), "task", said.clone())));
         }
         for order in &self.orders {
-            let text = format!(
-                "by {} ({}; {} URLs)",
-                word(order, "who").unwrap_or_default(),
-                word(order, "what").unwrap_or_default(),
-                number(order, "rows").unwrap_or(0)
-            );
+            let (who, what) = (word(order, "who").unwrap_or_default(), word(order, "what").unwrap_or_default());
+            let text = words::order(who, what, number(order, "rows").unwrap_or(0));
             moments.push(moment(word(order, "at"), command(word(order, "command")), text));
         }
         moments.extend(self.wishes.iter().map(wanted));
+        let reason =
+            word(url, "reason").map(|text| of_parts(word(url, "reason_code"), self.reason_with.as_deref(), text));
         let state = word(url, "state").unwrap_or_default();
-        let reason = word(url, "reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-        let attempts = number(url, "attempts").unwrap_or(0);
-        match word(url, "ended_at") {
-            Some(at) => moments.push(moment(Some(at), "ended", format!("{state}{reason}; {attempts} attempt(s)"))),
-            None => moments.push(moment(None, "now", format!("{state}{reason}; {attempts} attempt(s)"))),
-        }
+        let text = words::state(state, reason.as_ref(), number(url, "attempts").unwrap_or(0));
+        let ended_at = word(url, "ended_at");
+        moments.push(moment(ended_at, if ended_at.is_some() { "ended" } else { "now" }, text));
         moments
     }
 
     fn dropped(&self) -> StoryEvent {
         let url = &self.url;
-        let label = word(url, "label").map(|label| format!(", label {label}")).unwrap_or_default();
-        let text = format!(
-            "in {}, line {}, priority {}{label}",
+        let text = words::dropped(
             word(url, "file").unwrap_or_default(),
             number(url, "line").unwrap_or(0),
-            word(url, "priority").unwrap_or_default()
+            word(url, "priority").unwrap_or_default(),
+            word(url, "label"),
         );
         moment(word(url, "queued_at"), "dropped", text)
     }
 
     /// When it may be sent, and until when.
     fn rules(&self) -> Vec<StoryEvent> {
-        let rule =
-            |column, event, text: &str| word(&self.url, column).map(|at| moment(Some(at), event, text.to_owned()));
-        let rules = [
-            rule("not_before", "not_before", "not to be sent before this"),
-            rule("deadline", "deadline", "not to be sent after this"),
-        ];
+        let rule = |column, event, text| word(&self.url, column).map(|at| moment(Some(at), event, text));
+        let rules =
+            [rule("not_before", "not_before", words::NOT_BEFORE), rule("deadline", "deadline", words::NOT_AFTER)];
         rules.into_iter().flatten().collect()
     }
 
     fn domain(&self) -> Option<StoryEvent> {
         let standing = word(&self.host, "standing").filter(|standing| *standing != "unknown")?;
-        let why = word(&self.host, "why").map(|why| format!(": {why}")).unwrap_or_default();
-        let host = word(&self.host, "host").unwrap_or_default();
-        Some(moment(word(&self.host, "since"), "domain", format!("{host} is {standing}{why}")))
+        let why = word(&self.host, "why").map(|text| of_parts(word(&self.host, "why_code"), None, text));
+        let text = words::domain(word(&self.host, "host").unwrap_or_default(), standing, why.as_ref());
+        Some(moment(word(&self.host, "since"), "domain", text))
     }
 }
 
 /// A submission: that it was sent, and what the answer was.
 fn told(submission: &Map<String, Value>) -> Vec<StoryEvent> {
     let id = number(submission, "submission_id").unwrap_or(0);
-    let sent = format!(
-        "in submission {id} with {} URLs, nonce {}",
-        number(submission, "urls").unwrap_or(0),
-        word(submission, "nonce").unwrap_or_default()
-    );
+    let nonce = word(submission, "nonce").unwrap_or_default();
+    let sent = words::sent(id, number(submission, "urls").unwrap_or(0), nonce);
     let mut moments = vec![moment(word(submission, "opened_at"), "sent", sent)];
     if let Some(tasks) = word(submission, "set_aside") {
-        let text = format!("task {tasks} lists URLs of submission {id} and does not fit it: it proves nothing");
-        moments.push(moment(word(submission, "closed_at"), "set aside", text));
+        moments.push(moment(word(submission, "closed_at"), "set aside", words::set_aside(tasks, id)));
     }
     if let Some(at) = word(submission, "closed_at") {
-        let mut text = format!(
-            "submission {id} {}, cost {}",
-            word(submission, "outcome").unwrap_or_default(),
-            number(submission, "cost").unwrap_or(0)
-        );
-        if let Some(status) = number(submission, "http_status") {
-            text.push_str(&format!(", HTTP {status}"));
-        }
+        let mut said = Vec::new();
+        said.extend(number(submission, "http_status").map(|status| format!("HTTP {status}")));
         for (column, name) in [("code", ""), ("message", ""), ("request_id", "RequestId "), ("task_ids", "task ")] {
-            if let Some(value) = word(submission, column) {
-                text.push_str(&format!(", {name}{value}"));
-            }
+            said.extend(word(submission, column).map(|value| format!("{name}{value}")));
         }
+        let outcome = word(submission, "outcome").unwrap_or_default();
+        let text = words::answered(id, outcome, number(submission, "cost").unwrap_or(0), &said);
         moments.push(moment(Some(at), "answered", text));
     }
     moments
@@ -231,25 +217,11 @@ fn concerns(order: &Map<String, Value>, url: &Map<String, Value>) -> bool {
 
 /// What one of several lines asks for.
 fn wanted(wish: &Map<String, Value>) -> StoryEvent {
-    let mut text = format!(
-        "{} by {}, line {}, priority {}",
-        if word(wish, "came") == Some("fresh") { "named, while it was fresh," } else { "wanted" },
-        word(wish, "file").unwrap_or_default(),
-        number(wish, "line").unwrap_or(0),
-        word(wish, "priority").unwrap_or_default()
-    );
-    for (column, words) in [("not_before", "not before"), ("deadline", "not after")] {
-        if let Some(at) = word(wish, column) {
-            text.push_str(", ");
-            text.push_str(words);
-            text.push(' ');
-            text.push_str(at);
-        }
-    }
-    if let Some(state) = word(wish, "state").filter(|state| matches!(*state, "expired" | "cancelled")) {
-        text.push_str(": ");
-        text.push_str(state);
-    }
+    let file = word(wish, "file").unwrap_or_default();
+    let (line, priority) = (number(wish, "line").unwrap_or(0), word(wish, "priority").unwrap_or_default());
+    let ended = word(wish, "state").filter(|state| matches!(*state, "expired" | "cancelled"));
+    let text = words::wanted(file, line, priority, word(wish, "came") == Some("fresh"))
+        + &words::wish(word(wish, "not_before"), word(wish, "deadline"), ended);
     moment(word(wish, "queued_at"), "wanted", text)
 }
 
@@ -257,7 +229,7 @@ fn command(word: Option<&str>) -> &'static str {
     ["retry", "cancel", "prioritize"].into_iter().find(|command| word == Some(command)).unwrap_or("order")
 }
 
-fn moment(at: Option<&str>, event: &'static str, text: String) -> StoryEvent {
+fn moment(at: Option<&str>, event: &'static str, text: Words) -> StoryEvent {
     StoryEvent { at: at.map(str::to_owned), event, text }
 }
 

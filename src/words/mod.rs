@@ -11,6 +11,9 @@ macro_rules! say {
     };
 }
 
+pub mod checks;
+pub mod commands;
+pub mod errors;
 mod events;
 pub mod file;
 pub mod forecast;
@@ -25,6 +28,7 @@ mod product;
 pub mod progress;
 mod reasons;
 mod stored;
+pub mod story;
 pub mod times;
 mod waits;
 mod warnings;
@@ -81,6 +85,11 @@ impl Words {
             Lang::En => &self.en,
             Lang::Zh => &self.zh,
         }
+    }
+
+    /// The sentence with both texts changed.
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        Self::made(change(&self.en), change(&self.zh))
     }
 
     /// A list of them; empty if there are none.

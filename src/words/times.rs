@@ -1,6 +1,6 @@
 //! Moments and spans of time.
 
-use chrono::{Datelike as _, TimeDelta};
+use chrono::{DateTime, Datelike as _, TimeDelta};
 
 use super::Words;
 use crate::model::{DayStart, Time};
@@ -72,6 +72,29 @@ pub fn zone(now: Time, day_starts: DayStart) -> String {
     }
 }
 
+/// A text in which moments in UTC, as `2026-11-24T04:00:00Z`, are shown at the offset of the budget day.
+pub fn local(text: &str, day_starts: DayStart) -> String {
+    let mut local = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('Z') {
+        let (head, tail) = rest.split_at(at + 1);
+        let start = head.char_indices().rev().find(|(_, c)| !is_of_a_time(*c)).map_or(0, |(at, c)| at + c.len_utf8());
+        match DateTime::parse_from_rfc3339(&head[start..]) {
+            Ok(time) => {
+                local.push_str(&head[..start]);
+                local.push_str(&day_starts.local(time.to_utc()).format("%Y-%m-%d %H:%M:%S").to_string());
+            }
+            Err(_) => local.push_str(head),
+        }
+        rest = tail;
+    }
+    local + rest
+}
+
+const fn is_of_a_time(c: char) -> bool {
+    matches!(c, '0'..='9' | '-' | ':' | '.' | 'T' | 'Z')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +125,17 @@ mod tests {
         }
         assert_eq!(zone(now, day), "UTC+8");
         assert_eq!(zone(now, "00:00-05:30".parse().unwrap()), "UTC-5:30");
+    }
+
+    #[test]
+    fn moments_in_a_text_are_shown_at_the_offset_of_the_day() {
+        let local = |text| local(text, DayStart::default());
+        assert_eq!(local("by alice since 2026-11-24T04:00:00.123Z: why"), "by alice since 2026-11-24 12:00:00: why");
+        assert_eq!(
+            local("自 2026-11-24T16:00:00Z，至 2026-11-24T16:00:01Z"),
+            "自 2026-11-25 00:00:00，至 2026-11-25 00:00:01"
+        );
+        assert_eq!(local("Z, aZ, 3Z, 2026-11-24"), "Z, aZ, 3Z, 2026-11-24");
     }
 
     fn moments_at(text: &str) -> Time {

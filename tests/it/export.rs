@@ -159,7 +159,7 @@ fn an_export_of_a_file_has_a_row_for_each_of_its_lines_however_they_came() {
     fs::remove_file(world.spool("done").join("b.txt.refused.tsv")).unwrap();
     let output = world.run(&["export", "--file", "b.txt"]);
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("1 refused lines of b.txt are left out"),
+        String::from_utf8_lossy(&output.stderr).contains("1 refused line of b.txt is left out"),
         "{}",
         crate::support::said(&output)
     );

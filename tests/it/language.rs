@@ -69,3 +69,34 @@ fn status_of_the_whole_and_of_a_file_speak_chinese_and_json_stays_as_it_is() {
     let json = |variables| status(&world, variables, &["broken.txt", "--json"]);
     assert_eq!(json(&chinese[..]), json(&[]));
 }
+
+#[test]
+fn commands_and_their_errors_speak_chinese_and_why_tells_local_times_once() {
+    let world = World::new("", "");
+    let zh = |args: &[&str]| world.run(&[args, &["--lang", "zh"]].concat());
+    assert!(said(&zh(&["status"])).contains("处还没有数据库；`prefetchd run` 会创建"), "{}", said(&zh(&["status"])));
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 1));
+    world.wait_for("select submitted from v_status", 1);
+    for (args, code, part) in [
+        (&["wait", "none.txt"][..], 66, "没有投递过文件 `none.txt`"),
+        (&["status", "fil"], 66, "名称包含它的文件："),
+        (&["cancel", "--file", "film.txt"], 65, "无需操作：file film.txt 没有状态为 待提交，挂起 的 URL"),
+        (&["add", "none.txt"], 66, "读取 none.txt：没有此文件或目录"),
+        (&["pause"], 0, "已暂停：正在进行的请求会完成"),
+        (&["resume"], 0, "已恢复：继续提交"),
+        (&["why", "nothing"], 65, "这样的行不会入队"),
+        (&["forecast", "film.txt"], 0, "film.txt 没有待提交的 URL：已提交 1"),
+    ] {
+        let output = zh(args);
+        assert!(output.status.code() == Some(code) && said(&output).contains(part), "{args:?}: {}", said(&output));
+    }
+    let url = "https://vod.example.com/a/seg-000000.ts";
+    let text = said(&world.run(&["why", url]));
+    assert!(text.contains("(times are UTC+8)") && text.contains("submission 1 accepted, cost 1"), "{text}");
+    assert!(!text.contains('Z'), "{text}");
+    let text = said(&zh(&["why", url]));
+    assert!(text.contains("（时间为 UTC+8）") && text.contains("批次 1 已受理，计 1 次请求"), "{text}");
+    let json = said(&zh(&["why", url, "--json"]));
+    assert!(json.contains("\"text\": \"submission 1 accepted, cost 1") && json.contains("Z\""), "{json}");
+}

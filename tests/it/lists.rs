@@ -87,7 +87,7 @@ fn lists_take_their_filters() {
     let tsv = text(&world.run(&["urls", "--state", "submitted"]));
     let widths: Vec<usize> = tsv.lines().map(|line| line.split('\t').count()).collect();
     assert!(tsv.starts_with("url_id\turl\thost\tfile\tline\t"), "{tsv}");
-    assert_eq!((widths.len(), widths.iter().min(), widths.iter().max()), (13, Some(&19), Some(&19)), "{tsv}");
+    assert_eq!((widths.len(), widths.iter().min(), widths.iter().max()), (13, Some(&21), Some(&21)), "{tsv}");
     assert_eq!(world.run(&["urls", "--since", "soon"]).status.code(), Some(64));
 }
 

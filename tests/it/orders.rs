@@ -70,7 +70,7 @@ fn what_was_cancelled_can_be_retried_and_prioritized_and_the_counters_stay_right
     // Without a daemon, too.
     world.stop(daemon);
     let one = "https://VOD.example.com/a/seg-000003.ts#t=4";
-    assert!(done(&world, &["retry", one]).contains("1 URLs go back into the queue"));
+    assert!(done(&world, &["retry", one]).contains("1 URL goes back into the queue"));
     assert!(done(&world, &["retry", "--label", "首映", "--state", "cancelled"]).contains("29 URLs go back"));
     world.assert_books_agree();
     assert_eq!(world.number("select finished_at is null from v_files where name = 'film.txt'"), 1);
@@ -145,7 +145,7 @@ fn what_is_in_a_batch_cannot_be_cancelled_and_that_is_said() {
     world.assert_books_agree();
     let output = world.run(&["cancel", "https://vod.example.com/a/seg-000000.ts"]);
     assert_eq!(output.status.code(), Some(65), "{}", said(&output));
-    assert!(said(&output).contains("1 are in a batch now"), "{}", said(&output));
+    assert!(said(&output).contains("1 is in a batch now"), "{}", said(&output));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_cancel_of_the_first_file_leaves_the_url_to_the_urgent_second_and_a_second_c
     let world = World::new("", "");
     let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", &with("#: priority = urgent\n"))]);
     assert_eq!(url(&world), ["urgent", "", "pending"]);
-    assert!(done(&world, &["cancel", "--file", "a.txt", "--dry-run"]).contains("1 URLs would"));
+    assert!(done(&world, &["cancel", "--file", "a.txt", "--dry-run"]).contains("1 URL would"));
     done(&world, &["cancel", "--file", "a.txt"]);
     assert_eq!(url(&world), ["urgent", "", "pending"]);
     let wishes = "select file, line, priority, state, came from v_wishes order by file";
@@ -125,7 +125,7 @@ fn a_merged_url_that_failed_goes_again_with_all_its_lines() {
     assert_eq!(world.number("select merged_failed from v_files where name = 'b.txt'"), 1);
     world.wait_for("select count(*) from v_files where finished_at is not null", 2);
     world.assert_books_agree();
-    assert!(done(&world, &["retry", "--file", "b.txt"]).contains("1 URLs go back"));
+    assert!(done(&world, &["retry", "--file", "b.txt"]).contains("1 URL goes back"));
     world.wait_for("select submitted from v_status", 1);
     assert_eq!(world.number("select merged_submitted from v_files where name = 'b.txt'"), 1);
     assert_eq!(world.number("select count(*) from v_files where finished_at is null"), 2);
@@ -185,7 +185,7 @@ fn a_line_that_was_cancelled_and_is_asked_for_again_follows_its_url_again() {
     let world = World::new("", "");
     let daemon = queued(&world, &[("a.txt", ONE), ("b.txt", ONE)]);
     done(&world, &["cancel", "--file", "a.txt"]);
-    assert!(done(&world, &["retry", "--file", "a.txt"]).contains("1 URLs go back"));
+    assert!(done(&world, &["retry", "--file", "a.txt"]).contains("1 URL goes back"));
     assert_eq!(world.rows("select pending, cancelled from v_files where name = 'a.txt'"), [["1", "0"]]);
     world.assert_books_agree();
     // Both end; then only the second comes back, and the row with it.

@@ -14,7 +14,8 @@ use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, OtherProduct, lock_paths};
 use crate::ledger;
 use crate::service::Service;
-use crate::spool::{APART, Folders};
+use crate::spool::Folders;
+use crate::words::checks;
 use crate::{exit, store};
 
 #[derive(Debug, clap::Args)]
@@ -87,7 +88,7 @@ fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
         said.push(format!("spool          ok: {dir} ({missing} folder(s) will be made)"));
     } else {
         if let Some(folder) = folders.apart().context("looking at the spool's folders")? {
-            return Err(failure(exit::CONFIG, format!("[spool] dir: {}: {APART}", folder.display())));
+            return Err(failure(exit::CONFIG, checks::apart(&folder.display().to_string())));
         }
         said.push(format!("spool          ok: {dir}"));
     }
@@ -103,19 +104,14 @@ fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
 fn writable_ancestor(path: &Path, key: &str) -> anyhow::Result<()> {
     let there = path.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     if !there.is_dir() {
-        return Err(failure(exit::CONFIG, format!("{key}: {} is not a directory", there.display())));
+        return Err(failure(exit::CONFIG, checks::no_directory(key, &there.display().to_string())));
     }
     writable(there, key)
 }
 
 fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
-    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|error| {
-        let message = format!(
-            "{key}: {} is not writable for this user: {error}; docs/operate.md says whose it is to be",
-            dir.display()
-        );
-        failure(exit::CONFIG, message)
-    })
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|error| failure(exit::CONFIG, checks::not_writable(key, &dir.display().to_string(), &error.into())))
 }
 
 async fn check_database(config: &Config) -> anyhow::Result<String> {
@@ -130,7 +126,7 @@ async fn check_database(config: &Config) -> anyhow::Result<String> {
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| {
                 failure(
                     exit::CONFIG,
-                    format!("[database] url: {} is not writable for this user: {error}", path.display()),
+                    checks::not_writable("[database] url", &path.display().to_string(), &error.into()),
                 )
             })?;
             Ok(format!("database       ok: {}", path.display()))

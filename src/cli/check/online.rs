@@ -6,7 +6,7 @@ use crate::exit;
 use crate::model::{AccountFault, Lane, PauseWhy, ProductName, rfc3339};
 use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
 use crate::submit::still_paused;
-use crate::words;
+use crate::words::{self, Words, checks};
 
 /// Most pages of domains to read.
 const PAGES_MAX: u32 = 4;
@@ -58,7 +58,7 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
 /// Which key there is, and when it ends.
 async fn key(service: &Service) -> anyhow::Result<String> {
     let keys = service.keys();
-    let key = keys.fetch().await.map_err(|none| failure(exit::UNAVAILABLE, none.to_string()))?;
+    let key = keys.fetch().await.map_err(|none| failure(exit::UNAVAILABLE, Words::same(none.to_string())))?;
     let state = keys.state();
     let until = state.ends_at.map_or("does not end by itself".to_owned(), |at| format!("valid until {}", rfc3339(at)));
     Ok(format!("key            ok: …{} from {}, {until}", key.credentials.tail(), state.source))
@@ -70,12 +70,14 @@ fn refused(said: &Result<Quota, Fault>, url: &url::Url) -> anyhow::Result<()> {
         && fault.http_status.is_none()
     {
         let why = fault.message.as_deref().unwrap_or_default();
-        return Err(failure(exit::UNAVAILABLE, format!("{url} does not answer: {why}")));
+        return Err(failure(exit::UNAVAILABLE, checks::no_answer(url.as_ref(), why)));
     }
-    let unlike = PauseWhy::Text("it does not answer like the API; is [api] endpoint right?".to_owned());
+    let unlike = PauseWhy::Text(checks::UNLIKE_THE_API.en.into_owned());
     match still_paused(said, &unlike) {
-        Some(why) if why == unlike => Err(failure(exit::UNAVAILABLE, format!("{url}: {}", words::pause(&why).en))),
-        Some(why) => Err(failure(exit::CONFIG, format!("{url} refuses the account: {}", words::pause(&why).en))),
+        Some(why) if why == unlike => {
+            Err(failure(exit::UNAVAILABLE, Words::same(url.to_string()).then(&checks::UNLIKE_THE_API)))
+        }
+        Some(why) => Err(failure(exit::CONFIG, checks::refuses(url.as_ref(), &words::pause(&why)))),
         None => Ok(()),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn main(args: &DemoArgs) -> anyhow::Result<i32> {
 fn empty_directory(dir: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     if fs::read_dir(dir)?.next().is_some() {
-        return Err(failure(exit::USAGE, format!("{} is not empty; --keep wants a new directory", dir.display())));
+        return Err(failure(exit::USAGE, crate::words::commands::not_empty(&dir.display().to_string())));
     }
     Ok(fs::canonicalize(dir)?)
 }

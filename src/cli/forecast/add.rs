@@ -16,6 +16,7 @@ use crate::queue;
 use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
 use crate::spool::{ReadRules, Survey, SurveyError};
 use crate::store::Conn;
+use crate::words::{self, Words, commands};
 
 /// The new file comes after all others.
 const NEW: FileId = FileId(i64::MAX);
@@ -142,14 +143,17 @@ struct Count {
 impl Count {
     async fn of(conn: &mut Conn, config: &Config, path: &Path, now: Time) -> anyhow::Result<Self> {
         let open = |path: &Path| match File::open(path) {
-            Ok(file) if file.metadata().is_ok_and(|meta| !meta.is_file()) => Err("it is no regular file".to_owned()),
-            opened => opened.map_err(|error| error.to_string()),
+            Ok(file) if file.metadata().is_ok_and(|meta| !meta.is_file()) => Err(commands::NO_REGULAR_FILE),
+            opened => opened.map_err(|error| words::errors::system(&error)),
         };
-        let file = open(path).map_err(|why| failure(exit::NO_INPUT, format!("reading {}: {why}", path.display())))?;
+        let cannot = |why: Words| failure(exit::NO_INPUT, commands::reading(&path.display().to_string(), &why));
+        let file = open(path).map_err(cannot)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_survey = |error: SurveyError| match error {
             SurveyError::Io(error) => anyhow::Error::from(error).context(format!("reading {}", path.display())),
-            error @ SurveyError::NotUrls(_) => failure(exit::DATA, format!("{}: {error}", path.display())),
+            SurveyError::NotUrls(fault) => {
+                failure(exit::DATA, Words::same(path.display().to_string()).then(&words::input_fault(&fault)))
+            }
         };
         let mut survey = Survey::open(file, &name, ReadRules::of(config, now)).map_err(of_survey)?;
         let keys = survey.keys().clone();

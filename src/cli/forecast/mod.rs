@@ -145,11 +145,9 @@ async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, lo
     };
     let (_, rows) = list.read(conn).await?;
     let Some(row) = rows.first() else {
-        let what = if args.file.is_some() { "file" } else { "label" };
-        return Err(failure(
-            exit::NO_INPUT,
-            format!("no {what} `{value}` was dropped; `prefetchd status` lists files"),
-        ));
+        let none =
+            if args.file.is_some() { words::commands::none_named(value) } else { words::commands::no_label(value) };
+        return Err(failure(exit::NO_INPUT, none));
     };
     if args.json {
         out(&super::text::json(&serde_json::json!({ "files": [], "last": row }))?);

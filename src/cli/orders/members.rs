@@ -12,6 +12,7 @@ use crate::exit;
 use crate::orders::{Tray, Written, drop_order, look};
 use crate::queue::{self, Order, Progress, Selection};
 use crate::store;
+use crate::words::{Words, commands};
 
 /// How often the database is asked what became of the order.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -37,7 +38,7 @@ pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Sele
             Some(Progress::Done { urls }) => return Ok(Done { urls, ..Done::of(order, which, leased) }),
             Some(Progress::Refused { code, why }) => {
                 let code = if code == "not_yours" { exit::NO_PERMISSION } else { exit::DATA };
-                return Err(failure(code, why));
+                return Err(failure(code, Words::same(why)));
             }
             _ if progress != seen => (seen, moved) = (progress, Instant::now()),
             _ => {
@@ -52,10 +53,6 @@ pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Sele
 }
 
 fn still_waiting(runs: bool, order: &Path) -> anyhow::Error {
-    let why = if runs {
-        "the daemon has not taken the order yet"
-    } else {
-        "no daemon runs: the order is carried out when one is started"
-    };
-    failure(exit::TEMPORARY, format!("{why}; `rm {}` takes it back", crate::status::quoted(&order.to_string_lossy())))
+    let why = if runs { commands::ORDER_NOT_TAKEN } else { commands::ORDER_WITHOUT_DAEMON };
+    failure(exit::TEMPORARY, commands::takes_it_back(&why, &crate::status::quoted(&order.to_string_lossy())))
 }

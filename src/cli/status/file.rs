@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::super::layout::Look;
-use super::super::text::{self, out};
+use super::super::text::{self, out, tell};
 use super::super::{failure, runtime};
 use super::{StatusArgs, file_page};
 use crate::config::Config;
@@ -13,7 +13,7 @@ use crate::exit;
 use crate::spool::{self, Folders, REFUSED, is_left_alone, stored_name};
 use crate::status::{FileStory, Found, Goal, Invocation, LineSaid, Rows, Verdict, find, told_clock};
 use crate::store::{self, Conn};
-use crate::words;
+use crate::words::{self, Words, commands};
 
 /// Most refused lines to show.
 const REFUSED_MAX: usize = 5;
@@ -38,7 +38,7 @@ async fn run(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow:
         None => None,
     };
     let Some(mut story) = story else {
-        return Err(failure(exit::NO_INPUT, "no file has this number; `prefetchd files` lists files"));
+        return Err(failure(exit::NO_INPUT, words::commands::NO_SUCH_ID));
     };
     story.others = rows.split_off(1);
     look_at_spool(&mut story, config, args.line);
@@ -75,35 +75,28 @@ fn waits_in_spool(config: &Config, file: &std::ffi::OsStr) -> bool {
 fn not_found(config: &Config, file: &std::ffi::OsStr, name: &str, alike: &Rows) -> anyhow::Result<i32> {
     let incoming = Folders::under(&config.spool.dir).incoming;
     if waits_in_spool(config, file) {
-        let why = if is_left_alone(file) {
-            "its name says that it is not finished: rename it when it is"
-        } else {
-            "it has not been taken yet; `prefetchd status` says whether the daemon runs"
-        };
-        out(&format!("{name} lies in {}: {why}", incoming.display()));
+        let why = if is_left_alone(file) { commands::UNFINISHED } else { commands::NOT_TAKEN };
+        tell(&commands::lies_in(name, &incoming.display().to_string(), &why));
         return Ok(exit::ATTENTION);
     }
-    let names: Vec<String> = alike.iter().map(listed).collect();
-    let hint = if names.is_empty() {
-        "`prefetchd files` lists files".to_owned()
-    } else {
-        format!("these have it in their names:\n{}", names.join("\n"))
+    let alike: Vec<Words> = alike.iter().map(|row| listed(row, config)).collect();
+    let incoming = incoming.display().to_string();
+    let message = match alike.as_slice() {
+        [] => commands::no_file(name, &incoming),
+        alike => commands::no_file_but(name, &incoming, alike),
     };
-    let message = format!("no file `{name}` was dropped, and none lies in {}; {hint}", incoming.display());
     Err(failure(exit::NO_INPUT, message))
 }
 
 /// A file in a list of several.
-fn listed(row: &Map<String, Value>) -> String {
+fn listed(row: &Map<String, Value>, config: &Config) -> Words {
     let word = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default();
     let number = |column: &str| row.get(column).and_then(Value::as_i64).unwrap_or_default();
-    format!(
-        "  {}  (--id {}, {} lines, dropped {})",
-        word("name"),
-        number("file_id"),
-        number("lines"),
-        word("dropped_at")
-    )
+    let dropped = chrono::DateTime::parse_from_rfc3339(word("dropped_at")).map(|at| {
+        let at = config.budget.day_starts.local(at.to_utc());
+        at.format("%Y-%m-%d %H:%M").to_string()
+    });
+    commands::alike(word("name"), number("file_id"), number("lines"), &dropped.unwrap_or_default())
 }
 
 /// Adds the refused lines from the spool's report. A report that is gone or unreadable adds nothing.

@@ -57,7 +57,7 @@ pub(super) fn main(config: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i
         return file::main(&config, path.as_deref(), args);
     }
     if args.line.is_some() {
-        return Err(failure(exit::USAGE, "--line goes with a FILE"));
+        return Err(failure(exit::USAGE, crate::words::commands::LINE_WITHOUT_FILE));
     }
     let runtime = runtime()?;
     if args.watch {

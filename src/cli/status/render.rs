@@ -115,7 +115,8 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
     }
     let Some(key) = &report.key else { return };
     let tone = if key.refused.is_some() { Tone::Bad } else { Tone::Plain };
-    page.row(&labels::KEY, tone, &words::key_from(&key.source, key.refused.as_ref(), key.generation - 1));
+    let source = key.source.map(|text| look.local(text));
+    page.row(&labels::KEY, tone, &words::key_from(&source, key.refused.as_ref(), key.generation - 1));
 }
 
 fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
@@ -172,7 +173,8 @@ fn waiting(page: &mut Page, report: &StatusReport, look: &Look) {
     let is_told = report.health == "running" && report.paused_code.is_none();
     let Some(waiting_for) = report.waiting_for.as_ref().filter(|_| is_told) else { return };
     let until = report.waiting_until.as_deref().and_then(time).map(|at| look.until(at));
-    page.row(&labels::WAITING, Tone::Plain, &words::waiting_for(waiting_for, until.as_deref()));
+    let waiting_for = waiting_for.map(|text| look.local(text));
+    page.row(&labels::WAITING, Tone::Plain, &words::waiting_for(&waiting_for, until.as_deref()));
 }
 
 fn queue(page: &mut Page, report: &StatusReport) {
@@ -308,7 +310,7 @@ fn needs(page: &mut Page, report: &StatusReport, look: &Look) {
     let mut lines = 0;
     for (at, need) in report.needs.iter().enumerate() {
         let part = part(0, look, |page| {
-            page.row(&labels::NEEDS_YOU, Tone::Warn, &need.what);
+            page.row(&labels::NEEDS_YOU, Tone::Warn, &need.what.map(|text| look.local(text)));
             // Not broken: each is to be pasted as it stands.
             for step in need.command.split(" && ") {
                 page.raw(&format!("{}$ {}", " ".repeat(INDENT), one_line(step)));

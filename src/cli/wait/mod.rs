@@ -18,6 +18,7 @@ use crate::model::Time;
 use crate::spool::{Folders, is_left_alone, stored_name};
 use crate::status::{Goal, Progress, Verdict, told_clock};
 use crate::store::Conn;
+use crate::words::commands;
 use crate::{exit, store};
 use tell::{Teller, report, so_far};
 
@@ -200,9 +201,7 @@ impl<'a> Wait<'a> {
             let label = args.label.clone().unwrap_or_default();
             let now = told_clock(&mut conn).await?.now();
             if Progress::of_label(&mut conn, &label, now).await?.is_none() {
-                let message =
-                    format!("no file or line with the label `{label}` was dropped; `prefetchd files` lists files");
-                return Err(failure(exit::NO_INPUT, message));
+                return Err(failure(exit::NO_INPUT, commands::no_label(&label)));
             }
             (wait.what, wait.target) = (label.clone(), Target::Label(label));
             return Ok(wait);
@@ -298,9 +297,7 @@ fn is_stored_as(name: &str, stored: &str) -> bool {
 
 fn no_such_file(name: &str, config: &Config) -> anyhow::Error {
     let incoming = config.spool.dir.join("incoming");
-    let message =
-        format!("no file `{name}` was dropped, and none lies in {}; `prefetchd files` lists files", incoming.display());
-    failure(exit::NO_INPUT, message)
+    failure(exit::NO_INPUT, commands::no_file(name, &incoming.display().to_string()))
 }
 
 /// The verdict, as a program reads it.
