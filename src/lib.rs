@@ -11,9 +11,9 @@
 //! The modules of the pipeline, in its order: [`spool`], [`queue`], [`schedule`], [`submit`], [`ledger`], [`track`].
 //! They exchange the types of [`model`]; [`words`] has the sentences for users. Around them, [`config`] and
 //! [`credentials`] are read at the start, [`service`] is the API's client, [`store`] opens the database, [`status`]
-//! reports, [`http`] serves reports and the counts of [`meters`], [`daemon`] runs the stages, [`cli`] has the commands,
-//! and [`sandbox`] stands in for the service. [`stage`] has the loop in which all stages run, with their heartbeat and
-//! settings.
+//! reports, [`page`] makes HTML of reports, [`http`] serves them and the counts of [`meters`], [`daemon`] runs the
+//! stages, [`cli`] has the commands, and [`sandbox`] stands in for the service. [`stage`] has the loop in which all
+//! stages run, with their heartbeat and settings.
 
 #![cfg_attr(
     test,
@@ -39,6 +39,7 @@ pub mod model;
 pub mod net;
 pub mod notify;
 pub mod orders;
+pub mod page;
 pub mod queue;
 pub mod sandbox;
 pub mod schedule;

@@ -9,6 +9,7 @@ use crate::exit;
 use crate::model::Lang;
 use crate::telemetry::{is_unsafe, one_line};
 use crate::words::Words;
+pub(super) use crate::words::number;
 
 /// Why standard output could not be written.
 static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -120,26 +121,12 @@ pub(super) fn bar(part: i64, whole: i64, width: usize) -> String {
     format!("[{}{}]", "#".repeat(full), "-".repeat(width - full))
 }
 
-/// A number with separated thousands: `12,345`.
-pub(super) fn number(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut text = String::from(if n < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_bars_are_readable() {
-        assert_eq!([0, 999, 1_000, -1_234_567].map(number), ["0", "999", "1,000", "-1,234,567"]);
+    fn bars_are_readable() {
         assert_eq!(bar(1, 4, 8), "[##------]");
         assert_eq!(bar(9, 0, 2), "[--]");
     }

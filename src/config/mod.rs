@@ -4,8 +4,8 @@
 mod addresses;
 mod credentials;
 mod mistakes;
-mod robots;
 mod product;
+mod robots;
 mod sections;
 mod values;
 
@@ -150,29 +150,13 @@ impl Config {
         if let Some((key, what)) = robots::wrong(&self.notify.robot) {
             return Err(("notify", key, what));
         }
-        let is_host = |name: &String| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        };
         if let Some(wrong) = self.spool.domains.iter().find(|domain| !is_host(domain)) {
             let what = format!(
                 "`{wrong}` is no host name; allowed are names like \"vod.example.com\", without scheme or path"
             );
             return Err(("spool", "domains", what));
         }
-        if let Some(wrong) = self.http.hosts.iter().find(|name| !is_host(name) && !is_ipv6(name)) {
-            let what = format!(
-                "`{wrong}` is no host name or address; allowed are names like \"warm.example.com\", without port"
-            );
-            return Err(("http", "hosts", what));
-        }
-        if let Some(listen) = self.http.listen.filter(|listen| !self.http.allow_remote && !listen.ip().is_loopback()) {
-            let what = format!(
-                "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and \
-                 counts; set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
-                listen.port()
-            );
-            return Err(("http", "listen", what));
-        }
+        self.check_http()?;
         if !self.spool.dir.is_absolute() {
             return Err(("spool", "dir", "must be an absolute path".to_owned()));
         }
@@ -209,6 +193,35 @@ impl Config {
         Ok(())
     }
 
+    fn check_http(&self) -> Result<(), Wrong> {
+        if let Some(wrong) = self.http.hosts.iter().find(|name| !is_host(name) && !is_ipv6(name)) {
+            let what = format!(
+                "`{wrong}` is no host name or address; allowed are names like \"warm.example.com\", without port"
+            );
+            return Err(("http", "hosts", what));
+        }
+        if !is_base(&self.http.base_path) {
+            let what = format!(
+                "`{}` is no base path; allowed are \"\" and paths like \"/prefetchd\": it begins with `/`, does not \
+                 end with one, and has letters, digits, `-`, `_`, `.` and `/`",
+                self.http.base_path
+            );
+            return Err(("http", "base_path", what));
+        }
+        if self.http.pages && self.http.listen.is_none() {
+            return Err(("http", "pages", "needs an address: set listen too, as in \"127.0.0.1:9464\"".to_owned()));
+        }
+        if let Some(listen) = self.http.listen.filter(|listen| !self.http.allow_remote && !listen.ip().is_loopback()) {
+            let what = format!(
+                "{listen} can be reached from other machines, and whoever reaches it reads file names, labels and \
+                 counts; set allow_remote = true if that is meant, or use \"127.0.0.1:{}\"",
+                listen.port()
+            );
+            return Err(("http", "listen", what));
+        }
+        Ok(())
+    }
+
     fn check_api(&self) -> Result<(), Wrong> {
         let sts = self.credentials.sts_endpoint.as_ref();
         for (section, key, endpoint) in
@@ -232,6 +245,20 @@ impl Config {
 
 /// Section, key, and what is wrong there.
 type Wrong = (&'static str, &'static str, String);
+
+/// Whether it may be the name or the IPv4 address of a host.
+fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+/// Whether it may stand before the paths of the pages.
+fn is_base(path: &str) -> bool {
+    let is_part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part))
+}
 
 /// Whether it is an IPv6 address in brackets, as in URLs.
 fn is_ipv6(name: &str) -> bool {

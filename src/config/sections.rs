@@ -269,6 +269,10 @@ pub struct Http {
     pub allow_remote: bool,
     /// Further names and addresses under which pages may be requested, besides those of this machine.
     pub hosts: Vec<String>,
+    /// Whether pages for people are served: they name files, and show URLs of failures.
+    pub pages: bool,
+    /// Where a reverse proxy puts these pages: a path such as `/prefetchd`; empty for the root.
+    pub base_path: String,
 }
 
 /// `[log]`

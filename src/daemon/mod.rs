@@ -91,7 +91,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
 
     meters::start(&Outcome::words());
     let endpoint = config.api.endpoint.url().to_string();
-    let (settings, live) = watch::channel(Arc::new(Settings { config }));
+    let (settings, live) = watch::channel(Arc::new(Settings { config, path: path.clone() }));
     let mut crew = Crew {
         tasks: JoinSet::new(),
         store: Arc::clone(&store),

@@ -93,7 +93,7 @@ impl Reloader {
     async fn read(&self) -> anyhow::Result<(Settings, Prepared, Vec<&'static str>)> {
         let running = Arc::clone(&self.settings.borrow());
         // If there was a file, its absence is a mistake and not a wish for the defaults.
-        let (config, _) = Config::load(self.path.as_deref())?;
+        let (config, path) = Config::load(self.path.as_deref())?;
         let (config, waiting) = config.reloaded(&running.config);
         // Reading a file that is being written, or that lies on a slow disk, blocks.
         let of = config.clone();
@@ -102,7 +102,7 @@ impl Reloader {
             // The stages make their own client between two steps; here a problem can still be refused.
             Client::new(&config.api)?;
         }
-        Ok((Settings { config }, key, waiting))
+        Ok((Settings { config, path }, key, waiting))
     }
 
     /// Probes a paused account at once, because whoever mends it reloads.

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use hyper::body::Bytes;
 use tokio::sync::Mutex;
 
 use super::health::{not_ready, standing_still};
 use super::metrics::{self, Facts, Seen};
+use super::pages;
+use super::served::Served;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::model::{Lane, Time};
 use crate::schedule::Policy;
 use crate::spool::Folders;
-use crate::stage::{Heartbeat, Live, Settings};
-use crate::status::{Invocation, read_report};
-use crate::store::{self, Store, wal_of};
+use crate::stage::{Heartbeat, Live, LostSince, Settings, Sign};
+use crate::status::{Found, Invocation, find, read_report};
+use crate::store::{self, Conn, Store, wal_of};
 use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
 
@@ -24,40 +24,15 @@ use crate::{ledger, queue, status};
 const FRESH: Duration = Duration::from_secs(1);
 
 /// If the database does not answer within this time, it counts as unreadable.
-const READ_MAX: Duration = Duration::from_secs(2);
+pub(super) const READ_MAX: Duration = Duration::from_secs(2);
 
 /// Files in the report of `/status`, as many as `prefetchd status` shows.
 const FILES: u32 = 10;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// The media type of Prometheus's text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// An answer.
-#[derive(Debug, Clone)]
-pub(super) struct Served {
-    pub(super) status: StatusCode,
-    /// Its media type.
-    pub(super) kind: &'static str,
-    pub(super) body: Bytes,
-}
-
-impl Served {
-    pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, kind: TEXT, body: body.into() }
-    }
-
-    /// The page of a check: the word for "well", or one line for each problem.
-    fn check(well: &'static str, ails: &[String]) -> Self {
-        if ails.is_empty() {
-            return Self::text(StatusCode::OK, well);
-        }
-        let lines: String = ails.iter().map(|line| format!("{line}\n")).collect();
-        Self::text(StatusCode::SERVICE_UNAVAILABLE, lines)
-    }
-}
 
 /// The pages that need the database.
 #[derive(Debug)]
@@ -77,16 +52,52 @@ pub(super) struct Desk {
     heartbeat: Heartbeat,
     started: Time,
     made: Mutex<Option<(Instant, Arc<Pages>)>>,
+    /// Pages for people.
+    pub(super) pages_made: pages::Pages,
 }
 
 impl Desk {
     pub(super) fn new(store: Arc<Store>, clock: Clock, live: Live, heartbeat: Heartbeat) -> Self {
-        Self { store, live, heartbeat, started: clock.now(), clock, made: Mutex::new(None) }
+        let (started, pages_made) = (clock.now(), pages::Pages::default());
+        Self { store, live, heartbeat, started, clock, made: Mutex::new(None), pages_made }
     }
 
     /// The settings in force.
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.live.borrow())
+    }
+
+    /// The daemon's clock.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The sign of life, as the lock file has it.
+    pub(super) fn sign(&self) -> Sign {
+        self.heartbeat.sign()
+    }
+
+    /// The database, if it is lost.
+    pub(super) fn lost(&self) -> Option<LostSince> {
+        let since = self.clock.now();
+        let lost = self.store.lost()?;
+        Some(self.heartbeat.lost_since().unwrap_or(LostSince { since, lost }))
+    }
+
+    /// A connection that only reads.
+    pub(super) async fn reader(&self) -> store::Result<Conn> {
+        self.store.read().acquire().await
+    }
+
+    /// The name of a file in `done/` or `rejected/`.
+    pub(super) async fn stored_name(&self, file: i64) -> store::Result<Option<String>> {
+        let Found::These(rows) = find(&mut self.reader().await?, "", Some(file)).await? else { return Ok(None) };
+        Ok(rows.first().and_then(|row| row.get("stored_as")?.as_str().map(str::to_owned)))
+    }
+
+    /// How commands are typed by whoever reads a page.
+    pub(super) fn by(&self, settings: &Settings) -> Invocation {
+        Invocation::for_readers(&settings.config, settings.path.as_deref(), i64::from(std::process::id()))
     }
 
     /// Whether the process lives and its stages move. The database is not asked. Once the database is lost, the stages
@@ -113,7 +124,7 @@ impl Desk {
         let now = self.clock.now();
         let settings = self.settings();
         let (policy, database) = (Policy::from(&settings.config), settings.config.database.url.path());
-        let read = tokio::time::timeout(READ_MAX, self.read(&settings.config, &policy, now)).await;
+        let read = tokio::time::timeout(READ_MAX, self.read(&settings, &policy, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
         let (trouble, lost) = (self.store.trouble(), self.store.lost());
@@ -137,17 +148,18 @@ impl Desk {
         };
         let metrics = metrics::page(&facts, seen.ok());
         Pages {
-            metrics: Served { status: StatusCode::OK, kind: METRICS, body: metrics.into() },
+            metrics: Served::of(StatusCode::OK, METRICS, metrics),
             ready: Served::check("ready\n", &ails),
             status: match read {
-                Ok((_, report)) => Served { status: StatusCode::OK, kind: JSON, body: report.into() },
+                Ok((_, report)) => Served::of(StatusCode::OK, JSON, report),
                 Err(_) => Served::check("", &ails),
             },
         }
     }
 
     /// The database failed.
-    async fn read(&self, config: &Config, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
+    async fn read(&self, settings: &Settings, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
+        let config = &settings.config;
         let pool = self.store.read();
         let standing = ledger::standing(&mut pool.acquire().await?, Lane::Prefetch, now).await?;
         let in_flight = ledger::in_flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
@@ -156,7 +168,7 @@ impl Desk {
         let mut report = read_report(&mut conn, FILES).await?;
         report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let pid = i64::from(std::process::id());
-        report.list_needs(config, &Invocation::here(config, None, Some(pid)));
+        report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
         report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
         let seen = Seen {
             census: queue::census(pool).await?,

@@ -1,5 +1,5 @@
 //! Metrics and health over HTTP, for monitoring: `/metrics`, `/healthz`, `/readyz`, `/status`. Off unless `[http]
-//! listen` is set.
+//! listen` is set. With `[http] pages`, pages for people too (`pages`; the HTML is made in [`crate::page`]).
 //!
 //! It stands beside the pipeline and changes nothing, except the note on the board that says why it cannot serve. Pages
 //! are read through read-only connections, at most once a second for all who ask (`desk`), so that scraping cannot load
@@ -12,6 +12,9 @@ mod desk;
 mod guests;
 mod health;
 mod metrics;
+mod pages;
+mod route;
+mod served;
 mod server;
 
 pub use server::Server;

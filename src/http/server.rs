@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,9 +19,11 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::access::{Door, Tells, refusal};
-use super::desk::{Desk, Served};
+use super::access::{Door, refusal};
+use super::desk::Desk;
 use super::guests::{ALL_MAX, Guest, Room, room};
+use super::route::Route;
+use super::served::Served;
 use crate::clock::Clock;
 use crate::model::Backoff;
 use crate::stage::{Heartbeat, Live};
@@ -189,33 +191,26 @@ async fn serve(stream: TcpStream, visit: Visit) {
 async fn answer(request: &Request<Incoming>, visit: &Visit) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refusal =
-            response(Served::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n"));
+            Served::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing can be changed here\n").response();
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     let (path, desk) = (request.uri().path(), &visit.desk);
-    let tells = if path == "/status" { Tells::Names } else { Tells::Numbers };
     let settings = desk.settings();
-    let door = Door { listen: visit.listen, local: visit.local, hosts: &settings.config.http.hosts };
+    let http = &settings.config.http;
+    let door = Door { listen: visit.listen, local: visit.local, hosts: &http.hosts };
     let authority = request.uri().authority().map(Authority::as_str);
-    if let Some(why) = refusal(tells, request.headers(), authority, &door) {
-        return response(Served::text(StatusCode::MISDIRECTED_REQUEST, why));
+    let route = Route::of(path, http);
+    if let Some(why) = refusal(route.tells(), request.headers(), authority, &door) {
+        return Served::text(StatusCode::MISDIRECTED_REQUEST, why).response();
     }
-    response(match path {
-        "/healthz" => desk.health(),
-        "/metrics" => desk.pages().await.metrics.clone(),
-        "/readyz" => desk.pages().await.ready.clone(),
-        "/status" => desk.pages().await.status.clone(),
-        _ => Served::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /status\n"),
-    })
-}
-
-fn response(page: Served) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(page.body));
-    *response.status_mut() = page.status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    let served = match route {
+        Route::Health => desk.health(),
+        Route::Metrics => desk.pages().await.metrics.clone(),
+        Route::Ready => desk.pages().await.ready.clone(),
+        Route::Status => desk.pages().await.status.clone(),
+        Route::Page(below) => desk.page(below, request.uri().query(), request.headers()).await,
+        Route::Nothing => Served::text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /status\n"),
+    };
+    served.response()
 }

@@ -23,6 +23,7 @@ mod hosts;
 mod kept;
 mod new_urls;
 mod not_queued;
+mod of_file;
 mod orders;
 mod pending;
 mod prune;
@@ -59,6 +60,7 @@ pub use hosts::{
 pub use kept::{KeptFile, kept, kept_as, reopen_tx};
 pub use new_urls::NewUrls;
 pub use not_queued::{NotQueued, known};
+pub use of_file::{Because, UnwellHost, reasons_of_file, unwell_hosts, warm_seconds};
 pub use orders::{
     DroppedAs, ORDER_ROWS_MAX, Order, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress,
     owners, prioritize_files_tx, record_done_order_tx, record_order_tx, refuse_order_tx,

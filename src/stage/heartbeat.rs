@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::name::Name;
-use super::sign::{Sign, SignFiles, Trouble};
+use super::sign::{LostSince, Sign, SignFiles, Trouble};
 use crate::clock::Clock;
 use crate::model::Time;
 use crate::store::{self, Lost};
@@ -118,6 +118,11 @@ impl Heartbeat {
         if let Some(files) = &self.0.sign {
             files.lost(self.0.clock.now(), lost);
         }
+    }
+
+    /// The lost database, and when the loss was found.
+    pub fn lost_since(&self) -> Option<LostSince> {
+        self.0.sign.as_ref().and_then(SignFiles::lost_since)
     }
 
     /// The present content of the sign of life.

@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn settings() -> Arc<Settings> {
-        Arc::new(Settings { config: Config::default() })
+        Arc::new(Settings { config: Config::default(), path: None })
     }
 
     #[tokio::test]

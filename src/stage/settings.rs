@@ -1,6 +1,7 @@
 //! The settings in force. A reload makes new ones; each stage takes them over between two steps, so that no step sees a
 //! mixture.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ use crate::config::Config;
 pub struct Settings {
     /// The configuration.
     pub config: Config,
+    /// The file it was read from; none for the built-in defaults.
+    pub path: Option<PathBuf>,
 }
 
 /// Where a stage receives new settings.

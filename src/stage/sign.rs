@@ -116,6 +116,11 @@ impl SignFiles {
         let _ = self.write(&Sign { at: Some(now), lost: given.lost.clone(), ..Sign::default() });
     }
 
+    /// The lost database, if it was found to be lost.
+    pub(super) fn lost_since(&self) -> Option<LostSince> {
+        self.given.lock().expect("nobody panics with it").lost.clone()
+    }
+
     fn write(&self, sign: &Sign) -> io::Result<()> {
         let bytes = sign.bytes();
         self.files.iter().map(|file| file.write_all_at(&bytes, 0)).fold(Ok(()), io::Result::and)

@@ -1,6 +1,8 @@
 //! Everything known about one file: how it was read, what was refused, where its URLs are, when they were sent and
 //! warm, and why others were not.
 
+mod short;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row;
@@ -15,6 +17,8 @@ use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::{FileForecast, Policy, forecast};
 use crate::store::{Conn, Result};
 use crate::words::{Words, line_fault, warning};
+
+pub use short::{FileHere, FilePage};
 
 const NAMED: &str = "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at

@@ -46,6 +46,13 @@ impl Invocation {
         }
     }
 
+    /// For whoever reads a page in the browser: nobody knows who that is, so each command names the user it needs.
+    pub fn for_readers(config: &Config, path: Option<&Path>, pid: i64) -> Self {
+        let owner =
+            config.database.url.path().metadata().map_or_else(|_| rustix::process::geteuid().as_raw(), |m| m.uid());
+        Self { as_owner: Some(as_user(owner, false)), is_root: false, ..Self::here(config, path, Some(pid)) }
+    }
+
     /// A command that only reads.
     pub fn reads(&self, args: &str) -> String {
         match &self.config {

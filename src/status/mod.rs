@@ -13,6 +13,7 @@ mod invocation;
 mod lists;
 mod lost;
 mod needs;
+mod overview;
 mod reasons;
 mod report;
 mod story;
@@ -21,12 +22,13 @@ pub use board::{Board, Health, told_clock};
 pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
-pub use file::{FileStory, Found, LineSaid, Said, find};
+pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
 pub use needs::{Need, quoted};
+pub use overview::{BatchReport, FilesAfter, HostReport, Overview, Spending};
 pub use reasons::tell_in_chinese;
 pub use report::{
     BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,

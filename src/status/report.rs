@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta};
 use serde::Serialize;
 
+pub(super) use read::files_by_id;
 pub use read::read_report;
 
 use super::Invocation;

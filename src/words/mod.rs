@@ -15,6 +15,7 @@ pub mod checks;
 pub mod commands;
 pub mod errors;
 mod events;
+mod figures;
 pub mod file;
 pub mod forecast;
 mod inputs;
@@ -32,8 +33,10 @@ pub mod story;
 pub mod times;
 mod waits;
 mod warnings;
+pub mod web;
 
 pub use events::{digest, event, more_events, test_message};
+pub use figures::number;
 pub use inputs::{input_fault, key_fault};
 pub use lines::{line_fault, line_fault_with};
 pub use order_faults::order_fault;

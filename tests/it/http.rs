@@ -49,7 +49,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Sends bytes and reads until the server closes; none if it closed without an answer.
-fn send(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
+pub fn send(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
     let mut stream = connect(address);
     // A server that has answered already may have closed before all was sent.
     let _ = stream.write_all(bytes);

@@ -48,6 +48,7 @@ mod notify;
 mod one_file;
 mod orders;
 mod output;
+mod page;
 mod products;
 mod quota;
 mod robots;

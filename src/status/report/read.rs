@@ -41,6 +41,11 @@ const FILES: &str = "
              iif(f.pending = 0, 0, f.deadline), iif(f.pending = 0, -f.file_id, f.file_id)
     limit ?1";
 
+const BY_ID: &str = "
+    select v.*, f.rejected_zh, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
+    from v_files as v join files as f on f.file_id = v.file_id
+    where v.file_id in (select value from json_each(?1))";
+
 const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
 
 const LEFT_ALONE: &str = "select name, why, since, why_code from v_left_alone order by since limit 20";
@@ -110,7 +115,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         needs: Vec::new(),
         by: Invocation::default(),
         budget: budget.as_ref().map(budget_day),
-        files: files.iter().map(file).collect(),
+        files: files.iter().map(file_report).collect(),
     })
 }
 
@@ -150,6 +155,12 @@ fn left_why(code: Option<&str>, text: &str) -> Words {
     why.map_or_else(|| Words::same(text), words::left_alone)
 }
 
+/// Files by their rows, in any order.
+pub(crate) async fn files_by_id(conn: &mut Conn, ids: &[i64]) -> Result<Vec<FileReport>> {
+    let rows = sqlx::query(BY_ID).bind(serde_json::json!(ids).to_string()).fetch_all(conn).await?;
+    Ok(rows.iter().map(file_report).collect())
+}
+
 fn budget_day(row: &SqliteRow) -> BudgetReport {
     BudgetReport {
         day: row.get(0),
@@ -175,7 +186,8 @@ fn budget_day(row: &SqliteRow) -> BudgetReport {
     }
 }
 
-fn file(row: &SqliteRow) -> FileReport {
+/// A row of [`FILES`] or [`BY_ID`].
+fn file_report(row: &SqliteRow) -> FileReport {
     FileReport {
         file_id: row.get("file_id"),
         name: row.get("name"),

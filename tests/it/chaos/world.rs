@@ -136,7 +136,7 @@ impl Chaos {
         let board = Board::new(Arc::clone(&store));
         let keys = Provider::new(credentials::prepare(&self.config).unwrap());
         let service = Service::new(&self.config, clock.clone(), keys).unwrap();
-        let settings = Arc::new(Settings { config: self.config.clone() });
+        let settings = Arc::new(Settings { config: self.config.clone(), path: None });
         let wakes = Wakes::default();
         let tools = |name| Tools {
             store: Arc::clone(&store),
