@@ -1,6 +1,7 @@
 //! The sandbox as a caller sees it, at times that the test chooses.
 
 mod lies;
+mod products;
 mod purge;
 
 use serde_json::Value;
