@@ -175,7 +175,13 @@ async fn claim(database: &Path) {
     for _ in 0..runs() {
         let mut tx = store.write().await.unwrap();
         let start = Instant::now();
-        let batch = queue::pick_tx(&mut tx, Priority::Low, 1000, prefetchd::model::Time::MIN_UTC).await.unwrap();
+        let room = queue::Room {
+            lane: prefetchd::model::Lane::Prefetch,
+            weakest: Priority::Low,
+            urls_max: 1000,
+            domains_max: None,
+        };
+        let batch = queue::pick_tx(&mut tx, room, prefetchd::model::Time::MIN_UTC).await.unwrap();
         claims.push(start.elapsed().as_secs_f64() * 1000.0);
         assert_eq!(batch.urls.len(), 1000);
         tx.roll_back().await.unwrap();

@@ -88,7 +88,13 @@ async fn one_file(shape: &str, urls: u64) -> f64 {
     for _ in 0..20 {
         let start = Instant::now();
         let mut tx = store.write().await.unwrap();
-        let batch = queue::pick_tx(&mut tx, Priority::Low, 1000, prefetchd::model::Time::MIN_UTC).await.unwrap();
+        let room = queue::Room {
+            lane: prefetchd::model::Lane::Prefetch,
+            weakest: Priority::Low,
+            urls_max: 1000,
+            domains_max: None,
+        };
+        let batch = queue::pick_tx(&mut tx, room, prefetchd::model::Time::MIN_UTC).await.unwrap();
         claims.push(start.elapsed().as_secs_f64() * 1000.0);
         assert_eq!(batch.urls.len(), 1000);
         tx.roll_back().await.unwrap();

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::{failure, load, text};
 use crate::clock::Clock;
 use crate::exit;
-use crate::model::{Fault, Priority, Warned};
+use crate::model::{Action, Fault, Priority, Warned};
 use crate::spool::{
     ADD_PREFIX, Folders, ReadRules, Survey, SurveyError, check_options, is_left_alone, is_own, options_line,
     stored_name, sync_folder,
@@ -46,6 +46,9 @@ pub(super) struct AddArgs {
 /// Keys that override the files' own directives; keys in a line of CSV or JSON override these.
 #[derive(Debug, clap::Args)]
 struct KeyArgs {
+    /// prefetch, purge, purge-directory or purge+prefetch
+    #[arg(long)]
+    action: Option<Action>,
     /// urgent, high, normal or low
     #[arg(long)]
     priority: Option<Priority>,
@@ -61,6 +64,9 @@ struct KeyArgs {
     /// Send even URLs that completed recently
     #[arg(long)]
     force: bool,
+    /// With purge-directory: delete everything, and not only what has changed at the origin
+    #[arg(long)]
+    purge_force: bool,
 }
 
 impl KeyArgs {
@@ -68,7 +74,10 @@ impl KeyArgs {
     fn options(&self) -> BTreeMap<String, String> {
         let priority = self.priority.map(|priority| priority.to_string());
         let force = self.force.then(|| "true".to_owned());
+        let purge_force = self.purge_force.then(|| "true".to_owned());
         let keys = [
+            ("action", self.action.map(|action| action.word().to_owned())),
+            ("purge_force", purge_force),
             ("priority", priority),
             ("label", self.label.clone()),
             ("not_before", self.not_before.clone()),

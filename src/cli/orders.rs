@@ -13,7 +13,7 @@ use super::text::{json, number, out, tell};
 use super::{failure, load, open_existing, runtime, spool_name, who, why};
 use crate::config::Config;
 use crate::exit;
-use crate::model::{Priority, UrlState};
+use crate::model::{Lane, Priority, UrlState};
 use crate::orders::{Tray, begin_tx, domain, look};
 use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
 use crate::status;
@@ -46,6 +46,9 @@ struct WhichArgs {
     /// URLs in this state
     #[arg(long, group = "which")]
     state: Option<UrlState>,
+    /// prefetch, purge or purge-directory: only that step
+    #[arg(long)]
+    action: Option<Lane>,
 }
 
 /// How the order is carried out and reported.
@@ -194,6 +197,7 @@ fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
         host: which.host.as_deref().map(str::to_ascii_lowercase),
         state: which.state,
         owner: None,
+        lane: which.action,
     })
 }
 

@@ -17,10 +17,10 @@ pub use addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 pub use credentials::{KeySource, Keys};
 pub use robots::{Robot, RobotKind, Template};
 pub use sections::{
-    Api, Area, Budget, Database, Http, InDoubt, Level, Log, LogFormat, Notify, Retry, Schedule, Signature, Spool,
-    Track, Ui,
+    Api, Area, Budget, Database, DirectoryBudget, Http, InDoubt, Level, Log, LogFormat, Notify, PurgeBudget, Retry,
+    Schedule, Signature, Spool, Track, Ui,
 };
-pub use values::{HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
+pub use values::{Actions, HostPort, Number, Share, Span, UrlsPerDay, Window, in_words};
 
 /// The last place where the configuration is looked for.
 pub const SYSTEM_PATH: &str = "/etc/prefetchd/prefetchd.toml";

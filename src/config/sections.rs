@@ -9,7 +9,7 @@ use strum::{Display, IntoStaticStr};
 
 use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
 use super::robots::Robot;
-use super::values::{HostPort, Number, Share, Span, UrlsPerDay, Window};
+use super::values::{Actions, HostPort, Number, Share, Span, UrlsPerDay, Window};
 use crate::model::{DayStart, Lang, ProductName, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
@@ -86,6 +86,10 @@ pub struct Spool {
     pub encoding: TextEncoding,
     /// How long files in `done/` and `rejected/` are kept.
     pub keep: Span<3_600, { 3650 * DAY }>,
+    /// What files may ask for.
+    pub actions: Actions,
+    /// Whether a host's root may be purged as a directory.
+    pub purge_roots: bool,
 }
 
 impl Default for Spool {
@@ -96,6 +100,8 @@ impl Default for Spool {
             domains: Vec::new(),
             encoding: TextEncoding::Auto,
             keep: Span::seconds(30 * DAY),
+            actions: Actions::default(),
+            purge_roots: false,
         }
     }
 }
@@ -144,6 +150,42 @@ pub struct Budget {
     pub in_doubt: InDoubt,
     /// How long an accepted task may take to be listed; after that a batch in doubt counts as not accepted.
     pub in_doubt_wait: Span<1, DAY>,
+    /// Purges of URLs.
+    pub purge: PurgeBudget,
+    /// Purges of directories.
+    pub purge_directory: DirectoryBudget,
+}
+
+/// `[budget.purge]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PurgeBudget {
+    /// Most URLs in a budget day.
+    pub urls_per_day: UrlsPerDay,
+    /// URLs reserved for urgent purges until `reserve_until`.
+    pub reserve: Number<0, 1_000_000>,
+}
+
+impl Default for PurgeBudget {
+    fn default() -> Self {
+        Self { urls_per_day: UrlsPerDay::Auto, reserve: Number::fixed(0) }
+    }
+}
+
+/// `[budget.purge_directory]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DirectoryBudget {
+    /// Most directories in a budget day.
+    pub directories_per_day: UrlsPerDay,
+    /// Directories reserved for urgent purges until `reserve_until`.
+    pub reserve: Number<0, 1_000_000>,
+}
+
+impl Default for DirectoryBudget {
+    fn default() -> Self {
+        Self { directories_per_day: UrlsPerDay::Auto, reserve: Number::fixed(0) }
+    }
 }
 
 impl Default for Budget {
@@ -156,6 +198,8 @@ impl Default for Budget {
             day_starts: DayStart::default(),
             in_doubt: InDoubt::Resubmit,
             in_doubt_wait: Span::seconds(300),
+            purge: PurgeBudget::default(),
+            purge_directory: DirectoryBudget::default(),
         }
     }
 }

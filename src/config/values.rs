@@ -8,7 +8,7 @@ use chrono::NaiveTime;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{DayStart, TimeOfDay};
+use crate::model::{Action, DayStart, Lane, TimeOfDay};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -257,6 +257,61 @@ impl Serialize for UrlsPerDay {
             Self::Unlimited => serializer.serialize_str("unlimited"),
             Self::Limited(n) => serializer.serialize_u32(*n),
         }
+    }
+}
+
+/// `[spool] actions`: the operations that files may ask for, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actions(Vec<Lane>);
+
+impl Actions {
+    /// Whether files may ask for this action, with all its steps.
+    pub fn allow(&self, action: Action) -> bool {
+        self.missing(action).is_none()
+    }
+
+    /// The first operation of this action that is not allowed.
+    pub fn missing(&self, action: Action) -> Option<Lane> {
+        let first = action.purges_first().then_some(Lane::Purge);
+        first.into_iter().chain([action.lane()]).find(|lane| !self.0.contains(lane))
+    }
+
+    /// The operations.
+    pub fn lanes(&self) -> &[Lane] {
+        &self.0
+    }
+}
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self(vec![Lane::Prefetch])
+    }
+}
+
+impl<'de> Deserialize<'de> for Actions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words: Vec<String> = Vec::deserialize(deserializer)?;
+        let lane = |word: &String| {
+            word.parse::<Lane>().map_err(|_| {
+                let hint = if word.contains('+') { " (it needs both of its steps)" } else { "" };
+                D::Error::custom(format!(
+                    "`{word}` is no action{hint}; \"prefetch\", \"purge\" and \"purge-directory\" are allowed here"
+                ))
+            })
+        };
+        let mut lanes = words.iter().map(lane).collect::<Result<Vec<Lane>, _>>()?;
+        lanes.sort_unstable();
+        lanes.dedup();
+        if lanes.is_empty() {
+            return Err(D::Error::custom("files could ask for nothing; name at least one of \"prefetch\", \"purge\""));
+        }
+        Ok(Self(lanes))
+    }
+}
+
+impl Serialize for Actions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|lane| lane.word()))
     }
 }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use strum::VariantArray as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -31,8 +32,7 @@ use crate::credentials::{Prepared, Provider};
 use crate::ledger::{self, Marker};
 use crate::meters;
 use crate::model::{Lane, ProductName};
-use crate::schedule::Policy;
-use crate::service::Service;
+use crate::service::{Service, policy};
 use crate::spool::Folders;
 use crate::stage::{Heartbeat, Name, Settings, Sign, Wakes};
 use crate::status::{Board, Health};
@@ -148,8 +148,9 @@ fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
     }
     // SQLite would take a file without a header for a new database, and what it held would be gone without a word.
     let bytes = std::fs::metadata(&database).ok().map(|file| file.len());
-    let marker = Marker::in_spool(&config.spool.dir, Lane::Prefetch);
-    let was_charged = || marker.read().ok().flatten().is_some();
+    let markers = Lane::VARIANTS.iter().map(|lane| Marker::in_spool(&config.spool.dir, *lane));
+    let markers: Vec<Marker> = markers.collect();
+    let was_charged = || markers.iter().any(|marker| marker.read().ok().flatten().is_some());
     match bytes {
         Some(bytes) if bytes < store::HEADER_BYTES && was_charged() => Err(LeftCopy::Emptied { database }),
         None if lost.iter().any(|lost| lost.copy.is_none()) && was_charged() => {
@@ -221,14 +222,17 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let database = config.database.url.path();
     let store = Arc::new(opened(database).await.with_context(|| format!("opening {}", database.display()))?);
     belong(&store, config).await?;
-    let marker = Marker::in_spool(&config.spool.dir, Lane::Prefetch);
-    let mark = marker.read().context("reading the ledger's marker in the spool")?;
-    if ledger::reconcile(&store, &Policy::from(config), mark, Clock::system().wall()).await? {
-        warn!(
-            day = mark.map(|mark| mark.date.to_string()),
-            requests = mark.map(|mark| mark.requests),
-            "the database is older than what was charged: it was lost or restored; the service says what is left"
-        );
+    for lane in Lane::VARIANTS {
+        let marker = Marker::in_spool(&config.spool.dir, *lane);
+        let mark = marker.read().context("reading the ledger's marker in the spool")?;
+        if ledger::reconcile(&store, &policy(config, *lane), mark, Clock::system().wall()).await? {
+            warn!(
+                day = mark.map(|mark| mark.date.to_string()),
+                requests = mark.map(|mark| mark.requests),
+                action = lane.word(),
+                "the database is older than what was charged: it was lost or restored; the service says what is left"
+            );
+        }
     }
     let mut tx = store.write().await?;
     ledger::probe_now_tx(&mut tx).await?;

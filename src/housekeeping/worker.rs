@@ -105,7 +105,11 @@ impl Housekeeping {
         }
         let clock = self.tools.clock.reading();
         let urls_max = self.tools.settings.config.schedule.batch_urls_max.get();
-        let ready = queue::ready(self.tools.store.read(), urls_max, clock.earliest).await?;
+        let mut ready = queue::ready(self.tools.store.read(), Lane::Prefetch, urls_max, clock.earliest).await?;
+        let loads = queue::loads(self.tools.store.read()).await?;
+        for load in loads.iter().filter(|load| load.lane != Lane::Prefetch && load.pending > 0) {
+            ready.blocked += queue::ready(self.tools.store.read(), load.lane, urls_max, clock.earliest).await?.blocked;
+        }
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
         if due.is_some_and(|at| clock.is_past(at)) {
             self.pass_time(clock.earliest).await?;

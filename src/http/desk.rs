@@ -171,7 +171,7 @@ impl Desk {
         report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
         report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
         let seen = Seen {
-            census: queue::census(pool).await?,
+            census: queue::census(pool, Lane::Prefetch).await?,
             spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,
             standing,
             flight: (in_flight, flight.map(|flight| flight.size.limit())),

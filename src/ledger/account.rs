@@ -4,7 +4,9 @@
 use chrono::TimeDelta;
 use sqlx::Row;
 
-use crate::model::{BudgetDay, Lane, PauseWhy, ProductName, Reason, Stopped, Time, from_millis, to_millis};
+use crate::model::{
+    AccountFault, BudgetDay, Lane, PauseWhy, ProductName, Reason, Stopped, Time, from_millis, to_millis,
+};
 use crate::schedule::{BackingOff, BadRate, Pause, Standing, Unit};
 use crate::store::{Conn, Result, WriteTx};
 use crate::words::Stored;
@@ -19,18 +21,22 @@ const BACK_OFF: &str = "
         backoff_why = ?2, backoff_code = ?3, backoff_with = ?4, backoff_ms = ?6
     where lane = ?5";
 
+/// A fault of the account is one of all lanes; that a permission is missing is one of its own (?6).
 const PAUSE: &str = "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
         probes = probes + 1, paused_why = ?1, paused_code = ?4, probe_at = ?3
-    where lane = ?5";
+    where lane = ?5 or (not ?6 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))";
 
 const TELL_PAUSED: &str = "update account set paused_told = 1 where lane = ?1 and paused_told = 0";
 
-const TELL_RESUMED: &str = "update account set paused_told = 0 where lane = ?1 and paused_told = 1";
+const TELL_RESUMED: &str = "
+    update account set paused_told = 0 where paused_told = 1 and (lane = ?1 or paused_why is null)";
 
-const RESUME: &str =
-    "update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null where lane = ?1";
+/// What one lane shows to be over is over in all of them, except that a permission is missing.
+const RESUME: &str = "
+    update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null
+    where paused_why is not null and (lane = ?1 or paused_code not in ('forbidden', 'purge_forbidden'))";
 
 const STOP: &str = "update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3";
 
@@ -69,7 +75,11 @@ const ANSWERED: &str = "
     update account set backoff_until = null, backoff_why = null, backoff_code = null, backoff_with = null
     where lane = ?1";
 
-const FACTS: &str = "select fact, value, observed_at from facts where lane = ?1";
+/// What a key may ask for is the same in all lanes, and stored once, with the first.
+const FACTS: &str = "
+    select fact, value, observed_at from facts
+    where (lane = ?1 and fact not in ('quota_readable', 'tasks_readable', 'domains_readable'))
+       or (lane = 1 and fact in ('quota_readable', 'tasks_readable', 'domains_readable'))";
 
 const QUOTA: &str = "select value from facts where lane = ?1 and fact = 'quota'";
 
@@ -135,6 +145,11 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// Whether it is the same in all lanes.
+    fn is_of_the_key(self) -> bool {
+        matches!(self, Self::QuotaReadable(_) | Self::TasksReadable(_) | Self::DomainsReadable(_))
+    }
+
     fn row(self) -> (&'static str, String) {
         match self {
             Self::Unit(unit) => ("unit", unit.word().to_owned()),
@@ -176,6 +191,10 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
         bad_rate: BadRate { good: row.get(6), bad: row.get(7) },
         ..Standing::default()
     };
+    // What they count is documented (SIBLING-APIS.md, D).
+    if lane != Lane::Prefetch {
+        standing.unit = Some(Unit::Urls);
+    }
     for row in sqlx::query(FACTS).bind(lane.number()).fetch_all(&mut *conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         let holds = now - from_millis(row.get(2)) < REFUSAL_HOLDS;
@@ -229,9 +248,11 @@ pub(super) async fn pause_tx(
     now: Time,
     probe_at: Time,
 ) -> Result<bool> {
+    let is_of_the_lane =
+        matches!(why, PauseWhy::Account(AccountFault::Forbidden | AccountFault::PurgeForbidden) | PauseWhy::Text(_));
     let why = Stored::from(why);
     let pause = sqlx::query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
-    let pause = pause.bind(lane.number());
+    let pause = pause.bind(lane.number()).bind(is_of_the_lane);
     pause.execute(tx.conn()).await?;
     Ok(sqlx::query(TELL_PAUSED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
 }
@@ -282,12 +303,14 @@ pub async fn forget_refusals_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 
 /// A batch was accepted: backoff and pause are over.
 pub async fn proven_well_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
+    sqlx::query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
     sqlx::query(PROVEN_WELL).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Stores a fact.
 pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Time) -> Result<()> {
+    let lane = if fact.is_of_the_key() { Lane::Prefetch } else { lane };
     let (fact, value) = fact.row();
     let query = sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
     query.execute(tx.conn()).await?;

@@ -38,7 +38,7 @@ const CHARGE: &str = "
     update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2, folded = 0
     where lane = ?5 and day = ?1 and unsure = 0 and requests_used + ?3 < requests_limit
       and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
-    returning requests_used";
+    returning iif(lane = 1, requests_used, urls_used)";
 
 /// Calls that were charged to the day before and may have been performed on this one: those that were answered after
 /// the reset, and those in doubt whose signature is valid past it. That the service had seen a call before the reset
@@ -77,6 +77,8 @@ const OBSERVE: &str = "
 const RAISE: &str = "
     update budget_days set requests_used = ?2, unbooked = unbooked + ?2 - requests_used
     where lane = ?3 and day = ?1 and requests_used < ?2";
+
+const RAISE_URLS: &str = "update budget_days set urls_used = ?2 where lane = ?3 and day = ?1 and urls_used < ?2";
 
 const CONFIRM: &str = "
     update budget_days set
@@ -175,7 +177,8 @@ pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy
     Ok(())
 }
 
-/// Charges one request and its URLs to `day`, and returns what the day has cost then. Returns none and charges nothing
+/// Charges one request and its URLs to `day`, and returns what the day has cost then: requests, or of purges URLs.
+/// Returns none and charges nothing
 /// if the day has no room for it: this is the last check of the budget, inside the transaction that opens the
 /// submission.
 pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, urls: u32) -> Result<Option<u32>> {
@@ -240,7 +243,7 @@ pub async fn observe_tx(
 ) -> Result<Taught> {
     let name = before.day.to_string();
     let gone = quota.saturating_sub(remain);
-    if before.unsure && known != Some(Unit::Urls) {
+    if before.unsure && (known != Some(Unit::Urls) || lane != Lane::Prefetch) {
         raise_tx(tx, lane, &before.day, u32::try_from(gone).unwrap_or(u32::MAX)).await?;
     }
     let after = Observation { quota, remain, at: now, requests: before.requests, urls: before.urls };
@@ -264,9 +267,10 @@ pub async fn observe_tx(
     Ok(Taught { unit: learned, drift, refusals_cost: cost })
 }
 
-/// The day costs at least `requests`, even if this database does not know all of them.
-pub async fn raise_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: u32) -> Result<()> {
-    sqlx::query(RAISE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
+/// The day costs at least so much, even if this database does not know all of it: requests, or of purges URLs.
+pub async fn raise_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, cost: u32) -> Result<()> {
+    let raise = if lane == Lane::Prefetch { RAISE } else { RAISE_URLS };
+    sqlx::query(raise).bind(day.to_string()).bind(cost).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ const BYTES: usize = 64;
 pub struct Mark {
     /// The budget day.
     pub date: NaiveDate,
-    /// Requests charged to it.
+    /// Requests charged to it, or of purges URLs.
     pub requests: u32,
     /// The submission that was opened last; the number only grows.
     pub submission: SubmissionId,

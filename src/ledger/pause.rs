@@ -36,7 +36,7 @@ pub async fn pause_account_tx(
 
 /// Pauses for a fault of the account. `probes` is how many free calls have failed so far.
 pub async fn pause_for_tx(tx: &mut WriteTx<'_>, lane: Lane, fault: AccountFault, probes: u32, now: Time) -> Result<()> {
-    pause_account_tx(tx, lane, &pause_why(fault), now, probe_at(probes, now)).await
+    pause_account_tx(tx, lane, &pause_why(lane, fault), now, probe_at(probes, now)).await
 }
 
 /// The account works; tells it once, when a pause ends.
@@ -49,8 +49,11 @@ pub async fn account_is_well_tx(tx: &mut WriteTx<'_>, lane: Lane, now: Time) -> 
 }
 
 /// What must change before anything is sent.
-pub fn pause_why(fault: AccountFault) -> PauseWhy {
-    PauseWhy::Account(fault)
+pub fn pause_why(lane: Lane, fault: AccountFault) -> PauseWhy {
+    PauseWhy::Account(match fault {
+        AccountFault::Forbidden if lane != Lane::Prefetch => AccountFault::PurgeForbidden,
+        fault => fault,
+    })
 }
 
 /// When the next free call probes a paused account, after this many failures: 1, 2, 4 … 60 minutes.

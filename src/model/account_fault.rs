@@ -19,6 +19,8 @@ pub enum AccountFault {
     WrongSecret,
     /// `Forbidden.RAM`, `NoPermission`
     Forbidden,
+    /// The same for purges, which are another operation.
+    PurgeForbidden,
     /// `InvalidSecurityToken.*`
     BadToken,
     /// There is no valid key: its source gives none. Nothing was sent.

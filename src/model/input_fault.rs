@@ -3,6 +3,7 @@
 use strum::{EnumString, IntoStaticStr};
 
 use super::line_fault::{Fault, shown};
+use super::{Action, Lane};
 
 /// Why a directive, or a key of the command line, is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,13 @@ pub enum InputFault {
         line: u64,
         /// What is wrong with it.
         fault: KeyFault,
+    },
+    /// It asks for an action that `[spool] actions` does not allow.
+    ActionForbidden {
+        /// The action.
+        action: Action,
+        /// The operation that is missing there.
+        missing: Lane,
     },
     /// A CSV header whose quotes do not match, or which is too long.
     CsvHeader,

@@ -73,6 +73,12 @@ pub enum LineFault {
     Port,
     /// The path is empty or ends in `/`.
     Directory,
+    /// No directory, where directories are purged: its path does not end in `/`, or it has a query.
+    NoDirectory,
+    /// A host's root, where directories are purged and roots are not allowed.
+    RootDirectory,
+    /// Its action is not in `[spool] actions`.
+    ActionForbidden,
     /// A path segment `.` or `..`.
     DotSegment,
     /// Longer than `url_bytes_max`.

@@ -2,7 +2,9 @@
 //! bare string means a URL and no bare integer means a day.
 
 mod account_fault;
+mod action;
 mod backoff;
+mod call_limits;
 mod day;
 mod event_name;
 mod ids;
@@ -27,7 +29,9 @@ mod time;
 mod wait_why;
 
 pub use account_fault::AccountFault;
+pub use action::Action;
 pub use backoff::Backoff;
+pub use call_limits::CallLimits;
 pub use day::{BudgetDay, DayStart, TimeOfDay};
 pub use event_name::EventName;
 pub use ids::{FileId, HostId, OrderId, SubmissionId, UrlId};
@@ -38,7 +42,7 @@ pub use lane::Lane;
 pub use lang::{Lang, LangHints};
 pub use left_why::LeftWhy;
 pub use line_fault::{Fault, LineFault};
-pub use object_url::{Notes, ObjectUrl, UrlRules};
+pub use object_url::{Notes, ObjectUrl, Target, UrlRules};
 pub use order_fault::OrderFault;
 pub use priority::Priority;
 pub use problem::{ConfigProblem, SpoolProblem};

@@ -30,6 +30,18 @@ pub struct UrlRules {
     pub domains: Vec<String>,
 }
 
+/// What a line may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    File,
+    /// A directory: its path ends in `/`.
+    Directory {
+        /// Whether it may be a host's root.
+        roots: bool,
+    },
+}
+
 /// A checked URL in its normal spelling: `http://host/path?query`, `https://…`, or `host/path?query` if the line had no
 /// scheme. The host is lower-case ASCII, there is no fragment, and parsing it again gives the same URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,6 +66,15 @@ impl ObjectUrl {
     ///
     /// As [`Self::parse`].
     pub fn read(line: &str, rules: &UrlRules) -> Result<(Self, Notes), Fault> {
+        Self::read_as(line, rules, Target::File)
+    }
+
+    /// The same for a file or a directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn read_as(line: &str, rules: &UrlRules, target: Target) -> Result<(Self, Notes), Fault> {
         let line = trim_unseen(line);
         let is_plain = line.bytes().all(tail::is_plain);
         if !is_plain {
@@ -65,7 +86,7 @@ impl ObjectUrl {
         let authority = authority::check(written, scheme)?;
         let written = if written.is_ascii() { "" } else { written.split(':').next().unwrap_or_default() };
         let (tail, notes) = if is_plain { (tail, Notes::default()) } else { tail::check_odd(tail)? };
-        tail::check(tail, [&authority.host, written])?;
+        tail::check(tail, [&authority.host, written], target)?;
         let url = Self::write(scheme, &authority, tail);
         if url.text.len() > rules.url_bytes_max {
             return Err(LineFault::TooLong.into());

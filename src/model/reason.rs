@@ -47,6 +47,8 @@ pub enum ReasonKind {
     WrongSecret,
     /// [`AccountFault::Forbidden`]
     Forbidden,
+    /// [`AccountFault::PurgeForbidden`]
+    PurgeForbidden,
     /// [`AccountFault::BadToken`]
     BadToken,
     /// [`AccountFault::NoKey`]
@@ -97,6 +99,8 @@ pub enum ReasonKind {
     DeadlinePassed,
     /// The operator cancelled it.
     Cancelled,
+    /// The purge that comes before this prefetch ended, and is not complete; `said` is how: the word of a state.
+    PurgeEnded,
     /// It is suspected, and today's requests for isolation are spent.
     IsolationSpent,
     /// It is suspected, and isolation may not use requests.
@@ -125,6 +129,7 @@ impl From<AccountFault> for ReasonKind {
             AccountFault::UnknownKey => Self::UnknownKey,
             AccountFault::WrongSecret => Self::WrongSecret,
             AccountFault::Forbidden => Self::Forbidden,
+            AccountFault::PurgeForbidden => Self::PurgeForbidden,
             AccountFault::BadToken => Self::BadToken,
             AccountFault::NoKey => Self::NoKey,
         }

@@ -69,6 +69,11 @@ pub enum WaitWhy {
         /// Its URLs.
         urls: u64,
     },
+    /// The queued URLs are prefetched once their purge is complete.
+    AwaitsPurge {
+        /// URLs that wait, counted up to a batch.
+        urls: u32,
+    },
     /// The service's own queue of prefetches has no room, or too little to be worth a call.
     QueueFull {
         /// URLs in flight.
@@ -114,7 +119,10 @@ pub enum PauseWhy {
 impl WaitWhy {
     /// Whether nothing that may be sent is queued, so that a free call takes nobody's turn.
     pub fn is_about_the_queue(&self) -> bool {
-        matches!(self, Self::Idle | Self::NotYet | Self::Hosts { .. } | Self::IsolationSpent { .. })
+        matches!(
+            self,
+            Self::Idle | Self::NotYet | Self::Hosts { .. } | Self::AwaitsPurge { .. } | Self::IsolationSpent { .. }
+        )
     }
 
     /// Whether it waits after a failure.

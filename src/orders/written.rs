@@ -94,7 +94,7 @@ impl Written {
             None => None,
         };
         let host = self.host.map(|host| host.to_ascii_lowercase());
-        let which = Selection { url, file: self.file, label: self.label, host, state, owner: Some(owner) };
+        let which = Selection { url, file: self.file, label: self.label, host, state, owner: Some(owner), lane: None };
         if which.is_anything() { Ok((order, which)) } else { Err(OrderFault::NamesNothing) }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::files::{count, ids};
-use crate::model::{FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
+use crate::model::{Action, FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
 use crate::store::{Conn, Readers, Result, WriteTx};
 
 const ACCOUNT: &str = "
@@ -15,7 +15,9 @@ const ACCOUNT: &str = "
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id,
            rejected_code, rejected_zh, encoding,
            merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
-           merged_cancelled, merged_held, merged_unconfirmed
+           merged_cancelled, merged_held, merged_unconfirmed, action, purge_force,
+           purge_pending, purge_leased, purge_submitted, purge_complete, purge_failed, purge_expired,
+           purge_cancelled, purge_held, purge_unconfirmed
     from files where file_id in (select value from json_each(?1))";
 
 const FINAL_RECEIPTS: &str = "
@@ -84,6 +86,8 @@ pub struct FileAccount {
     pub urls: [u64; UrlState::ALL.len()],
     /// The same for the URLs that its lines were merged into.
     pub merged_urls: [u64; UrlState::ALL.len()],
+    /// The same for the purges of lines whose URL is prefetched after them.
+    pub purges: [u64; UrlState::ALL.len()],
 }
 
 /// Reads the accounts of files.
@@ -122,6 +126,8 @@ fn account(row: &SqliteRow) -> FileAccount {
             not_before: row.get::<Option<i64>, _>(4).map(from_millis),
             deadline: row.get::<Option<i64>, _>(5).map(from_millis),
             force: row.get(6),
+            action: Action::of_number(row.get("action")),
+            purge_force: row.get("purge_force"),
         },
         bytes: row.get::<Option<i64>, _>(7).map(i64::unsigned_abs),
         sha256: row.get(8),
@@ -141,6 +147,7 @@ fn account(row: &SqliteRow) -> FileAccount {
         finished_at: row.get::<Option<i64>, _>(17).map(from_millis),
         urls: std::array::from_fn(|at| count(row, 18 + at)),
         merged_urls: std::array::from_fn(|at| count(row, 31 + at)),
+        purges: std::array::from_fn(|at| count(row, 42 + at)),
     }
 }
 

@@ -2,22 +2,52 @@
 //! counters.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
-use crate::model::{Priority, Time, UrlState, from_millis};
+use crate::model::{Lane, Priority, Time, UrlState, from_millis};
 use crate::store::{Readers, Result};
 
 const URLS: &str = "
     select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
-    from tally where lane = 1 order by priority";
+    from tally where lane = ?1 order by priority";
 
 const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)";
 
 const OLDEST_PENDING: &str = "select min(dropped_at) from files indexed by files_waiting where pending > 0";
 
+const LOADS: &str = "
+    select lane, sum(pending) as pending, sum(pending) filter (where priority = 0) as urgent, sum(leased) as leased
+    from tally group by lane order by lane";
+
+/// What a lane has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// The lane.
+    pub lane: Lane,
+    /// URLs that are pending, whether they may go now or not.
+    pub pending: i64,
+    /// Urgent ones among them.
+    pub urgent: i64,
+    /// URLs in submissions whose end is not known.
+    pub leased: i64,
+}
+
+/// What each lane has to do.
+pub async fn loads(pool: &Readers) -> Result<Vec<LaneLoad>> {
+    let rows = sqlx::query(LOADS).fetch_all(pool).await?;
+    let load = |row: &SqliteRow| LaneLoad {
+        lane: Lane::of_number(row.get(0)),
+        pending: row.get(1),
+        urgent: row.get(2),
+        leased: row.get(3),
+    };
+    Ok(rows.iter().map(load).collect())
+}
+
 /// The numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Census {
-    /// URLs of each priority, in the order of [`UrlState::ALL`].
+    /// URLs of the lane by priority, in the order of [`UrlState::ALL`].
     pub urls: Vec<(Priority, [u64; UrlState::ALL.len()])>,
     /// Files that are being read or put away.
     pub files_in_progress: u64,
@@ -25,9 +55,9 @@ pub struct Census {
     pub oldest_pending: Option<Time>,
 }
 
-/// Reads the numbers, and no row of the queue.
-pub async fn census(pool: &Readers) -> Result<Census> {
-    let urls = sqlx::query(URLS).fetch_all(pool).await?;
+/// Reads the numbers, those of URLs of one lane; and no row of the queue.
+pub async fn census(pool: &Readers, lane: Lane) -> Result<Census> {
+    let urls = sqlx::query(URLS).bind(lane.number()).fetch_all(pool).await?;
     let files: i64 = sqlx::query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
     let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING).fetch_one(pool).await?;
     Ok(Census {

@@ -3,31 +3,32 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
-use crate::model::{FileId, HostId, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::model::{HostId, Lane, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
 const PICK: &str = "
-    select url_id, url, file_id, host_id, priority, attempts
+    select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
-    where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+    where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
     order by priority, deadline is null, deadline, url_id
     limit ?2";
 
 /// The same, without the members of open cases.
 const PICK_OTHERS: &str = "
-    select url_id, url, file_id, host_id, priority, attempts
+    select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
-    where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+    where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
       and not exists (select 1 from case_members as m where m.url_id = urls.url_id)
     order by priority, deadline is null, deadline, url_id
     limit ?2";
 
 const PICK_SUSPECTS: &str = "
-    select url_id, url, file_id, host_id, priority, attempts
+    select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where url_id in (select value from json_each(?1))
       and state = 0 and wait_until is null and parked = 0 and suspect = 1
@@ -39,7 +40,7 @@ const LEASE: &str = "
     where url_id in (select value from json_each(?2))";
 
 const LEASED: &str = "
-    select url_id, url, file_id, host_id, priority, attempts
+    select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where submission_id = ?1 and state = 1
     order by url_id";
@@ -58,12 +59,10 @@ pub struct BatchUrl {
     pub id: UrlId,
     /// As it is sent.
     pub url: String,
-    /// The file it came in.
-    pub file: FileId,
-    /// Its domain.
-    pub host: HostId,
-    /// Its priority now.
-    pub priority: Priority,
+    /// Where it is counted.
+    pub seat: Seat,
+    /// The parameter `Force` of its call.
+    pub purge_force: bool,
     /// Calls before this one that carried it and count as attempts.
     pub attempts: u32,
 }
@@ -71,7 +70,7 @@ pub struct BatchUrl {
 impl Batch {
     /// Its domains.
     pub fn hosts(&self) -> Vec<HostId> {
-        let hosts: std::collections::BTreeSet<HostId> = self.urls.iter().map(|url| url.host).collect();
+        let hosts: std::collections::BTreeSet<HostId> = self.urls.iter().map(|url| url.seat.host).collect();
         hosts.into_iter().collect()
     }
 
@@ -79,17 +78,32 @@ impl Batch {
     pub(super) async fn shift_tx(&self, tx: &mut WriteTx<'_>, from: UrlState, to: UrlState) -> Result<Moves> {
         let mut moves = Moves::default();
         for url in &self.urls {
-            moves.shift(url.file, url.host, url.priority, from, to);
+            moves.shift(url.seat, from, to);
         }
         tx.bulk(|conn| wishes::follow(conn, self.urls.iter().map(|url| url.id.0), from, to, &mut moves)).await?;
         Ok(moves)
     }
 }
 
-/// Picks the next `limit` URLs that are ready, have at least the priority `weakest`, and whose deadline cannot have
-/// passed: it is later than `earliest`, the lower bound of the time. Changes nothing.
-pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32, earliest: Time) -> Result<Batch> {
-    pick(tx, PICK, weakest, limit, earliest).await
+/// What a batch may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Its lane.
+    pub lane: Lane,
+    /// The weakest priority in it.
+    pub weakest: Priority,
+    /// Most URLs.
+    pub urls_max: u32,
+    /// Most domains, where the operation has a limit.
+    pub domains_max: Option<u32>,
+}
+
+/// Picks the next URLs that are ready and fit, and whose deadline cannot have passed: it is later than `earliest`, the
+/// lower bound of the time. Changes nothing.
+pub async fn pick_tx(tx: &mut WriteTx<'_>, room: Room, earliest: Time) -> Result<Batch> {
+    let mut urls = pick(tx, PICK, room, earliest).await?;
+    fit(&mut urls, room.domains_max);
+    Ok(batch(urls))
 }
 
 /// Picks a test: these suspects, as far as they may still be sent, and up to `others` ready URLs that are in no open
@@ -97,32 +111,46 @@ pub async fn pick_tx(tx: &mut WriteTx<'_>, weakest: Priority, limit: u32, earlie
 pub async fn pick_test_tx(
     tx: &mut WriteTx<'_>,
     suspects: &[UrlId],
-    weakest: Priority,
+    room: Room,
     others: u32,
     earliest: Time,
 ) -> Result<(Batch, u32)> {
-    let mut batch = pick(tx, PICK_OTHERS, weakest, others, earliest).await?;
     let ids: Vec<i64> = suspects.iter().map(|url| url.0).collect();
-    let suspects = sqlx::query(PICK_SUSPECTS).bind(serde_json::json!(ids).to_string()).bind(to_millis(earliest));
-    let rows = suspects.fetch_all(tx.conn()).await?;
-    batch.urls.extend(rows.iter().map(batch_url));
-    batch.urls.sort_by_key(|url| url.id);
-    Ok((batch, u32::try_from(rows.len()).unwrap_or(u32::MAX)))
+    let ids = serde_json::json!(ids).to_string();
+    let suspects = sqlx::query(PICK_SUSPECTS).bind(ids).bind(to_millis(earliest));
+    let mut urls: Vec<BatchUrl> = suspects.fetch_all(tx.conn()).await?.iter().map(batch_url).collect();
+    let tested: std::collections::HashSet<UrlId> = urls.iter().map(|url| url.id).collect();
+    urls.extend(pick(tx, PICK_OTHERS, Room { urls_max: others, ..room }, earliest).await?);
+    fit(&mut urls, room.domains_max);
+    let tested = urls.iter().filter(|url| tested.contains(&url.id)).count();
+    Ok((batch(urls), u32::try_from(tested).unwrap_or(u32::MAX)))
 }
 
-async fn pick(
-    tx: &mut WriteTx<'_>,
-    statement: &'static str,
-    weakest: Priority,
-    limit: u32,
-    earliest: Time,
-) -> Result<Batch> {
-    let picked = sqlx::query(statement).bind(weakest.rank()).bind(limit).bind(to_millis(earliest));
-    let rows = picked.fetch_all(tx.conn()).await?;
-    let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
-    // In the order in which a copy of the call will read them again.
+/// Leaves out what cannot go with the first URL in one call: another `Force`, or one domain too many.
+fn fit(urls: &mut Vec<BatchUrl>, domains_max: Option<u32>) {
+    let force = urls.first().is_some_and(|url| url.purge_force);
+    let domains_max = domains_max.map_or(usize::MAX, |most| most as usize);
+    let mut domains = std::collections::HashSet::new();
+    urls.retain(|url| {
+        let has_room = domains.len() < domains_max || domains.contains(&url.seat.host);
+        let fits = url.purge_force == force && has_room;
+        if fits {
+            domains.insert(url.seat.host);
+        }
+        fits
+    });
+}
+
+/// In the order in which a copy of the call will read them again.
+fn batch(mut urls: Vec<BatchUrl>) -> Batch {
     urls.sort_by_key(|url| url.id);
-    Ok(Batch { urls })
+    Batch { urls }
+}
+
+async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, room: Room, earliest: Time) -> Result<Vec<BatchUrl>> {
+    let picked = sqlx::query(statement).bind(room.weakest.rank()).bind(room.urls_max).bind(to_millis(earliest));
+    let rows = picked.bind(room.lane.number()).fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(batch_url).collect())
 }
 
 /// Leases a picked batch to its submission.
@@ -145,9 +173,8 @@ fn batch_url(row: &SqliteRow) -> BatchUrl {
     BatchUrl {
         id: UrlId(row.get(0)),
         url: row.get(1),
-        file: FileId(row.get(2)),
-        host: HostId(row.get(3)),
-        priority: Priority::from_rank(row.get(4)),
-        attempts: row.get(5),
+        seat: Seat::of(row),
+        purge_force: row.get("purge_force"),
+        attempts: row.get("attempts"),
     }
 }

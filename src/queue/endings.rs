@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use sqlx::Row;
 
+use super::seat::Seat;
 use super::tally::Moves;
-use super::{row_state, wishes};
-use crate::model::{FileId, HostId, Priority, Reason, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
+use super::{chain, row_state, wishes};
+use crate::model::{Lane, Reason, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
 use crate::store::{Readers, Result, WriteTx};
 use crate::words::Stored;
 
@@ -14,21 +15,22 @@ const SENT: &str = "
     select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id";
 
 const GROUPS: &str = "
-    select u.file_id, u.host_id, u.priority, count(*), f.dropped_at
+    select u.file_id, u.host_id, u.priority, u.lane, u.first_step, count(*) as urls, f.dropped_at
     from urls as u indexed by urls_submission join files as f on f.file_id = u.file_id
     where u.submission_id = ?1 and u.state = 1
-    group by u.file_id, u.host_id, u.priority";
+    group by u.file_id, u.host_id, u.priority, u.lane, u.first_step";
 
 const END_ONE: &str = "
     update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6 where url_id = ?1
     and state = 1
-    returning file_id, host_id, priority, (select dropped_at from files where files.file_id = urls.file_id)";
+    returning file_id, host_id, priority, lane, first_step,
+        (select dropped_at from files where files.file_id = urls.file_id) as dropped_at";
 
 const AGAIN: &str = "
     update urls set state = ?2, wait_until = ?3, reason = ?4, reason_code = ?5, reason_with = ?6,
         origin_failures = origin_failures + 1
     where url_id = ?1 and state = 1
-    returning file_id, host_id, priority";
+    returning file_id, host_id, priority, lane, first_step";
 
 /// Where tasks cannot be read, a file finishes without its URLs' ends; this reopens it so that they are told after all.
 const TELL_AGAIN: &str = "
@@ -95,15 +97,17 @@ pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, n
     let mut moves = Moves::default();
     let mut urls = 0;
     for row in sqlx::query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
-        let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
-        let n: i64 = row.get(3);
-        moves.add(file, host, priority, UrlState::Submitted, -n);
-        moves.add(file, host, priority, UrlState::Complete, n);
-        add_warm(tx, file, from_millis(row.get(4)), n, now).await?;
+        let (seat, n) = (Seat::of(&row), row.get::<i64, _>("urls"));
+        moves.add(seat, UrlState::Submitted, -n);
+        moves.add(seat, UrlState::Complete, n);
+        add_warm(tx, seat, from_millis(row.get("dropped_at")), n, now).await?;
         urls += n;
     }
-    tx.bulk(|conn| wishes::follow_batch(conn, submission.0, UrlState::Submitted, UrlState::Complete, &mut moves))
-        .await?;
+    tx.bulk(|conn| {
+        wishes::follow_batch(conn, submission.0, UrlState::Submitted, UrlState::Complete, &mut moves)?;
+        chain::batch_completed(conn, submission.0, &mut moves)
+    })
+    .await?;
     let files = moves.changed_files();
     moves.apply(tx.conn()).await?;
     tell_again(tx, files).await?;
@@ -130,21 +134,26 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
             .bind(why.as_ref().map(|why| &why.code))
             .bind(why.as_ref().and_then(|why| why.with.as_ref()));
         let Some(row) = query.fetch_optional(tx.conn()).await? else { continue };
-        let (file, host, priority) = (FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)));
+        let seat = Seat::of(&row);
         let to = match ending {
             Ending::Complete => UrlState::Complete,
             Ending::Failed { .. } => UrlState::Failed,
             Ending::Unconfirmed { .. } => UrlState::Unconfirmed,
             Ending::Again { .. } => UrlState::Pending,
         };
-        moves.shift(file, host, priority, UrlState::Submitted, to);
+        moves.shift(seat, UrlState::Submitted, to);
         ended.push((url.0, to));
         if *ending == Ending::Complete {
-            add_warm(tx, file, from_millis(row.get(3)), 1, now).await?;
+            add_warm(tx, seat, from_millis(row.get("dropped_at")), 1, now).await?;
         }
     }
     tx.bulk(|conn| {
         ended.iter().try_for_each(|(url, to)| wishes::follow(conn, [*url], UrlState::Submitted, *to, &mut moves))?;
+        let of = |wanted: &[UrlState]| {
+            ended.iter().filter(|(_, to)| wanted.contains(to)).map(|(url, _)| *url).collect::<Vec<i64>>()
+        };
+        chain::purges_completed(conn, of(&[UrlState::Complete]), &mut moves)?;
+        chain::purges_ended(conn, of(&[UrlState::Failed, UrlState::Unconfirmed]), now, &mut moves)?;
         let again = ended.iter().filter(|(_, to)| *to == UrlState::Pending);
         wishes::review_returned(conn, again.map(|(url, _)| *url), now, &mut moves)
     })
@@ -160,9 +169,13 @@ async fn tell_again(tx: &mut WriteTx<'_>, files: BTreeSet<i64>) -> Result<()> {
     Ok(())
 }
 
-async fn add_warm(tx: &mut WriteTx<'_>, file: FileId, dropped_at: Time, urls: i64, now: Time) -> Result<()> {
+/// A purge makes nothing warm.
+async fn add_warm(tx: &mut WriteTx<'_>, seat: Seat, dropped_at: Time, urls: i64, now: Time) -> Result<()> {
+    if seat.lane != Lane::Prefetch {
+        return Ok(());
+    }
     let seconds = two_digits((now - dropped_at).num_seconds().max(0));
-    sqlx::query(ADD_WARM).bind(file.0).bind(seconds).bind(urls).execute(tx.conn()).await?;
+    sqlx::query(ADD_WARM).bind(seat.file.0).bind(seconds).bind(urls).execute(tx.conn()).await?;
     Ok(())
 }
 

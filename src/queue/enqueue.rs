@@ -10,11 +10,15 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::existing::{Existing, KNOWN, look_up};
-use super::new_urls::NewUrls;
+use super::chain;
+use super::existing::{Counts, Existing, KNOWN, look_up};
+use super::new_urls::{NewRow as NewUrlRow, NewUrls};
+use super::rows::{ADD_KEY, ADD_ONE, KINDS, Many, ROWS_A_STATEMENT, kind};
+use super::seat::Seat;
+use super::stale::Stale;
 use super::tally::Moves;
 use super::wishes::{self, Kind, NewWish};
-use crate::model::{FileId, HostId, Keys, Priority, Time, UrlState, to_millis};
+use crate::model::{FileId, HostId, Keys, Lane, Priority, Time, UrlState, to_millis};
 
 const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
 
@@ -32,14 +36,8 @@ const HOST_RANGE: &str = "
 
 const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
 
-/// Statements for many rows have no numbered parameters, because SQLite finds those by walking a list of all of them.
-const ADD_KEY: &str = "insert or ignore into url_keys (url_key, url_id) values (?, ?)";
-
-/// First the values that all rows share, then those of each row.
-const ADD_ONE: &str = "
-    insert into urls (file_id, priority, not_before, deadline, wait_until, label,
-                      url_id, line, url, host_id, parked, older_id)
-    select ?, ?, ?, ?, ?, ?, v.* from (values (?, ?, ?, ?, ?, ?)) as v";
+/// A directory that is to be purged with `Force`, whoever asked for it first.
+const FORCE: &str = "update urls set purge_force = 1 where url_id = ?1 and state = 0";
 
 const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
@@ -47,9 +45,6 @@ const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
 
 /// Most domains of a chunk that are cached at a time, however many it names.
 const HOSTS_MAX: usize = 4_096;
-
-/// Rows per insert statement: opening the table and its indexes costs as much as a few rows.
-const ROWS_A_STATEMENT: usize = 100;
 
 /// How many lines of a chunk were queued, merged and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,7 +79,9 @@ pub fn enqueue(
         let row = &urls.rows[at as usize];
         let before = firsts.last().map(|before| &urls.rows[*before as usize]);
         match before {
-            Some(before) if before.key == row.key && urls.url(before) == urls.url(row) => repeats.push(at),
+            Some(before) if before.key == row.key && before.lane == row.lane && urls.url(before) == urls.url(row) => {
+                repeats.push(at);
+            }
             _ => firsts.push(at),
         }
     }
@@ -96,13 +93,13 @@ pub fn enqueue(
             queue.add(at)?;
         }
     }
-    queue.flush()?;
+    queue.flush_all()?;
     // By now a URL that appears twice in the chunk finds the row of its first line.
     for at in repeats {
         queue.take_key(at)?;
         if queue.is_new[at as usize] {
             queue.add(at as usize)?;
-            queue.flush()?;
+            queue.flush_all()?;
         }
     }
     queue.finish()
@@ -112,8 +109,8 @@ pub fn enqueue(
 struct ChunkHost {
     id: HostId,
     parked: bool,
-    /// New rows by priority.
-    added: [i64; 4],
+    /// New rows by kind ([`KINDS`]) and priority.
+    added: [[i64; 4]; KINDS.len()],
     /// The first and the last of them.
     rows: Option<(i64, i64)>,
 }
@@ -122,7 +119,8 @@ struct ChunkHost {
 struct NewRow {
     at: usize,
     host: HostId,
-    parked: bool,
+    /// 1: its host may not be sent; 2: its purge comes first.
+    parked: u8,
 }
 
 /// A chunk that is being added to the queue.
@@ -144,7 +142,13 @@ struct Enqueue<'c> {
     is_new: Vec<bool>,
     /// By position: older rows with the same key.
     older: HashMap<usize, i64>,
-    ready: Vec<NewRow>,
+    /// By kind.
+    ready: [Vec<NewRow>; KINDS.len()],
+    /// By position of a purge: the row into which it was merged.
+    purges: HashMap<usize, i64>,
+    /// Prefetches, by position, that were merged into these rows and wait for their purge.
+    chained: Vec<(usize, i64)>,
+    stale: Stale<'c>,
     hosts: HashMap<&'c str, ChunkHost>,
     /// The first and the last new row.
     range: Option<(i64, i64)>,
@@ -154,12 +158,6 @@ struct Enqueue<'c> {
     /// Rows that another wish may govern now.
     review: Vec<i64>,
     enqueued: Enqueued,
-}
-
-/// Statements that take [`ROWS_A_STATEMENT`] rows.
-struct Many<'c> {
-    add_keys: CachedStatement<'c>,
-    add: CachedStatement<'c>,
 }
 
 impl<'c> Enqueue<'c> {
@@ -186,7 +184,10 @@ impl<'c> Enqueue<'c> {
             last: conn.prepare_cached(LAST_URL)?.query_row([], |row| row.get(0))?,
             is_new: vec![false; urls.len()],
             older: HashMap::new(),
-            ready: Vec::with_capacity(ROWS_A_STATEMENT),
+            ready: Default::default(),
+            purges: HashMap::new(),
+            chained: Vec::new(),
+            stale: Stale::new(conn)?,
             hosts: HashMap::new(),
             range: None,
             moves: Moves::default(),
@@ -238,24 +239,42 @@ impl<'c> Enqueue<'c> {
 
     /// Merges a line whose URL is known; false if no row with its key counts. `latest` is the last such row.
     fn merge(&mut self, at: usize, latest: i64) -> rusqlite::Result<bool> {
-        let keys = self.keys_of(at);
-        let fresh_since = if keys.force { i64::MAX } else { to_millis(self.fresh_since) };
-        let (url, state) = match look_up(&mut self.known, latest, self.urls.url(&self.urls.rows[at]), fresh_since)? {
+        let (keys, row) = (self.keys_of(at), &self.urls.rows[at]);
+        // A purge, and a prefetch after one, is about what the URL is now.
+        let is_anew = row.lane != Lane::Prefetch || row.after_purge;
+        let counts = Counts {
+            lane: row.lane,
+            fresh_since: if keys.force { i64::MAX } else { to_millis(self.fresh_since) },
+            only_of: is_anew.then_some(self.file),
+        };
+        let (url, state) = match look_up(&mut self.known, latest, self.urls.url(row), counts)? {
             Existing::Nothing => return Ok(false),
-            Existing::Fresh(url) => {
-                self.enqueued.fresh += 1;
+            Existing::Fresh(_, at_millis) if !is_anew && self.stale.is_stale(self.urls.url(row), at_millis)? => {
+                return Ok(false);
+            }
+            Existing::Fresh(url, _) => {
+                self.enqueued.fresh += u64::from(!row.first_step);
                 self.wish(at, url, Kind::Fresh, UrlState::Complete);
                 return Ok(true);
             }
             Existing::Sent(url, state) => (url, state),
-            Existing::Pending(row) => {
-                if row.may_change(keys) {
-                    self.review.push(row.id);
+            Existing::Pending(known) => {
+                if known.may_change(keys) {
+                    self.review.push(known.id);
                 }
-                (row.id, if row.is_held { UrlState::Held } else { UrlState::Pending })
+                if row.after_purge {
+                    self.chained.push((at, known.id));
+                }
+                if keys.purge_force {
+                    self.conn.prepare_cached(FORCE)?.execute([known.id])?;
+                }
+                (known.id, if known.is_held { UrlState::Held } else { UrlState::Pending })
             }
         };
-        self.enqueued.merged += 1;
+        if row.first_step {
+            self.purges.insert(at, url);
+        }
+        self.enqueued.merged += u64::from(!row.first_step);
         self.wish(at, url, Kind::Merged, state);
         Ok(true)
     }
@@ -263,36 +282,56 @@ impl<'c> Enqueue<'c> {
     /// Collects the wish of the line at this position for a URL that is already there; `finish` writes it with the
     /// chunk's others.
     fn wish(&mut self, at: usize, url: i64, kind: Kind, state: UrlState) {
-        let (line, keys, file_label) = (self.urls.rows[at].line, self.keys_of(at), self.keys.label.as_deref());
-        self.wishes.push(NewWish { url, line, kind, keys, file_label, state });
+        let NewUrlRow { line, first_step, .. } = self.urls.rows[at];
+        let (keys, file_label) = (self.keys_of(at), self.keys.label.as_deref());
+        self.wishes.push(NewWish { url, line, kind, keys, file_label, state, first_step });
     }
 
     /// Adds a row, together with waiting ones that have the same keys.
     fn add(&mut self, at: usize) -> rusqlite::Result<()> {
         let keys = self.keys_of(at);
-        let others = self.ready.first().map(|first| self.keys_of(first.at));
-        if self.ready.len() == ROWS_A_STATEMENT || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
-            self.flush()?;
+        let row = &self.urls.rows[at];
+        let kind = kind(row.lane, row.first_step);
+        let others = self.ready[kind].first().map(|first| self.keys_of(first.at));
+        if self.ready[kind].len() == ROWS_A_STATEMENT || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
+            self.flush(kind)?;
         }
         let (host, parked) = self.host(at, keys.priority)?;
-        self.ready.push(NewRow { at, host, parked });
-        self.enqueued.queued += 1;
+        let parked = if row.after_purge { 2 } else { u8::from(parked) };
+        self.ready[kind].push(NewRow { at, host, parked });
+        if row.after_purge {
+            self.chained.push((at, self.id_of(at)));
+        }
+        self.enqueued.queued += u64::from(!row.first_step);
         Ok(())
     }
 
-    /// Adds the waiting rows.
-    fn flush(&mut self) -> rusqlite::Result<()> {
-        let mut ready = std::mem::take(&mut self.ready);
+    /// Adds the waiting rows of a kind.
+    fn flush(&mut self, kind: usize) -> rusqlite::Result<()> {
+        let mut ready = std::mem::take(&mut self.ready[kind]);
         let together = if ready.len() == ROWS_A_STATEMENT { ready.len() } else { 1 };
         ready.chunks(together).try_for_each(|rows| self.insert(rows))?;
         ready.clear();
-        self.ready = ready;
+        self.ready[kind] = ready;
         Ok(())
+    }
+
+    fn flush_all(&mut self) -> rusqlite::Result<()> {
+        (0..KINDS.len()).try_for_each(|kind| self.flush(kind))
+    }
+
+    /// Lets each prefetch after a purge wait for its own.
+    fn chain(&mut self) -> rusqlite::Result<()> {
+        // The purge of a line stands before its prefetch.
+        let purge = |at: usize| self.purges.get(&(at - 1)).copied().unwrap_or_else(|| self.id_of(at - 1));
+        let pairs: Vec<(i64, i64)> = self.chained.iter().map(|(at, prefetch)| (*prefetch, purge(*at))).collect();
+        chain::wait_for(self.conn, &pairs)
     }
 
     fn insert(&mut self, rows: &[NewRow]) -> rusqlite::Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let (keys, first_id) = (self.keys_of(first.at), self.last + 1);
+        let NewUrlRow { lane, first_step, .. } = self.urls.rows[first.at];
         let add = match &mut self.many {
             Some(many) if rows.len() > 1 => &mut many.add,
             _ => &mut self.add_one,
@@ -305,8 +344,11 @@ impl<'c> Enqueue<'c> {
         // Whether that time has come is decided by housekeeping, which knows what is proved about the time.
         add.raw_bind_parameter(5, not_before)?;
         add.raw_bind_parameter(6, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
+        add.raw_bind_parameter(7, lane.number())?;
+        add.raw_bind_parameter(8, first_step)?;
+        add.raw_bind_parameter(9, keys.purge_force)?;
         for (n, ready) in rows.iter().enumerate() {
-            let (row, column) = (&self.urls.rows[ready.at], 6 * (n + 1));
+            let (row, column) = (&self.urls.rows[ready.at], 9 + 6 * n);
             add.raw_bind_parameter(column + 1, first_id + i64::try_from(ready.at).expect("a chunk is bounded"))?;
             add.raw_bind_parameter(column + 2, row.line.cast_signed())?;
             add.raw_bind_parameter(column + 3, self.urls.url(row))?;
@@ -330,10 +372,11 @@ impl<'c> Enqueue<'c> {
                 self.conn.prepare_cached(ADD_HOST)?.execute(params![name, to_millis(self.now)])?;
                 let mut host = self.conn.prepare_cached(HOST)?;
                 let found = host.query_row([name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
-                new.insert(ChunkHost { id: found.0, parked: found.1, added: [0; 4], rows: None })
+                new.insert(ChunkHost { id: found.0, parked: found.1, added: Default::default(), rows: None })
             }
         };
-        host.added[priority as usize] += 1;
+        let row = &self.urls.rows[at];
+        host.added[kind(row.lane, row.first_step)][priority as usize] += 1;
         host.rows = Some(widened(host.rows, id));
         self.range = Some(widened(self.range, id));
         Ok((host.id, host.parked))
@@ -346,8 +389,11 @@ impl<'c> Enqueue<'c> {
             if let Some((first, last)) = host.rows {
                 host_range.execute([host.id.0, first, last])?;
             }
-            for (priority, added) in Priority::ALL.into_iter().zip(host.added).filter(|(_, added)| *added > 0) {
-                self.moves.add(self.file, host.id, priority, UrlState::Pending, added);
+            for ((lane, first_step), added) in KINDS.into_iter().zip(host.added) {
+                for (priority, added) in Priority::ALL.into_iter().zip(added).filter(|(_, added)| *added > 0) {
+                    let seat = Seat { file: self.file, host: host.id, priority, lane, first_step };
+                    self.moves.add(seat, UrlState::Pending, added);
+                }
             }
         }
         std::mem::take(&mut self.moves).apply_bulk(self.conn)
@@ -360,6 +406,7 @@ impl<'c> Enqueue<'c> {
             None => self.conn.prepare_cached(NO_FILE_RANGE)?.execute([self.file.0])?,
         };
         self.settle_hosts()?;
+        self.chain()?;
         wishes::record(self.conn, self.file, self.wishes, &mut self.moves)?;
         wishes::review(self.conn, self.review, self.now, &mut self.moves)?;
         self.moves.apply_bulk(self.conn)?;
@@ -370,14 +417,4 @@ impl<'c> Enqueue<'c> {
 /// The range widened by one row.
 fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
     range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
-}
-
-impl<'c> Many<'c> {
-    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
-        let with_rows = |statement: &str, row: &str| statement.replace(row, &vec![row; ROWS_A_STATEMENT].join(", "));
-        Ok(Self {
-            add_keys: conn.prepare_cached(&with_rows(ADD_KEY, "(?, ?)"))?,
-            add: conn.prepare_cached(&with_rows(ADD_ONE, "(?, ?, ?, ?, ?, ?)"))?,
-        })
-    }
 }

@@ -2,9 +2,9 @@
 
 use rusqlite::{Row, Statement};
 
-use crate::model::{Keys, Priority, UrlState, to_millis};
+use crate::model::{FileId, Keys, Lane, Priority, UrlState, to_millis};
 
-/// The last column but one tells when the URL was accepted; it is set where the key may not ask for tasks, so that
+/// The eleventh column tells when the URL was accepted; it is set where the key may not ask for tasks, so that
 /// nobody can learn how the URL ended.
 pub(super) const KNOWN: &str = "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
@@ -14,15 +14,16 @@ pub(super) const KNOWN: &str = "
                      and exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')
                 then (select s.closed_at from submissions as s
                       where s.submission_id = urls.submission_id and s.state = 1) end,
-           case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end
+           case state when 1 then (select s.state from submissions as s where s.submission_id = urls.submission_id) end,
+           lane
     from urls where url_id = ?1";
 
 /// What the queue knows about a URL.
 pub(super) enum Existing {
     /// No row that counts.
     Nothing,
-    /// It completed recently, as this row.
-    Fresh(i64),
+    /// It completed recently, as this row, at this time.
+    Fresh(i64, i64),
     /// It is leased or submitted, as this row.
     Sent(i64, UrlState),
     /// It is pending.
@@ -37,13 +38,20 @@ pub(super) struct PendingRow {
     not_before: Option<i64>,
 }
 
+/// Which rows of a URL count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) lane: Lane,
+    /// Those that completed, or were accepted where nobody can learn more, after this time.
+    pub(super) fresh_since: i64,
+    /// Those that are not pending count only if they came with this file: what was sent for others does not do, since
+    /// the content may have changed after it.
+    pub(super) only_of: Option<FileId>,
+}
+
 /// What the row `latest` and older rows with the same key say about a URL.
-pub(super) fn look_up(
-    known: &mut Statement<'_>,
-    latest: i64,
-    url: &str,
-    fresh_since: i64,
-) -> rusqlite::Result<Existing> {
+pub(super) fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, counts: Counts) -> rusqlite::Result<Existing> {
+    let fresh_since = counts.fresh_since;
     let mut found = Existing::Nothing;
     let mut next = Some(latest);
     while let Some(id) = next {
@@ -51,7 +59,11 @@ pub(super) fn look_up(
         // A pruned row ends the chain: those before it are older still.
         let Some(row) = rows.next()? else { break };
         next = row.get(2)?;
-        if row.get_ref(0)?.as_str()? != url {
+        if row.get_ref(0)?.as_str()? != url || row.get::<_, i64>(12)? != counts.lane.number() {
+            continue;
+        }
+        let is_sent = row.get::<_, i64>(1)? != 0;
+        if is_sent && counts.only_of.is_some_and(|file| row.get(3) != Ok(file.0)) {
             continue;
         }
         let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
@@ -61,7 +73,7 @@ pub(super) fn look_up(
             (1, None, Some(accepted_at)) if accepted_at > fresh_since => {
                 return Ok(Existing::Sent(id, sent_state(row)?));
             }
-            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Existing::Fresh(id),
+            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since => found = Existing::Fresh(id, at),
             _ => {}
         }
     }

@@ -18,7 +18,9 @@ const UNFINISHED: &str = "
     from files where phase in (0, 1, 3)";
 
 const SET_KEYS: &str = "
-    update files set priority = ?2, label = ?3, not_before = ?4, deadline = ?5, force = ?6 where file_id = ?1";
+    update files set priority = ?2, label = ?3, not_before = ?4, deadline = ?5, force = ?6,
+        action = ?7, purge_force = ?8
+    where file_id = ?1";
 
 const PROGRESS: &str = "
     update files set
@@ -231,7 +233,16 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
 /// Stores what the file's directives ask for.
 pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Result<()> {
     let (not_before, deadline) = (keys.not_before.map(to_millis), keys.deadline.map(to_millis));
-    let row = params![file.0, keys.priority.rank(), keys.label, not_before, deadline, keys.force];
+    let row = params![
+        file.0,
+        keys.priority.rank(),
+        keys.label,
+        not_before,
+        deadline,
+        keys.force,
+        keys.action.number(),
+        keys.purge_force
+    ];
     conn.prepare_cached(SET_KEYS)?.execute(row).map(|_| ())
 }
 

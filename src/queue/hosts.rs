@@ -3,11 +3,13 @@
 
 use chrono::TimeDelta;
 use sqlx::Row;
-use strum::{EnumString, IntoStaticStr};
+use sqlx::sqlite::SqliteRow;
+use strum::{EnumString, IntoStaticStr, VariantArray as _};
 
+use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
-use crate::model::{FileId, HostId, Priority, Reason, Time, UrlState, from_millis, to_millis};
+use crate::model::{HostId, Lane, Reason, Time, UrlState, from_millis, to_millis};
 use crate::store::{Conn, Readers, Result, WriteTx};
 use crate::words::Stored;
 
@@ -43,14 +45,15 @@ const PARK: &str = "
     where url_id in (
         select u.url_id
         from (select url_id, host_id from urls
-              where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
+              where lane = ?2 and state = 0 and wait_until is null and parked = 0 and suspect = 0
               order by priority, deadline is null, deadline, url_id
               limit ?1) as u
         join hosts as h on h.host_id = u.host_id
         where h.standing in ('refused', 'offline'))";
 
+/// What waits for its purge goes on waiting for that.
 const UNPARK: &str = "
-    update urls set parked = 0
+    update urls set parked = iif(after_id is null, 0, 2)
     where url_id in (
         select u.url_id from hosts as h cross join urls as u on u.host_id = h.host_id and u.parked = 1
         where h.unpark = 1 limit ?1)";
@@ -59,7 +62,7 @@ const UNPARKED: &str = "update hosts set unpark = 0 where unpark = 1";
 
 /// Suspects whose host is blocked: that explains the refusal well enough.
 const BLOCKED_SUSPECTS: &str = "
-    select u.url_id, u.file_id, u.host_id, u.priority, u.suspect
+    select u.url_id, u.suspect, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
     where u.suspect > 0 and u.state = 0 and h.standing in ('refused', 'offline')";
 
@@ -182,7 +185,11 @@ pub(super) async fn good_hosts_tx(tx: &mut WriteTx<'_>) -> Result<std::collectio
 /// Parks URLs at the head of the queue whose host is blocked, and unparks those whose host no longer is: ten thousand
 /// of each at most. Returns how many rows changed.
 pub async fn park_tx(tx: &mut WriteTx<'_>) -> Result<u64> {
-    let parked = sqlx::query(PARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
+    let mut parked = 0;
+    for lane in Lane::VARIANTS {
+        let park = sqlx::query(PARK).bind(PARK_ROWS_MAX).bind(lane.number());
+        parked += park.execute(tx.conn()).await?.rows_affected();
+    }
     let unparked = sqlx::query(UNPARK).bind(PARK_ROWS_MAX).execute(tx.conn()).await?.rows_affected();
     if unparked < PARK_ROWS_MAX.unsigned_abs() {
         sqlx::query(UNPARKED).execute(tx.conn()).await?;
@@ -194,13 +201,13 @@ pub async fn park_tx(tx: &mut WriteTx<'_>) -> Result<u64> {
 async fn park_suspects(tx: &mut WriteTx<'_>) -> Result<u64> {
     let rows = sqlx::query(BLOCKED_SUSPECTS).fetch_all(tx.conn()).await?;
     let mut moves = Moves::default();
-    for row in rows.iter().filter(|row| row.get::<i64, _>(4) == 2) {
-        let (file, host) = (FileId(row.get(1)), HostId(row.get(2)));
-        moves.shift(file, host, Priority::from_rank(row.get(3)), UrlState::Held, UrlState::Pending);
+    let is_held = |row: &&SqliteRow| row.get::<i64, _>("suspect") == 2;
+    for row in rows.iter().filter(is_held) {
+        moves.shift(Seat::of(row), UrlState::Held, UrlState::Pending);
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     sqlx::query(PARK_SUSPECTS).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
-    let held = rows.iter().filter(|row| row.get::<i64, _>(4) == 2).map(|row| row.get(0));
+    let held = rows.iter().filter(is_held).map(|row| row.get(0));
     tx.bulk(|conn| wishes::follow(conn, held, UrlState::Held, UrlState::Pending, &mut moves)).await?;
     moves.apply(tx.conn()).await?;
     Ok(rows.len() as u64)

@@ -6,13 +6,15 @@
 //! that end in `_tx` work inside the caller's transaction, because they must be durable together with what the caller
 //! writes. So do those that take SQLite's own handle, through [`crate::store::WriteTx::bulk`].
 //!
-//! So far all rows belong to one lane, `LANE`. `urls` has no column for it yet, so statements contain its number.
+//! A row belongs to a lane. A line of `purge+prefetch` is two rows: its prefetch waits until its purge is complete
+//! (`chain`).
 //!
 //! Invariant: a URL is in exactly one state, and the counters of its file, its host and `tally` say the same, because
 //! they change in the same transaction. A crash leaves either both or neither.
 
 mod accounts;
 mod census;
+mod chain;
 mod claim;
 mod endings;
 mod enqueue;
@@ -29,8 +31,11 @@ mod pending;
 mod prune;
 mod ready;
 mod row_state;
+mod rows;
+mod seat;
 mod selection;
 mod settle;
+mod stale;
 mod strongest;
 mod suspects;
 mod tally;
@@ -38,14 +43,9 @@ mod watched;
 mod wish_orders;
 mod wishes;
 
-use crate::model::Lane;
-
-/// The lane of all rows.
-const LANE: Lane = Lane::Prefetch;
-
 pub use accounts::{FileAccount, accounts, accounts_of, receipts_written_tx, without_final_receipt};
-pub use census::{Census, census};
-pub use claim::{Batch, BatchUrl, lease_tx, leased_tx, pick_test_tx, pick_tx};
+pub use census::{Census, LaneLoad, census, loads};
+pub use claim::{Batch, BatchUrl, Room, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, enqueue};
 pub use files::{
@@ -68,6 +68,7 @@ pub use orders::{
 pub use pending::{Bounds, Pending, pending};
 pub use prune::prune_tx;
 pub use ready::{Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};
+pub use seat::Seat;
 pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
 pub use suspects::{

@@ -2,8 +2,7 @@
 
 use sqlx::Row;
 
-use super::LANE;
-use crate::model::{ObjectUrl, Time, to_millis};
+use crate::model::{Lane, ObjectUrl, Time, to_millis};
 use crate::store::{Conn, Result};
 
 /// The rule of `enqueue`: pending, leased and submitted URLs are merged; recently completed ones are fresh. Where tasks
@@ -20,7 +19,7 @@ const KNOWN: &str = "
                max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at
                                          when 7 then iif(blind, s.closed_at, null) end > ?2, 0)) as fresh
         from same
-        join urls as u on u.url_id = same.url_id and u.url = same.url
+        join urls as u on u.url_id = same.url_id and u.url = same.url and u.lane = ?3
         left join submissions as s on s.submission_id = u.submission_id
         join (select exists (select 1 from facts
                              where lane = 1 and fact = 'tasks_readable' and value = 'false') as blind)
@@ -37,11 +36,11 @@ pub struct NotQueued {
     pub fresh: u64,
 }
 
-/// Counts the known ones among some thousand distinct URLs.
-pub async fn known(conn: &mut Conn, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
-    let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(LANE), url.as_str())).collect();
+/// Counts the known ones among some thousand distinct URLs of a lane.
+pub async fn known(conn: &mut Conn, lane: Lane, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
+    let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(lane), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
-    let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).fetch_one(conn).await?;
+    let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).bind(lane.number()).fetch_one(conn).await?;
     let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok(NotQueued { live: count(0), fresh: count(1) })
 }

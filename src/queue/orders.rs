@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::row_state;
+use super::seat::Seat;
 use super::selection::Selection;
 use super::tally::Moves;
 use super::wish_orders::{self, Scope};
+use super::{chain, row_state};
 use crate::model::{
-    FileId, HostId, ObjectUrl, OrderFault, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis,
+    Lane, ObjectUrl, OrderFault, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis,
 };
 use crate::store::{Conn, Readers, Result, WriteTx};
 use crate::words::Stored;
@@ -48,7 +49,7 @@ const OWNERS: &str = "
 /// URLs that ended or are held, and of which no row is live: none pending, in a batch or submitted, and none completed
 /// or accepted since.
 const RETRYABLE: &str = "
-    select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
+    select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
     where u.state > 2
       and not exists (with recursive same (url_id) as (
@@ -59,16 +60,26 @@ const RETRYABLE: &str = "
                       select 1 from same
                       join urls as v on v.url_id = same.url_id
                       left join submissions as s on s.submission_id = v.submission_id
-                      where v.url = u.url and v.state in (0, 1, 2, 7)
+                      where v.url = u.url and v.lane = u.lane and v.state in (0, 1, 2, 7)
                         and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))";
 
-const ENDED: &str = "select url_id, url from urls where url_id in (select value from json_each(?1)) and state > 2";
+const ENDED: &str = "
+    select url_id, url, lane from urls where url_id in (select value from json_each(?1)) and state > 2";
 
 const RETRY: &str = "
     update urls set
         state = 0, attempts = 0, reason = null, reason_code = null, reason_with = null, ended_at = null, suspect = 0,
         wait_until = iif(not_before > ?2, not_before, null), deadline = iif(deadline > ?2, deadline, null),
-        parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
+        parked = case when (select standing in ('refused', 'offline')
+                            from hosts as h where h.host_id = urls.host_id) then 1
+                      when after_id in (select p.url_id from urls as p
+                                        left join submissions as s on s.submission_id = p.submission_id
+                                        where p.url_id = urls.after_id
+                                          and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null))) then 2
+                      else 0 end,
+        after_id = (select p.url_id from urls as p left join submissions as s on s.submission_id = p.submission_id
+                    where p.url_id = urls.after_id
+                      and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null)))
     where url_id in (select value from json_each(?1))";
 
 /// Files that had ended are open again.
@@ -77,13 +88,13 @@ const REOPEN: &str = "
     where file_id in (select value from json_each(?1)) and finished_at is not null";
 
 const WAITING: &str = "
-    select u.url_id, u.file_id, u.host_id, u.priority, u.state, u.suspect, u.url
+    select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from urls as u
     where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
 
 /// The wishes for those of these URLs that several lines ask for.
 const WISHED: &str = "
-    select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state, f.owner_uid
+    select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state, f.owner_uid, u.lane
     from json_each(?1) as j
     cross join wishes as w on w.url_id = j.value
     cross join urls as u on u.url_id = w.url_id
@@ -164,9 +175,7 @@ const NOBODY: u32 = 65_534;
 #[derive(Debug)]
 struct OrderRow {
     id: UrlId,
-    file: FileId,
-    host: HostId,
-    priority: Priority,
+    seat: Seat,
     state: UrlState,
     url: String,
 }
@@ -180,9 +189,24 @@ struct Targets {
     taken: Vec<OrderRow>,
     /// These, and the rows for which the order revives a wish.
     wished: Vec<i64>,
+    /// Of those, the rows of purges.
+    purges: BTreeSet<i64>,
 }
 
 impl Targets {
+    /// The purges, and the prefetches.
+    fn by_step(self) -> (Self, Self) {
+        let is_purge = |row: &OrderRow| row.seat.lane != Lane::Prefetch;
+        let (rows, other_rows) = self.rows.into_iter().partition(is_purge);
+        let (taken, other_taken) = self.taken.into_iter().partition(is_purge);
+        let (wished, other_wished) = self.wished.into_iter().partition(|url| self.purges.contains(url));
+        let none = BTreeSet::new();
+        (
+            Self { rows, taken, wished, purges: self.purges.clone() },
+            Self { rows: other_rows, taken: other_taken, wished: other_wished, purges: none },
+        )
+    }
+
     fn len(&self) -> u64 {
         (self.rows.len() + self.wished.len()) as u64
     }
@@ -229,19 +253,49 @@ impl Order {
     ) -> Result<u64> {
         let scope = Scope::of(chosen);
         let targets = self.targets(tx.conn(), urls, &scope).await?;
+        // Purges first: they decide what becomes of the prefetches that wait for them.
+        let (purges, prefetches) = targets.by_step();
+        let mut changed = self.change_tx(tx, order, purges, &scope, now).await?;
+        let prefetches = match changed {
+            0 => prefetches,
+            _ => self.targets(tx.conn(), urls, &scope).await?.by_step().1,
+        };
+        changed += self.change_tx(tx, order, prefetches, &scope, now).await?;
+        Ok(changed)
+    }
+
+    async fn change_tx(
+        self,
+        tx: &mut WriteTx<'_>,
+        order: OrderId,
+        targets: Targets,
+        scope: &Scope,
+        now: Time,
+    ) -> Result<u64> {
+        if targets.len() == 0 {
+            return Ok(0);
+        }
         let mut moves = Moves::default();
         self.change_rows_tx(tx, &targets.rows, now, &mut moves).await?;
-        let mut files: BTreeSet<i64> = targets.rows.iter().map(|row| row.file.0).collect();
+        let mut files: BTreeSet<i64> = targets.rows.iter().map(|row| row.seat.file.0).collect();
         let wished = &targets.wished;
         match self {
             Self::Retry | Self::RetryUnconfirmed => {
                 self.change_rows_tx(tx, &targets.taken, now, &mut moves).await?;
                 let ended: BTreeMap<i64, UrlState> = targets.taken.iter().map(|row| (row.id.0, row.state)).collect();
-                files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, &scope, now, &mut moves)).await?);
+                files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, scope, now, &mut moves)).await?);
+                let purges = targets.rows.iter().chain(&targets.taken).map(|row| row.id.0);
+                tx.bulk(|conn| chain::purges_wait_again(conn, purges, &mut moves)).await?;
             }
-            Self::Cancel => tx.bulk(|conn| wish_orders::cancel(conn, wished, &scope, now, &mut moves)).await?,
+            Self::Cancel => {
+                tx.bulk(|conn| {
+                    wish_orders::cancel(conn, wished, scope, now, &mut moves)?;
+                    chain::purges_ended(conn, targets.rows.iter().map(|row| row.id.0), now, &mut moves)
+                })
+                .await?;
+            }
             Self::Prioritize(to) => {
-                tx.bulk(|conn| wish_orders::prioritize(conn, wished, &scope, to, now, &mut moves)).await?;
+                tx.bulk(|conn| wish_orders::prioritize(conn, wished, scope, to, now, &mut moves)).await?;
             }
         }
         moves.apply(tx.conn()).await?;
@@ -257,10 +311,10 @@ impl Order {
         for row in rows {
             match self {
                 Self::Retry | Self::RetryUnconfirmed => {
-                    moves.shift(row.file, row.host, row.priority, row.state, UrlState::Pending);
+                    moves.shift(row.seat, row.state, UrlState::Pending);
                 }
-                Self::Cancel => moves.shift(row.file, row.host, row.priority, row.state, UrlState::Cancelled),
-                Self::Prioritize(to) => moves.reorder(row.file, row.host, row.priority, to, row.state),
+                Self::Cancel => moves.shift(row.seat, row.state, UrlState::Cancelled),
+                Self::Prioritize(to) => moves.reorder(row.seat, to, row.state),
             }
         }
         let ids = json(rows.iter().map(|row| row.id.0));
@@ -281,11 +335,15 @@ impl Order {
     async fn targets(self, conn: &mut Conn, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
         let found = sqlx::query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
         let (mut shared, mut meant, mut revived) = (HashSet::new(), HashSet::new(), BTreeSet::new());
+        let mut purges = BTreeSet::new();
         for row in &found {
             let (url, wish_state, url_state): (i64, i64, i64) = (row.get(0), row.get(1), row.get(5));
             let named =
                 |wanted: &Option<String>, at: usize| wanted.is_none() || *wanted == row.get::<Option<String>, _>(at);
             shared.insert(url);
+            if row.get::<i64, _>(7) != Lane::Prefetch.number() {
+                purges.insert(url);
+            }
             let is_owned = scope.owner.is_none_or(|uid| row.get::<Option<i64>, _>(6) == Some(uid.into()));
             if !named(&scope.file, 3) || !named(&scope.label, 4) || !is_owned {
                 continue;
@@ -301,19 +359,20 @@ impl Order {
         let (wished, mut rows): (Vec<OrderRow>, Vec<OrderRow>) =
             self.rows(conn, urls).await?.into_iter().partition(|row| shared.contains(&row.id.0));
         if let Self::Prioritize(to) = self {
-            rows.retain(|row| row.priority != to);
+            rows.retain(|row| row.seat.priority != to);
         }
         let taken: Vec<OrderRow> = wished.into_iter().filter(|row| meant.contains(&row.id.0)).collect();
         revived.extend(taken.iter().map(|row| row.id.0));
-        Ok(Targets { rows, taken, wished: revived.into_iter().collect() })
+        Ok(Targets { rows, taken, wished: revived.into_iter().collect(), purges })
     }
 
     async fn rows(self, conn: &mut Conn, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
         let mut ids = json(urls.iter().map(|url| url.0));
         if self.is_retry() {
             let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
+            let lane = |row: &SqliteRow| Lane::of_number(row.get(2));
             let keyed: Vec<(i64, i64)> =
-                ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(super::LANE, row.get(1)))).collect();
+                ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(lane(row), row.get(1)))).collect();
             ids = serde_json::json!(keyed).to_string();
         }
         let statement = if self.is_retry() { RETRYABLE } else { WAITING };
@@ -325,7 +384,7 @@ impl Order {
             Self::Retry | Self::RetryUnconfirmed => {
                 rows.sort_by_key(|row| std::cmp::Reverse(row.id));
                 let mut seen = HashSet::new();
-                rows.retain(|row| seen.insert(row.url.clone()));
+                rows.retain(|row| seen.insert((row.seat.lane, row.url.clone())));
             }
             Self::Cancel | Self::Prioritize(_) => {}
         }
@@ -424,11 +483,9 @@ pub async fn prioritize_files_tx(tx: &mut WriteTx<'_>, selection: &Selection, pr
 fn row(row: &SqliteRow) -> OrderRow {
     OrderRow {
         id: UrlId(row.get(0)),
-        file: FileId(row.get(1)),
-        host: HostId(row.get(2)),
-        priority: Priority::from_rank(row.get(3)),
-        state: row_state::of(row.get(4), row.get(5)),
-        url: row.get(6),
+        seat: Seat::of(row),
+        state: row_state::of(row.get(1), row.get(2)),
+        url: row.get(3),
     }
 }
 

@@ -12,17 +12,17 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{FileId, Priority, Time, from_millis};
+use crate::model::{FileId, Lane, Priority, Time, from_millis};
 use crate::schedule::{FileWish, Group};
 use crate::store::{Conn, Result};
 
-const TALLY: &str = "select priority, pending from tally where lane = 1 order by priority";
+const TALLY: &str = "select priority, pending from tally where lane = ?1 order by priority";
 
 /// The size of a class, counted up to a limit in the index alone.
 const CLASS_SIZE: &str = "
     select count(*)
     from (select 1 from urls indexed by urls_ready
-          where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
+          where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0
             and priority = ?1 and (deadline is null) = ?2
           limit ?3)";
 
@@ -34,7 +34,7 @@ const CLASS: &str = "
     from urls as u indexed by urls_ready
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    where u.lane = 1 and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
+    where u.lane = ?3 and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
       and u.priority = ?1 and (u.deadline is null) = ?2
     group by u.file_id, u.deadline, blocked, wanted";
 
@@ -45,7 +45,7 @@ const WAITING: &str = "
             from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from (select file_id, priority, deadline, wait_until, host_id, url_id
           from urls indexed by urls_waiting
-          where wait_until is not null and state = 0 and parked = 0 and suspect = 0
+          where wait_until is not null and state = 0 and parked = 0 and suspect = 0 and lane = ?2
           order by wait_until limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
@@ -58,7 +58,7 @@ const PARKED: &str = "
             from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
     from (select file_id, priority, deadline, wait_until, host_id, url_id
           from urls indexed by urls_parked
-          where parked = 1 and state = 0 and suspect = 0
+          where parked = 1 and state = 0 and suspect = 0 and lane = ?2
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
@@ -72,7 +72,7 @@ const SUSPECTS: &str = "
     from urls as u indexed by urls_suspect
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    where u.suspect > 0 and u.suspect = 1 and u.state = 0
+    where u.suspect > 0 and u.suspect = 1 and u.state = 0 and u.lane = ?1
     group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
 
 const BLOCKED: &str = "
@@ -109,27 +109,27 @@ pub struct Pending {
     pub reading: u64,
 }
 
-/// Reads what is pending.
-pub async fn pending(conn: &mut Conn, bounds: Bounds, now: Time) -> Result<Pending> {
+/// Reads what is pending in a lane.
+pub async fn pending(conn: &mut Conn, lane: Lane, bounds: Bounds, now: Time) -> Result<Pending> {
     let mut count = Count { now, ..Count::default() };
-    for row in sqlx::query(TALLY).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(TALLY).bind(lane.number()).fetch_all(&mut *conn).await? {
         count.left.insert(Priority::from_rank(row.get(0)), number(&row, 1));
     }
     for priority in Priority::ALL {
         for without_deadline in [false, true] {
             let size = sqlx::query_scalar::<_, i64>(CLASS_SIZE).bind(priority.rank()).bind(without_deadline);
-            let size = size.bind(i64::from(bounds.rows) + 1).fetch_one(&mut *conn).await?;
+            let size = size.bind(i64::from(bounds.rows) + 1).bind(lane.number()).fetch_one(&mut *conn).await?;
             if size > i64::from(bounds.rows) {
                 count.large.push((priority, without_deadline));
             } else if size > 0 {
-                let class = sqlx::query(CLASS).bind(priority.rank()).bind(without_deadline);
+                let class = sqlx::query(CLASS).bind(priority.rank()).bind(without_deadline).bind(lane.number());
                 count.read(&class.fetch_all(&mut *conn).await?);
             }
         }
     }
-    count.read(&sqlx::query(WAITING).bind(bounds.rows).fetch_all(&mut *conn).await?);
-    count.read(&sqlx::query(PARKED).bind(bounds.rows).fetch_all(&mut *conn).await?);
-    count.read(&sqlx::query(SUSPECTS).fetch_all(&mut *conn).await?);
+    count.read(&sqlx::query(WAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read(&sqlx::query(PARKED).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read(&sqlx::query(SUSPECTS).bind(lane.number()).fetch_all(&mut *conn).await?);
     let blocked: i64 = sqlx::query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
     if count.left.values().any(|left| *left > 0) {
         count.share_out(&sqlx::query(FILES).bind(bounds.files).fetch_all(&mut *conn).await?, blocked.unsigned_abs());

@@ -3,9 +3,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::seat::Seat;
 use super::tally::Moves;
 use super::{row_state, wishes};
-use crate::model::{FileId, HostId, ObjectUrl, Priority, Time, UrlState, to_millis};
+use crate::model::{ObjectUrl, Time, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 
 /// Most rows of each kind that one [`prune_tx`] deletes.
@@ -16,7 +17,7 @@ const ENDED: &str = "
     delete from urls
     where url_id in (select url_id from urls indexed by urls_ended where ended_at is not null and ended_at < ?1
                      order by ended_at limit ?2)
-    returning file_id, host_id, priority, state, url_id, url";
+    returning url_id, url, state, file_id, host_id, priority, lane, first_step";
 
 /// URLs that were accepted so long ago that nothing more can be learned about them.
 const SUBMITTED: &str = "
@@ -25,8 +26,9 @@ const SUBMITTED: &str = "
     on u.submission_id = s.submission_id
                      where s.state = 1 and s.closed_at < ?1 and u.state = 1
                      order by s.submission_id limit ?2)
-    returning file_id, host_id, priority, case when (select s.ended_at from submissions as s
-    where s.submission_id = urls.submission_id) is null then 1 else 2 end, url_id, url";
+    returning url_id, url, case when (select s.ended_at from submissions as s
+    where s.submission_id = urls.submission_id) is null then 1 else 2 end as state,
+        file_id, host_id, priority, lane, first_step";
 
 const DROP_KEY: &str = "delete from url_keys where url_key = ?1 and url_id = ?2";
 
@@ -39,8 +41,8 @@ pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
     for statement in [ENDED, SUBMITTED] {
         let gone = sqlx::query(statement).bind(before).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
         gone.iter().for_each(|row| leave(&mut moves, row));
-        states.extend(gone.iter().map(|row| (row.get(4), state(row))));
-        keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(super::LANE, row.get(5)), row.get(4))));
+        states.extend(gone.iter().map(|row| (row.get("url_id"), state(row))));
+        keys.extend(gone.iter().map(|row| (ObjectUrl::key_of(Seat::of(row).lane, row.get("url")), row.get("url_id"))));
     }
     tx.bulk(|conn| {
         let mut drop_key = conn.prepare(DROP_KEY)?;
@@ -53,9 +55,9 @@ pub async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<u64> {
 }
 
 fn leave(moves: &mut Moves, row: &SqliteRow) {
-    moves.add(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), state(row), -1);
+    moves.add(Seat::of(row), state(row), -1);
 }
 
 fn state(row: &SqliteRow) -> UrlState {
-    row_state::of(row.get(3), 0)
+    row_state::of(row.get("state"), 0)
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use sqlx::Row;
 
+use super::seat::Seat;
 use super::tally::Moves;
-use super::wish_orders;
-use crate::model::{FileId, HostId, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
+use super::{chain, wish_orders};
+use crate::model::{FileId, Lane, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
 use crate::schedule::Ready;
 use crate::store::{Readers, Result, WriteTx};
 use crate::words::Stored;
@@ -24,7 +25,7 @@ const READY: &str = "
            coalesce(sum(h.standing in ('refused', 'offline')), 0)
     from (select priority, url_id, deadline, host_id
           from urls
-          where lane = 1 and state = 0 and wait_until is null and parked = 0 and suspect = 0
+          where lane = ?3 and state = 0 and wait_until is null and parked = 0 and suspect = 0
             and iif(deadline is null, true, deadline > ?2)
           order by priority, deadline is null, deadline, url_id
           limit ?1) as u
@@ -37,7 +38,12 @@ const SUSPECTS: &str = "
            coalesce(sum(u.state = 0 and u.suspect = 1 and u.priority = 0), 0),
            coalesce(sum(u.state = 0 and h.standing in ('refused', 'offline')), 0)
     from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
-    where u.suspect > 0";
+    where u.suspect > 0 and u.lane = ?1";
+
+/// Of prefetching alone: purges wait for none.
+const AWAITS_PURGE: &str = "
+    select count(*)
+    from (select 1 from urls indexed by urls_after where after_id is not null and state = 0 and lane = ?2 limit ?1)";
 
 const PARKED: &str = "
     select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
@@ -74,15 +80,17 @@ const EXPIRE: &str = "
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1
                        and not exists (select 1 from wishes as w where w.url_id = urls.url_id and w.kind = 0)
                      order by deadline limit ?2)
-    returning file_id, host_id, priority, suspect";
+    returning url_id, suspect, file_id, host_id, priority, lane, first_step";
 
 const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
 
-/// Reads the head of the queue, counting up to `limit` URLs. URLs whose deadline is not after `earliest`, the lower
+/// Reads the head of a lane's queue, counting up to `limit` URLs. URLs whose deadline is not after `earliest`, the
+/// lower
 /// bound of the time, are no longer ready.
-pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> {
+pub async fn ready(pool: &Readers, lane: Lane, limit: u32, earliest: Time) -> Result<Ready> {
     let mut conn = pool.acquire().await?;
-    let head = sqlx::query(READY).bind(limit).bind(to_millis(earliest)).fetch_one(&mut conn).await?;
+    let head =
+        sqlx::query(READY).bind(limit).bind(to_millis(earliest)).bind(lane.number()).fetch_one(&mut conn).await?;
     let oldest: Option<i64> = head.get(2);
     let oldest_at: Option<i64> = match oldest {
         Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut conn).await?,
@@ -90,7 +98,8 @@ pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> 
     };
     let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut conn).await?;
     let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut conn).await?;
-    let suspects = sqlx::query(SUSPECTS).fetch_one(&mut conn).await?;
+    let suspects = sqlx::query(SUSPECTS).bind(lane.number()).fetch_one(&mut conn).await?;
+    let awaits = sqlx::query_scalar(AWAITS_PURGE).bind(limit).bind(lane.number()).fetch_one(&mut conn).await?;
     let parked = sqlx::query(PARKED).fetch_one(&mut conn).await?;
     Ok(Ready {
         blocked: head.get::<u32, _>(4) + suspects.get::<u32, _>(3),
@@ -99,6 +108,7 @@ pub async fn ready(pool: &Readers, limit: u32, earliest: Time) -> Result<Ready> 
         urgent_suspects: suspects.get(2),
         parked: parked.get(0),
         unparkable: parked.get(1),
+        awaits_purge: awaits,
         urls: head.get(0),
         urgent: head.get(1),
         oldest_at: oldest_at.map(from_millis),
@@ -136,15 +146,18 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     let why = Stored::from(&Reason::from(ReasonKind::DeadlinePassed));
     let expire = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(why.text).bind(why.code);
     let expired = expire.fetch_all(&mut *conn).await?;
+    let ids: Vec<i64> = expired.iter().map(|row| row.get("url_id")).collect();
     for row in &expired {
-        let (file, host) = (FileId(row.get(0)), HostId(row.get(1)));
-        *by_file.entry(file).or_default() += 1;
-        let from = if row.get::<i64, _>(3) == 2 { UrlState::Held } else { UrlState::Pending };
-        moves.shift(file, host, Priority::from_rank(row.get(2)), from, UrlState::Expired);
+        let seat = Seat::of(row);
+        *by_file.entry(seat.file).or_default() += 1;
+        let from = if row.get::<i64, _>("suspect") == 2 { UrlState::Held } else { UrlState::Pending };
+        moves.shift(seat, from, UrlState::Expired);
     }
     if !expired.is_empty() {
         sqlx::query(EXPIRED_SUSPECTS).execute(&mut *conn).await?;
     }
+    tx.bulk(|conn| chain::purges_ended(conn, ids, now, &mut moves)).await?;
+    let conn = tx.conn();
     moves.apply(&mut *conn).await?;
     sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(conn).await?;
     Ok(Tidied { expired: by_file })

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use sqlx::AssertSqlSafe;
+use strum::VariantArray as _;
 
-use crate::model::{ObjectUrl, UrlId, UrlState};
+use crate::model::{Lane, ObjectUrl, UrlId, UrlState};
 use crate::store::{Conn, Result};
 
-/// All rows of a URL, by its key.
+/// All rows of a URL, by its keys: one in each lane.
 const SAME_URL: &str = "u.url_id in (
     with recursive same (url_id) as (
-        select url_id from url_keys where url_key = cast(:key as integer)
+        select url_id from url_keys where url_key in (select value from json_each(:key))
         union all
         select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
     select url_id from same) and u.url = :url";
@@ -30,6 +31,8 @@ pub struct Selection {
     pub state: Option<UrlState>,
     /// Of files that this user dropped, by uid: who may change only those.
     pub owner: Option<u32>,
+    /// Of this lane.
+    pub lane: Option<Lane>,
 }
 
 impl Selection {
@@ -117,7 +120,11 @@ impl Selection {
         if self.host.is_some() {
             text.push_str(" and u.host_id = (select host_id from hosts where host = :host)");
         }
-        let key = self.url.as_ref().map(|url| url.key(super::LANE).to_string());
+        if let Some(lane) = self.lane {
+            text.push_str(&format!(" and u.lane = {}", lane.number()));
+        }
+        let keys = |url: &ObjectUrl| Lane::VARIANTS.iter().map(|lane| url.key(*lane)).collect::<Vec<i64>>();
+        let key = self.url.as_ref().map(|url| serde_json::json!(keys(url)).to_string());
         let url = self.url.as_ref().map(ToString::to_string);
         // As text: the column turns it into a number.
         let owner = self.owner.map(|uid| uid.to_string());
@@ -169,8 +176,15 @@ impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_ref().map(ToString::to_string);
         let state = self.state.map(|state| state.to_string());
-        let parts =
-            [("url", &url), ("file", &self.file), ("label", &self.label), ("host", &self.host), ("state", &state)];
+        let action = self.lane.map(|lane| lane.word().to_owned());
+        let parts = [
+            ("url", &url),
+            ("file", &self.file),
+            ("label", &self.label),
+            ("host", &self.host),
+            ("state", &state),
+            ("action", &action),
+        ];
         let parts: Vec<String> =
             parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?))).collect();
         f.write_str(&parts.join(", "))
@@ -200,6 +214,7 @@ mod tests {
                 host: text(bit(3)),
                 state: None,
                 owner: bit(4).then_some(1_000),
+                lane: bit(0).then_some(Lane::Purge),
             };
             assert_eq!(selection.ids(&mut conn, &UrlState::ALL).await.unwrap(), []);
             for (statement, values) in UrlState::ALL.into_iter().flat_map(|state| selection.statements(state)) {

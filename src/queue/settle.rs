@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::claim::Batch;
 use super::tally::Moves;
-use super::{row_state, wishes};
+use super::{chain, row_state, wishes};
 use crate::model::{Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, WriteTx};
 use crate::words::Stored;
@@ -92,8 +92,12 @@ pub async fn release_tx(
             .await?;
         let ids: Vec<UrlId> = rows.iter().map(|row| UrlId(row.get(0))).collect();
         shift_some(batch, ids.iter().copied(), exhausted, &mut moves);
-        let ids = ids.iter().map(|id| id.0);
-        tx.bulk(|conn| wishes::follow(conn, ids, UrlState::Pending, exhausted, &mut moves)).await?;
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        tx.bulk(|conn| {
+            wishes::follow(conn, ids.iter().copied(), UrlState::Pending, exhausted, &mut moves)?;
+            if exhausted == UrlState::Held { Ok(()) } else { chain::purges_ended(conn, ids, now, &mut moves) }
+        })
+        .await?;
     }
     // While the batch was away, lines may have been merged and wishes may have ended.
     tx.bulk(|conn| wishes::review_returned(conn, batch.urls.iter().map(|url| url.id.0), now, &mut moves)).await?;
@@ -103,6 +107,6 @@ pub async fn release_tx(
 fn shift_some(batch: &Batch, ids: impl Iterator<Item = UrlId>, to: UrlState, moves: &mut Moves) {
     let by_id: HashMap<UrlId, usize> = batch.urls.iter().enumerate().map(|(at, url)| (url.id, at)).collect();
     for url in ids.filter_map(|id| by_id.get(&id)).map(|at| &batch.urls[*at]) {
-        moves.shift(url.file, url.host, url.priority, UrlState::Pending, to);
+        moves.shift(url.seat, UrlState::Pending, to);
     }
 }

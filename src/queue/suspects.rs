@@ -5,17 +5,22 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use sqlx::Row;
+use strum::VariantArray as _;
 
 use super::claim::Batch;
 use super::hosts::{HostStanding, good_hosts_tx, set_standing_tx};
+use super::seat::Seat;
 use super::tally::Moves;
-use super::wishes;
-use crate::model::{FileId, HostId, Priority, Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
+use super::{chain, wishes};
+use crate::model::{HostId, Lane, Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::schedule::{Blame, Case, Cases, Found, Suspect};
 use crate::store::{Conn, Readers, Result, WriteTx};
 use crate::words::Stored;
 
-const CASES: &str = "select submission_id, blame, why, unsure, why_code, why_with from cases order by submission_id";
+const CASES: &str = "
+    select c.submission_id, c.blame, c.why, c.unsure, c.why_code, c.why_with
+    from cases as c join submissions as s on s.submission_id = c.submission_id
+    where s.lane = ?1 order by c.submission_id";
 
 /// State 0 is pending (perhaps held for the next day), state 1 is in a submission. A row in another state, or parked,
 /// has left the queue.
@@ -41,7 +46,7 @@ const FLAG: &str =
     "update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))";
 
 const HELD_AMONG: &str = "
-    select file_id, host_id, priority, url_id from urls
+    select url_id, file_id, host_id, priority, lane, first_step from urls
     where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
 
 const END: &str = "
@@ -53,11 +58,13 @@ const ANY: &str = "select exists (select 1 from cases)";
 
 const HOLD: &str = "
     update urls set suspect = 2, reason = ?1, reason_code = ?2, reason_with = ?3
-    where suspect > 0 and suspect = 1 and state = 0 returning file_id, host_id, priority, url_id";
+    where suspect > 0 and suspect = 1 and state = 0 and lane = ?4
+    returning url_id, file_id, host_id, priority, lane, first_step";
 
 const RESUME: &str = "
     update urls set suspect = 1, reason = null, reason_code = null, reason_with = null
-    where suspect > 0 and suspect = 2 and state = 0 returning file_id, host_id, priority, url_id";
+    where suspect > 0 and suspect = 2 and state = 0 and lane = ?1
+    returning url_id, file_id, host_id, priority, lane, first_step";
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +90,15 @@ pub enum Finding {
     HostOf(String),
 }
 
-/// The open cases.
-pub async fn cases(pool: &Readers) -> Result<Cases> {
+/// The open cases of a lane.
+pub async fn cases(pool: &Readers, lane: Lane) -> Result<Cases> {
     let mut conn = pool.acquire().await?;
-    cases_in(&mut conn).await
+    cases_in(&mut conn, lane).await
 }
 
-async fn cases_in(conn: &mut Conn) -> Result<Cases> {
+async fn cases_in(conn: &mut Conn, lane: Lane) -> Result<Cases> {
     let mut cases = Cases::default();
-    for row in sqlx::query(CASES).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(CASES).bind(lane.number()).fetch_all(&mut *conn).await? {
         let id = SubmissionId(row.get(0));
         let mut case = Case {
             id,
@@ -114,9 +121,10 @@ pub async fn batch_was_good_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()
     if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
     }
-    let before = cases_in(tx.conn()).await?;
+    let Some(first) = batch.urls.first() else { return Ok(()) };
+    let before = cases_in(tx.conn(), first.seat.lane).await?;
     let mut after = before.clone();
-    let members: Vec<(UrlId, HostId)> = batch.urls.iter().map(|url| (url.id, url.host)).collect();
+    let members: Vec<(UrlId, HostId)> = batch.urls.iter().map(|url| (url.id, url.seat.host)).collect();
     after.accepted(&members);
     save(tx, &before, &after, &members.into_iter().map(|(url, _)| url).collect()).await
 }
@@ -129,10 +137,11 @@ pub async fn batch_was_bad_tx(
     evidence: &Evidence,
     now: Time,
 ) -> Result<Option<Finding>> {
-    let before = cases_in(tx.conn()).await?;
+    let Some(first) = batch.urls.first() else { return Ok(None) };
+    let before = cases_in(tx.conn(), first.seat.lane).await?;
     let mut after = before.clone();
     let good = good_hosts_tx(tx).await?;
-    let member = |url: &super::BatchUrl| Suspect { url: url.id, host: url.host, core: false, away: false };
+    let member = |url: &super::BatchUrl| Suspect { url: url.id, host: url.seat.host, core: false, away: false };
     let case = Case {
         id: submission,
         blame: evidence.blame,
@@ -153,23 +162,26 @@ pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()
     if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
     }
-    let before = cases_in(tx.conn()).await?;
-    let mut after = before.clone();
-    after.explained_by(host);
-    save(tx, &before, &after, &HashSet::new()).await
+    for lane in Lane::VARIANTS {
+        let before = cases_in(tx.conn(), *lane).await?;
+        let mut after = before.clone();
+        after.explained_by(host);
+        save(tx, &before, &after, &HashSet::new()).await?;
+    }
+    Ok(())
 }
 
 /// The day's requests for isolation are spent: holds the suspects, visibly, until the next day. True if there were any.
-pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, why: &Reason) -> Result<bool> {
+pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, lane: Lane, why: &Reason) -> Result<bool> {
     let why = Stored::from(why);
-    let hold = sqlx::query(HOLD).bind(why.text).bind(why.code).bind(why.with);
+    let hold = sqlx::query(HOLD).bind(why.text).bind(why.code).bind(why.with).bind(lane.number());
     let rows = hold.fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Pending, UrlState::Held).await
 }
 
 /// There are requests for isolation again: releases suspects that waited for them. True if there were any.
-pub async fn resume_suspects_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
-    let rows = sqlx::query(RESUME).fetch_all(tx.conn()).await?;
+pub async fn resume_suspects_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bool> {
+    let rows = sqlx::query(RESUME).bind(lane.number()).fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Held, UrlState::Pending).await
 }
 
@@ -181,9 +193,9 @@ async fn shift_all(
 ) -> Result<bool> {
     let mut moves = Moves::default();
     for row in rows {
-        moves.shift(FileId(row.get(0)), HostId(row.get(1)), Priority::from_rank(row.get(2)), from, to);
+        moves.shift(Seat::of(row), from, to);
     }
-    tx.bulk(|conn| wishes::follow(conn, rows.iter().map(|row| row.get(3)), from, to, &mut moves)).await?;
+    tx.bulk(|conn| wishes::follow(conn, rows.iter().map(|row| row.get("url_id")), from, to, &mut moves)).await?;
     moves.apply(tx.conn()).await?;
     Ok(!rows.is_empty())
 }
@@ -234,14 +246,18 @@ async fn convict(
             let end = sqlx::query(END).bind(url.0).bind(code).bind(ended);
             end.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
             let mut moves = Moves::default();
-            moves.shift(member.file, member.host, member.priority, UrlState::Pending, state);
-            tx.bulk(|conn| wishes::follow(conn, [url.0], UrlState::Pending, state, &mut moves)).await?;
+            moves.shift(member.seat, UrlState::Pending, state);
+            tx.bulk(|conn| {
+                wishes::follow(conn, [url.0], UrlState::Pending, state, &mut moves)?;
+                if *unsure { Ok(()) } else { chain::purges_ended(conn, [url.0], now, &mut moves) }
+            })
+            .await?;
             moves.apply(tx.conn()).await?;
             Ok(Some(Finding::Url(member.url.clone())))
         }
         Found::Host { host, why } => {
             set_standing_tx(tx, *host, evidence.standing, Some(why), Some(now + evidence.holds), now).await?;
-            let member = batch.urls.iter().find(|member| member.host == *host);
+            let member = batch.urls.iter().find(|member| member.seat.host == *host);
             Ok(member.map(|member| Finding::HostOf(member.url.clone())))
         }
     }

@@ -1,4 +1,5 @@
-//! The counters: lines of each file and URLs of each priority by state, and pending URLs of each host. A line is in the
+//! The counters: lines of each file and URLs of each lane and priority by state, and pending URLs of each host. A line
+//! is in the
 //! state of its URL, unless its wish has ended on its own.
 //!
 //! Changes are collected during a transaction and applied once at its end, so that nobody ever has to count the queue.
@@ -7,7 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::hash::Hash;
 
-use crate::model::{FileId, HostId, Priority, UrlState};
+use super::seat::Seat;
+use crate::model::{FileId, HostId, Lane, Priority, UrlState};
 use crate::store::{Conn, Result};
 
 const FILES: &str = "
@@ -33,6 +35,19 @@ const MERGED: &str = "
           from json_each(?1)) as j
     where files.file_id = j.id";
 
+/// Purges of lines whose URL is prefetched after them, whether rows or merged into rows.
+const PURGES: &str = "
+    update files set
+        purge_pending = purge_pending + j.d0, purge_leased = purge_leased + j.d1,
+        purge_submitted = purge_submitted + j.d2, purge_complete = purge_complete + j.d3,
+        purge_failed = purge_failed + j.d4, purge_expired = purge_expired + j.d5,
+        purge_cancelled = purge_cancelled + j.d6, purge_held = purge_held + j.d7,
+        purge_unconfirmed = purge_unconfirmed + j.d8
+    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
+                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+          from json_each(?1)) as j
+    where files.file_id = j.id";
+
 const TALLY: &str = "
     update tally set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
@@ -41,7 +56,7 @@ const TALLY: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where tally.lane = 1 and tally.priority = j.id";
+    where tally.lane = j.id / 4 and tally.priority = j.id % 4";
 
 const HOSTS: &str = "
     update hosts set pending = pending + j.d0
@@ -51,13 +66,29 @@ const HOSTS: &str = "
 /// A change of each state's count, in the order of [`UrlState::ALL`].
 type Change = [i64; UrlState::ALL.len()];
 
-/// Which counters of its file a line is in.
+/// How a line came to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    /// Lines that became rows of `urls`, because they came first.
+pub(super) enum Came {
+    /// It became the row of `urls`, because it came first.
     First,
-    /// Lines that were merged into existing rows.
+    /// It was merged into an existing row.
     Merged,
+}
+
+/// A line, or the purge of one, in its file's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) file: FileId,
+    pub(super) came: Came,
+    /// It is the purge of a line whose URL is prefetched after it.
+    pub(super) first_step: bool,
+}
+
+impl Line {
+    /// The line that became this row.
+    pub(super) fn first(seat: Seat) -> Self {
+        Self { file: seat.file, came: Came::First, first_step: seat.first_step }
+    }
 }
 
 /// The changes of one transaction.
@@ -66,45 +97,56 @@ pub(super) struct Moves {
     files: HashMap<FileId, Change>,
     /// Changes of merged lines.
     merged: HashMap<FileId, Change>,
-    priorities: HashMap<Priority, Change>,
+    /// Changes of purges before a prefetch.
+    purges: HashMap<FileId, Change>,
+    lanes: HashMap<(Lane, Priority), Change>,
     hosts: HashMap<HostId, Change>,
 }
 
 impl Moves {
     /// Adds `n` new URLs in a state.
-    pub(super) fn add(&mut self, file: FileId, host: HostId, priority: Priority, state: UrlState, n: i64) {
-        bump(&mut self.files, file, state, n);
-        bump(&mut self.priorities, priority, state, n);
-        bump(&mut self.hosts, host, state, n);
+    pub(super) fn add(&mut self, seat: Seat, state: UrlState, n: i64) {
+        self.add_lines(Line::first(seat), state, n);
+        bump(&mut self.lanes, (seat.lane, seat.priority), state, n);
+        bump(&mut self.hosts, seat.host, state, n);
     }
 
     /// Moves one URL from one state to another.
-    pub(super) fn shift(&mut self, file: FileId, host: HostId, priority: Priority, from: UrlState, to: UrlState) {
-        self.add(file, host, priority, from, -1);
-        self.add(file, host, priority, to, 1);
+    pub(super) fn shift(&mut self, seat: Seat, from: UrlState, to: UrlState) {
+        self.add(seat, from, -1);
+        self.add(seat, to, 1);
     }
 
     /// Gives one URL another priority.
-    pub(super) fn reorder(&mut self, file: FileId, host: HostId, from: Priority, to: Priority, state: UrlState) {
-        self.add(file, host, from, state, -1);
-        self.add(file, host, to, state, 1);
+    pub(super) fn reorder(&mut self, seat: Seat, to: Priority, state: UrlState) {
+        self.add(seat, state, -1);
+        self.add(Seat { priority: to, ..seat }, state, 1);
     }
 
     /// Moves `n` lines of a file from one state to another; no row of `urls` moves.
-    pub(super) fn shift_lines(&mut self, file: FileId, line: Line, from: UrlState, to: UrlState, n: i64) {
-        self.add_lines(file, line, from, -n);
-        self.add_lines(file, line, to, n);
+    pub(super) fn shift_lines(&mut self, line: Line, from: UrlState, to: UrlState, n: i64) {
+        self.add_lines(line, from, -n);
+        self.add_lines(line, to, n);
     }
 
     /// Adds `n` lines of a file to a state; negative to remove them.
-    pub(super) fn add_lines(&mut self, file: FileId, line: Line, state: UrlState, n: i64) {
-        let counters = if line == Line::Merged { &mut self.merged } else { &mut self.files };
-        bump(counters, file, state, n);
+    pub(super) fn add_lines(&mut self, line: Line, state: UrlState, n: i64) {
+        let counters = match line.came {
+            _ if line.first_step => &mut self.purges,
+            Came::Merged => &mut self.merged,
+            Came::First => &mut self.files,
+        };
+        bump(counters, line.file, state, n);
     }
 
     /// The files with lines that changed their state.
     pub(super) fn changed_files(&self) -> BTreeSet<i64> {
-        let changed = self.files.iter().chain(&self.merged).filter(|(_, change)| change.iter().any(|n| *n != 0));
+        let changed = self
+            .files
+            .iter()
+            .chain(&self.merged)
+            .chain(&self.purges)
+            .filter(|(_, change)| change.iter().any(|n| *n != 0));
         changed.map(|(file, _)| file.0).collect()
     }
 
@@ -127,9 +169,11 @@ impl Moves {
     fn statements(self) -> Vec<(&'static str, String)> {
         let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
         let merged = rows(self.merged.into_iter().map(|(id, change)| (id.0, change)));
-        let priorities = rows(self.priorities.into_iter().map(|(priority, change)| (priority.rank(), change)));
+        let purges = rows(self.purges.into_iter().map(|(id, change)| (id.0, change)));
+        let number = |(lane, priority): (Lane, Priority)| lane.number() * 4 + priority.rank();
+        let lanes = rows(self.lanes.into_iter().map(|(key, change)| (number(key), change)));
         let hosts = rows(self.hosts.into_iter().map(|(id, change)| (id.0, change)));
-        let all = [(FILES, files), (MERGED, merged), (TALLY, priorities), (HOSTS, hosts)];
+        let all = [(FILES, files), (MERGED, merged), (PURGES, purges), (TALLY, lanes), (HOSTS, hosts)];
         all.into_iter().filter(|(_, rows)| rows != "[]").collect()
     }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Row, params};
 
 use super::selection::Selection;
-use super::tally::{Line, Moves};
-use super::wishes::{ended, json, line, restore_times, review, url_state};
+use super::tally::{Came, Line, Moves};
+use super::wishes::{came, ended, json, restore_times, review, url_state};
 use crate::model::{FileId, Priority, Time, UrlState, to_millis};
 
 const STARTED: &str = "
@@ -18,7 +18,7 @@ const STARTED: &str = "
 
 /// URLs that are held for the operator do not expire, nor do those that are sent.
 const LAPSED: &str = "
-    select w.url_id, w.file_id, w.line, w.kind, iif(u.state = 6, 1, u.state), u.suspect
+    select w.url_id, w.file_id, w.line, w.kind, iif(u.state = 6, 1, u.state), u.suspect, w.first_step
     from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
     where w.ends_at is not null and w.ends_at <= ?1 order by w.ends_at limit ?2";
 
@@ -31,7 +31,7 @@ const STOP_TIME: &str = "
 
 /// The chosen files, labels and owners; null means all.
 const OF_SCOPE: &str = "
-    select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.state
+    select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.first_step, w.state
     from json_each(?1) as j
     cross join wishes as w on w.url_id = j.value
     cross join urls as u on u.url_id = w.url_id
@@ -73,7 +73,6 @@ impl Scope {
 #[derive(Debug, Clone, Copy)]
 struct Scoped {
     url: i64,
-    file: FileId,
     number: i64,
     line: Line,
     /// The state of its URL; none while the URL is in a batch or accepted.
@@ -100,11 +99,11 @@ pub(super) fn pass_time(
         match wish.url_state {
             Some(state @ (UrlState::Pending | UrlState::Held)) => {
                 end(conn, wish, state, UrlState::Expired, now, moves)?;
-                *expired.entry(wish.file).or_default() += 1;
+                *expired.entry(wish.line.file).or_default() += 1;
                 urls.insert(wish.url);
             }
             _ => {
-                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.file.0, wish.number])?;
+                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.line.file.0, wish.number])?;
             }
         }
     }
@@ -121,8 +120,8 @@ fn end(
     moves: &mut Moves,
 ) -> rusqlite::Result<()> {
     let code = if to == UrlState::Expired { 4 } else { 5 };
-    conn.prepare_cached(END)?.execute(params![wish.url, wish.file.0, wish.number, code, to_millis(now)])?;
-    moves.shift_lines(wish.file, wish.line, from, to, 1);
+    conn.prepare_cached(END)?.execute(params![wish.url, wish.line.file.0, wish.number, code, to_millis(now)])?;
+    moves.shift_lines(wish.line, from, to, 1);
     Ok(())
 }
 
@@ -153,7 +152,7 @@ pub(super) fn prioritize(
 ) -> rusqlite::Result<()> {
     let mut set = conn.prepare_cached(PRIORITIZE)?;
     for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
-        set.execute([wish.url, wish.file.0, wish.number, priority.rank()])?;
+        set.execute([wish.url, wish.line.file.0, wish.number, priority.rank()])?;
     }
     review(conn, urls.iter().copied(), now, moves)
 }
@@ -174,11 +173,11 @@ pub(super) fn retry(
     let shared: BTreeSet<i64> = all.iter().filter(|wish| wish.ended.is_none()).map(|wish| wish.url).collect();
     for wish in &all {
         let Some(was) = ended.get(&wish.url) else { continue };
-        files.extend(wish.ended.is_none().then_some(wish.file.0));
-        match (wish.line, wish.ended) {
-            (Line::Merged, None) => moves.shift_lines(wish.file, Line::Merged, *was, UrlState::Pending, 1),
+        files.extend(wish.ended.is_none().then_some(wish.line.file.0));
+        match (wish.line.came, wish.ended) {
+            (Came::Merged, None) => moves.shift_lines(wish.line, *was, UrlState::Pending, 1),
             // Its row counted it, and it did not move with the row.
-            (Line::First, Some(_)) => moves.shift_lines(wish.file, Line::First, UrlState::Pending, *was, 1),
+            (Came::First, Some(_)) => moves.shift_lines(wish.line, UrlState::Pending, *was, 1),
             _ => {}
         }
     }
@@ -189,9 +188,9 @@ pub(super) fn retry(
             continue;
         }
         let Some(to) = wish.url_state else { continue };
-        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.file.0, wish.number])?;
-        files.insert(wish.file.0);
-        moves.shift_lines(wish.file, wish.line, was, to, 1);
+        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.line.file.0, wish.number])?;
+        files.insert(wish.line.file.0);
+        moves.shift_lines(wish.line, was, to, 1);
     }
     restore_times(conn, ended.keys().copied())?;
     let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
@@ -203,9 +202,8 @@ pub(super) fn retry(
 fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
     Ok(Scoped {
         url: row.get(0)?,
-        file: FileId(row.get(1)?),
         number: row.get(2)?,
-        line: line(row.get(3)?),
+        line: Line { file: FileId(row.get(1)?), came: came(row.get(3)?), first_step: row.get(6)? },
         url_state: url_state(row.get(4)?, row.get(5)?),
         ended: None,
     })
@@ -213,6 +211,6 @@ fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
 
 fn of_scope(conn: &Connection, urls: &[i64], scope: &Scope) -> rusqlite::Result<Vec<Scoped>> {
     let parameters = params![json(urls.iter().copied()), scope.file, scope.label, scope.owner];
-    let with_end = |row: &Row<'_>| Ok(Scoped { ended: ended(row.get(6)?), ..scoped(row)? });
+    let with_end = |row: &Row<'_>| Ok(Scoped { ended: ended(row.get(7)?), ..scoped(row)? });
     conn.prepare_cached(OF_SCOPE)?.query_map(parameters, with_end)?.collect()
 }

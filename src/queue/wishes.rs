@@ -13,28 +13,30 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::row_state;
+use super::seat::Seat;
 use super::strongest::{Wish, strongest};
-use super::tally::{Line, Moves};
-use crate::model::{FileId, HostId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
+use super::tally::{Came, Line, Moves};
+use super::{chain, row_state};
+use crate::model::{FileId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
 use crate::words::Stored;
 
 /// The wish of the line that came first, taken from its row at the first merge.
 const ADD_FIRST: &str = "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
-    ends_at)
+    ends_at, first_step)
     select url_id, file_id, line, 0, priority, not_before, deadline,
            coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
-           iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null)
+           iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null), first_step
     from urls where url_id = ?1";
 
 const ADD: &str = "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
-    ends_at)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    ends_at, first_step)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 const URL: &str = "
-    select state, suspect, file_id, host_id, priority, deadline, not_before, wait_until from urls where url_id = ?1";
+    select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step
+    from urls where url_id = ?1";
 
 const LIVE: &str =
     "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2";
@@ -63,21 +65,22 @@ const STOP_TIMES: &str = "
 /// Lines that move with these URLs but are not counted with their rows, and lines that are counted with them but do not
 /// move.
 const FOLLOWERS: &str = "
-    select w.file_id, w.kind, count(*) from json_each(?1) as j cross join wishes as w on w.url_id = j.value
+    select w.file_id, w.kind, w.first_step, count(*)
+    from json_each(?1) as j cross join wishes as w on w.url_id = j.value
     where (w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0)
-    group by w.file_id, w.kind";
+    group by w.file_id, w.kind, w.first_step";
 
 const FOLLOWERS_OF_BATCH: &str = "
-    select w.file_id, w.kind, count(*)
+    select w.file_id, w.kind, w.first_step, count(*)
     from urls as u indexed by urls_submission cross join wishes as w on w.url_id = u.url_id
     where u.submission_id = ?1 and u.state = 1 and ((w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0))
-    group by w.file_id, w.kind";
+    group by w.file_id, w.kind, w.first_step";
 
 const WISHED: &str = "
     select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0";
 
 const OF_PRUNED: &str =
-    "select file_id, kind, state from wishes where url_id = ?1 and (kind = 1 or (kind = 0 and state > 0))";
+    "select file_id, kind, first_step, state from wishes where url_id = ?1 and (kind = 1 or (kind = 0 and state > 0))";
 
 const PRUNE: &str = "delete from wishes where url_id = ?1";
 
@@ -101,6 +104,8 @@ pub(super) struct NewWish<'k> {
     pub(super) file_label: Option<&'k str>,
     /// The state of its URL.
     pub(super) state: UrlState,
+    /// It is the purge of a line whose URL is prefetched after it.
+    pub(super) first_step: bool,
 }
 
 /// Stores the wishes of merged lines, sorted by URL, so that each page is visited once.
@@ -119,7 +124,7 @@ pub(super) fn record(
                 add_first.execute([wish.url])?;
                 before = Some(wish.url);
             }
-            moves.add_lines(file, Line::Merged, wish.state, 1);
+            moves.add_lines(Line { file, came: Came::Merged, first_step: wish.first_step }, wish.state, 1);
         }
         let waits = wish.kind == Kind::Merged && matches!(wish.state, UrlState::Pending | UrlState::Held);
         let (not_before, deadline) = (wish.keys.not_before.map(to_millis), wish.keys.deadline.map(to_millis));
@@ -134,6 +139,7 @@ pub(super) fn record(
         add.raw_bind_parameter(9, wish.keys.label.as_deref().filter(|label| Some(*label) != wish.file_label))?;
         add.raw_bind_parameter(10, not_before.filter(|_| waits))?;
         add.raw_bind_parameter(11, deadline.filter(|_| waits))?;
+        add.raw_bind_parameter(12, wish.first_step)?;
         add.raw_execute()?;
     }
     Ok(())
@@ -161,10 +167,10 @@ pub(super) fn review(
         let other_wait = row.wait_until.filter(|until| Some(*until) != row.not_before);
         let wait_until = other_wait.max(standing.wait_until.map(to_millis));
         let is = (wish.priority, deadline, not_before, wait_until);
-        if is != (row.priority, row.deadline, row.not_before, row.wait_until) {
+        if is != (row.seat.priority, row.deadline, row.not_before, row.wait_until) {
             let set = params![url, wish.priority.rank(), deadline, not_before, wait_until];
             conn.prepare_cached(SET_URL)?.execute(set)?;
-            moves.reorder(row.file, row.host, row.priority, wish.priority, row.state);
+            moves.reorder(row.seat, wish.priority, row.state);
         }
     }
     Ok(())
@@ -179,10 +185,10 @@ fn end_url(conn: &Connection, url: i64, row: &WaitingRow, now: Time, moves: &mut
     };
     let why = Stored::from(&Reason::from(reason));
     conn.prepare_cached(END_URL)?.execute(params![url, code, why.text, why.code, to_millis(now)])?;
-    moves.shift(row.file, row.host, row.priority, row.state, state);
+    moves.shift(row.seat, row.state, state);
     // Its first line has ended before, like all others.
-    moves.shift_lines(row.file, Line::First, state, row.state, 1);
-    Ok(())
+    moves.shift_lines(Line::first(row.seat), state, row.state, 1);
+    chain::purges_ended(conn, [url], now, moves)
 }
 
 /// Moves the lines that were merged into these URLs from one state to another. The caller has counted the URLs' rows in
@@ -223,10 +229,10 @@ pub(super) fn follow_batch(
 }
 
 fn follow_rows(row: &Row<'_>, from: UrlState, to: UrlState, moves: &mut Moves) -> rusqlite::Result<()> {
-    let (file, n) = (FileId(row.get(0)?), row.get(2)?);
-    match line(row.get(1)?) {
-        Line::Merged => moves.shift_lines(file, Line::Merged, from, to, n),
-        Line::First => moves.shift_lines(file, Line::First, to, from, n),
+    let line = Line { file: FileId(row.get(0)?), came: came(row.get(1)?), first_step: row.get(2)? };
+    match line.came {
+        Came::Merged => moves.shift_lines(line, from, to, row.get(3)?),
+        Came::First => moves.shift_lines(line, to, from, row.get(3)?),
     }
     Ok(())
 }
@@ -260,11 +266,12 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
     for (url, state) in urls {
         let mut rows = of.query([url])?;
         while let Some(row) = rows.next()? {
-            let (file, line, stood) = (FileId(row.get(0)?), line(row.get(1)?), ended(row.get(2)?).unwrap_or(*state));
-            moves.add_lines(file, line, stood, -1);
+            let line = Line { file: FileId(row.get(0)?), came: came(row.get(1)?), first_step: row.get(2)? };
+            let stood = ended(row.get(3)?).unwrap_or(*state);
+            moves.add_lines(line, stood, -1);
             // Its row was counted in the state of the URL.
-            if line == Line::First {
-                moves.add_lines(file, line, *state, 1);
+            if line.came == Came::First {
+                moves.add_lines(line, *state, 1);
             }
         }
         drop(rows);
@@ -276,9 +283,7 @@ pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Mov
 /// The row of a waiting URL.
 struct WaitingRow {
     state: UrlState,
-    file: FileId,
-    host: HostId,
-    priority: Priority,
+    seat: Seat,
     deadline: Option<i64>,
     not_before: Option<i64>,
     wait_until: Option<i64>,
@@ -290,12 +295,10 @@ fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<WaitingRow>> {
     };
     Ok(Some(WaitingRow {
         state,
-        file: FileId(row.get(2)?),
-        host: HostId(row.get(3)?),
-        priority: Priority::from_rank(row.get(4)?),
-        deadline: row.get(5)?,
-        not_before: row.get(6)?,
-        wait_until: row.get(7)?,
+        seat: Seat::of_bulk(row)?,
+        deadline: row.get(2)?,
+        not_before: row.get(3)?,
+        wait_until: row.get(4)?,
     }))
 }
 
@@ -311,9 +314,9 @@ pub(super) fn ended(state: i64) -> Option<UrlState> {
     matches!(state, UrlState::Expired | UrlState::Cancelled).then_some(state)
 }
 
-/// Which of its file's counters a line of this kind is in; none if it was fresh.
-pub(super) fn line(kind: i64) -> Line {
-    if kind == 0 { Line::First } else { Line::Merged }
+/// How a line of this kind came to its row.
+pub(super) fn came(kind: i64) -> Came {
+    if kind == 0 { Came::First } else { Came::Merged }
 }
 
 fn wish(row: &Row<'_>) -> rusqlite::Result<Wish> {

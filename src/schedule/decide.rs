@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::isolate::{Supply, Test};
 use super::quota::{self, Left, Unit, should_ask, wait_for_more};
 use super::{Full, Policy, Snapshot, Spent, Standing};
-use crate::model::{PauseWhy, Priority, Reading, Time, WaitWhy};
+use crate::model::{Lane, PauseWhy, Priority, Reading, Time, WaitWhy};
 
 /// Requests are plentiful while the share that is spent is at most the share of the day that has passed plus this
 /// (DESIGN.md, "The budget").
@@ -80,11 +80,11 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, clock: &Reading) -> Decision
     if asks_why || should_ask(spent, standing, policy.auto, now) {
         return Decision::Ask;
     }
-    let left = match left(spent, standing, policy) {
+    let mut left = match left(spent, standing, policy) {
         Ok(left) => left,
         Err((until, why)) => return wait(Some(until), why),
     };
-    let (weakest, urls) = match who_may_go(spent, policy, left.requests, now) {
+    let (weakest, urls) = match who_may_go(spent, policy, &mut left, ready.urgent, now) {
         Ok(()) => (Priority::Low, ready.urls),
         Err(_) if ready.urgent > 0 || (may_isolate && ready.urgent_suspects > 0) => (Priority::Urgent, ready.urgent),
         Err((until, why)) => return wait(Some(until), why),
@@ -156,6 +156,7 @@ fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
             (Some(spent.day.ends_at), WaitWhy::IsolationSpent { urls: ready.held_suspects })
         }
         _ if ready.next_at.is_some() => (None, WaitWhy::NotYet),
+        _ if ready.awaits_purge > 0 => (None, WaitWhy::AwaitsPurge { urls: ready.awaits_purge }),
         _ if ready.parked > 0 => (None, WaitWhy::Hosts { urls: ready.parked }),
         _ => (None, WaitWhy::Idle),
     };
@@ -182,7 +183,8 @@ fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Ti
     if left.requests == 0 {
         return day_ends(WaitWhy::RequestsSpent { limit });
     }
-    if let Some(limit) = policy.urls_per_day {
+    let untold = policy.urls_unless_told.filter(|_| spent.observed.is_none());
+    if let Some(limit) = policy.urls_per_day.or(untold) {
         left.urls = limit.saturating_sub(spent.urls);
         if left.urls == 0 {
             return day_ends(WaitWhy::UrlsSpent { limit });
@@ -198,8 +200,9 @@ fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Ti
     Ok(left)
 }
 
-/// Whether more than urgent URLs may go now; if not, from when on, and why.
-fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<(), (Time, WaitWhy)> {
+/// Whether more than urgent URLs may go now; if not, from when on, and why. Where URLs are reserved, they are left out
+/// of what a batch with others may take.
+fn who_may_go(spent: &Spent, policy: &Policy, left: &mut Left, urgent: u32, now: Time) -> Result<(), (Time, WaitWhy)> {
     let local = policy.day_starts.local(now).time();
     if !policy.windows.is_empty() && !policy.windows.iter().any(|window| window.contains(local)) {
         let opens = policy.windows.iter().map(|window| policy.day_starts.next(window.from, now)).min();
@@ -207,8 +210,17 @@ fn who_may_go(spent: &Spent, policy: &Policy, left: u32, now: Time) -> Result<()
     }
     // The first moment at that time of day within the budget day; from then on nothing is reserved.
     let released_at = policy.day_starts.next(policy.reserve_until, spent.day.starts_at);
-    if now < released_at && left <= policy.reserve {
-        return Err((released_at, WaitWhy::Reserved { left }));
+    if now >= released_at {
+        return Ok(());
+    }
+    let is_of_urls = policy.lane != Lane::Prefetch;
+    let unit = if is_of_urls { left.urls } else { left.requests };
+    let others = unit.saturating_sub(policy.reserve);
+    if others == 0 || (is_of_urls && others < urgent.min(left.urls)) {
+        return Err((released_at, WaitWhy::Reserved { left: unit }));
+    }
+    if is_of_urls {
+        left.urls = others;
     }
     Ok(())
 }

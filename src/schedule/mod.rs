@@ -26,7 +26,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::config::{Config, Signature, UrlsPerDay, Window};
-use crate::model::{Backoff, BudgetDay, DayStart, Lane, PauseWhy, Reason, ReasonKind, Stopped, Time, TimeOfDay};
+use crate::model::{
+    Backoff, BudgetDay, CallLimits, DayStart, Lane, PauseWhy, Reason, ReasonKind, Stopped, Time, TimeOfDay,
+};
 
 /// The part of the configuration that decisions need.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +39,11 @@ pub struct Policy {
     pub requests_per_day: u32,
     /// Most URLs in a budget day, if configured.
     pub urls_per_day: Option<u32>,
+    /// Most URLs on a day about which the service says nothing, where URLs are what is counted.
+    pub urls_unless_told: Option<u32>,
     /// Whether the service's word on the day's quota limits it (`[budget] urls_per_day = "auto"`).
     pub auto: bool,
-    /// Requests reserved for urgent URLs ...
+    /// Requests, or of purges URLs, reserved for urgent URLs ...
     pub reserve: u32,
     /// ... until this time of day.
     pub reserve_until: TimeOfDay,
@@ -47,6 +51,8 @@ pub struct Policy {
     pub day_starts: DayStart,
     /// Most URLs in a call.
     pub batch_urls_max: u32,
+    /// Most domains in a call.
+    pub batch_domains_max: Option<u32>,
     /// Whether URLs go in the query where the service looks for them there.
     pub urls_may_move: bool,
     /// How long a batch that is not full waits while requests are scarce.
@@ -61,20 +67,51 @@ pub struct Policy {
     pub call_timeout: Duration,
 }
 
+impl Policy {
+    /// The policy of a lane, whose operation takes as much as `limits` say.
+    pub fn of(config: &Config, lane: Lane, limits: CallLimits) -> Self {
+        let all = Self { lane, batch_domains_max: limits.domains_a_call, ..Self::from(config) };
+        let (per_day, reserve) = match lane {
+            Lane::Prefetch => return all,
+            Lane::Purge => (config.budget.purge.urls_per_day, config.budget.purge.reserve),
+            Lane::PurgeDirectory => {
+                (config.budget.purge_directory.directories_per_day, config.budget.purge_directory.reserve)
+            }
+        };
+        Self {
+            // Their quota counts URLs or directories, however many calls it takes.
+            requests_per_day: u32::MAX,
+            urls_per_day: limited(per_day),
+            urls_unless_told: (per_day == UrlsPerDay::Auto).then_some(limits.a_day),
+            auto: per_day == UrlsPerDay::Auto,
+            reserve: reserve.get(),
+            batch_urls_max: limits.urls_a_call,
+            ..all
+        }
+    }
+}
+
+fn limited(per_day: UrlsPerDay) -> Option<u32> {
+    match per_day {
+        UrlsPerDay::Limited(n) => Some(n),
+        UrlsPerDay::Auto | UrlsPerDay::Unlimited => None,
+    }
+}
+
+/// The policy of prefetching.
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
         Self {
             lane: Lane::Prefetch,
             requests_per_day: config.budget.requests_per_day.get(),
-            urls_per_day: match config.budget.urls_per_day {
-                UrlsPerDay::Limited(n) => Some(n),
-                UrlsPerDay::Auto | UrlsPerDay::Unlimited => None,
-            },
+            urls_per_day: limited(config.budget.urls_per_day),
+            urls_unless_told: None,
             auto: config.budget.urls_per_day == UrlsPerDay::Auto,
             reserve: config.budget.reserve.get(),
             reserve_until: config.budget.reserve_until,
             day_starts: config.budget.day_starts,
             batch_urls_max: config.schedule.batch_urls_max.get(),
+            batch_domains_max: None,
             urls_may_move: config.api.signature == Signature::V3,
             linger: config.schedule.linger.get(),
             windows: config.schedule.windows.clone(),

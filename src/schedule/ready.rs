@@ -21,6 +21,8 @@ pub struct Ready {
     pub parked: u64,
     /// Whether there are parked URLs of hosts that are no longer blocked.
     pub unparkable: bool,
+    /// Prefetches that wait for their purge, counted up to the given limit.
+    pub awaits_purge: u32,
     /// When the one that has waited longest was dropped.
     pub oldest_at: Option<Time>,
     /// The earliest deadline among them.

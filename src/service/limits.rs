@@ -3,7 +3,9 @@
 
 use chrono::TimeDelta;
 
-use crate::model::{Actions, Lane, ProductName};
+use crate::config::Config;
+use crate::model::{Actions, CallLimits, Lane, ProductName};
+use crate::schedule::Policy;
 
 /// How far back every product lists tasks (VOD-API.md, `DescribeVodRefreshTasks`; SIBLING-APIS.md, C).
 pub const TASKS_LISTED_FOR: TimeDelta = TimeDelta::days(3);
@@ -86,6 +88,18 @@ impl Product {
     pub fn permission(&self, action: &str) -> String {
         self.name.permission(action)
     }
+}
+
+impl Submission {
+    /// The part of it that decisions need.
+    pub const fn limits(&self) -> CallLimits {
+        CallLimits { urls_a_call: self.urls_a_call, domains_a_call: self.domains_a_call, a_day: self.a_day }
+    }
+}
+
+/// The policy of a lane, as configured and as far as the product allows.
+pub fn policy(config: &Config, lane: Lane) -> Policy {
+    Policy::of(config, lane, Product::of(config.api.product).submission(lane).limits())
 }
 
 /// What is alike in the prefetches of all products.
@@ -191,7 +205,6 @@ mod tests {
     use strum::VariantArray as _;
 
     use super::*;
-    use crate::config::Config;
 
     #[test]
     fn what_is_configured_by_default_is_what_the_product_takes() {

@@ -18,7 +18,7 @@ pub use api::{Observer, Service, SignedBatch};
 pub use call::{BatchOptions, PrefetchOptions, SIGNATURE_VALID, TaskQuery, Window};
 pub use client::{BODY_BYTES_MAX, Client, USER_AGENT};
 pub use fault::{Class, Deferral, Fault, Refusal};
-pub use limits::{CDN, DCDN, IDS_A_CALL, Product, Submission, TASKS_LISTED_FOR, VOD};
+pub use limits::{CDN, DCDN, IDS_A_CALL, Product, Submission, TASKS_LISTED_FOR, VOD, policy};
 pub use pace::{TURN_MAX, Turn};
 pub use reply::{Accepted, Answer, DomainPage, DomainRow, Quota, Reply};
 pub use tasks::{TaskPage, TaskRow, TaskStatus};

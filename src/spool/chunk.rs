@@ -109,9 +109,9 @@ impl ChunkBuilder {
         self.chunk.progress.encoding = encoding;
         match item {
             Item::Nothing => return,
-            Item::Url { line, url, keys } => {
+            Item::Url { line, url, action, keys } => {
                 let keys = keys.map(|keys| self.shared(keys));
-                self.chunk.urls.push(line, &url, keys);
+                self.chunk.urls.push(line, &url, action, keys);
             }
             Item::Refused { line, fault, bytes } => {
                 report.add(&report_line(line, &fault, &bytes));

@@ -6,14 +6,16 @@ use super::decode::HEAD_BYTES;
 use super::directives::{self, Head, PREFIX};
 use super::encoding::{Decoder, Evidence, text_of_comment};
 use super::envelope::Options;
-use super::format::{Columns, Format, Item, Said, of_csv, of_json};
+use super::format::{Columns, Format, Item, Said, of_csv, of_json, separator_hint, without_frame};
 use super::kind::other_kind;
 use super::lines::{Kept, Line, Lines};
 use super::records::Record;
 use super::rules::ReadRules;
 use super::unreadable::Unreadable;
 use super::warnings::Warnings;
-use crate::model::{Fault, InputFault, Keys, LineFault, ObjectUrl, TextEncoding, Warned, Warning, trim_unseen};
+use crate::model::{
+    Action, Fault, InputFault, Keys, LineFault, ObjectUrl, Target, TextEncoding, Warned, Warning, trim_unseen,
+};
 use crate::telemetry::one_line;
 use crate::words;
 
@@ -82,9 +84,20 @@ impl<R: BufRead> Content<R> {
             Format::JsonLines => {}
         }
         content.head.apply_options(options, content.rules.offset)?;
+        content.check_action()?;
         let keys = content.head.keys.clone();
         content.warn_of_times(&keys, 0);
         Ok(content)
+    }
+
+    /// Refuses a file that asks for what it may not. Lines that say what they ask for are refused one by one.
+    fn check_action(&self) -> Result<(), Unreadable> {
+        let action = self.head.keys.action;
+        let is_of_the_file = self.format == Format::Text || self.head.says("action");
+        match self.rules.actions.missing(action) {
+            Some(missing) if is_of_the_file => Err(InputFault::ActionForbidden { action, missing }.into()),
+            _ => Ok(()),
+        }
     }
 
     fn read_directives(&mut self) -> Result<(), Unreadable> {
@@ -253,11 +266,16 @@ impl<R: BufRead> Content<R> {
                 warn_of_comment(&mut self.warnings, trimmed, line.number);
                 return Item::Nothing;
             }
-            Format::Text => return url_item(trimmed, None, &line, &self.rules, &mut self.warnings),
+            Format::Text => {
+                return url_item((trimmed, self.head.keys.action, None), &line, &self.rules, &mut self.warnings);
+            }
             _ => of_json(trimmed, line.number, &self.head.keys, self.rules.offset, &mut self.warnings),
         };
         match said {
-            Ok(Said { url, keys }) => url_item(&url, keys, &line, &self.rules, &mut self.warnings),
+            Ok(Said { url, keys }) => {
+                let action = keys.as_ref().unwrap_or(&self.head.keys).action;
+                url_item((&url, action, keys), &line, &self.rules, &mut self.warnings)
+            }
             Err(fault) => refused(fault),
         }
     }
@@ -285,7 +303,8 @@ impl<R: BufRead> Content<R> {
             Ok(None) => Item::Nothing,
             Ok(Some(Said { url, keys })) => {
                 let line = Line { number, ends_at: 0, bytes, too_long: false, quotes: 0 };
-                url_item(&url, keys, &line, &self.rules, &mut self.warnings)
+                let action = keys.as_ref().unwrap_or(&self.head.keys).action;
+                url_item((&url, action, keys), &line, &self.rules, &mut self.warnings)
             }
             Err(fault) => refused(fault),
         }
@@ -297,31 +316,28 @@ impl<R: BufRead> Content<R> {
     }
 }
 
-/// The separator of Excel's own hint, `sep=;`, which may be a tab.
-fn separator_hint(text: &str) -> Option<u8> {
-    let text = text.trim_start_matches('\u{feff}');
-    let (_, rest) = text.split_at_checked(4).filter(|(name, _)| name.eq_ignore_ascii_case("sep="))?;
-    let hinted = rest.bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())?;
-    trim_unseen(&rest[1..]).is_empty().then_some(hinted)
-}
-
-/// A header without what nobody sees around it, except tabs at its start: the first column may have no name.
-fn without_frame(header: &str) -> &str {
-    let names = trim_unseen(header);
-    let at = header.find(names).unwrap_or_default();
-    let from = header[..at].find('\t').unwrap_or(at);
-    &header[from..at + names.len()]
-}
-
 /// Whether a line of a text file is a comment, whatever its encoding; a directive is none.
 fn is_comment(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     bytes.starts_with(b"#") && !bytes.starts_with(PREFIX.as_bytes())
 }
 
-/// The item of a line that names this URL.
-fn url_item(url: &str, keys: Option<Keys>, line: &Line<'_>, rules: &ReadRules, warnings: &mut Warnings) -> Item {
-    match ObjectUrl::read(url, &rules.urls) {
+/// The item of a line that names this URL and asks for this action.
+fn url_item(
+    (url, action, keys): (&str, Action, Option<Keys>),
+    line: &Line<'_>,
+    rules: &ReadRules,
+    warnings: &mut Warnings,
+) -> Item {
+    let target = match action {
+        Action::PurgeDirectory => Target::Directory { roots: rules.purge_roots },
+        _ => Target::File,
+    };
+    let read = match rules.actions.missing(action) {
+        Some(_) => Err(LineFault::ActionForbidden.at(action.word())),
+        None => ObjectUrl::read_as(url, &rules.urls, target),
+    };
+    match read {
         Ok((url, notes)) => {
             if notes.blank_encoded {
                 warnings.add(Warning::BlankEncoded, line.number, "");
@@ -332,7 +348,7 @@ fn url_item(url: &str, keys: Option<Keys>, line: &Line<'_>, rules: &ReadRules, w
             if let Some(keys) = &keys {
                 warn_of_times(warnings, keys, rules, line.number);
             }
-            Item::Url { line: line.number, url, keys }
+            Item::Url { line: line.number, url, action, keys }
         }
         Err(fault) => Item::Refused { line: line.number, fault, bytes: line.bytes.to_vec() },
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{FixedOffset, NaiveDateTime};
 
 use super::envelope::Options;
-use crate::model::{InputFault, KeyFault, Keys, Priority, TextEncoding, Time};
+use crate::model::{Action, InputFault, KeyFault, Keys, Priority, TextEncoding, Time};
 
 /// How a directive begins.
 pub(super) const PREFIX: &str = "#:";
@@ -15,10 +15,11 @@ pub(super) const PREFIX: &str = "#:";
 const LABEL_CHARS_MAX: usize = 200;
 
 /// Keys of a line, and of a file.
-pub(super) const KEYS: [&str; 5] = ["priority", "label", "not_before", "deadline", "force"];
+pub(super) const KEYS: [&str; 7] = ["action", "priority", "label", "not_before", "deadline", "force", "purge_force"];
 
 /// Chinese headings, each with the key that it means.
-const CHINESE: [(&str, &str); 6] = [
+const CHINESE: [(&str, &str); 7] = [
+    ("操作", "action"),
     ("网址", "url"),
     ("链接", "url"),
     ("优先级", "priority"),
@@ -44,7 +45,7 @@ pub(super) struct Head {
     pub(super) keys: Keys,
     /// How its bytes are decoded.
     pub(super) encoding: Option<TextEncoding>,
-    /// The keys of its directives.
+    /// The keys of its directives, and of the options.
     said: BTreeSet<String>,
 }
 
@@ -68,6 +69,11 @@ impl Head {
         if is_first || is_as_before { Ok(()) } else { Err(KeyFault::Twice(key.to_owned())) }
     }
 
+    /// Whether one of its directives or options has this key.
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.said.contains(key)
+    }
+
     /// Applies the options of `prefetchd add`, which override the file's directives.
     ///
     /// # Errors
@@ -75,6 +81,7 @@ impl Head {
     /// What is wrong with an option.
     pub(super) fn apply_options(&mut self, options: &Options, offset: FixedOffset) -> Result<(), InputFault> {
         let result = options.iter().try_for_each(|(key, value)| set(&mut self.keys, key, value, offset));
+        self.said.extend(options.keys().cloned());
         result.map_err(|fault| InputFault::Directive { line: 0, fault })
     }
 }
@@ -106,6 +113,8 @@ pub(super) fn canonical(name: &str) -> String {
 /// What is wrong with the value.
 pub(super) fn set(keys: &mut Keys, key: &str, value: &str, offset: FixedOffset) -> Result<(), KeyFault> {
     match key {
+        "action" => keys.action = action(value).ok_or_else(|| KeyFault::value("action", value))?,
+        "purge_force" => keys.purge_force = truth(value).ok_or_else(|| KeyFault::value("purge_force", value))?,
         "priority" => keys.priority = priority(value).ok_or_else(|| KeyFault::value("priority", value))?,
         "label" => keys.label = Some(label(value)?),
         "not_before" => keys.not_before = Some(time("not_before", value, offset)?),
@@ -114,6 +123,16 @@ pub(super) fn set(keys: &mut Keys, key: &str, value: &str, offset: FixedOffset) 
         _ => return Err(KeyFault::Unknown(key.chars().take(60).collect())),
     }
     Ok(())
+}
+
+fn action(value: &str) -> Option<Action> {
+    match value {
+        "预热" => Some(Action::Prefetch),
+        "刷新" => Some(Action::Purge),
+        "刷新目录" => Some(Action::PurgeDirectory),
+        "刷新并预热" => Some(Action::PurgeThenPrefetch),
+        _ => value.to_ascii_lowercase().replace(' ', "").parse().ok(),
+    }
 }
 
 fn priority(value: &str) -> Option<Priority> {
@@ -162,7 +181,7 @@ pub(super) fn looks_like_one(comment: &str) -> bool {
     let text = text.trim_start_matches(is_mark);
     let ends = text.find(['=', '＝', ':', '：']).unwrap_or(text.len());
     let name = canonical(text[..ends].trim_end_matches(is_mark));
-    let is_key = KEYS.contains(&name.as_str()) || matches!(name.as_str(), "encoding" | "expand" | "action");
+    let is_key = KEYS.contains(&name.as_str()) || matches!(name.as_str(), "encoding" | "expand");
     is_key && ends < text.len()
 }
 
@@ -186,6 +205,8 @@ mod tests {
             " deadline = 2026-11-23T21:00:00Z",
             " force = true",
             " encoding = GBK",
+            " action = Purge + Prefetch",
+            " purge_force = true",
         ] {
             head.apply(directive, offset()).unwrap();
         }
@@ -193,7 +214,8 @@ mod tests {
         assert_eq!(head.keys.label.as_deref(), Some("Premiere 第一集"));
         assert_eq!(head.keys.not_before, Some("2026-11-23T12:00:00Z".parse().unwrap()));
         assert_eq!(head.keys.deadline, Some("2026-11-23T21:00:00Z".parse().unwrap()));
-        assert!(head.keys.force);
+        assert!(head.keys.force && head.keys.purge_force);
+        assert_eq!(head.keys.action, Action::PurgeThenPrefetch);
         assert_eq!(head.encoding, Some(TextEncoding::Gb18030));
     }
 
@@ -225,11 +247,13 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_is_allowed() {
         for (directive, part) in [
-            (" prio = high", "the directives are priority, label"),
+            (" prio = high", "the directives are action, priority, label"),
             (" priority = highest", "urgent, high, normal or low"),
             (" deadline = tomorrow", "2026-11-23T20:00:00+08:00"),
             (" deadline = 2026-11-23", "2026-11-23T20:00:00+08:00"),
             (" force = yes", "true or false"),
+            (" action = warm", "prefetch, purge, purge-directory or purge+prefetch"),
+            (" action = regex", "by regular expression"),
             (" urgent", "key = value"),
             (" label =", "1 to 200"),
         ] {

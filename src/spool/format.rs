@@ -8,7 +8,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use super::directives::{self, KEYS, canonical};
 use super::records::cells;
 use super::warnings::Warnings;
-use crate::model::{Fault, InputFault, KeyFault, Keys, LineFault, ObjectUrl, Warning};
+use crate::model::{Action, Fault, InputFault, KeyFault, Keys, LineFault, ObjectUrl, Warning, trim_unseen};
 
 /// A file's format, which its name decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(super) enum Item {
         line: u64,
         /// The URL.
         url: ObjectUrl,
+        /// What is done with it.
+        action: Action,
         /// The line's own keys, where they differ from the file's.
         keys: Option<Keys>,
     },
@@ -148,6 +150,22 @@ fn is_one_off(a: &str, b: &str) -> bool {
         || (a.len() > 1 && b.len() > 1 && (a[0], a[1]) == (b[1], b[0]) && a[2..] == b[2..])
 }
 
+/// The separator of Excel's own hint, `sep=;`, which may be a tab.
+pub(super) fn separator_hint(text: &str) -> Option<u8> {
+    let text = text.trim_start_matches('\u{feff}');
+    let (_, rest) = text.split_at_checked(4).filter(|(name, _)| name.eq_ignore_ascii_case("sep="))?;
+    let hinted = rest.bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())?;
+    trim_unseen(&rest[1..]).is_empty().then_some(hinted)
+}
+
+/// A header without what nobody sees around it, except tabs at its start: the first column may have no name.
+pub(super) fn without_frame(header: &str) -> &str {
+    let names = trim_unseen(header);
+    let at = header.find(names).unwrap_or_default();
+    let from = header[..at].find('\t').unwrap_or(at);
+    &header[from..at + names.len()]
+}
+
 /// The URL and keys of one line.
 pub(super) struct Said {
     pub(super) url: String,
@@ -159,7 +177,7 @@ pub(super) struct Said {
 /// replace them one by one.
 pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: FixedOffset) -> Result<Option<Said>, Fault> {
     let cells = cells(record, columns.separator).ok_or(LineFault::CsvQuote)?;
-    let Some(last) = cells.iter().rposition(|cell| !crate::model::trim_unseen(cell).is_empty()) else {
+    let Some(last) = cells.iter().rposition(|cell| !trim_unseen(cell).is_empty()) else {
         return Ok(None);
     };
     // What is behind the last column was behind a comma without quotes: a part of the URL, or of a value.
@@ -167,7 +185,7 @@ pub(super) fn of_csv(record: &str, columns: &Columns, file: &Keys, offset: Fixed
         return Err(LineFault::CsvCells.at(cells[last].trim()));
     }
     let url = cells.get(columns.url).filter(|url| !url.is_empty()).ok_or(LineFault::CsvNoUrl)?.clone();
-    let given = columns.keys.iter().filter_map(|(at, key)| Some((*key, crate::model::trim_unseen(cells.get(*at)?))));
+    let given = columns.keys.iter().filter_map(|(at, key)| Some((*key, trim_unseen(cells.get(*at)?))));
     let keys = own_keys(given.filter(|(_, value)| !value.is_empty()), file, offset)?;
     Ok(Some(Said { url, keys }))
 }

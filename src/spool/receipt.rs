@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::folders::REFUSED;
-use crate::model::{LineFault, UrlState, rfc3339};
+use crate::model::{Action, LineFault, UrlState, rfc3339};
 use crate::queue::FileAccount;
 use crate::words::{self, line_fault};
 
@@ -29,6 +29,9 @@ pub(super) struct Receipt<'a> {
     sha256: Option<&'a str>,
     dropped_at: String,
     read_at: Option<String>,
+    /// What its lines ask for unless they say it themselves; missing if that is prefetching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
     priority: String,
     label: Option<&'a str>,
     not_before: Option<String>,
@@ -58,6 +61,9 @@ pub(super) struct Receipt<'a> {
     urls: BTreeMap<String, u64>,
     /// The same for URLs that its lines were merged into, by what became of this file's wish for them.
     merged_urls: BTreeMap<String, u64>,
+    /// The same for the purges of lines whose URL is prefetched after them; missing if there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    purges: BTreeMap<String, u64>,
 }
 
 /// A reason and how often it occurred.
@@ -144,6 +150,7 @@ fn with_warnings(file_id: i64, account: &FileAccount, warnings: &[WarningWords<'
         sha256: account.sha256.as_deref(),
         dropped_at: rfc3339(account.dropped_at),
         read_at: account.read_at.map(rfc3339),
+        action: Some(account.keys.action).filter(|action| *action != Action::Prefetch).map(Action::word),
         priority: account.keys.priority.to_string(),
         label: account.keys.label.as_deref(),
         not_before: account.keys.not_before.map(rfc3339),
@@ -163,6 +170,7 @@ fn with_warnings(file_id: i64, account: &FileAccount, warnings: &[WarningWords<'
         finished_at: account.finished_at.map(rfc3339),
         urls: by_state(account.urls),
         merged_urls: by_state(account.merged_urls),
+        purges: by_state(account.purges),
     };
     serde_json::to_string_pretty(&receipt).expect("a receipt has only text keys") + "\n"
 }

@@ -2,7 +2,7 @@
 
 use chrono::FixedOffset;
 
-use crate::config::Config;
+use crate::config::{Actions, Config};
 use crate::model::{DayStart, TextEncoding, Time, UrlRules};
 
 /// The rules by which a file is read.
@@ -14,6 +14,10 @@ pub struct ReadRules {
     pub encoding: TextEncoding,
     /// The offset for times written without one.
     pub offset: FixedOffset,
+    /// What it may ask for.
+    pub actions: Actions,
+    /// Whether it may purge a host's root as a directory.
+    pub purge_roots: bool,
     /// A deadline before this moment causes a warning.
     pub now: Time,
 }
@@ -25,6 +29,8 @@ impl ReadRules {
             urls: config.spool.url_rules(),
             encoding: config.spool.encoding,
             offset: config.budget.day_starts.offset(),
+            actions: config.spool.actions.clone(),
+            purge_roots: config.spool.purge_roots,
             now,
         }
     }
@@ -33,6 +39,13 @@ impl ReadRules {
 /// These rules for URLs, defaults for everything else, and no moment.
 impl From<UrlRules> for ReadRules {
     fn from(urls: UrlRules) -> Self {
-        Self { urls, encoding: TextEncoding::Auto, offset: DayStart::default().offset(), now: Time::MIN_UTC }
+        Self {
+            urls,
+            encoding: TextEncoding::Auto,
+            offset: DayStart::default().offset(),
+            actions: Actions::default(),
+            purge_roots: false,
+            now: Time::MIN_UTC,
+        }
     }
 }

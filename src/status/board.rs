@@ -8,7 +8,7 @@ use strum::IntoStaticStr;
 use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
-use crate::model::{ConfigProblem, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
+use crate::model::{ConfigProblem, Lane, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
 use crate::stage::Name;
 use crate::store::{Conn, Result, Store};
 use crate::words::Stored;
@@ -21,7 +21,14 @@ const SAY_HEALTH: &str = "
         key_source = null, key_generation = null, key_refused = null, key_refused_code = null";
 
 const SAY_WAITING: &str = "
-    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4";
+    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where ?5 = 1";
+
+const SAY_LANE_WAITING: &str = "
+    update lane_waits set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where lane = ?5";
+
+const FORGET_LANE_WAITS: &str = "
+    update lane_waits set waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null
+    where waiting_for is not null";
 
 const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?2";
 
@@ -80,7 +87,7 @@ const AHEAD_CHANGED_MS: i64 = 1_000;
 #[derive(Debug, Clone)]
 pub struct Board {
     store: Arc<Store>,
-    said: Arc<Mutex<Option<Waiting>>>,
+    said: Arc<Mutex<BTreeMap<Lane, Waiting>>>,
     time_said: Arc<Mutex<Option<TimeSaid>>>,
     /// The last problem that each stage found with the spool; the first one in the order of the pipeline is shown.
     spool_problems: Arc<Mutex<BTreeMap<Name, SpoolProblem>>>,
@@ -113,27 +120,31 @@ impl Board {
             .bind(started_at.map(to_millis))
             .execute(tx.conn())
             .await?;
+        sqlx::query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
         tx.commit().await
     }
 
-    /// Writes what the submitter waits for; none while it sends.
-    pub async fn waiting(&self, why: Option<WaitWhy>, until: Option<Time>) -> Result<()> {
+    /// Writes what the submitter waits for in a lane; none while it sends, or has nothing to do there.
+    pub async fn waiting(&self, lane: Lane, why: Option<WaitWhy>, until: Option<Time>) -> Result<()> {
         let saying = (why, until);
         let mut said = self.said.lock().await;
-        if said.as_ref() == Some(&saying) {
+        // At the start nothing is said of the others.
+        if said.get(&lane).map_or(lane != Lane::Prefetch && saying.0.is_none(), |said| *said == saying) {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
         let why = saying.0.as_ref().map(Stored::from);
-        sqlx::query(SAY_WAITING)
+        let say = if lane == Lane::Prefetch { SAY_WAITING } else { SAY_LANE_WAITING };
+        sqlx::query(say)
             .bind(why.as_ref().map(|why| &why.text))
             .bind(why.as_ref().map(|why| &why.code))
             .bind(why.as_ref().and_then(|why| why.with.as_ref()))
             .bind(saying.1.map(to_millis))
+            .bind(lane.number())
             .execute(tx.conn())
             .await?;
         tx.commit().await?;
-        *said = Some(saying);
+        said.insert(lane, saying);
         self.changed.notify_one();
         Ok(())
     }

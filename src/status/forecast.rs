@@ -93,7 +93,7 @@ pub struct Risk {
 
 /// Reads where a forecast starts.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
-    let pending = queue::pending(conn, bounds, now).await?;
+    let pending = queue::pending(conn, Lane::Prefetch, bounds, now).await?;
     let standing = ledger::standing(&mut *conn, Lane::Prefetch, now).await?;
     let outlook = Outlook {
         flight: ledger::flight(&mut *conn, Lane::Prefetch, &standing, now).await?,

@@ -9,7 +9,7 @@ use super::reaction::{Lesson, react};
 use super::worker::{Step, Submitter};
 use crate::credentials::OBTAINED_WITHIN;
 use crate::ledger::{self, Fact, pause_account_tx, pause_why, probe_at};
-use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind};
+use crate::model::{AccountFault, Lane, PauseWhy, Reason, ReasonKind};
 use crate::queue::Batch;
 use crate::schedule::{Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Class, Deferral, Fault, Quota};
@@ -31,7 +31,7 @@ impl Submitter {
     pub(super) async fn ask(&mut self, snapshot: &Snapshot) -> store::Result<Step> {
         self.asked_since_start = true;
         let sent = self.clock.moment();
-        let said = self.free(self.service.quota(self.policy.lane)).await;
+        let said = self.free(self.service.quota(self.desk.policy.lane)).await;
         let took = self.clock.moment().boot.saturating_sub(sent.boot);
         match said {
             Ok(quota) => self.observe(snapshot, quota, took).await?,
@@ -40,10 +40,10 @@ impl Submitter {
             }
             Err(fault) => return self.could_not_ask(&fault, &snapshot.standing).await,
         }
-        self.quota_failures = 0;
+        self.desk.quota_failures = 0;
         if snapshot.standing.is_untested() {
             let mut tx = self.store.write().await?;
-            ledger::answered_tx(&mut tx, self.policy.lane).await?;
+            ledger::answered_tx(&mut tx, self.desk.policy.lane).await?;
             tx.commit().await?;
         }
         self.was_word_given().await?;
@@ -56,8 +56,8 @@ impl Submitter {
         if fault.of_the_account().is_some() || self.clock.reading().wants_word {
             return false;
         }
-        self.quota_failures = self.quota_failures.saturating_add(1);
-        match self.quota_failures {
+        self.desk.quota_failures = self.desk.quota_failures.saturating_add(1);
+        match self.desk.quota_failures {
             ..QUOTA_TRIES => false,
             QUOTA_TRIES..QUOTA_TRIES_IN_ALL => self.is_answered().await,
             _ => fault.http_status.is_some(),
@@ -71,7 +71,7 @@ impl Submitter {
             warn!(%outcome, "the service does not tell what is left of the day; only the ledger counts for an hour");
         }
         let mut tx = self.store.write().await?;
-        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QuotaReadable(false), self.now()).await?;
+        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::QuotaReadable(false), self.now()).await?;
         tx.commit().await
     }
 
@@ -92,9 +92,9 @@ impl Submitter {
             return Ok(());
         }
         let now = self.now();
-        let until = self.policy.backoff.until(now, self.asked_in_vain, rand::random());
+        let until = self.desk.policy.backoff.until(now, self.asked_in_vain, rand::random());
         let mut tx = self.store.write().await?;
-        ledger::back_off_tx(&mut tx, self.policy.lane, until, &ReasonKind::TimeDisputed.into(), now).await?;
+        ledger::back_off_tx(&mut tx, self.desk.policy.lane, until, &ReasonKind::TimeDisputed.into(), now).await?;
         tx.commit().await
     }
 
@@ -109,28 +109,28 @@ impl Submitter {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        ledger::enter_day_tx(&mut tx, &spent.day, &self.policy).await?;
+        ledger::enter_day_tx(&mut tx, &spent.day, &self.desk.policy).await?;
         let taught = ledger::observe_tx(
             &mut tx,
-            self.policy.lane,
+            self.desk.policy.lane,
             spent,
             snapshot.standing.unit,
             (quota.a_day, quota.remains),
             now,
         )
         .await?;
-        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Quota(quota.a_day), now).await?;
-        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::QuotaReadable(true), now).await?;
+        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::Quota(quota.a_day), now).await?;
+        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::QuotaReadable(true), now).await?;
         if let Some(unit) = taught.unit {
-            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Unit(unit), now).await?;
+            ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::Unit(unit), now).await?;
         }
         if let Some(cost) = taught.refusals_cost {
-            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::RefusalsCost(cost), now).await?;
+            ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::RefusalsCost(cost), now).await?;
         }
-        ledger::queue_is_judged_tx(&mut tx, self.policy.lane, quota.remains > 0, now).await?;
+        ledger::queue_is_judged_tx(&mut tx, self.desk.policy.lane, quota.remains > 0, now).await?;
         let drift = match taught.drift {
             Some(drift) if drift > 0 => {
-                ledger::say_drift_tx(&mut tx, self.policy.lane, &spent.day).await?.then_some(drift)
+                ledger::say_drift_tx(&mut tx, self.desk.policy.lane, &spent.day).await?.then_some(drift)
             }
             _ => None,
         };
@@ -155,13 +155,13 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         match react(Err(fault), &at).lesson {
             Lesson::Pause { why, probe_at } => {
-                pause_account_tx(&mut tx, self.policy.lane, &why, at.now, probe_at).await?;
+                pause_account_tx(&mut tx, self.desk.policy.lane, &why, at.now, probe_at).await?;
             }
             _ => {
                 let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter);
                 let until = until.max(asked_to_wait(fault.retry_after, at.now));
                 let why = Reason::new(ReasonKind::AskingQuota, ReasonKind::from(fault.class).code());
-                ledger::back_off_tx(&mut tx, self.policy.lane, until, &why, at.now).await?;
+                ledger::back_off_tx(&mut tx, self.desk.policy.lane, until, &why, at.now).await?;
             }
         }
         tx.commit().await?;
@@ -175,18 +175,20 @@ impl Submitter {
     /// only free calls.
     pub(super) async fn probe(&mut self, why: &PauseWhy, snapshot: &Snapshot) -> store::Result<Step> {
         self.pulse.during(OBTAINED_WITHIN, self.service.keys().read_again()).await;
-        let paused = still_paused(&self.free(self.service.quota(self.policy.lane)).await, why);
+        let paused =
+            still_paused(self.desk.policy.lane, &self.free(self.service.quota(self.desk.policy.lane)).await, why);
         let now = self.now();
         let mut tx = self.store.write().await?;
         match &paused {
             None => {
-                ledger::resume_tx(&mut tx, self.policy.lane).await?;
+                ledger::resume_tx(&mut tx, self.desk.policy.lane).await?;
                 if snapshot.ready.urls == 0 {
-                    ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
+                    ledger::account_is_well_tx(&mut tx, self.desk.policy.lane, now).await?;
                 }
             }
             Some(why) => {
-                pause_account_tx(&mut tx, self.policy.lane, why, now, probe_at(snapshot.standing.probes, now)).await?;
+                pause_account_tx(&mut tx, self.desk.policy.lane, why, now, probe_at(snapshot.standing.probes, now))
+                    .await?;
             }
         }
         tx.commit().await?;
@@ -197,10 +199,10 @@ impl Submitter {
 /// What a free call says about a paused account: none if the pause is over, else its reason. It is over when the
 /// service tells the quota, or only says that this key may not ask for it; that says nothing about prefetching, which
 /// is then tried. Any other answer changes nothing.
-pub fn still_paused(said: &Result<Quota, Fault>, before: &PauseWhy) -> Option<PauseWhy> {
+pub fn still_paused(lane: Lane, said: &Result<Quota, Fault>, before: &PauseWhy) -> Option<PauseWhy> {
     match said.as_ref().err()?.of_the_account() {
         Some(AccountFault::Forbidden) => None,
-        Some(fault) => Some(pause_why(fault)),
+        Some(fault) => Some(pause_why(lane, fault)),
         None => Some(before.clone()),
     }
 }

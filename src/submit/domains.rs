@@ -153,7 +153,7 @@ impl Submitter {
             Some(_) => {
                 if let Lesson::Pause { why, probe_at } = react(Err(fault), &at).lesson {
                     let mut tx = self.store.write().await?;
-                    pause_account_tx(&mut tx, self.policy.lane, &why, at.now, probe_at).await?;
+                    pause_account_tx(&mut tx, self.desk.policy.lane, &why, at.now, probe_at).await?;
                     tx.commit().await?;
                 }
             }
@@ -167,7 +167,7 @@ impl Submitter {
 
     async fn note_domains_readable(&self, readable: bool) -> store::Result<()> {
         let mut tx = self.store.write().await?;
-        ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::DomainsReadable(readable), self.now()).await?;
+        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::DomainsReadable(readable), self.now()).await?;
         tx.commit().await
     }
 

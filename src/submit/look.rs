@@ -51,11 +51,13 @@ impl Submitter {
         found: &mut Vec<Listed>,
     ) -> store::Result<Result<(), Fault>> {
         let made = Window::since(span.from, self.now());
-        let page =
-            match self.ask_for_tasks(&TaskQuery { url: Some(url), ..TaskQuery::first(self.policy.lane, made) }).await {
-                Ok(page) => page,
-                Err(fault) => return Ok(Err(fault)),
-            };
+        let page = match self
+            .ask_for_tasks(&TaskQuery { url: Some(url), ..TaskQuery::first(self.desk.policy.lane, made) })
+            .await
+        {
+            Ok(page) => page,
+            Err(fault) => return Ok(Err(fault)),
+        };
         let ids: Vec<TaskId> = page.rows.iter().flat_map(|row| parse_task_ids(&row.task_id)).collect();
         for id in ids {
             if found.iter().any(|task| task.id == id) {
@@ -76,7 +78,7 @@ impl Submitter {
         let (mut total, mut rows) = (0, Vec::new());
         for page in 1..=PAGES_MAX {
             let listed = self
-                .ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(self.policy.lane, made) })
+                .ask_for_tasks(&TaskQuery { task: Some(task), page, ..TaskQuery::first(self.desk.policy.lane, made) })
                 .await?;
             let is_last = listed.rows.len() < self.service.product().tasks_a_page as usize;
             total = total.max(listed.total);

@@ -8,6 +8,8 @@
 //! list its URLs.
 
 mod ask;
+mod chores;
+mod desk;
 mod domains;
 mod doubt;
 mod fit;

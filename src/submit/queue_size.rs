@@ -23,15 +23,15 @@ impl Submitter {
             let in_flight = match opened.in_flight {
                 Some(in_flight) => in_flight,
                 None => {
-                    let standing = ledger::standing(tx.conn(), self.policy.lane, now).await?;
-                    ledger::in_flight(tx.conn(), self.policy.lane, &standing, now).await?
+                    let standing = ledger::standing(tx.conn(), self.desk.policy.lane, now).await?;
+                    ledger::in_flight(tx.conn(), self.desk.policy.lane, &standing, now).await?
                 }
             };
-            let size = ledger::queue_was_full_tx(tx, self.policy.lane, in_flight, urls, now).await?;
+            let size = ledger::queue_was_full_tx(tx, self.desk.policy.lane, in_flight, urls, now).await?;
             let next = size.aim(now);
             info!(in_flight, urls, next, "the service's queue of prefetches was full: fewer URLs go at once");
         } else if let (None, Some(in_flight)) = (&reaction.release, opened.in_flight)
-            && ledger::queue_had_room_tx(tx, self.policy.lane, in_flight, urls, now).await?
+            && ledger::queue_had_room_tx(tx, self.desk.policy.lane, in_flight, urls, now).await?
         {
             info!("the service's queue of prefetches takes as many as are sent: no limit applies any more");
         }

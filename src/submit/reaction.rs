@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::outcome::Outcome;
 use crate::config::InDoubt;
 use crate::ledger::{Closing, End, pause_why, probe_at};
-use crate::model::{Backoff, PauseWhy, Reason, ReasonKind, TaskId, Time};
+use crate::model::{Backoff, Lane, PauseWhy, Reason, ReasonKind, TaskId, Time};
 use crate::queue::{Evidence, HostStanding, Release, ReleaseTo};
 use crate::schedule::{Blame, asked_to_wait};
 use crate::service::{Accepted, Deferral, Fault, Refusal};
@@ -34,6 +34,8 @@ pub struct Circumstances {
     pub failures: u32,
     /// Drawn from [0, 1).
     pub jitter: f64,
+    /// The lane of the batch.
+    pub lane: Lane,
     /// Free calls that have probed a paused account since a batch was last accepted.
     pub probes: u32,
     /// `[retry] attempts_max`
@@ -283,7 +285,9 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
         }
         Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
         Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),
-        Deferral::Account(fault) => Lesson::Pause { why: pause_why(*fault), probe_at: probe_at(at.probes, at.now) },
+        Deferral::Account(fault) => {
+            Lesson::Pause { why: pause_why(at.lane, *fault), probe_at: probe_at(at.probes, at.now) }
+        }
         Deferral::QueueFull => Lesson::QueueFull,
         Deferral::UrlsMisplaced => Lesson::UrlsInQuery,
         Deferral::Unreachable

@@ -27,7 +27,8 @@ impl Submitter {
         standing: &Standing,
         now: Time,
     ) -> store::Result<ControlFlow<Step, Option<Time>>> {
-        let open = ledger::open_submissions(self.store.read(), self.policy.lane, self.policy.day_starts).await?;
+        let open =
+            ledger::open_submissions(self.store.read(), self.desk.policy.lane, self.desk.policy.day_starts).await?;
         let Some(next_at) = open.iter().map(|open| open.next_at.unwrap_or(now)).min() else {
             return Ok(ControlFlow::Continue(None));
         };
@@ -62,7 +63,7 @@ impl Submitter {
                 "no copy of this call is sent: the key or [api] has changed; its task is searched for"
             );
         }
-        self.board.waiting(None, None).await?;
+        self.board.waiting(self.desk.policy.lane, None, None).await?;
         match next_step(&doubt, self.in_doubt_wait(), standing.tasks_readable, &self.clock.reading()) {
             NextStep::Replay => self.replay(&opened, &doubt, standing).await?,
             NextStep::Look => self.look(&opened, &doubt, standing).await?,
@@ -117,7 +118,7 @@ impl Submitter {
             AfterReplay::Open => {
                 if let Err(fault) = &said {
                     let sends = doubt.sends.saturating_add(1);
-                    let again_at = copy_again_at(&self.policy.backoff, sends, rand::random(), self.now());
+                    let again_at = copy_again_at(&self.desk.policy.backoff, sends, rand::random(), self.now());
                     self.postpone(opened, fault, reaction.lesson, again_at).await?;
                 }
             }
@@ -132,7 +133,7 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         if let Lesson::Pause { why, probe_at } = lesson {
             ledger::doubt_tx(&mut tx, opened.submission, false, now, now).await?;
-            pause_account_tx(&mut tx, self.policy.lane, &why, now, probe_at).await?;
+            pause_account_tx(&mut tx, self.desk.policy.lane, &why, now, probe_at).await?;
         } else {
             let again_at = again_at.max(asked_to_wait(fault.retry_after, now));
             ledger::doubt_tx(&mut tx, opened.submission, false, now, again_at).await?;
@@ -207,12 +208,12 @@ impl Submitter {
             let permission = self.service.product().permission(self.service.product().actions.tasks);
             warn!(permission, "this key may not ask for tasks; [budget] in_doubt decides");
             let mut tx = self.store.write().await?;
-            ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::TasksReadable(false), self.now()).await?;
+            ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
         let lesson = react(Err(fault), &self.circumstances(&opened.batch, standing)).lesson;
         let is_of_the_account = fault.of_the_account().is_some();
-        let (within, longest) = (self.in_doubt_wait(), self.policy.backoff.max);
+        let (within, longest) = (self.in_doubt_wait(), self.desk.policy.backoff.max);
         // Whether the service answers other questions matters only when the time for looking is over.
         let mut next = after_failed_look(doubt, within, fault.http_status.is_some(), longest, self.now());
         if fault.http_status.is_none() && after_failed_look(doubt, within, true, longest, self.now()) != next {

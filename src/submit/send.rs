@@ -5,15 +5,16 @@ use std::sync::Arc;
 use chrono::SubsecRound as _;
 use tracing::{debug, info, warn};
 
+use super::desk::last_marked;
 use super::outcome::Outcome;
 use super::reaction::{Circumstances, Lesson, Reaction, react};
 use super::worker::{Step, Submitter};
 use crate::config::Config;
 use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
 use crate::meters;
-use crate::model::{BudgetDay, Reason, ReasonKind, SubmissionId, Time};
-use crate::queue::{self, Batch, Finding};
-use crate::schedule::{Plan, Snapshot, Standing, Unit, asked_to_wait};
+use crate::model::{BudgetDay, Lane, Reason, ReasonKind, SubmissionId, Time};
+use crate::queue::{self, Batch, Finding, Room};
+use crate::schedule::{Plan, Policy, Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Accepted, BatchOptions, Class, Deferral, Fault, PrefetchOptions, Service, SignedBatch, Turn};
 use crate::stage::Retry;
 use crate::store::{self, WriteTx};
@@ -44,11 +45,11 @@ pub(super) struct Opened {
 impl Submitter {
     /// Opens the next batch, sends it, and stores the outcome.
     pub(super) async fn send(&mut self, plan: Plan, snapshot: &Snapshot) -> store::Result<Step> {
-        self.board.waiting(None, None).await?;
+        self.board.waiting(self.desk.policy.lane, None, None).await?;
         let turn = self.turn().await;
         let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
         let day = snapshot.spent.day;
-        if let Err(error) = self.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
+        if let Err(error) = self.desk.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
             // The charge stays although nothing was sent: the same call goes later, like one whose answer was lost.
             let submission = opened.submission.0;
             warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
@@ -95,21 +96,22 @@ impl Submitter {
         let store = Arc::clone(&self.store);
         let mut tx = store.write().await?;
         store.way_is_taken();
-        let last = ledger::last_opened(tx.conn(), self.policy.lane).await?;
+        let last = ledger::last_opened(tx.conn(), self.desk.policy.lane).await?;
         self.check_origin(last, now)?;
-        // An unreadable marker is noticed when it is written.
-        let above = self.marker.read().ok().flatten().map_or(SubmissionId(0), |mark| mark.submission);
+        let above = last_marked(&self.settings.config.spool.dir);
         // An expired URL is not sent, whether or not housekeeping has marked it yet.
         let earliest = self.clock.reading().earliest;
+        let Policy { lane, batch_domains_max: domains_max, .. } = self.desk.policy;
+        let room = Room { lane, weakest: plan.weakest, urls_max: plan.urls_max, domains_max };
         let (batch, suspects) = match &plan.test {
-            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, plan.weakest, test.others, earliest).await?,
-            None => (queue::pick_tx(&mut tx, plan.weakest, plan.urls_max, earliest).await?, 0),
+            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, room, test.others, earliest).await?,
+            None => (queue::pick_tx(&mut tx, room, earliest).await?, 0),
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
         // Waiting for the pace or the lock may have taken until the reset; then it must be decided anew.
         let fits = self.clock.reading().stays_before(day.ends_at, self.service.call_timeout());
         let charged =
-            if urls == 0 || !fits { None } else { ledger::charge_tx(&mut tx, &day, &self.policy, urls).await? };
+            if urls == 0 || !fits { None } else { ledger::charge_tx(&mut tx, &day, &self.desk.policy, urls).await? };
         let Some(charged) = charged else {
             tx.roll_back().await?;
             return Ok(None);
@@ -118,7 +120,7 @@ impl Submitter {
         let named = (nonce.as_str(), call.sha256());
         let submission = ledger::open_tx(
             &mut tx,
-            (self.policy.lane, above),
+            (self.desk.policy.lane, above),
             &day,
             (named.0, &named.1),
             (urls, suspects),
@@ -127,7 +129,7 @@ impl Submitter {
         .await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
         if suspects > 0 {
-            ledger::isolate_tx(&mut tx, self.policy.lane, &day, 1).await?;
+            ledger::isolate_tx(&mut tx, self.desk.policy.lane, &day, 1).await?;
         }
         // After an error nobody knows whether the charge is durable, so no call is made; if it is durable, the
         // submission is found open.
@@ -142,7 +144,7 @@ impl Submitter {
     /// Signs a batch with the present key and options.
     pub(super) fn sign(&self, batch: &Batch, nonce: &str, signed_at: Time) -> SignedBatch {
         let urls: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
-        self.service.sign(&urls, &options(&self.settings.config), nonce, signed_at)
+        self.service.sign(&urls, &options(&self.settings.config, self.desk.policy.lane, batch), nonce, signed_at)
     }
 
     /// Sends the call, once.
@@ -177,7 +179,7 @@ impl Submitter {
         let until = at.backoff.until(at.now, at.failures.saturating_add(1), at.jitter).max(not_before);
         let mut tx = self.store.write().await?;
         ledger::doubt_tx(&mut tx, opened.submission, arrived, at.now, until).await?;
-        ledger::back_off_tx(&mut tx, self.policy.lane, until, why, at.now).await?;
+        ledger::back_off_tx(&mut tx, self.desk.policy.lane, until, why, at.now).await?;
         tx.commit().await
     }
 
@@ -233,10 +235,10 @@ impl Submitter {
                 track::follow_tx(&mut tx, *submission, &reaction.closing.tasks, batch.urls.len(), now).await?;
                 queue::batch_was_good_tx(&mut tx, batch).await?;
                 queue::hosts_are_well_tx(&mut tx, &batch.hosts(), now).await?;
-                ledger::note_accepted_tx(&mut tx, self.policy.lane, batch.urls.len(), now).await?;
+                ledger::note_accepted_tx(&mut tx, self.desk.policy.lane, batch.urls.len(), now).await?;
                 // A larger batch was refused for the quota today, and this one had room: the quota counts URLs.
                 if let Some(unit) = learned {
-                    ledger::note_fact_tx(&mut tx, self.policy.lane, Fact::Unit(unit), now).await?;
+                    ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::Unit(unit), now).await?;
                 }
             }
         }
@@ -255,7 +257,7 @@ impl Submitter {
         lesson: &Lesson,
         now: Time,
     ) -> store::Result<()> {
-        let (lane, day) = (self.policy.lane, &opened.day);
+        let (lane, day) = (self.desk.policy.lane, &opened.day);
         match lesson {
             Lesson::Well => {
                 ledger::proven_well_tx(tx, lane).await?;
@@ -283,12 +285,12 @@ impl Submitter {
     /// begun.
     async fn move_charge_tx(&self, tx: &mut WriteTx<'_>, opened: &Opened, reaction: &Reaction) -> store::Result<()> {
         let Some(at) = reaction.closing.performed_at else { return Ok(()) };
-        let next = BudgetDay::of(opened.day.ends_at, self.policy.day_starts);
+        let next = BudgetDay::of(opened.day.ends_at, self.desk.policy.day_starts);
         if at < next.starts_at || !self.clock.reading().is_past(next.starts_at) {
             return Ok(());
         }
         info!(submission.id = opened.submission.0, day = %next, "performed after the reset: it is charged to that day");
-        ledger::enter_day_tx(tx, &next, &self.policy).await?;
+        ledger::enter_day_tx(tx, &next, &self.desk.policy).await?;
         ledger::move_charge_tx(tx, opened.submission, &next).await
     }
 
@@ -305,19 +307,26 @@ impl Submitter {
         // An accepted test of mostly ordinary URLs was ordinary work; one that was given back cost nothing.
         let is_work = accepted && opened.suspects < urls.div_ceil(2);
         if opened.suspects > 0 && (is_work || !reaction.closing.charged) {
-            ledger::isolate_tx(tx, self.policy.lane, &opened.day, -1).await?;
+            ledger::isolate_tx(tx, self.desk.policy.lane, &opened.day, -1).await?;
         }
         let bad = u32::from(matches!(finding, Some(Finding::Url(_))));
         let good = if accepted { urls } else { 0 };
         if good + bad > 0 {
-            ledger::note_bad_rate_tx(tx, self.policy.lane, good, bad).await?;
+            ledger::note_bad_rate_tx(tx, self.desk.policy.lane, good, bad).await?;
         }
         Ok(())
     }
 }
 
-/// The options of every batch.
-fn options(config: &Config) -> BatchOptions {
+/// The options of a batch. One call has one `Force` for all its directories.
+fn options(config: &Config, lane: Lane, batch: &Batch) -> BatchOptions {
+    match lane {
+        Lane::Prefetch => {}
+        Lane::Purge => return BatchOptions::Purge,
+        Lane::PurgeDirectory => {
+            return BatchOptions::PurgeDirectory { force: batch.urls.first().is_some_and(|url| url.purge_force) };
+        }
+    }
     BatchOptions::Prefetch(PrefetchOptions {
         area: config.api.area,
         l2_preload: config.api.l2_preload,

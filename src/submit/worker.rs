@@ -4,36 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
+use super::desk::{Desk, turns};
 use super::domains::Domains;
 use super::outcome::Outcome;
 use super::reaction::Circumstances;
 use super::send::Opened;
 use crate::clock::Clock;
 use crate::credentials::OBTAINED_WITHIN;
-use crate::ledger::{self, LastOpened, Marker};
-use crate::model::{BudgetDay, Lane, Reading, ReasonKind, SubmissionId, Time, WaitWhy, rfc3339};
-use crate::notify::{self, Event};
+use crate::ledger;
+use crate::model::{Lane, PauseWhy, SubmissionId, Time, WaitWhy};
 use crate::queue::{self, Batch};
-use crate::schedule::{Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide, longest_wait};
-use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn};
+use crate::schedule::{Cases, Decision, Snapshot, Standing, decide, longest_wait};
+use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn, policy};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
 use crate::status::Board;
 use crate::store::{self, Loss, Store};
-use crate::telemetry::one_line;
-use crate::track::{self, Room};
-use crate::words;
+use crate::track::Room;
 
 /// The longest wait before the database is looked at again, because commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest wait, so that nothing spins whatever was decided.
 const WAIT_MIN: Duration = Duration::from_millis(20);
-
-/// A change of the time by more than this counts as a leap.
-const LEAP: TimeDelta = TimeDelta::seconds(30);
 
 /// What one step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,24 +51,22 @@ pub struct Submitter {
     pub(super) board: Board,
     pub(super) clock: Clock,
     pub(super) service: Service,
-    pub(super) policy: Policy,
-    pub(super) marker: Marker,
-    /// The submission that was opened last, as far as this process knows.
-    pub(super) last_opened: LastOpened,
+    /// The lane whose turn it is ...
+    pub(super) desk: Desk,
+    /// ... and the others.
+    others: Vec<Desk>,
+    /// The lane that sent a batch last.
+    sent_last: Option<Lane>,
     pub(super) settings: Arc<Settings>,
     pub(super) pulse: Pulse,
     pub(super) room: Arc<Room>,
     pub(super) domains: Domains,
-    /// The day that was reported as longer than usual.
-    long_day: Option<BudgetDay>,
     /// Answers in a row that left the time unproved.
     pub(super) asked_in_vain: u32,
     /// Whether the service was asked for the quota, and so for the time, since the start.
     pub(super) asked_since_start: bool,
-    /// Questions about the quota in a row that brought nothing.
-    pub(super) quota_failures: u32,
     /// How far the proved time was ahead of this machine's when stored waits were last checked against it.
-    waits_held: Option<TimeDelta>,
+    pub(super) waits_held: Option<TimeDelta>,
     wakes: Wakes,
     /// Cancelled when the daemon stops.
     pub(super) stop: CancellationToken,
@@ -85,7 +78,9 @@ impl Stage for Submitter {
     }
 
     async fn apply(&mut self, settings: Arc<Settings>) {
-        self.policy = Policy::from(&settings.config);
+        for desk in std::iter::once(&mut self.desk).chain(&mut self.others) {
+            desk.policy = policy(&settings.config, desk.policy.lane);
+        }
         self.service.apply(&settings.config);
         self.settings = settings;
     }
@@ -116,21 +111,19 @@ impl Submitter {
     /// of any open submission that it finds. A step that has begun when the daemon stops is finished.
     pub fn new(tools: Tools, board: Board, service: Service) -> Self {
         let Tools { store, clock, settings, pulse, wakes, stop } = tools;
-        let config = &settings.config;
+        let (desk, others) = Desk::all(&settings.config);
         Self {
             store,
             board,
             clock,
             service,
-            policy: Policy::from(config),
-            marker: Marker::in_spool(&config.spool.dir, Lane::Prefetch),
-            last_opened: LastOpened::default(),
+            desk,
+            others,
+            sent_last: None,
             pulse,
             domains: Domains::default(),
             room: Arc::default(),
-            long_day: None,
             asked_in_vain: 0,
-            quota_failures: 0,
             asked_since_start: false,
             waits_held: None,
             settings,
@@ -144,17 +137,45 @@ impl Submitter {
         Arc::clone(&self.room)
     }
 
-    /// Takes the next step.
+    /// Takes the next step: of the first lane in turn that has something to do.
     ///
     /// # Errors
     ///
     /// The database failed. A later step finds whatever was begun and puts it in order.
     pub async fn step(&mut self) -> store::Result<Step> {
+        let turns = turns(&queue::loads(self.store.read()).await?, self.sent_last);
+        for idle in Lane::VARIANTS.iter().filter(|lane| !turns.contains(lane)) {
+            self.board.waiting(*idle, None, None).await?;
+        }
+        let mut next = None;
+        for lane in turns {
+            self.enter(lane);
+            match self.step_in_lane().await? {
+                Step::Waiting { until } => next = [next, until].into_iter().flatten().min(),
+                done => {
+                    if matches!(done, Step::Sent(_)) {
+                        self.sent_last = Some(lane);
+                    }
+                    return Ok(done);
+                }
+            }
+        }
+        Ok(Step::Waiting { until: next })
+    }
+
+    fn enter(&mut self, lane: Lane) {
+        if let Some(other) = self.others.iter_mut().find(|other| other.policy.lane == lane) {
+            std::mem::swap(&mut self.desk, other);
+        }
+    }
+
+    async fn step_in_lane(&mut self) -> store::Result<Step> {
         let now = self.now();
         let clock = self.clock.reading();
-        let last = ledger::last_opened(&mut self.store.read().acquire().await?, self.policy.lane).await?;
+        let lane = self.desk.policy.lane;
+        let last = ledger::last_opened(&mut self.store.read().acquire().await?, lane).await?;
         self.check_origin(last, now)?;
-        let ready = queue::ready(self.store.read(), self.policy.batch_urls_max, clock.earliest).await?;
+        let ready = queue::ready(self.store.read(), lane, self.desk.policy.batch_urls_max, clock.earliest).await?;
         self.board.time(&clock, self.clock.wall()).await?;
         if clock.proved && self.hold_waits(&clock).await? {
             return Ok(Step::Tidied);
@@ -162,9 +183,9 @@ impl Submitter {
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();
         // Nothing is due before the time is proved; if something seems to be, that is worth a free call.
         let seems_due = due.is_some_and(|at| at <= now) && clock.wants_word;
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, self.policy.lane, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, lane, now).await?;
         // Not even by an unproved clock is a wait longer than its bound.
-        let longest = longest_wait(&self.policy.backoff);
+        let longest = longest_wait(&self.desk.policy.backoff);
         if standing.waits_too_long(now, longest) {
             let mut tx = self.store.write().await?;
             ledger::clamp_waits_tx(&mut tx, now, longest).await?;
@@ -185,17 +206,16 @@ impl Submitter {
             std::ops::ControlFlow::Continue(next_at) => next_at,
         };
         let today = if clock.proved { clock.earliest } else { now };
-        let spent =
-            ledger::spent(&mut self.store.read().acquire().await?, self.policy.lane, self.policy.day_starts, today)
-                .await?;
+        let starts = self.desk.policy.day_starts;
+        let spent = ledger::spent(&mut self.store.read().acquire().await?, lane, starts, today).await?;
         self.tell_long_day(&spent.day);
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }
-        let cases = if ready.suspects > 0 { queue::cases(self.store.read()).await? } else { Cases::default() };
-        let flight = ledger::flight(&mut self.store.read().acquire().await?, self.policy.lane, &standing, now).await?;
+        let cases = if ready.suspects > 0 { queue::cases(self.store.read(), lane).await? } else { Cases::default() };
+        let flight = ledger::flight(&mut self.store.read().acquire().await?, lane, &standing, now).await?;
         let snapshot = Snapshot { ready, spent, standing, cases, flight };
-        let mut decision = decide(&snapshot, &self.policy, &self.clock.reading());
+        let mut decision = decide(&snapshot, &self.desk.policy, &self.clock.reading());
         // A wait was written in the service's time, which nobody knows before the first answer.
         if !clock.proved
             && !self.asked_since_start
@@ -203,7 +223,9 @@ impl Submitter {
         {
             decision = Decision::Ask;
         }
-        self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
+        if lane == Lane::Prefetch {
+            self.room.want(matches!(decision, Decision::Wait { why: WaitWhy::QueueFull { .. }, .. }));
+        }
         match decision {
             Decision::Send(plan) => self.send(plan, &snapshot).await,
             Decision::Ask => self.ask(&snapshot).await,
@@ -215,12 +237,17 @@ impl Submitter {
                 let due = due.filter(|at| *at > now).map(|at| clock.surely_at(at));
                 Ok(Step::Waiting { until: [until, due, doubts].into_iter().flatten().min() })
             }
-            Decision::Pause { why, probe_at } if probe_at > now && !self.has_other_key().await => {
-                self.board.waiting(Some(WaitWhy::Account { why }), Some(probe_at)).await?;
-                Ok(Step::Waiting { until: Some(probe_at) })
-            }
-            Decision::Pause { why, .. } => self.probe(&why, &snapshot).await,
+            Decision::Pause { why, probe_at } => self.pause(why, probe_at, &snapshot, now).await,
         }
+    }
+
+    /// Waits for the next probe of a paused account, or makes it.
+    async fn pause(&mut self, why: PauseWhy, probe_at: Time, snapshot: &Snapshot, now: Time) -> store::Result<Step> {
+        if probe_at > now && !self.has_other_key().await {
+            self.board.waiting(self.desk.policy.lane, Some(WaitWhy::Account { why }), Some(probe_at)).await?;
+            return Ok(Step::Waiting { until: Some(probe_at) });
+        }
+        self.probe(&why, snapshot).await
     }
 
     /// Says what is waited for, to whom it matters.
@@ -231,10 +258,10 @@ impl Submitter {
         // Nothing is left to send that could prove the end of the pause.
         if snapshot.standing.paused_told && matches!(why, WaitWhy::Idle | WaitWhy::NotYet | WaitWhy::Hosts { .. }) {
             let mut tx = self.store.write().await?;
-            ledger::account_is_well_tx(&mut tx, self.policy.lane, now).await?;
+            ledger::account_is_well_tx(&mut tx, self.desk.policy.lane, now).await?;
             tx.commit().await?;
         }
-        self.board.waiting(Some(why), until).await
+        self.board.waiting(self.desk.policy.lane, Some(why), until).await
     }
 
     /// Checks that the database still knows the submission that was opened last.
@@ -243,84 +270,11 @@ impl Submitter {
     ///
     /// It knows less: an older copy was restored into it. Nothing more is written.
     pub(super) fn check_origin(&mut self, last: Option<(SubmissionId, Time)>, now: Time) -> store::Result<()> {
-        if self.last_opened.is_forgotten_by(last, now) {
+        if self.desk.last_opened.is_forgotten_by(last, now) {
             self.store.lose(Loss::Restored);
             return Err(store::Error::Lost(Loss::Restored));
         }
         Ok(())
-    }
-
-    /// Checks stored waits against the time once it is proved and after it leapt: none may be longer than its bound,
-    /// whatever clock wrote it. True if it did so now.
-    async fn hold_waits(&mut self, clock: &Reading) -> store::Result<bool> {
-        let ahead = clock.now - self.clock.wall();
-        if self.waits_held.is_some_and(|held| (held - ahead).abs() <= LEAP) {
-            return Ok(false);
-        }
-        let (now, longest) = (clock.now, longest_wait(&self.policy.backoff));
-        let urls_longest = longest.max(TimeDelta::days(1));
-        let overlong = queue::has_overlong_waits(self.store.read(), now, urls_longest).await?;
-        let mut tx = self.store.write().await?;
-        ledger::clamp_waits_tx(&mut tx, now, longest).await?;
-        track::clamp_looks_tx(&mut tx, now).await?;
-        if overlong {
-            queue::clamp_waits_tx(&mut tx, now, urls_longest).await?;
-        }
-        tx.commit().await?;
-        self.waits_held = Some(ahead);
-        Ok(true)
-    }
-
-    /// Logs when a changed `day_starts` takes effect.
-    fn tell_long_day(&mut self, day: &BudgetDay) {
-        if day.is_long() && self.long_day.replace(*day) != Some(*day) {
-            let from = rfc3339(day.ends_at);
-            warn!(
-                day = %day, from,
-                "day_starts was changed; it takes effect when the day being charged ends, so no day has two budgets"
-            );
-        }
-    }
-
-    /// Tells once a day that the budget ran out with urgent URLs waiting.
-    async fn tell_spent(&self, snapshot: &Snapshot, why: &WaitWhy) -> store::Result<()> {
-        let day = &snapshot.spent.day;
-        let mut tx = self.store.write().await?;
-        if !ledger::say_urgent_tx(&mut tx, self.policy.lane, day).await? {
-            return tx.roll_back().await;
-        }
-        let words = words::wait(why);
-        let event = Event::BudgetSpent {
-            day: day.to_string(),
-            urgent: snapshot.ready.urgent,
-            why: words.en.clone().into_owned(),
-            why_code: why.stored().0,
-            why_zh: words.zh.into_owned(),
-        };
-        notify::add_tx(&mut tx, &event, self.now()).await?;
-        warn!(urgent = snapshot.ready.urgent, why = one_line(&words.en), "the budget ran out with urgent URLs waiting");
-        tx.commit().await
-    }
-
-    /// Holds suspects, visibly, once the day's requests for isolation are spent, and releases them when there are some
-    /// again.
-    async fn hold_or_resume_suspects(&self, ready: &Ready, spent: &Spent) -> store::Result<Option<Step>> {
-        let may_isolate = spent.isolations < self.policy.isolate_requests_max;
-        let changes = if may_isolate { ready.held_suspects > 0 } else { ready.suspects > 0 };
-        if !changes {
-            return Ok(None);
-        }
-        let mut tx = self.store.write().await?;
-        if may_isolate {
-            queue::resume_suspects_tx(&mut tx).await?;
-        } else {
-            let is_off = self.policy.isolate_requests_max == 0;
-            let why = if is_off { ReasonKind::IsolationOff } else { ReasonKind::IsolationSpent };
-            queue::hold_suspects_tx(&mut tx, &why.into()).await?;
-            warn!(urls = ready.suspects, "today's requests for isolation are spent: suspects are held until tomorrow");
-        }
-        tx.commit().await?;
-        Ok(Some(Step::Tidied))
     }
 
     /// How long to wait for the tasks of a call in doubt.
@@ -357,6 +311,7 @@ impl Submitter {
 
     pub(super) fn circumstances(&self, batch: &Batch, standing: &Standing) -> Circumstances {
         Circumstances {
+            lane: self.desk.policy.lane,
             now: self.now(),
             urls: batch.urls.len(),
             attempts: batch.urls.iter().map(|url| url.attempts).max().unwrap_or(0),
@@ -364,9 +319,9 @@ impl Submitter {
             probes: standing.probes,
             jitter: rand::random(),
             attempts_max: self.settings.config.retry.attempts_max.get(),
-            backoff: self.policy.backoff,
+            backoff: self.desk.policy.backoff,
             in_doubt: self.settings.config.budget.in_doubt,
-            auto: self.policy.auto,
+            auto: self.desk.policy.auto,
             quota_readable: standing.quota_readable,
         }
     }

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::plan::{Seen, WAIT_MAX};
-use crate::model::{SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
+use crate::model::{Lane, SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
 use crate::store::{Readers, Result, WriteTx};
 
 const FOLLOW: &str = "
@@ -17,23 +17,26 @@ const URLS_OF_TASK: &str = "
     where t.task_id = ?1 and t.submission_id <> ?2";
 
 const NEXT: &str = "
-    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
-    from tracks where look_at is not null order by look_at limit 1";
+    select t.submission_id, t.accepted_at, t.urls, t.look_at, t.looks, t.seen_at, t.complete, t.failed, t.listed,
+           (select lane from submissions as s where s.submission_id = t.submission_id) as lane
+    from tracks as t where t.look_at is not null order by t.look_at limit 1";
 
 /// A look that a wrong clock scheduled comes at this time at the latest.
 const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
 
 /// Accepted so long ago that nothing more can be learned, whatever the next look waits for.
 const OVERDUE: &str = "
-    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
-    from tracks indexed by tracks_accepted where look_at is not null and accepted_at <= ?1 order by accepted_at
-    limit 1";
+    select t.submission_id, t.accepted_at, t.urls, t.look_at, t.looks, t.seen_at, t.complete, t.failed, t.listed,
+           (select lane from submissions as s where s.submission_id = t.submission_id) as lane
+    from tracks as t indexed by tracks_accepted where t.look_at is not null and t.accepted_at <= ?1
+    order by t.accepted_at limit 1";
 
-/// For a batch that waits for the room that these take.
+/// For a batch that waits for the room that these take: only prefetches take any.
 const UNDER_WAY: &str = "
-    select submission_id, accepted_at, urls, look_at, looks, seen_at, complete, failed, listed
-    from tracks indexed by tracks_accepted where look_at is not null and accepted_at > ?1
-    order by coalesce(seen_at, accepted_at) limit 50";
+    select t.submission_id, t.accepted_at, t.urls, t.look_at, t.looks, t.seen_at, t.complete, t.failed, t.listed, s.lane
+    from tracks as t indexed by tracks_accepted join submissions as s on s.submission_id = t.submission_id
+    where t.look_at is not null and t.accepted_at > ?1 and s.lane = 1
+    order by coalesce(t.seen_at, t.accepted_at) limit 50";
 
 const TASKS: &str = "select task_id from tasks where submission_id = ?1 order by task_id";
 
@@ -67,6 +70,7 @@ const FORGET: &str = "delete from tracks where submission_id = ?1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Track {
     pub(super) submission: SubmissionId,
+    pub(super) lane: Lane,
     pub(super) accepted_at: Time,
     /// URLs whose end is not known.
     pub(super) urls: u32,
@@ -136,6 +140,7 @@ fn track(row: &SqliteRow) -> Track {
     });
     Track {
         submission: SubmissionId(row.get(0)),
+        lane: Lane::of_number(row.get("lane")),
         accepted_at: from_millis(row.get(1)),
         urls: row.get(2),
         look_at: from_millis(row.get(3)),

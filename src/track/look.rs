@@ -25,13 +25,15 @@ const SINGLES_MAX: usize = 20;
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(2);
 
 /// A look in progress.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Look {
     pub(super) calls: u32,
     pub(super) tasks: HashMap<TaskId, TaskSeen>,
     failed_rows: Vec<TaskRow>,
     /// Rows that wait or are being fetched; none if not asked.
     running: Option<u32>,
+    /// Of the batch.
+    lane: Lane,
 }
 
 /// What a look proved.
@@ -47,6 +49,10 @@ pub(super) struct Proof {
 }
 
 impl Look {
+    fn of(lane: Lane) -> Self {
+        Self { calls: 0, tasks: HashMap::new(), failed_rows: Vec::new(), running: None, lane }
+    }
+
     fn sum(&self, of: impl Fn(&TaskSeen) -> u32) -> u32 {
         self.tasks.values().map(of).fold(0, u32::saturating_add)
     }
@@ -67,7 +73,7 @@ impl Tracker {
     /// Makes one look, and stores what it proved.
     pub(super) async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
         let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
-        let mut look = Look::default();
+        let mut look = Look::of(track.lane);
         let foreign = ledger::set_aside(self.store.read(), track.submission).await?;
         let mut tasks = book::tasks(self.store.read(), track.submission).await?;
         tasks.retain(|task| !foreign.contains(task));
@@ -138,13 +144,13 @@ impl Tracker {
 
     /// How many rows a task has. Asks for one row, since zero rows cannot be asked for.
     async fn total(&mut self, look: &mut Look, task: &TaskId, status: Option<TaskStatus>) -> Result<u32, Ailing> {
-        let page = self.ask(look, TaskQuery { status, page_size: 1, ..self.rows_of(task) }).await?;
+        let page = self.ask(look, TaskQuery { status, page_size: 1, ..self.rows_of(look.lane, task) }).await?;
         Ok(u32::try_from(page.total).unwrap_or(u32::MAX))
     }
 
     /// The first page of a task's rows, whenever they were made: the task may have been merged with an older one.
-    fn rows_of<'t>(&self, task: &'t TaskId) -> TaskQuery<'t> {
-        TaskQuery { task: Some(task), ..TaskQuery::first(Lane::Prefetch, Window::all(self.now())) }
+    fn rows_of<'t>(&self, lane: Lane, task: &'t TaskId) -> TaskQuery<'t> {
+        TaskQuery { task: Some(task), ..TaskQuery::first(lane, Window::all(self.now())) }
     }
 
     /// Whether everything counted as complete is the batch's, and finished: `Complete` below 100 % means submitted
@@ -165,7 +171,7 @@ impl Tracker {
                 if self.says_complete_early {
                     return Ok(false);
                 }
-                let query = TaskQuery { status: Some(TaskStatus::Complete), page, ..self.rows_of(task) };
+                let query = TaskQuery { status: Some(TaskStatus::Complete), page, ..self.rows_of(look.lane, task) };
                 let rows = self.ask(look, query).await?.rows;
                 self.says_complete_early |= rows.iter().any(TaskRow::is_partly);
                 named.extend(rows.iter().map(|row| bare(&row.object_path)));
@@ -174,7 +180,7 @@ impl Tracker {
         let ends = [urls.first(), urls.last()].into_iter().flatten();
         let missing: Vec<&SentUrl> = ends.filter(|url| !named.contains(&bare(&url.url))).collect();
         for url in missing.iter().filter(|_| !all_read) {
-            let query = TaskQuery { url: Some(&url.url), ..TaskQuery::first(Lane::Prefetch, Window::all(self.now())) };
+            let query = TaskQuery { url: Some(&url.url), ..TaskQuery::first(look.lane, Window::all(self.now())) };
             let rows = self.ask(look, query).await?.rows;
             let own = rows.iter().filter(|row| parse_task_ids(&row.task_id).iter().any(|id| tasks.contains(id)));
             named.extend(own.map(|row| bare(&row.object_path)));
@@ -186,7 +192,7 @@ impl Tracker {
     /// Reads the failed rows of a task, all pages.
     async fn ask_failed(&mut self, look: &mut Look, task: &TaskId) -> Result<(), Ailing> {
         for page in 1..=PAGES_MAX {
-            let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(task) };
+            let failed = TaskQuery { status: Some(TaskStatus::Failed), page, ..self.rows_of(look.lane, task) };
             let listed = self.ask(look, failed).await?;
             look.tasks.entry(task.clone()).or_default().failed = u32::try_from(listed.total).unwrap_or(u32::MAX);
             let is_last = listed.rows.is_empty() || listed.total <= u64::from(page * self.rows_a_page());
@@ -212,7 +218,7 @@ impl Tracker {
         for task in tasks {
             let known = rows.len();
             for page in 1..=PAGES_MAX {
-                let listed = self.ask(look, TaskQuery { page, ..self.rows_of(task) }).await?.rows;
+                let listed = self.ask(look, TaskQuery { page, ..self.rows_of(look.lane, task) }).await?.rows;
                 let is_last = listed.len() < self.rows_a_page() as usize;
                 rows.extend(listed);
                 if is_last {
@@ -234,8 +240,7 @@ impl Tracker {
         // Other ones at each look, so that none waits for those that are never listed.
         let first = (track.looks as usize).wrapping_mul(SINGLES_MAX).checked_rem(unlisted.len()).unwrap_or(0);
         for url in unlisted.iter().cycle().skip(first).take(SINGLES_MAX.min(unlisted.len())) {
-            let page =
-                self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(Lane::Prefetch, made) }).await?;
+            let page = self.ask(look, TaskQuery { url: Some(&url.url), ..TaskQuery::first(track.lane, made) }).await?;
             rows.extend(page.rows);
         }
         Ok(fates(urls, &rows, patience).ended)

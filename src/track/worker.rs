@@ -146,7 +146,7 @@ impl Tracker {
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, Lane::Prefetch, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, track.lane, now).await?;
         if standing.pause.is_some() || !standing.tasks_readable {
             return Ok(Step::Waiting(None));
         }
@@ -161,7 +161,7 @@ impl Tracker {
             Ok(()) => {
                 if standing.tasks_refused {
                     let mut tx = self.store.write().await?;
-                    ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(true), now).await?;
+                    ledger::note_fact_tx(&mut tx, track.lane, Fact::TasksReadable(true), now).await?;
                     tx.commit().await?;
                 }
                 if self.failures > 0 {
@@ -173,7 +173,7 @@ impl Tracker {
             }
             Err(Ailing::Store(error)) => Err(error),
             Err(Ailing::Fault(fault)) => {
-                self.could_not_look(&fault, standing.probes).await?;
+                self.could_not_look(&fault, track.lane, standing.probes).await?;
                 Ok(Step::Done)
             }
         }
@@ -256,7 +256,7 @@ impl Tracker {
     /// The service no longer lists the batch: what was learned stays, and nobody will know about the rest.
     async fn give_up(&self, track: &Track, now: Time) -> store::Result<()> {
         let urls = queue::sent(self.store.read(), track.submission).await?;
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, Lane::Prefetch, now).await?;
+        let standing = ledger::standing(&mut self.store.read().acquire().await?, track.lane, now).await?;
         let untold = match track.seen {
             _ if standing.tasks_refused => Untold::Forbidden,
             Some(_) => Untold::NoEnd,
@@ -291,18 +291,18 @@ impl Tracker {
     }
 
     /// The service does not answer: not to this key, or not now.
-    async fn could_not_look(&mut self, fault: &Fault, probes: u32) -> store::Result<()> {
+    async fn could_not_look(&mut self, fault: &Fault, lane: Lane, probes: u32) -> store::Result<()> {
         if fault.of_the_account() == Some(AccountFault::Forbidden) {
             let permission = self.service.product().permission(self.service.product().actions.tasks);
             warn!(permission, "this key may not ask for tasks, so URLs stay submitted");
             let mut tx = self.store.write().await?;
-            ledger::note_fact_tx(&mut tx, Lane::Prefetch, Fact::TasksReadable(false), self.now()).await?;
+            ledger::note_fact_tx(&mut tx, lane, Fact::TasksReadable(false), self.now()).await?;
             return tx.commit().await;
         }
         // A free call tries now and then whether it is mended; then tasks are asked for at once.
         if let Some(fault) = fault.of_the_account() {
             let mut tx = self.store.write().await?;
-            ledger::pause_for_tx(&mut tx, Lane::Prefetch, fault, probes, self.now()).await?;
+            ledger::pause_for_tx(&mut tx, lane, fault, probes, self.now()).await?;
             return tx.commit().await;
         }
         if self.failures == 0 {

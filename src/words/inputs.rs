@@ -10,6 +10,16 @@ pub fn input_fault(fault: &InputFault) -> Words {
             Words::fixed("it has no line with a URL: write one URL a line", "没有含 URL 的行：一行写一个 URL")
         }
         InputFault::NoUrls { lines, first } => no_urls(*lines, first.as_ref()),
+        InputFault::ActionForbidden { action, missing } => {
+            let (action, missing) = (action.word(), missing.word());
+            Words::made(
+                format!(
+                    "files may not ask for `{action}` here: whoever runs prefetchd adds \"{missing}\" to [spool] \
+                     actions"
+                ),
+                format!("此处不允许文件请求 `{action}`：须由管理员在 [spool] actions 中加入 \"{missing}\""),
+            )
+        }
         InputFault::Directive { line, fault } => {
             let words = key_fault(fault);
             if *line == 0 {
@@ -170,10 +180,12 @@ pub fn key_fault(fault: &KeyFault) -> Words {
         ),
         KeyFault::Unknown(key) => Words::made(
             format!(
-                "there is no directive `{key}`; the directives are priority, label, not_before, deadline, force and \
-                encoding"
+                "there is no directive `{key}`; the directives are action, priority, label, not_before, deadline, \
+                force, purge_force and encoding"
             ),
-            format!("没有指令 `{key}`；可用的有 priority、label、not_before、deadline、force、encoding"),
+            format!(
+                "没有指令 `{key}`；可用的有 action、priority、label、not_before、deadline、force、purge_force、encoding"
+            ),
         ),
         KeyFault::Twice(key) => Words::made(
             format!("the directive `{key}` stands twice, with another value each time: keep one"),
@@ -186,7 +198,12 @@ pub fn key_fault(fault: &KeyFault) -> Words {
                     "a word of 1 to 200 characters, none of them a control character or a line break",
                     "1 到 200 个字符，不含控制字符和换行",
                 ),
-                "force" => ("true or false", "true 或 false"),
+                "force" | "purge_force" => ("true or false", "true 或 false"),
+                "action" => (
+                    "prefetch, purge, purge-directory or purge+prefetch (nothing is purged by regular expression, or \
+                    without parameters)",
+                    " prefetch（预热）、purge（刷新）、purge-directory（刷新目录）或 purge+prefetch（刷新并预热），不支持正则和忽略参数刷新",
+                ),
                 "encoding" => ("utf-8, gb18030 or auto", "utf-8、gb18030 或 auto"),
                 _ => ("a time like 2026-11-23T20:00:00+08:00", "时间，例如 2026-11-23T20:00:00+08:00"),
             };

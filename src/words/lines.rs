@@ -166,9 +166,22 @@ fn of_characters_and_path(fault: LineFault) -> (&'static str, &'static str) {
             as UTF-8",
             "行内有 U+FFFD 或 U+FFFC，表示有内容已丢失：请重新写文件名并存为 UTF-8",
         ),
-        LineFault::Directory => {
-            ("a directory cannot be prefetched: write the URL of a file", "不能预热目录：请写文件的 URL")
-        }
+        LineFault::Directory => (
+            "a directory: write the URL of a file, or use action = purge-directory to purge it",
+            "是目录：请写文件的 URL；刷新目录请用 action = purge-directory",
+        ),
+        LineFault::NoDirectory => (
+            "no directory: end it with `/`, without a query, or purge a file by action = purge",
+            "不是目录：刷新目录请以 `/` 结尾且不带参数；刷新文件请用 action = purge",
+        ),
+        LineFault::RootDirectory => (
+            "the root of a host, whose purge empties all of it: name a directory, or set [spool] purge_roots = true",
+            "是域名根目录，刷新会清空整个域名：请写其下的目录，或设置 [spool] purge_roots = true",
+        ),
+        LineFault::ActionForbidden => (
+            "[spool] actions does not allow what it asks for: whoever runs prefetchd adds it there",
+            "[spool] actions 不允许该操作：须由管理员加入",
+        ),
         LineFault::DotSegment => {
             ("`.` or `..` as a part of the path: write the path that it leads to", "路径含 `.` 或 `..`：请写实际的路径")
         }

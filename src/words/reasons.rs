@@ -33,6 +33,16 @@ pub fn account_fault(fault: AccountFault) -> Words {
                 format!("AccessKey 的权限策略不允许 {missing}；请在 RAM 控制台授权"),
             )
         }
+        AccountFault::PurgeForbidden => {
+            let missing = permission(|of| of.purge);
+            Words::made(
+                format!(
+                    "the access key's policy does not allow {missing}, so nothing is purged; grant it in the RAM \
+                     console"
+                ),
+                format!("AccessKey 的权限策略不允许 {missing}，无法刷新（清除）缓存；请在 RAM 控制台授权"),
+            )
+        }
         AccountFault::BadToken => Words::fixed(
             "the security token is invalid or expired; renew the temporary credentials",
             "安全令牌（STS Token）无效或已过期；请更新临时凭证",
@@ -65,6 +75,7 @@ pub fn reason(reason: &Reason) -> Words {
             format!("the domain is `{said}` at the service; it goes on when it is online"),
             format!("加速域名在服务端的状态为 `{said}`；上线后自动继续"),
         ),
+        ReasonKind::PurgeEnded => purge_ended(said),
         ReasonKind::AskingQuota => {
             let came_to = reason_kind(said.parse().unwrap_or(ReasonKind::UnknownAnswer));
             Words::made(
@@ -84,6 +95,21 @@ fn untold(en: &str, zh: &str) -> Words {
     Words::made(format!("accepted, and nobody knows how it ended: {en}"), format!("已受理，结果未知：{zh}"))
 }
 
+/// The purge that comes before a prefetch ended, in this state.
+fn purge_ended(state: &str) -> Words {
+    let zh = match state {
+        "failed" => "失败",
+        "expired" => "已过期",
+        "cancelled" => "已取消",
+        "unconfirmed" => "结果未知",
+        _ => "未完成",
+    };
+    Words::made(
+        format!("its purge is {state}; `prefetchd retry` of its file or URL purges and prefetches it again"),
+        format!("其刷新（清除缓存）{zh}；对其文件或 URL 执行 `prefetchd retry` 可重新刷新并预热"),
+    )
+}
+
 /// The sentence of a reason, without what was said.
 pub fn reason_kind(kind: ReasonKind) -> Words {
     match kind {
@@ -92,6 +118,7 @@ pub fn reason_kind(kind: ReasonKind) -> Words {
         ReasonKind::UnknownKey => account_fault(AccountFault::UnknownKey),
         ReasonKind::WrongSecret => account_fault(AccountFault::WrongSecret),
         ReasonKind::Forbidden => account_fault(AccountFault::Forbidden),
+        ReasonKind::PurgeForbidden => account_fault(AccountFault::PurgeForbidden),
         ReasonKind::BadToken => account_fault(AccountFault::BadToken),
         ReasonKind::NoKey => account_fault(AccountFault::NoKey),
         ReasonKind::MalformedUrl
@@ -112,6 +139,7 @@ pub fn reason_kind(kind: ReasonKind) -> Words {
         ReasonKind::MarkerUnwritten
         | ReasonKind::DeadlinePassed
         | ReasonKind::Cancelled
+        | ReasonKind::PurgeEnded
         | ReasonKind::IsolationSpent
         | ReasonKind::IsolationOff
         | ReasonKind::NotOnline
@@ -230,6 +258,7 @@ const fn of_here(kind: ReasonKind) -> Words {
             Words::fixed("the deadline passed before it could be sent", "提交之前截止时间已过")
         }
         ReasonKind::Cancelled => Words::fixed("cancelled by the operator", "已由操作员取消"),
+        ReasonKind::PurgeEnded => Words::fixed("its purge is not complete", "其刷新（清除缓存）未完成"),
         ReasonKind::IsolationSpent => Words::fixed(
             "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are \
             spent ([retry] isolate_requests_max); it goes on tomorrow",

@@ -47,6 +47,10 @@ pub fn wait(why: &WaitWhy) -> Words {
             ),
             format!("域名：余下 {urls} 个 URL 的域名在此账号中未上线；`prefetchd hosts` 可列出，上线后自动继续"),
         ),
+        WaitWhy::AwaitsPurge { urls } => Words::made(
+            format!("purges: {urls} URLs or more are prefetched once their purge is complete"),
+            format!("刷新（清除缓存）：至少 {urls} 个 URL 在其刷新完成后预热"),
+        ),
         WaitWhy::QueueFull { in_flight, limit } => Words::made(
             format!(
                 "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; the \

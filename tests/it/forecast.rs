@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use chrono::{TimeDelta, Utc};
-use prefetchd::model::{FileId, Keys, ObjectUrl, Priority, Time, UrlRules};
+use prefetchd::model::{Action, FileId, Keys, Lane, ObjectUrl, Priority, Time, UrlRules};
 use prefetchd::queue::{self, Bounds, NewUrls, Pending};
 use prefetchd::store::{self, Store};
 use proptest::prelude::*;
@@ -156,7 +156,7 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
             // Some lines are of another file's URLs, and so strengthen those.
             let of = if kind % 7 == 0 { 0 } else { number };
             let url = ObjectUrl::parse(&format!("https://h{}.example.com/{of}/{line}.ts", kind % 3), &rules).unwrap();
-            urls.push(line as u64 + 1, &url, own.clone().map(std::sync::Arc::new));
+            urls.push(line as u64 + 1, &url, Action::Prefetch, own.clone().map(std::sync::Arc::new));
         }
         let queue_file = |conn: &prefetchd::store::Bulk| {
             let new =
@@ -210,8 +210,9 @@ proptest! {
             let store = Store::open(&path).await.unwrap();
             queue_up(&store, &files).await;
             let mut conn = store::open_reader(&path).await.unwrap();
-            let exact = queue::pending(&mut conn, Bounds { rows: 10_000, files: 10_000 }, day(0)).await.unwrap();
-            let short = queue::pending(&mut conn, Bounds { rows, files: few }, day(0)).await.unwrap();
+            let all = Bounds { rows: 10_000, files: 10_000 };
+            let exact = queue::pending(&mut conn, Lane::Prefetch, all, day(0)).await.unwrap();
+            let short = queue::pending(&mut conn, Lane::Prefetch, Bounds { rows, files: few }, day(0)).await.unwrap();
 
             // Row by row, by all that matters.
             let sql = "select u.file_id, u.priority, u.deadline, u.wait_until, count(*) from urls as u join hosts as h

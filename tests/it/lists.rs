@@ -134,7 +134,7 @@ fn why_tells_a_url_from_the_file_to_its_task() {
     for (url, part) in [
         ("https://vod.example.com/never.ts", "is not in the database"),
         ("vod.example.com/a/seg-000001.ts", "but https://vod.example.com/a/seg-000001.ts is"),
-        ("https://vod.example.com/films/", "a directory cannot be prefetched"),
+        ("https://vod.example.com/films/", "a directory: write the URL of a file"),
     ] {
         let output = world.run(&["why", url]);
         assert_eq!(output.status.code(), Some(65), "{}", said(&output));

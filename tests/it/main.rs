@@ -50,6 +50,7 @@ mod orders;
 mod output;
 mod page;
 mod products;
+mod purge;
 mod quota;
 mod robots;
 mod schema;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use prefetchd::model::{Keys, ObjectUrl, Priority, ReasonKind, SubmissionId, Time, UrlRules, from_millis, to_millis};
-use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Selection};
+use prefetchd::model::{
+    Action, Keys, Lane, ObjectUrl, Priority, ReasonKind, SubmissionId, Time, UrlRules, from_millis, to_millis,
+};
+use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Room, Selection};
 use prefetchd::store::Store;
 use proptest::prelude::*;
 use sqlx::Row as _;
@@ -215,7 +217,12 @@ impl Queue {
                 let rules = UrlRules { url_bytes_max: 200, domains: vec![] };
                 let mut new = NewUrls::default();
                 for (line, url) in (1..).zip(urls) {
-                    new.push(line, &ObjectUrl::parse(&format!("https://a.example.com/{url}"), &rules).unwrap(), None);
+                    new.push(
+                        line,
+                        &ObjectUrl::parse(&format!("https://a.example.com/{url}"), &rules).unwrap(),
+                        Action::Prefetch,
+                        None,
+                    );
                 }
                 let (name, stored_name) = (file.to_string(), self.files.to_string());
                 tx.bulk(|conn| {
@@ -233,7 +240,8 @@ impl Queue {
             Event::Cancel { file } => order(&mut tx, Order::Cancel, *file, now).await,
             Event::Prioritize { file, to } => order(&mut tx, Order::Prioritize(*to), *file, now).await,
             Event::Send => {
-                let batch = queue::pick_tx(&mut tx, Priority::Low, 100, now).await.unwrap();
+                let room = Room { lane: Lane::Prefetch, weakest: Priority::Low, urls_max: 100, domains_max: None };
+                let batch = queue::pick_tx(&mut tx, room, now).await.unwrap();
                 self.sent += 1;
                 let open = "insert into submissions
                                 (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)

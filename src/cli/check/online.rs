@@ -73,7 +73,7 @@ fn refused(said: &Result<Quota, Fault>, url: &url::Url) -> anyhow::Result<()> {
         return Err(failure(exit::UNAVAILABLE, checks::no_answer(url.as_ref(), why)));
     }
     let unlike = PauseWhy::Text(checks::UNLIKE_THE_API.en.into_owned());
-    match still_paused(said, &unlike) {
+    match still_paused(Lane::Prefetch, said, &unlike) {
         Some(why) if why == unlike => {
             Err(failure(exit::UNAVAILABLE, Words::same(url.to_string()).then(&checks::UNLIKE_THE_API)))
         }

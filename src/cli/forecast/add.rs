@@ -192,7 +192,7 @@ impl Count {
         }
         for (keys, urls) in groups {
             let fresh_since = if keys.force { Time::MAX_UTC } else { fresh_since };
-            let known = queue::known(conn, &urls, fresh_since).await?;
+            let known = queue::known(conn, keys.action.lane(), &urls, fresh_since).await?;
             self.merged += known.live;
             self.fresh += known.fresh;
             let ready_at = keys.not_before.filter(|at| *at > now);

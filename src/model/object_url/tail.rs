@@ -1,5 +1,6 @@
 //! Checks path and query: characters that no URL has, and parts of the text around a URL.
 
+use super::Target;
 use super::notes::Notes;
 use crate::model::invisible::{is_invisible, is_no_character, is_selector, is_space};
 use crate::model::line_fault::{Fault, LineFault};
@@ -100,11 +101,16 @@ pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
 }
 
 /// The checks for every path and query. `hosts` are the spellings of the line's host: as it is sent and as it stands.
-pub(super) fn check(tail: &str, hosts: [&str; 2]) -> Result<(), Fault> {
+pub(super) fn check(tail: &str, hosts: [&str; 2], target: Target) -> Result<(), Fault> {
     second::check(tail, hosts)?;
     let path = tail.split('?').next().unwrap_or_default();
-    if path.is_empty() || path.ends_with('/') {
-        return Err(LineFault::Directory.at(tail));
+    match target {
+        Target::File if path.is_empty() || path.ends_with('/') => return Err(LineFault::Directory.at(tail)),
+        Target::Directory { .. } if !tail.ends_with('/') || path != tail => return Err(LineFault::NoDirectory.at(tail)),
+        Target::Directory { roots: false } if path.chars().all(|c| c == '/') => {
+            return Err(LineFault::RootDirectory.at(hosts[0]));
+        }
+        Target::File | Target::Directory { .. } => {}
     }
     let mut segments = path.split('/');
     if let Some(dots) = segments.find(|segment| is_dot_segment(segment)) {

@@ -24,7 +24,7 @@ fn read_by(name: &str, bytes: &[u8], rules: ReadRules) -> Result<Read, Unreadabl
         let next = content.next_item().map_err(|error| source.fault(error, content.lines_read()));
         let Some((item, _)) = next? else { break };
         match item {
-            Item::Url { line, url, keys } => {
+            Item::Url { line, url, keys, .. } => {
                 let own = keys.map(|keys| format!(" {} {:?}", keys.priority, keys.label)).unwrap_or_default();
                 items.push(format!("{line} {url}{own}"));
             }

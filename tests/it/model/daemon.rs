@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prefetchd::clock::{Moment, ServiceClock};
 use prefetchd::config::{Config, InDoubt};
-use prefetchd::model::{AccountFault, Backoff, BudgetDay, DayStart, Reading, ReasonKind, Time};
+use prefetchd::model::{AccountFault, Backoff, BudgetDay, DayStart, Lane, Reading, ReasonKind, Time};
 use prefetchd::schedule::{
     BackingOff, Cases, Decision, Policy, Ready, Snapshot, Spent, Standing, decide, longest_wait,
 };
@@ -303,6 +303,7 @@ impl Daemon {
     fn close(&mut self, at: usize, said: Result<&Accepted, &Fault>, moment: Moment) {
         let reading = self.reading(moment);
         let circumstances = Circumstances {
+            lane: Lane::Prefetch,
             now: reading.now,
             urls: 2,
             attempts: 0,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prefetchd::config::Config;
 use prefetchd::ledger::probe_at;
-use prefetchd::model::{BudgetDay, HostId, Reading, ReasonKind, SubmissionId, Time, UrlId, WaitWhy};
+use prefetchd::model::{BudgetDay, HostId, Lane, Reading, ReasonKind, SubmissionId, Time, UrlId, WaitWhy};
 use prefetchd::queue::HostStanding;
 use prefetchd::schedule::Ready;
 use prefetchd::schedule::{
@@ -181,10 +181,11 @@ impl Model {
             Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
             Decision::Pause { why, .. } => {
                 self.free += 1;
-                self.standing.pause = still_paused(&service.quota(self.now).quota(&VOD.prefetch), &why).map(|why| {
-                    self.standing.probes += 1;
-                    Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
-                });
+                self.standing.pause = still_paused(Lane::Prefetch, &service.quota(self.now).quota(&VOD.prefetch), &why)
+                    .map(|why| {
+                        self.standing.probes += 1;
+                        Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
+                    });
             }
         }
         None
@@ -272,6 +273,7 @@ impl Model {
 
     fn circumstances(&mut self, batch: &[(UrlId, HostId)]) -> Circumstances {
         Circumstances {
+            lane: Lane::Prefetch,
             now: self.now,
             urls: batch.len(),
             attempts: batch.iter().filter_map(|(url, _)| self.attempts.get(url)).copied().max().unwrap_or(0),

@@ -1,0 +1,77 @@
+//! What the submitter keeps of each lane, and whose turn it is.
+
+use std::path::Path;
+
+use strum::VariantArray as _;
+
+use crate::config::Config;
+use crate::ledger::{LastOpened, Marker};
+use crate::model::{BudgetDay, Lane, SubmissionId};
+use crate::queue::LaneLoad;
+use crate::schedule::Policy;
+use crate::service::policy;
+
+/// A lane at the submitter.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) policy: Policy,
+    pub(super) marker: Marker,
+    /// The submission that was opened last, as far as this process knows.
+    pub(super) last_opened: LastOpened,
+    /// The day that was reported as longer than usual.
+    pub(super) long_day: Option<BudgetDay>,
+    /// Questions about the quota in a row that brought nothing.
+    pub(super) quota_failures: u32,
+}
+
+impl Desk {
+    fn new(config: &Config, lane: Lane) -> Self {
+        Self {
+            policy: policy(config, lane),
+            marker: Marker::in_spool(&config.spool.dir, lane),
+            last_opened: LastOpened::default(),
+            long_day: None,
+            quota_failures: 0,
+        }
+    }
+
+    /// The desk of prefetching, and those of the other lanes.
+    pub(super) fn all(config: &Config) -> (Self, Vec<Self>) {
+        let others = Lane::VARIANTS.iter().filter(|lane| **lane != Lane::Prefetch);
+        (Self::new(config, Lane::Prefetch), others.map(|lane| Self::new(config, *lane)).collect())
+    }
+}
+
+/// The last submission that any lane's marker knows; one that cannot be read is noticed when it is written.
+pub(super) fn last_marked(spool: &Path) -> SubmissionId {
+    let marks = Lane::VARIANTS.iter().filter_map(|lane| Marker::in_spool(spool, *lane).read().ok().flatten());
+    marks.map(|mark| mark.submission).max().unwrap_or(SubmissionId(0))
+}
+
+/// The lanes in the order in which they are asked whether they can send: those with urgent URLs first, and the one that
+/// sent last behind the others. Prefetching is always asked, the others while they have something to do.
+pub(super) fn turns(loads: &[LaneLoad], sent_last: Option<Lane>) -> Vec<Lane> {
+    let mut turns: Vec<&LaneLoad> =
+        loads.iter().filter(|load| load.lane == Lane::Prefetch || load.pending + load.leased > 0).collect();
+    turns.sort_by_key(|load| (load.urgent == 0, sent_last == Some(load.lane), load.lane));
+    turns.into_iter().map(|load| load.lane).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_urgent_goes_first_and_otherwise_lanes_take_turns() {
+        let load = |lane, pending, urgent| LaneLoad { lane, pending, urgent, leased: 0 };
+        let idle = load(Lane::PurgeDirectory, 0, 0);
+        let both = [load(Lane::Prefetch, 9, 0), load(Lane::Purge, 2, 0), idle];
+        assert_eq!(turns(&both, None), [Lane::Prefetch, Lane::Purge]);
+        assert_eq!(turns(&both, Some(Lane::Prefetch)), [Lane::Purge, Lane::Prefetch]);
+        let urgent = [load(Lane::Prefetch, 9_000_000, 0), load(Lane::Purge, 1, 1), idle];
+        assert_eq!(turns(&urgent, Some(Lane::Purge)), [Lane::Purge, Lane::Prefetch]);
+        assert_eq!(turns(&[load(Lane::Prefetch, 0, 0), load(Lane::Purge, 0, 0), idle], None), [Lane::Prefetch]);
+        let in_doubt = [load(Lane::Prefetch, 0, 0), LaneLoad { leased: 7, ..load(Lane::Purge, 0, 0) }];
+        assert_eq!(turns(&in_doubt, None), [Lane::Prefetch, Lane::Purge]);
+    }
+}
