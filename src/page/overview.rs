@@ -141,8 +141,9 @@ fn waiting(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     let is_waiting = report.waiting_for.is_some() && report.paused_code.is_none();
     if is_waiting {
         let until = report.waiting_until.as_deref().and_then(time).map(|at| frame.until(at));
-        let until = until.unwrap_or_else(|| frame.say(&web::NEW_URLS));
-        facts.push(Fact::new(frame.say(&web::UNTIL), Line::plain(until)));
+        let idle = report.waiting_code.as_deref() == Some("idle");
+        let until = until.or_else(|| idle.then(|| frame.say(&web::NEW_URLS)));
+        facts.extend(until.map(|until| Fact::new(frame.say(&web::UNTIL), Line::plain(until))));
     }
     facts
 }

@@ -59,7 +59,7 @@ pub(super) fn day(frame: &Frame<'_>, data: &Overview) -> Option<Day> {
         let text = web::requests(&count(pace.requests)).and(&web::urls(&count(pace.urls)));
         facts.push(Fact::new(frame.say(&web::LAST_HOUR), Line::plain(frame.say(&text))));
     }
-    let series = Series { by_urls, used, limit, even, quota: budget.quota.filter(|_| counts_urls(budget) == by_urls) };
+    let series = Series { by_urls, used, limit, even, quota: budget.quota.filter(|_| counts_urls(budget) == by_urls && budget.unit.is_some()) };
     Some(Day {
         head: frame.say(&web::day(&day.to_string(), &frame.zone())),
         meter: frame.say(&meter),
@@ -137,7 +137,9 @@ fn chart(frame: &Frame<'_>, (from, to): (Time, Time), spending: &[Spending], ser
     let until = frame.now.clamp(from, to);
     // What the ledger counts beside its submissions is told at the end.
     points.push((seconds(until), sum.max(series.used)));
-    let top = series.limit.max(series.quota.unwrap_or(0)).max(sum).max(1);
+    // A quota that is far above the budget would press all other lines to the ground.
+    let quota = series.quota.filter(|quota| *quota != series.limit && *quota <= series.limit.saturating_mul(2));
+    let top = series.limit.max(quota.unwrap_or(0)).max(sum).max(1);
     let plane = Plane { from: seconds(from), to: seconds(to), top: top + top / 20, width: WIDTH, height: HEIGHT };
     let ends = (seconds(from), seconds(to));
     let mut paths = vec![
@@ -150,7 +152,7 @@ fn chart(frame: &Frame<'_>, (from, to): (Time, Time), spending: &[Spending], ser
         ("pace", format!("{}: {}", frame.say(&web::EVEN), number(series.even))),
         ("limit", format!("{}: {}", frame.say(&web::LIMIT), number(series.limit))),
     ];
-    if let Some(quota) = series.quota.filter(|quota| *quota != series.limit) {
+    if let Some(quota) = quota {
         paths.push(Path { class: "quota", d: line((ends.0, quota), (ends.1, quota), &plane) });
         legend.push(("quota", format!("{}: {}", frame.say(&web::QUOTA), number(quota))));
     }

@@ -33,7 +33,7 @@ pub fn daemon(health: &str, since: Option<&str>, pid: Option<i64>) -> Words {
     };
     let mut words = Words::fixed(en, zh);
     if let Some(since) = since {
-        words = Words::made(format!("{} since {since}", words.en), format!("{}，自 {since}", words.zh));
+        words = Words::made(format!("{}, since {since}", words.en), format!("{}，自 {since}起", words.zh));
     }
     match pid {
         Some(pid) => words.and(&Words::made(format!("pid {pid}"), format!("pid {pid}"))),
