@@ -59,7 +59,13 @@ pub(super) fn day(frame: &Frame<'_>, data: &Overview) -> Option<Day> {
         let text = web::requests(&count(pace.requests)).and(&web::urls(&count(pace.urls)));
         facts.push(Fact::new(frame.say(&web::LAST_HOUR), Line::plain(frame.say(&text))));
     }
-    let series = Series { by_urls, used, limit, even, quota: budget.quota.filter(|_| counts_urls(budget) == by_urls && budget.unit.is_some()) };
+    let series = Series {
+        by_urls,
+        used,
+        limit,
+        even,
+        quota: budget.quota.filter(|_| counts_urls(budget) == by_urls && budget.unit.is_some()),
+    };
     Some(Day {
         head: frame.say(&web::day(&day.to_string(), &frame.zone())),
         meter: frame.say(&meter),
