@@ -17,7 +17,7 @@ use super::tasks::TaskPage;
 use crate::clock::Clock;
 use crate::config::{Api, Config};
 use crate::credentials::{Generation, Key, NoKey, OBTAINED_WITHIN, Provider, WAIT_MAX};
-use crate::model::{AccountFault, Lane, Time};
+use crate::model::{AccountFault, Lane, TaskId, Time};
 use crate::net;
 
 /// Counts calls: gets the operation, how far it got (`answered`, `not_sent` or `lost`), and how long it took.
@@ -36,18 +36,23 @@ pub struct Service {
     observer: Observer,
 }
 
-/// Calls that ask for tasks have a pace of their own, so that they never delay the submitter.
+/// Calls that ask for tasks have paces of their own, so that they never delay the submitter.
 #[derive(Debug)]
 struct Gates {
     submitter: Gate,
     tasks: Gate,
+    by_id: Gate,
 }
+
+/// How many times faster tasks are asked for by ID than listed (SIBLING-APIS.md, C: 30 a second and 5).
+const BY_ID_FASTER: u32 = 6;
 
 /// Calls per second: what is configured, and no more than the product takes.
 #[derive(Debug, Clone, Copy)]
 struct Rates {
     submitter: u32,
     tasks: u32,
+    by_id: u32,
 }
 
 impl Rates {
@@ -57,6 +62,7 @@ impl Rates {
         Self {
             submitter: config.api.requests_per_second.get().min(product.prefetch.calls_a_second),
             tasks: product.lists_a_second.map_or(lists, |most| lists.min(most)),
+            by_id: (lists * BY_ID_FASTER).min(product.ids_a_second.unwrap_or(u32::MAX)),
         }
     }
 }
@@ -86,7 +92,11 @@ impl Service {
     /// TLS cannot be set up, e.g. because the system has no root certificates.
     pub fn new(config: &Config, clock: Clock, keys: Provider) -> Result<Self, net::Error> {
         let rates = Rates::of(config);
-        let gates = Gates { submitter: Gate::new(rates.submitter), tasks: Gate::new(rates.tasks) };
+        let gates = Gates {
+            submitter: Gate::new(rates.submitter),
+            tasks: Gate::new(rates.tasks),
+            by_id: Gate::new(rates.by_id),
+        };
         Ok(Self {
             client: Client::new(&config.api)?,
             api: config.api.clone(),
@@ -108,6 +118,7 @@ impl Service {
         let rates = Rates::of(config);
         self.gates.submitter.set_rate(rates.submitter);
         self.gates.tasks.set_rate(rates.tasks);
+        self.gates.by_id.set_rate(rates.by_id);
         if config.api == self.api {
             return;
         }
@@ -235,6 +246,19 @@ impl Service {
     /// The service did not tell.
     pub async fn tasks(&self, query: &TaskQuery<'_>) -> Result<TaskPage, Fault> {
         self.ask(&self.gates.tasks, |stamp| SignedCall::tasks(query, stamp), Reply::tasks).await
+    }
+
+    /// Asks for all rows of these tasks, at most [`super::IDS_A_CALL`] of them; free, and at a faster pace than lists.
+    ///
+    /// # Errors
+    ///
+    /// The service did not tell, or the product has no such operation, and nothing was sent.
+    pub async fn tasks_by_id(&self, tasks: &[TaskId]) -> Result<TaskPage, Fault> {
+        let Some(action) = self.product().actions.tasks_by_id else {
+            return Err(Fault::not_sent("this product cannot be asked for tasks by ID"));
+        };
+        let sign = |stamp: Stamp<'_>| SignedCall::tasks_by_id(action, tasks, stamp);
+        self.ask(&self.gates.by_id, sign, Reply::tasks).await
     }
 
     async fn ask<T>(

@@ -205,6 +205,12 @@ impl SignedCall {
         Self::sign(product.actions.tasks, &own, stamp)
     }
 
+    /// Asks for all rows of these tasks by `action`, at most ten tasks.
+    pub(super) fn tasks_by_id(action: &'static str, tasks: &[TaskId], stamp: Stamp<'_>) -> Self {
+        let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
+        Self::sign(action, &[("TaskId", &ids)], stamp)
+    }
+
     /// Asks for a page of the account's domains, counted from 1.
     pub(super) fn domains(page: u32, stamp: Stamp<'_>) -> Self {
         let product = stamp.manner.product;

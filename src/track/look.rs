@@ -49,7 +49,7 @@ pub(super) struct Proof {
 }
 
 impl Look {
-    fn of(lane: Lane) -> Self {
+    pub(super) fn of(lane: Lane) -> Self {
         Self { calls: 0, tasks: HashMap::new(), failed_rows: Vec::new(), running: None, lane }
     }
 
@@ -73,6 +73,9 @@ impl Tracker {
     /// Makes one look, and stores what it proved.
     pub(super) async fn look(&mut self, track: &Track) -> Result<(), Ailing> {
         let course = Course { accepted_at: track.accepted_at, urls: track.urls, before: track.seen };
+        if self.look_by_id(track, &course).await? {
+            return Ok(());
+        }
         let mut look = Look::of(track.lane);
         let foreign = ledger::set_aside(self.store.read(), track.submission).await?;
         let mut tasks = book::tasks(self.store.read(), track.submission).await?;

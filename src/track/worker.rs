@@ -52,9 +52,11 @@ pub struct Tracker {
     /// Nothing is asked before that time, because of this many failures in a row.
     quiet_until: Option<Time>,
     failures: u32,
+    /// Tasks are listed until then, because they could not be asked for by ID.
+    pub(super) lists_until: Option<Time>,
     /// Whether the service was seen to call unfinished URLs complete.
     pub(super) says_complete_early: bool,
-    pulse: Pulse,
+    pub(super) pulse: Pulse,
 }
 
 impl Stage for Tracker {
@@ -106,6 +108,7 @@ impl Tracker {
             settings,
             quiet_until: None,
             failures: 0,
+            lists_until: None,
             says_complete_early: false,
             pulse,
         }

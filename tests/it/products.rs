@@ -65,6 +65,38 @@ fn answers_in_other_shapes_are_taken_from_each_product() {
     }
 }
 
+/// How often tasks were asked for by ID, and how often they were listed.
+fn looks(world: &World) -> (usize, usize) {
+    let count = |of: &str| world.account().calls.iter().filter(|call| call.operation.contains(of)).count();
+    (count("RefreshTaskById"), count("RefreshTasks"))
+}
+
+#[test]
+fn tasks_are_asked_for_by_id_and_listed_only_where_that_leaves_something_open() {
+    let refused = "[[fault]]\noperation = \"tasks-by-id\"\naction = \"error\"\ncode = \"Forbidden.RAM\"";
+    let nothing = "[[fault]]\noperation = \"tasks-by-id\"\naction = \"nothing\"";
+    for (product, fault, by_id, lists) in [
+        ("cdn", "", 1..9, 0..1),
+        ("dcdn", "", 1..9, 0..1),
+        ("cdn", refused, 1..2, 1..60),
+        ("dcdn", nothing, 2..20, 1..60),
+    ] {
+        let scenario = format!("[tasks]\ntakes = \"1s\"\nfailing = [\"seg-00000\"]\n{fault}");
+        let world = World::new(&scenario, &format!("{}retry_failed = 0\n", config(product)));
+        let daemon = world.ready_daemon();
+        world.drop_file("film.txt", urls("a", 700));
+        world.wait_for("select complete from v_files", 690);
+        world.wait_for("select failed from v_files", 10);
+        let looks = looks(&world);
+        assert!(by_id.contains(&looks.0) && lists.contains(&looks.1), "{product} {fault}: {looks:?}");
+        assert_eq!(world.count_log("WARN tasks could not be asked for by ID"), usize::from(fault == refused));
+        let unended = "select count(*) from v_tasks where status not in ('Complete', 'Failed')";
+        assert_eq!(world.number(unended), 0, "{:?}", world.rows("select * from v_tasks"));
+        world.assert_books_agree();
+        world.stop(daemon);
+    }
+}
+
 #[test]
 fn a_denial_of_cdn_is_told_apart_by_its_message() {
     for (suspended, fault, part) in [
