@@ -48,8 +48,8 @@ fn may_be_listed(fault: &Fault) -> bool {
     }
 }
 
-/// What the rows of a batch's tasks prove; none if they do not name all of its URLs and should by now. Once the batch is
-/// late, what has ended ends by itself; before that the batch ends at a stroke.
+/// What the rows of a batch's tasks prove; none if they do not name all of its URLs and should by now. Once the batch
+/// is late, what has ended ends by itself; before that the batch ends at a stroke.
 fn proof(urls: &[SentUrl], rows: &[TaskRow], (looks, patience): (u32, Patience), at: Time) -> Option<Proof> {
     let told = fates(urls, rows, patience);
     if !told.unlisted.is_empty() && looks >= LISTED_AFTER {

@@ -7,8 +7,8 @@
 //! (the service split, merged or miscounted tasks), the rows are read page by page and matched with the URLs that were
 //! sent.
 //!
-//! Where the product can be asked for tasks by ID, the rows of ten tasks come in one call, and prove the ends by themselves
-//! (`by_id`); what they leave open is looked for in the list.
+//! Where the product can be asked for tasks by ID, the rows of ten tasks come in one call, and prove the ends by
+//! themselves (`by_id`); what they leave open is looked for in the list.
 //!
 //! `look` makes the calls of a look. `plan` decides what a look says and when the next one comes, `matching` which row
 //! is which URL; both are pure. The calls have a pace of their own and never slow the submitter down.
