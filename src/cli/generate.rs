@@ -1,4 +1,5 @@
-//! `prefetchd generate`: writes man pages and shell completions from the definitions of the commands.
+//! `prefetchd generate`: writes man pages, shell completions and JSON Schemas from the definitions of the
+//! commands and of what they print.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,11 @@ use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
 use clap_complete::{Shell, generate_to};
 
+mod schemas;
+
 use super::Args;
-use super::text::out;
+use super::runtime;
+use super::text::{json, out};
 
 /// The program's name, in man pages and completions.
 const PROGRAM: &str = "prefetchd";
@@ -39,7 +43,12 @@ pub(super) fn main(args: &GenerateArgs) -> anyhow::Result<i32> {
             fs::rename(&path, completions.join("prefetchd.bash")).context("naming the completions for bash")?;
         }
     }
-    out(&format!("{} and {}", man.display(), completions.display()));
+    let schemas = made(&args.dir.join("schemas"))?;
+    for (name, schema) in runtime()?.block_on(schemas::all())? {
+        let path = schemas.join(format!("{name}.schema.json"));
+        fs::write(&path, format!("{}\n", json(&schema)?)).with_context(|| format!("writing {}", path.display()))?;
+    }
+    out(&format!("{}, {} and {}", man.display(), completions.display(), schemas.display()));
     Ok(0)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{json, out, tell};
@@ -34,8 +35,8 @@ pub(super) struct NotifyArgs {
 }
 
 /// A robot, and what became of the last message.
-#[derive(Debug, Serialize)]
-struct Told {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Told {
     robot: String,
     kind: &'static str,
     #[serde(flatten)]

@@ -7,6 +7,7 @@ mod members;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{json, number, out, tell};
@@ -115,8 +116,8 @@ pub(super) struct PrioritizeArgs {
 }
 
 /// What was done, or would be.
-#[derive(Debug, Default, Serialize)]
-struct Done {
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(super) struct Done {
     command: &'static str,
     what: String,
     dry_run: bool,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::folders::REFUSED;
@@ -13,8 +14,8 @@ use crate::words::{self, line_fault};
 const RECEIPT_BYTES_MAX: usize = 64 * 1000;
 
 /// The account of a file, as JSON.
-#[derive(Debug, Serialize)]
-pub(super) struct Receipt<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Receipt<'a> {
     file: &'a str,
     stored_as: &'a str,
     file_id: i64,
@@ -67,7 +68,7 @@ pub(super) struct Receipt<'a> {
 }
 
 /// A reason and how often it occurred.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ReasonCount {
     code: &'static str,
     lines: u64,
@@ -76,7 +77,7 @@ struct ReasonCount {
 }
 
 /// A warning. `line` is the first of the `lines` it applies to; null if it applies to the whole file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct WarningWords<'a> {
     code: &'static str,
     line: Option<u64>,

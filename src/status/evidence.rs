@@ -7,6 +7,7 @@
 //! rows that exist when it begins.
 
 use futures_util::TryStreamExt as _;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -107,7 +108,7 @@ pub struct Wanted {
 
 /// What is known about one line and its URL. The fields are the columns of `v_urls` and `v_submissions` of the same
 /// names.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "migrations/README.md documents the columns")]
 pub struct LineEvidence<'r> {
     pub file: &'r str,

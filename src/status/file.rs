@@ -3,6 +3,7 @@
 
 mod short;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row;
@@ -110,7 +111,7 @@ pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found>
 }
 
 /// Everything about one file.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct FileStory {
     /// Its row.
     pub file_id: i64,
@@ -189,7 +190,7 @@ pub struct FileStory {
 }
 
 /// A reason or a warning, with the first line it applies to and the number of lines.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Said {
     /// Its code.
     pub code: String,
@@ -204,7 +205,7 @@ pub struct Said {
 }
 
 /// A refused line.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LineSaid {
     /// Its number.
     pub line: i64,

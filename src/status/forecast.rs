@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::Row;
 
@@ -52,7 +53,7 @@ pub struct Prospect {
 }
 
 /// The forecast in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForecastReport {
     /// When the last URL is submitted, RFC 3339.
     pub last_at: Option<String>,
@@ -77,7 +78,7 @@ pub struct ForecastReport {
 }
 
 /// A deadline that will not be met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Risk {
     /// The file.
     pub file: Words,

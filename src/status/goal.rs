@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -41,7 +42,7 @@ const RETURNING: &str = "
     where state = 'held' and reason_code = 'isolation_spent' and file_id in (select value from json_each(?1))";
 
 /// What to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// The service has accepted every URL.
@@ -62,7 +63,7 @@ pub enum Verdict {
 }
 
 /// Where the URLs of a file, or of a label, are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Progress {
     /// Files that are counted.
     pub files: i64,
@@ -83,7 +84,7 @@ pub struct Progress {
 }
 
 /// A file that was rejected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rejected {
     /// Its name when it was dropped.
     pub file: String,

@@ -79,6 +79,15 @@ pub struct SubmissionFilter {
     pub since: Option<Time>,
 }
 
+/// The columns of a view, in order.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn view_columns(conn: &mut Conn, view: &str) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(COLUMNS).bind(view).fetch_all(conn).await?)
+}
+
 impl List {
     /// URLs. Those of one state in the order of its index: pending ones in the order in which they are sent, others in
     /// order of arrival. Without a filter, the latest first.

@@ -26,7 +26,7 @@ pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
-pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter};
+pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};
 pub use needs::{Need, quoted};
 pub use overview::{BatchReport, FilesAfter, HostReport, Overview, Spending};
 pub use reasons::tell_in_chinese;

@@ -1,6 +1,7 @@
 //! What needs the operator, each with the command that settles it or shows more.
 
 use chrono::DateTime;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Invocation, StatusReport};
@@ -19,7 +20,7 @@ const FAILURES_TOLD: u32 = 4;
 const STOPPED: &str = "stopped";
 
 /// Something that needs the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Need {
     /// What the matter is.
     pub what: Words,

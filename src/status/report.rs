@@ -7,6 +7,7 @@ mod read;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(super) use read::files_by_id;
@@ -31,7 +32,7 @@ const WAL_LONG: u64 = 4;
 const PACE: TimeDelta = TimeDelta::hours(1);
 
 /// Everything that `status` shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
@@ -119,7 +120,7 @@ pub struct StatusReport {
 }
 
 /// The access key in use; never any part of the key itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyReport {
     /// Where it was found.
     pub source: Words,
@@ -130,7 +131,7 @@ pub struct KeyReport {
 }
 
 /// An entry of `incoming/` that is left alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeftReport {
     /// Its name.
     pub name: String,
@@ -141,7 +142,7 @@ pub struct LeftReport {
 }
 
 /// The file that has waited longest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OldestReport {
     /// Its name when it was dropped.
     pub file: String,
@@ -152,7 +153,7 @@ pub struct OldestReport {
 }
 
 /// What was sent in the last hour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PaceReport {
     /// Requests charged.
     pub requests: u64,
@@ -161,7 +162,7 @@ pub struct PaceReport {
 }
 
 /// The write-ahead log beside the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WalReport {
     /// Its size.
     pub bytes: u64,
@@ -170,7 +171,7 @@ pub struct WalReport {
 }
 
 /// A budget day.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BudgetReport {
     /// Its date at the offset of `day_starts`.
     pub day: String,
@@ -215,7 +216,7 @@ pub struct BudgetReport {
 }
 
 /// A dropped file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileReport {
     /// Its row.
     pub file_id: i64,

@@ -1,6 +1,7 @@
 //! The whole story of one URL, read from the public views: from the dropped file to the end of its task, in order of
 //! time.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row;
@@ -30,7 +31,7 @@ const CASES: &str = "select submission_id from case_members where url_id = ?1 or
 const ORDERS: &str = "select * from v_orders where at >= ?1 order by order_id desc limit 1000";
 
 /// What is known about a URL.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Story {
     /// In its normal spelling.
     pub url: String,
@@ -41,7 +42,7 @@ pub struct Story {
 }
 
 /// One time that the URL was queued.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Chapter {
     /// Its row in `v_urls`.
     pub url: Map<String, Value>,
@@ -63,7 +64,7 @@ pub struct Chapter {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoryEvent {
     /// When, RFC 3339; none for what is true now.
     pub at: Option<String>,

@@ -54,6 +54,7 @@ mod purge;
 mod quota;
 mod robots;
 mod schema;
+mod schemas;
 mod service;
 mod signature;
 mod sources;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Names;
@@ -25,7 +26,7 @@ const NEW: FileId = FileId(i64::MAX);
 const CHUNK: usize = 2_000;
 
 /// What dropping the file would change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Added {
     /// The file.
     pub name: String,
@@ -50,7 +51,7 @@ pub(super) struct Added {
 }
 
 /// A file that would be displaced.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Displaced {
     pub file_id: Option<i64>,
     pub name: Option<String>,

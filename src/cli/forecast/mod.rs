@@ -6,6 +6,7 @@ mod render;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::layout::Look;
@@ -49,8 +50,8 @@ pub(super) struct ForecastArgs {
 }
 
 /// The forecast as it is printed.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Answer {
     #[serde(flatten)]
     whole: Forecast,
     /// Measured on this account.
@@ -67,7 +68,7 @@ struct Answer {
 }
 
 /// The forecast for a file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct NamedFile {
     name: Option<String>,
     label: Option<String>,

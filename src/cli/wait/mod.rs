@@ -8,6 +8,7 @@ mod tell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{json, lang, out, tell};
@@ -85,7 +86,7 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// How the waiting ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Ending {
     Reached,
@@ -301,8 +302,8 @@ fn no_such_file(name: &str, config: &Config) -> anyhow::Error {
 }
 
 /// The verdict, as a program reads it.
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Answer<'a> {
     what: &'a str,
     goal: Goal,
     ending: Ending,

@@ -1,5 +1,6 @@
 //! What each robot was told: the table `robots`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::Row as _;
@@ -25,7 +26,7 @@ const UNHEARD: &str = "
 const STATES: &str = "select name, tried_at, failures, failed_why, notices_waiting from v_robots order by name";
 
 /// What became of the messages to a robot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RobotState {
     /// When it was last sent a message, RFC 3339.
     pub tried_at: Option<String>,

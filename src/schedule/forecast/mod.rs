@@ -10,6 +10,7 @@ mod run;
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Flight, Policy, Spent, Standing};
@@ -19,7 +20,7 @@ use crate::model::{FileId, Priority, Time};
 const WARM_MINUTES_MAX: i64 = 30;
 
 /// The measured time from the submission of a URL until it is warm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WarmTime {
     /// Half of the URLs are warm by then, in seconds.
     pub median_seconds: i64,
@@ -90,7 +91,7 @@ pub struct Outlook {
 }
 
 /// The forecast for the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Forecast {
     /// The moment from which it starts.
     pub at: Time,
@@ -120,7 +121,7 @@ pub struct Forecast {
 }
 
 /// What a budget day will cost beyond what it has cost already.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DayForecast {
     /// Its date at the offset of `day_starts`.
     pub day: String,
@@ -132,7 +133,7 @@ pub struct DayForecast {
 
 /// What will become of the pending URLs of a file, including those that came with another file and that its lines also
 /// want.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileForecast {
     /// Its row; none for files that are counted together.
     pub file_id: Option<i64>,
@@ -140,6 +141,7 @@ pub struct FileForecast {
     pub urls: u64,
     /// The strongest priority among them.
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub priority: Priority,
     /// When the first one is submitted.
     pub first_at: Option<Time>,
@@ -156,7 +158,7 @@ pub struct FileForecast {
 }
 
 /// What will become of a deadline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeadlineForecast {
     /// The deadline.
     pub deadline: Time,
@@ -169,7 +171,7 @@ pub struct DeadlineForecast {
 }
 
 /// An assumption about something that cannot be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Assumption {
     /// The account is paused, and the next probe ends the pause.
