@@ -60,7 +60,8 @@ impl Desk {
         if let Some(asset) = path.strip_prefix("/assets/").and_then(asset) {
             return Served { caching: Caching::Immutable, ..Served::of(StatusCode::OK, asset.kind, asset.body) };
         }
-        let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok()).and_then(accepted);
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok()).and_then(accepted);
+        let wanted = accepted.or(self.settings().config.ui.language).unwrap_or_default();
         let ask = match Ask::parse(path, query) {
             Ok(ask) => ask,
             Err(wrong) => {
@@ -69,10 +70,10 @@ impl Desk {
                     Wrong::Query(..) => StatusCode::BAD_REQUEST,
                 };
                 let home = Ask { place: Place::Overview(None), lang: None, refresh: None };
-                return self.notice(status, home, wanted.unwrap_or_default(), &Notice::wrong(&wrong));
+                return self.notice(status, home, wanted, &Notice::wrong(&wrong));
             }
         };
-        let lang = ask.lang.or(wanted).unwrap_or_default();
+        let lang = ask.lang.unwrap_or(wanted);
         match ask.place {
             Place::Receipt(id) => self.download(id, RECEIPT, "application/json", (ask, lang)).await,
             Place::Refused(id) => {

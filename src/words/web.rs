@@ -62,7 +62,7 @@ texts! {
     NEW_URLS: "something new is queued", "有新的 URL 入队";
     NOTHING_KNOWN: "what is waited for is not known", "等待什么尚不清楚";
     // The queue.
-    BY_PRIORITY: "pending by priority", "待提交（按优先级）";
+    BY_PRIORITY: "pending URLs by priority", "待提交的 URL（按优先级）";
     BY_STATE: "URLs by state", "URL（按状态）";
     EMPTY: "nothing is pending", "没有待提交的 URL";
     OLDEST: "oldest", "等待最久";
@@ -82,7 +82,7 @@ texts! {
     ON_ITS_WAY: "on its way", "已提交";
     WARM: "warm", "已预热";
     NOT_WARM: "ended without", "未成功";
-    FILES_CAPTION: "files, most urgent first", "文件（最紧急的在前）";
+    FILES_CAPTION: "files, most urgent first; numbers are URLs", "文件（最紧急的在前）；数字为 URL 数";
     NO_FILES: "no file yet: drop one into incoming/, or use `prefetchd add FILE`",
         "尚无文件：请放入 incoming/，或用 `prefetchd add FILE`";
     FIRST_PAGE: "first page", "第一页";

@@ -167,6 +167,17 @@ fn the_language_is_that_of_the_address_or_else_of_the_browser() {
     }
     let page = get(address, "/?lang=zh").body;
     assert!(page.contains("一切正常") && page.contains("预算日") && !page.contains("budget day"), "{page}");
+    world.stop(daemon);
+    world.configure(&format!("{LISTEN}{PAGES}[ui]\nlanguage = \"zh\"\n"));
+    let before = world.count_log("metrics and health are served");
+    let daemon = world.daemon();
+    world.wait("another server", || world.count_log("metrics and health are served") > before);
+    let address = crate::http::address(&world);
+    for (accept, lang) in [("", "zh-CN"), ("Accept-Language: en\r\n", "en"), ("Accept-Language: fr\r\n", "zh-CN")] {
+        let page = ask(address, "GET", "/", accept);
+        assert!(page.body.contains(&format!("<html lang=\"{lang}\">")), "{accept}: {}", page.body);
+    }
+    let page = get(address, "/?lang=zh").body;
     // Whoever chose a language keeps it.
     assert!(page.contains("<a href=\"/?lang=zh\">prefetchd</a>"), "{page}");
     world.stop(daemon);

@@ -132,6 +132,13 @@ struct Series {
     quota: Option<i64>,
 }
 
+impl Series {
+    /// So many of what is counted.
+    fn counted(&self, n: i64) -> Words {
+        if self.by_urls { web::urls(&number(n)) } else { web::requests(&number(n)) }
+    }
+}
+
 fn chart(frame: &Frame<'_>, (from, to): (Time, Time), spending: &[Spending], series: &Series) -> Chart {
     let seconds = |at: Time| at.timestamp();
     let mut sum = 0;
@@ -154,13 +161,13 @@ fn chart(frame: &Frame<'_>, (from, to): (Time, Time), spending: &[Spending], ser
     ];
     let unit = if series.by_urls { &web::URLS } else { &web::REQUESTS };
     let mut legend = vec![
-        ("used", format!("{}: {}", frame.say(&web::SPENT), number(series.used))),
-        ("pace", format!("{}: {}", frame.say(&web::EVEN), number(series.even))),
-        ("limit", format!("{}: {}", frame.say(&web::LIMIT), number(series.limit))),
+        ("used", frame.say(&web::SPENT.then(&series.counted(series.used)))),
+        ("pace", frame.say(&web::EVEN.then(&series.counted(series.even)))),
+        ("limit", frame.say(&web::LIMIT.then(&series.counted(series.limit)))),
     ];
     if let Some(quota) = quota {
         paths.push(Path { class: "quota", d: line((ends.0, quota), (ends.1, quota), &plane) });
-        legend.push(("quota", format!("{}: {}", frame.say(&web::QUOTA), number(quota))));
+        legend.push(("quota", frame.say(&web::QUOTA.then(&series.counted(quota)))));
     }
     paths.push(Path { class: "used", d: steps(&points, &plane) });
     Chart {
