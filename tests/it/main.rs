@@ -52,6 +52,7 @@ mod page;
 mod products;
 mod purge;
 mod quota;
+mod readme;
 mod robots;
 mod schema;
 mod schemas;
