@@ -8,30 +8,46 @@ const MISTAKES_MAX: usize = 20;
 /// Names that are as near as this are meant, perhaps.
 const DISTANCE_MAX: usize = 3;
 
-/// Reads a configuration, or tells what is wrong with it, mistake by mistake.
-pub(super) fn read(text: &str) -> Result<Config, String> {
+/// What is wrong with a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Mistakes {
+    /// Each mistake, with its line.
+    pub told: Vec<String>,
+    /// The sections in which something was blanked, so that nothing more can be said of them.
+    pub sections: Vec<String>,
+}
+
+/// Reads a configuration, and tells what is wrong with it, mistake by mistake. With mistakes the configuration is that
+/// of the rest; none if nothing could be read.
+pub(super) fn read(text: &str) -> (Option<Config>, Mistakes) {
     let mut text = text.to_owned();
-    let mut mistakes: Vec<String> = Vec::new();
+    let mut mistakes = Mistakes::default();
     loop {
         let error = match toml::from_str::<Config>(&text) {
-            Ok(config) if mistakes.is_empty() => return Ok(config),
-            Ok(_) => break,
+            Ok(config) => return (Some(config), mistakes),
             Err(error) => error,
         };
         let mut mistake = error.to_string().trim_end().to_owned();
         if let Some(near) = nearest(error.message()) {
             mistake.push_str(&format!("; did you mean `{near}`?"));
         }
-        mistakes.push(mistake);
+        mistakes.told.push(mistake);
         let is_text = error.message().contains("unknown field") || error.message().contains("invalid");
         // What is no TOML cannot be left out: whatever followed would be a guess.
-        let is_left = mistakes.len() < MISTAKES_MAX && (is_text || !is_syntax(&text));
-        match error.span().filter(|_| is_left) {
-            Some(span) if blank(&mut text, span.start, span.end) => {}
-            _ => break,
+        let is_left = mistakes.told.len() < MISTAKES_MAX && (is_text || !is_syntax(&text));
+        let Some(span) = error.span().filter(|_| is_left) else { return (None, mistakes) };
+        mistakes.sections.extend(section(&text, span.start));
+        if !blank(&mut text, span.start, span.end) {
+            return (None, mistakes);
         }
     }
-    Err(mistakes.join("\n"))
+}
+
+/// The section that this place belongs to.
+fn section(text: &str, at: usize) -> Option<String> {
+    let end = text[at.min(text.len())..].find('\n').map_or(text.len(), |end| at + end);
+    let head = text[..end].lines().rev().find_map(|line| line.trim().strip_prefix('['))?;
+    Some(head.trim_start_matches('[').split([']', '.']).next().unwrap_or_default().trim().to_owned())
 }
 
 /// Whether the text as a whole is no TOML.
@@ -70,7 +86,7 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_each_with_its_line_and_the_name_that_is_near() {
         let text = "[budget]\nrequests_per_dya = 5\nreserve = 3\n[spol]\ndir = \"/x\"\n[schedule]\nlinger = \"soon\"\n";
-        let error = read(text).unwrap_err();
+        let error = read(text).1.told.join("\n");
         for part in [
             "line 2",
             "`requests_per_dya`",
@@ -83,12 +99,26 @@ mod tests {
             assert!(error.contains(part), "{part} is not in\n{error}");
         }
         assert!(!error.contains("`dir`, expected"), "{error}");
-        assert_eq!(read("").unwrap(), Config::default());
+        let (config, mistakes) = read("");
+        assert!(config == Some(Config::default()) && mistakes.told.is_empty());
+    }
+
+    #[test]
+    fn conditions_between_keys_are_told_with_the_other_mistakes_and_not_of_a_section_that_was_blanked() {
+        let text = "[budget]\nrequests_per_day = 5\nreserve = 9\n[spool]\ndir = \"x\"\n[retry]\nbackoff_min = \"1h\"\n\
+            backoff_max = \"soon\"\n";
+        let error = Config::from_toml(text).unwrap_err();
+        for part in
+            ["[budget] reserve (line 3): must be at most", "[spool] dir (line 5): must be an absolute", "line 8"]
+        {
+            assert!(error.contains(part), "{part} is not in\n{error}");
+        }
+        assert!(!error.contains("must be at least backoff_min"), "{error}");
     }
 
     #[test]
     fn what_is_no_toml_is_told_once() {
-        let error = read("[budget\nrequests_per_day = 5\n").unwrap_err();
+        let error = read("[budget\nrequests_per_day = 5\n").1.told.join("\n");
         assert_eq!(error.matches("TOML parse error").count(), 1, "{error}");
     }
 

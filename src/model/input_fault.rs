@@ -1,6 +1,6 @@
 //! Why a whole input is refused, and warnings about one that is accepted. The sentences are in [`crate::words`].
 
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
 
 use super::line_fault::{Fault, shown};
 use super::{Action, Lane};
@@ -31,7 +31,7 @@ impl KeyFault {
 }
 
 /// Why a whole input is refused. Its word is stored and never changes its meaning.
-#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, EnumCount, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum InputFault {
@@ -161,7 +161,7 @@ impl InputFault {
 }
 
 /// A warning about an input that was accepted. Its word is stored and never changes its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {

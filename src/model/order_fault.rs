@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use strum::EnumCount;
 
 /// Why an order is refused. Its word is stored and never changes its meaning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, EnumCount, Serialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum OrderFault {
     /// It is no JSON object with the keys of an order.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::EnumCount;
 
 use super::{AccountFault, Reason, Time};
 
 /// Why the submitter waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, EnumCount, Serialize, Deserialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum WaitWhy {
     /// The queue is empty.

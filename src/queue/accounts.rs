@@ -26,6 +26,16 @@ const FINAL_RECEIPTS: &str = "
     from files indexed by files_final
     where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
 
+/// Unfinished files among the last that were dropped, with the counts of their URLs.
+const MOVING: &str = "
+    select file_id, stored_name,
+           json_array(pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
+                      merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
+                      merged_cancelled, merged_held, merged_unconfirmed),
+           pending + merged_pending < queued + merged
+    from (select * from files order by file_id desc limit ?1)
+    where phase = 2 and finished_at is null";
+
 /// Skips a file that was opened again, or whose URLs have moved on, since the receipt's numbers were read.
 const RECEIPTS_WRITTEN: &str = "
     update files set receipt_final = 1
@@ -149,6 +159,31 @@ fn account(row: &SqliteRow) -> FileAccount {
         merged_urls: std::array::from_fn(|at| count(row, 31 + at)),
         purges: std::array::from_fn(|at| count(row, 42 + at)),
     }
+}
+
+/// A file that has not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovingFile {
+    /// Its row.
+    pub file: FileId,
+    /// Its name in `done/`.
+    pub stored_name: String,
+    /// The counts of its URLs, as text to compare.
+    pub counts: String,
+    /// Whether some of its URLs are no longer pending.
+    pub has_moved: bool,
+}
+
+/// Unfinished files among the last `files_max` that were dropped.
+pub async fn moving(pool: &Readers, files_max: u32) -> Result<Vec<MovingFile>> {
+    let rows = sqlx::query(MOVING).bind(files_max).fetch_all(pool).await?;
+    let file = |row: &SqliteRow| MovingFile {
+        file: FileId(row.get(0)),
+        stored_name: row.get(1),
+        counts: row.get(2),
+        has_moved: row.get(3),
+    };
+    Ok(rows.iter().map(file).collect())
 }
 
 /// Finished files whose receipts do not say so yet, and whether a later file has the same stored name, so that the

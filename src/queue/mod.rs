@@ -43,7 +43,9 @@ mod watched;
 mod wish_orders;
 mod wishes;
 
-pub use accounts::{FileAccount, accounts, accounts_of, receipts_written_tx, without_final_receipt};
+pub use accounts::{
+    FileAccount, MovingFile, accounts, accounts_of, moving, receipts_written_tx, without_final_receipt,
+};
 pub use census::{Census, LaneLoad, census, loads};
 pub use claim::{Batch, BatchUrl, Room, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};

@@ -5,6 +5,7 @@
 //! commit that counts them, and is cut back to what was committed when reading resumes: after a crash no line is
 //! missing from it and none is in it twice.
 
+mod moving;
 mod put_away;
 
 use std::collections::HashMap;
@@ -33,6 +34,8 @@ use crate::queue::{self, ChunkRead, Content, Enqueued, OpenFile, Phase, Rejectio
 use crate::stage::Pulse;
 use crate::store::{self, Bulk, Store};
 use crate::words;
+
+pub(super) use moving::Moving;
 
 /// A more urgent file waits for the chunk that is being committed, so a chunk should take no longer than this, however
 /// slow the machine.

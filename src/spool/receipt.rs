@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::folders::REFUSED;
 use crate::model::{Action, LineFault, UrlState, rfc3339};
 use crate::queue::FileAccount;
-use crate::words::{self, line_fault};
+use crate::words::{self, Words, line_fault};
 
 /// Largest receipt, in bytes. Everything else in it is bounded, so warnings are left out first.
 const RECEIPT_BYTES_MAX: usize = 64 * 1000;
@@ -20,6 +20,8 @@ pub struct Receipt<'a> {
     stored_as: &'a str,
     file_id: i64,
     outcome: &'static str,
+    /// What happened so far, in a sentence or two.
+    says: Says,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +67,35 @@ pub struct Receipt<'a> {
     /// The same for the purges of lines whose URL is prefetched after them; missing if there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     purges: BTreeMap<String, u64>,
+}
+
+/// A sentence in both languages.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Says {
+    en: String,
+    zh: String,
+}
+
+/// What happened to a file so far.
+fn says(account: &FileAccount) -> Says {
+    let warm =
+        account.fresh + account.urls[UrlState::Complete as usize] + account.merged_urls[UrlState::Complete as usize];
+    let counts = |state: UrlState| account.urls[state as usize] + account.merged_urls[state as usize];
+    let all: u64 = account.fresh + UrlState::ALL.iter().map(|state| counts(*state)).sum::<u64>();
+    let others = UrlState::ALL.into_iter().filter(|state| *state != UrlState::Complete && counts(*state) > 0);
+    let others = others.map(|state| words::progress::counted(state, &counts(state).to_string())).collect();
+    let mut says = match (&account.rejected_why, &account.rejected_zh) {
+        (Some(en), zh) => {
+            let zh = zh.as_ref().unwrap_or(en);
+            words::receipts::rejected(&account.name, &Words { en: en.clone().into(), zh: zh.clone().into() })
+        }
+        (None, _) => words::receipts::says(&account.name, &warm.to_string(), &all.to_string(), others),
+    };
+    if account.refused > 0 {
+        let report = format!("{}{REFUSED}", account.stored_name);
+        says = says.also(&words::receipts::refused(&account.refused.to_string(), &report));
+    }
+    Says { en: says.en.into_owned(), zh: says.zh.into_owned() }
 }
 
 /// A reason and how often it occurred.
@@ -144,6 +175,7 @@ fn with_warnings(file_id: i64, account: &FileAccount, warnings: &[WarningWords<'
         stored_as: &account.stored_name,
         file_id,
         outcome: if account.rejected_why.is_some() { "rejected" } else { "queued" },
+        says: says(account),
         why: account.rejected_why.as_deref(),
         why_code: account.rejected_code.as_deref(),
         why_zh: account.rejected_zh.as_deref(),

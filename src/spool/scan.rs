@@ -14,7 +14,7 @@ use super::claim::{Claimed, deadline, nanos};
 use super::folders::Folders;
 use super::grown::Grown;
 use super::incoming::{Incoming, SCAN_EVERY};
-use super::ingest::{Ended, Error, FileReading, How, Ingest};
+use super::ingest::{Ended, Error, FileReading, How, Ingest, Moving};
 use super::order::{Move, Next, Rank, turn};
 use super::trouble::{aside, trouble_of};
 use super::watch::Watch;
@@ -80,6 +80,8 @@ pub struct Spool {
     /// When to look again at entries that are left alone, and what was last said about them.
     left_at: Instant,
     left: Option<Left>,
+    /// What the receipts of unfinished files said last.
+    moving: Moving,
     /// The problem that was last reported.
     problem: Option<SpoolProblem>,
     /// Whether `status` shows it too.
@@ -177,6 +179,7 @@ impl Spool {
             not_claimed: None,
             left_at: now,
             left: None,
+            moving: Moving::default(),
             problem: None,
             on_board: true,
             failed_passes: 0,
@@ -229,6 +232,7 @@ impl Spool {
         };
         self.say_left().await?;
         trouble = aside(trouble, self.ingest.finish_receipts().await)?;
+        trouble = aside(trouble, self.ingest.move_receipts(&mut self.moving).await)?;
         if let Err(error) = trouble {
             self.trouble = Some(error);
             self.failures += 1;

@@ -69,8 +69,10 @@ fn no_urls(lines: u64, first: Option<&(u64, crate::model::Fault)>) -> Words {
             (format!("; line {line}: {}", words.en), format!("；第 {line} 行：{}", words.zh))
         }
     };
+    let none =
+        if lines == 1 { "its one line is no URL".to_owned() } else { format!("none of its {lines} lines is a URL") };
     Words::made(
-        format!("none of its {lines} lines is a URL: write one URL a line{en}"),
+        format!("{none}: write one URL a line{en}"),
         format!("共 {lines} 行，没有一行是 URL：一行写一个 URL{zh}"),
     )
 }

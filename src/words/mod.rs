@@ -28,8 +28,11 @@ mod problems;
 mod product;
 pub mod progress;
 mod reasons;
+pub mod receipts;
 mod stored;
 pub mod story;
+#[cfg(test)]
+mod table;
 pub mod times;
 mod waits;
 mod warnings;

@@ -1,8 +1,8 @@
 //! Why nothing is sent.
 
-use super::{Words, pause, reason};
+use super::{Words, many, pause, reason};
 use crate::config::in_words;
-use crate::model::{Stopped, WaitWhy, rfc3339};
+use crate::model::{Reason, Stopped, WaitWhy, rfc3339};
 
 /// What the submitter waits for.
 pub fn wait(why: &WaitWhy) -> Words {
@@ -23,13 +23,7 @@ pub fn wait(why: &WaitWhy) -> Words {
             let words = pause(why);
             Words::made(format!("the account: {}", words.en), format!("账号：{}", words.zh))
         }
-        WaitWhy::BackingOff { why, failures } => {
-            let words = reason(why);
-            Words::made(
-                format!("the next try after {failures} failure(s) in a row: {}", words.en),
-                format!("连续失败 {failures} 次后的下一次尝试：{}", words.zh),
-            )
-        }
+        WaitWhy::BackingOff { why, failures } => backing_off(why, *failures),
         WaitWhy::Reset => Words::fixed("the next budget day, which begins in a moment", "即将开始的下一预算日"),
         WaitWhy::IsolationSpent { urls } => Words::made(
             format!(
@@ -78,6 +72,12 @@ pub fn wait(why: &WaitWhy) -> Words {
     }
 }
 
+fn backing_off(why: &Reason, failures: u32) -> Words {
+    let words = reason(why);
+    let (en, zh, times) = (&words.en, &words.zh, many(&failures.to_string(), "failure", "failures"));
+    say!("the next try after {times} in a row: {en}", "连续失败 {failures} 次后的下一次尝试：{zh}")
+}
+
 fn of_budget(why: &WaitWhy) -> Words {
     match why {
         WaitWhy::RequestsSpent { limit } => Words::made(
@@ -97,7 +97,10 @@ fn of_budget(why: &WaitWhy) -> Words {
             format!("服务端配额：当日配额 {quota} 已无剩余；将再次查询"),
         ),
         WaitWhy::Reserved { left } => Words::made(
-            format!("the release of the reserve: the {left} request(s) left are kept for urgent URLs"),
+            format!(
+                "the release of the reserve: {} kept for urgent URLs",
+                many(&left.to_string(), "request left is", "requests left are")
+            ),
             format!("预留额度释放：剩余 {left} 次请求留给紧急 URL"),
         ),
         _ => Words::fixed(
@@ -113,7 +116,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{AccountFault, PauseWhy, Reason, ReasonKind, from_millis};
+    use crate::model::{AccountFault, PauseWhy, ReasonKind, from_millis};
 
     #[test]
     fn every_wait_has_its_sentence_in_both_languages() {
@@ -126,7 +129,7 @@ mod tests {
             ),
             (
                 WaitWhy::BackingOff { why: Reason::new(ReasonKind::Throttled, "Throttling"), failures: 2 },
-                "the next try after 2 failure(s) in a row: the service throttles this account (Throttling)",
+                "the next try after 2 failures in a row: the service throttles this account (Throttling)",
                 "连续失败 2 次后的下一次尝试：服务端对此账号限流（Throttling）",
             ),
             (

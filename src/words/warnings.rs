@@ -22,10 +22,13 @@ pub fn warning(warned: &Warned) -> Words {
             format!("the column `{found}` means nothing here and is ignored"),
             format!("列 `{found}` 没有意义，已忽略"),
         ),
-        Warning::ColumnNear => Words::made(
-            format!("a column name looks misspelled ({found}) and is ignored"),
-            format!("列名疑似有误（{found}），已忽略"),
-        ),
+        Warning::ColumnNear => {
+            let chinese = found.replacen("` for `", "`，应为 `", 1);
+            Words::made(
+                format!("a column name looks misspelled ({found}) and is ignored"),
+                format!("列名疑似有误（{chinese}），已忽略"),
+            )
+        }
         Warning::Separator => Words::made(
             format!("the columns are separated by `{found}` and were read that way; CSV uses commas"),
             format!("各列以 `{found}` 分隔，已按此读取；CSV 应使用逗号"),

@@ -53,6 +53,7 @@ fn status_of_the_whole_and_of_a_file_speak_chinese_and_json_stays_as_it_is() {
     world.drop_file("broken.txt", "this is prose\n");
     world.wait_for("select count(*) from v_files where progress <> 'reading'", 2);
     world.wait_for("select pending from v_status", 3);
+    world.wait_for("select count(*) from files where finished_at is not null", 1);
     let chinese = &[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "")];
     let text = status(&world, chinese, &[]);
     for part in

@@ -53,6 +53,7 @@ mod products;
 mod purge;
 mod quota;
 mod readme;
+mod receipts;
 mod robots;
 mod schema;
 mod schemas;

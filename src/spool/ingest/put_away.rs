@@ -25,10 +25,11 @@ impl Ingest {
         let accounts = queue::accounts(self.store.read(), &ids).await?;
         for (file, stored, is_others) in &files {
             self.pulse.beat();
-            // If somebody took the file away, nobody needs its receipt.
-            let is_there = || !is_others && self.folders.done.join(stored).exists();
-            if let Some(account) = accounts.get(file).filter(|_| is_there()) {
-                write_whole(&self.folders.done, &format!("{stored}{RECEIPT}"), receipt(file.0, account).as_bytes())?;
+            // If somebody took the file or its receipt away, nobody needs another.
+            let name = format!("{stored}{RECEIPT}");
+            let is_there = || [stored, &name].iter().all(|name| self.folders.done.join(name).exists());
+            if let Some(account) = accounts.get(file).filter(|_| !is_others && is_there()) {
+                write_whole(&self.folders.done, &name, receipt(file.0, account).as_bytes())?;
             }
         }
         self.folders.sync_all()?;
