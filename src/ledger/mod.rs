@@ -16,6 +16,7 @@ mod account;
 mod book;
 mod days;
 mod flight;
+mod learned;
 mod marker;
 mod pause;
 mod product;
@@ -35,6 +36,7 @@ pub use days::{
     observe_tx, raise_tx, refuse_for_quota_tx, spent, today,
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
+pub use learned::learned;
 pub use marker::{LastOpened, Mark, Marker, reconcile};
 pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
 pub use product::{belong_tx, product_of};

@@ -31,6 +31,7 @@ pub use needs::{Need, quoted};
 pub use overview::{BatchReport, FilesAfter, HostReport, Overview, Spending};
 pub use reasons::tell_in_chinese;
 pub use report::{
-    BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport, read_report,
+    BudgetReport, FileReport, KeyReport, LearnedReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport,
+    read_report,
 };
 pub use story::{Chapter, Story, StoryEvent};

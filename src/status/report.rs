@@ -96,6 +96,8 @@ pub struct StatusReport {
     pub in_flight: i64,
     /// How many fit there, as far as is known; none if it has never been full.
     pub in_flight_limit: Option<i64>,
+    /// What the service taught about this account.
+    pub learned: Vec<LearnedReport>,
     /// URLs by state.
     pub urls: BTreeMap<String, i64>,
     /// Pending URLs by priority.
@@ -150,6 +152,21 @@ pub struct OldestReport {
     pub dropped_at: String,
     /// Its URLs that are still pending.
     pub pending: i64,
+}
+
+/// A thing that was learned because documents disagree or are silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LearnedReport {
+    /// Of which action.
+    pub action: &'static str,
+    /// Its code: `quota`, `unit`, `refusals_cost`, `batch_urls_max`, `query_urls_max` or `in_flight_limit`.
+    pub what: &'static str,
+    /// Its value.
+    pub value: String,
+    /// When it was seen last, RFC 3339.
+    pub at: String,
+    /// What it means, and what it was learned from.
+    pub why: Words,
 }
 
 /// What was sent in the last hour.

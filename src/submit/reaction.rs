@@ -243,6 +243,16 @@ fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> Rele
     }
 }
 
+/// The other limit that documents name beside 1,000 URLs a call (SIBLING-APIS.md, B).
+const OTHER_LIMIT: usize = 100;
+
+/// How many URLs a call may have after one with so many was too large. If the service itself says so, the other
+/// documented limit is its own; a gateway minds bytes, not URLs.
+fn smaller(urls: usize, is_the_services: bool) -> u32 {
+    let smaller = if is_the_services && urls > OTHER_LIMIT { OTHER_LIMIT } else { urls / 2 };
+    u32::try_from(smaller).unwrap_or(u32::MAX).max(1)
+}
+
 /// A batch this small cannot be too large: such an answer teaches nothing and concerns only this batch.
 fn is_small(urls: usize) -> bool {
     urls <= SMALL_BATCH
@@ -284,7 +294,7 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
             ask_first(back_off(why))
         }
         Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
-        Deferral::BatchTooLarge => Lesson::BatchLimit(u32::try_from(at.urls / 2).unwrap_or(u32::MAX).max(1)),
+        Deferral::BatchTooLarge => Lesson::BatchLimit(smaller(at.urls, closing.code.is_some())),
         Deferral::Account(fault) => {
             Lesson::Pause { why: pause_why(at.lane, *fault), probe_at: probe_at(at.probes, at.now) }
         }

@@ -27,6 +27,8 @@ pub const OLDEST: Words = Words::fixed("oldest", "等待最久");
 pub const IN_FLIGHT: Words = Words::fixed("in flight", "预热队列");
 /// Files that are left alone.
 pub const LEFT_ALONE: Words = Words::fixed("left alone", "未读取");
+/// What the service taught.
+pub const LEARNED: Words = Words::fixed("learned", "已知限制");
 /// What was sent lately.
 pub const PACE: Words = Words::fixed("pace", "速度");
 /// The write-ahead log.

@@ -179,3 +179,33 @@ fn a_database_from_before_there_were_products_is_vods() {
     world.configure(FAST);
     starts(&world, 2);
 }
+
+#[test]
+fn each_product_purges_by_its_own_names_and_what_is_prefetched_after_it_is_warm() {
+    for (product, prefetch, purge) in [
+        ("vod", "PreloadVodObjectCaches", "RefreshVodObjectCaches"),
+        ("cdn", "PushObjectCache", "RefreshObjectCaches"),
+        ("dcdn", "PreloadDcdnObjectCaches", "RefreshDcdnObjectCaches"),
+    ] {
+        // Answers in the other shape: numbers as numbers, keys in lower case.
+        let scenario = "[tasks]\ntakes = \"1s\"\n[purge]\ntakes = \"1s\"\n\
+                        [answers]\nnumbers_swapped = true\nlower_case = \"all\"\nshare = 0.5\n";
+        let may = "[spool]\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n";
+        let world = World::new(scenario, &format!("{may}{}", config(product)));
+        let daemon = world.ready_daemon();
+        world.drop_file("old.txt", "#: action = purge-directory\nhttps://vod.example.com/old/\n");
+        world.drop_file("film.txt", format!("#: action = purge+prefetch\n{}", urls("a", 20)));
+        world.wait_for("select complete from v_files where name = 'film.txt'", 20);
+        world.wait_for("select complete from v_files where name = 'old.txt'", 1);
+        let account = world.account();
+        assert_eq!((account.product.as_str(), account.accepted.len()), (product, 20));
+        assert_eq!((account.purge.accepted.len(), account.purge_directory.accepted.len()), (20, 1));
+        assert_eq!(world.warm().len(), 20, "{product}: each was prefetched after its purge had ended");
+        for operation in [prefetch, purge] {
+            assert!(account.calls.iter().any(|call| call.operation == operation), "{product} {operation}");
+        }
+        let used = "select action, urls_used from v_lanes where day is not null order by action";
+        assert_eq!(world.rows(used), [["prefetch", "20"], ["purge", "20"], ["purge-directory", "1"]], "{product}");
+        world.stop(daemon);
+    }
+}

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta};
 
 use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit, right};
 use super::super::text::{bar, number};
-use crate::model::{Priority, Time, UrlState};
-use crate::status::{BudgetReport, FileReport, ForecastReport, StatusReport};
+use crate::model::{Lane, Priority, Time, UrlState};
+use crate::status::{BudgetReport, FileReport, ForecastReport, LearnedReport, StatusReport};
 use crate::telemetry::one_line;
 use crate::words::{Words, labels, page as words};
 
@@ -59,6 +59,7 @@ fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
         let text = words::pace(&count(pace.requests), &count(pace.urls));
         parts.push(part(7, look, |page| page.row(&labels::PACE, Tone::Plain, &text)));
     }
+    parts.push(part(9, look, |page| learned(page, report, look)));
     if let Some(wal) = &report.wal {
         let size = Words::same(bytes(wal.bytes));
         let (tone, text) = if wal.is_long { (Tone::Warn, size.then(&words::WAL_HELD)) } else { (Tone::Plain, size) };
@@ -227,6 +228,26 @@ fn concerns(page: &mut Page, report: &StatusReport, look: &Look) {
     ];
     for text in texts.into_iter().flatten() {
         page.more(Tone::Plain, &text);
+    }
+}
+
+/// What the service taught: the quota has a row of its own, and that refusals cost nothing is as documented.
+fn learned(page: &mut Page, report: &StatusReport, look: &Look) {
+    let is_shown = |learned: &&LearnedReport| match learned.what {
+        "quota" => false,
+        "refusals_cost" => learned.value == "true",
+        _ => true,
+    };
+    let prefetch = Lane::Prefetch.word();
+    let is_several = report.learned.iter().any(|learned| learned.action != prefetch);
+    for (at, learned) in report.learned.iter().filter(is_shown).enumerate() {
+        let moment = time(&learned.at).map_or_else(|| learned.at.clone(), |at| look.moment(at));
+        let text = crate::words::learned_at(&learned.why, is_several.then_some(learned.action), &moment);
+        if at == 0 {
+            page.row(&labels::LEARNED, Tone::Plain, &text);
+        } else {
+            page.more(Tone::Plain, &text);
+        }
     }
 }
 

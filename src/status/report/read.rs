@@ -7,8 +7,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Invocation;
 use super::super::reasons::both;
-use super::{BudgetReport, FileReport, KeyReport, LeftReport, OldestReport, StatusReport, wal};
-use crate::model::{AccountFault, ConfigProblem, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy};
+use super::{BudgetReport, FileReport, KeyReport, LearnedReport, LeftReport, OldestReport, StatusReport, wal};
+use crate::ledger;
+use crate::model::{
+    AccountFault, ConfigProblem, Learned, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy, rfc3339,
+};
 use crate::store::{Conn, Result};
 use crate::words::{self, Words};
 
@@ -60,6 +63,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let oldest = sqlx::query(OLDEST).fetch_optional(&mut *conn).await?;
     let files = sqlx::query(FILES).bind(files).fetch_all(&mut *conn).await?;
     let database: Option<String> = sqlx::query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
+    let learned = ledger::learned(conn).await?;
     let health: String = row.get(0);
     let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
     Ok(StatusReport {
@@ -92,6 +96,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         http_problem: row.get::<Option<&str>, _>("http_problem").map(words::http_problem_of),
         in_flight: row.get("in_flight"),
         in_flight_limit: row.get("in_flight_limit"),
+        learned: learned.iter().map(learned_report).collect(),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
         key: row.get::<Option<&str>, _>("key_source").map(|source| KeyReport {
@@ -117,6 +122,16 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         budget: budget.as_ref().map(budget_day),
         files: files.iter().map(file_report).collect(),
     })
+}
+
+fn learned_report(learned: &Learned) -> LearnedReport {
+    LearnedReport {
+        action: learned.lane.word(),
+        what: learned.what.code(),
+        value: learned.what.value(),
+        at: rfc3339(learned.at),
+        why: words::learned(learned.what),
+    }
 }
 
 /// Why nothing is submitted until somebody does something.

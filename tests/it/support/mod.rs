@@ -277,12 +277,21 @@ impl World {
 
     /// The account as the sandbox saw it: the only witness that counts.
     pub fn account(&self) -> AccountView {
+        serde_json::from_slice(&self.witness("account")).unwrap()
+    }
+
+    /// The URLs whose cached copy is the one that a prefetch fetched.
+    pub fn warm(&self) -> Vec<String> {
+        serde_json::from_slice(&self.witness("warm")).unwrap()
+    }
+
+    fn witness(&self, page: &str) -> Vec<u8> {
         self.runtime.block_on(async {
             // Kept, since making one costs more than a call; its connections are not, since the sandbox may be another
             // by then.
             let client = self.client.get_or_init(|| http_builder(true).pool_max_idle_per_host(0).build().unwrap());
-            let response = client.get(format!("{}/_sandbox/account", self.endpoint)).send().await.unwrap();
-            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+            let response = client.get(format!("{}/_sandbox/{page}", self.endpoint)).send().await.unwrap();
+            response.bytes().await.unwrap().into()
         })
     }
 

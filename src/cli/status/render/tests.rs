@@ -74,6 +74,7 @@ fn report() -> StatusReport {
         left_alone: Vec::new(),
         in_flight: 0,
         in_flight_limit: None,
+        learned: Vec::new(),
         time_proved: true,
         service_ahead_ms: Some(0),
         urls: states([1_234_567, 0, 500_000, 0, 0, 0, 0, 0, 0]),
