@@ -155,7 +155,7 @@ pub struct OldestReport {
 }
 
 /// A thing that was learned because documents disagree or are silent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LearnedReport {
     /// Of which action.
     pub action: &'static str,

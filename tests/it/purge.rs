@@ -112,7 +112,7 @@ fn a_purge_that_fails_holds_its_prefetch_which_says_so_and_retry_takes_both() {
     let story = said(&world.run(&["why", "https://vod.example.com/film/seg-000002.ts"]));
     assert!(story.contains("its purge is failed"), "{story}");
     let retried = said(&world.run(&["retry", "--file", "film.txt"]));
-    assert!(retried.contains("1 URLs"), "{retried}");
+    assert!(retried.contains("1 URL goes back"), "{retried}");
     world.wait_for("select count(*) from v_submissions where action = 'purge' and outcome = 'accepted'", 2);
     world.wait_for("select held from v_files where name = 'film.txt'", 1);
     assert_eq!(world.rows("select purge_failed, purge_complete from v_files"), [["1", "2"]]);
