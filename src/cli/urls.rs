@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::list::{self, ListArgs};
 use super::spool_name;
 use crate::clock::Clock;
-use crate::model::{Time, UrlState};
+use crate::model::{Action, Lane, Time, UrlState};
 use crate::status::{FileFilter, List, SubmissionFilter, UrlFilter};
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,9 @@ pub(super) struct UrlsArgs {
     /// Only files dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
+    /// Only prefetch, purge or purge-directory
+    #[arg(long)]
+    action: Option<Lane>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -44,6 +47,7 @@ pub(super) fn urls(config: Option<&Path>, args: &UrlsArgs) -> anyhow::Result<i32
         label: args.label.clone(),
         host: args.host.as_deref().map(str::to_ascii_lowercase),
         since: args.since,
+        action: args.action,
     };
     list::print(config, &List::urls(filter, args.list.limit), &args.list)
 }
@@ -63,13 +67,21 @@ pub(super) struct FilesArgs {
     /// Only dropped since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
+    /// Only files that ask for prefetch, purge, purge-directory or purge+prefetch
+    #[arg(long)]
+    action: Option<Action>,
     #[command(flatten)]
     list: ListArgs,
 }
 
 pub(super) fn files(config: Option<&Path>, args: &FilesArgs) -> anyhow::Result<i32> {
-    let filter =
-        FileFilter { state: args.state, file: args.file.clone(), label: args.label.clone(), since: args.since };
+    let filter = FileFilter {
+        state: args.state,
+        file: args.file.clone(),
+        label: args.label.clone(),
+        since: args.since,
+        action: args.action,
+    };
     list::print(config, &List::files(filter, args.list.limit), &args.list)
 }
 
@@ -97,6 +109,9 @@ pub(super) struct SubmissionsArgs {
     /// Only calls sent since then: a time such as 2026-11-23T18:00:00+08:00, or a span such as 24h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
+    /// Only prefetch, purge or purge-directory
+    #[arg(long)]
+    action: Option<Lane>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -109,6 +124,7 @@ pub(super) fn submissions(config: Option<&Path>, args: &SubmissionsArgs) -> anyh
         label: args.label.clone(),
         host: args.host.as_deref().map(str::to_ascii_lowercase),
         since: args.since,
+        action: args.action,
     };
     list::print(config, &List::submissions(filter, args.list.limit), &args.list)
 }

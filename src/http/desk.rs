@@ -178,7 +178,7 @@ impl Desk {
             last_accepted: ledger::last_accepted(pool, Lane::Prefetch).await?,
             concerns: status::concerns(pool).await?,
             risk: report.forecast.as_ref().map_or((0, 0), |forecast| (forecast.missed, forecast.cold)),
-            warm: status::warm_time(&mut conn).await?,
+            warm: status::warm_time(&mut conn, Lane::Prefetch).await?,
         };
         let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
         Ok((seen, report + "\n"))

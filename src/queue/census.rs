@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Lane, Priority, Time, UrlState, from_millis};
-use crate::store::{Readers, Result};
+use crate::store::{Conn, Readers, Result};
 
 const URLS: &str = "
     select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
@@ -34,7 +34,12 @@ pub struct LaneLoad {
 
 /// What each lane has to do.
 pub async fn loads(pool: &Readers) -> Result<Vec<LaneLoad>> {
-    let rows = sqlx::query(LOADS).fetch_all(pool).await?;
+    loads_of(&mut pool.acquire().await?).await
+}
+
+/// The same, as this connection sees it.
+pub async fn loads_of(conn: &mut Conn) -> Result<Vec<LaneLoad>> {
+    let rows = sqlx::query(LOADS).fetch_all(conn).await?;
     let load = |row: &SqliteRow| LaneLoad {
         lane: Lane::of_number(row.get(0)),
         pending: row.get(1),

@@ -83,14 +83,14 @@ pub(super) fn purges_completed(
     conn.prepare_cached(COMPLETED)?.execute([purges]).map(|_| ())
 }
 
-/// These purges wait again: what was held for them waits, too.
+/// These purges wait again: what was held for them waits, too. Returns how many that are.
 pub(super) fn purges_wait_again(
     conn: &Connection,
     purges: impl IntoIterator<Item = i64>,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<u64> {
     if !any_waits(conn)? {
-        return Ok(());
+        return Ok(0);
     }
     release_held(conn, &wishes::json(purges), 2, moves)
 }
@@ -129,21 +129,21 @@ pub(super) fn purges_ended(
     Ok(())
 }
 
-fn release_held(conn: &Connection, purges: &str, parked: i64, moves: &mut Moves) -> rusqlite::Result<()> {
+fn release_held(conn: &Connection, purges: &str, parked: i64, moves: &mut Moves) -> rusqlite::Result<u64> {
     let held: Vec<(i64, Seat)> = conn
         .prepare_cached(COMPLETED_HELD)?
         .query_map([purges], |row| Ok((row.get(0)?, Seat::of_bulk(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
     if held.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let ids = wishes::json(held.iter().map(|(url, _)| *url));
     conn.prepare_cached(RELEASE_HELD)?.execute(params![ids, parked])?;
-    for (url, seat) in held {
-        moves.shift(seat, UrlState::Held, UrlState::Pending);
-        wishes::follow(conn, [url], UrlState::Held, UrlState::Pending, moves)?;
+    for (url, seat) in &held {
+        moves.shift(*seat, UrlState::Held, UrlState::Pending);
+        wishes::follow(conn, [*url], UrlState::Held, UrlState::Pending, moves)?;
     }
-    Ok(())
+    Ok(held.len() as u64)
 }
 
 fn any_waits(conn: &Connection) -> rusqlite::Result<bool> {

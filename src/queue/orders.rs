@@ -276,6 +276,8 @@ impl Order {
             return Ok(0);
         }
         let mut moves = Moves::default();
+        // Prefetches that go back with their purges.
+        let mut along = 0;
         self.change_rows_tx(tx, &targets.rows, now, &mut moves).await?;
         let mut files: BTreeSet<i64> = targets.rows.iter().map(|row| row.seat.file.0).collect();
         let wished = &targets.wished;
@@ -285,7 +287,7 @@ impl Order {
                 let ended: BTreeMap<i64, UrlState> = targets.taken.iter().map(|row| (row.id.0, row.state)).collect();
                 files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, scope, now, &mut moves)).await?);
                 let purges = targets.rows.iter().chain(&targets.taken).map(|row| row.id.0);
-                tx.bulk(|conn| chain::purges_wait_again(conn, purges, &mut moves)).await?;
+                along = tx.bulk(|conn| chain::purges_wait_again(conn, purges, &mut moves)).await?;
             }
             Self::Cancel => {
                 tx.bulk(|conn| {
@@ -302,8 +304,8 @@ impl Order {
         if self.is_retry() {
             sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
         }
-        count_order_tx(tx, order, targets.len()).await?;
-        Ok(targets.len())
+        count_order_tx(tx, order, targets.len() + along).await?;
+        Ok(targets.len() + along)
     }
 
     /// Changes rows as a whole.

@@ -64,6 +64,24 @@ const PARKED: &str = "
     join files as f on f.file_id = u.file_id
     group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
 
+/// Prefetches that wait for their purge, and when that was accepted; none if it is still to be sent.
+const AWAITING: &str = "
+    select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
+           count(*), min(u.url_id), f.dropped_at,
+           (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
+            from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted,
+           p.file_id as purge_file, iif(p.state = 1 and s.state = 1, s.closed_at, null) as purged_at
+    from (select file_id, priority, deadline, wait_until, host_id, url_id, after_id
+          from urls indexed by urls_after
+          where after_id is not null and state = 0 and parked = 2 and suspect = 0 and lane = ?2
+          limit ?1) as u
+    join hosts as h on h.host_id = u.host_id
+    join files as f on f.file_id = u.file_id
+    join urls as p on p.url_id = u.after_id
+    left join submissions as s on s.submission_id = p.submission_id
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted, purge_file, purged_at
+    order by min(u.url_id)";
+
 const SUSPECTS: &str = "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
@@ -100,6 +118,8 @@ pub struct Bounds {
 pub struct Pending {
     /// URLs that will go, in groups.
     pub groups: Vec<Group>,
+    /// URLs that go after their purge, in order of arrival; in no group.
+    pub awaiting: Vec<Awaiting>,
     /// URLs of blocked domains: nobody knows when they will go.
     pub blocked: u64,
     /// URLs whose place is not known: those in large classes whose keys are not their file's, and those of blocked
@@ -107,6 +127,17 @@ pub struct Pending {
     pub guessed: u64,
     /// Files that are still being read; their lines that are not queued yet are missing here.
     pub reading: u64,
+}
+
+/// URLs that are prefetched once their purge is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaiting {
+    /// The URLs.
+    pub group: Group,
+    /// The file whose rows their purges are.
+    pub purge_file: FileId,
+    /// When their purge was accepted; none if it was not sent yet.
+    pub purged_at: Option<Time>,
 }
 
 /// Reads what is pending in a lane.
@@ -129,6 +160,7 @@ pub async fn pending(conn: &mut Conn, lane: Lane, bounds: Bounds, now: Time) -> 
     }
     count.read(&sqlx::query(WAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
     count.read(&sqlx::query(PARKED).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read_awaiting(&sqlx::query(AWAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
     count.read(&sqlx::query(SUSPECTS).bind(lane.number()).fetch_all(&mut *conn).await?);
     let blocked: i64 = sqlx::query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
     if count.left.values().any(|left| *left > 0) {
@@ -152,6 +184,18 @@ struct Count {
 }
 
 impl Count {
+    /// Adds those that wait for their purge.
+    fn read_awaiting(&mut self, rows: &[SqliteRow]) {
+        for row in rows {
+            let known = self.pending.groups.len();
+            self.read(std::slice::from_ref(row));
+            let purge_file = FileId(row.get("purge_file"));
+            let purged_at = row.get::<Option<i64>, _>("purged_at").map(from_millis);
+            let groups = self.pending.groups.drain(known..);
+            self.pending.awaiting.extend(groups.map(|group| Awaiting { group, purge_file, purged_at }));
+        }
+    }
+
     /// Adds rows that the database has grouped.
     fn read(&mut self, rows: &[SqliteRow]) {
         for row in rows {

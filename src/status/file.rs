@@ -3,6 +3,8 @@
 
 mod short;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,7 +15,7 @@ use super::goal::Progress;
 use super::lists::{Rows, object};
 use super::reasons::{both, with_chinese};
 use crate::config::Config;
-use crate::model::{FileId, Time, rfc3339};
+use crate::model::{Action, FileId, Time, UrlState, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::{FileForecast, Policy, forecast};
 use crate::store::{Conn, Result};
@@ -47,7 +49,7 @@ const ENDS: &str = "
            min(v.submitted_at) as first_sent_at, max(v.submitted_at) as last_sent_at,
            min(v.ended_at) as first_ended_at, max(v.ended_at) as last_ended_at
     from v_urls as v join urls as r using (url_id)
-    where v.file_id = ?1 group by v.state, v.reason, v.reason_code order by urls desc";
+    where v.file_id = ?1 and r.first_step = 0 group by v.state, v.reason, v.reason_code order by urls desc";
 
 /// The first URLs that failed or are held, with the service's answer to the last call that carried them.
 const FAILURES: &str = "
@@ -67,10 +69,10 @@ const MERGED_FAILURES: &str = "
     where w.file_id = ?1 and w.came = 'merged' and w.state in ('failed', 'held', 'expired', 'unconfirmed')
     order by w.line limit 10";
 
-/// What became of one line, if it queued a URL ...
+/// What became of one line, if it queued a URL: of two steps the last ...
 const LINE: &str = "
     select u.*, (select reason_with from urls as r where r.url_id = u.url_id) as reason_with
-    from v_urls as u where file_id = ?1 and line = ?2 limit 1";
+    from v_urls as u where file_id = ?1 and line = ?2 order by url_id desc limit 1";
 
 /// ... or was merged into one.
 const MERGED_LINE: &str = "
@@ -133,6 +135,12 @@ pub struct FileStory {
     pub bytes: Option<u64>,
     /// The hash of its content, in hex.
     pub sha256: Option<String>,
+    /// What its lines ask for; none for prefetching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Where the purges of lines are whose URL is prefetched after them, by state; empty where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub purges: BTreeMap<String, u64>,
     /// Its priority.
     pub priority: String,
     /// Its label.
@@ -280,6 +288,13 @@ impl FileStory {
             encoding: account.encoding,
             bytes: account.bytes,
             sha256: account.sha256,
+            action: Some(account.keys.action).filter(|action| *action != Action::Prefetch).map(|a| a.word().to_owned()),
+            purges: UrlState::ALL
+                .iter()
+                .zip(account.purges)
+                .filter(|(_, n)| *n > 0)
+                .map(|(state, n)| (state.to_string(), n))
+                .collect(),
             priority: account.keys.priority.to_string(),
             label: account.keys.label,
             not_before: account.keys.not_before.map(rfc3339),

@@ -10,8 +10,9 @@ use sqlx::Row;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Lane, Time, rfc3339};
-use crate::queue::{self, Bounds};
-use crate::schedule::{DeadlineForecast, Outlook, Policy, WarmTime, forecast};
+use crate::queue::{self, Awaiting, Bounds, Pending};
+use crate::schedule::{DeadlineForecast, Group, Outlook, Policy, WarmTime, after_purges, forecast};
+use crate::service::policy;
 use crate::store::{Conn, Result};
 use crate::words::{Words, labels};
 
@@ -19,12 +20,15 @@ use crate::words::{Words, labels};
 const NAMES: &str = "
     select file_id, name, label from v_files where file_id in (select value from json_each(?1))";
 
-/// Seconds from submission to warm, for tasks of the latest submissions.
+/// A purge takes effect after five to six minutes (SIBLING-APIS.md, A).
+const PURGE_TAKES: TimeDelta = TimeDelta::minutes(6);
+
+/// Seconds from submission to the end, for tasks of the latest submissions of an action.
 const WARM: &str = "
     select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as integer) as seconds
     from v_tasks as t join v_submissions as s on s.submission_id = t.submission_id
     where t.submission_id > (select coalesce(max(submission_id), 0) from v_submissions) - 500
-      and t.ended_at is not null and t.status = 'Complete'
+      and t.ended_at is not null and t.status = 'Complete' and s.action = ?1
     order by seconds";
 
 /// Fewer tasks than this tell nothing.
@@ -50,6 +54,8 @@ pub struct Prospect {
     pub guessed: u64,
     /// Files that are still being read.
     pub reading: u64,
+    /// URLs that go after their purge, where that is not forecast yet.
+    pub(super) awaiting: Vec<Awaiting>,
 }
 
 /// The forecast in short.
@@ -94,24 +100,53 @@ pub struct Risk {
 
 /// Reads where a forecast starts.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
-    let pending = queue::pending(conn, Lane::Prefetch, bounds, now).await?;
-    let standing = ledger::standing(&mut *conn, Lane::Prefetch, now).await?;
-    let outlook = Outlook {
-        flight: ledger::flight(&mut *conn, Lane::Prefetch, &standing, now).await?,
-        groups: pending.groups,
-        spent: ledger::spent(&mut *conn, Lane::Prefetch, config.budget.day_starts, now).await?,
-        standing,
-        quota: ledger::known_quota(conn, Lane::Prefetch).await?,
-        pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
-        steps_max,
-        warm: warm_time(conn).await?,
-    };
-    Ok(Prospect { outlook, blocked: pending.blocked, guessed: pending.guessed, reading: pending.reading })
+    let mut prospect = prospect_of(conn, config, Lane::Prefetch, (bounds, steps_max), now).await?;
+    let waiting = std::mem::take(&mut prospect.awaiting);
+    if waiting.is_empty() {
+        return Ok(prospect);
+    }
+    let takes = warm_time(conn, Lane::Purge).await?.map_or(PURGE_TAKES, |took| TimeDelta::seconds(took.p95_seconds));
+    let purges = prospect_of(conn, config, Lane::Purge, (bounds, steps_max), now).await?.outlook;
+    let purges = forecast(purges, &policy(config, Lane::Purge), now);
+    let (accepted, to_be_sent): (Vec<Awaiting>, Vec<Awaiting>) =
+        waiting.into_iter().partition(|awaiting| awaiting.purged_at.is_some());
+    let groups = accepted.into_iter().map(|Awaiting { group, purged_at, .. }| {
+        let ready_at = group.ready_at.max(purged_at.map(|at| at + takes));
+        Group { ready_at, ..group }
+    });
+    prospect.outlook.groups.extend(groups);
+    let to_be_sent = to_be_sent.into_iter().map(|awaiting| (awaiting.group, awaiting.purge_file)).collect();
+    prospect.outlook.groups.extend(after_purges(to_be_sent, &purges.sends, takes));
+    Ok(prospect)
 }
 
-/// The usual time from submission to warm; none until enough tasks have ended.
-pub async fn warm_time(conn: &mut Conn) -> Result<Option<WarmTime>> {
-    let seconds: Vec<i64> = sqlx::query_scalar(WARM).fetch_all(conn).await?;
+/// The same for one lane, without what waits for another one.
+pub async fn prospect_of(
+    conn: &mut Conn,
+    config: &Config,
+    lane: Lane,
+    (bounds, steps_max): (Bounds, u32),
+    now: Time,
+) -> Result<Prospect> {
+    let pending = queue::pending(conn, lane, bounds, now).await?;
+    let standing = ledger::standing(&mut *conn, lane, now).await?;
+    let outlook = Outlook {
+        flight: ledger::flight(&mut *conn, lane, &standing, now).await?,
+        groups: pending.groups,
+        spent: ledger::spent(&mut *conn, lane, config.budget.day_starts, now).await?,
+        standing,
+        quota: ledger::known_quota(conn, lane).await?,
+        pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
+        steps_max,
+        warm: warm_time(conn, lane).await?,
+    };
+    let Pending { blocked, guessed, reading, awaiting, .. } = pending;
+    Ok(Prospect { outlook, blocked, guessed, reading, awaiting })
+}
+
+/// The usual time from submission to the end of an action; none until enough tasks have ended.
+pub async fn warm_time(conn: &mut Conn, lane: Lane) -> Result<Option<WarmTime>> {
+    let seconds: Vec<i64> = sqlx::query_scalar(WARM).bind(lane.word()).fetch_all(conn).await?;
     let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
     Ok(at(50).zip(at(95)).filter(|_| seconds.len() >= WARM_TASKS_MIN).map(|(median_seconds, p95_seconds)| WarmTime {
         median_seconds,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Column as _, Row, TypeInfo as _, ValueRef as _};
 
-use crate::model::{Time, UrlState};
+use crate::model::{Action, Lane, Time, UrlState};
 use crate::store::{Conn, Result};
 
 const COLUMNS: &str = "select name from pragma_table_info(?1)";
@@ -47,6 +47,8 @@ pub struct UrlFilter {
     pub host: Option<String>,
     /// Of files dropped since.
     pub since: Option<Time>,
+    /// Of this action.
+    pub action: Option<Lane>,
 }
 
 /// Which files are listed.
@@ -60,6 +62,8 @@ pub struct FileFilter {
     pub label: Option<String>,
     /// Dropped since.
     pub since: Option<Time>,
+    /// That ask for this.
+    pub action: Option<Action>,
 }
 
 /// Which submissions are listed.
@@ -77,6 +81,8 @@ pub struct SubmissionFilter {
     pub host: Option<String>,
     /// Sent since.
     pub since: Option<Time>,
+    /// Of this action.
+    pub action: Option<Lane>,
 }
 
 /// The columns of a view, in order.
@@ -92,7 +98,7 @@ impl List {
     /// URLs. Those of one state in the order of its index: pending ones in the order in which they are sent, others in
     /// order of arrival. Without a filter, the latest first.
     pub fn urls(filter: UrlFilter, limit: u32) -> Self {
-        let UrlFilter { state, file, label, host, since } = filter;
+        let UrlFilter { state, file, label, host, since, action } = filter;
         let by_state_alone = state.is_some() && file.is_none() && since.is_none();
         let mut filters = Vec::new();
         filters.extend(state.map(|state| ("state = ?", state.to_string())));
@@ -101,6 +107,7 @@ impl List {
         filters.extend(
             since.map(|since| ("file_id in (select file_id from v_files where dropped_at >= ?)", view_time(since))),
         );
+        filters.extend(action.map(|action| ("action = ?", action.word().to_owned())));
         let by_host_alone = filters.len() == 1 && filters[0].0.starts_with("host");
         let order = if filters.is_empty() && label.is_none() {
             filters.push((
@@ -154,19 +161,20 @@ impl List {
 
     /// Files, latest first.
     pub fn files(filter: FileFilter, limit: u32) -> Self {
-        let FileFilter { state, file, label, since } = filter;
+        let FileFilter { state, file, label, since, action } = filter;
         let mut filters = Vec::new();
         filters.extend(state.map(|state| (has_urls(state), "0".to_owned())));
         filters.extend(file.map(|file| ("name = ?", file)));
         filters.extend(label.map(|label| ("label = ?", label)));
         filters.extend(since.map(|since| ("dropped_at >= ?", view_time(since))));
+        filters.extend(action.map(|action| ("action = ?", action.word().to_owned())));
         let shown = &["name", "label", "lines", "pending", "submitted", "complete", "failed", "unconfirmed", "held"];
         Self { view: "v_files", shown, order: Some("file_id desc"), filters, limit, then: None }
     }
 
     /// Submissions, latest first.
     pub fn submissions(filter: SubmissionFilter, limit: u32) -> Self {
-        let SubmissionFilter { outcome, day, file, label, host, since } = filter;
+        let SubmissionFilter { outcome, day, file, label, host, since, action } = filter;
         let mut filters = Vec::new();
         filters.extend(outcome.map(|outcome| ("outcome = ?", outcome)));
         filters.extend(day.map(|day| ("day = ?", day)));
@@ -189,6 +197,7 @@ impl List {
         }));
         filters.extend(host.map(|host| ("submission_id in (select submission_id from v_urls where host = ?)", host)));
         filters.extend(since.map(|since| ("opened_at >= ?", view_time(since))));
+        filters.extend(action.map(|action| ("action = ?", action.word().to_owned())));
         let shown = &["submission_id", "opened_at", "urls", "cost", "outcome", "code", "request_id", "task_ids"];
         Self { view: "v_submissions", shown, order: Some("submission_id desc"), filters, limit, then: None }
     }

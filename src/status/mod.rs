@@ -23,7 +23,7 @@ pub use books::{BookedUrl, Books};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
-pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, warm_time};
+pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, prospect_of, warm_time};
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};
@@ -31,7 +31,7 @@ pub use needs::{Need, quoted};
 pub use overview::{BatchReport, FilesAfter, HostReport, Overview, Spending};
 pub use reasons::tell_in_chinese;
 pub use report::{
-    BudgetReport, FileReport, KeyReport, LearnedReport, LeftReport, OldestReport, PaceReport, StatusReport, WalReport,
-    read_report,
+    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, PaceReport, StatusReport,
+    WalReport, read_report,
 };
 pub use story::{Chapter, Story, StoryEvent};

@@ -60,6 +60,9 @@ pub struct StatusReport {
     pub paused_code: Option<String>,
     /// Since when, RFC 3339.
     pub paused_since: Option<String>,
+    /// The actions beside prefetching that are in use; missing where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<LaneReport>,
     /// What is wrong with the spool.
     pub spool_problem: Option<Words>,
     /// Which part of the reloaded configuration is not in force.
@@ -267,6 +270,39 @@ pub struct FileReport {
     pub warm_seconds_p95: Option<i64>,
     /// Its URLs by state.
     pub urls: BTreeMap<String, i64>,
+}
+
+/// An action beside prefetching that has URLs, or had some.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LaneReport {
+    /// `purge` or `purge-directory`.
+    pub action: String,
+    /// URLs or directories that wait.
+    pub pending: i64,
+    /// In calls whose end is not known.
+    pub leased: i64,
+    /// That wait for the operator.
+    pub held: i64,
+    /// The last budget day.
+    pub day: Option<String>,
+    /// What it has cost, in URLs or directories.
+    pub urls_used: i64,
+    /// The configured limit; none where the service's word counts.
+    pub urls_limit: Option<i64>,
+    /// The service's quota of a day ...
+    pub quota: Option<i64>,
+    /// ... and what it last said is left.
+    pub remain: Option<i64>,
+    /// Why nothing of it is sent.
+    pub paused_why: Option<Words>,
+    /// Its code.
+    pub paused_code: Option<String>,
+    /// What is waited for.
+    pub waiting_for: Option<Words>,
+    /// Its code.
+    pub waiting_code: Option<String>,
+    /// Until when, RFC 3339.
+    pub waiting_until: Option<String>,
 }
 
 impl StatusReport {

@@ -153,6 +153,11 @@ impl Chapter {
         let text = words::state(state, reason.as_ref(), number(url, "attempts").unwrap_or(0));
         let ended_at = word(url, "ended_at");
         moments.push(moment(ended_at, if ended_at.is_some() { "ended" } else { "now" }, text));
+        // What was dropped is the same line for both steps of a purge and prefetch.
+        let action = word(url, "action").filter(|action| *action != "prefetch");
+        for event in moments.iter_mut().filter(|event| matches!(event.event, "sent" | "answered" | "ended" | "now")) {
+            event.text = action.map_or_else(|| event.text.clone(), |action| words::of_action(action, &event.text));
+        }
         moments
     }
 

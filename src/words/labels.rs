@@ -82,6 +82,18 @@ pub fn state(state: UrlState) -> Words {
     Words { en: word.into(), zh: super::progress::state(state).zh }
 }
 
+/// An action, by its word.
+pub fn action(word: &str) -> Words {
+    let zh = match word {
+        "prefetch" => "预热",
+        "purge" => "刷新",
+        "purge-directory" => "刷新目录",
+        "purge+prefetch" => "刷新并预热",
+        other => other,
+    };
+    Words::made(word.to_owned(), zh.to_owned())
+}
+
 /// A priority likewise.
 pub const fn priority(priority: Priority) -> Words {
     match priority {

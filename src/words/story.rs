@@ -70,6 +70,7 @@ pub fn cell(column: &str, word: &str) -> Words {
             Ok(priority) => return labels::priority(priority),
             Err(_) => word,
         },
+        ("action", word) => return labels::action(word),
         ("standing", "good") => "正常",
         ("standing", "refused") => "被拒绝",
         ("standing", "offline") => "未上线",
@@ -85,6 +86,11 @@ pub fn cell(column: &str, word: &str) -> Words {
         _ => word,
     };
     Words::made(word.to_owned(), zh.to_owned())
+}
+
+/// What happened to the URL in another action than prefetching.
+pub fn of_action(action: &str, text: &Words) -> Words {
+    labels::action(action).then(text)
 }
 
 /// The offset of all times of a list.

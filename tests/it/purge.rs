@@ -112,7 +112,7 @@ fn a_purge_that_fails_holds_its_prefetch_which_says_so_and_retry_takes_both() {
     let story = said(&world.run(&["why", "https://vod.example.com/film/seg-000002.ts"]));
     assert!(story.contains("its purge is failed"), "{story}");
     let retried = said(&world.run(&["retry", "--file", "film.txt"]));
-    assert!(retried.contains("1 URL goes back"), "{retried}");
+    assert!(retried.contains("2 URLs"), "{retried}");
     world.wait_for("select count(*) from v_submissions where action = 'purge' and outcome = 'accepted'", 2);
     world.wait_for("select held from v_files where name = 'film.txt'", 1);
     assert_eq!(world.rows("select purge_failed, purge_complete from v_files"), [["1", "2"]]);
@@ -189,4 +189,84 @@ fn a_purge_makes_what_was_warm_stale_and_a_prefetch_of_it_is_sent_again() {
     world.wait_for("select complete from v_files where name = 'dir2.txt'", 1);
     world.drop_file("last.txt", urls("film", 4));
     world.wait_for("select complete from v_files where name = 'last.txt'", 4);
+}
+
+#[test]
+fn the_forecast_of_a_purge_and_prefetch_is_what_the_service_then_did() {
+    // Twenty tasks, so that one batch tells how long a purge takes.
+    let scenario = "[purge]\ntakes = \"4s\"\n[tasks]\ntakes = \"1s\"\nlisted_after_seconds = 0.0\nids_per_batch = 25\n\
+                    [limits]\ncalls_per_second = 1000\n";
+    let world = World::new(scenario, &format!("{ALL}[schedule]\nlinger = \"0s\"\n"));
+    let _daemon = world.ready_daemon();
+    world.drop_file("before.txt", format!("#: action = purge\n{}", urls("before", 100)));
+    world.wait_for("select complete from v_files where name = 'before.txt'", 100);
+    world.drop_file("film.txt", format!("#: action = purge+prefetch\n{}", urls("film", 1_200)));
+    world.wait_for("select purge_pending + purge_leased + purge_submitted from v_files where name = 'film.txt'", 1_200);
+    let told: serde_json::Value =
+        serde_json::from_slice(&world.run(&["forecast", "film.txt", "--json"]).stdout).unwrap();
+    let file = &told["files"][0];
+    assert_eq!(
+        (&file["urls"], &file["submitted"], &file["beyond"]),
+        (&1_200.into(), &1_200.into(), &0.into()),
+        "{told}"
+    );
+    world.wait_for("select complete from v_files where name = 'film.txt'", 1_200);
+    let sent = world.rows(
+        "select min(opened_at), max(opened_at) from v_submissions where action = 'prefetch' and outcome = 'accepted'",
+    );
+    for (forecast, was) in [(&file["first_at"], &sent[0][0]), (&file["last_at"], &sent[0][1])] {
+        let [forecast, was] =
+            [forecast.as_str().unwrap(), was].map(|at| chrono::DateTime::parse_from_rfc3339(at).unwrap().timestamp());
+        assert!((forecast - was).abs() < 60, "forecast {forecast}, was {was}");
+    }
+}
+
+#[test]
+fn an_urgent_purge_does_not_wait_for_a_days_prefetches_and_status_names_both() {
+    let world = World::new("", &format!("[api]\nrequests_per_second = 5\n[schedule]\nbatch_urls_max = 10\n{ALL}"));
+    let _daemon = world.ready_daemon();
+    world.drop_file("day.txt", urls("day", 600));
+    world.wait_for("select count(*) > 2 from v_submissions", 1);
+    world.drop_file("gone.txt", format!("#: action = purge\n#: priority = urgent\n{}", urls("gone", 3)));
+    world.wait_for("select count(*) from v_submissions where action = 'purge' and outcome = 'accepted'", 1);
+    assert!(world.number("select pending from v_status") > 100, "the day's prefetches were sent before it");
+    let page = said(&world.run(&["status"]));
+    assert!(page.contains("purge"), "{page}");
+    let json: serde_json::Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(json["lanes"][0]["action"], "purge");
+    let list = said(&world.run(&["submissions", "--action", "purge"]));
+    assert!(list.contains("accepted") && list.lines().count() < 8, "{list}");
+    // Whoever only prefetches sees nothing of it.
+    let alone = World::new("", "");
+    let _daemon = alone.ready_daemon();
+    alone.drop_file("day.txt", urls("day", 5));
+    alone.wait_for("select submitted from v_status", 5);
+    let page = said(&alone.run(&["status"])) + &said(&alone.run(&["status", "--json"]));
+    assert!(!page.contains("purge") && !page.contains("\"lanes\""), "{page}");
+}
+
+#[test]
+fn a_crash_between_the_steps_loses_neither_and_doubles_neither() {
+    let world = World::new(QUICK, ALL);
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", format!("#: action = purge+prefetch\n{}", urls("film", 50)));
+    world.wait_for("select purge_submitted from v_files", 50);
+    daemon.kill();
+    let _daemon = world.ready_daemon();
+    world.wait_for("select complete from v_files", 50);
+    world.assert_all_accepted(50);
+    let account = world.account();
+    assert_eq!(account.purge.accepted.len(), 50);
+    assert!(account.purge.accepted.values().all(|times| *times == 1));
+    // Cancelled as a file, both steps end.
+    world.drop_file(
+        "next.txt",
+        format!("#: action = purge+prefetch\n#: not_before = 2099-01-01T00:00:00Z\n{}", urls("n", 4)),
+    );
+    world.wait_for("select purge_pending from v_files where name = 'next.txt'", 4);
+    let _ = world.run(&["cancel", "--file", "next.txt"]);
+    assert_eq!(
+        world.rows("select cancelled, purge_cancelled, held from v_files where name = 'next.txt'"),
+        [["4", "4", "0"]]
+    );
 }

@@ -302,12 +302,31 @@ async fn every_list_of_the_command_line_fits_the_views() {
     for which in 0..64_u8 {
         let bit = |n: u8| which & (1 << n) != 0;
         let (state, file, label) = (bit(0).then_some(UrlState::Held), text(bit(1)), text(bit(2)));
-        let urls =
-            UrlFilter { state, file: file.clone(), label: label.clone(), host: text(bit(3)), since: time(bit(4)) };
-        let files = FileFilter { state, file: file.clone(), label: label.clone(), since: time(bit(4)) };
+        let urls = UrlFilter {
+            state,
+            file: file.clone(),
+            label: label.clone(),
+            host: text(bit(3)),
+            since: time(bit(4)),
+            ..UrlFilter::default()
+        };
+        let files = FileFilter {
+            state,
+            file: file.clone(),
+            label: label.clone(),
+            since: time(bit(4)),
+            ..FileFilter::default()
+        };
         let outcome = text(bit(0));
-        let submissions =
-            SubmissionFilter { outcome, day: text(bit(5)), file, label, host: text(bit(3)), since: time(bit(4)) };
+        let submissions = SubmissionFilter {
+            outcome,
+            day: text(bit(5)),
+            file,
+            label,
+            host: text(bit(3)),
+            since: time(bit(4)),
+            ..SubmissionFilter::default()
+        };
         for list in [
             List::urls(urls, 100),
             List::files(files, 100),

@@ -13,13 +13,13 @@ use super::layout::Look;
 use super::text::{out, tell};
 use super::{failure, load, runtime, spool_name};
 use crate::config::Config;
-use crate::model::{Time, UrlState};
-use crate::queue::Bounds;
+use crate::model::{Lane, Time, UrlState};
+use crate::queue::{self, Bounds};
 use crate::schedule::{FileForecast, Forecast, Policy, WarmTime, forecast};
 use crate::status::{self, List, Prospect};
 use crate::store::Conn;
 use crate::words::{self, Words};
-use crate::{exit, store};
+use crate::{exit, service, store};
 
 /// How much of the queue is read.
 const BOUNDS: Bounds = Bounds { rows: 50_000, files: 1_000_000 };
@@ -72,6 +72,9 @@ pub(super) struct Answer {
 struct NamedFile {
     name: Option<String>,
     label: Option<String>,
+    /// `purge` or `purge-directory`; missing for prefetching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
     #[serde(flatten)]
     forecast: FileForecast,
 }
@@ -106,7 +109,7 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
 
 async fn ask(conn: &mut Conn, config: &Config, args: &ForecastArgs, now: Time) -> anyhow::Result<Answer> {
     let policy = Policy::from(config);
-    let Prospect { outlook, blocked, guessed, reading } =
+    let Prospect { outlook, blocked, guessed, reading, .. } =
         status::prospect(conn, config, BOUNDS, STEPS_MAX, now).await?;
     let warm = outlook.warm;
     let whole = forecast(outlook.clone(), &policy, now);
@@ -116,7 +119,15 @@ async fn ask(conn: &mut Conn, config: &Config, args: &ForecastArgs, now: Time) -
         Some(path) => Some(add::add(conn, config, path, outlook, &whole, &names, now).await?),
         None => None,
     };
-    let files = whole.files.iter().map(|file| named(file, &names)).collect();
+    let mut files: Vec<NamedFile> = whole.files.iter().map(|file| named(file, &names)).collect();
+    for load in queue::loads_of(conn).await?.iter().filter(|load| load.lane != Lane::Prefetch && load.pending > 0) {
+        let start = status::prospect_of(conn, config, load.lane, (BOUNDS, STEPS_MAX), now).await?.outlook;
+        let of_lane = forecast(start, &service::policy(config, load.lane), now);
+        let ids: Vec<i64> = of_lane.files.iter().filter_map(|file| file.file_id).collect();
+        let names = status::names(conn, &ids).await?;
+        let action = Some(load.lane.word());
+        files.extend(of_lane.files.iter().map(|file| NamedFile { action, ..named(file, &names) }));
+    }
     Ok(Answer { whole, warm, blocked, guessed, reading, files, add })
 }
 
@@ -125,7 +136,7 @@ type Names = HashMap<i64, (String, Option<String>)>;
 
 fn named(file: &FileForecast, names: &Names) -> NamedFile {
     let (name, label) = file.file_id.and_then(|id| names.get(&id)).cloned().unzip();
-    NamedFile { name, label: label.flatten(), forecast: file.clone() }
+    NamedFile { name, label: label.flatten(), action: None, forecast: file.clone() }
 }
 
 /// Nothing of the choice is pending, or cannot be told apart: prints what became of it, if it is known at all.

@@ -182,6 +182,9 @@ fn files(page: &mut Page, files: &[NamedFile], look: &Look, files_max: usize) {
         };
         let warm = warm_by.filter(|_| beyond == 0).map_or("-".to_owned(), |at| look.moment(at));
         page.raw(&row(name(file).say(look.lang), &count(urls), &sent, &warm));
+        if let Some(action) = file.action {
+            page.raw(&format!("    {}", labels::action(action).say(look.lang)));
+        }
         if let Some(label) = &file.label {
             page.raw(&format!("    {}", fit(label, look.width - 4)));
         }

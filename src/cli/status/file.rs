@@ -150,6 +150,8 @@ mod tests {
         progress.urls = UrlState::ALL.iter().map(|state| (state.to_string(), 0)).collect();
         let story = FileStory {
             progress,
+            action: Some("purge+prefetch".to_owned()),
+            purges: [("complete".to_owned(), 1)].into(),
             refused_reasons: vec![Said::default()],
             warnings: vec![Said::default()],
             refused_lines: vec![LineSaid::default()],

@@ -54,7 +54,8 @@ fn read(page: &mut Page, story: &FileStory, look: &Look) {
     let size = story.bytes.map(bytes);
     let text = words::read_as(&story.format, encoding, size.as_deref(), &story.stored_as, story.file_id);
     page.row(&labels::READ_AS, Tone::Plain, &text);
-    let mut keys = vec![words::priority(&story.priority)];
+    let mut keys = Vec::from_iter(story.action.as_deref().map(labels::action));
+    keys.push(words::priority(&story.priority));
     keys.extend(story.label.as_ref().map(|label| words::label(label)));
     keys.extend(at(&story.not_before).map(|at| words::not_before(&at)));
     keys.extend(at(&story.deadline).map(|at| status_words::deadline(&at)));
@@ -107,6 +108,11 @@ fn urls(page: &mut Page, story: &FileStory, look: &Look) {
         .collect();
     if !states.is_empty() {
         page.row(&labels::URLS, Tone::Plain, &Words::list(states));
+    }
+    let purges = story.purges.iter().filter_map(|(state, n)| Some((state.parse::<UrlState>().ok()?, n)));
+    let purges: Vec<Words> = purges.map(|(state, n)| crate::words::page::of_state(&number(count(*n)), state)).collect();
+    if !purges.is_empty() {
+        page.row(&labels::action("purge"), Tone::Plain, &Words::list(purges));
     }
     let range = |first: &Option<String>, last: &Option<String>| {
         let times = first.as_deref().and_then(time).zip(last.as_deref().and_then(time));

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta};
 use super::super::layout::{INDENT, Look, Page, Tone, bytes, fit, right};
 use super::super::text::{bar, number};
 use crate::model::{Lane, Priority, Time, UrlState};
-use crate::status::{BudgetReport, FileReport, ForecastReport, LearnedReport, StatusReport};
+use crate::status::{BudgetReport, FileReport, ForecastReport, LaneReport, LearnedReport, StatusReport};
 use crate::telemetry::one_line;
 use crate::words::{Words, labels, page as words};
 
@@ -48,6 +48,9 @@ fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
         Some(budget) => self::budget(page, budget, look),
         None => page.row(&labels::BUDGET, Tone::Plain, &words::NOTHING_CHARGED),
     }));
+    for lane in &report.lanes {
+        parts.push(part(3, look, |page| self::lane(page, lane, look)));
+    }
     if let Some(budget) = &report.budget {
         parts.push(part(6, look, |page| quota(page, budget, look)));
     }
@@ -143,6 +146,23 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
     }
     if let (Some(reserve), Some(until)) = (budget.reserve, &budget.reserve_until) {
         page.more(Tone::Plain, &words::reserved(&count(reserve.into()), until));
+    }
+}
+
+/// An action beside prefetching.
+fn lane(page: &mut Page, lane: &LaneReport, look: &Look) {
+    let mut parts = vec![words::pending(&number(lane.pending))];
+    parts.extend((lane.held > 0).then(|| words::of_state(&number(lane.held), UrlState::Held)));
+    page.row(&labels::action(&lane.action), Tone::Plain, &Words::list(parts));
+    let limit = lane.urls_limit.or(lane.quota).map(number);
+    if let Some(day) = &lane.day {
+        page.more(Tone::Plain, &words::day_urls(&number(lane.urls_used), limit.as_deref()).also(&words::last_day(day)));
+    }
+    if let Some(why) = &lane.paused_why {
+        page.more(Tone::Bad, why);
+    } else if let Some(waiting_for) = &lane.waiting_for {
+        let until = lane.waiting_until.as_deref().and_then(time).map(|at| look.until(at));
+        page.more(Tone::Plain, &words::waiting_for(&waiting_for.map(|text| look.local(text)), until.as_deref()));
     }
 }
 

@@ -113,11 +113,25 @@ pub struct Forecast {
     pub ends_at: Time,
     /// What each budget day costs.
     pub days: Vec<DayForecast>,
+    /// Each batch, by file: when it is sent, and how many URLs of the file are in it.
+    #[serde(skip)]
+    pub sends: Vec<Sent>,
     /// What becomes of each file, in the order in which their last URLs are sent.
     #[serde(skip)]
     pub files: Vec<FileForecast>,
     /// What it assumes.
     pub assumed: Vec<Assumption>,
+}
+
+/// URLs of a file in one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The file that queued them; none for files that are counted together.
+    pub file: Option<FileId>,
+    /// When they are sent.
+    pub at: Time,
+    /// How many they are.
+    pub urls: u64,
 }
 
 /// What a budget day will cost beyond what it has cost already.
@@ -196,6 +210,28 @@ impl FileForecast {
 /// Runs the scheduler forward from `now`.
 pub fn forecast(outlook: Outlook, policy: &Policy, now: Time) -> Forecast {
     run::Run::new(outlook, policy, now).run()
+}
+
+/// URLs that wait for their purge, as groups that become ready once it is complete: `sends` are the batches of purges,
+/// each `takes` so long. Purges of a file are sent in the order in which its prefetches wait; one that is never sent
+/// lets none go.
+pub fn after_purges(waiting: Vec<(Group, FileId)>, sends: &[Sent], takes: TimeDelta) -> Vec<Group> {
+    let mut sends: Vec<Sent> = sends.to_vec();
+    let mut groups = Vec::new();
+    for (group, purge_file) in waiting {
+        let mut left = group.urls;
+        for sent in sends.iter_mut().filter(|sent| sent.file == Some(purge_file) && sent.urls > 0) {
+            if left == 0 {
+                break;
+            }
+            let urls = left.min(sent.urls);
+            sent.urls -= urls;
+            left -= urls;
+            let ready_at = group.ready_at.max(Some(sent.at + takes));
+            groups.push(Group { ready_at, urls, ..group.clone() });
+        }
+    }
+    groups
 }
 
 /// How long a submitted URL takes until it should be warm.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
-use super::{Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, flies_for, wanted_by, warm_after};
+use super::{
+    Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, Sent, flies_for, wanted_by, warm_after,
+};
 use crate::model::{BudgetDay, FileId, Priority, Reading, Time, WaitWhy};
 use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, decide, learn};
 
@@ -39,6 +41,7 @@ pub(super) struct Run<'a> {
     all: FileSum,
     days: Vec<(BudgetDay, DayForecast)>,
     last_at: Option<Time>,
+    sends: Vec<Sent>,
     assumed: Vec<Assumption>,
 }
 
@@ -78,6 +81,7 @@ impl<'a> Run<'a> {
             all: FileSum::new(Priority::Low),
             days: Vec::new(),
             last_at: None,
+            sends: Vec::new(),
             assumed,
         };
         for (number, group) in outlook.groups.into_iter().enumerate().filter(|(_, group)| group.urls > 0) {
@@ -228,11 +232,13 @@ impl<'a> Run<'a> {
             let urls = group.urls.min(u64::from(plan.urls_max) - sent);
             group.urls -= urls;
             sent += urls;
+            let file = group.file;
             let (wanted, deadline) = (wanted_by(group), group.deadline);
             if group.urls == 0 {
                 entry.remove();
                 deadline.map(|deadline| self.deadlines.remove(&(deadline, place)));
             }
+            self.sends.push(Sent { file, at: now, urls });
             self.all.send(urls, deadline, now, warm_after);
             wanted.into_iter().for_each(|(file, own)| self.file(file).send(urls, own, now, warm_after));
         }
@@ -271,7 +277,8 @@ impl<'a> Run<'a> {
                 (seen.quota, seen.remain.saturating_sub(since))
             }
             None => {
-                let quota = self.quota.unwrap_or_else(|| u64::from(self.policy.requests_per_day));
+                let usual = self.policy.urls_unless_told.unwrap_or(self.policy.requests_per_day);
+                let quota = self.quota.unwrap_or_else(|| u64::from(usual));
                 (quota, quota.saturating_sub(used(spent.requests, spent.urls)))
             }
         };
@@ -301,6 +308,7 @@ impl<'a> Run<'a> {
             cold: all.deadlines.iter().map(|deadline| deadline.cold).sum(),
             beyond: all.beyond,
             ends_at: self.now,
+            sends: self.sends,
             days,
             files,
             assumed,

@@ -7,13 +7,23 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Invocation;
 use super::super::reasons::both;
-use super::{BudgetReport, FileReport, KeyReport, LearnedReport, LeftReport, OldestReport, StatusReport, wal};
+use super::{
+    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, StatusReport, wal,
+};
 use crate::ledger;
 use crate::model::{
     AccountFault, ConfigProblem, Learned, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy, rfc3339,
 };
 use crate::store::{Conn, Result};
 use crate::words::{self, Words};
+
+/// The last day of each action beside prefetching.
+const LANES: &str = "
+    select v.*, w.waiting_with from v_lanes as v
+    join lane_waits as w on w.lane = case v.action when 'purge' then 2 else 3 end
+    where v.action <> 'prefetch'
+      and (v.day is null or v.day = (select max(day) from v_lanes as l where l.action = v.action))
+    order by w.lane";
 
 const STATUS: &str = "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
@@ -66,7 +76,9 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let learned = ledger::learned(conn).await?;
     let health: String = row.get(0);
     let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
+    let lanes = sqlx::query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect();
     Ok(StatusReport {
+        lanes,
         at: None,
         failures: 0,
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
@@ -174,6 +186,29 @@ fn left_why(code: Option<&str>, text: &str) -> Words {
 pub(crate) async fn files_by_id(conn: &mut Conn, ids: &[i64]) -> Result<Vec<FileReport>> {
     let rows = sqlx::query(BY_ID).bind(serde_json::json!(ids).to_string()).fetch_all(conn).await?;
     Ok(rows.iter().map(file_report).collect())
+}
+
+fn lane_report(row: &SqliteRow) -> LaneReport {
+    let text = |name: &str| row.get::<Option<String>, _>(name);
+    LaneReport {
+        action: row.get("action"),
+        pending: row.get("pending"),
+        leased: row.get("leased"),
+        held: row.get("held"),
+        day: text("day"),
+        urls_used: row.get::<Option<i64>, _>("urls_used").unwrap_or(0),
+        urls_limit: row.get("urls_limit"),
+        quota: row.get("quota"),
+        remain: row.get("remain"),
+        paused_why: text("paused_why").map(|why| match text("paused_code").as_deref() {
+            Some("stopped") => Words::same(why),
+            code => words::pause(&PauseWhy::of_stored(code, &why)),
+        }),
+        paused_code: text("paused_code"),
+        waiting_for: waiting(row),
+        waiting_code: text("waiting_code"),
+        waiting_until: text("waiting_until"),
+    }
 }
 
 fn budget_day(row: &SqliteRow) -> BudgetReport {

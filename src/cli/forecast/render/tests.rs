@@ -53,12 +53,14 @@ fn answer() -> Answer {
         vec![DeadlineForecast { deadline, urls: 1_200, missed: 500, cold: 0 }],
     );
     let named = |name: &str, label: Option<&str>, forecast| NamedFile {
+        action: None,
         name: Some(name.to_owned()),
         label: label.map(str::to_owned),
         forecast,
     };
     Answer {
         whole: Forecast {
+            sends: Vec::new(),
             at: look().now,
             urls: 1_201_104,
             last_at: Some(at("2026-11-26T16:00:20Z")),

@@ -46,6 +46,7 @@ fn film() -> FileReport {
 #[expect(clippy::too_many_lines, reason = "one value")]
 fn report() -> StatusReport {
     StatusReport {
+        lanes: Vec::new(),
         at: None,
         failures: 0,
         health: "running".to_owned(),
@@ -303,5 +304,6 @@ fn the_page_of_the_json_lists_every_field_and_no_other() {
         why: Words::same("an upload that has not ended"),
         since: "2026-11-24T03:00:00.000Z".to_owned(),
     });
+    report.lanes.push(crate::status::LaneReport { action: "purge".to_owned(), ..Default::default() });
     assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report).unwrap()));
 }
