@@ -120,7 +120,7 @@ fn verdict(frame: &Frame<'_>, story: &FileStory) -> Line {
         (_, Verdict::Stuck) => (Tone::Bad, web::stuck(&so_far)),
         (_, Verdict::Open) => (Tone::Plain, so_far),
     };
-    Line::new(tone, outside(&frame.say(&words)))
+    Line::new(tone, frame.say(&words))
 }
 
 fn moments(frame: &Frame<'_>, story: &FileStory) -> Vec<(String, Option<When>)> {
@@ -170,7 +170,7 @@ fn facts(frame: &Frame<'_>, here: &FileHere) -> Vec<Fact> {
     let warning = |said: &crate::status::Said| {
         let words = Words { en: said.text.clone().into(), zh: said.text_zh.clone().into() };
         let line = said.line.map(|line| format!("{} {line}: ", frame.part(&web::LINE))).unwrap_or_default();
-        Line::new(Tone::Warn, format!("{line}{}", outside(&frame.part(&words))))
+        Line::new(Tone::Warn, format!("{line}{}", frame.part(&words)))
     };
     if !story.warnings.is_empty() {
         let lines = story.warnings.iter().take(20).map(warning).collect();
@@ -279,11 +279,7 @@ fn refused_lines(frame: &Frame<'_>, story: &FileStory) -> Table {
         // Both languages stand in the report.
         let (en, zh) = line.reason.split_once(" / ").unwrap_or((&line.reason, &line.reason));
         let words = Words { en: en.to_owned().into(), zh: zh.to_owned().into() };
-        vec![
-            Cell::text(line.line.to_string()),
-            Cell::text(outside(&line.text)),
-            Cell::text(outside(&frame.part(&words))),
-        ]
+        vec![Cell::text(line.line.to_string()), Cell::text(outside(&line.text)), Cell::text(frame.part(&words))]
     };
     Table {
         caption: frame.say(&web::FIRST_REFUSED),
@@ -295,7 +291,7 @@ fn refused_lines(frame: &Frame<'_>, story: &FileStory) -> Table {
 fn reasons(frame: &Frame<'_>, story: &FileStory) -> Table {
     let row = |row: &Map<String, Value>| {
         vec![
-            Cell::text(outside(&frame.say(&reason(row)))),
+            Cell::text(frame.say(&reason(row))),
             Cell::text(state(frame, word(row, "state"))),
             Cell::number(number(whole(row, "urls"))),
         ]

@@ -38,12 +38,12 @@ pub struct When {
 impl Frame<'_> {
     /// A sentence of the catalogue, as a heading or a label: with a capital letter in English.
     pub fn say(&self, words: &Words) -> String {
-        capital(words.say(self.lang))
+        capital(&self.part(words))
     }
 
-    /// A sentence within another one.
+    /// A sentence within another one. Names in it come from outside.
     pub fn part(&self, words: &Words) -> String {
-        words.say(self.lang).to_owned()
+        outside(words.say(self.lang))
     }
 
     /// The language's tag.

@@ -20,3 +20,6 @@ pub use file::{FileData, file};
 pub use frame::Frame;
 pub use notice::Notice;
 pub use overview::overview;
+
+#[cfg(test)]
+mod tests;

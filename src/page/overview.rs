@@ -132,8 +132,8 @@ pub(super) fn zoned(frame: &Frame<'_>, words: &Words) -> String {
 fn waiting(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     // A pause stands among what needs somebody.
     let why = match (&report.waiting_for, report.paused_code.is_some()) {
-        (_, true) => report.paused_why.as_ref().map(|why| outside(&frame.say(why))),
-        (Some(why), _) => Some(outside(&frame.say(why))),
+        (_, true) => report.paused_why.as_ref().map(|why| frame.say(why)),
+        (Some(why), _) => Some(frame.say(why)),
         (None, _) if report.health == "running" => Some(frame.say(&web::SENDS)),
         (None, _) => Some(frame.say(&web::NOTHING_KNOWN)),
     };
@@ -231,7 +231,7 @@ fn risks(frame: &Frame<'_>, report: &StatusReport) -> Table {
         let (n, tone) = if risk.missed > 0 { (risk.missed, Tone::Bad) } else { (risk.cold, Tone::Warn) };
         let text = frame.say(&web::at_risk(&count(n), &web::urls(&count(risk.urls)), risk.missed > 0));
         let trouble = Cell { tone, ..Cell::text(text) };
-        vec![Cell::text(outside(&frame.part(&risk.file))), Cell::when(frame.when_text(&risk.deadline)), trouble]
+        vec![Cell::text(frame.part(&risk.file)), Cell::when(frame.when_text(&risk.deadline)), trouble]
     };
     Table {
         caption: frame.say(&web::AT_RISK),
@@ -288,7 +288,7 @@ fn notes(frame: &Frame<'_>, file: &FileReport) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     if let Some(why) = &file.rejected_why {
-        lines.push(Line::new(Tone::Bad, outside(&frame.say(&web::REJECTED.then(why)))));
+        lines.push(Line::new(Tone::Bad, frame.say(&web::REJECTED.then(why))));
     }
     if !parts.is_empty() {
         lines.push(Line::plain(frame.part(&Words::list(parts))));
@@ -310,7 +310,7 @@ fn hosts(frame: &Frame<'_>, data: &Overview) -> Table {
             Cell { tone: Tone::Bad, ..Cell::text(frame.part(standing)) },
             Cell::number(number(host.pending)),
             Cell::when(Some(frame.when(host.since))),
-            Cell::text(outside(&frame.part(&host.why))),
+            Cell::text(frame.part(&host.why)),
         ]
     };
     Table {

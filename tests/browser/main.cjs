@@ -167,7 +167,8 @@ async function stages(browser) {
           const command = stage.command ? [stage.command] : [];
           await onFirstScreen(page, [...stage[lang], ...command], where);
           assert.equal(await page.locator("#needs").count(), stage.command ? 1 : 0, where);
-          await accessible(page, where);
+          // In every form, the matrix looks for that.
+          if (lang === "en") await accessible(page, where);
           await fits(page, where);
         });
       }
