@@ -4,7 +4,7 @@ use clap::Parser as _;
 use prefetchd::cli::{self, Args};
 
 fn main() {
-    let code = match Args::try_parse() {
+    let code = match Args::try_parse_from(cli::arguments()) {
         Ok(args) => cli::main(args),
         Err(error) => cli::print_usage(&error),
     };

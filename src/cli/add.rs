@@ -50,7 +50,7 @@ struct KeyArgs {
     #[arg(long)]
     action: Option<Action>,
     /// urgent, high, normal or low
-    #[arg(long)]
+    #[arg(long, value_parser = super::priority_words())]
     priority: Option<Priority>,
     /// A label to find the URLs by
     #[arg(long)]

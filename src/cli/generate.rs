@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
 use clap_complete::{Shell, generate_to};
 
+mod pages;
 mod schemas;
 
 use super::Args;
@@ -33,6 +34,8 @@ pub(super) fn main(args: &GenerateArgs) -> anyhow::Result<i32> {
         let name = format!("{PROGRAM}-{}", subcommand.get_name());
         page(&man, subcommand, &name)?;
     }
+    let path = man.join("prefetchd.toml.5");
+    fs::write(&path, pages::configuration()).with_context(|| format!("writing {}", path.display()))?;
     let completions = made(&args.dir.join("completions"))?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let mut command = Args::command();
@@ -61,5 +64,6 @@ fn page(dir: &Path, command: &Command, name: &str) -> anyhow::Result<()> {
     let path = dir.join(format!("{name}.1"));
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
+    text.extend(pages::SECTIONS.as_bytes());
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
 }

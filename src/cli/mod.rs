@@ -32,7 +32,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked, OtherProduct};
-use crate::model::Lang;
+use crate::model::{Lang, Priority, UrlState};
 use crate::spool::stored_name;
 use crate::telemetry::one_line;
 use crate::words::{self, Words};
@@ -102,8 +102,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Show what the chat robots of the configuration were told, or try them
     Notify(notify::NotifyArgs),
-    /// Write man pages and shell completions
-    #[command(hide = true)]
+    /// Write man pages, shell completions and JSON Schemas
     Generate(generate::GenerateArgs),
 }
 
@@ -214,6 +213,28 @@ async fn open_existing(config: &Config) -> store::Result<store::Store> {
 /// dropped is found by it too.
 fn spool_name() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().map(|name| stored_name(name.as_ref()))
+}
+
+/// The arguments of this process. `help --help` is understood as `help`, though the parser's own command takes no
+/// option.
+pub fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.retain(|word| word != "--help" && word != "-h");
+    }
+    arguments
+}
+
+/// The states of a URL, as completions name them.
+fn state_words() -> impl TypedValueParser<Value = UrlState> {
+    PossibleValuesParser::new(UrlState::ALL.map(<&str>::from))
+        .map(|word| word.parse().expect("the parser takes only states"))
+}
+
+/// The priorities likewise.
+fn priority_words() -> impl TypedValueParser<Value = Priority> {
+    PossibleValuesParser::new(["urgent", "high", "normal", "low"])
+        .map(|word| word.parse().expect("the parser takes only priorities"))
 }
 
 /// The languages, as completions name them.

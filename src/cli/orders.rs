@@ -45,7 +45,7 @@ struct WhichArgs {
     #[arg(long, group = "which")]
     host: Option<String>,
     /// URLs in this state
-    #[arg(long, group = "which")]
+    #[arg(long, group = "which", value_parser = super::state_words())]
     state: Option<UrlState>,
     /// prefetch, purge or purge-directory: only that step
     #[arg(long)]
@@ -109,7 +109,7 @@ pub(super) struct PrioritizeArgs {
     #[command(flatten)]
     which: WhichArgs,
     /// urgent, high, normal or low
-    #[arg(long, default_value = "urgent")]
+    #[arg(long, default_value = "urgent", value_parser = super::priority_words())]
     priority: Priority,
     #[command(flatten)]
     how: HowArgs,

@@ -18,8 +18,8 @@ Examples:
   prefetchd urls --state failed --since 24h
   prefetchd urls --label 'Harbour Lights premiere' --limit 1000 > premiere.tsv")]
 pub(super) struct UrlsArgs {
-    /// Only URLs in this state: pending, leased, submitted, complete, failed, expired, cancelled, held or unconfirmed
-    #[arg(long)]
+    /// Only URLs in this state
+    #[arg(long, value_parser = super::state_words())]
     state: Option<UrlState>,
     /// Only URLs of files with this name
     #[arg(long, value_name = "NAME", value_parser = spool_name())]
@@ -56,7 +56,7 @@ pub(super) fn urls(config: Option<&Path>, args: &UrlsArgs) -> anyhow::Result<i32
 #[command(after_help = "Examples:\n  prefetchd files --state held\n  prefetchd files --since 7d --json")]
 pub(super) struct FilesArgs {
     /// Only files with URLs in this state
-    #[arg(long)]
+    #[arg(long, value_parser = super::state_words())]
     state: Option<UrlState>,
     /// Only files with this name
     #[arg(long, value_name = "NAME", value_parser = spool_name())]

@@ -211,7 +211,13 @@ fn every_command_has_a_page_a_completion_and_an_example() {
     assert!(commands.len() >= 17, "{commands:?}");
     let completions = ["prefetchd.bash", "_prefetchd", "prefetchd.fish"]
         .map(|name| fs::read_to_string(dir.join("completions").join(name)).unwrap());
-    let mut pages = vec![dir.join("man/prefetchd.1")];
+    for (text, value) in completions.iter().flat_map(|text| ["unconfirmed", "urgent", "zh"].map(|value| (text, value)))
+    {
+        assert!(text.contains(value), "{value} is not completed");
+    }
+    let asked = std::process::Command::new(crate::support::PROGRAM).args(["help", "--help"]).output().unwrap();
+    assert!(text(&asked).contains("Commands:") && text(&asked).contains("  generate"), "{}", said(&asked));
+    let mut pages = vec![dir.join("man/prefetchd.1"), dir.join("man/prefetchd.toml.5")];
     for command in commands {
         let help = text(&world.run(&[command, "--help"]));
         assert!(help.contains("Example") && help.contains(&format!("prefetchd {command}")), "{help}");
@@ -225,6 +231,8 @@ fn every_command_has_a_page_a_completion_and_an_example() {
     for page in pages {
         let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
         assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{}", page.display());
+        let is_of_a_command = page.extension().is_some_and(|section| section == "1");
+        assert!(!is_of_a_command || text.contains(".SH EXIT STATUS") && text.contains(".SH ENVIRONMENT"), "{text}");
         if has_man {
             let mut man = std::process::Command::new("man");
             let read = man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&page).env("MANWIDTH", "80").output().unwrap();
