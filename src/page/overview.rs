@@ -11,7 +11,7 @@ use super::frame::{Frame, When, outside, time};
 use super::notice::Shell;
 use super::parts::{Cell, Fact, Line, Step, Table, Tone};
 use crate::model::{Priority, UrlState};
-use crate::status::{FileReport, Overview, StatusReport};
+use crate::status::{FileReport, LaneReport, Overview, StatusReport};
 use crate::words::{Words, labels, number, times, web};
 
 use day::{Day, day};
@@ -170,6 +170,23 @@ fn stack(frame: &Frame<'_>, report: &StatusReport) -> Option<Stack> {
     })
 }
 
+/// A lane beside prefetching, with what it waits for.
+fn lane(frame: &Frame<'_>, lane: &LaneReport) -> Fact {
+    let counts = [(UrlState::Pending, lane.pending), (UrlState::Held, lane.held)];
+    let counts = counts.into_iter().filter(|(state, n)| *n > 0 || *state == UrlState::Pending);
+    let counts = Words::list(counts.map(|(state, n)| web::counted(state, &number(n))));
+    let mut lines = vec![Line::plain(frame.say(&counts))];
+    if let (Some(_), Some(limit)) = (&lane.day, lane.urls_limit.or(lane.quota)) {
+        lines.push(Line::plain(frame.say(&web::spent_of(&number(lane.urls_used), &web::urls(&number(limit))))));
+    }
+    if let Some(why) = &lane.paused_why {
+        lines.push(Line::new(Tone::Warn, frame.say(why)));
+    } else if let Some(why) = &lane.waiting_for {
+        lines.push(Line::plain(frame.say(&web::FOR.then(why))));
+    }
+    Fact { name: frame.say(&labels::action(&lane.action)), lines }
+}
+
 fn queue(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     let pending = report.count(UrlState::Pending);
     let states = UrlState::ALL.map(|state| (state, report.count(state)));
@@ -181,6 +198,7 @@ fn queue(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
         let text = web::oldest(&outside(&oldest.file), &since, &number(oldest.pending));
         facts.push(Fact::new(frame.say(&web::OLDEST), Line::plain(frame.part(&text))));
     }
+    facts.extend(report.lanes.iter().map(|lane| self::lane(frame, lane)));
     let mut unread = Vec::new();
     if report.files_incoming > 0 {
         unread.push(Line::new(Tone::Warn, frame.say(&web::incoming(&number(report.files_incoming)))));

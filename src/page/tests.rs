@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{BudgetDay, DayStart, Lang, Time, UrlState, from_millis, rfc3339};
 use crate::status::{
-    BatchReport, BudgetReport, FileHere, FileReport, FileStory, FilesAfter, ForecastReport, HostReport, Need,
-    OldestReport, Overview, PaceReport, Risk, Spending, StatusReport,
+    BatchReport, BudgetReport, FileHere, FileReport, FileStory, FilesAfter, ForecastReport, HostReport, LaneReport,
+    Need, OldestReport, Overview, PaceReport, Risk, Spending, StatusReport,
 };
 use crate::words::Words;
 
@@ -132,6 +132,17 @@ prop_compose! {
             budget,
             pace: Some(PaceReport { requests: n.unsigned_abs(), urls: n.unsigned_abs() }),
             forecast: Some(forecast),
+            lanes: vec![LaneReport {
+                action: text.clone(),
+                pending: n,
+                held: n,
+                day: Some(text.clone()),
+                urls_used: n,
+                quota: Some(n),
+                paused_why: some.then(|| Words::same(text.clone())),
+                waiting_for: Some(Words::same(text.clone())),
+                ..LaneReport::default()
+            }],
             needs: vec![Need { what: Words::same(text.clone()), command: format!("prefetchd {text} && x {text}") }],
             ..StatusReport::default()
         }
