@@ -37,7 +37,12 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
         let store = open_existing(&config).await?;
         let clock = told_clock(&mut store.read().acquire().await?).await?;
         let mut tx = store.write().await?;
-        let confirmed = ledger::confirm_tx(&mut tx, Lane::Prefetch, requests_used).await?;
+        let mut confirmed = ledger::confirm_tx(&mut tx, Lane::Prefetch, requests_used).await?;
+        // What purges cost is in their markers.
+        for lane in [Lane::Purge, Lane::PurgeDirectory] {
+            let of_purges = ledger::confirm_tx(&mut tx, lane, None).await?;
+            confirmed = confirmed.or(of_purges);
+        }
         if let Some((day, requests)) = &confirmed {
             let what = format!("{requests} requests of {day} count as spent");
             queue::record_done_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;
