@@ -305,5 +305,12 @@ fn the_page_of_the_json_lists_every_field_and_no_other() {
         since: "2026-11-24T03:00:00.000Z".to_owned(),
     });
     report.lanes.push(crate::status::LaneReport { action: "purge".to_owned(), ..Default::default() });
+    report.learned.push(crate::status::LearnedReport {
+        action: "prefetch",
+        what: "unit",
+        value: "requests".to_owned(),
+        at: "2026-11-24T03:00:00.000Z".to_owned(),
+        why: Words::same("a drop across a batch"),
+    });
     assert_eq!(listed("status.json.md"), fields(&serde_json::to_value(report).unwrap()));
 }
