@@ -21,7 +21,8 @@ alter table urls add column purge_force integer not null default 0;
 drop index urls_ready;
 create index urls_ready on urls (lane, priority, deadline is null, deadline, url_id)
     where state = 0 and wait_until is null and parked = 0 and suspect = 0;
-create index urls_after on urls (after_id) where after_id is not null;
+-- Of rows that wait, or are held because of it: one that has ended waits for nothing.
+create index urls_after on urls (after_id) where after_id is not null and state in (0, 6);
 
 -- What a file's lines ask for unless they say it themselves: 1 prefetch, 2 purge, 3 purge-directory, 4 purge+prefetch.
 alter table files add column action integer not null default 1;
@@ -38,6 +39,8 @@ alter table files add column purge_held integer not null default 0;
 alter table files add column purge_unconfirmed integer not null default 0;
 -- As in urls.
 alter table wishes add column first_step integer not null default 0;
+-- 1: it wants its url purged first.
+alter table wishes add column after_purge integer not null default 0;
 
 -- Every lane has its counters and its account. An operator's pause applies to all of them.
 insert into tally (lane, priority) values (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1), (3, 2), (3, 3);
@@ -144,7 +147,7 @@ select
     cast(coalesce(reason_code, 'awaits_purge') as text) as reason_code,
     action, after_id as purge_url_id
 from url_rows
-where url_state = 0 and wait_until is null and parked = 2 and after_id is not null and suspect <> 2
+where url_state = 0 and wait_until is null and parked = 2 and after_id is not null and url_state in (0, 6) and suspect <> 2
 union all
 select
     url_id, url, host, file, line, label, priority, 'pending' as state, reason as reason,

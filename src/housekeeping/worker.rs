@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::retention::Retention;
 use crate::model::{Lane, SpoolProblem, Time};
+use crate::queue::Walk;
 use crate::schedule::Ready;
 use crate::spool::Folders;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
@@ -23,6 +24,9 @@ const WAIT_MIN: Duration = Duration::from_millis(20);
 
 /// How often a little is pruned while there is something to prune.
 const PRUNE_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often prefetches that wait for a purge are settled.
+const SETTLE_AGAIN: Duration = Duration::from_secs(600);
 
 /// A deadline is near when it is at most this far away ...
 const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
@@ -57,6 +61,9 @@ pub struct Housekeeping {
     problem: Option<SpoolProblem>,
     /// When to check deadlines again.
     tell_at: Option<Time>,
+    /// When to look again for prefetches that wait for a purge which has ended, and from where.
+    settle_at: Instant,
+    walk: Walk,
 }
 
 impl Stage for Housekeeping {
@@ -90,7 +97,9 @@ impl Housekeeping {
     /// The stage, for the queue and these folders.
     pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
         let retention = Retention::new(&tools.settings.config);
-        Self { tools, folders, board, retention, prune_at: Instant::now(), problem: None, tell_at: None }
+        let (prune_at, settle_at) = (Instant::now(), Instant::now());
+        let walk = Walk::default();
+        Self { tools, folders, board, retention, prune_at, problem: None, tell_at: None, settle_at, walk }
     }
 
     /// Does the next chore.
@@ -118,10 +127,28 @@ impl Housekeeping {
         if self.finish_files(now).await? || self.park(&ready).await? {
             return Ok(Step::Done);
         }
+        if self.settle_waiting(clock.earliest).await? {
+            return Ok(Step::Done);
+        }
         let prunes = self.prune().await?;
         // What only seems due is no reason to look again, because nothing happens until the time is proved.
         let due = due.filter(|at| clock.proved || *at > now).map(|at| clock.surely_at(at));
         Ok(Step::Waiting { until: due, prunes })
+    }
+
+    /// Now and then settles prefetches whose purge has ended without their knowing. True if there may be more.
+    async fn settle_waiting(&mut self, now: Time) -> store::Result<bool> {
+        if self.settle_at > Instant::now() || !queue::awaits_purges(self.tools.store.read()).await? {
+            return Ok(false);
+        }
+        let mut tx = self.tools.store.write().await?;
+        let next = queue::settle_waiting_tx(&mut tx, self.walk, now).await?;
+        tx.commit().await?;
+        self.walk = next.unwrap_or_default();
+        if next.is_none() {
+            self.settle_at = Instant::now() + SETTLE_AGAIN;
+        }
+        Ok(next.is_some())
     }
 
     /// Tells once for each file that its deadline is near while URLs are still pending.

@@ -18,6 +18,7 @@ pub fn domain(order: Order, which: &Selection) -> Option<&str> {
 /// The database failed.
 pub async fn look(conn: &mut Conn, order: Order, which: &Selection) -> Result<(Vec<UrlId>, u64)> {
     let ids = which.ids(conn, order.takes()).await?;
+    let ids = queue::in_order(conn, order, which, ids).await?;
     let leased = which.ids(conn, &[UrlState::Leased]).await?.len() as u64;
     Ok((ids, leased))
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ObjectUrl, OrderFault, Priority, UrlRules, UrlState};
+use strum::VariantArray as _;
+
+use crate::model::{Lane, ObjectUrl, OrderFault, Priority, UrlRules, UrlState};
 use crate::queue::{Order, Selection};
 
 /// Longest order, in bytes.
@@ -23,6 +25,9 @@ pub struct Written {
     url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<String>,
+    /// `prefetch`, `purge` or `purge-directory`; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
     /// For `prioritize`; urgent if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     priority: Option<String>,
@@ -51,6 +56,7 @@ impl Written {
             host: which.host.clone(),
             url: which.url.as_ref().map(ToString::to_string),
             state: which.state.map(|state| state.to_string()),
+            action: which.lane.map(|lane| lane.word().to_owned()),
             priority,
         }
     }
@@ -94,7 +100,12 @@ impl Written {
             None => None,
         };
         let host = self.host.map(|host| host.to_ascii_lowercase());
-        let which = Selection { url, file: self.file, label: self.label, host, state, owner: Some(owner), lane: None };
+        let lane = self.action.map(|action| {
+            let known = Lane::VARIANTS.iter().map(|lane| lane.word()).collect::<Vec<_>>().join(", ");
+            action.parse::<Lane>().map_err(|_| wrong(format!("no action `{action}`; there are {known}")))
+        });
+        let lane = lane.transpose()?;
+        let which = Selection { url, file: self.file, label: self.label, host, state, owner: Some(owner), lane };
         if which.is_anything() { Ok((order, which)) } else { Err(OrderFault::NamesNothing) }
     }
 }
@@ -105,7 +116,8 @@ mod tests {
 
     #[test]
     fn an_order_is_read_as_it_was_written_and_restricted_to_its_owner() {
-        let which = Selection { file: Some("a.txt".into()), state: Some(UrlState::Held), ..Selection::default() };
+        let (state, lane) = (Some(UrlState::Held), Some(Lane::Purge));
+        let which = Selection { file: Some("a.txt".into()), state, lane, ..Selection::default() };
         for order in [Order::Cancel, Order::Retry, Order::Prioritize(Priority::Low)] {
             let written = serde_json::to_vec(&Written::new(order, &which)).unwrap();
             let read = Written::read(&written).unwrap().meant(1_000).unwrap();
@@ -125,6 +137,7 @@ mod tests {
         assert!(said(r#"{"order": "cancel", "files": "a"}"#).contains("files"));
         assert!(said(r#"{"order": "cancel", "file": "a", "state": "gone"}"#).contains("gone"));
         assert!(said(r#"{"order": "prioritize", "file": "a", "priority": "now"}"#).contains("now"));
+        assert!(said(r#"{"order": "cancel", "file": "a", "action": "warm"}"#).contains("purge-directory"));
         assert_eq!(refused(r#"{"order": "cancel"}"#), OrderFault::NamesNothing);
         let state = OrderFault::State { order: "cancel".to_owned(), state: "failed".to_owned() };
         assert_eq!(refused(r#"{"order": "cancel", "file": "a", "state": "failed"}"#), state);

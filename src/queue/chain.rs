@@ -4,7 +4,7 @@
 //! [`purges_ended`] in the same transaction, so that no prefetch waits for what cannot come. Both cost one look into an
 //! empty index where nothing waits.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::seat::Seat;
 use super::tally::Moves;
@@ -12,7 +12,8 @@ use super::wishes;
 use crate::model::{Reason, ReasonKind, Time, UrlState, to_millis};
 use crate::words::Stored;
 
-const ANY: &str = "select exists (select 1 from urls indexed by urls_after where after_id is not null)";
+pub(super) const ANY: &str =
+    "select exists (select 1 from urls indexed by urls_after where after_id is not null and state in (0, 6))";
 
 /// A prefetch that is sent after this purge. One that waits for another purge goes on waiting for the later one.
 const AFTER: &str = "
@@ -22,27 +23,29 @@ const AFTER: &str = "
 const COMPLETED: &str = "
     update urls set after_id = null, parked = iif(parked = 2, 0, parked), reason = null, reason_code = null,
         reason_with = null
-    where after_id is not null and after_id in (select value from json_each(?1)) and state = 0";
+    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 0";
 
 /// Held ones of purges that were complete after all, e.g. after a retry.
 const COMPLETED_HELD: &str = "
     select url_id, file_id, host_id, priority, lane, first_step from urls
-    where after_id is not null and after_id in (select value from json_each(?1)) and state = 6";
+    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 6";
 
 const RELEASE_HELD: &str = "
     update urls set state = 0, parked = ?2, after_id = iif(?2 = 0, null, after_id), reason = null, reason_code = null,
         reason_with = null
     where url_id in (select value from json_each(?1))";
 
-/// Those whose own deadline has passed expire instead.
-const HELD_NOW: &str = "
-    select url_id, suspect, file_id, host_id, priority, lane, first_step from urls
-    where after_id is not null and after_id in (select value from json_each(?1)) and state = 0
-      and (deadline is null or deadline > ?2)";
+const WAITING_FOR: &str = "select url_id from urls where after_id is not null and state in (0, 6)
+    and after_id = ?1 and state = 0";
+
+/// The order that takes the purge again drops a deadline that has passed, as for every URL that it takes.
+const DROP_DEADLINE: &str = "
+    update urls set deadline = null
+    where url_id in (select value from json_each(?1)) and deadline is not null and deadline <= ?2";
 
 const HOLD: &str = "
     update urls set state = 6, parked = 0, suspect = 0, reason = ?2, reason_code = ?3, reason_with = ?4
-    where url_id in (select value from json_each(?1))";
+    where url_id = ?1";
 
 const URLS_OF: &str = "
     select url_id from urls indexed by urls_submission where submission_id = ?1 and state = 1";
@@ -53,10 +56,118 @@ const ENDS: &str = "
            else 'held' end
     from urls where url_id = ?1";
 
-/// Lets prefetches wait for purges: pairs of rows.
-pub(super) fn wait_for(conn: &Connection, pairs: &[(i64, i64)]) -> rusqlite::Result<()> {
+/// A prefetch that waits for its purge, or is held because of it, and how that purge stands: null while it is coming,
+/// its state once it has ended, 7 where it is not known any more.
+const STANDING: &str = "
+    select u.state, u.suspect, u.deadline, u.file_id, u.host_id, u.priority, u.lane, u.first_step, u.after_id,
+           case when p.url_id is null then 7
+                when p.state = 0 then null
+                when p.state = 1 then iif(s.state = 1 and s.ended_at is not null, 2, null)
+                else p.state end
+    from urls as u
+    left join urls as p on p.url_id = u.after_id
+    left join submissions as s on s.submission_id = p.submission_id
+    where u.url_id = ?1 and u.after_id is not null and (u.state = 0 or u.state = 6)";
+
+/// Whether lines want it, and whether one of them wants the purge.
+const WANTED: &str = "
+    select count(*), coalesce(max(after_purge), 0) from wishes where url_id = ?1 and state = 0 and kind < 2";
+
+const RELEASE: &str = "
+    update urls set state = 0, after_id = null, reason = null, reason_code = null, reason_with = null,
+        parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
+    where url_id = ?1";
+
+/// Waiting prefetches, by their purges.
+const WAITING: &str = "
+    select after_id, url_id from urls indexed by urls_after
+    where after_id is not null and state in (0, 6) and (after_id, url_id) > (?1, ?2)
+    order by after_id, url_id limit ?3";
+
+/// Lets prefetches wait for purges: pairs of rows. A purge of which the row is not after `last` was there before, so
+/// that it may have ended by now.
+pub(super) fn wait_for(
+    conn: &Connection,
+    pairs: &[(i64, i64)],
+    last: i64,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<()> {
     let mut after = conn.prepare_cached(AFTER)?;
-    pairs.iter().try_for_each(|(prefetch, purge)| after.execute([prefetch, purge]).map(|_| ()))
+    pairs.iter().try_for_each(|(prefetch, purge)| after.execute([prefetch, purge]).map(|_| ()))?;
+    let mut known = pairs.iter().filter(|(_, purge)| *purge <= last);
+    known.try_for_each(|(prefetch, _)| settle(conn, *prefetch, now, moves))
+}
+
+/// Where a walk over the waiting prefetches has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walk(i64, i64);
+
+/// Settles some waiting prefetches, from `walk` on. Returns where to go on; none at the end. A prefetch follows its
+/// purge in the transaction that ends the purge; this finds one that nobody told.
+pub(super) fn settle_some(
+    conn: &Connection,
+    walk: Walk,
+    limit: u32,
+    now: Time,
+    moves: &mut Moves,
+) -> rusqlite::Result<Option<Walk>> {
+    let mut waiting = conn.prepare_cached(WAITING)?;
+    let found = waiting.query_map(params![walk.0, walk.1, limit], |row| Ok(Walk(row.get(0)?, row.get(1)?)))?;
+    let found: Vec<Walk> = found.collect::<rusqlite::Result<_>>()?;
+    found.iter().try_for_each(|at| settle(conn, at.1, now, moves))?;
+    Ok(found.last().copied().filter(|_| found.len() as u64 == u64::from(limit)))
+}
+
+/// A prefetch whose purge has ended.
+struct Waiting {
+    state: i64,
+    suspect: i64,
+    deadline: Option<i64>,
+    seat: Seat,
+    purge: i64,
+    /// The state of the purge.
+    ended: Option<i64>,
+}
+
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
+    let (state, suspect, deadline) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(Waiting { state, suspect, deadline, seat: Seat::of_bulk(row)?, purge: row.get(8)?, ended: row.get(9)? })
+}
+
+/// Lets a prefetch go whose purge is complete or wanted by nobody any more, and holds one whose purge ended otherwise.
+pub(super) fn settle(conn: &Connection, prefetch: i64, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
+    let found = conn.prepare_cached(STANDING)?.query_row([prefetch], waiting).optional()?;
+    let Some(Waiting { state, suspect, deadline, seat, purge, ended: Some(ended) }) = found else { return Ok(()) };
+    let (wishes, purges): (i64, bool) =
+        conn.prepare_cached(WANTED)?.query_row([prefetch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let was = if state == 6 || suspect == 2 { UrlState::Held } else { UrlState::Pending };
+    let to = match ended {
+        2 => UrlState::Pending,
+        _ if wishes > 0 && !purges => UrlState::Pending,
+        _ if state == 6 || deadline.is_some_and(|at| at <= to_millis(now)) => return Ok(()),
+        _ => UrlState::Held,
+    };
+    match to {
+        UrlState::Pending => {
+            conn.prepare_cached(RELEASE)?.execute([prefetch])?;
+            wishes::restore_times(conn, [prefetch])?;
+        }
+        _ => hold(conn, purge, prefetch)?,
+    }
+    if was != to {
+        moves.shift(seat, was, to);
+        wishes::follow(conn, [prefetch], was, to, moves)?;
+    }
+    Ok(())
+}
+
+/// Holds a prefetch because of how its purge ended.
+fn hold(conn: &Connection, purge: i64, prefetch: i64) -> rusqlite::Result<()> {
+    let end: Option<String> = conn.prepare_cached(ENDS)?.query_row([purge], |row| row.get(0)).optional()?;
+    let end = end.unwrap_or_else(|| UrlState::Unconfirmed.to_string());
+    let why = Stored::from(&Reason::new(ReasonKind::PurgeEnded, end));
+    conn.prepare_cached(HOLD)?.execute(params![prefetch, why.text, why.code, why.with]).map(|_| ())
 }
 
 /// The purges of a batch that ended well as a whole.
@@ -79,7 +190,7 @@ pub(super) fn purges_completed(
         return Ok(());
     }
     let purges = wishes::json(purges);
-    release_held(conn, &purges, 0, moves)?;
+    release_held(conn, &purges, 0, None, moves)?;
     conn.prepare_cached(COMPLETED)?.execute([purges]).map(|_| ())
 }
 
@@ -87,12 +198,13 @@ pub(super) fn purges_completed(
 pub(super) fn purges_wait_again(
     conn: &Connection,
     purges: impl IntoIterator<Item = i64>,
+    now: Time,
     moves: &mut Moves,
 ) -> rusqlite::Result<u64> {
     if !any_waits(conn)? {
         return Ok(0);
     }
-    release_held(conn, &wishes::json(purges), 2, moves)
+    release_held(conn, &wishes::json(purges), 2, Some(now), moves)
 }
 
 /// These URLs ended, or are held for good, and are not complete: a prefetch that waits for one of them is held, and
@@ -107,29 +219,21 @@ pub(super) fn purges_ended(
         return Ok(());
     }
     for purge in purges {
-        let held: Vec<(i64, UrlState, Seat)> = conn
-            .prepare_cached(HELD_NOW)?
-            .query_map(params![wishes::json([purge]), to_millis(now)], |row| {
-                let was = if row.get::<_, i64>(1)? == 2 { UrlState::Held } else { UrlState::Pending };
-                Ok((row.get(0)?, was, Seat::of_bulk(row)?))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        if held.is_empty() {
-            continue;
-        }
-        let end: String = conn.prepare_cached(ENDS)?.query_row([purge], |row| row.get(0))?;
-        let why = Stored::from(&Reason::new(ReasonKind::PurgeEnded, end));
-        let ids = wishes::json(held.iter().map(|(url, ..)| *url));
-        conn.prepare_cached(HOLD)?.execute(params![ids, why.text, why.code, why.with])?;
-        for (url, was, seat) in held {
-            moves.shift(seat, was, UrlState::Held);
-            wishes::follow(conn, [url], was, UrlState::Held, moves)?;
-        }
+        let waiting: Vec<i64> =
+            conn.prepare_cached(WAITING_FOR)?.query_map([purge], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        waiting.into_iter().try_for_each(|prefetch| settle(conn, prefetch, now, moves))?;
     }
     Ok(())
 }
 
-fn release_held(conn: &Connection, purges: &str, parked: i64, moves: &mut Moves) -> rusqlite::Result<u64> {
+/// `ordered_at`: somebody wants them again, so that deadlines that have passed do not count.
+fn release_held(
+    conn: &Connection,
+    purges: &str,
+    parked: i64,
+    ordered_at: Option<Time>,
+    moves: &mut Moves,
+) -> rusqlite::Result<u64> {
     let held: Vec<(i64, Seat)> = conn
         .prepare_cached(COMPLETED_HELD)?
         .query_map([purges], |row| Ok((row.get(0)?, Seat::of_bulk(row)?)))?
@@ -139,6 +243,11 @@ fn release_held(conn: &Connection, purges: &str, parked: i64, moves: &mut Moves)
     }
     let ids = wishes::json(held.iter().map(|(url, _)| *url));
     conn.prepare_cached(RELEASE_HELD)?.execute(params![ids, parked])?;
+    wishes::restore_times(conn, held.iter().map(|(url, _)| *url))?;
+    if let Some(at) = ordered_at {
+        conn.prepare_cached(DROP_DEADLINE)?.execute(params![ids, to_millis(at)])?;
+        wishes::drop_deadlines(conn, held.iter().map(|(url, _)| *url), at)?;
+    }
     for (url, seat) in &held {
         moves.shift(*seat, UrlState::Held, UrlState::Pending);
         wishes::follow(conn, [*url], UrlState::Held, UrlState::Pending, moves)?;

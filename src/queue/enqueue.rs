@@ -249,15 +249,25 @@ impl<'c> Enqueue<'c> {
         };
         let (url, state) = match look_up(&mut self.known, latest, self.urls.url(row), counts)? {
             Existing::Nothing => return Ok(false),
-            Existing::Fresh(_, at_millis) if !is_anew && self.stale.is_stale(self.urls.url(row), at_millis)? => {
+            Existing::Fresh(_, sent_at) | Existing::Sent(_, _, sent_at)
+                if !is_anew && self.stale.is_stale(self.urls.url(row), sent_at)? =>
+            {
+                return Ok(false);
+            }
+            Existing::Pending(known)
+                if row.lane == Lane::Prefetch && !known.may_share(keys, row.after_purge, self.now) =>
+            {
                 return Ok(false);
             }
             Existing::Fresh(url, _) => {
+                if row.first_step {
+                    self.purges.insert(at, url);
+                }
                 self.enqueued.fresh += u64::from(!row.first_step);
                 self.wish(at, url, Kind::Fresh, UrlState::Complete);
                 return Ok(true);
             }
-            Existing::Sent(url, state) => (url, state),
+            Existing::Sent(url, state, _) => (url, state),
             Existing::Pending(known) => {
                 if known.may_change(keys) {
                     self.review.push(known.id);
@@ -282,9 +292,9 @@ impl<'c> Enqueue<'c> {
     /// Collects the wish of the line at this position for a URL that is already there; `finish` writes it with the
     /// chunk's others.
     fn wish(&mut self, at: usize, url: i64, kind: Kind, state: UrlState) {
-        let NewUrlRow { line, first_step, .. } = self.urls.rows[at];
+        let NewUrlRow { line, first_step, after_purge, .. } = self.urls.rows[at];
         let (keys, file_label) = (self.keys_of(at), self.keys.label.as_deref());
-        self.wishes.push(NewWish { url, line, kind, keys, file_label, state, first_step });
+        self.wishes.push(NewWish { url, line, kind, keys, file_label, state, first_step, after_purge });
     }
 
     /// Adds a row, together with waiting ones that have the same keys.
@@ -325,7 +335,7 @@ impl<'c> Enqueue<'c> {
         // The purge of a line stands before its prefetch.
         let purge = |at: usize| self.purges.get(&(at - 1)).copied().unwrap_or_else(|| self.id_of(at - 1));
         let pairs: Vec<(i64, i64)> = self.chained.iter().map(|(at, prefetch)| (*prefetch, purge(*at))).collect();
-        chain::wait_for(self.conn, &pairs)
+        chain::wait_for(self.conn, &pairs, self.last, self.now, &mut self.moves)
     }
 
     fn insert(&mut self, rows: &[NewRow]) -> rusqlite::Result<()> {

@@ -47,6 +47,7 @@ pub use accounts::{
     FileAccount, MovingFile, accounts, accounts_of, moving, receipts_written_tx, without_final_receipt,
 };
 pub use census::{Census, LaneLoad, census, loads, loads_of};
+pub use chain::Walk;
 pub use claim::{Batch, BatchUrl, Room, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};
 pub use enqueue::{Enqueued, enqueue};
@@ -64,12 +65,12 @@ pub use new_urls::NewUrls;
 pub use not_queued::{NotQueued, known};
 pub use of_file::{Because, UnwellHost, reasons_of_file, unwell_hosts, warm_seconds};
 pub use orders::{
-    DroppedAs, ORDER_ROWS_MAX, Order, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress,
-    owners, prioritize_files_tx, record_done_order_tx, record_order_tx, refuse_order_tx,
+    DroppedAs, ORDER_ROWS_MAX, Order, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, in_order,
+    order_progress, owners, prioritize_files_tx, record_done_order_tx, record_order_tx, refuse_order_tx,
 };
 pub use pending::{Awaiting, Bounds, Pending, pending};
 pub use prune::prune_tx;
-pub use ready::{Tidied, clamp_waits_tx, has_overlong_waits, ready, tidy_tx};
+pub use ready::{Tidied, awaits_purges, clamp_waits_tx, has_overlong_waits, ready, settle_waiting_tx, tidy_tx};
 pub use seat::Seat;
 pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};

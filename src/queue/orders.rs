@@ -82,6 +82,17 @@ const RETRY: &str = "
                       and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null)))
     where url_id in (select value from json_each(?1))";
 
+/// Purges of these prefetches, which ended, or are held.
+const PURGES_OF: &str = "
+    select after_id from urls
+    where url_id in (select value from json_each(?1)) and after_id is not null and state in (4, 5, 6)
+      and (?2 is null or exists (select 1 from urls as p join files as f on f.file_id = p.file_id
+                                 where p.url_id = urls.after_id and f.owner_uid = ?2))";
+
+const STEPS: &str = "
+    select url_id, first_step from urls where url_id in (select value from json_each(?1))
+    order by first_step desc, url_id";
+
 /// Files that had ended are open again.
 const REOPEN: &str = "
     update files set finished_at = null, receipt_final = 0
@@ -287,7 +298,7 @@ impl Order {
                 let ended: BTreeMap<i64, UrlState> = targets.taken.iter().map(|row| (row.id.0, row.state)).collect();
                 files.extend(tx.bulk(|conn| wish_orders::retry(conn, wished, &ended, scope, now, &mut moves)).await?);
                 let purges = targets.rows.iter().chain(&targets.taken).map(|row| row.id.0);
-                along = tx.bulk(|conn| chain::purges_wait_again(conn, purges, &mut moves)).await?;
+                along = tx.bulk(|conn| chain::purges_wait_again(conn, purges, now, &mut moves)).await?;
             }
             Self::Cancel => {
                 tx.bulk(|conn| {
@@ -380,7 +391,9 @@ impl Order {
         let statement = if self.is_retry() { RETRYABLE } else { WAITING };
         let rows = sqlx::query(statement).bind(ids).fetch_all(conn).await?;
         let mut rows: Vec<OrderRow> = rows.iter().map(row).collect();
-        rows.retain(|row| self.takes().contains(&row.state));
+        // A purge that may have been performed is taken along: performed twice it does no harm.
+        let along = |row: &OrderRow| self == Self::Retry && row.seat.first_step && row.state == UrlState::Unconfirmed;
+        rows.retain(|row| self.takes().contains(&row.state) || along(row));
         match self {
             // Of a URL that ended several times only the latest row is sent again.
             Self::Retry | Self::RetryUnconfirmed => {
@@ -392,6 +405,24 @@ impl Order {
         }
         Ok(rows)
     }
+}
+
+/// The rows that an order means, in the order in which they are to be changed: purges before the prefetches that wait
+/// for them, since they decide what becomes of those. A retry of prefetches takes their purges along, unless it is of
+/// prefetches alone.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn in_order(conn: &mut Conn, order: Order, chosen: &Selection, mut ids: Vec<UrlId>) -> Result<Vec<UrlId>> {
+    if order.is_retry() && chosen.lane != Some(Lane::Prefetch) {
+        let listed = json(ids.iter().map(|id| id.0));
+        let purges: Vec<i64> =
+            sqlx::query_scalar(PURGES_OF).bind(listed).bind(chosen.owner).fetch_all(&mut *conn).await?;
+        ids.extend(purges.into_iter().map(UrlId));
+    }
+    let steps = sqlx::query(STEPS).bind(json(ids.iter().map(|id| id.0))).fetch_all(conn).await?;
+    Ok(steps.iter().map(|row| UrlId(row.get(0))).collect())
 }
 
 /// Records an order before anything is done, and returns its row.

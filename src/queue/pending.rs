@@ -73,7 +73,7 @@ const AWAITING: &str = "
            p.file_id as purge_file, iif(p.state = 1 and s.state = 1, s.closed_at, null) as purged_at
     from (select file_id, priority, deadline, wait_until, host_id, url_id, after_id
           from urls indexed by urls_after
-          where after_id is not null and state = 0 and parked = 2 and suspect = 0 and lane = ?2
+          where after_id is not null and state in (0, 6) and state = 0 and parked = 2 and suspect = 0 and lane = ?2
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use sqlx::Row;
 
+use super::chain::Walk;
 use super::seat::Seat;
 use super::tally::Moves;
 use super::{chain, wish_orders};
@@ -16,6 +17,9 @@ use crate::words::Stored;
 
 /// Most rows of each kind that one [`tidy_tx`] changes, so that its transaction stays short.
 const TIDY_ROWS_MAX: i64 = 10_000;
+
+/// Waiting prefetches that are settled in a transaction.
+const WALK_ROWS: u32 = 1_000;
 
 /// What an answer says about a domain is believed for at most this long.
 const HOLDS_MAX: TimeDelta = TimeDelta::hours(6);
@@ -43,7 +47,8 @@ const SUSPECTS: &str = "
 /// Of prefetching alone: purges wait for none.
 const AWAITS_PURGE: &str = "
     select count(*)
-    from (select 1 from urls indexed by urls_after where after_id is not null and state = 0 and lane = ?2 limit ?1)";
+    from (select 1 from urls indexed by urls_after
+          where after_id is not null and state in (0, 6) and state = 0 limit ?1)";
 
 const PARKED: &str = "
     select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
@@ -99,7 +104,10 @@ pub async fn ready(pool: &Readers, lane: Lane, limit: u32, earliest: Time) -> Re
     let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut conn).await?;
     let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut conn).await?;
     let suspects = sqlx::query(SUSPECTS).bind(lane.number()).fetch_one(&mut conn).await?;
-    let awaits = sqlx::query_scalar(AWAITS_PURGE).bind(limit).bind(lane.number()).fetch_one(&mut conn).await?;
+    let awaits = match lane {
+        Lane::Prefetch => sqlx::query_scalar(AWAITS_PURGE).bind(limit).fetch_one(&mut conn).await?,
+        Lane::Purge | Lane::PurgeDirectory => 0,
+    };
     let parked = sqlx::query(PARKED).fetch_one(&mut conn).await?;
     Ok(Ready {
         blocked: head.get::<u32, _>(4) + suspects.get::<u32, _>(3),
@@ -136,6 +144,20 @@ pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta)
 pub struct Tidied {
     /// URLs that expired, by file.
     pub expired: BTreeMap<FileId, i64>,
+}
+
+/// Whether a prefetch waits for its purge, or is held because of it.
+pub async fn awaits_purges(readers: &Readers) -> Result<bool> {
+    Ok(sqlx::query_scalar(chain::ANY).fetch_one(readers).await?)
+}
+
+/// Settles prefetches that wait for their purge, a thousand of them from `walk` on. Returns where to go on; none at the
+/// end. Each follows its purge in the transaction that ends the purge: this finds one that nobody told.
+pub async fn settle_waiting_tx(tx: &mut WriteTx<'_>, walk: Walk, now: Time) -> Result<Option<Walk>> {
+    let mut moves = Moves::default();
+    let next = tx.bulk(|conn| chain::settle_some(conn, walk, WALK_ROWS, now, &mut moves)).await?;
+    moves.apply(tx.conn()).await?;
+    Ok(next)
 }
 
 /// Makes URLs ready whose time has come, and expires URLs whose deadline has passed: ten thousand of each at most.

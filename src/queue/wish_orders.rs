@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::selection::Selection;
 use super::tally::{Came, Line, Moves};
-use super::wishes::{came, ended, json, restore_times, review, url_state};
+use super::wishes::{came, drop_deadlines, ended, json, restore_times, review, url_state};
 use crate::model::{FileId, Priority, Time, UrlState, to_millis};
 
 const STARTED: &str = "
@@ -45,9 +45,6 @@ const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and 
 const REVIVE: &str = "
     update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1
     and file_id = ?2 and line = ?3";
-
-const DROP_DEADLINE: &str = "
-    update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2";
 
 /// Which wishes an order means.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,8 +190,7 @@ pub(super) fn retry(
         moves.shift_lines(wish.line, was, to, 1);
     }
     restore_times(conn, ended.keys().copied())?;
-    let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
-    urls.iter().try_for_each(|url| drop_deadline.execute([*url, to_millis(now)]).map(|_| ()))?;
+    drop_deadlines(conn, urls.iter().copied(), now)?;
     review(conn, urls.iter().copied(), now, moves)?;
     Ok(files)
 }

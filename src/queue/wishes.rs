@@ -23,16 +23,17 @@ use crate::words::Stored;
 /// The wish of the line that came first, taken from its row at the first merge.
 const ADD_FIRST: &str = "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
-    ends_at, first_step)
+    ends_at, first_step, after_purge)
     select url_id, file_id, line, 0, priority, not_before, deadline,
            coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
-           iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null), first_step
+           iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null), first_step,
+           after_id is not null or parked = 2
     from urls where url_id = ?1";
 
 const ADD: &str = "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
-    ends_at, first_step)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    ends_at, first_step, after_purge)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 const URL: &str = "
     select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step
@@ -56,6 +57,9 @@ const SET_URL: &str = "
 /// For URLs that wait again. Housekeeping then decides whether their time has come.
 const RESTORE_TIMES: &str = "
     update wishes set starts_at = not_before, ends_at = deadline where url_id = ?1 and state = 0 and kind < 2";
+
+const DROP_DEADLINE: &str = "
+    update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2";
 
 /// For URLs that no longer wait: time does not change their wishes.
 const STOP_TIMES: &str = "
@@ -106,6 +110,8 @@ pub(super) struct NewWish<'k> {
     pub(super) state: UrlState,
     /// It is the purge of a line whose URL is prefetched after it.
     pub(super) first_step: bool,
+    /// It wants its URL purged first.
+    pub(super) after_purge: bool,
 }
 
 /// Stores the wishes of merged lines, sorted by URL, so that each page is visited once.
@@ -140,6 +146,7 @@ pub(super) fn record(
         add.raw_bind_parameter(10, not_before.filter(|_| waits))?;
         add.raw_bind_parameter(11, deadline.filter(|_| waits))?;
         add.raw_bind_parameter(12, wish.first_step)?;
+        add.raw_bind_parameter(13, wish.after_purge)?;
         add.raw_execute()?;
     }
     Ok(())
@@ -172,6 +179,7 @@ pub(super) fn review(
             conn.prepare_cached(SET_URL)?.execute(set)?;
             moves.reorder(row.seat, wish.priority, row.state);
         }
+        chain::settle(conn, url, now, moves)?;
     }
     Ok(())
 }
@@ -258,6 +266,16 @@ pub(super) fn review_returned(
 pub(super) fn restore_times(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {
     let mut restore = conn.prepare_cached(RESTORE_TIMES)?;
     urls.into_iter().try_for_each(|url| restore.execute([url]).map(|_| ()))
+}
+
+/// Drops the deadlines of live wishes for these URLs that have passed.
+pub(super) fn drop_deadlines(
+    conn: &Connection,
+    urls: impl IntoIterator<Item = i64>,
+    now: Time,
+) -> rusqlite::Result<()> {
+    let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
+    urls.into_iter().try_for_each(|url| drop_deadline.execute([url, to_millis(now)]).map(|_| ()))
 }
 
 /// Forgets the wishes of URLs that are being forgotten; each with the URL's state.

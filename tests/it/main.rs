@@ -51,6 +51,7 @@ mod output;
 mod page;
 mod products;
 mod purge;
+mod purge_chain;
 mod quota;
 mod readme;
 mod receipts;

@@ -97,6 +97,8 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
         world.rows("select merged_pending, merged_cancelled from v_files where name = 'both.txt'"),
         [["2", "0"]]
     );
+    let none = group.run_as(ALICE, &["retry", "--file", "alice.txt", "--action", "purge"]);
+    assert_eq!(none.status.code(), Some(65), "{}", said(&none));
     let done = group.run_as(ALICE, &["retry", "--file", "alice.txt", "--json"]);
     assert!(done.status.success() && text(&done).contains("\"urls\": 5"), "{}", said(&done));
     assert_eq!(group.orders_left(), 0);
