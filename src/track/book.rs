@@ -16,10 +16,15 @@ const URLS_OF_TASK: &str = "
     select u.url from tasks as t join urls as u on u.submission_id = t.submission_id
     where t.task_id = ?1 and t.submission_id <> ?2";
 
+/// In a lane in which tasks may be asked for now (?1).
 const NEXT: &str = "
     select t.submission_id, t.accepted_at, t.urls, t.look_at, t.looks, t.seen_at, t.complete, t.failed, t.listed,
            (select lane from submissions as s where s.submission_id = t.submission_id) as lane
-    from tracks as t where t.look_at is not null order by t.look_at limit 1";
+    from tracks as t
+    where t.look_at is not null
+      and (select lane from submissions as s where s.submission_id = t.submission_id)
+          in (select value from json_each(?1))
+    order by t.look_at limit 1";
 
 /// A look that a wrong clock scheduled comes at this time at the latest.
 const CLAMP: &str = "update tracks set look_at = ?1 where look_at > ?1";
@@ -114,9 +119,11 @@ pub async fn urls_of_task(pool: &Readers, task: &TaskId, except: SubmissionId) -
     Ok(sqlx::query_scalar(URLS_OF_TASK).bind(task.as_str()).bind(except.0).fetch_all(pool).await?)
 }
 
-/// The submission to look at next.
-pub(super) async fn next(pool: &Readers) -> Result<Option<Track>> {
-    Ok(sqlx::query(NEXT).fetch_optional(pool).await?.as_ref().map(track))
+/// The submission of these lanes to look at next.
+pub(super) async fn next(pool: &Readers, lanes: impl Iterator<Item = Lane>) -> Result<Option<Track>> {
+    let lanes: Vec<i64> = lanes.map(Lane::number).collect();
+    let next = sqlx::query(NEXT).bind(serde_json::json!(lanes).to_string());
+    Ok(next.fetch_optional(pool).await?.as_ref().map(track))
 }
 
 /// Of the submissions that are still followed, the one accepted first, if that was not after `before`.

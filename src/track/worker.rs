@@ -1,9 +1,11 @@
 //! The stage: one look at a time, at the batch that has waited longest for one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use strum::VariantArray as _;
 use tracing::{info, warn};
 
 use super::book::{self, Track};
@@ -17,7 +19,7 @@ use crate::config::Config;
 use crate::ledger::{self, Fact};
 use crate::model::{AccountFault, Backoff, Lane, Reason, ReasonKind, Time, UrlId};
 use crate::queue::{self, Ending, SentUrl};
-use crate::schedule::{asked_to_wait, flies_at_most};
+use crate::schedule::{Standing, asked_to_wait, flies_at_most};
 use crate::service::{Fault, Service, TASKS_LISTED_FOR, TaskPage, TaskQuery};
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
 use crate::store::{self, Store};
@@ -145,14 +147,12 @@ impl Tracker {
         if let Some(until) = self.quiet_until.filter(|until| *until > now) {
             return Ok(Step::Waiting(Some(until)));
         }
-        let Some(track) = self.next(now).await? else { return Ok(Step::Waiting(None)) };
+        let mut answered = self.answered(now).await?;
+        let Some(track) = self.next(&answered, now).await? else { return Ok(Step::Waiting(None)) };
         if track.look_at > now {
             return Ok(Step::Waiting(Some(track.look_at)));
         }
-        let standing = ledger::standing(&mut self.store.read().acquire().await?, track.lane, now).await?;
-        if standing.pause.is_some() || !standing.tasks_readable {
-            return Ok(Step::Waiting(None));
-        }
+        let Some(standing) = answered.remove(&track.lane) else { return Ok(Step::Waiting(None)) };
         let first = first_look(track.accepted_at, self.config().track.first_after.get());
         if track.seen.is_none() && first > now && !self.room.is_wanted() {
             let mut tx = self.store.write().await?;
@@ -182,10 +182,24 @@ impl Tracker {
         }
     }
 
-    /// The batch to look at next; while others wait for room in the service's queue, one that takes up room there.
-    async fn next(&self, now: Time) -> store::Result<Option<Track>> {
-        let next = book::next(self.store.read()).await?;
-        if !self.room.is_wanted() {
+    /// The lanes in which tasks may be asked for now, with what is known: one that is paused stops no other.
+    async fn answered(&self, now: Time) -> store::Result<BTreeMap<Lane, Standing>> {
+        let mut answered = BTreeMap::new();
+        let mut conn = self.store.read().acquire().await?;
+        for lane in Lane::VARIANTS {
+            let standing = ledger::standing(&mut conn, *lane, now).await?;
+            if standing.pause.is_none() && standing.tasks_readable {
+                answered.insert(*lane, standing);
+            }
+        }
+        Ok(answered)
+    }
+
+    /// The batch of these lanes to look at next; while others wait for room in the service's queue, one that takes up
+    /// room there.
+    async fn next(&self, lanes: &BTreeMap<Lane, Standing>, now: Time) -> store::Result<Option<Track>> {
+        let next = book::next(self.store.read(), lanes.keys().copied()).await?;
+        if !self.room.is_wanted() || !lanes.contains_key(&Lane::Prefetch) {
             return Ok(next);
         }
         let under_way = book::under_way(self.store.read(), now - flies_at_most(true)).await?;
