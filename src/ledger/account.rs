@@ -16,22 +16,32 @@ const STANDING: &str = "
            stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code, backoff_ms
     from account where lane = ?1";
 
+const PAUSED_ALONE: &str = "
+    select lane from account
+    where paused_why is not null and coalesce(paused_code, 'forbidden') in ('forbidden', 'purge_forbidden')";
+
 const BACK_OFF: &str = "
     update account set backoff_until = ?1, backoff_failures = backoff_failures + 1,
         backoff_why = ?2, backoff_code = ?3, backoff_with = ?4, backoff_ms = ?6
     where lane = ?5";
 
-/// A fault of the account is one of all lanes; that a permission is missing is one of its own (?6).
+/// A fault of the account is one of all lanes, and counts once; that a permission is missing is one of its own (?6).
 const PAUSE: &str = "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
-        probes = probes + 1, paused_why = ?1, paused_code = ?4, probe_at = ?3
+        probes = probes + (lane = ?5), paused_why = ?1, paused_code = ?4, probe_at = ?3
     where lane = ?5 or (not ?6 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))";
 
-const TELL_PAUSED: &str = "update account set paused_told = 1 where lane = ?1 and paused_told = 0";
+/// Told of all lanes that it pauses: 1, or 2 if it is the lane's own (?2).
+const TELL_PAUSED: &str = "
+    update account set paused_told = 1 + ?2
+    where paused_told = 0
+      and (lane = ?1 or (not ?2 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden')))";
 
+/// That another lane works says nothing about a pause of the lane's own.
 const TELL_RESUMED: &str = "
-    update account set paused_told = 0 where paused_told = 1 and (lane = ?1 or paused_why is null)";
+    update account set paused_told = 0
+    where paused_told > 0 and (lane = ?1 or (paused_told = 1 and paused_why is null))";
 
 /// What one lane shows to be over is over in all of them, except that a permission is missing.
 const RESUME: &str = "
@@ -62,7 +72,8 @@ const CLAMP_DOUBTS: &str = "
 const ASK_AT_ONCE: &str = "update account set probe_at = 0, probes = 0 where paused_why is not null";
 
 const FORGET_REFUSALS: &str = "
-    delete from facts where fact in ('quota_readable', 'tasks_readable', 'domains_readable') and value = 'false'";
+    delete from facts
+    where fact in ('quota_readable', 'quota_told', 'tasks_readable', 'domains_readable') and value = 'false'";
 
 const PROVEN_WELL: &str = "
     update account set
@@ -132,6 +143,8 @@ pub enum Fact {
     RefusalsCost(bool),
     /// Whether this key may ask for the quota.
     QuotaReadable(bool),
+    /// Whether the service's answers to that question tell what is left in the lane.
+    QuotaTold(bool),
     /// Whether this key may ask for tasks.
     TasksReadable(bool),
     /// Whether this key may ask for the account's domains.
@@ -156,6 +169,7 @@ impl Fact {
             Self::Quota(quota) => ("quota", quota.to_string()),
             Self::RefusalsCost(cost) => ("refusals_cost", cost.to_string()),
             Self::QuotaReadable(readable) => ("quota_readable", readable.to_string()),
+            Self::QuotaTold(told) => ("quota_told", told.to_string()),
             Self::TasksReadable(readable) => ("tasks_readable", readable.to_string()),
             Self::DomainsReadable(readable) => ("domains_readable", readable.to_string()),
             Self::BatchUrlsMax(urls) => ("batch_urls_max", urls.to_string()),
@@ -205,7 +219,8 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
             }
             "query_urls_max" => standing.query_urls_max = value.parse().ok(),
             "refusals_cost" => standing.refusals_cost = Some(value == "true"),
-            "quota_readable" => standing.quota_readable = value == "true" || !holds,
+            // Each must hold.
+            "quota_readable" | "quota_told" => standing.quota_readable &= value == "true" || !holds,
             "domains_readable" => standing.domains_readable = value == "true" || !holds,
             "tasks_readable" => {
                 standing.tasks_refused = value != "true";
@@ -215,6 +230,12 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
         }
     }
     Ok(standing)
+}
+
+/// The lanes that are paused for a reason of their own: only a test in the lane ends that.
+pub async fn paused_alone(conn: &mut Conn) -> Result<Vec<Lane>> {
+    let lanes: Vec<i64> = sqlx::query_scalar(PAUSED_ALONE).fetch_all(conn).await?;
+    Ok(lanes.into_iter().map(Lane::of_number).collect())
 }
 
 /// The service's last word on the daily quota, on whatever day.
@@ -254,7 +275,8 @@ pub(super) async fn pause_tx(
     let pause = sqlx::query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
     let pause = pause.bind(lane.number()).bind(is_of_the_lane);
     pause.execute(tx.conn()).await?;
-    Ok(sqlx::query(TELL_PAUSED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
+    let tell = sqlx::query(TELL_PAUSED).bind(lane.number()).bind(is_of_the_lane);
+    Ok(tell.execute(tx.conn()).await?.rows_affected() > 0)
 }
 
 /// The account works. True if somebody was told of a pause; the caller tells its end.

@@ -117,7 +117,9 @@ pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: 
     raise_tx(&mut tx, policy.lane, &day, requests).await?;
     doubt_day_tx(&mut tx, policy.lane, &day, true).await?;
     // What an older copy knows of its own time may be over; asking is free.
-    note_fact_tx(&mut tx, policy.lane, Fact::QuotaReadable(true), now).await?;
+    for fact in [Fact::QuotaReadable(true), Fact::QuotaTold(true)] {
+        note_fact_tx(&mut tx, policy.lane, fact, now).await?;
+    }
     tx.commit().await?;
     Ok(true)
 }

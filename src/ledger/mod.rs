@@ -24,8 +24,8 @@ mod prune;
 
 pub use account::{
     Fact, answered_tx, ask_at_once_tx, back_off_tx, clamp_waits_tx, forget_refusals_tx, go_on_tx, known_quota,
-    note_accepted_tx, note_bad_rate_tx, note_fact_tx, probe_now_tx, proven_well_tx, resume_tx, say_drift_tx,
-    say_urgent_tx, standing, stop_tx,
+    note_accepted_tx, note_bad_rate_tx, note_fact_tx, paused_alone, probe_now_tx, proven_well_tx, resume_tx,
+    say_drift_tx, say_urgent_tx, standing, stop_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, last_opened, move_charge_tx,

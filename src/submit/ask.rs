@@ -70,8 +70,11 @@ impl Submitter {
             let outcome = fault.class;
             warn!(%outcome, "the service does not tell what is left of the day; only the ledger counts for an hour");
         }
+        // A permission is missing for all lanes; that an answer lacks a field says nothing about others.
+        let is_of_the_key = fault.of_the_account() == Some(AccountFault::Forbidden);
+        let fact = if is_of_the_key { Fact::QuotaReadable(false) } else { Fact::QuotaTold(false) };
         let mut tx = self.store.write().await?;
-        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::QuotaReadable(false), self.now()).await?;
+        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, fact, self.now()).await?;
         tx.commit().await
     }
 
@@ -120,7 +123,9 @@ impl Submitter {
         )
         .await?;
         ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::Quota(quota.a_day), now).await?;
-        ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::QuotaReadable(true), now).await?;
+        for fact in [Fact::QuotaReadable(true), Fact::QuotaTold(true)] {
+            ledger::note_fact_tx(&mut tx, self.desk.policy.lane, fact, now).await?;
+        }
         if let Some(unit) = taught.unit {
             ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::Unit(unit), now).await?;
         }
