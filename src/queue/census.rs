@@ -16,8 +16,14 @@ const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unf
 const OLDEST_PENDING: &str = "select min(dropped_at) from files indexed by files_waiting where pending > 0";
 
 const LOADS: &str = "
-    select lane, sum(pending) as pending, sum(pending) filter (where priority = 0) as urgent, sum(leased) as leased
-    from tally group by lane order by lane";
+    select t.lane, t.pending, t.leased,
+           exists (select 1 from urls as u
+                   where u.lane = t.lane and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
+                     and u.priority = 0) as urgent,
+           exists (select 1 from urls as u indexed by urls_suspect
+                   where u.suspect > 0 and u.suspect = 2 and u.state = 0 and u.lane = t.lane) as held_suspects
+    from (select lane, sum(pending) as pending, sum(leased) as leased from tally group by lane) as t
+    order by t.lane";
 
 /// What a lane has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +32,12 @@ pub struct LaneLoad {
     pub lane: Lane,
     /// URLs that are pending, whether they may go now or not.
     pub pending: i64,
-    /// Urgent ones among them.
-    pub urgent: i64,
+    /// Whether urgent ones among them may go now.
+    pub urgent: bool,
     /// URLs in submissions whose end is not known.
     pub leased: i64,
+    /// Whether suspects are held until the next day.
+    pub held_suspects: bool,
 }
 
 /// What each lane has to do.
@@ -42,9 +50,10 @@ pub async fn loads_of(conn: &mut Conn) -> Result<Vec<LaneLoad>> {
     let rows = sqlx::query(LOADS).fetch_all(conn).await?;
     let load = |row: &SqliteRow| LaneLoad {
         lane: Lane::of_number(row.get(0)),
-        pending: row.get(1),
-        urgent: row.get(2),
-        leased: row.get(3),
+        pending: row.get("pending"),
+        urgent: row.get("urgent"),
+        leased: row.get("leased"),
+        held_suspects: row.get("held_suspects"),
     };
     Ok(rows.iter().map(load).collect())
 }

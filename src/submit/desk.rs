@@ -48,12 +48,15 @@ pub(super) fn last_marked(spool: &Path) -> SubmissionId {
     marks.map(|mark| mark.submission).max().unwrap_or(SubmissionId(0))
 }
 
-/// The lanes in the order in which they are asked whether they can send: those with urgent URLs first, and the one that
-/// sent last behind the others. Prefetching is always asked, the others while they have something to do.
-pub(super) fn turns(loads: &[LaneLoad], sent_last: Option<Lane>) -> Vec<Lane> {
-    let mut turns: Vec<&LaneLoad> =
-        loads.iter().filter(|load| load.lane == Lane::Prefetch || load.pending + load.leased > 0).collect();
-    turns.sort_by_key(|load| (load.urgent == 0, sent_last == Some(load.lane), load.lane));
+/// The lanes in the order in which they are asked whether they can send: those whose urgent URLs may go first, and the
+/// one that sent last behind the others. Prefetching is always asked, the others while they have something to do: also
+/// while suspects are held until the next day, or a pause of their own is to be tested.
+pub(super) fn turns(loads: &[LaneLoad], paused_alone: &[Lane], sent_last: Option<Lane>) -> Vec<Lane> {
+    let has_work = |load: &LaneLoad| load.pending + load.leased > 0 || load.held_suspects;
+    let has_a_turn =
+        |load: &&LaneLoad| load.lane == Lane::Prefetch || has_work(load) || paused_alone.contains(&load.lane);
+    let mut turns: Vec<&LaneLoad> = loads.iter().filter(has_a_turn).collect();
+    turns.sort_by_key(|load| (!load.urgent, sent_last == Some(load.lane), load.lane));
     turns.into_iter().map(|load| load.lane).collect()
 }
 
@@ -63,15 +66,22 @@ mod tests {
 
     #[test]
     fn what_is_urgent_goes_first_and_otherwise_lanes_take_turns() {
-        let load = |lane, pending, urgent| LaneLoad { lane, pending, urgent, leased: 0 };
-        let idle = load(Lane::PurgeDirectory, 0, 0);
-        let both = [load(Lane::Prefetch, 9, 0), load(Lane::Purge, 2, 0), idle];
-        assert_eq!(turns(&both, None), [Lane::Prefetch, Lane::Purge]);
-        assert_eq!(turns(&both, Some(Lane::Prefetch)), [Lane::Purge, Lane::Prefetch]);
-        let urgent = [load(Lane::Prefetch, 9_000_000, 0), load(Lane::Purge, 1, 1), idle];
-        assert_eq!(turns(&urgent, Some(Lane::Purge)), [Lane::Purge, Lane::Prefetch]);
-        assert_eq!(turns(&[load(Lane::Prefetch, 0, 0), load(Lane::Purge, 0, 0), idle], None), [Lane::Prefetch]);
-        let in_doubt = [load(Lane::Prefetch, 0, 0), LaneLoad { leased: 7, ..load(Lane::Purge, 0, 0) }];
-        assert_eq!(turns(&in_doubt, None), [Lane::Prefetch, Lane::Purge]);
+        let load = |lane, pending, urgent| LaneLoad { lane, pending, urgent, leased: 0, held_suspects: false };
+        let idle = load(Lane::PurgeDirectory, 0, false);
+        let both = [load(Lane::Prefetch, 9, false), load(Lane::Purge, 2, false), idle];
+        assert_eq!(turns(&both, &[], None), [Lane::Prefetch, Lane::Purge]);
+        assert_eq!(turns(&both, &[], Some(Lane::Prefetch)), [Lane::Purge, Lane::Prefetch]);
+        let urgent = [load(Lane::Prefetch, 9_000_000, false), load(Lane::Purge, 1, true), idle];
+        assert_eq!(turns(&urgent, &[], Some(Lane::Purge)), [Lane::Purge, Lane::Prefetch]);
+        assert_eq!(
+            turns(&[load(Lane::Prefetch, 0, false), load(Lane::Purge, 0, false), idle], &[], None),
+            [Lane::Prefetch]
+        );
+        let in_doubt = [load(Lane::Prefetch, 0, false), LaneLoad { leased: 7, ..load(Lane::Purge, 0, false) }];
+        assert_eq!(turns(&in_doubt, &[], None), [Lane::Prefetch, Lane::Purge]);
+        let held = [load(Lane::Prefetch, 0, false), LaneLoad { held_suspects: true, ..load(Lane::Purge, 0, false) }];
+        assert_eq!(turns(&held, &[], None), [Lane::Prefetch, Lane::Purge]);
+        let all = [load(Lane::Prefetch, 0, false), load(Lane::Purge, 0, false), idle];
+        assert_eq!(turns(&all, &[Lane::PurgeDirectory], None), [Lane::Prefetch, Lane::PurgeDirectory]);
     }
 }

@@ -143,7 +143,8 @@ impl Submitter {
     ///
     /// The database failed. A later step finds whatever was begun and puts it in order.
     pub async fn step(&mut self) -> store::Result<Step> {
-        let turns = turns(&queue::loads(self.store.read()).await?, self.sent_last);
+        let paused_alone = ledger::paused_alone(&mut self.store.read().acquire().await?).await?;
+        let turns = turns(&queue::loads(self.store.read()).await?, &paused_alone, self.sent_last);
         for idle in Lane::VARIANTS.iter().filter(|lane| !turns.contains(lane)) {
             self.board.waiting(*idle, None, None).await?;
         }
