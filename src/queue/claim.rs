@@ -61,7 +61,7 @@ pub struct BatchUrl {
     pub url: String,
     /// Where it is counted.
     pub seat: Seat,
-    /// The parameter `Force` of its call.
+    /// The parameter `Force` of its call, where it means something: only purges of directories can do without.
     pub purge_force: bool,
     /// Calls before this one that carried it and count as attempts.
     pub attempts: u32,
@@ -170,11 +170,12 @@ pub async fn leased_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result
 }
 
 fn batch_url(row: &SqliteRow) -> BatchUrl {
+    let seat = Seat::of(row);
     BatchUrl {
         id: UrlId(row.get(0)),
         url: row.get(1),
-        seat: Seat::of(row),
-        purge_force: row.get("purge_force"),
+        purge_force: seat.lane == Lane::PurgeDirectory && row.get("purge_force"),
+        seat,
         attempts: row.get("attempts"),
     }
 }

@@ -86,7 +86,7 @@ impl Policy {
             urls_unless_told: (per_day == UrlsPerDay::Auto).then_some(limits.a_day),
             auto: per_day == UrlsPerDay::Auto,
             reserve: reserve.get(),
-            batch_urls_max: limits.urls_a_call,
+            batch_urls_max: all.batch_urls_max.min(limits.urls_a_call),
             ..all
         }
     }

@@ -33,6 +33,7 @@ mod http;
 mod isolation;
 mod key_files;
 mod keys;
+mod lane_faults;
 mod lanes;
 mod language;
 mod leaks;

@@ -1,0 +1,107 @@
+//! What goes wrong in one lane stops no other, and the lane itself goes on as soon as it can.
+
+use prefetchd::ledger::{self, Fact};
+use prefetchd::model::{AccountFault, Lane, PauseWhy};
+use prefetchd::store::Store;
+
+use crate::support::{World, urls};
+
+/// Files may ask for purges.
+const ALL: &str = "[spool]\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n[track]\nfirst_after = \"1s\"\n\
+                   calls_per_second = 100\n";
+
+#[test]
+fn what_is_known_of_a_paused_lane_does_not_keep_others_from_ending() {
+    // The second purge finds that this key may not purge any more; the first is not over.
+    let scenario = "[purge]\ntakes = \"1h\"\n[tasks]\ntakes = \"1s\"\nlisted_after_seconds = 0.0\n\
+                    [[fault]]\noperation = \"purge\"\ncalls = [2]\naction = \"error\"\ncode = \"Forbidden.RAM\"\n";
+    let world = World::new(scenario, ALL);
+    let _daemon = world.ready_daemon();
+    world.drop_file("old.txt", format!("#: action = purge\n{}", urls("old", 3)));
+    world.wait_for("select submitted from v_files where name = 'old.txt'", 3);
+    world.drop_file("gone.txt", format!("#: action = purge\n{}", urls("gone", 3)));
+    world.wait_for("select count(*) from v_lanes where paused_code = 'purge_forbidden'", 1);
+    world.drop_file("new.txt", urls("new", 5));
+    world.wait_for("select complete from v_status", 5);
+    assert_eq!(world.number("select count(*) from v_lanes where paused_code = 'purge_forbidden'"), 1);
+}
+
+#[test]
+fn held_suspects_of_purges_go_on_when_there_are_requests_for_isolation_again() {
+    let scenario = "[[fault]]\noperation = \"purge\"\nurl_contains = \"/seg-000003.ts\"\naction = \"error\"\n\
+                    code = \"InvalidObjectPath.Malformed\"\n[purge]\ntakes = \"1s\"\n";
+    let world = World::new(scenario, &format!("{ALL}[retry]\nisolate_requests_max = 0\n"));
+    let daemon = world.ready_daemon();
+    world.drop_file("old.txt", format!("#: action = purge\n{}", urls("old", 20)));
+    world.wait_for("select held from v_lanes where action = 'purge'", 20);
+    world.wait_for("select count(*) from v_lanes where action = 'purge' and waiting_code = 'isolation_spent'", 1);
+    drop(daemon);
+    world.configure(ALL);
+    let _daemon = world.daemon();
+    world.wait_for("select submitted + complete from v_files where name = 'old.txt'", 19);
+    world.wait_for("select failed from v_files where name = 'old.txt'", 1);
+}
+
+#[test]
+fn purges_obey_the_operators_size_of_a_batch_and_are_divided_only_for_what_divides_them() {
+    let world = World::new("", &format!("{ALL}[schedule]\nbatch_urls_max = 10\n"));
+    let _daemon = world.ready_daemon();
+    assert!(world.run(&["pause"]).status.success());
+    let dirs: String = (1..=4).map(|n| format!("https://vod.example.com/films/{n:03}/\n")).collect();
+    world.drop_file("a.txt", format!("#: action = purge\n{}", urls("a", 12)));
+    world.drop_file("b.txt", format!("#: action = purge\n#: purge_force = true\n{}", urls("b", 8)));
+    world.drop_file("c.txt", format!("#: purge_force = true\n{}", urls("c", 3)));
+    world.drop_file("d.txt", urls("d", 4));
+    world.drop_file("e.txt", format!("#: action = purge-directory\n{dirs}"));
+    world.drop_file("f.txt", "#: action = purge-directory\n#: purge_force = true\nhttps://vod.example.com/f/\n");
+    world.wait_for("select count(*) from v_urls where state = 'pending'", 32);
+    assert!(world.run(&["resume"]).status.success());
+    world.wait_for("select count(*) from v_urls where state in ('submitted', 'complete')", 32);
+    let batches = "select action, count(*), max(urls) from v_submissions group by 1 order by 1";
+    assert_eq!(world.rows(batches), [["prefetch", "1", "7"], ["purge", "2", "10"], ["purge-directory", "2", "4"]]);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_tell_what_is_left_of_one_lane_is_no_refusal_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let readable = async |lane| {
+        let mut conn = store.read().acquire().await.unwrap();
+        ledger::standing(&mut conn, lane, now).await.unwrap().quota_readable
+    };
+    for (fact, prefetch, directories) in
+        [(Fact::QuotaTold(false), true, true), (Fact::QuotaReadable(false), false, false)]
+    {
+        let mut tx = store.write().await.unwrap();
+        ledger::note_fact_tx(&mut tx, Lane::Purge, fact, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let told = [readable(Lane::Prefetch).await, readable(Lane::Purge).await, readable(Lane::PurgeDirectory).await];
+        assert_eq!(told, [prefetch, false, directories], "{fact:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_account_is_told_once_and_counts_once_whatever_lanes_meet_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let mut tx = store.write().await.unwrap();
+    let told = "select count(*) from notices where event like ?1";
+    for (lane, fault, paused, resumed) in [
+        (Lane::Prefetch, AccountFault::Suspended, 1_i64, 0_i64),
+        (Lane::Purge, AccountFault::Suspended, 1, 0),
+        (Lane::PurgeDirectory, AccountFault::PurgeForbidden, 1, 0),
+    ] {
+        ledger::pause_account_tx(&mut tx, lane, &PauseWhy::Account(fault), now, now).await.unwrap();
+        for (event, times) in [("%\"paused\"%", paused), ("%\"resumed\"%", resumed)] {
+            let count: i64 = sqlx::query_scalar(told).bind(event).fetch_one(tx.conn()).await.unwrap();
+            assert_eq!(count, times, "{lane:?} {event}");
+        }
+    }
+    tx.commit().await.unwrap();
+    let mut conn = store.read().acquire().await.unwrap();
+    for lane in [Lane::Prefetch, Lane::Purge] {
+        assert_eq!(ledger::standing(&mut conn, lane, now).await.unwrap().probes, 1, "{lane:?}");
+    }
+}
