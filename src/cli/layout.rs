@@ -147,7 +147,7 @@ pub(super) fn right(text: &str, width: usize) -> String {
 }
 
 /// Lines of at most `width` columns, broken between words, or between the characters of a script without blanks.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (has_gap, piece) in pieces(text) {
         let mut piece = piece.to_owned();

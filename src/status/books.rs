@@ -1,10 +1,19 @@
 //! What the database says about every URL and all days, to be compared with the service's account.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::store::{Conn, Result};
 
 const URLS: &str = "select url, state, task_ids from v_urls";
+
+const CALLS: &str = "select submission_id, urls, outcome, sends, ended_at is not null from v_submissions order by 1";
+
+const OFFLINE: &str = "select host, pending from v_hosts where standing = 'offline' order by 1";
+
+const FINISHED: &str = "select name, finished_at from v_files where finished_at is not null";
 
 const CHARGED: &str = "select coalesce(sum(requests_used), 0) from v_budget";
 
@@ -34,5 +43,52 @@ impl Books {
         let rows = sqlx::query(URLS).fetch_all(&mut *conn).await?;
         let urls = rows.iter().map(|row| BookedUrl { url: row.get(0), state: row.get(1), task_ids: row.get(2) });
         Ok(Self { urls: urls.collect(), charged: sqlx::query_scalar(CHARGED).fetch_one(conn).await? })
+    }
+}
+
+/// A batch, as in `v_submissions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookedCall {
+    /// Its number.
+    pub id: i64,
+    /// URLs in it.
+    pub urls: i64,
+    /// What became of the call; `in_doubt` if its answer was lost and nothing is known yet.
+    pub outcome: String,
+    /// How often it was sent; more than once only after a lost answer.
+    pub sends: i64,
+    /// Whether all of its URLs have ended.
+    pub has_ended: bool,
+}
+
+/// What has happened to batches, domains and files. Reads whole views, so it is for small databases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// The batches, in order.
+    pub calls: Vec<BookedCall>,
+    /// Domains that are offline at the service, each with its pending URLs.
+    pub offline: Vec<(String, i64)>,
+    /// Files of which all URLs have ended, by name, each with when that was, RFC 3339.
+    pub finished: BTreeMap<String, String>,
+}
+
+impl Happened {
+    /// Reads it.
+    pub async fn read(conn: &mut Conn) -> Result<Self> {
+        let calls = sqlx::query(CALLS).fetch_all(&mut *conn).await?;
+        let offline = sqlx::query(OFFLINE).fetch_all(&mut *conn).await?;
+        let finished = sqlx::query(FINISHED).fetch_all(conn).await?;
+        let call = |row: &SqliteRow| BookedCall {
+            id: row.get(0),
+            urls: row.get(1),
+            outcome: row.get(2),
+            sends: row.get(3),
+            has_ended: row.get(4),
+        };
+        Ok(Self {
+            calls: calls.iter().map(call).collect(),
+            offline: offline.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            finished: finished.iter().map(|row| (row.get(0), row.get(1))).collect(),
+        })
     }
 }

@@ -19,7 +19,7 @@ mod report;
 mod story;
 
 pub use board::{Board, Health, told_clock};
-pub use books::{BookedUrl, Books};
+pub use books::{BookedCall, BookedUrl, Books, Happened};
 pub use concerns::{Concerns, concerns};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};

@@ -13,6 +13,7 @@ macro_rules! say {
 
 pub mod checks;
 pub mod commands;
+pub mod demo;
 pub mod errors;
 mod events;
 mod figures;

@@ -1,28 +1,44 @@
 //! `prefetchd demo`: the whole pipeline on sandbox data. Sandbox and daemon are separate processes, the same that an
 //! operator runs. The demo only drops files, reads the database, and compares it with the sandbox's account.
 
+mod news;
 mod playground;
+mod print;
 mod verdict;
 
 use std::fs;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::text::{number, out};
+use super::text::{lang, number, out};
 use super::{failure, runtime};
+use crate::clock::Clock;
 use crate::exit;
-use crate::status::{StatusReport, read_report};
-use crate::store;
+use crate::model::UrlState::{Complete, Leased, Pending, Submitted};
+use crate::model::{DayStart, rfc3339};
+use crate::status::{Books, Happened, StatusReport, read_report};
+use crate::store::{self, Conn};
+use crate::words::demo as said;
+use crate::words::{Words, times};
 use playground::Playground;
 
-/// The files that are dropped.
-const SAMPLES: [(&str, &[u8]); 3] = [
-    ("premiere.txt", include_bytes!("../../../examples/premiere.txt")),
-    ("catalogue-with-bad-lines.txt", include_bytes!("../../../examples/catalogue-with-bad-lines.txt")),
-    ("nightly-with-duplicates.txt", include_bytes!("../../../examples/nightly-with-duplicates.txt")),
+/// The file with a deadline, which is set to be soon, and the deadline in its text.
+const PREMIERE: &str = "premiere.txt";
+const ITS_DEADLINE: &str = "2099-12-31T20:00:00+08:00";
+const DEADLINE_IN: TimeDelta = TimeDelta::hours(1);
+
+/// The files that are dropped, in this order: each is read before the next is dropped, so that it is known which of
+/// them queues a URL that several have.
+const SAMPLES: [(&str, &str); 4] = [
+    (PREMIERE, include_str!("../../../examples/premiere.txt")),
+    ("catalogue-with-bad-lines.txt", include_str!("../../../examples/catalogue-with-bad-lines.txt")),
+    ("trailers.txt", include_str!("../../../examples/trailers.txt")),
+    ("nightly-with-duplicates.txt", include_str!("../../../examples/nightly-with-duplicates.txt")),
 ];
 
 /// The demo gives up after this.
@@ -58,103 +74,99 @@ fn empty_directory(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 async fn run(dir: &Path, keep: bool) -> anyhow::Result<i32> {
+    print::text(&said::PLAN);
+    out("");
     let started = Instant::now();
-    let mut stage = Playground::set(dir).await?;
-    out(&format!("sandbox   {} (a local stand-in for the API)", stage.endpoint()));
-    out(&format!("daemon    pid {}, spool and database in {}", stage.daemon_pid(), dir.display()));
+    let stage = Playground::set(dir, lang()).await?;
+    print::labelled(&said::SANDBOX, &said::sandbox(stage.endpoint()));
+    print::labelled(&said::DAEMON, &said::daemon(stage.daemon_pid(), &dir.display().to_string()));
+    out("");
+    let mut show = Show::of(stage, started).await?;
     for (name, content) in SAMPLES {
-        // Hands the file over properly: written under a name that is left alone, then renamed.
-        let incoming = stage.spool().join("incoming");
-        fs::write(incoming.join(format!(".{name}")), content)?;
-        fs::rename(incoming.join(format!(".{name}")), incoming.join(name))?;
-        out(&format!("dropped   {name}"));
+        show.drop_file(name, content)?;
+        show.watch(|report, _| report.files.iter().any(|file| file.name == name && file.progress != "reading")).await?;
     }
-    let report = watch(&mut stage, started).await?;
-    let verdict = verdict::compare(&mut store::open_reader(&stage.database()).await?, &stage.account().await?).await?;
+    let report = show.watch(is_done).await?;
+    show.bar.finish_and_clear();
+    let Show { mut stage, mut conn, seen, .. } = show;
+    let offline: Vec<&str> = seen.offline.iter().map(|(host, _)| host.as_str()).collect();
+    let books = Books::read(&mut conn).await?;
+    let verdict = verdict::compare(&books, &stage.account().await?, &stage.warm().await?, &offline);
     stage.strike().await?;
     out("");
-    print(&report, &verdict, started.elapsed());
-    print_commands(&stage, keep);
+    print::table(&report);
+    out("");
+    print::day(&report, &seen, started.elapsed());
+    verdict.lines().iter().for_each(|(label, line)| print::labelled(label, line));
+    print::commands(&stage, keep);
     Ok(if verdict.is_well() { 0 } else { exit::ATTENTION })
 }
 
-/// Shows progress until every file is read and nothing is waiting.
-async fn watch(stage: &mut Playground, started: Instant) -> anyhow::Result<StatusReport> {
-    let bar = ProgressBar::no_length();
-    bar.set_style(ProgressStyle::with_template("submitted {bar:40} {pos} of {len} URLs")?.progress_chars("##-"));
-    let mut conn = store::open_reader(&stage.database()).await?;
-    let mut shown = 0;
-    loop {
-        let report = read_report(&mut conn, 10).await?;
-        let count = |state: &str| report.urls.get(state).copied().unwrap_or(0);
-        let (submitted, all) = (count("submitted"), report.files.iter().map(|file| file.queued).sum::<i64>());
-        bar.set_length(all.unsigned_abs());
-        bar.set_position(submitted.unsigned_abs());
-        if bar.is_hidden() && submitted > shown {
-            out(&format!("submitted {} of {} URLs", number(submitted), number(all)));
-            shown = submitted;
-        }
-        let read = report.files.len() == SAMPLES.len() && report.files.iter().all(|file| file.progress != "reading");
-        if read && count("pending") + count("leased") == 0 {
-            bar.finish_and_clear();
-            return Ok(report);
-        }
-        stage.check_alive()?;
-        if started.elapsed() > DEADLINE {
-            bail!(
-                "not done after {DEADLINE:?}; it waits for {}",
-                report.waiting_for.as_ref().map_or("nothing", |why| &why.en)
-            );
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+/// Whether everything is warm that can be: only URLs of domains that may not be sent wait.
+fn is_done(report: &StatusReport, seen: &Happened) -> bool {
+    let moves = report.count(Leased) + report.count(Submitted) + report.in_doubt;
+    let is_read = report.files.len() == SAMPLES.len() && report.files_reading == 0;
+    is_read && moves == 0 && report.count(Pending) == report.parked && news::deadlines_are_known(&report.files, seen)
 }
 
-fn print(report: &StatusReport, verdict: &verdict::Verdict, took: Duration) {
-    out(&format!("{:<30} {:>6} {:>7} {:>7} {:>8} {:>10}", "file", "lines", "queued", "merged", "refused", "submitted"));
-    for file in report.files.iter().rev() {
-        let submitted = file.urls.get("submitted").copied().unwrap_or(0);
-        out(&format!(
-            "{:<30} {:>6} {:>7} {:>7} {:>8} {:>10}",
-            file.name,
-            number(file.lines),
-            number(file.queued),
-            number(file.merged),
-            number(file.refused),
-            number(submitted)
-        ));
-    }
-    out("");
-    if let Some(budget) = &report.budget {
-        out(&format!(
-            "budget    {} of {} requests of {} spent on {} URLs, in {:.1} s",
-            number(budget.requests_used),
-            number(budget.requests_limit),
-            budget.day,
-            number(budget.urls_used),
-            took.as_secs_f64()
-        ));
-    }
-    for line in verdict.lines() {
-        out(&line);
-    }
+/// The demo while it runs, and what of it was told.
+struct Show {
+    stage: Playground,
+    conn: Conn,
+    started: Instant,
+    bar: ProgressBar,
+    seen: Happened,
 }
 
-fn print_commands(stage: &Playground, keep: bool) {
-    let program = stage.program();
-    let (config, database) = (stage.config(), stage.database());
-    out("");
-    out(if keep {
-        "Look at the same data:"
-    } else {
-        "To look at the same data, run the demo with --keep DIR; then, in place of this run's directory:"
-    });
-    out(&format!("  {program} status --config {}", config.display()));
-    for query in [
-        "select file, count(*) as urls, min(submitted_at) as first, max(task_ids) as tasks from v_urls group by file",
-        "select submission_id, urls, cost, outcome, request_id, task_ids from v_submissions",
-    ] {
-        out(&format!("  sqlite3 -header -column {} \"{query}\"", database.display()));
+impl Show {
+    async fn of(stage: Playground, started: Instant) -> anyhow::Result<Self> {
+        let conn = store::open_reader(&stage.database()).await?;
+        // The bar is for a terminal alone; in a pipe every line is one.
+        let bar = if std::io::stdout().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("        {bar:40} {msg}")?.progress_chars("##-"));
+        Ok(Self { stage, conn, started, bar, seen: Happened::default() })
     }
-    out(&format!("  cat {}", stage.spool().join("done").join("catalogue-with-bad-lines.txt.refused.tsv").display()));
+
+    /// A line with the time that has passed.
+    fn tell(&self, words: &Words) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.bar.suspend(|| out(&format!("{seconds:>5.1} s  {}", words.say(lang()))));
+    }
+
+    /// Hands a file over properly: written under a name that is left alone, then renamed.
+    fn drop_file(&self, name: &str, content: &str) -> anyhow::Result<()> {
+        let now = Clock::system().now();
+        let (deadline, day) = (now + DEADLINE_IN, DayStart::default());
+        let incoming = self.stage.spool().join("incoming");
+        fs::write(incoming.join(format!(".{name}")), content.replace(ITS_DEADLINE, &rfc3339(deadline)))?;
+        fs::rename(incoming.join(format!(".{name}")), incoming.join(name))?;
+        self.tell(&match name {
+            PREMIERE => said::dropped_urgent(name, &times::moment(deadline, now, day), &times::zone(now, day)),
+            _ => said::dropped(name),
+        });
+        Ok(())
+    }
+
+    /// Tells what happens until this is so.
+    async fn watch(&mut self, is_so: impl Fn(&StatusReport, &Happened) -> bool) -> anyhow::Result<StatusReport> {
+        loop {
+            let report = read_report(&mut self.conn, 10).await?;
+            let seen = Happened::read(&mut self.conn).await?;
+            news::news(&self.seen, &seen).iter().for_each(|fact| self.tell(fact));
+            self.seen = seen;
+            let (warm, all) = (report.count(Complete), report.files.iter().map(|file| file.queued).sum::<i64>());
+            self.bar.set_length(all.unsigned_abs());
+            self.bar.set_position(warm.unsigned_abs());
+            self.bar.set_message(said::progress(&number(warm), &number(all)).say(lang()).to_owned());
+            if is_so(&report, &self.seen) {
+                return Ok(report);
+            }
+            self.stage.check_alive()?;
+            if self.started.elapsed() > DEADLINE {
+                let waits = report.waiting_for.unwrap_or(said::NOTHING);
+                return Err(failure(exit::ATTENTION, said::not_done(DEADLINE.as_secs(), &waits)));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
 }

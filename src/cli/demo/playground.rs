@@ -1,5 +1,6 @@
 //! The processes of the demo: a sandbox on a free port, and a daemon that calls it, both this same program.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,12 +10,38 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::credentials::{ID_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE};
+use crate::model::Lang;
 use crate::net::http_builder;
 use crate::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
 use crate::store;
 
 /// A process that has not answered after this long has failed.
 const START_DEADLINE: Duration = Duration::from_secs(15);
+
+/// The account of the demo: a domain that is offline, an answer that is lost, and tasks that take a second.
+const SCENARIO: &str = "\
+# The demo's account: `prefetchd sandbox --scenario scenario.toml` plays it again.
+[[domain]]
+name = \"vod.example.com\"
+[[domain]]
+name = \"media.example.com\"
+[[domain]]
+name = \"film.example.net\"
+[[domain]]
+name = \"old.example.com\"
+status = \"offline\"
+
+[limits]
+calls_per_second = 1000
+
+[tasks]
+takes = \"1s\"
+
+# The second batch is accepted, and its answer lost.
+[[fault]]
+calls = [2]
+action = \"drop_after\"
+";
 
 /// Both processes and their directory. They end when this is dropped.
 #[derive(Debug)]
@@ -28,10 +55,13 @@ pub(super) struct Playground {
 
 impl Playground {
     /// Starts both and waits until the daemon is ready.
-    pub(super) async fn set(dir: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn set(dir: &Path, lang: Lang) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
+        let scenario = dir.join("scenario.toml");
+        std::fs::write(&scenario, SCENARIO).with_context(|| format!("writing {}", scenario.display()))?;
         let mut sandbox = Command::new(&program)
-            .args(["sandbox", "--listen", "127.0.0.1:0"])
+            .args(["sandbox", "--listen", "127.0.0.1:0", "--scenario"])
+            .arg(&scenario)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -43,7 +73,9 @@ impl Playground {
         let (spool, database) = (dir.join("spool"), dir.join("prefetchd.db"));
         let text = format!(
             "# The demo's configuration.\n[api]\nendpoint = \"{endpoint}\"\n\n\
-             [spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n",
+             [spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n\n\
+             # The sandbox's tasks take a second.\n[track]\nfirst_after = \"1s\"\ncalls_per_second = 100\n\n\
+             [ui]\nlanguage = \"{lang}\"\n",
             spool.display().to_string(),
             format!("sqlite:{}", database.display()),
         );
@@ -93,10 +125,18 @@ impl Playground {
 
     /// The account as the sandbox counted it.
     pub(super) async fn account(&self) -> anyhow::Result<AccountView> {
-        let url = format!("{}/_sandbox/account", self.endpoint);
-        let client = http_builder(true).build()?;
-        let body = client.get(&url).send().await?.bytes().await?;
-        serde_json::from_slice(&body).context("reading the sandbox's account")
+        self.asked("account").await.context("reading the sandbox's account")
+    }
+
+    /// The URLs that are warm at the sandbox.
+    pub(super) async fn warm(&self) -> anyhow::Result<BTreeSet<String>> {
+        self.asked("warm").await.context("reading what is warm at the sandbox")
+    }
+
+    async fn asked<T: serde::de::DeserializeOwned>(&self, what: &str) -> anyhow::Result<T> {
+        let url = format!("{}/_sandbox/{what}", self.endpoint);
+        let body = http_builder(true).build()?.get(&url).send().await?.bytes().await?;
+        Ok(serde_json::from_slice(&body)?)
     }
 
     /// Stops the daemon properly, then the sandbox.
