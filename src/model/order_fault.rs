@@ -1,12 +1,13 @@
 //! Why an order that a member of the group dropped is refused: codes, which are stored. The sentences are in
 //! [`crate::words`].
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use strum::EnumCount;
 
+use super::problem::{code_and_with, of_code_and_with};
+
 /// Why an order is refused. Its word is stored and never changes its meaning.
-#[derive(Debug, Clone, PartialEq, Eq, EnumCount, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, EnumCount, Serialize, Deserialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
 pub enum OrderFault {
     /// It is no JSON object with the keys of an order.
@@ -54,8 +55,11 @@ pub enum OrderFault {
 impl OrderFault {
     /// Its word, and its parameters as JSON.
     pub fn stored(&self) -> (String, Option<String>) {
-        let json = serde_json::to_value(self).expect("a fault is text and numbers");
-        let code = json.get("code").and_then(Value::as_str).expect("it is tagged by its code");
-        (code.to_owned(), json.get("with").map(Value::to_string))
+        code_and_with(self)
+    }
+
+    /// Reads its stored form; none if this version does not know the word.
+    pub fn of_stored(code: &str, with: Option<&str>) -> Option<Self> {
+        of_code_and_with(code, with)
     }
 }

@@ -66,12 +66,12 @@ impl ConfigProblem {
     }
 }
 
-fn of_code_and_with<T: DeserializeOwned>(code: &str, with: Option<&str>) -> Option<T> {
+pub(super) fn of_code_and_with<T: DeserializeOwned>(code: &str, with: Option<&str>) -> Option<T> {
     let with: Option<Value> = with.and_then(|with| serde_json::from_str(with).ok());
     serde_json::from_value(serde_json::json!({ "code": code, "with": with })).ok()
 }
 
-fn code_and_with(problem: &impl Serialize) -> (String, Option<String>) {
+pub(super) fn code_and_with(problem: &impl Serialize) -> (String, Option<String>) {
     let json = serde_json::to_value(problem).expect("a problem is text and lists of text");
     let code = json.get("code").and_then(Value::as_str).expect("it is tagged by its code");
     (code.to_owned(), json.get("with").map(Value::to_string))

@@ -16,7 +16,7 @@ use crate::model::{
     Lane, ObjectUrl, OrderFault, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis,
 };
 use crate::store::{Conn, Readers, Result, WriteTx};
-use crate::words::Stored;
+use crate::words::{Stored, Words, order_fault};
 
 /// Most URLs that one transaction changes: each may touch a page of its own in the index by key.
 pub const ORDER_ROWS_MAX: usize = 2_000;
@@ -38,7 +38,7 @@ const DROPPED: &str = "
     where dropped_as = ?1 and dropped_mark = ?2";
 
 const PROGRESS: &str = "
-    select rows, done_at is not null, refused_code, refused from orders indexed by orders_dropped
+    select rows, done_at is not null, refused_code, refused, refused_with from orders indexed by orders_dropped
     where dropped_as = ?1 order by order_id desc limit 1";
 
 /// The files of a name: whether this user dropped one, and who dropped the last one.
@@ -163,8 +163,8 @@ pub enum Progress {
     Refused {
         /// The code of the reason.
         code: String,
-        /// The reason in English.
-        why: String,
+        /// The reason.
+        why: Words,
     },
 }
 
@@ -477,7 +477,13 @@ pub async fn order_progress(conn: &mut Conn, name: &str) -> Result<Option<Progre
     Ok(row.map(|row| {
         let urls = row.get::<i64, _>(0).unsigned_abs();
         match (row.get::<Option<String>, _>(2), row.get(1)) {
-            (Some(code), _) => Progress::Refused { code, why: row.get(3) },
+            (Some(code), _) => {
+                let why = match OrderFault::of_stored(&code, row.get(4)) {
+                    Some(fault) => order_fault(&fault),
+                    None => Words::same(row.get::<String, _>(3)),
+                };
+                Progress::Refused { code, why }
+            }
             (None, true) => Progress::Done { urls },
             (None, false) => Progress::Begun { urls },
         }

@@ -55,5 +55,10 @@ mod tests {
         assert_eq!(fault.stored(), ("not_yours".to_owned(), Some(r#"{"file":"a.txt","owner":"bob"}"#.to_owned())));
         assert!(order_fault(&fault).en.starts_with("a.txt belongs to bob"));
         assert_eq!(OrderFault::NotPlain.stored(), ("not_plain".to_owned(), None));
+        for fault in [fault, OrderFault::NotPlain] {
+            let (code, with) = fault.stored();
+            assert_eq!(OrderFault::of_stored(&code, with.as_deref()), Some(fault));
+        }
+        assert_eq!(OrderFault::of_stored("of_a_later_version", None), None);
     }
 }

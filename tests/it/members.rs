@@ -86,6 +86,8 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
     let refused = group.run_as(ALICE, &["cancel", "--file", "bob.txt"]);
     assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
     assert!(said(&refused).contains("bob.txt belongs to uid 40002"), "{}", said(&refused));
+    let chinese = group.run_as(ALICE, &["cancel", "--file", "bob.txt", "--lang", "zh"]);
+    assert!(said(&chinese).contains("bob.txt 属于 uid 40002"), "{}", said(&chinese));
     let unknown = group.run_as(ALICE, &["cancel", "--file", "nobody.txt"]);
     assert!(unknown.status.code() == Some(65) && said(&unknown).contains("no file is called"), "{}", said(&unknown));
     // By state it is hers alone, and what Bob wants of her URLs stays.
@@ -106,7 +108,7 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
     assert_eq!(who, [["uid 40001"]]);
     let refused =
         "select count(*) from v_orders where refused_code in ('not_yours', 'no_file') and done_at is not null";
-    assert_eq!(world.number(refused), 2);
+    assert_eq!(world.number(refused), 3);
     world.assert_books_agree();
     world.stop(daemon);
 

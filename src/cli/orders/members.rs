@@ -12,7 +12,7 @@ use crate::exit;
 use crate::orders::{Tray, Written, drop_order, look};
 use crate::queue::{self, Order, Progress, Selection};
 use crate::store;
-use crate::words::{Words, commands};
+use crate::words::commands;
 
 /// How often the database is asked what became of the order.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Sele
             Some(Progress::Done { urls }) => return Ok(Done { urls, ..Done::of(order, which, leased) }),
             Some(Progress::Refused { code, why }) => {
                 let code = if code == "not_yours" { exit::NO_PERMISSION } else { exit::DATA };
-                return Err(failure(code, Words::same(why)));
+                return Err(failure(code, why));
             }
             _ if progress != seen => (seen, moved) = (progress, Instant::now()),
             _ => {
