@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::text::{err, out};
+use super::check::labelled;
+use super::text::{err, lang, number, out};
 use super::{load, runtime};
 use crate::daemon::Held;
 use crate::status::{Invocation, read_report};
+use crate::words::{Words, checks};
 use crate::{exit, store};
 
 /// Says it in a few lines; the exit code is that of wrong usage, since no command was given.
@@ -20,34 +22,34 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
         }
     };
     let (holder, _) = super::status::daemon(&config);
-    let pid = match &holder {
+    let pid: Option<i64> = match &holder {
         Held::By(pid) => pid.parse().ok(),
         Held::Free | Held::Unknown => None,
     };
     let by = Invocation::here(&config, path.as_deref(), pid);
-    out("prefetchd warms the CDN of ApsaraVideo VOD, CDN or DCDN: drop files of URLs and forget them.\n");
-    let from = path.map_or_else(|| "the defaults; no file was found".to_owned(), |path| path.display().to_string());
-    out(&format!("configuration  {from}"));
-    out(&format!("spool          {}", config.spool.dir.join("incoming").display()));
+    out(&format!("{}\n", checks::WHAT_IT_IS.say(lang())));
+    let from = path.map_or(checks::THE_DEFAULTS, |path| Words::same(path.display().to_string()));
+    labelled(&checks::CONFIGURATION, &from);
+    labelled(&checks::SPOOL, &Words::same(config.spool.dir.join("incoming").display().to_string()));
     let database = config.database.url.path();
     let next = match (&holder, database.exists()) {
         (_, false) => {
-            out(&format!("database       {}, not made yet: no daemon has run", database.display()));
+            labelled(&checks::DATABASE, &checks::not_made_yet(&database.display().to_string()));
             vec![by.reads("demo"), by.reads("check"), by.start()]
         }
         (Held::Free, true) => {
-            out("daemon         not running");
+            labelled(&checks::DAEMON, &checks::NOT_RUNNING);
             vec![by.start(), by.reads("status")]
         }
         (_, true) => {
-            out(&format!("daemon         running{}", pid.map(|pid: i64| format!(", pid {pid}")).unwrap_or_default()));
+            labelled(&checks::DAEMON, &checks::running(pid));
             vec![by.reads("status"), by.reads("add FILE"), by.reads("wait FILE")]
         }
     };
     if let Some((pending, complete)) = counts(database) {
-        out(&format!("queue          {pending} URLs pending, {complete} warm"));
+        labelled(&checks::QUEUE, &checks::queue(&number(pending), &number(complete)));
     }
-    out("\nnext:");
+    out(&format!("\n{}", checks::NEXT.say(lang())));
     next.iter().for_each(|command| out(&format!("  {command}")));
     out("  prefetchd --help");
     super::text::settle(exit::USAGE)

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::Words;
 use super::errors::system;
+use super::{Words, many};
 
 /// It does not answer like the API.
 pub const UNLIKE_THE_API: Words = Words::fixed(
@@ -44,4 +44,162 @@ pub fn no_answer(url: &str, why: &str) -> Words {
 pub fn refuses(url: &str, why: &Words) -> Words {
     let (en, zh) = (&why.en, &why.zh);
     say!("{url} refuses the account: {en}", "{url} 拒绝此账号：{zh}")
+}
+
+/// The labels of what was found.
+pub const CONFIGURATION: Words = Words::fixed("configuration", "配置");
+/// Metrics.
+pub const METRICS: Words = Words::fixed("metrics", "指标");
+/// The spool.
+pub const SPOOL: Words = Words::fixed("spool", "投递目录");
+/// The daemon.
+pub const DAEMON: Words = Words::fixed("daemon", "守护进程");
+/// Credentials.
+pub const CREDENTIALS: Words = Words::fixed("credentials", "凭证");
+/// The database.
+pub const DATABASE: Words = Words::fixed("database", "数据库");
+/// The queue.
+pub const QUEUE: Words = Words::fixed("queue", "队列");
+/// The access key.
+pub const KEY: Words = Words::fixed("key", "AccessKey");
+/// The service.
+pub const SERVICE: Words = Words::fixed("service", "服务");
+/// The quota.
+pub const QUOTA: Words = Words::fixed("quota", "每日配额");
+/// Domains.
+pub const DOMAINS: Words = Words::fixed("domains", "加速域名");
+/// Tasks.
+pub const TASKS: Words = Words::fixed("tasks", "任务");
+/// Permissions.
+pub const PERMISSIONS: Words = Words::fixed("permissions", "权限");
+
+/// What prefetchd is.
+pub const WHAT_IT_IS: Words = Words::fixed(
+    "prefetchd warms the CDN of ApsaraVideo VOD, CDN or DCDN: drop files of URLs and forget them.",
+    "prefetchd 为视频点播（VOD）、CDN 或 DCDN 预热：投递 URL 文件，其余交给它。",
+);
+/// No file was found.
+pub const THE_DEFAULTS: Words = Words::fixed("the defaults; no file was found", "默认值；没有找到配置文件");
+/// No file was found, and that is well.
+pub const DEFAULTS_HOLD: Words =
+    Words::fixed("ok: none found, the built-in defaults hold", "正常：没有找到配置文件，使用内置默认值");
+/// No daemon runs.
+pub const NOT_RUNNING: Words = Words::fixed("not running", "未运行");
+/// What to type next.
+pub const NEXT: Words = Words::fixed("next:", "下一步：");
+/// Tasks can be asked for.
+pub const TASKS_OK: Words = Words::fixed("ok: they can be asked for", "正常：可以查询");
+/// Without the permission to ask for the quota.
+pub const WITHOUT_QUOTA: Words =
+    Words::fixed("what is left of the day is counted here alone", "当日余量只能由本机记账");
+/// Without the permission to ask for domains.
+pub const WITHOUT_DOMAINS: Words =
+    Words::fixed("which domains are online is learned from refusals", "哪些域名在线只能由被拒绝的请求得知");
+/// Without the permission to ask for tasks.
+pub const WITHOUT_TASKS: Words =
+    Words::fixed("URLs stay submitted, and nobody sees them become warm", "URL 停留在已提交状态，无法得知何时预热完成");
+
+/// It is as it should be.
+pub fn ok(what: &str) -> Words {
+    say!("ok: {what}", "正常：{what}")
+}
+
+/// It does not exist, and will be made.
+pub fn will_be_made(what: &str) -> Words {
+    say!("ok: {what} (will be made)", "正常：{what}（将会创建）")
+}
+
+/// Folders of the spool do not exist, and will be made.
+pub fn folders_will_be_made(dir: &str, missing: usize) -> Words {
+    let folders = many(&missing.to_string(), "folder", "folders");
+    say!("ok: {dir} ({folders} will be made)", "正常：{dir}（将会创建 {missing} 个目录）")
+}
+
+/// There is no database yet.
+pub fn not_made_yet(path: &str) -> Words {
+    say!("{path}, not made yet: no daemon has run", "{path}，尚未创建：守护进程还没有运行过")
+}
+
+/// A daemon runs, with this process.
+pub fn running(pid: Option<i64>) -> Words {
+    match pid {
+        Some(pid) => say!("running, pid {pid}", "运行中，pid {pid}"),
+        None => Words::fixed("running", "运行中"),
+    }
+}
+
+/// A daemon runs and holds the lock.
+pub fn holds(pid: &str, path: &str) -> Words {
+    say!("running, pid {pid}, holds {path}", "运行中，pid {pid}，持有 {path}")
+}
+
+/// URLs that wait and that are warm.
+pub fn queue(pending: &str, warm: &str) -> Words {
+    let urls = many(pending, "URL", "URLs");
+    say!("{urls} pending, {warm} warm", "待提交 {pending} 个 URL，已预热 {warm}")
+}
+
+/// Where metrics will be served.
+pub fn metrics(listen: &str) -> Words {
+    say!("will be served at http://{listen}/metrics", "将在 http://{listen}/metrics 提供")
+}
+
+/// Which key there is.
+pub fn key_here(tail: &str, source: &Words) -> Words {
+    let (en, zh) = (&source.en, &source.zh);
+    say!("ok: access key …{tail} from {en}", "正常：AccessKey …{tail}，来自{zh}")
+}
+
+/// The key has to be asked for.
+pub fn key_to_ask(source: &Words) -> Words {
+    let (en, zh) = (&source.en, &source.zh);
+    say!(
+        "to be asked for over the network: {en}; `prefetchd check --online` does it now",
+        "需要通过网络获取：{zh}；`prefetchd check --online` 现在就获取"
+    )
+}
+
+/// Which key was got, and when it ends.
+pub fn key_got(tail: &str, source: &Words, until: Option<&str>) -> Words {
+    let (en, zh) = (&source.en, &source.zh);
+    match until {
+        Some(at) => say!("ok: …{tail} from {en}, valid until {at}", "正常：…{tail}，来自{zh}，有效期至 {at}"),
+        None => say!("ok: …{tail} from {en}, does not end by itself", "正常：…{tail}，来自{zh}，长期有效"),
+    }
+}
+
+/// The service takes the key.
+pub fn takes(url: &str) -> Words {
+    say!("ok: {url} takes the credentials", "正常：{url} 接受此凭证")
+}
+
+/// What is left of the day.
+pub fn left(remains: u64, a_day: u64) -> Words {
+    say!("prefetch: {remains} of {a_day} left today", "预热：当日余量 {remains}/{a_day}")
+}
+
+/// The account's domains, some by name.
+pub fn domains(total: u64, named: &[String], more: u64, product: &str) -> Words {
+    let list = named.join(", ");
+    match (named.is_empty(), more) {
+        (true, _) => {
+            say!("{total}: the account has none that {product} accelerates", "{total}：此账号没有 {product} 加速域名")
+        }
+        (false, 0) => say!("{total}: {list}", "{total}：{list}"),
+        (false, _) => say!("{total}: {list} and {more} more", "{total}：{list}，以及另外 {more} 个"),
+    }
+}
+
+/// A permission that costs to try.
+pub fn not_tried(permission: &str) -> Words {
+    say!("{permission} is not tried, since that costs a request", "没有尝试 {permission}，因为会用掉一次请求")
+}
+
+/// A permission is missing.
+pub fn not_permitted(permission: &str, code: &str, without: &Words) -> Words {
+    let (en, zh) = (&without.en, &without.zh);
+    say!(
+        "permission     missing: {permission} ({code}); add it to the key's RAM policy: without it {en}",
+        "权限           缺少 {permission}（{code}）；请加入该密钥的 RAM 权限策略：没有它，{zh}"
+    )
 }

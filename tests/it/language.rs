@@ -101,3 +101,21 @@ fn commands_and_their_errors_speak_chinese_and_why_tells_local_times_once() {
     let json = said(&zh(&["why", url, "--json"]));
     assert!(json.contains("\"text\": \"submission 1 accepted, cost 1") && json.contains("Z\""), "{json}");
 }
+
+#[test]
+fn check_and_a_bare_call_speak_chinese_and_count_every_folder() {
+    let world = World::new("", "");
+    let english = said(&world.run(&["--lang", "en", "check"]));
+    assert!(english.contains("(5 folders will be made)"), "{english}");
+    let chinese = said(&world.run(&["--lang", "zh", "check", "--online"]));
+    for part in ["投递目录       正常：", "将会创建 5 个目录", "接受此凭证", "来自环境变量"] {
+        assert!(chinese.contains(part), "{part}: {chinese}");
+    }
+    for folder in ["incoming", "work", "done", "rejected"] {
+        std::fs::create_dir_all(world.spool(folder)).unwrap();
+    }
+    let english = said(&world.run(&["--lang", "en", "check"]));
+    assert!(english.contains("(1 folder will be made)"), "{english}");
+    let bare = world.command(&[]).env("PREFETCHD_LANG", "zh").output().unwrap();
+    assert!(said(&bare).contains("尚未创建") && said(&bare).contains("下一步："), "{}", said(&bare));
+}

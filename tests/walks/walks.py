@@ -50,7 +50,7 @@ class Walk:
 
     def transcript(self):
         text = "\n\n".join("\n".join(f"    {line}".rstrip() for line in lines) for _, lines in self.steps)
-        text = text.replace(str(self.world.home), "/srv/films")
+        text = text.replace(str(self.world.home), "/srv/films").replace(program, "prefetchd")
         return f"# {self.title}\n\nWritten by `tests/walks/run --write`.\n\n{re.sub(r'127.0.0.1:[0-9]+', '127.0.0.1:8787', text)}\n"
 
     def commands(self):
@@ -60,8 +60,9 @@ class Walk:
 def newcomer(walk):
     world = walk.world
     (world.home / "films.txt").write_text("#: label = Premiere\n" + URLS)
-    walk.step("prefetchd", 64, ["prefetchd check", "prefetchd --help"], ["prefetchd check", "prefetchd --help"])
-    walk.step("prefetchd check", 0, ["ok"], ["ok"])
+    walk.step("prefetchd", 64, ["prefetchd check", "prefetchd --help"], ["下一步：", "prefetchd check", "prefetchd --help"])
+    walk.step("prefetchd check", 0, ["ok", "(5 folders will be made)"], ["正常", "将会创建 5 个目录"])
+    walk.step("prefetchd demo", 0, ["verdict     well"], ["结论        正常"])
     walk.step("prefetchd status", 69, ["`prefetchd run` makes it"], ["prefetchd run"], fits=True)
     world.daemon()
     walk.step("prefetchd add films.txt", 0, ["films.txt"], ["films.txt"])
@@ -74,7 +75,7 @@ def operator(walk):
     world = walk.world
     (world.home / "films.txt").write_text("#: priority = urgent\n" + URLS)
     world.daemon()
-    walk.step("prefetchd check", 0, ["ok"], ["ok"])
+    walk.step("prefetchd check", 0, ["ok"], ["正常"])
     walk.step("prefetchd pause --reason 'work on the origin'", 0, ["paused"], ["暂停"])
     walk.step("prefetchd add films.txt", 0, ["films.txt"], ["films.txt"])
     wait("the file", lambda: "films.txt" in world.quiet("files", "--state", "pending").stdout)

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use self::online::Findings;
+use super::layout::fit;
 use super::{failure, load, runtime, text};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,8 +16,11 @@ use crate::daemon::{Held, Lock, OtherProduct, lock_paths};
 use crate::ledger;
 use crate::service::Service;
 use crate::spool::Folders;
-use crate::words::checks;
+use crate::words::{self, Words, checks};
 use crate::{exit, store};
+
+/// The room of a label.
+const LABEL: usize = 15;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd check --online")]
@@ -32,33 +36,37 @@ pub(super) struct CheckArgs {
 pub(super) fn main(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<i32> {
     let Findings { well, amiss } = check(config, args)?;
     if !args.quiet {
-        well.iter().for_each(|line| text::out(line));
+        well.iter().for_each(|(label, said)| labelled(label, said));
     }
-    amiss.iter().for_each(|line| text::err(line));
+    amiss.iter().for_each(|said| text::err(said.say(text::lang())));
     Ok(0)
+}
+
+/// A line with its label; never broken, so that other programs find it.
+pub(super) fn labelled(label: &Words, said: &Words) {
+    text::out(&format!("{}{}", fit(label.say(text::lang()), LABEL), said.say(text::lang())));
 }
 
 fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Findings> {
     let (config, path) = load(config)?;
     let shown = path.as_ref().map(|path| path.display().to_string());
-    let source = shown.unwrap_or_else(|| "none found, the built-in defaults hold".to_owned());
-    let mut said = vec![format!("configuration  ok: {source}")];
+    let found = shown.map_or(checks::DEFAULTS_HOLD, |path| checks::ok(&path));
+    let mut said = vec![(checks::CONFIGURATION, found)];
     if let Some(listen) = config.http.listen {
-        said.push(format!("metrics        will be served at http://{listen}/metrics"));
+        said.push((checks::METRICS, checks::metrics(&listen.to_string())));
     }
     check_paths(&config, &mut said)?;
     let prepared = credentials::prepare_as_the_service(&config, path.as_deref().and_then(instance))?;
-    let source = prepared.source().clone();
+    let source = words::key_source(&prepared.source().to_string());
     let service = Service::new(&config, Clock::system(), Provider::new(prepared))?;
     let key = service.keys().current();
-    said.push(if key.is_valid() {
-        format!("credentials    ok: access key …{} from {source}", key.credentials.tail())
-    } else {
-        let how = "`prefetchd check --online` does it now";
-        format!("credentials    to be asked for over the network: {source}; {how}")
-    });
+    let is_here = key.is_valid();
+    said.push((
+        checks::CREDENTIALS,
+        if is_here { checks::key_here(key.credentials.tail(), &source) } else { checks::key_to_ask(&source) },
+    ));
     runtime()?.block_on(async {
-        said.push(check_database(&config).await?);
+        said.push((checks::DATABASE, check_database(&config).await?));
         let mut findings = if args.online { online::ask(&config, &service).await? } else { Findings::default() };
         said.append(&mut findings.well);
         Ok(Findings { well: said, ..findings })
@@ -72,29 +80,29 @@ fn instance(config: &Path) -> Option<&str> {
     (is_systems && name != "prefetchd").then_some(name)
 }
 
-fn check_paths(config: &Config, said: &mut Vec<String>) -> anyhow::Result<()> {
+fn check_paths(config: &Config, said: &mut Vec<(Words, Words)>) -> anyhow::Result<()> {
     let folders = Folders::under(&config.spool.dir);
     let mut missing = 0;
-    for folder in folders.all() {
+    for folder in folders.all().into_iter().chain([folders.orders.as_path()]) {
         if folder.is_dir() {
             writable(folder, "[spool] dir")?;
         } else {
             missing += 1;
         }
     }
-    let dir = config.spool.dir.display();
+    let dir = config.spool.dir.display().to_string();
     if missing > 0 {
         writable_ancestor(&config.spool.dir, "[spool] dir")?;
-        said.push(format!("spool          ok: {dir} ({missing} folder(s) will be made)"));
+        said.push((checks::SPOOL, checks::folders_will_be_made(&dir, missing)));
     } else {
         if let Some(folder) = folders.apart().context("looking at the spool's folders")? {
             return Err(failure(exit::CONFIG, checks::apart(&folder.display().to_string())));
         }
-        said.push(format!("spool          ok: {dir}"));
+        said.push((checks::SPOOL, checks::ok(&dir)));
     }
     for path in lock_paths(config) {
         if let Held::By(pid) = Lock::held(&path) {
-            said.push(format!("daemon         running, pid {pid}, holds {}", path.display()));
+            said.push((checks::DAEMON, checks::holds(&pid, &path.display().to_string())));
         }
     }
     Ok(())
@@ -114,7 +122,7 @@ fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
         .map_err(|error| failure(exit::CONFIG, checks::not_writable(key, &dir.display().to_string(), &error.into())))
 }
 
-async fn check_database(config: &Config) -> anyhow::Result<String> {
+async fn check_database(config: &Config) -> anyhow::Result<Words> {
     let path = config.database.url.path();
     store::refuse_linked(path)?;
     match store::open_reader(path).await {
@@ -129,11 +137,11 @@ async fn check_database(config: &Config) -> anyhow::Result<String> {
                     checks::not_writable("[database] url", &path.display().to_string(), &error.into()),
                 )
             })?;
-            Ok(format!("database       ok: {}", path.display()))
+            Ok(checks::ok(&path.display().to_string()))
         }
         Err(store::Error::Missing(_)) => {
             writable_ancestor(path.parent().unwrap_or(path), "[database] url")?;
-            Ok(format!("database       ok: {} (will be made)", path.display()))
+            Ok(checks::will_be_made(&path.display().to_string()))
         }
         Err(error) => Err(error.into()),
     }

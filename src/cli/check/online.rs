@@ -17,51 +17,46 @@ const DOMAINS_SHOWN: usize = 20;
 /// What was found, and problems that do not prevent a start.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) well: Vec<String>,
-    pub(super) amiss: Vec<String>,
+    pub(super) well: Vec<(Words, Words)>,
+    pub(super) amiss: Vec<Words>,
 }
 
 /// Fetches the key and asks the service, with one call per operation.
 pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    findings.well.push(key(service).await?);
+    findings.well.push((checks::KEY, key(service).await?));
     let url = config.api.endpoint.url();
     let quota = service.quota(Lane::Prefetch).await;
     refused(&quota, url)?;
-    findings.well.push(format!("service        ok: {url} takes the credentials"));
+    findings.well.push((checks::SERVICE, checks::takes(url.as_ref())));
     let (product, actions) = (service.product(), service.product().actions);
     let permission = |action: &str| product.permission(action);
-    if let Some(left) =
-        findings.permitted(quota, &permission(actions.quota), "what is left of the day is counted here alone")
-    {
+    if let Some(left) = findings.permitted(quota, &permission(actions.quota), &checks::WITHOUT_QUOTA) {
         let Quota { a_day, remains } = left;
-        findings.well.push(format!("quota          prefetch: {remains} of {a_day} left today"));
+        findings.well.push((checks::QUOTA, checks::left(remains, a_day)));
     }
     let domains = domains(service).await;
-    if let Some((rows, total)) =
-        findings.permitted(domains, &permission(actions.domains), "which domains are online is learned from refusals")
-    {
-        findings.well.push(format!("domains        {total}{}", shown(&rows, total, product.name)));
+    if let Some((rows, total)) = findings.permitted(domains, &permission(actions.domains), &checks::WITHOUT_DOMAINS) {
+        findings.well.push((checks::DOMAINS, shown(&rows, total, product.name)));
     }
     let now = service.clock().now();
     let query = TaskQuery { page_size: 1, ..TaskQuery::first(Lane::Prefetch, Window::all(now)) };
     let tasks = service.tasks(&query).await;
-    let without = "URLs stay submitted, and nobody sees them become warm";
-    if findings.permitted(tasks, &permission(actions.tasks), without).is_some() {
-        findings.well.push("tasks          ok: they can be asked for".to_owned());
+    if findings.permitted(tasks, &permission(actions.tasks), &checks::WITHOUT_TASKS).is_some() {
+        findings.well.push((checks::TASKS, checks::TASKS_OK));
     }
     let untried = permission(actions.prefetch);
-    findings.well.push(format!("permissions    {untried} is not tried, since that costs a request"));
+    findings.well.push((checks::PERMISSIONS, checks::not_tried(&untried)));
     Ok(findings)
 }
 
 /// Which key there is, and when it ends.
-async fn key(service: &Service) -> anyhow::Result<String> {
+async fn key(service: &Service) -> anyhow::Result<Words> {
     let keys = service.keys();
     let key = keys.fetch().await.map_err(|none| failure(exit::UNAVAILABLE, Words::same(none.to_string())))?;
     let state = keys.state();
-    let until = state.ends_at.map_or("does not end by itself".to_owned(), |at| format!("valid until {}", rfc3339(at)));
-    Ok(format!("key            ok: …{} from {}, {until}", key.credentials.tail(), state.source))
+    let source = words::key_source(&state.source.to_string());
+    Ok(checks::key_got(key.credentials.tail(), &source, state.ends_at.map(rfc3339).as_deref()))
 }
 
 /// What the quota's answer says against the key or the whole account.
@@ -96,34 +91,24 @@ async fn domains(service: &Service) -> Result<(Vec<DomainRow>, u64), Fault> {
     Ok((rows, total))
 }
 
-fn shown(rows: &[DomainRow], total: u64, product: ProductName) -> String {
+fn shown(rows: &[DomainRow], total: u64, product: ProductName) -> Words {
     let named: Vec<String> =
         rows.iter().take(DOMAINS_SHOWN).map(|row| format!("{} ({})", row.name, row.status)).collect();
     let more = total.saturating_sub(named.len() as u64);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    if named.is_empty() {
-        format!(": the account has none that {} accelerates", product.title()[0])
-    } else {
-        format!(": {}{more}", named.join(", "))
-    }
+    checks::domains(total, &named, more, product.title()[0])
 }
 
 impl Findings {
     /// The result; a missing permission, or another refusal, is noted as a problem.
-    fn permitted<T>(&mut self, said: Result<T, Fault>, permission: &str, without: &str) -> Option<T> {
+    fn permitted<T>(&mut self, said: Result<T, Fault>, permission: &str, without: &Words) -> Option<T> {
         let fault = match said {
             Ok(said) => return Some(said),
             Err(fault) => fault,
         };
         let code = fault.code.as_deref().unwrap_or("no code");
         self.amiss.push(match fault.of_the_account() {
-            Some(AccountFault::Forbidden) => {
-                format!(
-                    "permission     missing: {permission} ({code}); add it to the key's RAM policy: \
-                     without it {without}"
-                )
-            }
-            _ => format!("{permission}: {} ({code})", fault.class),
+            Some(AccountFault::Forbidden) => checks::not_permitted(permission, code, without),
+            _ => Words::same(format!("{permission}: {} ({code})", fault.class)),
         });
         None
     }
