@@ -47,7 +47,7 @@ pub(super) struct AddArgs {
 #[derive(Debug, clap::Args)]
 struct KeyArgs {
     /// prefetch, purge, purge-directory or purge+prefetch
-    #[arg(long)]
+    #[arg(long, value_parser = super::action_words())]
     action: Option<Action>,
     /// urgent, high, normal or low
     #[arg(long, value_parser = super::priority_words())]

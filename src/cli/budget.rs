@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Subcommand;
+use strum::VariantArray as _;
 
 use super::{failure, load, open_existing, runtime, text, who};
 use crate::model::Lane;
@@ -27,35 +28,47 @@ enum BudgetCommand {
         /// Requests spent today, as the console shows; at least what the marker says is charged in any case
         #[arg(long, value_name = "N")]
         requests_used: Option<u32>,
+        /// Only what prefetch, purge or purge-directory has cost; without it all that is in doubt
+        #[arg(long, value_parser = super::lane_words())]
+        action: Option<Lane>,
     },
 }
 
 pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
-    let BudgetCommand::Confirm { requests_used } = args.command;
+    let BudgetCommand::Confirm { requests_used, action } = args.command;
+    if requests_used.is_some() && action.is_some_and(|lane| lane != Lane::Prefetch) {
+        return Err(failure(exit::USAGE, commands::REQUESTS_OF_PREFETCH));
+    }
     let confirmed = runtime()?.block_on(async {
         let store = open_existing(&config).await?;
         let clock = told_clock(&mut store.read().acquire().await?).await?;
         let mut tx = store.write().await?;
-        let mut confirmed = ledger::confirm_tx(&mut tx, Lane::Prefetch, requests_used).await?;
-        // What purges cost is in their markers.
-        for lane in [Lane::Purge, Lane::PurgeDirectory] {
-            let of_purges = ledger::confirm_tx(&mut tx, lane, None).await?;
-            confirmed = confirmed.or(of_purges);
-        }
-        if let Some((day, requests)) = &confirmed {
-            let what = format!("{requests} requests of {day} count as spent");
+        let mut confirmed = Vec::new();
+        for lane in Lane::VARIANTS.iter().copied().filter(|lane| action.is_none_or(|action| action == *lane)) {
+            // What purges cost is in their markers.
+            let requests = requests_used.filter(|_| lane == Lane::Prefetch);
+            let Some((day, requests)) = ledger::confirm_tx(&mut tx, lane, requests).await? else { continue };
+            let what = match lane {
+                Lane::Prefetch => format!("{requests} requests of {day} count as spent"),
+                _ => format!("{requests} requests of {day} count as spent on {}", lane.word()),
+            };
             queue::record_done_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;
+            confirmed.push((lane, day, requests));
         }
         tx.commit().await?;
         store.close().await;
         store::Result::Ok(confirmed)
     })?;
-    match confirmed {
-        Some((day, requests)) => {
-            text::tell(&commands::confirmed(&day, &text::number(requests.into())));
-            Ok(0)
-        }
-        None => Err(failure(exit::DATA, commands::NOTHING_TO_CONFIRM)),
+    if confirmed.is_empty() {
+        return Err(failure(exit::DATA, commands::NOTHING_TO_CONFIRM));
     }
+    for (lane, day, requests) in confirmed {
+        let requests = text::number(requests.into());
+        text::tell(&match lane {
+            Lane::Prefetch => commands::confirmed(&day, &requests),
+            _ => commands::confirmed_purges(lane.word(), &day, &requests),
+        });
+    }
+    Ok(0)
 }

@@ -29,10 +29,11 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use strum::VariantArray as _;
 
 use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked, OtherProduct};
-use crate::model::{Lang, Priority, UrlState};
+use crate::model::{Action, Lane, Lang, Priority, UrlState};
 use crate::spool::stored_name;
 use crate::telemetry::one_line;
 use crate::words::{self, Words};
@@ -235,6 +236,18 @@ fn state_words() -> impl TypedValueParser<Value = UrlState> {
 fn priority_words() -> impl TypedValueParser<Value = Priority> {
     PossibleValuesParser::new(["urgent", "high", "normal", "low"])
         .map(|word| word.parse().expect("the parser takes only priorities"))
+}
+
+/// The lanes likewise.
+fn lane_words() -> impl TypedValueParser<Value = Lane> {
+    PossibleValuesParser::new(Lane::VARIANTS.iter().map(|lane| lane.word()))
+        .map(|word| word.parse().expect("the parser takes only lanes"))
+}
+
+/// What a file asks for, likewise.
+fn action_words() -> impl TypedValueParser<Value = Action> {
+    PossibleValuesParser::new(Action::VARIANTS.iter().map(|action| action.word()))
+        .map(|word| word.parse().expect("the parser takes only actions"))
 }
 
 /// The languages, as completions name them.

@@ -48,7 +48,7 @@ struct WhichArgs {
     #[arg(long, group = "which", value_parser = super::state_words())]
     state: Option<UrlState>,
     /// prefetch, purge or purge-directory: only that step
-    #[arg(long)]
+    #[arg(long, value_parser = super::lane_words())]
     action: Option<Lane>,
 }
 

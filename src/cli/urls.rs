@@ -34,7 +34,7 @@ pub(super) struct UrlsArgs {
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
     /// Only prefetch, purge or purge-directory
-    #[arg(long)]
+    #[arg(long, value_parser = super::lane_words())]
     action: Option<Lane>,
     #[command(flatten)]
     list: ListArgs,
@@ -68,7 +68,7 @@ pub(super) struct FilesArgs {
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
     /// Only files that ask for prefetch, purge, purge-directory or purge+prefetch
-    #[arg(long)]
+    #[arg(long, value_parser = super::action_words())]
     action: Option<Action>,
     #[command(flatten)]
     list: ListArgs,
@@ -110,7 +110,7 @@ pub(super) struct SubmissionsArgs {
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Time>,
     /// Only prefetch, purge or purge-directory
-    #[arg(long)]
+    #[arg(long, value_parser = super::lane_words())]
     action: Option<Lane>,
     #[command(flatten)]
     list: ListArgs,

@@ -24,10 +24,14 @@ pub async fn pause_account_tx(
 ) -> Result<()> {
     if pause_tx(tx, lane, why, now, probe_at).await? {
         let words = words::pause(why);
-        warn!(
-            why = %words.en, code = why.code(),
-            "the account is refused: nothing is sent until this is fixed; a free call tests it now and then"
-        );
+        if why.code() == "purge_forbidden" {
+            warn!(why = %words.en, "purges are refused: none is sent until this is fixed, and prefetching goes on");
+        } else {
+            warn!(
+                why = %words.en, code = why.code(),
+                "the account is refused: nothing is sent until this is fixed; a free call tests it now and then"
+            );
+        }
         let event = Event::Paused { why: words.en.into_owned(), why_code: why.code(), why_zh: words.zh.into_owned() };
         notify::add_tx(tx, &event, now).await?;
     }

@@ -34,6 +34,7 @@ impl StatusReport {
         let mut needs = Vec::new();
         self.of_the_daemon(&mut needs, config, by);
         self.of_the_account(&mut needs, by);
+        self.of_lanes(&mut needs, by);
         self.of_urls(&mut needs, config, by);
         self.needs = needs;
         self.by = by.clone();
@@ -89,6 +90,26 @@ impl StatusReport {
         }
     }
 
+    /// What prefetching needs is told before, and not again.
+    fn of_lanes(&self, needs: &mut Vec<Need>, by: &Invocation) {
+        let mut add = |what: Words, command: String| needs.push(Need { what, command });
+        for lane in &self.lanes {
+            let action = &lane.action;
+            if let Some(why) = lane.paused_why.as_ref().filter(|_| lane.paused_code != self.paused_code) {
+                add(needs::lane_paused(action, why), by.changes("resume"));
+            }
+            match lane.waiting_code.as_deref() {
+                Some("ledger_unknown") => {
+                    add(needs::lane_unknown(action), by.changes(&format!("budget confirm --action {action}")));
+                }
+                Some("requests_spent" | "urls_spent" | "quota_used_up" | "nothing_remains") if lane.has_urgent => {
+                    add(needs::lane_urgent_waits(action), by.reads(&format!("urls --state pending --action {action}")));
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn of_urls(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
         let mut add = |what: Words, command: String| needs.push(Need { what, command });
         let urgent = self.pending.get("urgent").copied().unwrap_or(0);
@@ -113,7 +134,7 @@ impl StatusReport {
         if self.parked > 0 {
             add(needs::parked(&self.parked.to_string()), by.reads("hosts"));
         }
-        let held = self.count(UrlState::Held);
+        let held = self.count(UrlState::Held) + self.lanes.iter().map(|lane| lane.held).sum::<i64>();
         if held > 0 {
             let what = needs::held(&held.to_string(), &by.reads("urls --state held"));
             add(what, by.changes("retry --state held"));
@@ -136,7 +157,7 @@ pub fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::BudgetReport;
+    use crate::status::{BudgetReport, LaneReport};
 
     #[test]
     fn the_command_for_a_database_that_cannot_be_used_goes_by_the_word_of_its_trouble() {
@@ -167,6 +188,36 @@ mod tests {
         let what = needs::urgent_waits("3998", Some("498"));
         assert_eq!(what.en, "3998 urgent URLs wait and what the day may cost is spent, 498 of it by others");
         assert_eq!(report.needs, [Need { what, command: "prefetchd forecast".to_owned() }]);
+    }
+
+    #[test]
+    fn a_lane_of_purges_that_needs_somebody_says_so_with_its_remedy() {
+        let lane = LaneReport { action: "purge".to_owned(), pending: 7, ..LaneReport::default() };
+        let needs = |lane: LaneReport| {
+            let mut report =
+                StatusReport { health: "running".to_owned(), lanes: vec![lane], ..StatusReport::default() };
+            report.list_needs(&Config::default(), &Invocation::default());
+            let told: Vec<(String, String)> =
+                report.needs.into_iter().map(|need| (need.what.en.into_owned(), need.command)).collect();
+            told
+        };
+        let waits =
+            |code: &str, has_urgent| LaneReport { waiting_code: Some(code.to_owned()), has_urgent, ..lane.clone() };
+        assert_eq!(needs(lane.clone()), []);
+        assert_eq!(needs(waits("urls_spent", false)), []);
+        let told = needs(waits("urls_spent", true));
+        assert_eq!(told[0].1, "prefetchd urls --state pending --action purge");
+        let told = needs(waits("ledger_unknown", false));
+        assert_eq!(told[0].1, "prefetchd budget confirm --action purge");
+        let forbidden = LaneReport {
+            paused_why: Some(Words::same("no permission")),
+            paused_code: Some("purge_forbidden".to_owned()),
+            ..lane.clone()
+        };
+        let told = needs(forbidden);
+        assert!(told[0].0.contains("purge: no permission") && told[0].1.ends_with("resume"), "{told:?}");
+        let told = needs(LaneReport { held: 2, ..lane.clone() });
+        assert!(told[0].0.starts_with("2 URLs are held"), "{told:?}");
     }
 
     #[test]

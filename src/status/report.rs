@@ -19,6 +19,7 @@ use super::needs::Need;
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Lane, Time, UrlState, rfc3339};
+use crate::queue;
 use crate::schedule::{self, Policy};
 use crate::stage::{Sign, Trouble};
 use crate::store::{self, Conn, Result};
@@ -303,6 +304,9 @@ pub struct LaneReport {
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
+    /// Whether something urgent could go now, if it were for its URLs alone.
+    #[serde(skip)]
+    pub has_urgent: bool,
 }
 
 impl StatusReport {
@@ -332,6 +336,12 @@ impl StatusReport {
             let left = really_left(conn, config, now).await?;
             budget.requests_left = Some(left.requests.into());
             budget.urls_left = (left.urls < u32::MAX).then_some(left.urls.into());
+        }
+        if !self.lanes.is_empty() {
+            for load in queue::loads_of(conn).await?.iter().filter(|load| load.urgent) {
+                let of_load = self.lanes.iter_mut().filter(|lane| lane.action == load.lane.word());
+                of_load.for_each(|lane| lane.has_urgent = true);
+            }
         }
         let (requests, urls) = ledger::sent_since(conn, Lane::Prefetch, now - PACE).await?;
         self.pace = Some(PaceReport { requests, urls });

@@ -31,6 +31,12 @@ pub const NOTHING_TO_CONFIRM: Words = Words::fixed(
     "无需确认：最近预算日的用量没有疑问",
 );
 
+/// Purges have no requests to tell of.
+pub const REQUESTS_OF_PREFETCH: Words = Words::fixed(
+    "--requests-used is about prefetching alone: leave it out, since what purges cost is in their markers",
+    "--requests-used 只用于预热：请去掉，刷新的用量记录在其标记文件中",
+);
+
 /// Paused by this command.
 pub const PAUSED: Words = Words::fixed(
     "paused: a call that is on its way is finished, nothing more is sent until `prefetchd resume`",
@@ -212,6 +218,15 @@ pub fn confirmed(day: &str, requests: &str) -> Words {
     say!(
         "{day}: {counted} as spent; the daemon goes on with the rest",
         "{day}：已用 {requests} 次请求；守护进程用余量继续提交"
+    )
+}
+
+/// The same of purges.
+pub fn confirmed_purges(action: &str, day: &str, requests: &str) -> Words {
+    let counted = many(requests, "request counts", "requests count");
+    say!(
+        "{day}: {counted} as spent on {action}; the daemon goes on with the rest",
+        "{day}：{action} 已用 {requests} 次请求；守护进程用余量继续提交"
     )
 }
 

@@ -16,6 +16,12 @@ pub fn event(event: &Value, zone: FixedOffset) -> Words {
         Ok(EventName::Paused) => {
             let (en, zh) = (text("why"), text("why_zh"));
             let zh = if zh.is_empty() { en } else { zh };
+            if text("why_code") == "purge_forbidden" {
+                return Words::made(
+                    format!("purges are refused, and none is sent; prefetching goes on: {en}"),
+                    format!("刷新被拒绝，已暂停提交刷新；预热继续：{zh}"),
+                );
+            }
             Words::made(
                 format!("the account is refused, and nothing is sent: {en}"),
                 format!("账号被拒绝，已暂停提交：{zh}"),

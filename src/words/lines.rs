@@ -221,9 +221,11 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
             "不是带 url 的对象：一行写一个对象，例如 {\"url\":\"https://…\"}",
         ),
         LineFault::Key => (
-            "a key has an invalid value: priority is urgent, high, normal or low; force is true or false; a \
-            time is like 2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
-            "键的值无效：priority 为 urgent（紧急）、high（高）、normal（普通）或 low（低）；force 为 true 或 false；时间形如 \
+            "a key has an invalid value: action is prefetch, purge, purge-directory or purge+prefetch; priority is \
+            urgent, high, normal or low; force and purge_force are true or false; a time is like \
+            2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
+            "键的值无效：action 为 prefetch（预热）、purge（刷新）、purge-directory（刷新目录）或 purge+prefetch（刷新并预热）；\
+             priority 为 urgent（紧急）、high（高）、normal（普通）或 low（低）；force 和 purge_force 为 true 或 false；时间形如 \
              2026-11-23T20:00:00+08:00；标签为 1 到 200 个字符",
         ),
         _ => ("refused by an earlier version, which kept its reasons as text", "由旧版本拒绝，原因以文字保存"),

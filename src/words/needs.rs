@@ -1,6 +1,6 @@
 //! What needs the operator. The command that settles it stands beside each.
 
-use super::{Words, many};
+use super::{Words, labels, many};
 
 /// The end of the database's sentence about a pause, which is cut off where the command stands beside it.
 const STOPPED_END: &str = "; `prefetchd resume` ends it";
@@ -71,6 +71,28 @@ pub fn stopped(text: String) -> Words {
 pub fn account(why: &Words) -> Words {
     let (en, zh) = (&why.en, &why.zh);
     say!("the account: {en}; once that is done, this tries it at once", "账号：{zh}；处理后，可用此命令立即重试")
+}
+
+/// An action beside prefetching is refused.
+pub fn lane_paused(action: &str, why: &Words) -> Words {
+    let (en, zh) = (&why.en, &why.zh);
+    let name = labels::action(action).zh;
+    say!("{action}: {en}; once that is done, this tries it at once", "{name}：{zh}；处理后，可用此命令立即重试")
+}
+
+/// What the day of an action beside prefetching has cost is unknown.
+pub fn lane_unknown(action: &str) -> Words {
+    let name = labels::action(action).zh;
+    say!(
+        "{action}: the database is older than what was spent today, and nothing of it is sent; this settles it",
+        "{name}：数据库早于今日实际用量，已停止提交；可用此命令确认"
+    )
+}
+
+/// Something urgent of an action beside prefetching waits, and its day is spent.
+pub fn lane_urgent_waits(action: &str) -> Words {
+    let name = labels::action(action).zh;
+    say!("{action}: urgent URLs wait and what the day may cost is spent", "{name}：紧急 URL 在等待，而当日预算已用完")
 }
 
 /// Calls keep failing.

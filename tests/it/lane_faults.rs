@@ -4,7 +4,7 @@ use prefetchd::ledger::{self, Fact};
 use prefetchd::model::{AccountFault, Lane, PauseWhy};
 use prefetchd::store::Store;
 
-use crate::support::{World, urls};
+use crate::support::{World, said, urls};
 
 /// Files may ask for purges.
 const ALL: &str = "[spool]\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n[track]\nfirst_after = \"1s\"\n\
@@ -59,6 +59,59 @@ fn purges_obey_the_operators_size_of_a_batch_and_are_divided_only_for_what_divid
     world.wait_for("select count(*) from v_urls where state in ('submitted', 'complete')", 32);
     let batches = "select action, count(*), max(urls) from v_submissions group by 1 order by 1";
     assert_eq!(world.rows(batches), [["prefetch", "1", "7"], ["purge", "2", "10"], ["purge-directory", "2", "4"]]);
+}
+
+#[test]
+fn what_purges_cost_in_a_lost_database_is_told_and_confirmed_by_lane() {
+    let world = World::new("[quota]\nreadable = false\n", ALL);
+    let drop = |name: &str| {
+        world.drop_file(&format!("{name}.txt"), format!("#: action = purge\n{}", urls(name, 3)));
+        let directory = format!("#: action = purge-directory\nhttps://vod.example.com/{name}/\n");
+        world.drop_file(&format!("{name}-dir.txt"), directory);
+    };
+    let daemon = world.ready_daemon();
+    drop("old");
+    world.wait_for("select count(*) from v_urls where state in ('submitted', 'complete')", 4);
+    world.stop(daemon);
+    for file in ["prefetchd.db", "prefetchd.db-wal", "prefetchd.db-shm"] {
+        let _ = std::fs::remove_file(world.path(file));
+    }
+    let _daemon = world.daemon();
+    world.wait("the second daemon to be ready", || world.count_log("ready version") == 2);
+    drop("new");
+    world.wait_for("select count(*) from v_lanes where waiting_code = 'ledger_unknown'", 2);
+    let status = world.run(&["status"]);
+    let page = said(&status);
+    assert_eq!(status.status.code(), Some(1), "{page}");
+    for part in ["budget confirm --action purge ", "budget confirm --action purge-directory "] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("Nothing needs you") && !page.contains("queue is empty"), "{page}");
+    let confirm = |more: &[&str]| world.run(&[&["budget", "confirm"][..], more].concat());
+    assert_eq!(confirm(&["--action", "purge", "--requests-used", "7"]).status.code(), Some(64));
+    let told = said(&confirm(&["--action", "purge"]));
+    assert!(told.contains("on purge;"), "{told}");
+    world.wait_for("select count(*) from v_urls where action = 'purge' and state in ('submitted', 'complete')", 3);
+    assert_eq!(world.number("select count(*) from v_lanes where unsure = 1"), 1);
+    let told = said(&confirm(&[]));
+    assert!(told.contains("on purge-directory;"), "{told}");
+    world.wait_for("select count(*) from v_urls where state in ('submitted', 'complete')", 4);
+    assert_eq!(confirm(&[]).status.code(), Some(65));
+}
+
+#[test]
+fn an_action_that_there_is_not_is_answered_with_those_there_are() {
+    let world = World::new("", ALL);
+    let list = world.path("list.txt");
+    std::fs::write(&list, urls("a", 1)).unwrap();
+    let refused = world.run(&["add", "--action", "bogus", list.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("prefetch, purge, purge-directory, purge+prefetch"), "{told}");
+    let _daemon = world.ready_daemon();
+    world.drop_file("lines.jsonl", "{\"url\": \"https://vod.example.com/a.mp4\", \"action\": \"bogus\"}\n");
+    world.wait_for("select count(*) from v_files where progress = 'rejected'", 1);
+    let why = world.rows("select rejected_why from v_files");
+    assert!(why[0][0].contains("purge+prefetch"), "{why:?}");
 }
 
 #[tokio::test]

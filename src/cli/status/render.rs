@@ -192,6 +192,9 @@ fn quota(page: &mut Page, budget: &BudgetReport, look: &Look) {
 fn waiting(page: &mut Page, report: &StatusReport, look: &Look) {
     // A pause stands among what needs somebody, and a daemon that cannot look does not know what it waits for.
     let is_told = report.health == "running" && report.paused_code.is_none();
+    // Each of the other actions says what it waits for.
+    let others_wait = report.lanes.iter().any(|lane| lane.pending + lane.leased > 0);
+    let is_told = is_told && !(others_wait && report.waiting_code.as_deref() == Some("idle"));
     let Some(waiting_for) = report.waiting_for.as_ref().filter(|_| is_told) else { return };
     let until = report.waiting_until.as_deref().and_then(time).map(|at| look.until(at));
     let waiting_for = waiting_for.map(|text| look.local(text));

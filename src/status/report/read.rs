@@ -208,6 +208,7 @@ fn lane_report(row: &SqliteRow) -> LaneReport {
         waiting_for: waiting(row),
         waiting_code: text("waiting_code"),
         waiting_until: text("waiting_until"),
+        has_urgent: false,
     }
 }
 
