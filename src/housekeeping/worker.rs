@@ -116,7 +116,8 @@ impl Housekeeping {
         let urls_max = self.tools.settings.config.schedule.batch_urls_max.get();
         let mut ready = queue::ready(self.tools.store.read(), Lane::Prefetch, urls_max, clock.earliest).await?;
         let loads = queue::loads(self.tools.store.read()).await?;
-        for load in loads.iter().filter(|load| load.lane != Lane::Prefetch && load.pending > 0) {
+        let others = |load: &&queue::LaneLoad| load.lane != Lane::Prefetch && (load.pending > 0 || load.held_suspects);
+        for load in loads.iter().filter(others) {
             ready.blocked += queue::ready(self.tools.store.read(), load.lane, urls_max, clock.earliest).await?.blocked;
         }
         let due = [ready.next_at, ready.expires_at].into_iter().flatten().min();

@@ -26,6 +26,7 @@ mod kept;
 mod new_urls;
 mod not_queued;
 mod of_file;
+mod order_records;
 mod orders;
 mod pending;
 mod prune;
@@ -64,10 +65,11 @@ pub use kept::{KeptFile, kept, kept_as, reopen_tx};
 pub use new_urls::NewUrls;
 pub use not_queued::{NotQueued, known};
 pub use of_file::{Because, UnwellHost, reasons_of_file, unwell_hosts, warm_seconds};
-pub use orders::{
-    DroppedAs, ORDER_ROWS_MAX, Order, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, in_order,
-    order_progress, owners, prioritize_files_tx, record_done_order_tx, record_order_tx, refuse_order_tx,
+pub use order_records::{
+    DroppedAs, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress, owners,
+    record_done_order_tx, record_order_tx, refuse_order_tx,
 };
+pub use orders::{ORDER_ROWS_MAX, Order, in_order, prioritize_files_tx};
 pub use pending::{Awaiting, Bounds, Pending, pending};
 pub use prune::prune_tx;
 pub use ready::{Tidied, awaits_purges, clamp_waits_tx, has_overlong_waits, ready, settle_waiting_tx, tidy_tx};

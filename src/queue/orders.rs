@@ -7,44 +7,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::order_records::count_order_tx;
 use super::seat::Seat;
 use super::selection::Selection;
 use super::tally::Moves;
 use super::wish_orders::{self, Scope};
 use super::{chain, row_state};
-use crate::model::{
-    Lane, ObjectUrl, OrderFault, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis,
-};
-use crate::store::{Conn, Readers, Result, WriteTx};
-use crate::words::{Stored, Words, order_fault};
+use crate::model::{Lane, ObjectUrl, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis};
+use crate::store::{Conn, Result, WriteTx};
+use crate::words::Stored;
 
 /// Most URLs that one transaction changes: each may touch a page of its own in the index by key.
 pub const ORDER_ROWS_MAX: usize = 2_000;
-
-const RECORD: &str = "
-    insert into orders (at, who, command, what, dropped_as, dropped_mark) values (?1, ?2, ?3, ?4, ?5, ?6)
-    returning order_id";
-
-const COUNT: &str = "update orders set rows = rows + ?2 where order_id = ?1";
-
-const FINISH: &str = "update orders set done_at = ?2 where order_id = ?1";
-
-const REFUSE: &str = "
-    insert into orders (at, who, command, what, dropped_as, dropped_mark, done_at, refused, refused_code, refused_with)
-    values (?1, ?2, 'refused', '', ?3, ?4, ?1, ?5, ?6, ?7)";
-
-const DROPPED: &str = "
-    select order_id, done_at is not null from orders indexed by orders_dropped
-    where dropped_as = ?1 and dropped_mark = ?2";
-
-const PROGRESS: &str = "
-    select rows, done_at is not null, refused_code, refused, refused_with from orders indexed by orders_dropped
-    where dropped_as = ?1 order by order_id desc limit 1";
-
-/// The files of a name: whether this user dropped one, and who dropped the last one.
-const OWNERS: &str = "
-    select max(owner_uid is ?2), (select owner_uid from files where name = ?1 order by file_id desc limit 1)
-    from files where name = ?1";
 
 /// URLs that ended or are held, and of which no row is live: none pending, in a batch or submitted, and none completed
 /// or accepted since.
@@ -136,51 +110,6 @@ pub enum Order {
     /// Change the priority.
     Prioritize(Priority),
 }
-
-/// An order's file in the spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedAs {
-    /// Its name.
-    pub name: String,
-    /// What tells it from a later one of the same name.
-    pub mark: String,
-}
-
-/// How far a dropped order has got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// So many URLs are changed.
-    Begun {
-        /// URLs.
-        urls: u64,
-    },
-    /// All of it is done.
-    Done {
-        /// URLs that were changed.
-        urls: u64,
-    },
-    /// Nothing was changed.
-    Refused {
-        /// The code of the reason.
-        code: String,
-        /// The reason.
-        why: Words,
-    },
-}
-
-/// Whose the files of a name are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owners {
-    /// At least one is of who asks.
-    Asker,
-    /// All are others'; the uid of who dropped the last one, if that is known.
-    Other(Option<u32>),
-    /// There are none.
-    Nothing,
-}
-
-/// The owner of files that were dropped when the daemon could not see the host's users.
-const NOBODY: u32 = 65_534;
 
 /// A URL that an order may change.
 #[derive(Debug)]
@@ -423,90 +352,6 @@ pub async fn in_order(conn: &mut Conn, order: Order, chosen: &Selection, mut ids
     }
     let steps = sqlx::query(STEPS).bind(json(ids.iter().map(|id| id.0))).fetch_all(conn).await?;
     Ok(steps.iter().map(|row| UrlId(row.get(0))).collect())
-}
-
-/// Records an order before anything is done, and returns its row.
-pub async fn record_order_tx(
-    tx: &mut WriteTx<'_>,
-    who: &str,
-    command: &str,
-    what: &str,
-    dropped: Option<&DroppedAs>,
-    now: Time,
-) -> Result<OrderId> {
-    let query = sqlx::query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
-    let query = query.bind(dropped.map(|dropped| &dropped.name)).bind(dropped.map(|dropped| &dropped.mark));
-    Ok(OrderId(query.fetch_one(tx.conn()).await?))
-}
-
-/// Records an order that is done in the same transaction.
-pub async fn record_done_order_tx(tx: &mut WriteTx<'_>, who: &str, command: &str, what: &str, now: Time) -> Result<()> {
-    let order = record_order_tx(tx, who, command, what, None, now).await?;
-    finish_order_tx(tx, order, now).await
-}
-
-/// All of an order is done.
-pub async fn finish_order_tx(tx: &mut WriteTx<'_>, order: OrderId, now: Time) -> Result<()> {
-    sqlx::query(FINISH).bind(order.0).bind(to_millis(now)).execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// Records that a dropped order is refused, and why.
-pub async fn refuse_order_tx(
-    tx: &mut WriteTx<'_>,
-    who: &str,
-    dropped: &DroppedAs,
-    fault: &OrderFault,
-    now: Time,
-) -> Result<()> {
-    let why = Stored::from(fault);
-    let query = sqlx::query(REFUSE).bind(to_millis(now)).bind(who).bind(&dropped.name).bind(&dropped.mark);
-    query.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// The row of a dropped order that was begun, and whether all of it is done or it was refused.
-pub async fn dropped_order(pool: &Readers, dropped: &DroppedAs) -> Result<Option<(OrderId, bool)>> {
-    let row = sqlx::query(DROPPED).bind(&dropped.name).bind(&dropped.mark).fetch_optional(pool).await?;
-    Ok(row.map(|row| (OrderId(row.get(0)), row.get(1))))
-}
-
-/// How far the dropped order of this name has got; none if it was not begun.
-pub async fn order_progress(conn: &mut Conn, name: &str) -> Result<Option<Progress>> {
-    let row = sqlx::query(PROGRESS).bind(name).fetch_optional(conn).await?;
-    Ok(row.map(|row| {
-        let urls = row.get::<i64, _>(0).unsigned_abs();
-        match (row.get::<Option<String>, _>(2), row.get(1)) {
-            (Some(code), _) => {
-                let why = match OrderFault::of_stored(&code, row.get(4)) {
-                    Some(fault) => order_fault(&fault),
-                    None => Words::same(row.get::<String, _>(3)),
-                };
-                Progress::Refused { code, why }
-            }
-            (None, true) => Progress::Done { urls },
-            (None, false) => Progress::Begun { urls },
-        }
-    }))
-}
-
-/// Whose the files of this name are.
-pub async fn owners(pool: &Readers, file: &str, asker: u32) -> Result<Owners> {
-    let row = sqlx::query(OWNERS).bind(file).bind(asker).fetch_one(pool).await?;
-    let last: Option<i64> = row.get(1);
-    let last = last.and_then(|uid| u32::try_from(uid).ok()).filter(|uid| *uid != NOBODY);
-    Ok(match row.get::<Option<bool>, _>(0) {
-        None => Owners::Nothing,
-        Some(true) => Owners::Asker,
-        Some(false) => Owners::Other(last),
-    })
-}
-
-/// Adds changed URLs to an order's count.
-pub async fn count_order_tx(tx: &mut WriteTx<'_>, order: OrderId, urls: u64) -> Result<()> {
-    let urls = i64::try_from(urls).unwrap_or(i64::MAX);
-    sqlx::query(COUNT).bind(order.0).bind(urls).execute(tx.conn()).await?;
-    Ok(())
 }
 
 /// A file that was chosen as a whole shows the new priority of its URLs.
