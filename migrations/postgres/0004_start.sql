@@ -784,73 +784,75 @@ from urls as u
 join files as f on f.file_id = u.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to
 join hosts as h on h.host_id = u.host_id and u.url_id >= h.url_from and u.url_id <= h.url_to;
 
+-- A select for each way into each state, so that a query for one state walks that state's index alone. For that each column has the same
+-- type and collation in every select: with a bare literal (whose type is unknown) or a bare null PostgreSQL walks all of them.
 create view v_urls as
 select
-    url_id, url, host, file, line, label, priority, 'pending' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('pending' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and wait_until is null and parked = 0 and suspect = 0
 union all
 select
-    url_id, url, host, file, line, label, priority, 'pending' collate "C" as state, cast(iif(parked = 1, host_why, reason) as text) as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('pending' as text) collate "C" as state, cast(iif(parked = 1, host_why, reason) as text) as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     cast(iif(parked = 1, host_code, reason_code) as text) as reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and wait_until is not null and suspect <> 2
 union all
 select
-    url_id, url, host, file, line, label, priority, 'pending' collate "C" as state, host_why as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('pending' as text) collate "C" as state, host_why as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     host_code as reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and wait_until is null and parked = 1 and suspect <> 2
 union all
 select
-    url_id, url, host, file, line, label, priority, 'pending' collate "C" as state, cast(coalesce(reason, 'it waits until its purge is complete') as text) as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('pending' as text) collate "C" as state, cast(coalesce(reason, 'it waits until its purge is complete') as text) as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     cast(coalesce(reason_code, 'awaits_purge') as text) as reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and wait_until is null and parked = 2 and after_id is not null and url_state in (0, 6) and suspect <> 2
 union all
 select
-    url_id, url, host, file, line, label, priority, 'pending' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('pending' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and wait_until is null and parked = 0 and suspect > 0 and suspect = 1
 union all
 select
-    url_id, url, host, file, line, label, priority, 'held' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('held' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 0 and suspect > 0 and suspect = 2
 union all
 select
-    url_id, url, host, file, line, label, priority, 'held' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('held' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 6
 union all
 select
-    url_id, url, host, file, line, label, priority, 'leased' collate "C" as state, reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, u.ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('leased' as text) collate "C" as state, reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, u.ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 0
 union all
 select
-    url_id, url, host, file, line, label, priority, 'submitted' collate "C" as state, reason,
+    url_id, url, host, file, line, label, priority, cast('submitted' as text) collate "C" as state, reason,
     attempts, not_before, deadline, queued_at, rfc3339(s.closed_at) collate "C" as submitted_at, u.ended_at, submission_id,
     (select string_agg(t.task_id, ',' order by t.task_id) from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
     reason_code,
@@ -859,7 +861,7 @@ from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 1 and s.ended_at is null
 union all
 select
-    url_id, url, host, file, line, label, priority, 'complete' collate "C" as state, reason,
+    url_id, url, host, file, line, label, priority, cast('complete' as text) collate "C" as state, reason,
     attempts, not_before, deadline, queued_at, rfc3339(s.closed_at) collate "C" as submitted_at, rfc3339(s.ended_at) collate "C" as ended_at, submission_id,
     (select string_agg(t.task_id, ',' order by t.task_id) from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
     reason_code,
@@ -868,7 +870,7 @@ from url_rows as u join submissions as s using (submission_id)
 where url_state = 1 and s.state = 1 and s.ended_at is not null
 union all
 select
-    url_id, url, host, file, line, label, priority, 'complete' collate "C" as state, reason,
+    url_id, url, host, file, line, label, priority, cast('complete' as text) collate "C" as state, reason,
     attempts, not_before, deadline, queued_at, rfc3339(s.closed_at) collate "C" as submitted_at, u.ended_at, submission_id,
     (select string_agg(t.task_id, ',' order by t.task_id) from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
     reason_code,
@@ -877,7 +879,7 @@ from url_rows as u left join submissions as s using (submission_id)
 where url_state = 2
 union all
 select
-    url_id, url, host, file, line, label, priority, 'failed' collate "C" as state, reason,
+    url_id, url, host, file, line, label, priority, cast('failed' as text) collate "C" as state, reason,
     attempts, not_before, deadline, queued_at, iif(s.state = 1, rfc3339(s.closed_at) collate "C", null) as submitted_at, u.ended_at, submission_id,
     iif(s.state = 1, (select string_agg(t.task_id, ',' order by t.task_id) from tasks as t where t.submission_id = s.submission_id), null) as task_ids, file_id,
     reason_code,
@@ -886,23 +888,23 @@ from url_rows as u left join submissions as s using (submission_id)
 where url_state = 3
 union all
 select
-    url_id, url, host, file, line, label, priority, 'expired' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('expired' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 4
 union all
 select
-    url_id, url, host, file, line, label, priority, 'cancelled' collate "C" as state, reason as reason,
-    attempts, not_before, deadline, queued_at, cast(null as text) as submitted_at, ended_at, submission_id, cast(null as text) as task_ids, file_id,
+    url_id, url, host, file, line, label, priority, cast('cancelled' as text) collate "C" as state, reason as reason,
+    attempts, not_before, deadline, queued_at, cast(null as text) collate "C" as submitted_at, ended_at, submission_id, cast(null as text) collate "C" as task_ids, file_id,
     reason_code,
     action, after_id as purge_url_id
 from url_rows
 where url_state = 5
 union all
 select
-    url_id, url, host, file, line, label, priority, 'unconfirmed' collate "C" as state, reason,
+    url_id, url, host, file, line, label, priority, cast('unconfirmed' as text) collate "C" as state, reason,
     attempts, not_before, deadline, queued_at, rfc3339(s.closed_at) collate "C" as submitted_at, u.ended_at, submission_id,
     (select string_agg(t.task_id, ',' order by t.task_id) from tasks as t where t.submission_id = s.submission_id) as task_ids, file_id,
     reason_code,
