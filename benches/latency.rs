@@ -23,7 +23,6 @@ use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView};
 use prefetchd::store::open_reader;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use sqlx::AssertSqlSafe;
 
 /// URLs of an urgent file.
 const URGENT: usize = 100;
@@ -109,7 +108,7 @@ impl World {
 
     async fn number(&self, query: &str) -> i64 {
         let Ok(mut conn) = open_reader(&self.path("prefetchd.db")).await else { return 0 };
-        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut conn).await.unwrap_or(0)
+        prefetchd::store::query_scalar(query.to_owned()).fetch_one(&mut conn).await.unwrap_or(0)
     }
 
     async fn wait(&self, query: &str, least: i64) {
@@ -240,7 +239,7 @@ async fn beside_prune(urls: u64) {
     // As if that had been long ago.
     let store = prefetchd::store::Store::open(&world.path("prefetchd.db")).await.unwrap();
     let mut tx = store.write().await.unwrap();
-    sqlx::query("update urls set ended_at = 1 where state = 5").execute(tx.conn()).await.unwrap();
+    prefetchd::store::query("update urls set ended_at = 1 where state = 5").execute(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
     store.close().await;
     let _daemon = world.daemon();

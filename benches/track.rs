@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 use prefetchd::store::open_reader;
-use sqlx::AssertSqlSafe;
 
 /// How much faster than the service's: 5 to 30 minutes become 10 to 60 seconds.
 const SPEED: f64 = 30.0;
@@ -68,10 +67,7 @@ fn sandbox(dir: &Path, speed: f64) -> (Process, String) {
 
 async fn number(database: &Path, query: &str) -> f64 {
     let Ok(mut conn) = open_reader(database).await else { return -1.0 };
-    sqlx::query_scalar(AssertSqlSafe(format!("select cast(({query}) as real)")))
-        .fetch_one(&mut conn)
-        .await
-        .unwrap_or(-1.0)
+    prefetchd::store::query_scalar(format!("select cast(({query}) as real)")).fetch_one(&mut conn).await.unwrap_or(-1.0)
 }
 
 async fn wait_for(database: &Path, query: &str, expected: f64) {

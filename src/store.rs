@@ -13,6 +13,8 @@ mod guard;
 mod origin;
 mod reader;
 mod room;
+mod row;
+mod sql;
 mod tx;
 mod way;
 
@@ -40,6 +42,9 @@ use reader::data_version;
 pub use reader::open_reader;
 use room::LogLimits;
 pub use room::WAL_BYTES;
+pub use row::{At, Get, Row};
+pub(crate) use sql::args;
+pub use sql::{Parameter, Place, Query, Scalar, Sql, Text, Value, query, query_scalar};
 use tx::LastFailure;
 pub use tx::WriteTx;
 
@@ -155,11 +160,10 @@ impl Store {
             None => self.reopen().await?.into(),
         };
         self.limit_log(connection.sqlite()).await?;
-        match sqlx::query("begin immediate").execute(&mut connection).await {
+        match query("begin immediate").execute(&mut connection).await {
             Ok(_) => Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble }),
             Err(error) => {
                 // A refused `begin` leaves no transaction open; after any other failure the connection is not reused.
-                let error = Error::from(error);
                 if matches!(error, Error::Busy(_)) {
                     *slot = Some(connection);
                 }
@@ -232,7 +236,7 @@ impl Store {
             && let Some(connection) = slot.as_mut()
         {
             // Only tidying up: a broken connection is noticed by its next user.
-            let _ = sqlx::query("pragma shrink_memory").execute(connection).await;
+            let _ = query("pragma shrink_memory").execute(connection).await;
         }
     }
 

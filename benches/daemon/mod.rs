@@ -56,7 +56,7 @@ impl Daemon {
 pub(super) async fn done(database: &Path, files: i64) {
     loop {
         if let Ok(mut conn) = open_reader(database).await {
-            let count = sqlx::query_scalar("select count(*) from v_files where progress <> 'reading'")
+            let count = prefetchd::store::query_scalar("select count(*) from v_files where progress <> 'reading'")
                 .fetch_one(&mut conn)
                 .await;
             if count.unwrap_or(0) >= files {

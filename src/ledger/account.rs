@@ -2,119 +2,154 @@
 //! neither forgets a backoff nor asks again for what is known.
 
 use chrono::TimeDelta;
-use sqlx::Row;
 
 use crate::model::{
     AccountFault, BudgetDay, Lane, PauseWhy, ProductName, Reason, Stopped, Time, from_millis, to_millis,
 };
 use crate::schedule::{BackingOff, BadRate, Pause, Standing, Unit};
-use crate::store::{Conn, Result, WriteTx};
+use crate::store::{Conn, Result, Sql, WriteTx, query, query_scalar};
 use crate::words::Stored;
 
-const STANDING: &str = "
+const STANDING: Sql = Sql::both(
+    "
     select backoff_until, backoff_failures, backoff_why, paused_why, probe_at, probes, good_urls, bad_urls, paused_told,
            stopped_why, stopped_by, stopped_at, backoff_code, backoff_with, paused_code, backoff_ms
-    from account where lane = ?1";
+    from account where lane = ?1",
+);
 
-const PAUSED_ALONE: &str = "
+const PAUSED_ALONE: Sql = Sql::both(
+    "
     select lane from account
-    where paused_why is not null and coalesce(paused_code, 'forbidden') in ('forbidden', 'purge_forbidden')";
+    where paused_why is not null and coalesce(paused_code, 'forbidden') in ('forbidden', 'purge_forbidden')",
+);
 
-const BACK_OFF: &str = "
+const BACK_OFF: Sql = Sql::both(
+    "
     update account set backoff_until = ?1, backoff_failures = backoff_failures + 1,
         backoff_why = ?2, backoff_code = ?3, backoff_with = ?4, backoff_ms = ?6
-    where lane = ?5";
+    where lane = ?5",
+);
 
 /// A fault of the account is one of all lanes, and counts once; that a permission is missing is one of its own (?6).
-const PAUSE: &str = "
+const PAUSE: Sql = Sql::both(
+    "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
         probes = probes + (lane = ?5), paused_why = ?1, paused_code = ?4, probe_at = ?3
-    where lane = ?5 or (not ?6 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))";
+    where lane = ?5 or (not ?6 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))",
+);
 
 /// Told of all lanes that it pauses: 1, or 2 if it is the lane's own (?2).
-const TELL_PAUSED: &str = "
+const TELL_PAUSED: Sql = Sql::both(
+    "
     update account set paused_told = 1 + ?2
     where paused_told = 0
-      and (lane = ?1 or (not ?2 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden')))";
+      and (lane = ?1 or (not ?2 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden')))",
+);
 
 /// That another lane works says nothing about a pause of the lane's own.
-const TELL_RESUMED: &str = "
+const TELL_RESUMED: Sql = Sql::both(
+    "
     update account set paused_told = 0
-    where paused_told > 0 and (lane = ?1 or (paused_told = 1 and paused_why is null))";
+    where paused_told > 0 and (lane = ?1 or (paused_told = 1 and paused_why is null))",
+);
 
 /// What one lane shows to be over is over in all of them, except that a permission is missing.
-const RESUME: &str = "
+const RESUME: Sql = Sql::both(
+    "
     update account set paused_why = null, paused_code = null, paused_since = null, probe_at = null
-    where paused_why is not null and (lane = ?1 or paused_code not in ('forbidden', 'purge_forbidden'))";
+    where paused_why is not null and (lane = ?1 or paused_code not in ('forbidden', 'purge_forbidden'))",
+);
 
-const STOP: &str = "update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3";
+const STOP: Sql = Sql::both("update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3");
 
-const GO_ON: &str = "
+const GO_ON: Sql = Sql::both(
+    "
     update account set stopped_why = null, stopped_by = null, stopped_at = null
-    where stopped_why is not null";
+    where stopped_why is not null",
+);
 
-const LOOK_NOW: &str = "update submissions set next_at = null where state = 0 and next_at is not null";
+const LOOK_NOW: Sql = Sql::both("update submissions set next_at = null where state = 0 and next_at is not null");
 
-const PROBE_NOW: &str = "update account set probe_at = 0 where paused_why is not null";
+const PROBE_NOW: Sql = Sql::both("update account set probe_at = 0 where paused_why is not null");
 
 /// A wait that a wrong clock wrote ends at most as long after now (?1) as it lasted when it was written, and at most ?2
 /// after it.
-const CLAMP_ACCOUNT: &str = "
+const CLAMP_ACCOUNT: Sql = Sql::both(
+    "
     update account set
         backoff_until = min(backoff_until, ?1 + min(coalesce(backoff_ms, ?2), ?2)), probe_at = min(probe_at, ?1 + ?2)
-    where backoff_until > ?1 + min(coalesce(backoff_ms, ?2), ?2) or probe_at > ?1 + ?2";
+    where backoff_until > ?1 + min(coalesce(backoff_ms, ?2), ?2) or probe_at > ?1 + ?2",
+);
 
-const CLAMP_DOUBTS: &str = "
+const CLAMP_DOUBTS: Sql = Sql::both(
+    "
     update submissions set next_at = min(next_at, ?1), absent_at = case when absent_at <= ?2 then absent_at end
-    where state = 0 and (next_at > ?1 or absent_at > ?2)";
+    where state = 0 and (next_at > ?1 or absent_at > ?2)",
+);
 
-const ASK_AT_ONCE: &str = "update account set probe_at = 0, probes = 0 where paused_why is not null";
+const ASK_AT_ONCE: Sql = Sql::both("update account set probe_at = 0, probes = 0 where paused_why is not null");
 
-const FORGET_REFUSALS: &str = "
+const FORGET_REFUSALS: Sql = Sql::both(
+    "
     delete from facts
-    where fact in ('quota_readable', 'quota_told', 'tasks_readable', 'domains_readable') and value = 'false'";
+    where fact in ('quota_readable', 'quota_told', 'tasks_readable', 'domains_readable') and value = 'false'",
+);
 
-const PROVEN_WELL: &str = "
+const PROVEN_WELL: Sql = Sql::both(
+    "
     update account set
         backoff_until = null, backoff_failures = 0, backoff_why = null, backoff_code = null, backoff_with = null,
         paused_why = null, paused_code = null, paused_since = null, probe_at = null, probes = 0
-    where lane = ?1 and (backoff_failures > 0 or paused_why is not null or probes > 0)";
+    where lane = ?1 and (backoff_failures > 0 or paused_why is not null or probes > 0)",
+);
 
 /// The number of failures stays, so that the next wait is longer.
-const ANSWERED: &str = "
+const ANSWERED: Sql = Sql::both(
+    "
     update account set backoff_until = null, backoff_why = null, backoff_code = null, backoff_with = null
-    where lane = ?1";
+    where lane = ?1",
+);
 
 /// What a key may ask for is the same in all lanes, and stored once, with the first.
-const FACTS: &str = "
+const FACTS: Sql = Sql::both(
+    "
     select fact, value, observed_at from facts
     where (lane = ?1 and fact not in ('quota_readable', 'tasks_readable', 'domains_readable'))
-       or (lane = 1 and fact in ('quota_readable', 'tasks_readable', 'domains_readable'))";
+       or (lane = 1 and fact in ('quota_readable', 'tasks_readable', 'domains_readable'))",
+);
 
-const QUOTA: &str = "select value from facts where lane = ?1 and fact = 'quota'";
+const QUOTA: Sql = Sql::both("select value from facts where lane = ?1 and fact = 'quota'");
 
-const NOTE_FACT: &str = "
+const NOTE_FACT: Sql = Sql::both(
+    "
     insert into facts (lane, fact, value, observed_at) values (?4, ?1, ?2, ?3)
-    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at",
+);
 
 /// Only a larger number is stored.
-const NOTE_ACCEPTED: &str = "
+const NOTE_ACCEPTED: Sql = Sql::both(
+    "
     insert into facts (lane, fact, value, observed_at) values (?3, 'batch_urls_accepted', ?1, ?2)
     on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at
-    where cast(facts.value as integer) < ?1";
+    where cast(facts.value as integer) < ?1",
+);
 
-const SAY_DRIFT: &str = "
+const SAY_DRIFT: Sql = Sql::both(
+    "
     update account set drift_said_day = ?1
-    where lane = ?2 and (drift_said_day is null or drift_said_day <> ?1)";
+    where lane = ?2 and (drift_said_day is null or drift_said_day <> ?1)",
+);
 
-const SAY_URGENT: &str = "
+const SAY_URGENT: Sql = Sql::both(
+    "
     update account set urgent_said_day = ?1
-    where lane = ?2 and (urgent_said_day is null or urgent_said_day <> ?1)";
+    where lane = ?2 and (urgent_said_day is null or urgent_said_day <> ?1)",
+);
 
-const BAD_RATE: &str = "select good_urls, bad_urls from account where lane = ?1";
+const BAD_RATE: Sql = Sql::both("select good_urls, bad_urls from account where lane = ?1");
 
-const NOTE_BAD_RATE: &str = "update account set good_urls = ?1, bad_urls = ?2 where lane = ?3";
+const NOTE_BAD_RATE: Sql = Sql::both("update account set good_urls = ?1, bad_urls = ?2 where lane = ?3");
 
 /// A refusal to answer a question is believed for this long, then the question is asked again: policies change.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(1);
@@ -125,9 +160,9 @@ const LIMIT_HOLDS: TimeDelta = TimeDelta::days(7);
 /// Shortens waits of the account and of calls in doubt to at most `longest` from now, and a backoff to its own length,
 /// whatever clock wrote them.
 pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
-    let clamp = sqlx::query(CLAMP_ACCOUNT).bind(to_millis(now)).bind(longest.num_milliseconds());
+    let clamp = query(CLAMP_ACCOUNT).bind(to_millis(now)).bind(longest.num_milliseconds());
     clamp.execute(tx.conn()).await?;
-    let clamp = sqlx::query(CLAMP_DOUBTS).bind(to_millis(now + longest)).bind(to_millis(now));
+    let clamp = query(CLAMP_DOUBTS).bind(to_millis(now + longest)).bind(to_millis(now));
     clamp.execute(tx.conn()).await?;
     Ok(())
 }
@@ -181,7 +216,7 @@ impl Fact {
 
 /// Reads what is known.
 pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing> {
-    let row = sqlx::query(STANDING).bind(lane.number()).fetch_one(&mut *conn).await?;
+    let row = query(STANDING).bind(lane.number()).fetch_one(&mut *conn).await?;
     let time = |at: usize| row.get::<Option<i64>, _>(at).map(from_millis);
     let text = |at: usize| row.get::<Option<String>, _>(at);
     let mut standing = Standing {
@@ -209,7 +244,7 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
     if lane != Lane::Prefetch {
         standing.unit = Some(Unit::Urls);
     }
-    for row in sqlx::query(FACTS).bind(lane.number()).fetch_all(&mut *conn).await? {
+    for row in query(FACTS).bind(lane.number()).fetch_all(&mut *conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         let holds = now - from_millis(row.get(2)) < REFUSAL_HOLDS;
         match fact.as_str() {
@@ -234,13 +269,13 @@ pub async fn standing(conn: &mut Conn, lane: Lane, now: Time) -> Result<Standing
 
 /// The lanes that are paused for a reason of their own: only a test in the lane ends that.
 pub async fn paused_alone(conn: &mut Conn) -> Result<Vec<Lane>> {
-    let lanes: Vec<i64> = sqlx::query_scalar(PAUSED_ALONE).fetch_all(conn).await?;
+    let lanes: Vec<i64> = query_scalar(PAUSED_ALONE).fetch_all(conn).await?;
     Ok(lanes.into_iter().map(Lane::of_number).collect())
 }
 
 /// The service's last word on the daily quota, on whatever day.
 pub async fn known_quota(conn: &mut Conn, lane: Lane) -> Result<Option<u64>> {
-    let quota: Option<String> = sqlx::query_scalar(QUOTA).bind(lane.number()).fetch_optional(conn).await?;
+    let quota: Option<String> = query_scalar(QUOTA).bind(lane.number()).fetch_optional(conn).await?;
     Ok(quota.and_then(|quota| quota.parse().ok()))
 }
 
@@ -248,7 +283,7 @@ pub async fn known_quota(conn: &mut Conn, lane: Lane) -> Result<Option<u64>> {
 pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Reason, now: Time) -> Result<()> {
     let why = Stored::from(why);
     let longest = (until - now).max(TimeDelta::zero()).num_milliseconds();
-    let query = sqlx::query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
+    let query = query(BACK_OFF).bind(to_millis(until)).bind(why.text).bind(why.code).bind(why.with);
     let query = query.bind(lane.number()).bind(longest);
     query.execute(tx.conn()).await?;
     Ok(())
@@ -256,7 +291,7 @@ pub async fn back_off_tx(tx: &mut WriteTx<'_>, lane: Lane, until: Time, why: &Re
 
 /// A free call was answered after a wait: the network and the service work, and the wait is over.
 pub async fn answered_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
-    sqlx::query(ANSWERED).bind(lane.number()).execute(tx.conn()).await?;
+    query(ANSWERED).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -272,33 +307,33 @@ pub(super) async fn pause_tx(
     let is_of_the_lane =
         matches!(why, PauseWhy::Account(AccountFault::Forbidden | AccountFault::PurgeForbidden) | PauseWhy::Text(_));
     let why = Stored::from(why);
-    let pause = sqlx::query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
+    let pause = query(PAUSE).bind(why.text).bind(to_millis(now)).bind(to_millis(probe_at)).bind(why.code);
     let pause = pause.bind(lane.number()).bind(is_of_the_lane);
     pause.execute(tx.conn()).await?;
-    let tell = sqlx::query(TELL_PAUSED).bind(lane.number()).bind(is_of_the_lane);
-    Ok(tell.execute(tx.conn()).await?.rows_affected() > 0)
+    let tell = query(TELL_PAUSED).bind(lane.number()).bind(is_of_the_lane);
+    Ok(tell.execute(tx.conn()).await? > 0)
 }
 
 /// The account works. True if somebody was told of a pause; the caller tells its end.
 pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bool> {
-    Ok(sqlx::query(TELL_RESUMED).bind(lane.number()).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(query(TELL_RESUMED).bind(lane.number()).execute(tx.conn()).await? > 0)
 }
 
 /// An operator pauses all lanes until [`go_on_tx`]; the pause survives restarts.
 pub async fn stop_tx(tx: &mut WriteTx<'_>, why: &str, by: &str, now: Time) -> Result<()> {
-    sqlx::query(STOP).bind(why).bind(by).bind(to_millis(now)).execute(tx.conn()).await?;
+    query(STOP).bind(why).bind(by).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The operator ends the pause. False if there was none.
 pub async fn go_on_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
-    Ok(sqlx::query(GO_ON).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(query(GO_ON).execute(tx.conn()).await? > 0)
 }
 
 /// A free call succeeded, so the pause is over. The number of probes is kept until a batch is accepted, so that an
 /// account that answers free calls and refuses the others is not probed every minute.
 pub async fn resume_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
-    sqlx::query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
+    query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -306,7 +341,7 @@ pub async fn resume_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
 /// once too, whatever clock wrote down when to: that also tells the time.
 pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
     for statement in [PROBE_NOW, LOOK_NOW] {
-        sqlx::query(statement).execute(tx.conn()).await?;
+        query(statement).execute(tx.conn()).await?;
     }
     Ok(())
 }
@@ -314,19 +349,19 @@ pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 /// Probes a paused account at once, when somebody who has mended it says so by a reload or `prefetchd resume`. The
 /// probes after that start with short waits again. True if it is paused.
 pub async fn ask_at_once_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
-    Ok(sqlx::query(ASK_AT_ONCE).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(query(ASK_AT_ONCE).execute(tx.conn()).await? > 0)
 }
 
 /// Another key is in use: asks again what the last key might not ask.
 pub async fn forget_refusals_tx(tx: &mut WriteTx<'_>) -> Result<()> {
-    sqlx::query(FORGET_REFUSALS).execute(tx.conn()).await?;
+    query(FORGET_REFUSALS).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// A batch was accepted: backoff and pause are over.
 pub async fn proven_well_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
-    sqlx::query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
-    sqlx::query(PROVEN_WELL).bind(lane.number()).execute(tx.conn()).await?;
+    query(RESUME).bind(lane.number()).execute(tx.conn()).await?;
+    query(PROVEN_WELL).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -334,7 +369,7 @@ pub async fn proven_well_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
 pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Time) -> Result<()> {
     let lane = if fact.is_of_the_key() { Lane::Prefetch } else { lane };
     let (fact, value) = fact.row();
-    let query = sqlx::query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
+    let query = query(NOTE_FACT).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
     query.execute(tx.conn()).await?;
     Ok(())
 }
@@ -342,28 +377,28 @@ pub async fn note_fact_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: Fact, now: Tim
 /// A batch of this many URLs was accepted; the largest number is kept.
 pub async fn note_accepted_tx(tx: &mut WriteTx<'_>, lane: Lane, urls: usize, now: Time) -> Result<()> {
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
-    let query = sqlx::query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).bind(lane.number());
+    let query = query(NOTE_ACCEPTED).bind(urls.to_string()).bind(to_millis(now)).bind(lane.number());
     query.execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Adds accepted URLs, and URLs that turned out bad only at the service.
 pub async fn note_bad_rate_tx(tx: &mut WriteTx<'_>, lane: Lane, good: u32, bad: u32) -> Result<()> {
-    let row = sqlx::query(BAD_RATE).bind(lane.number()).fetch_one(tx.conn()).await?;
+    let row = query(BAD_RATE).bind(lane.number()).fetch_one(tx.conn()).await?;
     let rate = BadRate { good: row.get(0), bad: row.get(1) }.seen(good, bad);
-    let query = sqlx::query(NOTE_BAD_RATE).bind(rate.good).bind(rate.bad).bind(lane.number());
+    let query = query(NOTE_BAD_RATE).bind(rate.good).bind(rate.bad).bind(lane.number());
     query.execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Whether nobody was told yet that this day's budget ran out with urgent URLs waiting; the caller tells it.
 pub async fn say_urgent_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
-    let said = sqlx::query(SAY_URGENT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
-    Ok(said.rows_affected() > 0)
+    let said = query(SAY_URGENT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
+    Ok(said > 0)
 }
 
 /// Whether drift was not logged yet on this day; the caller logs it.
 pub async fn say_drift_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<bool> {
-    let said = sqlx::query(SAY_DRIFT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
-    Ok(said.rows_affected() > 0)
+    let said = query(SAY_DRIFT).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
+    Ok(said > 0)
 }

@@ -1,76 +1,97 @@
 //! Submissions and what they cost.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{BudgetDay, DayStart, Lane, SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
-use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query, query_scalar};
 
-const GIVE_BACK: &str = "
+const GIVE_BACK: Sql = Sql::both(
+    "
     update budget_days set requests_used = requests_used - ?2, urls_used = urls_used - ?3
-    where (lane, day) = (select lane, day from submissions where submission_id = ?1)";
+    where (lane, day) = (select lane, day from submissions where submission_id = ?1)",
+);
 
-const CHARGE_OTHER_DAY: &str = "
+const CHARGE_OTHER_DAY: Sql = Sql::both(
+    "
     update budget_days set requests_used = requests_used + s.cost, urls_used = urls_used + s.urls
     from (select lane as own, cost, urls, day as charged from submissions where submission_id = ?1) as s
-    where lane = s.own and day = ?2 and s.charged < ?2";
+    where lane = s.own and day = ?2 and s.charged < ?2",
+);
 
-const UNCHARGE_DAY: &str = "
+const UNCHARGE_DAY: Sql = Sql::both(
+    "
     update budget_days set requests_used = requests_used - s.cost, urls_used = urls_used - s.urls
     from (select lane as own, cost, urls, day as charged from submissions where submission_id = ?1) as s
-    where lane = s.own and day = s.charged and s.charged < ?2";
+    where lane = s.own and day = s.charged and s.charged < ?2",
+);
 
-const NAME_DAY: &str = "update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2";
+const NAME_DAY: Sql = Sql::both("update submissions set day = ?2, late = 0 where submission_id = ?1 and day < ?2");
 
-const OPEN: &str = "
+const OPEN: Sql = Sql::both(
+    "
     insert into submissions
         (submission_id, lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256,
          earliest_at)
     values (max((select coalesce(max(submission_id), 0) from submissions), ?10) + 1,
             ?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9)
-    returning submission_id";
+    returning submission_id",
+);
 
-const CLOSE: &str = "
+const CLOSE: Sql = Sql::both(
+    "
     update submissions set
         state = ?2, outcome = ?3, closed_at = ?4, http_status = ?5, code = ?6, message = ?7, request_id = ?8, cost = ?9,
         double_urls = ?10, late = ?11, next_at = null
-    where submission_id = ?1 and state = 0";
+    where submission_id = ?1 and state = 0",
+);
 
-const END: &str = "update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null";
+const END: Sql =
+    Sql::both("update submissions set ended_at = ?2 where submission_id = ?1 and state = 1 and ended_at is null");
 
-const OPEN_SUBMISSIONS: &str = "
+const OPEN_SUBMISSIONS: Sql = Sql::both(
+    "
     select submission_id, nonce, urls, signed_at, sent_at, sends, arrived, absent_at, next_at, day, suspects,
            (select starts_at from budget_days as b where b.lane = submissions.lane and b.day = submissions.day)
                as day_starts_at, request_sha256, earliest_at
-    from submissions where state = 0 and lane = ?1 order by submission_id";
+    from submissions where state = 0 and lane = ?1 order by submission_id",
+);
 
-const DOUBT: &str = "
+const DOUBT: Sql = Sql::both(
+    "
     update submissions set doubt_since = coalesce(doubt_since, ?2), arrived = max(arrived, ?3), next_at = ?4
-    where submission_id = ?1 and state = 0";
+    where submission_id = ?1 and state = 0",
+);
 
-const SEND_AGAIN: &str = "
-    update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0";
+const SEND_AGAIN: Sql = Sql::both(
+    "
+    update submissions set sends = sends + 1, sent_at = ?2, next_at = null where submission_id = ?1 and state = 0",
+);
 
 /// Returns whether that is news.
-const SET_ASIDE: &str = "
-    update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2";
+const SET_ASIDE: Sql = Sql::both(
+    "
+    update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2",
+);
 
-const ASIDE: &str = "select set_aside from submissions where submission_id = ?1";
+const ASIDE: Sql = Sql::both("select set_aside from submissions where submission_id = ?1");
 
-const ABSENT: &str = "update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0";
+const ABSENT: Sql =
+    Sql::both("update submissions set absent_at = ?2, next_at = ?3 where submission_id = ?1 and state = 0");
 
 /// Looks at the latest thousand: backoff spaces failures, so that a thousand of them in a row take days.
-const LAST_ACCEPTED: &str = "
+const LAST_ACCEPTED: Sql = Sql::both(
+    "
     select max(closed_at)
     from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000)
-    where state = 1";
+    where state = 1",
+);
 
-const LAST_OPENED: &str =
-    "select submission_id, opened_at from submissions where lane = ?1 order by submission_id desc limit 1";
+const LAST_OPENED: Sql =
+    Sql::both("select submission_id, opened_at from submissions where lane = ?1 order by submission_id desc limit 1");
 
-const SENT_SINCE: &str = "
+const SENT_SINCE: Sql = Sql::both(
+    "
     select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
-    from submissions indexed by submissions_sent where lane = ?2 and opened_at >= ?1";
+    from submissions indexed by submissions_sent where lane = ?2 and opened_at >= ?1",
+);
 
 /// A submission whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +189,7 @@ pub async fn open_tx(
     (urls, suspects): (u32, u32),
     (now, signed_at, earliest_at): (Time, Time, Time),
 ) -> Result<SubmissionId> {
-    let query = sqlx::query_scalar(OPEN)
+    let query = query_scalar(OPEN)
         .bind(day.to_string())
         .bind(nonce)
         .bind(urls)
@@ -191,7 +212,7 @@ pub async fn close_tx(
     closing: &Closing,
     now: Time,
 ) -> Result<bool> {
-    let closed = sqlx::query(CLOSE)
+    let closed = query(CLOSE)
         .bind(submission.0)
         .bind(closing.end.code())
         .bind(&closing.outcome)
@@ -205,16 +226,11 @@ pub async fn close_tx(
         .bind(closing.late)
         .execute(tx.conn())
         .await?;
-    if closed.rows_affected() == 0 {
+    if closed == 0 {
         return Ok(false);
     }
     let urls_back = if closing.urls_charged { 0 } else { i64::try_from(urls).unwrap_or(i64::MAX) };
-    sqlx::query(GIVE_BACK)
-        .bind(submission.0)
-        .bind(i64::from(!closing.charged))
-        .bind(urls_back)
-        .execute(tx.conn())
-        .await?;
+    query(GIVE_BACK).bind(submission.0).bind(i64::from(!closing.charged)).bind(urls_back).execute(tx.conn()).await?;
     Ok(true)
 }
 
@@ -222,19 +238,19 @@ pub async fn close_tx(
 /// has entered the day.
 pub async fn move_charge_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, day: &BudgetDay) -> Result<()> {
     for statement in [CHARGE_OTHER_DAY, UNCHARGE_DAY, NAME_DAY] {
-        sqlx::query(statement).bind(submission.0).bind(day.to_string()).execute(tx.conn()).await?;
+        query(statement).bind(submission.0).bind(day.to_string()).execute(tx.conn()).await?;
     }
     Ok(())
 }
 
 /// All tasks of an accepted submission have ended. Returns false and changes nothing if that was noted already.
 pub async fn end_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<bool> {
-    Ok(sqlx::query(END).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(query(END).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await? > 0)
 }
 
 /// The submissions whose end is not known, oldest first.
 pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> Result<Vec<OpenSubmission>> {
-    let rows = sqlx::query(OPEN_SUBMISSIONS).bind(lane.number()).fetch_all(pool).await?;
+    let rows = query(OPEN_SUBMISSIONS).bind(lane.number()).fetch_all(pool).await?;
     Ok(rows
         .iter()
         .map(|row| OpenSubmission {
@@ -256,7 +272,7 @@ pub async fn open_submissions(pool: &Readers, lane: Lane, starts: DayStart) -> R
 }
 
 /// The day to which a submission was charged; it may have begun by another `day_starts`.
-fn day(row: &SqliteRow, starts: DayStart) -> BudgetDay {
+fn day(row: &Row, starts: DayStart) -> BudgetDay {
     let named = BudgetDay::on(row.get::<String, _>(9).parse().unwrap_or_default(), starts);
     match row.get::<Option<i64>, _>("day_starts_at").map(from_millis) {
         Some(starts_at) => BudgetDay { starts_at, ..named }.under(starts),
@@ -273,20 +289,20 @@ pub async fn doubt_tx(
     now: Time,
     next_at: Time,
 ) -> Result<()> {
-    let query = sqlx::query(DOUBT).bind(submission.0).bind(to_millis(now)).bind(arrived).bind(to_millis(next_at));
+    let query = query(DOUBT).bind(submission.0).bind(to_millis(now)).bind(arrived).bind(to_millis(next_at));
     query.execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Another copy of the call is about to be sent. It costs nothing more, because the service performs a nonce once.
 pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<()> {
-    sqlx::query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?;
+    query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The service lists no such task; it is asked again at `next_at`.
 pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time, next_at: Time) -> Result<()> {
-    sqlx::query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
+    query(ABSENT).bind(submission.0).bind(to_millis(now)).bind(to_millis(next_at)).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -294,30 +310,30 @@ pub async fn absent_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time
 pub async fn set_aside_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, tasks: &[TaskId]) -> Result<bool> {
     let tasks = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(",");
     let tasks = Some(tasks).filter(|tasks| !tasks.is_empty());
-    Ok(sqlx::query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await?.rows_affected() > 0)
+    Ok(query(SET_ASIDE).bind(submission.0).bind(tasks).execute(tx.conn()).await? > 0)
 }
 
 /// Tasks that were set aside for a submission.
 pub async fn set_aside(pool: &Readers, submission: SubmissionId) -> Result<Vec<TaskId>> {
-    let tasks: Option<Option<String>> = sqlx::query_scalar(ASIDE).bind(submission.0).fetch_optional(pool).await?;
+    let tasks: Option<Option<String>> = query_scalar(ASIDE).bind(submission.0).fetch_optional(pool).await?;
     Ok(tasks.flatten().map(|tasks| parse_task_ids(&tasks)).unwrap_or_default())
 }
 
 /// The submission that was opened last, and when; none if there is none.
 pub async fn last_opened(conn: &mut Conn, lane: Lane) -> Result<Option<(SubmissionId, Time)>> {
-    let row = sqlx::query(LAST_OPENED).bind(lane.number()).fetch_optional(conn).await?;
+    let row = query(LAST_OPENED).bind(lane.number()).fetch_optional(conn).await?;
     Ok(row.map(|row| (SubmissionId(row.get(0)), from_millis(row.get(1)))))
 }
 
 /// When a batch was last accepted, if one of the latest thousand submissions was.
 pub async fn last_accepted(pool: &Readers, lane: Lane) -> Result<Option<Time>> {
-    let at: Option<i64> = sqlx::query_scalar(LAST_ACCEPTED).bind(lane.number()).fetch_one(pool).await?;
+    let at: Option<i64> = query_scalar(LAST_ACCEPTED).bind(lane.number()).fetch_one(pool).await?;
     Ok(at.map(from_millis))
 }
 
 /// Requests charged since then, and URLs accepted since then.
 pub async fn sent_since(conn: &mut Conn, lane: Lane, since: Time) -> Result<(u64, u64)> {
-    let row = sqlx::query(SENT_SINCE).bind(to_millis(since)).bind(lane.number()).fetch_one(conn).await?;
+    let row = query(SENT_SINCE).bind(to_millis(since)).bind(lane.number()).fetch_one(conn).await?;
     let number = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok((number(0), number(1)))
 }

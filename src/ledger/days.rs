@@ -1,101 +1,127 @@
 //! Budget days: what each has cost, and what the service said about it.
 
-use sqlx::Row;
-
 use crate::model::{BudgetDay, DayStart, Lane, Time, from_millis, to_millis};
 use crate::schedule::{Observation, Policy, Refused, Spent, Unit, drift, learn, refusals_cost};
 use crate::service::SIGNATURE_VALID;
-use crate::store::{Conn, Result, WriteTx};
+use crate::store::{Conn, Result, Sql, WriteTx, query, query_scalar};
 
 /// The latest day in the table that has begun.
-const LAST: &str = "
+const LAST: Sql = Sql::both(
+    "
     select day, starts_at, ends_at from budget_days
-    where lane = ?2 and starts_at <= ?1 order by day desc limit 1";
+    where lane = ?2 and starts_at <= ?1 order by day desc limit 1",
+);
 
-const DAY: &str = "
+const DAY: Sql = Sql::both(
+    "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
            quota, remain, observed_at, seen_requests, seen_urls, isolations
-    from budget_days where lane = ?2 and day = ?1";
+    from budget_days where lane = ?2 and day = ?1",
+);
 
 /// Days that were charged but have not begun, because a clock was wrong. What they cost was spent before the end of
 /// today.
-const AHEAD: &str = "
+const AHEAD: Sql = Sql::both(
+    "
     select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days
-    where lane = ?2 and day > ?1 and folded = 0";
+    where lane = ?2 and day > ?1 and folded = 0",
+);
 
-const FOLD: &str = "
+const FOLD: Sql = Sql::both(
+    "
     update budget_days set requests_used = requests_used + ?2, unbooked = unbooked + ?2, urls_used = urls_used + ?3
-    where lane = ?4 and day = ?1";
+    where lane = ?4 and day = ?1",
+);
 
-const FOLDED: &str = "update budget_days set folded = 1 where lane = ?2 and day > ?1 and folded = 0";
+const FOLDED: Sql = Sql::both("update budget_days set folded = 1 where lane = ?2 and day > ?1 and folded = 0");
 
-const ENTER_DAY: &str = "
+const ENTER_DAY: Sql = Sql::both(
+    "
     insert into budget_days (lane, day, starts_at, ends_at, requests_limit, urls_limit) values (?6, ?1, ?2, ?3, ?4, ?5)
     on conflict (lane, day) do update set
-        requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit, ends_at = excluded.ends_at";
+        requests_limit = excluded.requests_limit, urls_limit = excluded.urls_limit, ends_at = excluded.ends_at",
+);
 
-const CHARGE: &str = "
+const CHARGE: Sql = Sql::both(
+    "
     update budget_days set requests_used = requests_used + 1, urls_used = urls_used + ?2, folded = 0
     where lane = ?5 and day = ?1 and unsure = 0 and requests_used + ?3 < requests_limit
       and (urls_limit is null or urls_used + ?4 + ?2 <= urls_limit)
-    returning iif(lane = 1, requests_used, urls_used)";
+    returning iif(lane = 1, requests_used, urls_used)",
+);
 
 /// Calls that were charged to the day before and may have been performed on this one: those that were answered after
 /// the reset, and those in doubt whose signature is valid past it. That the service had seen a call before the reset
 /// proves that it arrived, and nothing about when it is performed.
-const LATE: &str = "
+const LATE: Sql = Sql::both(
+    "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
     where lane = ?4 and opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
-      and (late = 1 or (state in (0, 4) and signed_at + ?3 > ?2))";
+      and (late = 1 or (state in (0, 4) and signed_at + ?3 > ?2))",
+);
 
 /// Calls of a day that reached the operation and were refused since then.
-const REFUSED: &str = "
+const REFUSED: Sql = Sql::both(
+    "
     select count(*), coalesce(sum(urls), 0)
     from submissions indexed by submissions_sent
-    where lane = ?3 and opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null";
+    where lane = ?3 and opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null",
+);
 
-const ISOLATE: &str = "update budget_days set isolations = max(isolations + ?2, 0) where lane = ?3 and day = ?1";
+const ISOLATE: Sql =
+    Sql::both("update budget_days set isolations = max(isolations + ?2, 0) where lane = ?3 and day = ?1");
 
-const EXHAUST_DAY: &str = "update budget_days set exhausted_why = ?2 where lane = ?3 and day = ?1";
+const EXHAUST_DAY: Sql = Sql::both("update budget_days set exhausted_why = ?2 where lane = ?3 and day = ?1");
 
 /// Also drops the observation, so that the service is asked anew.
-const REFUSE_FOR_QUOTA: &str = "
+const REFUSE_FOR_QUOTA: Sql = Sql::both(
+    "
     update budget_days set refused_urls = ?2, quota = null, remain = null, observed_at = null
-    where lane = ?3 and day = ?1";
+    where lane = ?3 and day = ?1",
+);
 
-const FORGET_OBSERVATION: &str =
-    "update budget_days set quota = null, remain = null, observed_at = null where lane = ?2 and day = ?1";
+const FORGET_OBSERVATION: Sql =
+    Sql::both("update budget_days set quota = null, remain = null, observed_at = null where lane = ?2 and day = ?1");
 
-const OBSERVE: &str = "
+const OBSERVE: Sql = Sql::both(
+    "
     update budget_days set
         quota = ?2, remain = ?3, observed_at = ?4, seen_requests = requests_used, seen_urls = urls_used, drift = ?5,
         refused_urls = case when ?6 then null else refused_urls end,
         unsure = 0
-    where lane = ?7 and day = ?1";
+    where lane = ?7 and day = ?1",
+);
 
-const RAISE: &str = "
+const RAISE: Sql = Sql::both(
+    "
     update budget_days set requests_used = ?2, unbooked = unbooked + ?2 - requests_used
-    where lane = ?3 and day = ?1 and requests_used < ?2";
+    where lane = ?3 and day = ?1 and requests_used < ?2",
+);
 
-const RAISE_URLS: &str = "update budget_days set urls_used = ?2 where lane = ?3 and day = ?1 and urls_used < ?2";
+const RAISE_URLS: Sql =
+    Sql::both("update budget_days set urls_used = ?2 where lane = ?3 and day = ?1 and urls_used < ?2");
 
-const CONFIRM: &str = "
+const CONFIRM: Sql = Sql::both(
+    "
     update budget_days set
         unsure = 0, requests_used = max(requests_used, coalesce(?1, 0)),
         unbooked = unbooked + max(requests_used, coalesce(?1, 0)) - requests_used
     where lane = ?2 and unsure = 1 and day = (select max(day) from budget_days where lane = ?2)
-    returning day, requests_used";
+    returning day, requests_used",
+);
 
 /// What the service said before belongs to what the database knew then: the service is asked anew.
-const DOUBT_DAY: &str = "
-    update budget_days set unsure = ?2, quota = null, remain = null, observed_at = null where lane = ?3 and day = ?1";
+const DOUBT_DAY: Sql = Sql::both(
+    "
+    update budget_days set unsure = ?2, quota = null, remain = null, observed_at = null where lane = ?3 and day = ?1",
+);
 
 /// The day that is charged at `now`, which is the lower bound of the time, and what it has cost. Charges on days that
 /// have not begun count on it, so that a wrong clock that is set back opens no second budget.
 pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<Spent> {
     let today = today(conn, lane, starts, now).await?;
-    let row = sqlx::query(DAY).bind(today.to_string()).bind(lane.number()).fetch_optional(&mut *conn).await?;
+    let row = query(DAY).bind(today.to_string()).bind(lane.number()).fetch_optional(&mut *conn).await?;
     let (late, ahead) = (late(conn, lane, &today).await?, ahead(conn, lane, &today).await?);
     let beside = Cost { requests: late.requests + ahead.requests, urls: late.urls + ahead.urls };
     let Some(row) = row else {
@@ -128,7 +154,7 @@ pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> 
 
 /// The day that is charged at `now`: by `day_starts`, once the day that was charged before has had its full time.
 pub async fn today(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> Result<BudgetDay> {
-    let row = sqlx::query(LAST).bind(to_millis(now)).bind(lane.number()).fetch_optional(conn).await?;
+    let row = query(LAST).bind(to_millis(now)).bind(lane.number()).fetch_optional(conn).await?;
     let last = row.and_then(|row| {
         let date = row.get::<String, _>(0).parse().ok()?;
         Some(BudgetDay { date, starts_at: from_millis(row.get(1)), ends_at: from_millis(row.get(2)) })
@@ -146,26 +172,26 @@ struct Cost {
 /// What was refused since the service last said how much is left; nothing if it never did.
 async fn refused_since(conn: &mut Conn, lane: Lane, day: &BudgetDay, observed_at: Option<i64>) -> Result<Refused> {
     let Some(since) = observed_at else { return Ok(Refused::default()) };
-    let row = sqlx::query(REFUSED).bind(day.to_string()).bind(since).bind(lane.number()).fetch_one(conn).await?;
+    let row = query(REFUSED).bind(day.to_string()).bind(since).bind(lane.number()).fetch_one(conn).await?;
     Ok(Refused { requests: row.get(0), urls: row.get(1) })
 }
 
 async fn late(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
     let valid_ms = SIGNATURE_VALID.num_milliseconds();
-    let query = sqlx::query(LATE).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(valid_ms);
+    let query = query(LATE).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(valid_ms);
     let query = query.bind(lane.number());
     let row = query.fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
 async fn ahead(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
-    let row = sqlx::query(AHEAD).bind(day.to_string()).bind(lane.number()).fetch_one(conn).await?;
+    let row = query(AHEAD).bind(day.to_string()).bind(lane.number()).fetch_one(conn).await?;
     Ok(Cost { requests: row.get(0), urls: row.get(1) })
 }
 
 /// Adds a day to the table, with the limits that are configured now.
 pub async fn enter_day_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy) -> Result<()> {
-    sqlx::query(ENTER_DAY)
+    query(ENTER_DAY)
         .bind(day.to_string())
         .bind(to_millis(day.starts_at))
         .bind(to_millis(day.ends_at))
@@ -186,36 +212,36 @@ pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, u
     let lane = policy.lane;
     let (late, ahead) = (late(tx.conn(), lane, day).await?, ahead(tx.conn(), lane, day).await?);
     if ahead.requests > 0 {
-        let fold = sqlx::query(FOLD).bind(day.to_string()).bind(ahead.requests).bind(ahead.urls).bind(lane.number());
+        let fold = query(FOLD).bind(day.to_string()).bind(ahead.requests).bind(ahead.urls).bind(lane.number());
         fold.execute(tx.conn()).await?;
-        sqlx::query(FOLDED).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
+        query(FOLDED).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     }
-    let charge = sqlx::query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(late.urls);
+    let charge = query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(late.urls);
     let charge = charge.bind(lane.number());
-    Ok(charge.fetch_optional(tx.conn()).await?)
+    charge.fetch_optional(tx.conn()).await
 }
 
 /// Adds one request to those spent on isolation, or takes one back.
 pub async fn isolate_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, requests: i64) -> Result<()> {
-    sqlx::query(ISOLATE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
+    query(ISOLATE).bind(day.to_string()).bind(requests).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The service says that nothing is left of this day.
 pub async fn exhaust_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, code: &str) -> Result<()> {
-    sqlx::query(EXHAUST_DAY).bind(day.to_string()).bind(code).bind(lane.number()).execute(tx.conn()).await?;
+    query(EXHAUST_DAY).bind(day.to_string()).bind(code).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// A batch of this many URLs was refused for the day's quota: the service is asked anew, and smaller batches are tried.
 pub async fn refuse_for_quota_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, urls: u32) -> Result<()> {
-    sqlx::query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).bind(lane.number()).execute(tx.conn()).await?;
+    query(REFUSE_FOR_QUOTA).bind(day.to_string()).bind(urls).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The service's word is out of date: it is asked again before the next batch.
 pub async fn forget_observation_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay) -> Result<()> {
-    sqlx::query(FORGET_OBSERVATION).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
+    query(FORGET_OBSERVATION).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -253,7 +279,7 @@ pub async fn observe_tx(
     let learned = by_refusal.or(if known.is_none() { by_drop } else { None }).filter(|unit| known != Some(*unit));
     let unit = learned.or(known);
     let drift = unit.map(|unit| drift(&after, unit));
-    sqlx::query(OBSERVE)
+    query(OBSERVE)
         .bind(&name)
         .bind(stored(quota))
         .bind(stored(remain))
@@ -270,20 +296,20 @@ pub async fn observe_tx(
 /// The day costs at least so much, even if this database does not know all of it: requests, or of purges URLs.
 pub async fn raise_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, cost: u32) -> Result<()> {
     let raise = if lane == Lane::Prefetch { RAISE } else { RAISE_URLS };
-    sqlx::query(raise).bind(day.to_string()).bind(cost).bind(lane.number()).execute(tx.conn()).await?;
+    query(raise).bind(day.to_string()).bind(cost).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The operator's word on what the day in doubt has cost: at least this many requests, if a number is given. Returns
 /// the day and its cost; none if no day is in doubt.
 pub async fn confirm_tx(tx: &mut WriteTx<'_>, lane: Lane, requests: Option<u32>) -> Result<Option<(String, u32)>> {
-    let confirmed = sqlx::query(CONFIRM).bind(requests).bind(lane.number()).fetch_optional(tx.conn()).await?;
+    let confirmed = query(CONFIRM).bind(requests).bind(lane.number()).fetch_optional(tx.conn()).await?;
     Ok(confirmed.map(|row| (row.get(0), row.get(1))))
 }
 
 /// Whether what the day has cost is in doubt.
 pub async fn doubt_day_tx(tx: &mut WriteTx<'_>, lane: Lane, day: &BudgetDay, unsure: bool) -> Result<()> {
-    sqlx::query(DOUBT_DAY).bind(day.to_string()).bind(unsure).bind(lane.number()).execute(tx.conn()).await?;
+    query(DOUBT_DAY).bind(day.to_string()).bind(unsure).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -1,28 +1,32 @@
 //! URLs in flight, and what is known about the service's own queue of prefetches (`schedule::Flight`). Stored as two
 //! facts: the size as JSON and, until a refusal is proved to be about the queue, the estimate before it.
 
-use sqlx::Row;
-
 use crate::model::{Lane, Time, from_millis, to_millis};
 use crate::schedule::{Flight, QueueSize, Standing, flies_at_most};
-use crate::store::{Conn, Result, WriteTx};
+use crate::store::{Conn, Result, Sql, WriteTx, query, query_scalar};
 
 /// URLs of batches that are followed, except those that were seen to end and those with times that a wrong clock wrote.
-const FOLLOWED: &str = "
+const FOLLOWED: Sql = Sql::both(
+    "
     select coalesce(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)), 0), min(t.accepted_at)
     from tracks as t indexed by tracks_accepted join submissions as s using (submission_id)
-    where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2 and s.lane = ?3";
+    where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2 and s.lane = ?3",
+);
 
-const OPEN: &str = "select coalesce(sum(urls), 0) from submissions where state = 0 and lane = ?1";
+const OPEN: Sql = Sql::both("select coalesce(sum(urls), 0) from submissions where state = 0 and lane = ?1");
 
-const KNOWN: &str = "
-    select fact, value from facts where lane = ?1 and fact in ('in_flight_size', 'in_flight_before')";
+const KNOWN: Sql = Sql::both(
+    "
+    select fact, value from facts where lane = ?1 and fact in ('in_flight_size', 'in_flight_before')",
+);
 
-const NOTE: &str = "
+const NOTE: Sql = Sql::both(
+    "
     insert into facts (lane, fact, value, observed_at) values (?4, ?1, ?2, ?3)
-    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at";
+    on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at",
+);
 
-const FORGET: &str = "delete from facts where lane = ?2 and fact = ?1";
+const FORGET: Sql = Sql::both("delete from facts where lane = ?2 and fact = ?1");
 
 const SIZE: &str = "in_flight_size";
 
@@ -38,7 +42,7 @@ struct FlightFacts {
 
 async fn known(conn: &mut Conn, lane: Lane) -> Result<FlightFacts> {
     let mut known = FlightFacts::default();
-    for row in sqlx::query(KNOWN).bind(lane.number()).fetch_all(conn).await? {
+    for row in query(KNOWN).bind(lane.number()).fetch_all(conn).await? {
         let (fact, value): (String, String) = (row.get(0), row.get(1));
         // A value of a newer version that this one does not understand is learned anew.
         match fact.as_str() {
@@ -52,9 +56,9 @@ async fn known(conn: &mut Conn, lane: Lane) -> Result<FlightFacts> {
 /// The URLs in flight, and when the first of them was accepted.
 async fn on_their_way(conn: &mut Conn, lane: Lane, standing: &Standing, now: Time) -> Result<(u32, Option<Time>)> {
     let flies = flies_at_most(!standing.tasks_refused);
-    let query = sqlx::query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies)).bind(lane.number());
+    let query = query(FOLLOWED).bind(to_millis(now - flies)).bind(to_millis(now + flies)).bind(lane.number());
     let followed = query.fetch_one(&mut *conn).await?;
-    let open: i64 = sqlx::query_scalar(OPEN).bind(lane.number()).fetch_one(conn).await?;
+    let open: i64 = query_scalar(OPEN).bind(lane.number()).fetch_one(conn).await?;
     let urls = u32::try_from(followed.get::<i64, _>(0).saturating_add(open)).unwrap_or(u32::MAX);
     Ok((urls, followed.get::<Option<i64>, _>(1).map(from_millis)))
 }
@@ -117,12 +121,12 @@ pub async fn queue_is_judged_tx(tx: &mut WriteTx<'_>, lane: Lane, is_left: bool,
 
 async fn note_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: &str, value: &impl serde::Serialize, now: Time) -> Result<()> {
     let value = serde_json::to_string(value).expect("numbers are JSON");
-    let note = sqlx::query(NOTE).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
+    let note = query(NOTE).bind(fact).bind(value).bind(to_millis(now)).bind(lane.number());
     note.execute(tx.conn()).await?;
     Ok(())
 }
 
 async fn forget_tx(tx: &mut WriteTx<'_>, lane: Lane, fact: &str) -> Result<()> {
-    sqlx::query(FORGET).bind(fact).bind(lane.number()).execute(tx.conn()).await?;
+    query(FORGET).bind(fact).bind(lane.number()).execute(tx.conn()).await?;
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! What was learned, for those who want to know. Each fact holds across restarts; how long, [`super::standing`] says.
 
-use sqlx::Row;
-
 use crate::model::{AccountFact, Lane, Learned, from_millis};
 use crate::schedule::QueueSize;
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query};
 
-const LEARNED: &str = "
+const LEARNED: Sql = Sql::both(
+    "
     select lane, fact, value, observed_at from facts
     where fact in ('quota', 'unit', 'refusals_cost', 'batch_urls_max', 'query_urls_max', 'in_flight_size')
-    order by lane, fact";
+    order by lane, fact",
+);
 
 /// Everything that was learned, by lane.
 pub async fn learned(conn: &mut Conn) -> Result<Vec<Learned>> {
-    let rows = sqlx::query(LEARNED).fetch_all(conn).await?;
+    let rows = query(LEARNED).fetch_all(conn).await?;
     let learned = rows.iter().filter_map(|row| {
         let what = read(row.get(1), row.get(2))?;
         Some(Learned { lane: Lane::of_number(row.get(0)), what, at: from_millis(row.get(3)) })

@@ -2,20 +2,20 @@
 //! the product of a database that holds anything never changes.
 
 use crate::model::{Lane, ProductName, Time};
-use crate::store::{Conn, Result, WriteTx};
+use crate::store::{Conn, Result, Sql, WriteTx, query_scalar};
 
 use super::account::{Fact, note_fact_tx};
 
-const PRODUCT: &str = "select value from facts where lane = 1 and fact = 'product'";
+const PRODUCT: Sql = Sql::both("select value from facts where lane = 1 and fact = 'product'");
 
-const IS_USED: &str = "select exists (select 1 from submissions) or exists (select 1 from v_files)";
+const IS_USED: Sql = Sql::both("select exists (select 1 from submissions) or exists (select 1 from v_files)");
 
 /// The product that the database belongs to; none if it holds nothing and may belong to any.
 pub async fn product_of(conn: &mut Conn) -> Result<Option<ProductName>> {
-    if !sqlx::query_scalar::<_, bool>(IS_USED).fetch_one(&mut *conn).await? {
+    if !query_scalar::<bool>(IS_USED).fetch_one(&mut *conn).await? {
         return Ok(None);
     }
-    let product: Option<String> = sqlx::query_scalar(PRODUCT).fetch_optional(conn).await?;
+    let product: Option<String> = query_scalar(PRODUCT).fetch_optional(conn).await?;
     // Without a word it is from before there were others.
     Ok(Some(product.and_then(|word| word.parse().ok()).unwrap_or_default()))
 }

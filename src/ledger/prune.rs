@@ -1,25 +1,24 @@
 //! Forgets submissions whose retention has ended. The account of their day stays whole: their cost remains charged to
 //! it, as unbooked.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{SubmissionId, Time, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Result, Row, Sql, WriteTx, query};
 
 /// Most rows that one [`outlived_tx`] returns.
 const ROWS_MAX: i64 = 1_000;
 
-const OUTLIVED: &str = "
+const OUTLIVED: Sql = Sql::both(
+    "
     select s.submission_id, s.lane, s.day, s.cost from submissions as s
     where s.closed_at < ?1
       and not exists (select 1 from urls as u where u.submission_id is not null and u.submission_id = s.submission_id)
       and not exists (select 1 from cases as c where c.submission_id = s.submission_id)
-    order by s.submission_id limit ?2";
+    order by s.submission_id limit ?2",
+);
 
-const DELETE: &str = "delete from submissions where submission_id = ?1";
+const DELETE: Sql = Sql::both("delete from submissions where submission_id = ?1");
 
-const UNBOOK: &str = "update budget_days set unbooked = unbooked + ?2 where lane = ?3 and day = ?1";
+const UNBOOK: Sql = Sql::both("update budget_days set unbooked = unbooked + ?2 where lane = ?3 and day = ?1");
 
 /// A submission whose retention has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,20 +33,16 @@ pub struct Outlived {
 
 /// Submissions that were closed before `before` and carried no URL that is still stored: a thousand at most.
 pub async fn outlived_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<Vec<Outlived>> {
-    let rows = sqlx::query(OUTLIVED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
-    let outlived = |row: &SqliteRow| Outlived {
-        id: SubmissionId(row.get(0)),
-        lane: row.get(1),
-        day: row.get(2),
-        cost: row.get(3),
-    };
+    let rows = query(OUTLIVED).bind(to_millis(before)).bind(ROWS_MAX).fetch_all(tx.conn()).await?;
+    let outlived =
+        |row: &Row| Outlived { id: SubmissionId(row.get(0)), lane: row.get(1), day: row.get(2), cost: row.get(3) };
     Ok(rows.iter().map(outlived).collect())
 }
 
 /// Forgets a submission whose tasks have been forgotten.
 pub async fn forget_tx(tx: &mut WriteTx<'_>, submission: &Outlived) -> Result<()> {
-    sqlx::query(DELETE).bind(submission.id.0).execute(tx.conn()).await?;
-    let unbook = sqlx::query(UNBOOK).bind(&submission.day).bind(submission.cost).bind(submission.lane);
+    query(DELETE).bind(submission.id.0).execute(tx.conn()).await?;
+    let unbook = query(UNBOOK).bind(&submission.day).bind(submission.cost).bind(submission.lane);
     unbook.execute(tx.conn()).await?;
     Ok(())
 }

@@ -3,28 +3,29 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sqlx::Row;
 
 use super::Event;
 use crate::model::{FileId, Time, rfc3339, to_millis};
 use crate::queue;
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Readers, Result, Sql, WriteTx, query};
 
 /// Most files that one transaction reports as finished.
 const FILES_MAX: u32 = 100;
 
-const ADD: &str = "insert into notices (at, event) values (?1, ?2)";
+const ADD: Sql = Sql::both("insert into notices (at, event) values (?1, ?2)");
 
-const NEXT: &str = "
+const NEXT: Sql = Sql::both(
+    "
     select notice_id, event, tries from notices indexed by notices_unsent
     where sent_at is null and notice_id not in (select value from json_each(?1))
-    order by notice_id limit 50";
+    order by notice_id limit 50",
+);
 
-const TRY: &str = "update notices set tries = tries + 1 where notice_id = ?1";
+const TRY: Sql = Sql::both("update notices set tries = tries + 1 where notice_id = ?1");
 
-const DONE: &str = "update notices set sent_at = ?2 where notice_id = ?1";
+const DONE: Sql = Sql::both("update notices set sent_at = ?2 where notice_id = ?1");
 
-const PRUNE: &str = "delete from notices where sent_at < ?1";
+const PRUNE: Sql = Sql::both("delete from notices where sent_at < ?1");
 
 /// A notice to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub async fn add_tx(tx: &mut WriteTx<'_>, event: &Event, now: Time) -> Result<()
     if let Value::Object(object) = &mut object {
         object.insert("at".to_owned(), rfc3339(now).into());
     }
-    sqlx::query(ADD).bind(to_millis(now)).bind(object.to_string()).execute(tx.conn()).await?;
+    query(ADD).bind(to_millis(now)).bind(object.to_string()).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -91,25 +92,25 @@ pub async fn missed_tx(tx: &mut WriteTx<'_>, expired: &BTreeMap<FileId, i64>, no
 /// The next notice to tell, except those with these numbers. The one with the fewest tries goes first, so that a
 /// failing one does not hold up the others.
 pub(super) async fn next(pool: &Readers, without: &[i64]) -> Result<Option<Notice>> {
-    let rows = sqlx::query(NEXT).bind(json!(without).to_string()).fetch_all(pool).await?;
+    let rows = query(NEXT).bind(json!(without).to_string()).fetch_all(pool).await?;
     let notices = rows.into_iter().map(|row| Notice { id: row.get(0), event: row.get(1), tries: row.get(2) });
     Ok(notices.min_by_key(|notice| notice.tries))
 }
 
 /// Counts a try before it is made, so that the number of tries is bounded across crashes too.
 pub(super) async fn try_tx(tx: &mut WriteTx<'_>, notice: i64) -> Result<()> {
-    sqlx::query(TRY).bind(notice).execute(tx.conn()).await?;
+    query(TRY).bind(notice).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The notice was told, or given up.
 pub(super) async fn done_tx(tx: &mut WriteTx<'_>, notice: i64, now: Time) -> Result<()> {
-    sqlx::query(DONE).bind(notice).bind(to_millis(now)).execute(tx.conn()).await?;
+    query(DONE).bind(notice).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Forgets notices that were told before `before`.
 pub(super) async fn prune_tx(tx: &mut WriteTx<'_>, before: Time) -> Result<()> {
-    sqlx::query(PRUNE).bind(to_millis(before)).execute(tx.conn()).await?;
+    query(PRUNE).bind(to_millis(before)).execute(tx.conn()).await?;
     Ok(())
 }

@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::files::{count, ids};
 use crate::model::{Action, FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
-use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query};
 
-const ACCOUNT: &str = "
+const ACCOUNT: Sql = Sql::both(
+    "
     select name, stored_name, label, priority, not_before, deadline, force, bytes, sha256, dropped_at, read_at,
            lines, queued, merged, fresh, refused, rejected_why, finished_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed, file_id,
@@ -18,38 +16,49 @@ const ACCOUNT: &str = "
            merged_cancelled, merged_held, merged_unconfirmed, action, purge_force,
            purge_pending, purge_leased, purge_submitted, purge_complete, purge_failed, purge_expired,
            purge_cancelled, purge_held, purge_unconfirmed
-    from files where file_id in (select value from json_each(?1))";
+    from files where file_id in (select value from json_each(?1))",
+);
 
-const FINAL_RECEIPTS: &str = "
+const FINAL_RECEIPTS: Sql = Sql::both(
+    "
     select file_id, stored_name, exists (select 1 from files as later
                                          where later.stored_name = files.stored_name and later.file_id > files.file_id)
     from files indexed by files_final
-    where finished_at is not null and phase = 2 and receipt_final = 0 limit 100";
+    where finished_at is not null and phase = 2 and receipt_final = 0 limit 100",
+);
 
 /// Unfinished files among the last that were dropped, with the counts of their URLs.
-const MOVING: &str = "
+const MOVING: Sql = Sql::both(
+    "
     select file_id, stored_name,
            json_array(pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
                       merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
                       merged_cancelled, merged_held, merged_unconfirmed),
            pending + merged_pending < queued + merged
     from (select * from files order by file_id desc limit ?1)
-    where phase = 2 and finished_at is null";
+    where phase = 2 and finished_at is null",
+);
 
 /// Skips a file that was opened again, or whose URLs have moved on, since the receipt's numbers were read.
-const RECEIPTS_WRITTEN: &str = "
+const RECEIPTS_WRITTEN: Sql = Sql::both(
+    "
     update files set receipt_final = 1
     from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
     where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted
-      and files.finished_at is not null";
+      and files.finished_at is not null",
+);
 
-const ACCOUNT_REFUSALS: &str = "
+const ACCOUNT_REFUSALS: Sql = Sql::both(
+    "
     select code, sum(lines), file_id from file_refusals
-    where file_id in (select value from json_each(?1)) group by file_id, code";
+    where file_id in (select value from json_each(?1)) group by file_id, code",
+);
 
-const ACCOUNT_WARNINGS: &str = "
+const ACCOUNT_WARNINGS: Sql = Sql::both(
+    "
     select code, found, line, lines, file_id from file_warnings
-    where file_id in (select value from json_each(?1)) order by file_id, line, code, found";
+    where file_id in (select value from json_each(?1)) order by file_id, line, code, found",
+);
 
 /// What became of a file's lines, for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +117,15 @@ pub async fn accounts(pool: &Readers, files: &[FileId]) -> Result<HashMap<FileId
 /// The same, as this connection sees it.
 pub async fn accounts_of(conn: &mut Conn, files: &[FileId]) -> Result<HashMap<FileId, FileAccount>> {
     let files = ids(files);
-    let rows = sqlx::query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
+    let rows = query(ACCOUNT).bind(&files).fetch_all(&mut *conn).await?;
     let mut accounts: HashMap<FileId, FileAccount> =
         rows.iter().map(|row| (FileId(row.get(27)), account(row))).collect();
-    for row in sqlx::query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
+    for row in query(ACCOUNT_REFUSALS).bind(&files).fetch_all(&mut *conn).await? {
         if let Some(account) = accounts.get_mut(&FileId(row.get(2))) {
             account.refusals.push((LineFault::of_code(row.get(0)), count(&row, 1)));
         }
     }
-    for row in sqlx::query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut *conn).await? {
+    for row in query(ACCOUNT_WARNINGS).bind(&files).fetch_all(&mut *conn).await? {
         let warning = Warning::of_code(row.get(0));
         if let Some((account, warning)) = accounts.get_mut(&FileId(row.get(4))).zip(warning) {
             let (line, lines) = (count(&row, 2), count(&row, 3));
@@ -126,7 +135,7 @@ pub async fn accounts_of(conn: &mut Conn, files: &[FileId]) -> Result<HashMap<Fi
     Ok(accounts)
 }
 
-fn account(row: &SqliteRow) -> FileAccount {
+fn account(row: &Row) -> FileAccount {
     FileAccount {
         name: row.get(0),
         stored_name: row.get(1),
@@ -176,8 +185,8 @@ pub struct MovingFile {
 
 /// Unfinished files among the last `files_max` that were dropped.
 pub async fn moving(pool: &Readers, files_max: u32) -> Result<Vec<MovingFile>> {
-    let rows = sqlx::query(MOVING).bind(files_max).fetch_all(pool).await?;
-    let file = |row: &SqliteRow| MovingFile {
+    let rows = query(MOVING).bind(files_max).fetch_all(pool).await?;
+    let file = |row: &Row| MovingFile {
         file: FileId(row.get(0)),
         stored_name: row.get(1),
         counts: row.get(2),
@@ -189,7 +198,7 @@ pub async fn moving(pool: &Readers, files_max: u32) -> Result<Vec<MovingFile>> {
 /// Finished files whose receipts do not say so yet, and whether a later file has the same stored name, so that the
 /// receipt there is not theirs.
 pub async fn without_final_receipt(pool: &Readers) -> Result<Vec<(FileId, String, bool)>> {
-    let rows = sqlx::query(FINAL_RECEIPTS).fetch_all(pool).await?;
+    let rows = query(FINAL_RECEIPTS).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
 
@@ -199,6 +208,6 @@ pub async fn receipts_written_tx(tx: &mut WriteTx<'_>, files: &HashMap<FileId, F
     let submitted = UrlState::Submitted as usize;
     let said = |account: &FileAccount| account.urls[submitted] + account.merged_urls[submitted];
     let said: Vec<(i64, u64)> = files.iter().map(|(file, account)| (file.0, said(account))).collect();
-    sqlx::query(RECEIPTS_WRITTEN).bind(serde_json::json!(said).to_string()).execute(tx.conn()).await?;
+    query(RECEIPTS_WRITTEN).bind(serde_json::json!(said).to_string()).execute(tx.conn()).await?;
     Ok(())
 }

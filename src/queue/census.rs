@@ -1,21 +1,22 @@
 //! The numbers for monitoring: how many URLs are in which state, and how far the files have come. They are read from
 //! counters.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{Lane, Priority, Time, UrlState, from_millis};
-use crate::store::{Conn, Readers, Result};
+use crate::store::{Conn, Readers, Result, Row, Sql, query, query_scalar};
 
-const URLS: &str = "
+const URLS: Sql = Sql::both(
+    "
     select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
-    from tally where lane = ?1 order by priority";
+    from tally where lane = ?1 order by priority",
+);
 
-const FILES_IN_PROGRESS: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)";
+const FILES_IN_PROGRESS: Sql =
+    Sql::both("select count(*) from files indexed by files_unfinished where phase in (0, 1, 3)");
 
-const OLDEST_PENDING: &str = "select min(dropped_at) from files indexed by files_waiting where pending > 0";
+const OLDEST_PENDING: Sql = Sql::both("select min(dropped_at) from files indexed by files_waiting where pending > 0");
 
-const LOADS: &str = "
+const LOADS: Sql = Sql::both(
+    "
     select t.lane, t.pending, t.leased,
            exists (select 1 from urls as u
                    where u.lane = t.lane and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
@@ -23,7 +24,8 @@ const LOADS: &str = "
            exists (select 1 from urls as u indexed by urls_suspect
                    where u.suspect > 0 and u.suspect = 2 and u.state = 0 and u.lane = t.lane) as held_suspects
     from (select lane, sum(pending) as pending, sum(leased) as leased from tally group by lane) as t
-    order by t.lane";
+    order by t.lane",
+);
 
 /// What a lane has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +49,8 @@ pub async fn loads(pool: &Readers) -> Result<Vec<LaneLoad>> {
 
 /// The same, as this connection sees it.
 pub async fn loads_of(conn: &mut Conn) -> Result<Vec<LaneLoad>> {
-    let rows = sqlx::query(LOADS).fetch_all(conn).await?;
-    let load = |row: &SqliteRow| LaneLoad {
+    let rows = query(LOADS).fetch_all(conn).await?;
+    let load = |row: &Row| LaneLoad {
         lane: Lane::of_number(row.get(0)),
         pending: row.get("pending"),
         urgent: row.get("urgent"),
@@ -71,9 +73,9 @@ pub struct Census {
 
 /// Reads the numbers, those of URLs of one lane; and no row of the queue.
 pub async fn census(pool: &Readers, lane: Lane) -> Result<Census> {
-    let urls = sqlx::query(URLS).bind(lane.number()).fetch_all(pool).await?;
-    let files: i64 = sqlx::query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
-    let oldest: Option<i64> = sqlx::query_scalar(OLDEST_PENDING).fetch_one(pool).await?;
+    let urls = query(URLS).bind(lane.number()).fetch_all(pool).await?;
+    let files: i64 = query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
+    let oldest: Option<i64> = query_scalar(OLDEST_PENDING).fetch_one(pool).await?;
     Ok(Census {
         urls: urls
             .iter()

@@ -4,61 +4,80 @@
 //! [`purges_ended`] in the same transaction, so that no prefetch waits for what cannot come. Both cost one look into an
 //! empty index where nothing waits.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{Reason, ReasonKind, Time, UrlState, to_millis};
+use crate::store::{Bulk, Result, Row, Sql, args};
 use crate::words::Stored;
 
-pub(super) const ANY: &str =
-    "select exists (select 1 from urls indexed by urls_after where after_id is not null and state in (0, 6))";
+pub(super) const ANY: Sql = Sql::both(
+    "select exists (select 1 from urls indexed by urls_after where after_id is not null and state in (0, 6))",
+);
 
 /// A prefetch that is sent after this purge. One that waits for another purge goes on waiting for the later one.
-const AFTER: &str = "
+const AFTER: Sql = Sql::both(
+    "
     update urls set after_id = ?2, parked = iif(parked = 1, 1, 2)
-    where url_id = ?1 and state = 0 and (after_id is null or after_id < ?2)";
+    where url_id = ?1 and state = 0 and (after_id is null or after_id < ?2)",
+);
 
-const COMPLETED: &str = "
+const COMPLETED: Sql = Sql::both(
+    "
     update urls set after_id = null, parked = iif(parked = 2, 0, parked), reason = null, reason_code = null,
         reason_with = null
-    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 0";
+    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 0",
+);
 
 /// Held ones of purges that were complete after all, e.g. after a retry.
-const COMPLETED_HELD: &str = "
+const COMPLETED_HELD: Sql = Sql::both(
+    "
     select url_id, file_id, host_id, priority, lane, first_step from urls
-    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 6";
+    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 6",
+);
 
-const RELEASE_HELD: &str = "
+const RELEASE_HELD: Sql = Sql::both(
+    "
     update urls set state = 0, parked = ?2, after_id = iif(?2 = 0, null, after_id), reason = null, reason_code = null,
         reason_with = null
-    where url_id in (select value from json_each(?1))";
+    where url_id in (select value from json_each(?1))",
+);
 
-const WAITING_FOR: &str = "select url_id from urls where after_id is not null and state in (0, 6)
-    and after_id = ?1 and state = 0";
+const WAITING_FOR: Sql = Sql::both(
+    "select url_id from urls where after_id is not null and state in (0, 6)
+    and after_id = ?1 and state = 0",
+);
 
 /// The order that takes the purge again drops a deadline that has passed, as for every URL that it takes.
-const DROP_DEADLINE: &str = "
+const DROP_DEADLINE: Sql = Sql::both(
+    "
     update urls set deadline = null
-    where url_id in (select value from json_each(?1)) and deadline is not null and deadline <= ?2";
+    where url_id in (select value from json_each(?1)) and deadline is not null and deadline <= ?2",
+);
 
-const HOLD: &str = "
+const HOLD: Sql = Sql::both(
+    "
     update urls set state = 6, parked = 0, suspect = 0, reason = ?2, reason_code = ?3, reason_with = ?4
-    where url_id = ?1";
+    where url_id = ?1",
+);
 
-const URLS_OF: &str = "
-    select url_id from urls indexed by urls_submission where submission_id = ?1 and state = 1";
+const URLS_OF: Sql = Sql::both(
+    "
+    select url_id from urls indexed by urls_submission where submission_id = ?1 and state = 1",
+);
 
 /// How a purge ended, for the reason of its prefetch.
-const ENDS: &str = "
+const ENDS: Sql = Sql::both(
+    "
     select case state when 3 then 'failed' when 4 then 'expired' when 5 then 'cancelled' when 7 then 'unconfirmed'
            else 'held' end
-    from urls where url_id = ?1";
+    from urls where url_id = ?1",
+);
 
 /// A prefetch that waits for its purge, or is held because of it, and how that purge stands: null while it is coming,
 /// its state once it has ended, 7 where it is not known any more.
-const STANDING: &str = "
+const STANDING: Sql = Sql::both(
+    "
     select u.state, u.suspect, u.deadline, u.file_id, u.host_id, u.priority, u.lane, u.first_step, u.after_id,
            case when p.url_id is null then 7
                 when p.state = 0 then null
@@ -67,34 +86,34 @@ const STANDING: &str = "
     from urls as u
     left join urls as p on p.url_id = u.after_id
     left join submissions as s on s.submission_id = p.submission_id
-    where u.url_id = ?1 and u.after_id is not null and (u.state = 0 or u.state = 6)";
+    where u.url_id = ?1 and u.after_id is not null and (u.state = 0 or u.state = 6)",
+);
 
 /// Whether lines want it, and whether one of them wants the purge.
-const WANTED: &str = "
-    select count(*), coalesce(max(after_purge), 0) from wishes where url_id = ?1 and state = 0 and kind < 2";
+const WANTED: Sql = Sql::both(
+    "
+    select count(*), coalesce(max(after_purge), 0) from wishes where url_id = ?1 and state = 0 and kind < 2",
+);
 
-const RELEASE: &str = "
+const RELEASE: Sql = Sql::both(
+    "
     update urls set state = 0, after_id = null, reason = null, reason_code = null, reason_with = null,
         parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
-    where url_id = ?1";
+    where url_id = ?1",
+);
 
 /// Waiting prefetches, by their purges.
-const WAITING: &str = "
+const WAITING: Sql = Sql::both(
+    "
     select after_id, url_id from urls indexed by urls_after
     where after_id is not null and state in (0, 6) and (after_id, url_id) > (?1, ?2)
-    order by after_id, url_id limit ?3";
+    order by after_id, url_id limit ?3",
+);
 
 /// Lets prefetches wait for purges: pairs of rows. A purge of which the row is not after `last` was there before, so
 /// that it may have ended by now.
-pub(super) fn wait_for(
-    conn: &Connection,
-    pairs: &[(i64, i64)],
-    last: i64,
-    now: Time,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
-    let mut after = conn.prepare_cached(AFTER)?;
-    pairs.iter().try_for_each(|(prefetch, purge)| after.execute([prefetch, purge]).map(|_| ()))?;
+pub(super) fn wait_for(conn: &Bulk, pairs: &[(i64, i64)], last: i64, now: Time, moves: &mut Moves) -> Result<()> {
+    pairs.iter().try_for_each(|(prefetch, purge)| conn.run(AFTER, &args![*prefetch, *purge]).map(|_| ()))?;
     let mut known = pairs.iter().filter(|(_, purge)| *purge <= last);
     known.try_for_each(|(prefetch, _)| settle(conn, *prefetch, now, moves))
 }
@@ -105,16 +124,9 @@ pub struct Walk(i64, i64);
 
 /// Settles some waiting prefetches, from `walk` on. Returns where to go on; none at the end. A prefetch follows its
 /// purge in the transaction that ends the purge; this finds one that nobody told.
-pub(super) fn settle_some(
-    conn: &Connection,
-    walk: Walk,
-    limit: u32,
-    now: Time,
-    moves: &mut Moves,
-) -> rusqlite::Result<Option<Walk>> {
-    let mut waiting = conn.prepare_cached(WAITING)?;
-    let found = waiting.query_map(params![walk.0, walk.1, limit], |row| Ok(Walk(row.get(0)?, row.get(1)?)))?;
-    let found: Vec<Walk> = found.collect::<rusqlite::Result<_>>()?;
+pub(super) fn settle_some(conn: &Bulk, walk: Walk, limit: u32, now: Time, moves: &mut Moves) -> Result<Option<Walk>> {
+    let found = conn.rows(WAITING, &args![walk.0, walk.1, limit])?;
+    let found: Vec<Walk> = found.iter().map(|row| Walk(row.get(0), row.get(1))).collect();
     found.iter().try_for_each(|at| settle(conn, at.1, now, moves))?;
     Ok(found.last().copied().filter(|_| found.len() as u64 == u64::from(limit)))
 }
@@ -130,17 +142,17 @@ struct Waiting {
     ended: Option<i64>,
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
-    let (state, suspect, deadline) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    Ok(Waiting { state, suspect, deadline, seat: Seat::of_bulk(row)?, purge: row.get(8)?, ended: row.get(9)? })
+fn waiting(row: &Row) -> Waiting {
+    let (state, suspect, deadline) = (row.get(0), row.get(1), row.get(2));
+    Waiting { state, suspect, deadline, seat: Seat::of(row), purge: row.get(8), ended: row.get(9) }
 }
 
 /// Lets a prefetch go whose purge is complete or wanted by nobody any more, and holds one whose purge ended otherwise.
-pub(super) fn settle(conn: &Connection, prefetch: i64, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
-    let found = conn.prepare_cached(STANDING)?.query_row([prefetch], waiting).optional()?;
+pub(super) fn settle(conn: &Bulk, prefetch: i64, now: Time, moves: &mut Moves) -> Result<()> {
+    let found = conn.row(STANDING, &args![prefetch])?.as_ref().map(waiting);
     let Some(Waiting { state, suspect, deadline, seat, purge, ended: Some(ended) }) = found else { return Ok(()) };
-    let (wishes, purges): (i64, bool) =
-        conn.prepare_cached(WANTED)?.query_row([prefetch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let wanted = conn.one(WANTED, &args![prefetch])?;
+    let (wishes, purges): (i64, bool) = (wanted.get(0), wanted.get(1));
     let was = if state == 6 || suspect == 2 { UrlState::Held } else { UrlState::Pending };
     let to = match ended {
         2 => UrlState::Pending,
@@ -150,7 +162,7 @@ pub(super) fn settle(conn: &Connection, prefetch: i64, now: Time, moves: &mut Mo
     };
     match to {
         UrlState::Pending => {
-            conn.prepare_cached(RELEASE)?.execute([prefetch])?;
+            conn.run(RELEASE, &args![prefetch])?;
             wishes::restore_times(conn, [prefetch])?;
         }
         _ => hold(conn, purge, prefetch)?,
@@ -163,44 +175,39 @@ pub(super) fn settle(conn: &Connection, prefetch: i64, now: Time, moves: &mut Mo
 }
 
 /// Holds a prefetch because of how its purge ended.
-fn hold(conn: &Connection, purge: i64, prefetch: i64) -> rusqlite::Result<()> {
-    let end: Option<String> = conn.prepare_cached(ENDS)?.query_row([purge], |row| row.get(0)).optional()?;
+fn hold(conn: &Bulk, purge: i64, prefetch: i64) -> Result<()> {
+    let end: Option<String> = conn.row(ENDS, &args![purge])?.map(|row| row.get(0));
     let end = end.unwrap_or_else(|| UrlState::Unconfirmed.to_string());
     let why = Stored::from(&Reason::new(ReasonKind::PurgeEnded, end));
-    conn.prepare_cached(HOLD)?.execute(params![prefetch, why.text, why.code, why.with]).map(|_| ())
+    conn.run(HOLD, &args![prefetch, why.text, why.code, why.with]).map(|_| ())
 }
 
 /// The purges of a batch that ended well as a whole.
-pub(super) fn batch_completed(conn: &Connection, submission: i64, moves: &mut Moves) -> rusqlite::Result<()> {
+pub(super) fn batch_completed(conn: &Bulk, submission: i64, moves: &mut Moves) -> Result<()> {
     if !any_waits(conn)? {
         return Ok(());
     }
-    let urls: Vec<i64> =
-        conn.prepare_cached(URLS_OF)?.query_map([submission], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let urls: Vec<i64> = conn.rows(URLS_OF, &args![submission])?.iter().map(|row| row.get(0)).collect();
     purges_completed(conn, urls, moves)
 }
 
 /// These purges are complete: what waits for them may go.
-pub(super) fn purges_completed(
-    conn: &Connection,
-    purges: impl IntoIterator<Item = i64>,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
+pub(super) fn purges_completed(conn: &Bulk, purges: impl IntoIterator<Item = i64>, moves: &mut Moves) -> Result<()> {
     if !any_waits(conn)? {
         return Ok(());
     }
     let purges = wishes::json(purges);
     release_held(conn, &purges, 0, None, moves)?;
-    conn.prepare_cached(COMPLETED)?.execute([purges]).map(|_| ())
+    conn.run(COMPLETED, &args![purges]).map(|_| ())
 }
 
 /// These purges wait again: what was held for them waits, too. Returns how many that are.
 pub(super) fn purges_wait_again(
-    conn: &Connection,
+    conn: &Bulk,
     purges: impl IntoIterator<Item = i64>,
     now: Time,
     moves: &mut Moves,
-) -> rusqlite::Result<u64> {
+) -> Result<u64> {
     if !any_waits(conn)? {
         return Ok(0);
     }
@@ -210,42 +217,33 @@ pub(super) fn purges_wait_again(
 /// These URLs ended, or are held for good, and are not complete: a prefetch that waits for one of them is held, and
 /// says why.
 pub(super) fn purges_ended(
-    conn: &Connection,
+    conn: &Bulk,
     purges: impl IntoIterator<Item = i64>,
     now: Time,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     if !any_waits(conn)? {
         return Ok(());
     }
     for purge in purges {
-        let waiting: Vec<i64> =
-            conn.prepare_cached(WAITING_FOR)?.query_map([purge], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let waiting: Vec<i64> = conn.rows(WAITING_FOR, &args![purge])?.iter().map(|row| row.get(0)).collect();
         waiting.into_iter().try_for_each(|prefetch| settle(conn, prefetch, now, moves))?;
     }
     Ok(())
 }
 
 /// `ordered_at`: somebody wants them again, so that deadlines that have passed do not count.
-fn release_held(
-    conn: &Connection,
-    purges: &str,
-    parked: i64,
-    ordered_at: Option<Time>,
-    moves: &mut Moves,
-) -> rusqlite::Result<u64> {
-    let held: Vec<(i64, Seat)> = conn
-        .prepare_cached(COMPLETED_HELD)?
-        .query_map([purges], |row| Ok((row.get(0)?, Seat::of_bulk(row)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+fn release_held(conn: &Bulk, purges: &str, parked: i64, ordered_at: Option<Time>, moves: &mut Moves) -> Result<u64> {
+    let held = conn.rows(COMPLETED_HELD, &args![purges])?;
+    let held: Vec<(i64, Seat)> = held.iter().map(|row| (row.get(0), Seat::of(row))).collect();
     if held.is_empty() {
         return Ok(0);
     }
     let ids = wishes::json(held.iter().map(|(url, _)| *url));
-    conn.prepare_cached(RELEASE_HELD)?.execute(params![ids, parked])?;
+    conn.run(RELEASE_HELD, &args![&ids, parked])?;
     wishes::restore_times(conn, held.iter().map(|(url, _)| *url))?;
     if let Some(at) = ordered_at {
-        conn.prepare_cached(DROP_DEADLINE)?.execute(params![ids, to_millis(at)])?;
+        conn.run(DROP_DEADLINE, &args![&ids, to_millis(at)])?;
         wishes::drop_deadlines(conn, held.iter().map(|(url, _)| *url), at)?;
     }
     for (url, seat) in &held {
@@ -255,6 +253,6 @@ fn release_held(
     Ok(held.len() as u64)
 }
 
-fn any_waits(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.prepare_cached(ANY)?.query_row([], |row| row.get(0))
+fn any_waits(conn: &Bulk) -> Result<bool> {
+    Ok(conn.one(ANY, &[])?.get(0))
 }

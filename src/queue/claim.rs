@@ -1,49 +1,56 @@
 //! Takes a batch: picks URLs in the queue's order, then leases them to the submission that carries them.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{HostId, Lane, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Result, Row, Sql, WriteTx, query};
 
-const PICK: &str = "
+const PICK: Sql = Sql::both(
+    "
     select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
     order by priority, deadline is null, deadline, url_id
-    limit ?2";
+    limit ?2",
+);
 
 /// The same, without the members of open cases.
-const PICK_OTHERS: &str = "
+const PICK_OTHERS: Sql = Sql::both(
+    "
     select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
       and not exists (select 1 from case_members as m where m.url_id = urls.url_id)
     order by priority, deadline is null, deadline, url_id
-    limit ?2";
+    limit ?2",
+);
 
-const PICK_SUSPECTS: &str = "
+const PICK_SUSPECTS: Sql = Sql::both(
+    "
     select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where url_id in (select value from json_each(?1))
       and state = 0 and wait_until is null and parked = 0 and suspect = 1
-      and iif(deadline is null, true, deadline > ?2)";
+      and iif(deadline is null, true, deadline > ?2)",
+);
 
-const LEASE: &str = "
+const LEASE: Sql = Sql::both(
+    "
     update urls set state = 1, submission_id = ?1, attempts = attempts + 1,
         reason = null, reason_code = null, reason_with = null
-    where url_id in (select value from json_each(?2))";
+    where url_id in (select value from json_each(?2))",
+);
 
-const LEASED: &str = "
+const LEASED: Sql = Sql::both(
+    "
     select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
     where submission_id = ?1 and state = 1
-    order by url_id";
+    order by url_id",
+);
 
 /// The URLs of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,7 +124,7 @@ pub async fn pick_test_tx(
 ) -> Result<(Batch, u32)> {
     let ids: Vec<i64> = suspects.iter().map(|url| url.0).collect();
     let ids = serde_json::json!(ids).to_string();
-    let suspects = sqlx::query(PICK_SUSPECTS).bind(ids).bind(to_millis(earliest));
+    let suspects = query(PICK_SUSPECTS).bind(ids).bind(to_millis(earliest));
     let mut urls: Vec<BatchUrl> = suspects.fetch_all(tx.conn()).await?.iter().map(batch_url).collect();
     let tested: std::collections::HashSet<UrlId> = urls.iter().map(|url| url.id).collect();
     urls.extend(pick(tx, PICK_OTHERS, Room { urls_max: others, ..room }, earliest).await?);
@@ -147,8 +154,8 @@ fn batch(mut urls: Vec<BatchUrl>) -> Batch {
     Batch { urls }
 }
 
-async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, room: Room, earliest: Time) -> Result<Vec<BatchUrl>> {
-    let picked = sqlx::query(statement).bind(room.weakest.rank()).bind(room.urls_max).bind(to_millis(earliest));
+async fn pick(tx: &mut WriteTx<'_>, statement: Sql, room: Room, earliest: Time) -> Result<Vec<BatchUrl>> {
+    let picked = query(statement).bind(room.weakest.rank()).bind(room.urls_max).bind(to_millis(earliest));
     let rows = picked.bind(room.lane.number()).fetch_all(tx.conn()).await?;
     Ok(rows.iter().map(batch_url).collect())
 }
@@ -156,20 +163,20 @@ async fn pick(tx: &mut WriteTx<'_>, statement: &'static str, room: Room, earlies
 /// Leases a picked batch to its submission.
 pub async fn lease_tx(tx: &mut WriteTx<'_>, batch: &Batch, submission: SubmissionId) -> Result<()> {
     let ids: Vec<i64> = batch.urls.iter().map(|url| url.id.0).collect();
-    sqlx::query(LEASE).bind(submission.0).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
+    query(LEASE).bind(submission.0).bind(serde_json::json!(ids).to_string()).execute(tx.conn()).await?;
     batch.shift_tx(tx, UrlState::Pending, UrlState::Leased).await?.apply(tx.conn()).await
 }
 
 /// The batch of an open submission, as it was leased.
 pub async fn leased_tx(tx: &mut WriteTx<'_>, submission: SubmissionId) -> Result<Batch> {
-    let rows = sqlx::query(LEASED).bind(submission.0).fetch_all(tx.conn()).await?;
+    let rows = query(LEASED).bind(submission.0).fetch_all(tx.conn()).await?;
     let mut urls: Vec<BatchUrl> = rows.iter().map(batch_url).collect();
     // The call that carries it is already counted.
     urls.iter_mut().for_each(|url| url.attempts = url.attempts.saturating_sub(1));
     Ok(Batch { urls })
 }
 
-fn batch_url(row: &SqliteRow) -> BatchUrl {
+fn batch_url(row: &Row) -> BatchUrl {
     let seat = Seat::of(row);
     BatchUrl {
         id: UrlId(row.get(0)),

@@ -2,44 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::Row;
-
 use super::seat::Seat;
 use super::tally::Moves;
 use super::{chain, row_state, wishes};
 use crate::model::{Lane, Reason, SubmissionId, Time, UrlId, UrlState, from_millis, to_millis};
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Readers, Result, Sql, WriteTx, query};
 use crate::words::Stored;
 
-const SENT: &str = "
-    select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id";
+const SENT: Sql = Sql::both(
+    "
+    select url_id, url, origin_failures from urls where submission_id = ?1 and state = 1 order by url_id",
+);
 
-const GROUPS: &str = "
+const GROUPS: Sql = Sql::both(
+    "
     select u.file_id, u.host_id, u.priority, u.lane, u.first_step, count(*) as urls, f.dropped_at
     from urls as u indexed by urls_submission join files as f on f.file_id = u.file_id
     where u.submission_id = ?1 and u.state = 1
-    group by u.file_id, u.host_id, u.priority, u.lane, u.first_step";
+    group by u.file_id, u.host_id, u.priority, u.lane, u.first_step",
+);
 
-const END_ONE: &str = "
+const END_ONE: Sql = Sql::both(
+    "
     update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6 where url_id = ?1
     and state = 1
     returning file_id, host_id, priority, lane, first_step,
-        (select dropped_at from files where files.file_id = urls.file_id) as dropped_at";
+        (select dropped_at from files where files.file_id = urls.file_id) as dropped_at",
+);
 
-const AGAIN: &str = "
+const AGAIN: Sql = Sql::both(
+    "
     update urls set state = ?2, wait_until = ?3, reason = ?4, reason_code = ?5, reason_with = ?6,
         origin_failures = origin_failures + 1
     where url_id = ?1 and state = 1
-    returning file_id, host_id, priority, lane, first_step";
+    returning file_id, host_id, priority, lane, first_step",
+);
 
 /// Where tasks cannot be read, a file finishes without its URLs' ends; this reopens it so that they are told after all.
-const TELL_AGAIN: &str = "
+const TELL_AGAIN: Sql = Sql::both(
+    "
     update files set receipt_final = 0
-    where file_id in (select value from json_each(?1)) and finished_at is not null and receipt_final = 1";
+    where file_id in (select value from json_each(?1)) and finished_at is not null and receipt_final = 1",
+);
 
-const ADD_WARM: &str = "
+const ADD_WARM: Sql = Sql::both(
+    "
     insert into file_warm (file_id, seconds, urls) values (?1, ?2, ?3)
-    on conflict (file_id, seconds) do update set urls = urls + excluded.urls";
+    on conflict (file_id, seconds) do update set urls = urls + excluded.urls",
+);
 
 /// A URL of an accepted batch whose end is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +97,7 @@ impl Ending {
 
 /// The URLs of an accepted batch whose end is not known yet, in the order in which they were sent.
 pub async fn sent(pool: &Readers, submission: SubmissionId) -> Result<Vec<SentUrl>> {
-    let rows = sqlx::query(SENT).bind(submission.0).fetch_all(pool).await?;
+    let rows = query(SENT).bind(submission.0).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| SentUrl { id: UrlId(row.get(0)), url: row.get(1), origin_failures: row.get(2) }).collect())
 }
 
@@ -96,7 +106,7 @@ pub async fn sent(pool: &Readers, submission: SubmissionId) -> Result<Vec<SentUr
 pub async fn complete_batch_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<i64> {
     let mut moves = Moves::default();
     let mut urls = 0;
-    for row in sqlx::query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
+    for row in query(GROUPS).bind(submission.0).fetch_all(tx.conn()).await? {
         let (seat, n) = (Seat::of(&row), row.get::<i64, _>("urls"));
         moves.add(seat, UrlState::Submitted, -n);
         moves.add(seat, UrlState::Complete, n);
@@ -126,7 +136,7 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
             Ending::Unconfirmed { .. } => (END_ONE, UrlState::Unconfirmed, now),
             Ending::Again { at, .. } => (AGAIN, UrlState::Pending, *at),
         };
-        let query = sqlx::query(statement)
+        let query = query(statement)
             .bind(url.0)
             .bind(row_state::number(state))
             .bind(to_millis(at))
@@ -165,7 +175,7 @@ pub async fn end_urls_tx(tx: &mut WriteTx<'_>, endings: &[(UrlId, Ending)], now:
 
 async fn tell_again(tx: &mut WriteTx<'_>, files: BTreeSet<i64>) -> Result<()> {
     let files = serde_json::json!(files).to_string();
-    sqlx::query(TELL_AGAIN).bind(files).execute(tx.conn()).await?;
+    query(TELL_AGAIN).bind(files).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -175,7 +185,7 @@ async fn add_warm(tx: &mut WriteTx<'_>, seat: Seat, dropped_at: Time, urls: i64,
         return Ok(());
     }
     let seconds = two_digits((now - dropped_at).num_seconds().max(0));
-    sqlx::query(ADD_WARM).bind(seat.file.0).bind(seconds).bind(urls).execute(tx.conn()).await?;
+    query(ADD_WARM).bind(seat.file.0).bind(seconds).bind(urls).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::CachedStatement;
 
 use super::chain;
 use super::existing::{Counts, Existing, KNOWN, look_up};
@@ -19,29 +19,34 @@ use super::stale::Stale;
 use super::tally::Moves;
 use super::wishes::{self, Kind, NewWish};
 use crate::model::{FileId, HostId, Keys, Lane, Priority, Time, UrlState, to_millis};
+use crate::store::{Bulk, Result, Sql, args};
 
-const LAST_URL: &str = "select coalesce(max(url_id), 0) from urls";
+const LAST_URL: Sql = Sql::both("select coalesce(max(url_id), 0) from urls");
 
-const ADD_HOST: &str = "insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing";
+const ADD_HOST: Sql = Sql::both("insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing");
 
 /// The range of rows that holds a file's URLs; set at its first chunk and widened by later ones.
-const FILE_RANGE: &str = "
-    update files set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where file_id = ?1";
+const FILE_RANGE: Sql = Sql::both(
+    "
+    update files set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where file_id = ?1",
+);
 
 /// An empty range.
-const NO_FILE_RANGE: &str = "update files set url_to = 0 where file_id = ?1 and url_from = 0";
+const NO_FILE_RANGE: Sql = Sql::both("update files set url_to = 0 where file_id = ?1 and url_from = 0");
 
-const HOST_RANGE: &str = "
-    update hosts set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where host_id = ?1";
+const HOST_RANGE: Sql = Sql::both(
+    "
+    update hosts set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where host_id = ?1",
+);
 
-const HOST: &str = "select host_id, standing in ('refused', 'offline') from hosts where host = ?1";
+const HOST: Sql = Sql::both("select host_id, standing in ('refused', 'offline') from hosts where host = ?1");
 
 /// A directory that is to be purged with `Force`, whoever asked for it first.
-const FORCE: &str = "update urls set purge_force = 1 where url_id = ?1 and state = 0";
+const FORCE: Sql = Sql::both("update urls set purge_force = 1 where url_id = ?1 and state = 0");
 
 const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
-const SET_KEY: &str = "update url_keys set url_id = ?2 where url_key = ?1";
+const SET_KEY: Sql = Sql::both("update url_keys set url_id = ?2 where url_key = ?1");
 
 /// Most domains of a chunk that are cached at a time, however many it names.
 const HOSTS_MAX: usize = 4_096;
@@ -65,13 +70,13 @@ pub struct Enqueued {
 ///
 /// The database failed; the caller must drop its transaction.
 pub fn enqueue(
-    conn: &Connection,
+    conn: &Bulk,
     file: FileId,
     keys: &Keys,
     urls: &NewUrls,
     fresh_since: Time,
     now: Time,
-) -> rusqlite::Result<Enqueued> {
+) -> Result<Enqueued> {
     let mut queue = Enqueue::new(conn, file, keys, urls, fresh_since, now)?;
     let mut firsts: Vec<u32> = Vec::with_capacity(urls.len());
     let mut repeats = Vec::new();
@@ -125,7 +130,7 @@ struct NewRow {
 
 /// A chunk that is being added to the queue.
 struct Enqueue<'c> {
-    conn: &'c Connection,
+    conn: &'c Bulk,
     file: FileId,
     keys: &'c Keys,
     urls: &'c NewUrls,
@@ -162,13 +167,13 @@ struct Enqueue<'c> {
 
 impl<'c> Enqueue<'c> {
     fn new(
-        conn: &'c Connection,
+        conn: &'c Bulk,
         file: FileId,
         keys: &'c Keys,
         urls: &'c NewUrls,
         fresh_since: Time,
         now: Time,
-    ) -> rusqlite::Result<Self> {
+    ) -> Result<Self> {
         Ok(Self {
             conn,
             file,
@@ -176,12 +181,12 @@ impl<'c> Enqueue<'c> {
             urls,
             fresh_since,
             now,
-            add_key: conn.prepare_cached(ADD_KEY)?,
-            row_of_key: conn.prepare_cached(ROW_OF_KEY)?,
-            known: conn.prepare_cached(KNOWN)?,
-            add_one: conn.prepare_cached(ADD_ONE)?,
-            many: (urls.len() >= ROWS_A_STATEMENT).then(|| Many::prepare(conn)).transpose()?,
-            last: conn.prepare_cached(LAST_URL)?.query_row([], |row| row.get(0))?,
+            add_key: conn.sqlite().prepare_cached(ADD_KEY)?,
+            row_of_key: conn.sqlite().prepare_cached(ROW_OF_KEY)?,
+            known: conn.sqlite().prepare_cached(KNOWN)?,
+            add_one: conn.sqlite().prepare_cached(ADD_ONE)?,
+            many: (urls.len() >= ROWS_A_STATEMENT).then(|| Many::prepare(conn.sqlite())).transpose()?,
+            last: conn.one(LAST_URL, &[])?.get(0),
             is_new: vec![false; urls.len()],
             older: HashMap::new(),
             ready: Default::default(),
@@ -206,7 +211,7 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Adds the keys of lines with distinct URLs: all at once, or one by one if some of them are known.
-    fn take_keys(&mut self, lines: &[u32]) -> rusqlite::Result<()> {
+    fn take_keys(&mut self, lines: &[u32]) -> Result<()> {
         if let Some(many) = self.many.as_mut().filter(|_| lines.len() == ROWS_A_STATEMENT) {
             for (n, at) in lines.iter().enumerate() {
                 many.add_keys.raw_bind_parameter(2 * n + 1, self.urls.rows[*at as usize].key)?;
@@ -221,7 +226,7 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Adds a line's key, or merges the line if its URL is known.
-    fn take_key(&mut self, at: u32) -> rusqlite::Result<()> {
+    fn take_key(&mut self, at: u32) -> Result<()> {
         let at = at as usize;
         let (key, id) = (self.urls.rows[at].key, self.id_of(at));
         if self.add_key.execute([key, id])? == 1 {
@@ -232,13 +237,13 @@ impl<'c> Enqueue<'c> {
         self.is_new[at] = latest == id || !self.merge(at, latest)?;
         if self.is_new[at] && latest != id {
             self.older.insert(at, latest);
-            self.conn.execute(SET_KEY, [key, id])?;
+            self.conn.run(SET_KEY, &args![key, id])?;
         }
         Ok(())
     }
 
     /// Merges a line whose URL is known; false if no row with its key counts. `latest` is the last such row.
-    fn merge(&mut self, at: usize, latest: i64) -> rusqlite::Result<bool> {
+    fn merge(&mut self, at: usize, latest: i64) -> Result<bool> {
         let (keys, row) = (self.keys_of(at), &self.urls.rows[at]);
         // A purge, and a prefetch after one, is about what the URL is now.
         let is_anew = row.lane != Lane::Prefetch || row.after_purge;
@@ -276,7 +281,7 @@ impl<'c> Enqueue<'c> {
                     self.chained.push((at, known.id));
                 }
                 if keys.purge_force {
-                    self.conn.prepare_cached(FORCE)?.execute([known.id])?;
+                    self.conn.run(FORCE, &args![known.id])?;
                 }
                 (known.id, if known.is_held { UrlState::Held } else { UrlState::Pending })
             }
@@ -298,7 +303,7 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Adds a row, together with waiting ones that have the same keys.
-    fn add(&mut self, at: usize) -> rusqlite::Result<()> {
+    fn add(&mut self, at: usize) -> Result<()> {
         let keys = self.keys_of(at);
         let row = &self.urls.rows[at];
         let kind = kind(row.lane, row.first_step);
@@ -317,7 +322,7 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Adds the waiting rows of a kind.
-    fn flush(&mut self, kind: usize) -> rusqlite::Result<()> {
+    fn flush(&mut self, kind: usize) -> Result<()> {
         let mut ready = std::mem::take(&mut self.ready[kind]);
         let together = if ready.len() == ROWS_A_STATEMENT { ready.len() } else { 1 };
         ready.chunks(together).try_for_each(|rows| self.insert(rows))?;
@@ -326,19 +331,19 @@ impl<'c> Enqueue<'c> {
         Ok(())
     }
 
-    fn flush_all(&mut self) -> rusqlite::Result<()> {
+    fn flush_all(&mut self) -> Result<()> {
         (0..KINDS.len()).try_for_each(|kind| self.flush(kind))
     }
 
     /// Lets each prefetch after a purge wait for its own.
-    fn chain(&mut self) -> rusqlite::Result<()> {
+    fn chain(&mut self) -> Result<()> {
         // The purge of a line stands before its prefetch.
         let purge = |at: usize| self.purges.get(&(at - 1)).copied().unwrap_or_else(|| self.id_of(at - 1));
         let pairs: Vec<(i64, i64)> = self.chained.iter().map(|(at, prefetch)| (*prefetch, purge(*at))).collect();
         chain::wait_for(self.conn, &pairs, self.last, self.now, &mut self.moves)
     }
 
-    fn insert(&mut self, rows: &[NewRow]) -> rusqlite::Result<()> {
+    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let (keys, first_id) = (self.keys_of(first.at), self.last + 1);
         let NewUrlRow { lane, first_step, .. } = self.urls.rows[first.at];
@@ -366,11 +371,12 @@ impl<'c> Enqueue<'c> {
             add.raw_bind_parameter(column + 5, ready.parked)?;
             add.raw_bind_parameter(column + 6, self.older.get(&ready.at))?;
         }
-        add.raw_execute().map(|_| ())
+        add.raw_execute()?;
+        Ok(())
     }
 
     /// The domain for a row that is added with this priority, and whether its URLs are parked.
-    fn host(&mut self, at: usize, priority: Priority) -> rusqlite::Result<(HostId, bool)> {
+    fn host(&mut self, at: usize, priority: Priority) -> Result<(HostId, bool)> {
         let name = self.urls.host(&self.urls.rows[at]);
         let id = self.id_of(at);
         if self.hosts.len() == HOSTS_MAX && !self.hosts.contains_key(name) {
@@ -379,10 +385,10 @@ impl<'c> Enqueue<'c> {
         let host = match self.hosts.entry(name) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                self.conn.prepare_cached(ADD_HOST)?.execute(params![name, to_millis(self.now)])?;
-                let mut host = self.conn.prepare_cached(HOST)?;
-                let found = host.query_row([name], |row| Ok((HostId(row.get(0)?), row.get(1)?)))?;
-                new.insert(ChunkHost { id: found.0, parked: found.1, added: Default::default(), rows: None })
+                self.conn.run(ADD_HOST, &args![name, to_millis(self.now)])?;
+                let found = self.conn.one(HOST, &args![name])?;
+                let (id, parked) = (HostId(found.get(0)), found.get(1));
+                new.insert(ChunkHost { id, parked, added: Default::default(), rows: None })
             }
         };
         let row = &self.urls.rows[at];
@@ -393,11 +399,10 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Writes the counts of new URLs by domain, and empties the cache.
-    fn settle_hosts(&mut self) -> rusqlite::Result<()> {
-        let mut host_range = self.conn.prepare_cached(HOST_RANGE)?;
+    fn settle_hosts(&mut self) -> Result<()> {
         for (_, host) in self.hosts.drain() {
             if let Some((first, last)) = host.rows {
-                host_range.execute([host.id.0, first, last])?;
+                self.conn.run(HOST_RANGE, &args![host.id.0, first, last])?;
             }
             for ((lane, first_step), added) in KINDS.into_iter().zip(host.added) {
                 for (priority, added) in Priority::ALL.into_iter().zip(added).filter(|(_, added)| *added > 0) {
@@ -410,10 +415,10 @@ impl<'c> Enqueue<'c> {
     }
 
     /// Writes the counters, and the ranges of rows of the file and its hosts.
-    fn finish(mut self) -> rusqlite::Result<Enqueued> {
+    fn finish(mut self) -> Result<Enqueued> {
         match self.range {
-            Some((first, last)) => self.conn.prepare_cached(FILE_RANGE)?.execute([self.file.0, first, last])?,
-            None => self.conn.prepare_cached(NO_FILE_RANGE)?.execute([self.file.0])?,
+            Some((first, last)) => self.conn.run(FILE_RANGE, &args![self.file.0, first, last])?,
+            None => self.conn.run(NO_FILE_RANGE, &args![self.file.0])?,
         };
         self.settle_hosts()?;
         self.chain()?;

@@ -1,67 +1,81 @@
 //! The dropped files: how far each has been read, what became of its lines, and where it is on its way through the
 //! folders.
 
-use rusqlite::{Connection, params};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::enqueue::Enqueued;
 use crate::model::{FileId, Keys, LineFault, Priority, TextEncoding, Time, Warned, Warning, from_millis, to_millis};
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Bulk, Readers, Result, Row, Sql, WriteTx, args, query};
 
-const REGISTER: &str = "
-    insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id";
+const REGISTER: Sql = Sql::both(
+    "
+    insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id",
+);
 
-const UNFINISHED: &str = "
+const UNFINISHED: Sql = Sql::both(
+    "
     select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline,
            dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256
-    from files where phase in (0, 1, 3)";
+    from files where phase in (0, 1, 3)",
+);
 
-const SET_KEYS: &str = "
+const SET_KEYS: Sql = Sql::both(
+    "
     update files set priority = ?2, label = ?3, not_before = ?4, deadline = ?5, force = ?6,
         action = ?7, purge_force = ?8
-    where file_id = ?1";
+    where file_id = ?1",
+);
 
-const PROGRESS: &str = "
+const PROGRESS: Sql = Sql::both(
+    "
     update files set
         read_bytes = ?2, refused_bytes = ?3, lines = lines + ?4, queued = queued + ?5, merged = merged + ?6,
         refused = refused + ?7, fresh = fresh + ?9, encoding = ?10, starts = 0, receipt_final = 0,
         finished_at = iif(?5 > 0, null, finished_at)
-    where file_id = ?1 and read_bytes = ?8 and phase = 0";
+    where file_id = ?1 and read_bytes = ?8 and phase = 0",
+);
 
-const REFUSALS: &str = "
+const REFUSALS: Sql = Sql::both(
+    "
     insert into file_refusals (file_id, reason, lines, code) values (?1, ?2, ?3, ?2)
-    on conflict (file_id, reason) do update set lines = lines + excluded.lines";
+    on conflict (file_id, reason) do update set lines = lines + excluded.lines",
+);
 
 /// The warnings about a file's head are given anew each time it is read from its start.
-const NO_WARNINGS: &str = "delete from file_warnings where file_id = ?1 and code <> 'replaced'";
+const NO_WARNINGS: Sql = Sql::both("delete from file_warnings where file_id = ?1 and code <> 'replaced'");
 
 /// The file is read from its start again.
-const FORGET_MARK: &str = "
-    update files set read_bytes = 0, bytes = null, sha256 = null, encoding = null where file_id = ?1 and phase = 0";
+const FORGET_MARK: Sql = Sql::both(
+    "
+    update files set read_bytes = 0, bytes = null, sha256 = null, encoding = null where file_id = ?1 and phase = 0",
+);
 
 /// Most warnings kept with the text that was found, however often a file is read on; further ones are only counted.
 const WARNINGS_MAX: u32 = 64;
 
-const WARNINGS: &str = "
+const WARNINGS: Sql = Sql::both(
+    "
     insert into file_warnings (file_id, code, found, line, lines)
     select ?1, ?2, iif(?3 = '' or exists (select 1 from file_warnings where file_id = ?1 and code = ?2 and found = ?3)
                          or (select count(*) from file_warnings where file_id = ?1) < ?6, ?3, ''), ?4, ?5
     where true
-    on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)";
+    on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)",
+);
 
-const HAS_URLS: &str = "select queued + merged + fresh > 0, refused from files where file_id = ?1";
+const HAS_URLS: Sql = Sql::both("select queued + merged + fresh > 0, refused from files where file_id = ?1");
 
-const MARK_READ: &str =
-    "update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4, changed_at = ?5 where file_id = ?1";
+const MARK_READ: Sql =
+    Sql::both("update files set phase = 1, bytes = ?2, sha256 = ?3, read_at = ?4, changed_at = ?5 where file_id = ?1");
 
-const REJECT: &str = "
+const REJECT: Sql = Sql::both(
+    "
     update files set phase = 3, bytes = coalesce(?2, bytes), rejected_why = ?3, rejected_code = ?4, rejected_zh = ?5
-    where file_id = ?1";
+    where file_id = ?1",
+);
 
-const FINISH: &str = "
+const FINISH: Sql = Sql::both(
+    "
     update files set phase = phase + 1
-    where file_id in (select value from json_each(?1)) and phase in (1, 3)";
+    where file_id in (select value from json_each(?1)) and phase in (1, 3)",
+);
 
 /// What is left to do with a file in `work/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,11 +185,10 @@ pub struct NewFile {
 }
 
 /// Adds rows for files that were moved into `work/`.
-pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Result<Vec<OpenFile>> {
-    let mut register = conn.prepare_cached(REGISTER)?;
+pub fn register(conn: &Bulk, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>> {
     let open = |NewFile { name, stored_name, owner_uid }: &NewFile| {
-        let row = params![name, stored_name, to_millis(now), owner_uid];
-        let id = register.query_row(row, |row| row.get(0))?;
+        let row = args![name, stored_name, to_millis(now), *owner_uid];
+        let id = conn.one(REGISTER, &row)?.get(0);
         Ok(OpenFile {
             id: FileId(id),
             name: name.clone(),
@@ -198,13 +211,13 @@ pub fn register(conn: &Connection, files: &[NewFile], now: Time) -> rusqlite::Re
 
 /// The files that a crash or a stop left in `work/`, oldest first.
 pub async fn unfinished(pool: &Readers) -> Result<Vec<OpenFile>> {
-    let rows = sqlx::query(UNFINISHED).fetch_all(pool).await?;
+    let rows = query(UNFINISHED).fetch_all(pool).await?;
     let mut files: Vec<OpenFile> = rows.iter().map(open_file).collect();
     files.sort_by_key(|file| file.id);
     Ok(files)
 }
 
-pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
+pub(super) fn open_file(row: &Row) -> OpenFile {
     OpenFile {
         id: FileId(row.get(0)),
         name: row.get(1),
@@ -231,78 +244,76 @@ pub(super) fn open_file(row: &SqliteRow) -> OpenFile {
 }
 
 /// Stores what the file's directives ask for.
-pub fn set_keys(conn: &Connection, file: FileId, keys: &Keys) -> rusqlite::Result<()> {
+pub fn set_keys(conn: &Bulk, file: FileId, keys: &Keys) -> Result<()> {
     let (not_before, deadline) = (keys.not_before.map(to_millis), keys.deadline.map(to_millis));
-    let row = params![
+    let row = args![
         file.0,
         keys.priority.rank(),
-        keys.label,
+        &keys.label,
         not_before,
         deadline,
         keys.force,
         keys.action.number(),
         keys.purge_force
     ];
-    conn.prepare_cached(SET_KEYS)?.execute(row).map(|_| ())
+    conn.run(SET_KEYS, &row).map(|_| ())
 }
 
 /// Moves a file's mark, in the transaction that queued the lines before it. Returns false and changes nothing if the
 /// mark is not where the chunk starts.
-pub fn progress(conn: &Connection, file: FileId, progress: &ChunkRead) -> rusqlite::Result<bool> {
+pub fn progress(conn: &Bulk, file: FileId, progress: &ChunkRead) -> Result<bool> {
     let refused: u64 = progress.refused.iter().map(|(_, lines)| lines).sum();
     let ChunkRead { from_bytes, read_bytes, refused_bytes, lines, enqueued, .. } = progress;
     let counts =
         [*read_bytes, *refused_bytes, *lines, enqueued.queued, enqueued.merged, refused, *from_bytes, enqueued.fresh];
     let [read, refused_to, lines, queued, merged, refused, from, fresh] = counts.map(stored);
     let encoding = progress.encoding.map(TextEncoding::word);
-    let row = params![file.0, read, refused_to, lines, queued, merged, refused, from, fresh, encoding];
-    if conn.prepare_cached(PROGRESS)?.execute(row)? == 0 {
+    let row = args![file.0, read, refused_to, lines, queued, merged, refused, from, fresh, encoding];
+    if conn.run(PROGRESS, &row)? == 0 {
         return Ok(false);
     }
     for (reason, lines) in &progress.refused {
-        conn.prepare_cached(REFUSALS)?.execute(params![file.0, reason.code(), stored(*lines)])?;
+        conn.run(REFUSALS, &args![file.0, reason.code(), stored(*lines)])?;
     }
     if *from_bytes == 0 {
-        conn.prepare_cached(NO_WARNINGS)?.execute([file.0])?;
+        conn.run(NO_WARNINGS, &args![file.0])?;
     }
     for Warned { warning, line, lines, found } in &progress.warnings {
-        let row = params![file.0, warning.code(), found, stored(*line), stored(*lines), WARNINGS_MAX];
-        conn.prepare_cached(WARNINGS)?.execute(row)?;
+        let row = args![file.0, warning.code(), found, stored(*line), stored(*lines), WARNINGS_MAX];
+        conn.run(WARNINGS, &row)?;
     }
     Ok(true)
 }
 
 /// Sets the mark back to the start: the part of the file that was read has changed.
-pub fn forget_mark(conn: &Connection, file: FileId) -> rusqlite::Result<()> {
-    conn.prepare_cached(FORGET_MARK)?.execute([file.0])?;
-    let row = params![file.0, Warning::Replaced.code(), "", 0, 1, WARNINGS_MAX];
-    conn.prepare_cached(WARNINGS)?.execute(row).map(|_| ())
+pub fn forget_mark(conn: &Bulk, file: FileId) -> Result<()> {
+    conn.run(FORGET_MARK, &args![file.0])?;
+    let row = args![file.0, Warning::Replaced.code(), "", 0, 1, WARNINGS_MAX];
+    conn.run(WARNINGS, &row).map(|_| ())
 }
 
 /// Notes that every line is committed; what is left is to move the file.
-pub fn mark_read(conn: &Connection, file: FileId, content: &Content, now: Time) -> rusqlite::Result<()> {
-    let row = params![file.0, stored(content.bytes), content.sha256, to_millis(now), to_millis(content.changed)];
-    conn.prepare_cached(MARK_READ)?.execute(row).map(|_| ())
+pub fn mark_read(conn: &Bulk, file: FileId, content: &Content, now: Time) -> Result<()> {
+    let row = args![file.0, stored(content.bytes), &content.sha256, to_millis(now), to_millis(content.changed)];
+    conn.run(MARK_READ, &row).map(|_| ())
 }
 
 /// Notes that the file is refused as a whole; what is left is to move it. Where `bytes` is none its size stays
 /// unchanged.
-pub fn reject(conn: &Connection, file: FileId, bytes: Option<u64>, why: Rejection<'_>) -> rusqlite::Result<()> {
+pub fn reject(conn: &Bulk, file: FileId, bytes: Option<u64>, why: Rejection<'_>) -> Result<()> {
     let Rejection { code, en, zh } = why;
-    conn.prepare_cached(REJECT)?.execute(params![file.0, bytes.map(stored), en, code, zh]).map(|_| ())
+    conn.run(REJECT, &args![file.0, bytes.map(stored), en, code, zh]).map(|_| ())
 }
 
 /// How many of a file's lines were refused, if none of its lines is a URL; none if one is.
-pub fn refused_if_all(conn: &Connection, file: FileId) -> rusqlite::Result<Option<u64>> {
-    conn.prepare_cached(HAS_URLS)?.query_row([file.0], |row| {
-        let refused: i64 = row.get(1)?;
-        Ok((!row.get::<_, bool>(0)?).then_some(refused.unsigned_abs()))
-    })
+pub fn refused_if_all(conn: &Bulk, file: FileId) -> Result<Option<u64>> {
+    let row = conn.one(HAS_URLS, &args![file.0])?;
+    Ok((!row.get::<bool, _>(0)).then_some(row.get::<i64, _>(1).unsigned_abs()))
 }
 
 /// Notes that the files have been moved out of `work/`.
 pub async fn finish_tx(tx: &mut WriteTx<'_>, files: &[FileId]) -> Result<()> {
-    sqlx::query(FINISH).bind(ids(files)).execute(tx.conn()).await?;
+    query(FINISH).bind(ids(files)).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -310,7 +321,7 @@ pub(super) fn ids(files: &[FileId]) -> String {
     serde_json::json!(files.iter().map(|file| file.0).collect::<Vec<i64>>()).to_string()
 }
 
-pub(super) fn count(row: &SqliteRow, at: usize) -> u64 {
+pub(super) fn count(row: &Row, at: usize) -> u64 {
     row.get::<i64, _>(at).unsigned_abs()
 }
 

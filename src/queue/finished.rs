@@ -2,43 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{FileId, Time, from_millis, to_millis};
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Readers, Result, Row, Sql, WriteTx, query, query_scalar};
 
-const HAS_FINISHED: &str = "
+const HAS_FINISHED: Sql = Sql::both(
+    "
     select exists (select 1 from files indexed by files_finishing
                    where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
-                     and merged_pending + merged_leased + merged_submitted + merged_held = 0)";
+                     and merged_pending + merged_leased + merged_submitted + merged_held = 0)",
+);
 
 /// Where tasks cannot be read, `submitted` is the last state.
-const HAS_SENT: &str = "
+const HAS_SENT: Sql = Sql::both(
+    "
     select exists (select 1 from files indexed by files_sent
                    where phase in (2, 4) and finished_at is null and pending + leased + held = 0
-                     and merged_pending + merged_leased + merged_held = 0)";
+                     and merged_pending + merged_leased + merged_held = 0)",
+);
 
-const FINISH: &str = "
+const FINISH: Sql = Sql::both(
+    "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_finishing
                       where phase in (2, 4) and finished_at is null and pending + leased + submitted + held = 0
                         and merged_pending + merged_leased + merged_submitted + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
-        merged_cancelled, rejected_zh";
+        merged_cancelled, rejected_zh",
+);
 
-const FINISH_SENT: &str = "
+const FINISH_SENT: Sql = Sql::both(
+    "
     update files set finished_at = ?1
     where file_id in (select file_id from files indexed by files_sent
                       where phase in (2, 4) and finished_at is null and pending + leased + held = 0
                         and merged_pending + merged_leased + merged_held = 0 limit ?2)
     returning name, label, queued, merged, refused, submitted, failed, expired, rejected_why, complete,
         unconfirmed, cancelled, merged_submitted, merged_complete, merged_failed, merged_unconfirmed, merged_expired,
-        merged_cancelled, rejected_zh";
+        merged_cancelled, rejected_zh",
+);
 
 /// URLs that one line asks for, and the wishes for URLs that several lines ask for, each with its line's file.
-const NEAR: &str = "
+const NEAR: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.pending + f.merged_pending, min(near.deadline)
     from (select * from (select u.file_id, u.deadline
                          from urls as u indexed by urls_deadline join files as f on f.file_id = u.file_id
@@ -52,14 +58,15 @@ const NEAR: &str = "
                          where w.ends_at is not null and w.ends_at <= ?1 and u.state = 0 and f.deadline_said = 0
                          order by w.ends_at limit 10000)) as near
     join files as f on f.file_id = near.file_id
-    group by f.file_id";
+    group by f.file_id",
+);
 
-const NEAR_SAID: &str = "update files set deadline_said = 1 where file_id = ?1";
+const NEAR_SAID: Sql = Sql::both("update files set deadline_said = 1 where file_id = ?1");
 
 /// The states in which merged lines may end, in the order of [`FINISH`].
 const MERGED_STATES: [&str; 6] = ["submitted", "complete", "failed", "unconfirmed", "expired", "cancelled"];
 
-const NAME: &str = "select name from files where file_id = ?1";
+const NAME: Sql = Sql::both("select name from files where file_id = ?1");
 
 /// A finished file, with counts of how its URLs ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +114,7 @@ pub struct NearDeadline {
 
 /// Whether a file has finished and nobody was told. `tracked` says whether tasks are followed to their end.
 pub async fn has_finished_files(readers: &Readers, tracked: bool) -> Result<bool> {
-    Ok(sqlx::query_scalar(if tracked { HAS_FINISHED } else { HAS_SENT }).fetch_one(readers).await?)
+    query_scalar(if tracked { HAS_FINISHED } else { HAS_SENT }).fetch_one(readers).await
 }
 
 /// Marks at most this many such files as finished, and returns them: each one once.
@@ -117,7 +124,7 @@ pub async fn finish_files_tx(
     files_max: u32,
     now: Time,
 ) -> Result<Vec<FinishedFile>> {
-    let query = sqlx::query(if tracked { FINISH } else { FINISH_SENT }).bind(to_millis(now)).bind(files_max);
+    let query = query(if tracked { FINISH } else { FINISH_SENT }).bind(to_millis(now)).bind(files_max);
     let rows = query.fetch_all(tx.conn()).await?;
     Ok(rows
         .iter()
@@ -147,16 +154,15 @@ pub async fn finish_files_tx(
 
 /// The files with pending URLs whose deadline is not after `until`; each one once.
 pub async fn near_deadlines_tx(tx: &mut WriteTx<'_>, until: Time) -> Result<Vec<NearDeadline>> {
-    let rows = sqlx::query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
+    let rows = query(NEAR).bind(to_millis(until)).fetch_all(tx.conn()).await?;
     for row in &rows {
-        sqlx::query(NEAR_SAID).bind(row.get::<i64, _>(0)).execute(tx.conn()).await?;
+        query(NEAR_SAID).bind(row.get::<i64, _>(0)).execute(tx.conn()).await?;
     }
-    let near =
-        |row: &SqliteRow| NearDeadline { name: row.get(1), pending: row.get(2), deadline: from_millis(row.get(3)) };
+    let near = |row: &Row| NearDeadline { name: row.get(1), pending: row.get(2), deadline: from_millis(row.get(3)) };
     Ok(rows.iter().map(near).collect())
 }
 
 /// The name under which a file was dropped.
 pub async fn file_name_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<String> {
-    Ok(sqlx::query_scalar(NAME).bind(file.0).fetch_one(tx.conn()).await?)
+    query_scalar(NAME).bind(file.0).fetch_one(tx.conn()).await
 }

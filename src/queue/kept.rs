@@ -1,28 +1,31 @@
 //! Files that were put away, which somebody may still write to.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::files::{OpenFile, open_file};
 use crate::model::FileId;
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Readers, Result, Row, Sql, WriteTx, query};
 
 /// Files that were put away, with their state then.
-const KEPT: &str = "
+const KEPT: Sql = Sql::both(
+    "
     select file_id, stored_name, bytes, changed_at from files
-    where phase in (2, 4) and file_id > ?1 order by file_id limit ?2";
+    where phase in (2, 4) and file_id > ?1 order by file_id limit ?2",
+);
 
 /// The latest file of a stored name: the one that lies there.
-const KEPT_AS: &str = "
+const KEPT_AS: Sql = Sql::both(
+    "
     select file_id, stored_name, bytes, changed_at, phase in (2, 4) from files
-    where stored_name = ?1 order by file_id desc limit 1";
+    where stored_name = ?1 order by file_id desc limit 1",
+);
 
 /// Only one file of a name is read at a time.
-const REOPEN: &str = "
+const REOPEN: Sql = Sql::both(
+    "
     update files set phase = 0, rejected_why = null, rejected_code = null, rejected_zh = null
     where file_id = ?1 and phase in (2, 4)
     returning file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline,
-              dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256";
+              dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256",
+);
 
 /// A file that was put away, with its state when its end was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +43,17 @@ pub struct KeptFile {
 
 /// The next `limit` files after this one that were put away.
 pub async fn kept(pool: &Readers, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
-    let rows = sqlx::query(KEPT).bind(after.0).bind(limit).fetch_all(pool).await?;
+    let rows = query(KEPT).bind(after.0).bind(limit).fetch_all(pool).await?;
     Ok(rows.iter().map(kept_file).collect())
 }
 
 /// The file with this stored name, and whether it was put away; none if the name is unknown.
 pub async fn kept_as(pool: &Readers, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
-    let row = sqlx::query(KEPT_AS).bind(stored_name).fetch_optional(pool).await?;
+    let row = query(KEPT_AS).bind(stored_name).fetch_optional(pool).await?;
     Ok(row.map(|row| (kept_file(&row), row.get(4))))
 }
 
-fn kept_file(row: &SqliteRow) -> KeptFile {
+fn kept_file(row: &Row) -> KeptFile {
     KeptFile {
         id: FileId(row.get(0)),
         stored_name: row.get(1),
@@ -62,6 +65,6 @@ fn kept_file(row: &SqliteRow) -> KeptFile {
 /// Reopens a file that was put away and has changed since, to be read on from its mark; none if it is already being
 /// read.
 pub async fn reopen_tx(tx: &mut WriteTx<'_>, file: FileId) -> Result<Option<OpenFile>> {
-    let row = sqlx::query(REOPEN).bind(file.0).fetch_optional(tx.conn()).await?;
+    let row = query(REOPEN).bind(file.0).fetch_optional(tx.conn()).await?;
     Ok(row.as_ref().map(open_file))
 }

@@ -1,13 +1,12 @@
 //! Counts which URLs are in the queue already, for a caller who only asks.
 
-use sqlx::Row;
-
 use crate::model::{Lane, ObjectUrl, Time, to_millis};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query};
 
 /// The rule of `enqueue`: pending, leased and submitted URLs are merged; recently completed ones are fresh. Where tasks
 /// cannot be read, an accepted URL is live or fresh by the time of its acceptance.
-const KNOWN: &str = "
+const KNOWN: Sql = Sql::both(
+    "
     with recursive same (at, url, url_id) as (
         select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0
         union all
@@ -25,7 +24,8 @@ const KNOWN: &str = "
                              where lane = 1 and fact = 'tasks_readable' and value = 'false') as blind)
         group by same.at
     )
-    select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found";
+    select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found",
+);
 
 /// How many of some URLs would not be queued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct NotQueued {
 pub async fn known(conn: &mut Conn, lane: Lane, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
     let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(lane), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
-    let row = sqlx::query(KNOWN).bind(urls).bind(to_millis(fresh_since)).bind(lane.number()).fetch_one(conn).await?;
+    let row = query(KNOWN).bind(urls).bind(to_millis(fresh_since)).bind(lane.number()).fetch_one(conn).await?;
     let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok(NotQueued { live: count(0), fresh: count(1) })
 }

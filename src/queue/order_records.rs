@@ -1,36 +1,44 @@
 //! The records of orders: who asked for what, how far it got, and, of a member's order, which file it came as and
 //! whether it was refused.
 
-use sqlx::Row;
-
 use crate::model::{OrderFault, OrderId, Time, to_millis};
-use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::store::{Conn, Readers, Result, Sql, WriteTx, query, query_scalar};
 use crate::words::{Stored, Words, order_fault};
 
-const RECORD: &str = "
+const RECORD: Sql = Sql::both(
+    "
     insert into orders (at, who, command, what, dropped_as, dropped_mark) values (?1, ?2, ?3, ?4, ?5, ?6)
-    returning order_id";
+    returning order_id",
+);
 
-const COUNT: &str = "update orders set rows = rows + ?2 where order_id = ?1";
+const COUNT: Sql = Sql::both("update orders set rows = rows + ?2 where order_id = ?1");
 
-const FINISH: &str = "update orders set done_at = ?2 where order_id = ?1";
+const FINISH: Sql = Sql::both("update orders set done_at = ?2 where order_id = ?1");
 
-const REFUSE: &str = "
+const REFUSE: Sql = Sql::both(
+    "
     insert into orders (at, who, command, what, dropped_as, dropped_mark, done_at, refused, refused_code, refused_with)
-    values (?1, ?2, 'refused', '', ?3, ?4, ?1, ?5, ?6, ?7)";
+    values (?1, ?2, 'refused', '', ?3, ?4, ?1, ?5, ?6, ?7)",
+);
 
-const DROPPED: &str = "
+const DROPPED: Sql = Sql::both(
+    "
     select order_id, done_at is not null from orders indexed by orders_dropped
-    where dropped_as = ?1 and dropped_mark = ?2";
+    where dropped_as = ?1 and dropped_mark = ?2",
+);
 
-const PROGRESS: &str = "
+const PROGRESS: Sql = Sql::both(
+    "
     select rows, done_at is not null, refused_code, refused, refused_with from orders indexed by orders_dropped
-    where dropped_as = ?1 order by order_id desc limit 1";
+    where dropped_as = ?1 order by order_id desc limit 1",
+);
 
 /// The files of a name: whether this user dropped one, and who dropped the last one.
-const OWNERS: &str = "
+const OWNERS: Sql = Sql::both(
+    "
     select max(owner_uid is ?2), (select owner_uid from files where name = ?1 order by file_id desc limit 1)
-    from files where name = ?1";
+    from files where name = ?1",
+);
 
 /// An order's file in the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +94,7 @@ pub async fn record_order_tx(
     dropped: Option<&DroppedAs>,
     now: Time,
 ) -> Result<OrderId> {
-    let query = sqlx::query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
+    let query = query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
     let query = query.bind(dropped.map(|dropped| &dropped.name)).bind(dropped.map(|dropped| &dropped.mark));
     Ok(OrderId(query.fetch_one(tx.conn()).await?))
 }
@@ -99,7 +107,7 @@ pub async fn record_done_order_tx(tx: &mut WriteTx<'_>, who: &str, command: &str
 
 /// All of an order is done.
 pub async fn finish_order_tx(tx: &mut WriteTx<'_>, order: OrderId, now: Time) -> Result<()> {
-    sqlx::query(FINISH).bind(order.0).bind(to_millis(now)).execute(tx.conn()).await?;
+    query(FINISH).bind(order.0).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -112,20 +120,20 @@ pub async fn refuse_order_tx(
     now: Time,
 ) -> Result<()> {
     let why = Stored::from(fault);
-    let query = sqlx::query(REFUSE).bind(to_millis(now)).bind(who).bind(&dropped.name).bind(&dropped.mark);
+    let query = query(REFUSE).bind(to_millis(now)).bind(who).bind(&dropped.name).bind(&dropped.mark);
     query.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// The row of a dropped order that was begun, and whether all of it is done or it was refused.
 pub async fn dropped_order(pool: &Readers, dropped: &DroppedAs) -> Result<Option<(OrderId, bool)>> {
-    let row = sqlx::query(DROPPED).bind(&dropped.name).bind(&dropped.mark).fetch_optional(pool).await?;
+    let row = query(DROPPED).bind(&dropped.name).bind(&dropped.mark).fetch_optional(pool).await?;
     Ok(row.map(|row| (OrderId(row.get(0)), row.get(1))))
 }
 
 /// How far the dropped order of this name has got; none if it was not begun.
 pub async fn order_progress(conn: &mut Conn, name: &str) -> Result<Option<Progress>> {
-    let row = sqlx::query(PROGRESS).bind(name).fetch_optional(conn).await?;
+    let row = query(PROGRESS).bind(name).fetch_optional(conn).await?;
     Ok(row.map(|row| {
         let urls = row.get::<i64, _>(0).unsigned_abs();
         match (row.get::<Option<String>, _>(2), row.get(1)) {
@@ -144,7 +152,7 @@ pub async fn order_progress(conn: &mut Conn, name: &str) -> Result<Option<Progre
 
 /// Whose the files of this name are.
 pub async fn owners(pool: &Readers, file: &str, asker: u32) -> Result<Owners> {
-    let row = sqlx::query(OWNERS).bind(file).bind(asker).fetch_one(pool).await?;
+    let row = query(OWNERS).bind(file).bind(asker).fetch_one(pool).await?;
     let last: Option<i64> = row.get(1);
     let last = last.and_then(|uid| u32::try_from(uid).ok()).filter(|uid| *uid != NOBODY);
     Ok(match row.get::<Option<bool>, _>(0) {
@@ -157,6 +165,6 @@ pub async fn owners(pool: &Readers, file: &str, asker: u32) -> Result<Owners> {
 /// Adds changed URLs to an order's count.
 pub async fn count_order_tx(tx: &mut WriteTx<'_>, order: OrderId, urls: u64) -> Result<()> {
     let urls = i64::try_from(urls).unwrap_or(i64::MAX);
-    sqlx::query(COUNT).bind(order.0).bind(urls).execute(tx.conn()).await?;
+    query(COUNT).bind(order.0).bind(urls).execute(tx.conn()).await?;
     Ok(())
 }

@@ -4,9 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::order_records::count_order_tx;
 use super::seat::Seat;
 use super::selection::Selection;
@@ -14,7 +11,7 @@ use super::tally::Moves;
 use super::wish_orders::{self, Scope};
 use super::{chain, row_state};
 use crate::model::{Lane, ObjectUrl, OrderId, Priority, Reason, ReasonKind, Time, UrlId, UrlState, to_millis};
-use crate::store::{Conn, Result, WriteTx};
+use crate::store::{Conn, Result, Row, Sql, WriteTx, query, query_scalar};
 use crate::words::Stored;
 
 /// Most URLs that one transaction changes: each may touch a page of its own in the index by key.
@@ -22,7 +19,8 @@ pub const ORDER_ROWS_MAX: usize = 2_000;
 
 /// URLs that ended or are held, and of which no row is live: none pending, in a batch or submitted, and none completed
 /// or accepted since.
-const RETRYABLE: &str = "
+const RETRYABLE: Sql = Sql::both(
+    "
     select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
     where u.state > 2
@@ -35,12 +33,16 @@ const RETRYABLE: &str = "
                       join urls as v on v.url_id = same.url_id
                       left join submissions as s on s.submission_id = v.submission_id
                       where v.url = u.url and v.lane = u.lane and v.state in (0, 1, 2, 7)
-                        and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))";
+                        and (v.url_id > u.url_id or v.state = 0 or (v.state = 1 and s.ended_at is null)))",
+);
 
-const ENDED: &str = "
-    select url_id, url, lane from urls where url_id in (select value from json_each(?1)) and state > 2";
+const ENDED: Sql = Sql::both(
+    "
+    select url_id, url, lane from urls where url_id in (select value from json_each(?1)) and state > 2",
+);
 
-const RETRY: &str = "
+const RETRY: Sql = Sql::both(
+    "
     update urls set
         state = 0, attempts = 0, reason = null, reason_code = null, reason_with = null, ended_at = null, suspect = 0,
         wait_until = iif(not_before > ?2, not_before, null), deadline = iif(deadline > ?2, deadline, null),
@@ -54,49 +56,64 @@ const RETRY: &str = "
         after_id = (select p.url_id from urls as p left join submissions as s on s.submission_id = p.submission_id
                     where p.url_id = urls.after_id
                       and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null)))
-    where url_id in (select value from json_each(?1))";
+    where url_id in (select value from json_each(?1))",
+);
 
 /// Purges of these prefetches, which ended, or are held.
-const PURGES_OF: &str = "
+const PURGES_OF: Sql = Sql::both(
+    "
     select after_id from urls
     where url_id in (select value from json_each(?1)) and after_id is not null and state in (4, 5, 6)
       and (?2 is null or exists (select 1 from urls as p join files as f on f.file_id = p.file_id
-                                 where p.url_id = urls.after_id and f.owner_uid = ?2))";
+                                 where p.url_id = urls.after_id and f.owner_uid = ?2))",
+);
 
-const STEPS: &str = "
+const STEPS: Sql = Sql::both(
+    "
     select url_id, first_step from urls where url_id in (select value from json_each(?1))
-    order by first_step desc, url_id";
+    order by first_step desc, url_id",
+);
 
 /// Files that had ended are open again.
-const REOPEN: &str = "
+const REOPEN: Sql = Sql::both(
+    "
     update files set finished_at = null, receipt_final = 0
-    where file_id in (select value from json_each(?1)) and finished_at is not null";
+    where file_id in (select value from json_each(?1)) and finished_at is not null",
+);
 
-const WAITING: &str = "
+const WAITING: Sql = Sql::both(
+    "
     select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from urls as u
-    where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)";
+    where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)",
+);
 
 /// The wishes for those of these URLs that several lines ask for.
-const WISHED: &str = "
+const WISHED: Sql = Sql::both(
+    "
     select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state, f.owner_uid, u.lane
     from json_each(?1) as j
     cross join wishes as w on w.url_id = j.value
     cross join urls as u on u.url_id = w.url_id
     join files as f on f.file_id = w.file_id
-    where w.kind < 2";
+    where w.kind < 2",
+);
 
-const CANCEL: &str = "
+const CANCEL: Sql = Sql::both(
+    "
     update urls set
         state = 5, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?2, wait_until = null, parked = 0,
         suspect = 0
-    where url_id in (select value from json_each(?1))";
+    where url_id in (select value from json_each(?1))",
+);
 
-const PRIORITIZE: &str = "update urls set priority = ?2 where url_id in (select value from json_each(?1))";
+const PRIORITIZE: Sql = Sql::both("update urls set priority = ?2 where url_id in (select value from json_each(?1))");
 
-const PRIORITIZE_FILES: &str = "
+const PRIORITIZE_FILES: Sql = Sql::both(
+    "
     update files set priority = ?3
-    where (?1 is null or name = ?1) and (?2 is null or label = ?2) and (?4 is null or owner_uid = ?4)";
+    where (?1 is null or name = ?1) and (?2 is null or label = ?2) and (?4 is null or owner_uid = ?4)",
+);
 
 /// What an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +259,7 @@ impl Order {
         }
         moves.apply(tx.conn()).await?;
         if self.is_retry() {
-            sqlx::query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
+            query(REOPEN).bind(json(files.into_iter())).execute(tx.conn()).await?;
         }
         count_order_tx(tx, order, targets.len() + along).await?;
         Ok(targets.len() + along)
@@ -261,12 +278,12 @@ impl Order {
         }
         let ids = json(rows.iter().map(|row| row.id.0));
         let update = match self {
-            Self::Retry | Self::RetryUnconfirmed => sqlx::query(RETRY).bind(ids).bind(to_millis(now)),
+            Self::Retry | Self::RetryUnconfirmed => query(RETRY).bind(ids).bind(to_millis(now)),
             Self::Cancel => {
                 let why = Stored::from(&Reason::from(ReasonKind::Cancelled));
-                sqlx::query(CANCEL).bind(ids).bind(to_millis(now)).bind(why.text).bind(why.code)
+                query(CANCEL).bind(ids).bind(to_millis(now)).bind(why.text).bind(why.code)
             }
-            Self::Prioritize(priority) => sqlx::query(PRIORITIZE).bind(ids).bind(priority.rank()),
+            Self::Prioritize(priority) => query(PRIORITIZE).bind(ids).bind(priority.rank()),
         };
         update.execute(tx.conn()).await?;
         Ok(())
@@ -275,7 +292,7 @@ impl Order {
     /// What it changes about these URLs: the rows that one line asks for as a whole, and the chosen wishes for the
     /// others.
     async fn targets(self, conn: &mut Conn, urls: &[UrlId], scope: &Scope) -> Result<Targets> {
-        let found = sqlx::query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
+        let found = query(WISHED).bind(json(urls.iter().map(|url| url.0))).fetch_all(&mut *conn).await?;
         let (mut shared, mut meant, mut revived) = (HashSet::new(), HashSet::new(), BTreeSet::new());
         let mut purges = BTreeSet::new();
         for row in &found {
@@ -311,14 +328,14 @@ impl Order {
     async fn rows(self, conn: &mut Conn, urls: &[UrlId]) -> Result<Vec<OrderRow>> {
         let mut ids = json(urls.iter().map(|url| url.0));
         if self.is_retry() {
-            let ended = sqlx::query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
-            let lane = |row: &SqliteRow| Lane::of_number(row.get(2));
+            let ended = query(ENDED).bind(ids).fetch_all(&mut *conn).await?;
+            let lane = |row: &Row| Lane::of_number(row.get(2));
             let keyed: Vec<(i64, i64)> =
                 ended.iter().map(|row| (row.get(0), ObjectUrl::key_of(lane(row), row.get(1)))).collect();
             ids = serde_json::json!(keyed).to_string();
         }
         let statement = if self.is_retry() { RETRYABLE } else { WAITING };
-        let rows = sqlx::query(statement).bind(ids).fetch_all(conn).await?;
+        let rows = query(statement).bind(ids).fetch_all(conn).await?;
         let mut rows: Vec<OrderRow> = rows.iter().map(row).collect();
         // A purge that may have been performed is taken along: performed twice it does no harm.
         let along = |row: &OrderRow| self == Self::Retry && row.seat.first_step && row.state == UrlState::Unconfirmed;
@@ -346,11 +363,10 @@ impl Order {
 pub async fn in_order(conn: &mut Conn, order: Order, chosen: &Selection, mut ids: Vec<UrlId>) -> Result<Vec<UrlId>> {
     if order.is_retry() && chosen.lane != Some(Lane::Prefetch) {
         let listed = json(ids.iter().map(|id| id.0));
-        let purges: Vec<i64> =
-            sqlx::query_scalar(PURGES_OF).bind(listed).bind(chosen.owner).fetch_all(&mut *conn).await?;
+        let purges: Vec<i64> = query_scalar(PURGES_OF).bind(listed).bind(chosen.owner).fetch_all(&mut *conn).await?;
         ids.extend(purges.into_iter().map(UrlId));
     }
-    let steps = sqlx::query(STEPS).bind(json(ids.iter().map(|id| id.0))).fetch_all(conn).await?;
+    let steps = query(STEPS).bind(json(ids.iter().map(|id| id.0))).fetch_all(conn).await?;
     Ok(steps.iter().map(|row| UrlId(row.get(0))).collect())
 }
 
@@ -358,13 +374,13 @@ pub async fn in_order(conn: &mut Conn, order: Order, chosen: &Selection, mut ids
 pub async fn prioritize_files_tx(tx: &mut WriteTx<'_>, selection: &Selection, priority: Priority) -> Result<()> {
     let whole = selection.url.is_none() && selection.host.is_none() && selection.state.is_none();
     if whole && (selection.file.is_some() || selection.label.is_some()) {
-        let query = sqlx::query(PRIORITIZE_FILES).bind(&selection.file).bind(&selection.label).bind(priority.rank());
+        let query = query(PRIORITIZE_FILES).bind(&selection.file).bind(&selection.label).bind(priority.rank());
         query.bind(selection.owner).execute(tx.conn()).await?;
     }
     Ok(())
 }
 
-fn row(row: &SqliteRow) -> OrderRow {
+fn row(row: &Row) -> OrderRow {
     OrderRow {
         id: UrlId(row.get(0)),
         seat: Seat::of(row),

@@ -9,24 +9,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{FileId, Lane, Priority, Time, from_millis};
 use crate::schedule::{FileWish, Group};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
-const TALLY: &str = "select priority, pending from tally where lane = ?1 order by priority";
+const TALLY: Sql = Sql::both("select priority, pending from tally where lane = ?1 order by priority");
 
 /// The size of a class, counted up to a limit in the index alone.
-const CLASS_SIZE: &str = "
+const CLASS_SIZE: Sql = Sql::both(
+    "
     select count(*)
     from (select 1 from urls indexed by urls_ready
           where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0
             and priority = ?1 and (deadline is null) = ?2
-          limit ?3)";
+          limit ?3)",
+);
 
-const CLASS: &str = "
+const CLASS: Sql = Sql::both(
+    "
     select u.file_id, u.priority, u.deadline, null, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
@@ -36,9 +36,11 @@ const CLASS: &str = "
     join files as f on f.file_id = u.file_id
     where u.lane = ?3 and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
       and u.priority = ?1 and (u.deadline is null) = ?2
-    group by u.file_id, u.deadline, blocked, wanted";
+    group by u.file_id, u.deadline, blocked, wanted",
+);
 
-const WAITING: &str = "
+const WAITING: Sql = Sql::both(
+    "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
@@ -49,9 +51,11 @@ const WAITING: &str = "
           order by wait_until limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+);
 
-const PARKED: &str = "
+const PARKED: Sql = Sql::both(
+    "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
@@ -62,10 +66,12 @@ const PARKED: &str = "
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+);
 
 /// Prefetches that wait for their purge, and when that was accepted; none if it is still to be sent.
-const AWAITING: &str = "
+const AWAITING: Sql = Sql::both(
+    "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
@@ -80,9 +86,11 @@ const AWAITING: &str = "
     join urls as p on p.url_id = u.after_id
     left join submissions as s on s.submission_id = p.submission_id
     group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted, purge_file, purged_at
-    order by min(u.url_id)";
+    order by min(u.url_id)",
+);
 
-const SUSPECTS: &str = "
+const SUSPECTS: Sql = Sql::both(
+    "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
@@ -91,18 +99,24 @@ const SUSPECTS: &str = "
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
     where u.suspect > 0 and u.suspect = 1 and u.state = 0 and u.lane = ?1
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted";
+    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+);
 
-const BLOCKED: &str = "
-    select coalesce(sum(pending), 0) from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
+const BLOCKED: Sql = Sql::both(
+    "
+    select coalesce(sum(pending), 0) from hosts indexed by hosts_blocked where standing in ('refused', 'offline')",
+);
 
-const FILES: &str = "
+const FILES: Sql = Sql::both(
+    "
     select file_id, priority, deadline, not_before, dropped_at, pending
     from files indexed by files_pending
     where pending > 0
-    order by file_id limit ?1";
+    order by file_id limit ?1",
+);
 
-const READING: &str = "select count(*) from files indexed by files_unfinished where phase in (0, 1, 3) and phase = 0";
+const READING: Sql =
+    Sql::both("select count(*) from files indexed by files_unfinished where phase in (0, 1, 3) and phase = 0");
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,30 +157,30 @@ pub struct Awaiting {
 /// Reads what is pending in a lane.
 pub async fn pending(conn: &mut Conn, lane: Lane, bounds: Bounds, now: Time) -> Result<Pending> {
     let mut count = Count { now, ..Count::default() };
-    for row in sqlx::query(TALLY).bind(lane.number()).fetch_all(&mut *conn).await? {
+    for row in query(TALLY).bind(lane.number()).fetch_all(&mut *conn).await? {
         count.left.insert(Priority::from_rank(row.get(0)), number(&row, 1));
     }
     for priority in Priority::ALL {
         for without_deadline in [false, true] {
-            let size = sqlx::query_scalar::<_, i64>(CLASS_SIZE).bind(priority.rank()).bind(without_deadline);
+            let size = query_scalar::<i64>(CLASS_SIZE).bind(priority.rank()).bind(without_deadline);
             let size = size.bind(i64::from(bounds.rows) + 1).bind(lane.number()).fetch_one(&mut *conn).await?;
             if size > i64::from(bounds.rows) {
                 count.large.push((priority, without_deadline));
             } else if size > 0 {
-                let class = sqlx::query(CLASS).bind(priority.rank()).bind(without_deadline).bind(lane.number());
+                let class = query(CLASS).bind(priority.rank()).bind(without_deadline).bind(lane.number());
                 count.read(&class.fetch_all(&mut *conn).await?);
             }
         }
     }
-    count.read(&sqlx::query(WAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
-    count.read(&sqlx::query(PARKED).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
-    count.read_awaiting(&sqlx::query(AWAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
-    count.read(&sqlx::query(SUSPECTS).bind(lane.number()).fetch_all(&mut *conn).await?);
-    let blocked: i64 = sqlx::query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
+    count.read(&query(WAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read(&query(PARKED).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read_awaiting(&query(AWAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read(&query(SUSPECTS).bind(lane.number()).fetch_all(&mut *conn).await?);
+    let blocked: i64 = query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
     if count.left.values().any(|left| *left > 0) {
-        count.share_out(&sqlx::query(FILES).bind(bounds.files).fetch_all(&mut *conn).await?, blocked.unsigned_abs());
+        count.share_out(&query(FILES).bind(bounds.files).fetch_all(&mut *conn).await?, blocked.unsigned_abs());
     }
-    let reading: i64 = sqlx::query_scalar(READING).fetch_one(conn).await?;
+    let reading: i64 = query_scalar(READING).fetch_one(conn).await?;
     Ok(Pending { reading: reading.unsigned_abs(), ..count.pending })
 }
 
@@ -185,7 +199,7 @@ struct Count {
 
 impl Count {
     /// Adds those that wait for their purge.
-    fn read_awaiting(&mut self, rows: &[SqliteRow]) {
+    fn read_awaiting(&mut self, rows: &[Row]) {
         for row in rows {
             let known = self.pending.groups.len();
             self.read(std::slice::from_ref(row));
@@ -197,7 +211,7 @@ impl Count {
     }
 
     /// Adds rows that the database has grouped.
-    fn read(&mut self, rows: &[SqliteRow]) {
+    fn read(&mut self, rows: &[Row]) {
         for row in rows {
             let (file, priority, urls) = (FileId(row.get(0)), Priority::from_rank(row.get(1)), number(row, 5));
             let wishes = wishes(row.get(8));
@@ -226,7 +240,7 @@ impl Count {
 
     /// Shares the remaining URLs out among the files by their counters: first where a file's own keys put them, then
     /// where there is room. URLs that no file accounts for go to none.
-    fn share_out(&mut self, files: &[SqliteRow], blocked: u64) {
+    fn share_out(&mut self, files: &[Row], blocked: u64) {
         // Here the order of arrival is known only by file, so it must be by file for all groups.
         for group in &mut self.pending.groups {
             group.order = group.file.map_or(i64::MAX, |file| file.0);
@@ -312,10 +326,10 @@ fn wishes(json: &str) -> Vec<FileWish> {
     wishes
 }
 
-fn number(row: &SqliteRow, at: usize) -> u64 {
+fn number(row: &Row, at: usize) -> u64 {
     u64::try_from(row.get::<i64, _>(at)).unwrap_or(0)
 }
 
-fn time(row: &SqliteRow, at: usize) -> Option<Time> {
+fn time(row: &Row, at: usize) -> Option<Time> {
     row.get::<Option<i64>, _>(at).map(from_millis)
 }

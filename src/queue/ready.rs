@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use sqlx::Row;
 
 use super::chain::Walk;
 use super::seat::Seat;
@@ -12,7 +11,7 @@ use super::tally::Moves;
 use super::{chain, wish_orders};
 use crate::model::{FileId, Lane, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
 use crate::schedule::Ready;
-use crate::store::{Readers, Result, WriteTx};
+use crate::store::{Readers, Result, Sql, WriteTx, query, query_scalar};
 use crate::words::Stored;
 
 /// Most rows of each kind that one [`tidy_tx`] changes, so that its transaction stays short.
@@ -24,7 +23,8 @@ const WALK_ROWS: u32 = 1_000;
 /// What an answer says about a domain is believed for at most this long.
 const HOLDS_MAX: TimeDelta = TimeDelta::hours(6);
 
-const READY: &str = "
+const READY: Sql = Sql::both(
+    "
     select count(*), coalesce(sum(u.priority = 0), 0), min(u.url_id), min(u.deadline),
            coalesce(sum(h.standing in ('refused', 'offline')), 0)
     from (select priority, url_id, deadline, host_id
@@ -33,82 +33,101 @@ const READY: &str = "
             and iif(deadline is null, true, deadline > ?2)
           order by priority, deadline is null, deadline, url_id
           limit ?1) as u
-    join hosts as h on h.host_id = u.host_id";
+    join hosts as h on h.host_id = u.host_id",
+);
 
-const ARRIVED: &str = "select f.dropped_at from urls as u join files as f on f.file_id = u.file_id where u.url_id = ?1";
+const ARRIVED: Sql =
+    Sql::both("select f.dropped_at from urls as u join files as f on f.file_id = u.file_id where u.url_id = ?1");
 
-const SUSPECTS: &str = "
+const SUSPECTS: Sql = Sql::both(
+    "
     select coalesce(sum(u.state = 0 and u.suspect = 1), 0), coalesce(sum(u.state = 0 and u.suspect = 2), 0),
            coalesce(sum(u.state = 0 and u.suspect = 1 and u.priority = 0), 0),
            coalesce(sum(u.state = 0 and h.standing in ('refused', 'offline')), 0)
     from urls as u indexed by urls_suspect join hosts as h on h.host_id = u.host_id
-    where u.suspect > 0 and u.lane = ?1";
+    where u.suspect > 0 and u.lane = ?1",
+);
 
 /// Of prefetching alone: purges wait for none.
-const AWAITS_PURGE: &str = "
+const AWAITS_PURGE: Sql = Sql::both(
+    "
     select count(*)
     from (select 1 from urls indexed by urls_after
-          where after_id is not null and state in (0, 6) and state = 0 limit ?1)";
+          where after_id is not null and state in (0, 6) and state = 0 limit ?1)",
+);
 
-const PARKED: &str = "
+const PARKED: Sql = Sql::both(
+    "
     select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
-    from hosts indexed by hosts_blocked where standing in ('refused', 'offline')";
+    from hosts indexed by hosts_blocked where standing in ('refused', 'offline')",
+);
 
 /// The next time of a URL, or of a wish that will be stronger than the one that governs its URL now.
-const NEXT: &str = "
+const NEXT: Sql = Sql::both(
+    "
     select min(at) from (select min(wait_until) as at from urls where wait_until is not null
-                         union all select min(starts_at) from wishes where starts_at is not null)";
+                         union all select min(starts_at) from wishes where starts_at is not null)",
+);
 
-const NEXT_DEADLINE: &str = "
+const NEXT_DEADLINE: Sql = Sql::both(
+    "
     select min(at) from (select min(deadline) as at from urls where state = 0 and deadline is not null
-                         union all select min(ends_at) from wishes where ends_at is not null)";
+                         union all select min(ends_at) from wishes where ends_at is not null)",
+);
 
-const WAKE: &str = "
+const WAKE: Sql = Sql::both(
+    "
     update urls set wait_until = null
     where url_id in (
-        select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)";
+        select url_id from urls where wait_until is not null and wait_until <= ?1 order by wait_until limit ?2)",
+);
 
 /// Waits that are longer than possible and are not the URL's own `not_before`: a wrong clock wrote them.
-const OVERLONG: &str = "
+const OVERLONG: Sql = Sql::both(
+    "
     select exists (select 1 from urls indexed by urls_waiting
-                   where wait_until > ?1 and (not_before is null or not_before < wait_until))";
+                   where wait_until > ?1 and (not_before is null or not_before < wait_until))",
+);
 
-const CLAMP: &str = "
+const CLAMP: Sql = Sql::both(
+    "
     update urls set wait_until = max(coalesce(not_before, 0), ?2)
-    where wait_until > ?1 and (not_before is null or not_before < wait_until)";
+    where wait_until > ?1 and (not_before is null or not_before < wait_until)",
+);
 
-const CLAMP_HOSTS: &str = "update hosts set holds_until = ?1 where holds_until > ?1";
+const CLAMP_HOSTS: Sql = Sql::both("update hosts set holds_until = ?1 where holds_until > ?1");
 
 /// A URL that several lines ask for ends with the last of its wishes.
-const EXPIRE: &str = "
+const EXPIRE: Sql = Sql::both(
+    "
     update urls set state = 4, wait_until = null, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?1
     where url_id in (select url_id from urls where state = 0 and deadline is not null and deadline <= ?1
                        and not exists (select 1 from wishes as w where w.url_id = urls.url_id and w.kind = 0)
                      order by deadline limit ?2)
-    returning url_id, suspect, file_id, host_id, priority, lane, first_step";
+    returning url_id, suspect, file_id, host_id, priority, lane, first_step",
+);
 
-const EXPIRED_SUSPECTS: &str = "update urls set suspect = 0 where suspect > 0 and state = 4";
+const EXPIRED_SUSPECTS: Sql = Sql::both("update urls set suspect = 0 where suspect > 0 and state = 4");
 
 /// Reads the head of a lane's queue, counting up to `limit` URLs. URLs whose deadline is not after `earliest`, the
 /// lower
 /// bound of the time, are no longer ready.
 pub async fn ready(pool: &Readers, lane: Lane, limit: u32, earliest: Time) -> Result<Ready> {
     let mut conn = pool.acquire().await?;
-    let head =
-        sqlx::query(READY).bind(limit).bind(to_millis(earliest)).bind(lane.number()).fetch_one(&mut conn).await?;
+    let head = query(READY).bind(limit).bind(to_millis(earliest)).bind(lane.number()).fetch_one(&mut conn).await?;
     let oldest: Option<i64> = head.get(2);
     let oldest_at: Option<i64> = match oldest {
-        Some(id) => sqlx::query_scalar(ARRIVED).bind(id).fetch_optional(&mut conn).await?,
+        Some(id) => query_scalar(ARRIVED).bind(id).fetch_optional(&mut conn).await?,
         None => None,
     };
-    let next_at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut conn).await?;
-    let expires_at: Option<i64> = sqlx::query_scalar(NEXT_DEADLINE).fetch_one(&mut conn).await?;
-    let suspects = sqlx::query(SUSPECTS).bind(lane.number()).fetch_one(&mut conn).await?;
+    let next_at: Option<i64> = query_scalar(NEXT).fetch_one(&mut conn).await?;
+    let expires_at: Option<i64> = query_scalar(NEXT_DEADLINE).fetch_one(&mut conn).await?;
+    let suspects = query(SUSPECTS).bind(lane.number()).fetch_one(&mut conn).await?;
     let awaits = match lane {
-        Lane::Prefetch => sqlx::query_scalar(AWAITS_PURGE).bind(limit).fetch_one(&mut conn).await?,
+        Lane::Prefetch => query_scalar(AWAITS_PURGE).bind(limit).fetch_one(&mut conn).await?,
         Lane::Purge | Lane::PurgeDirectory => 0,
     };
-    let parked = sqlx::query(PARKED).fetch_one(&mut conn).await?;
+    let parked = query(PARKED).fetch_one(&mut conn).await?;
     Ok(Ready {
         blocked: head.get::<u32, _>(4) + suspects.get::<u32, _>(3),
         suspects: suspects.get(0),
@@ -128,14 +147,14 @@ pub async fn ready(pool: &Readers, lane: Lane, limit: u32, earliest: Time) -> Re
 
 /// Whether URLs wait longer than `longest` from now for a reason other than their own `not_before`.
 pub async fn has_overlong_waits(pool: &Readers, now: Time, longest: TimeDelta) -> Result<bool> {
-    Ok(sqlx::query_scalar(OVERLONG).bind(to_millis(now + longest)).fetch_one(pool).await?)
+    query_scalar(OVERLONG).bind(to_millis(now + longest)).fetch_one(pool).await
 }
 
 /// Ends such waits, and blocks on domains that last longer than that.
 pub async fn clamp_waits_tx(tx: &mut WriteTx<'_>, now: Time, longest: TimeDelta) -> Result<()> {
-    let clamp = sqlx::query(CLAMP).bind(to_millis(now + longest)).bind(to_millis(now));
+    let clamp = query(CLAMP).bind(to_millis(now + longest)).bind(to_millis(now));
     clamp.execute(tx.conn()).await?;
-    sqlx::query(CLAMP_HOSTS).bind(to_millis(now + HOLDS_MAX)).execute(tx.conn()).await?;
+    query(CLAMP_HOSTS).bind(to_millis(now + HOLDS_MAX)).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -148,7 +167,7 @@ pub struct Tidied {
 
 /// Whether a prefetch waits for its purge, or is held because of it.
 pub async fn awaits_purges(readers: &Readers) -> Result<bool> {
-    Ok(sqlx::query_scalar(chain::ANY).fetch_one(readers).await?)
+    query_scalar(chain::ANY).fetch_one(readers).await
 }
 
 /// Settles prefetches that wait for their purge, a thousand of them from `walk` on. Returns where to go on; none at the
@@ -166,7 +185,7 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
     let mut by_file = tx.bulk(|conn| wish_orders::pass_time(conn, now, TIDY_ROWS_MAX, &mut moves)).await?;
     let conn = tx.conn();
     let why = Stored::from(&Reason::from(ReasonKind::DeadlinePassed));
-    let expire = sqlx::query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(why.text).bind(why.code);
+    let expire = query(EXPIRE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).bind(why.text).bind(why.code);
     let expired = expire.fetch_all(&mut *conn).await?;
     let ids: Vec<i64> = expired.iter().map(|row| row.get("url_id")).collect();
     for row in &expired {
@@ -176,11 +195,11 @@ pub async fn tidy_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<Tidied> {
         moves.shift(seat, from, UrlState::Expired);
     }
     if !expired.is_empty() {
-        sqlx::query(EXPIRED_SUSPECTS).execute(&mut *conn).await?;
+        query(EXPIRED_SUSPECTS).execute(&mut *conn).await?;
     }
     tx.bulk(|conn| chain::purges_ended(conn, ids, now, &mut moves)).await?;
     let conn = tx.conn();
     moves.apply(&mut *conn).await?;
-    sqlx::query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(conn).await?;
+    query(WAKE).bind(to_millis(now)).bind(TIDY_ROWS_MAX).execute(conn).await?;
     Ok(Tidied { expired: by_file })
 }

@@ -1,9 +1,7 @@
 //! Where a row is counted.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::model::{FileId, HostId, Lane, Priority};
+use crate::store::Row;
 
 /// What the counters need to know of a row of `urls`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub struct Seat {
 
 impl Seat {
     /// Reads the columns `file_id`, `host_id`, `priority`, `lane` and `first_step`.
-    pub(super) fn of(row: &SqliteRow) -> Self {
+    pub(super) fn of(row: &Row) -> Self {
         Self {
             file: FileId(row.get("file_id")),
             host: HostId(row.get("host_id")),
@@ -30,16 +28,5 @@ impl Seat {
             lane: Lane::of_number(row.get("lane")),
             first_step: row.get("first_step"),
         }
-    }
-
-    /// The same on SQLite's own handle.
-    pub(super) fn of_bulk(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            file: FileId(row.get("file_id")?),
-            host: HostId(row.get("host_id")?),
-            priority: Priority::from_rank(row.get("priority")?),
-            lane: Lane::of_number(row.get("lane")?),
-            first_step: row.get("first_step")?,
-        })
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use sqlx::AssertSqlSafe;
 use strum::VariantArray as _;
 
 use crate::model::{Lane, ObjectUrl, UrlId, UrlState};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, query_scalar};
 
 /// All rows of a URL, by its keys: one in each lane.
 const SAME_URL: &str = "u.url_id in (
@@ -47,7 +46,7 @@ impl Selection {
         let mut ids = Vec::new();
         for state in states.iter().filter(|state| self.state.is_none_or(|wanted| wanted == **state)) {
             for (statement, values) in self.statements(*state) {
-                let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement));
+                let mut query = query_scalar::<i64>(statement);
                 for value in values {
                     query = query.bind(value);
                 }
@@ -196,7 +195,6 @@ mod tests {
     use super::*;
     use crate::model::UrlRules;
     use crate::store::Store;
-    use sqlx::Row;
 
     #[tokio::test]
     async fn every_choice_fits_the_schema_and_what_names_something_walks_its_index() {
@@ -218,7 +216,7 @@ mod tests {
             };
             assert_eq!(selection.ids(&mut conn, &UrlState::ALL).await.unwrap(), []);
             for (statement, values) in UrlState::ALL.into_iter().flat_map(|state| selection.statements(state)) {
-                let mut query = sqlx::query(AssertSqlSafe(format!("explain query plan {statement}")));
+                let mut query = crate::store::query(format!("explain query plan {statement}"));
                 for value in &values {
                     query = query.bind(value);
                 }

@@ -2,27 +2,29 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row;
-
 use super::claim::Batch;
 use super::tally::Moves;
 use super::{chain, row_state, wishes};
 use crate::model::{Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
-use crate::store::{Result, WriteTx};
+use crate::store::{Result, Sql, WriteTx, query};
 use crate::words::Stored;
 
 /// Puts the batch's rows back to `pending` or `held`; takes back an attempt that does not count.
-const RELEASE: &str = "
+const RELEASE: Sql = Sql::both(
+    "
     update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6,
     reason_with = ?7,
         suspect = case ?2 when 0 then suspect else 0 end
-    where submission_id = ?1 and state = 1";
+    where submission_id = ?1 and state = 1",
+);
 
 /// Ends those that have no attempt left.
-const EXHAUSTED: &str = "
+const EXHAUSTED: Sql = Sql::both(
+    "
     update urls set state = ?2, wait_until = null, ended_at = ?3, suspect = 0
     where submission_id = ?1 and state = 0 and attempts >= ?4
-    returning url_id";
+    returning url_id",
+);
 
 /// Where a batch's URLs go when it was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub async fn release_tx(
         ReleaseTo::Held => (UrlState::Held, None),
     };
     let reason = Stored::from(&release.reason);
-    sqlx::query(RELEASE)
+    query(RELEASE)
         .bind(submission.0)
         .bind(row_state::number(state))
         .bind(i64::from(!release.counts))
@@ -83,7 +85,7 @@ pub async fn release_tx(
     if let ReleaseTo::Pending { exhausted, .. } = release.to
         && release.counts
     {
-        let rows = sqlx::query(EXHAUSTED)
+        let rows = query(EXHAUSTED)
             .bind(submission.0)
             .bind(row_state::number(exhausted))
             .bind((exhausted == UrlState::Failed).then(|| to_millis(now)))

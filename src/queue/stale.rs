@@ -1,14 +1,16 @@
 //! Whether a URL that completed lately was purged since: then it is not fresh.
 
-use rusqlite::{Connection, params};
-
 use crate::model::{Lane, ObjectUrl};
+use crate::store::{Bulk, Result, Sql, args};
 
-const ANY: &str = "
-    select exists (select 1 from tally where lane > 1 and pending + leased + submitted + complete + unconfirmed > 0)";
+const ANY: Sql = Sql::both(
+    "
+    select exists (select 1 from tally where lane > 1 and pending + leased + submitted + complete + unconfirmed > 0)",
+);
 
 /// Purges of a URL or directory that wait, are on their way, or ended after a time.
-const PURGED: &str = "
+const PURGED: Sql = Sql::both(
+    "
     with recursive same (url_id) as (
         select url_id from url_keys where url_key = ?1
         union all
@@ -18,29 +20,29 @@ const PURGED: &str = "
         left join submissions as s on s.submission_id = u.submission_id
         where u.url = ?2 and u.lane = ?4
           and (u.state = 0 or (u.state = 1 and coalesce(s.ended_at, ?3 + 1) > ?3)
-               or (u.state in (2, 7) and u.ended_at > ?3)))";
+               or (u.state in (2, 7) and u.ended_at > ?3)))",
+);
 
 /// Answers that; it costs nothing while nobody purges.
 #[derive(Debug)]
 pub(super) struct Stale<'c> {
-    conn: &'c Connection,
+    conn: &'c Bulk,
     anything_is_purged: bool,
 }
 
 impl<'c> Stale<'c> {
-    pub(super) fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self { conn, anything_is_purged: conn.prepare_cached(ANY)?.query_row([], |row| row.get(0))? })
+    pub(super) fn new(conn: &'c Bulk) -> Result<Self> {
+        Ok(Self { conn, anything_is_purged: conn.one(ANY, &[])?.get(0) })
     }
 
     /// Whether a URL that completed at this time was purged after it, or is about to be: itself, or a directory of its.
-    pub(super) fn is_stale(&self, url: &str, completed_at: i64) -> rusqlite::Result<bool> {
+    pub(super) fn is_stale(&self, url: &str, completed_at: i64) -> Result<bool> {
         if !self.anything_is_purged {
             return Ok(false);
         }
-        let mut purged = self.conn.prepare_cached(PURGED)?;
-        let mut is_purged = |lane: Lane, text: &str| {
-            let row = params![ObjectUrl::key_of(lane, text), text, completed_at, lane.number()];
-            purged.query_row(row, |row| row.get::<_, bool>(0))
+        let is_purged = |lane: Lane, text: &str| {
+            let row = args![ObjectUrl::key_of(lane, text), text, completed_at, lane.number()];
+            self.conn.one(PURGED, &row).map(|row| row.get::<bool, _>(0))
         };
         if is_purged(Lane::Purge, url)? {
             return Ok(true);

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use sqlx::Row;
 use strum::VariantArray as _;
 
 use super::claim::Batch;
@@ -14,57 +13,73 @@ use super::tally::Moves;
 use super::{chain, wishes};
 use crate::model::{HostId, Lane, Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::schedule::{Blame, Case, Cases, Found, Suspect};
-use crate::store::{Conn, Readers, Result, WriteTx};
+use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query, query_scalar};
 use crate::words::Stored;
 
-const CASES: &str = "
+const CASES: Sql = Sql::both(
+    "
     select c.submission_id, c.blame, c.why, c.unsure, c.why_code, c.why_with
     from cases as c join submissions as s on s.submission_id = c.submission_id
-    where s.lane = ?1 order by c.submission_id";
+    where s.lane = ?1 order by c.submission_id",
+);
 
 /// State 0 is pending (perhaps held for the next day), state 1 is in a submission. A row in another state, or parked,
 /// has left the queue.
-const MEMBERS: &str = "
+const MEMBERS: Sql = Sql::both(
+    "
     select m.url_id, m.host_id, m.core, u.state <> 0 or u.suspect = 2 or u.wait_until is not null as away
     from case_members as m join urls as u on u.url_id = m.url_id
     where m.submission_id = ?1 and u.state in (0, 1) and u.parked = 0
-    order by m.url_id";
+    order by m.url_id",
+);
 
-const DROP_CASE: &str = "delete from cases where submission_id = ?1";
+const DROP_CASE: Sql = Sql::both("delete from cases where submission_id = ?1");
 
-const DROP_MEMBERS: &str = "delete from case_members where submission_id = ?1";
+const DROP_MEMBERS: Sql = Sql::both("delete from case_members where submission_id = ?1");
 
-const ADD_CASE: &str = "
-    insert into cases (submission_id, blame, unsure, why, why_code, why_with) values (?1, ?2, ?3, ?4, ?5, ?6)";
+const ADD_CASE: Sql = Sql::both(
+    "
+    insert into cases (submission_id, blame, unsure, why, why_code, why_with) values (?1, ?2, ?3, ?4, ?5, ?6)",
+);
 
-const ADD_MEMBERS: &str = "
+const ADD_MEMBERS: Sql = Sql::both(
+    "
     insert into case_members (submission_id, url_id, host_id, core)
-    select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)";
+    select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)",
+);
 
 /// A held suspect stays held as long as it is suspected.
-const FLAG: &str =
-    "update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))";
+const FLAG: Sql =
+    Sql::both("update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))");
 
-const HELD_AMONG: &str = "
+const HELD_AMONG: Sql = Sql::both(
+    "
     select url_id, file_id, host_id, priority, lane, first_step from urls
-    where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0";
+    where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0",
+);
 
-const END: &str = "
+const END: Sql = Sql::both(
+    "
     update urls set state = ?2, ended_at = ?3, reason = ?4, reason_code = ?5, reason_with = ?6, suspect = 0,
     wait_until = null
-    where url_id = ?1 and state = 0";
+    where url_id = ?1 and state = 0",
+);
 
-const ANY: &str = "select exists (select 1 from cases)";
+const ANY: Sql = Sql::both("select exists (select 1 from cases)");
 
-const HOLD: &str = "
+const HOLD: Sql = Sql::both(
+    "
     update urls set suspect = 2, reason = ?1, reason_code = ?2, reason_with = ?3
     where suspect > 0 and suspect = 1 and state = 0 and lane = ?4
-    returning url_id, file_id, host_id, priority, lane, first_step";
+    returning url_id, file_id, host_id, priority, lane, first_step",
+);
 
-const RESUME: &str = "
+const RESUME: Sql = Sql::both(
+    "
     update urls set suspect = 1, reason = null, reason_code = null, reason_with = null
     where suspect > 0 and suspect = 2 and state = 0 and lane = ?1
-    returning url_id, file_id, host_id, priority, lane, first_step";
+    returning url_id, file_id, host_id, priority, lane, first_step",
+);
 
 /// What an answer proves about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +113,7 @@ pub async fn cases(pool: &Readers, lane: Lane) -> Result<Cases> {
 
 async fn cases_in(conn: &mut Conn, lane: Lane) -> Result<Cases> {
     let mut cases = Cases::default();
-    for row in sqlx::query(CASES).bind(lane.number()).fetch_all(&mut *conn).await? {
+    for row in query(CASES).bind(lane.number()).fetch_all(&mut *conn).await? {
         let id = SubmissionId(row.get(0));
         let mut case = Case {
             id,
@@ -107,7 +122,7 @@ async fn cases_in(conn: &mut Conn, lane: Lane) -> Result<Cases> {
             unsure: row.get(3),
             members: Vec::new(),
         };
-        for row in sqlx::query(MEMBERS).bind(id.0).fetch_all(&mut *conn).await? {
+        for row in query(MEMBERS).bind(id.0).fetch_all(&mut *conn).await? {
             let (url, host) = (UrlId(row.get(0)), HostId(row.get(1)));
             case.members.push(Suspect { url, host, core: row.get(2), away: row.get(3) });
         }
@@ -118,7 +133,7 @@ async fn cases_in(conn: &mut Conn, lane: Lane) -> Result<Cases> {
 
 /// A batch was accepted: clears its URLs.
 pub async fn batch_was_good_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
-    if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
+    if !query_scalar::<bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
     }
     let Some(first) = batch.urls.first() else { return Ok(()) };
@@ -159,7 +174,7 @@ pub async fn batch_was_bad_tx(
 
 /// A domain turned out to be refused or offline: closes cases that this explains.
 pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()> {
-    if !sqlx::query_scalar::<_, bool>(ANY).fetch_one(tx.conn()).await? {
+    if !query_scalar::<bool>(ANY).fetch_one(tx.conn()).await? {
         return Ok(());
     }
     for lane in Lane::VARIANTS {
@@ -174,23 +189,18 @@ pub async fn explain_by_host_tx(tx: &mut WriteTx<'_>, host: HostId) -> Result<()
 /// The day's requests for isolation are spent: holds the suspects, visibly, until the next day. True if there were any.
 pub async fn hold_suspects_tx(tx: &mut WriteTx<'_>, lane: Lane, why: &Reason) -> Result<bool> {
     let why = Stored::from(why);
-    let hold = sqlx::query(HOLD).bind(why.text).bind(why.code).bind(why.with).bind(lane.number());
+    let hold = query(HOLD).bind(why.text).bind(why.code).bind(why.with).bind(lane.number());
     let rows = hold.fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Pending, UrlState::Held).await
 }
 
 /// There are requests for isolation again: releases suspects that waited for them. True if there were any.
 pub async fn resume_suspects_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bool> {
-    let rows = sqlx::query(RESUME).bind(lane.number()).fetch_all(tx.conn()).await?;
+    let rows = query(RESUME).bind(lane.number()).fetch_all(tx.conn()).await?;
     shift_all(tx, &rows, UrlState::Held, UrlState::Pending).await
 }
 
-async fn shift_all(
-    tx: &mut WriteTx<'_>,
-    rows: &[sqlx::sqlite::SqliteRow],
-    from: UrlState,
-    to: UrlState,
-) -> Result<bool> {
+async fn shift_all(tx: &mut WriteTx<'_>, rows: &[Row], from: UrlState, to: UrlState) -> Result<bool> {
     let mut moves = Moves::default();
     for row in rows {
         moves.shift(Seat::of(row), from, to);
@@ -203,26 +213,26 @@ async fn shift_all(
 /// Stores the cases that changed and the present suspects. `accepted` are URLs that left the queue by this answer.
 async fn save(tx: &mut WriteTx<'_>, before: &Cases, after: &Cases, accepted: &HashSet<UrlId>) -> Result<()> {
     for case in before.open.iter().filter(|case| !after.open.contains(case)) {
-        sqlx::query(DROP_MEMBERS).bind(case.id.0).execute(tx.conn()).await?;
-        sqlx::query(DROP_CASE).bind(case.id.0).execute(tx.conn()).await?;
+        query(DROP_MEMBERS).bind(case.id.0).execute(tx.conn()).await?;
+        query(DROP_CASE).bind(case.id.0).execute(tx.conn()).await?;
     }
     for case in after.open.iter().filter(|case| !before.open.contains(case)) {
         let blame = if case.blame == Blame::Host { "host" } else { "url" };
         let why = Stored::from(&case.why);
-        let add = sqlx::query(ADD_CASE).bind(case.id.0).bind(blame).bind(case.unsure);
+        let add = query(ADD_CASE).bind(case.id.0).bind(blame).bind(case.unsure);
         let add = add.bind(why.text).bind(why.code).bind(why.with);
         add.execute(tx.conn()).await?;
         let members: Vec<(i64, i64, i64)> =
             case.members.iter().map(|member| (member.url.0, member.host.0, i64::from(member.core))).collect();
         let members = serde_json::json!(members).to_string();
-        sqlx::query(ADD_MEMBERS).bind(case.id.0).bind(members).execute(tx.conn()).await?;
+        query(ADD_MEMBERS).bind(case.id.0).bind(members).execute(tx.conn()).await?;
     }
     let (were, are) = (before.suspected(), after.suspected());
-    sqlx::query(FLAG).bind(ids(are.difference(&were).copied())).bind(1).execute(tx.conn()).await?;
+    query(FLAG).bind(ids(are.difference(&were).copied())).bind(1).execute(tx.conn()).await?;
     let freed = ids(were.difference(&are).chain(accepted.intersection(&were)).copied());
-    let held = sqlx::query(HELD_AMONG).bind(&freed).fetch_all(tx.conn()).await?;
+    let held = query(HELD_AMONG).bind(&freed).fetch_all(tx.conn()).await?;
     shift_all(tx, &held, UrlState::Held, UrlState::Pending).await?;
-    sqlx::query(FLAG).bind(freed).bind(0).execute(tx.conn()).await?;
+    query(FLAG).bind(freed).bind(0).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -243,7 +253,7 @@ async fn convict(
             let (state, code) = if *unsure { (UrlState::Held, 6) } else { (UrlState::Failed, 3) };
             let ended = (!unsure).then(|| to_millis(now));
             let why = Stored::from(why);
-            let end = sqlx::query(END).bind(url.0).bind(code).bind(ended);
+            let end = query(END).bind(url.0).bind(code).bind(ended);
             end.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
             let mut moves = Moves::default();
             moves.shift(member.seat, UrlState::Pending, state);

@@ -10,9 +10,10 @@ use std::hash::Hash;
 
 use super::seat::Seat;
 use crate::model::{FileId, HostId, Lane, Priority, UrlState};
-use crate::store::{Conn, Result};
+use crate::store::{Bulk, Conn, Result, Sql, args, query};
 
-const FILES: &str = "
+const FILES: Sql = Sql::both(
+    "
     update files set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
         failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
@@ -20,10 +21,12 @@ const FILES: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where files.file_id = j.id";
+    where files.file_id = j.id",
+);
 
 /// Merged lines of a file, by the state of their wishes.
-const MERGED: &str = "
+const MERGED: Sql = Sql::both(
+    "
     update files set
         merged_pending = merged_pending + j.d0, merged_leased = merged_leased + j.d1,
         merged_submitted = merged_submitted + j.d2, merged_complete = merged_complete + j.d3,
@@ -33,10 +36,12 @@ const MERGED: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where files.file_id = j.id";
+    where files.file_id = j.id",
+);
 
 /// Purges of lines whose URL is prefetched after them, whether rows or merged into rows.
-const PURGES: &str = "
+const PURGES: Sql = Sql::both(
+    "
     update files set
         purge_pending = purge_pending + j.d0, purge_leased = purge_leased + j.d1,
         purge_submitted = purge_submitted + j.d2, purge_complete = purge_complete + j.d3,
@@ -46,9 +51,11 @@ const PURGES: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where files.file_id = j.id";
+    where files.file_id = j.id",
+);
 
-const TALLY: &str = "
+const TALLY: Sql = Sql::both(
+    "
     update tally set
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
         failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
@@ -56,12 +63,15 @@ const TALLY: &str = "
     from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
                  value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
           from json_each(?1)) as j
-    where tally.lane = j.id / 4 and tally.priority = j.id % 4";
+    where tally.lane = j.id / 4 and tally.priority = j.id % 4",
+);
 
-const HOSTS: &str = "
+const HOSTS: Sql = Sql::both(
+    "
     update hosts set pending = pending + j.d0
     from (select value ->> 0 as id, value ->> 1 as d0 from json_each(?1)) as j
-    where hosts.host_id = j.id";
+    where hosts.host_id = j.id",
+);
 
 /// A change of each state's count, in the order of [`UrlState::ALL`].
 type Change = [i64; UrlState::ALL.len()];
@@ -153,20 +163,18 @@ impl Moves {
     /// Writes the changes.
     pub(super) async fn apply(self, conn: &mut Conn) -> Result<()> {
         for (statement, rows) in self.statements() {
-            sqlx::query(statement).bind(rows).execute(&mut *conn).await?;
+            query(statement).bind(rows).execute(&mut *conn).await?;
         }
         Ok(())
     }
 
     /// Writes the changes, on SQLite's own handle.
-    pub(super) fn apply_bulk(self, conn: &rusqlite::Connection) -> rusqlite::Result<()> {
-        self.statements()
-            .into_iter()
-            .try_for_each(|(statement, rows)| conn.prepare_cached(statement)?.execute([rows]).map(|_| ()))
+    pub(super) fn apply_bulk(self, conn: &Bulk) -> Result<()> {
+        self.statements().into_iter().try_for_each(|(statement, rows)| conn.run(statement, &args![rows]).map(|_| ()))
     }
 
     /// The statements that apply the changes, each with its parameter.
-    fn statements(self) -> Vec<(&'static str, String)> {
+    fn statements(self) -> Vec<(Sql, String)> {
         let files = rows(self.files.into_iter().map(|(id, change)| (id.0, change)));
         let merged = rows(self.merged.into_iter().map(|(id, change)| (id.0, change)));
         let purges = rows(self.purges.into_iter().map(|(id, change)| (id.0, change)));

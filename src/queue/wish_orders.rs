@@ -3,48 +3,59 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Row, params};
-
 use super::selection::Selection;
 use super::tally::{Came, Line, Moves};
 use super::wishes::{came, drop_deadlines, ended, json, restore_times, review, url_state};
 use crate::model::{FileId, Priority, Time, UrlState, to_millis};
+use crate::store::{Bulk, Result, Row, Sql, args};
 
-const STARTED: &str = "
+const STARTED: Sql = Sql::both(
+    "
     update wishes set starts_at = null
     where (url_id, file_id, line) in (select url_id, file_id, line from wishes indexed by wishes_starts
                                       where starts_at is not null and starts_at <= ?1 order by starts_at limit ?2)
-    returning url_id";
+    returning url_id",
+);
 
 /// URLs that are held for the operator do not expire, nor do those that are sent.
-const LAPSED: &str = "
+const LAPSED: Sql = Sql::both(
+    "
     select w.url_id, w.file_id, w.line, w.kind, iif(u.state = 6, 1, u.state), u.suspect, w.first_step
     from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
-    where w.ends_at is not null and w.ends_at <= ?1 order by w.ends_at limit ?2";
+    where w.ends_at is not null and w.ends_at <= ?1 order by w.ends_at limit ?2",
+);
 
-const END: &str = "
+const END: Sql = Sql::both(
+    "
     update wishes set state = ?4, ended_at = ?5, starts_at = null, ends_at = null
-    where url_id = ?1 and file_id = ?2 and line = ?3 and state = 0";
+    where url_id = ?1 and file_id = ?2 and line = ?3 and state = 0",
+);
 
-const STOP_TIME: &str = "
-    update wishes set starts_at = null, ends_at = null where url_id = ?1 and file_id = ?2 and line = ?3";
+const STOP_TIME: Sql = Sql::both(
+    "
+    update wishes set starts_at = null, ends_at = null where url_id = ?1 and file_id = ?2 and line = ?3",
+);
 
 /// The chosen files, labels and owners; null means all.
-const OF_SCOPE: &str = "
+const OF_SCOPE: Sql = Sql::both(
+    "
     select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.first_step, w.state
     from json_each(?1) as j
     cross join wishes as w on w.url_id = j.value
     cross join urls as u on u.url_id = w.url_id
     join files as f on f.file_id = w.file_id
     where w.kind < 2 and (?2 is null or f.name = ?2) and (?3 is null or coalesce(w.label, f.label) = ?3)
-      and (?4 is null or f.owner_uid = ?4)";
+      and (?4 is null or f.owner_uid = ?4)",
+);
 
-const PRIORITIZE: &str = "update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3";
+const PRIORITIZE: Sql = Sql::both("update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3");
 
 /// A retry drops deadlines that have passed.
-const REVIVE: &str = "
+const REVIVE: Sql = Sql::both(
+    "
     update wishes set state = 0, ended_at = null, starts_at = not_before, ends_at = deadline where url_id = ?1
-    and file_id = ?2 and line = ?3";
+    and file_id = ?2 and line = ?3",
+);
 
 /// Which wishes an order means.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,17 +91,10 @@ struct Scoped {
 
 /// Applies the passing of time: ends wishes whose deadline has passed, and lets URLs follow wishes that count from
 /// now on. At most `limit` of each. Returns how many lines of which file expired.
-pub(super) fn pass_time(
-    conn: &Connection,
-    now: Time,
-    limit: i64,
-    moves: &mut Moves,
-) -> rusqlite::Result<BTreeMap<FileId, i64>> {
+pub(super) fn pass_time(conn: &Bulk, now: Time, limit: i64, moves: &mut Moves) -> Result<BTreeMap<FileId, i64>> {
     let at = to_millis(now);
-    let mut urls: BTreeSet<i64> =
-        conn.prepare_cached(STARTED)?.query_map([at, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    let lapsed: Vec<Scoped> =
-        conn.prepare_cached(LAPSED)?.query_map([at, limit], scoped)?.collect::<rusqlite::Result<_>>()?;
+    let mut urls: BTreeSet<i64> = conn.rows(STARTED, &args![at, limit])?.iter().map(|row| row.get(0)).collect();
+    let lapsed: Vec<Scoped> = conn.rows(LAPSED, &args![at, limit])?.iter().map(scoped).collect();
     let mut expired = BTreeMap::new();
     for wish in &lapsed {
         match wish.url_state {
@@ -100,7 +104,7 @@ pub(super) fn pass_time(
                 urls.insert(wish.url);
             }
             _ => {
-                conn.prepare_cached(STOP_TIME)?.execute([wish.url, wish.line.file.0, wish.number])?;
+                conn.run(STOP_TIME, &args![wish.url, wish.line.file.0, wish.number])?;
             }
         }
     }
@@ -108,28 +112,15 @@ pub(super) fn pass_time(
     Ok(expired)
 }
 
-fn end(
-    conn: &Connection,
-    wish: &Scoped,
-    from: UrlState,
-    to: UrlState,
-    now: Time,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
+fn end(conn: &Bulk, wish: &Scoped, from: UrlState, to: UrlState, now: Time, moves: &mut Moves) -> Result<()> {
     let code = if to == UrlState::Expired { 4 } else { 5 };
-    conn.prepare_cached(END)?.execute(params![wish.url, wish.line.file.0, wish.number, code, to_millis(now)])?;
+    conn.run(END, &args![wish.url, wish.line.file.0, wish.number, code, to_millis(now)])?;
     moves.shift_lines(wish.line, from, to, 1);
     Ok(())
 }
 
 /// Ends the scope's wishes for waiting URLs; a URL ends with its last wish.
-pub(super) fn cancel(
-    conn: &Connection,
-    urls: &[i64],
-    scope: &Scope,
-    now: Time,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
+pub(super) fn cancel(conn: &Bulk, urls: &[i64], scope: &Scope, now: Time, moves: &mut Moves) -> Result<()> {
     for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
         if let Some(state @ (UrlState::Pending | UrlState::Held)) = wish.url_state {
             end(conn, wish, state, UrlState::Cancelled, now, moves)?;
@@ -140,16 +131,15 @@ pub(super) fn cancel(
 
 /// Gives the scope's wishes another priority.
 pub(super) fn prioritize(
-    conn: &Connection,
+    conn: &Bulk,
     urls: &[i64],
     scope: &Scope,
     priority: Priority,
     now: Time,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
-    let mut set = conn.prepare_cached(PRIORITIZE)?;
+) -> Result<()> {
     for wish in of_scope(conn, urls, scope)?.iter().filter(|wish| wish.ended.is_none()) {
-        set.execute([wish.url, wish.line.file.0, wish.number, priority.rank()])?;
+        conn.run(PRIORITIZE, &args![wish.url, wish.line.file.0, wish.number, priority.rank()])?;
     }
     review(conn, urls.iter().copied(), now, moves)
 }
@@ -158,13 +148,13 @@ pub(super) fn prioritize(
 /// their rows are pending already. All their wishes live again, except that of those that had ended on their own only
 /// the scope's do. Returns the files whose lines are live again.
 pub(super) fn retry(
-    conn: &Connection,
+    conn: &Bulk,
     urls: &[i64],
     ended: &BTreeMap<i64, UrlState>,
     scope: &Scope,
     now: Time,
     moves: &mut Moves,
-) -> rusqlite::Result<BTreeSet<i64>> {
+) -> Result<BTreeSet<i64>> {
     let mut files = BTreeSet::new();
     let all = of_scope(conn, urls, &Scope::default())?;
     let shared: BTreeSet<i64> = all.iter().filter(|wish| wish.ended.is_none()).map(|wish| wish.url).collect();
@@ -185,7 +175,7 @@ pub(super) fn retry(
             continue;
         }
         let Some(to) = wish.url_state else { continue };
-        conn.prepare_cached(REVIVE)?.execute([wish.url, wish.line.file.0, wish.number])?;
+        conn.run(REVIVE, &args![wish.url, wish.line.file.0, wish.number])?;
         files.insert(wish.line.file.0);
         moves.shift_lines(wish.line, was, to, 1);
     }
@@ -195,18 +185,18 @@ pub(super) fn retry(
     Ok(files)
 }
 
-fn scoped(row: &Row<'_>) -> rusqlite::Result<Scoped> {
-    Ok(Scoped {
-        url: row.get(0)?,
-        number: row.get(2)?,
-        line: Line { file: FileId(row.get(1)?), came: came(row.get(3)?), first_step: row.get(6)? },
-        url_state: url_state(row.get(4)?, row.get(5)?),
+fn scoped(row: &Row) -> Scoped {
+    Scoped {
+        url: row.get(0),
+        number: row.get(2),
+        line: Line { file: FileId(row.get(1)), came: came(row.get(3)), first_step: row.get(6) },
+        url_state: url_state(row.get(4), row.get(5)),
         ended: None,
-    })
+    }
 }
 
-fn of_scope(conn: &Connection, urls: &[i64], scope: &Scope) -> rusqlite::Result<Vec<Scoped>> {
-    let parameters = params![json(urls.iter().copied()), scope.file, scope.label, scope.owner];
-    let with_end = |row: &Row<'_>| Ok(Scoped { ended: ended(row.get(7)?), ..scoped(row)? });
-    conn.prepare_cached(OF_SCOPE)?.query_map(parameters, with_end)?.collect()
+fn of_scope(conn: &Bulk, urls: &[i64], scope: &Scope) -> Result<Vec<Scoped>> {
+    let parameters = args![json(urls.iter().copied()), &scope.file, &scope.label, scope.owner];
+    let with_end = |row: &Row| Scoped { ended: ended(row.get(7)), ..scoped(row) };
+    Ok(conn.rows(OF_SCOPE, &parameters)?.iter().map(with_end).collect())
 }

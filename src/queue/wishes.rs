@@ -11,82 +11,107 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::seat::Seat;
 use super::strongest::{Wish, strongest};
 use super::tally::{Came, Line, Moves};
 use super::{chain, row_state};
 use crate::model::{FileId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
+use crate::store::{Bulk, Result, Row, Sql, args};
 use crate::words::Stored;
 
 /// The wish of the line that came first, taken from its row at the first merge.
-const ADD_FIRST: &str = "
+const ADD_FIRST: Sql = Sql::both(
+    "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
     select url_id, file_id, line, 0, priority, not_before, deadline,
            coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
            iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null), first_step,
            after_id is not null or parked = 2
-    from urls where url_id = ?1";
+    from urls where url_id = ?1",
+);
 
-const ADD: &str = "
+const ADD: Sql = Sql::both(
+    "
     insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+);
 
-const URL: &str = "
+const URL: Sql = Sql::both(
+    "
     select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step
-    from urls where url_id = ?1";
+    from urls where url_id = ?1",
+);
 
-const LIVE: &str =
-    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2";
+const LIVE: Sql = Sql::both(
+    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2",
+);
 
 /// The wish that ended last says how its URL ended.
-const LAST_ENDED: &str = "
-    select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1";
+const LAST_ENDED: Sql = Sql::both(
+    "
+    select state from wishes where url_id = ?1 and state > 0 order by ended_at desc, state desc limit 1",
+);
 
-const END_URL: &str = "
+const END_URL: Sql = Sql::both(
+    "
     update urls set state = ?2, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?5, wait_until = null,
     parked = 0, suspect = 0
-    where url_id = ?1";
+    where url_id = ?1",
+);
 
-const SET_URL: &str = "
-    update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1";
+const SET_URL: Sql = Sql::both(
+    "
+    update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1",
+);
 
 /// For URLs that wait again. Housekeeping then decides whether their time has come.
-const RESTORE_TIMES: &str = "
-    update wishes set starts_at = not_before, ends_at = deadline where url_id = ?1 and state = 0 and kind < 2";
+const RESTORE_TIMES: Sql = Sql::both(
+    "
+    update wishes set starts_at = not_before, ends_at = deadline where url_id = ?1 and state = 0 and kind < 2",
+);
 
-const DROP_DEADLINE: &str = "
-    update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2";
+const DROP_DEADLINE: Sql = Sql::both(
+    "
+    update wishes set deadline = null, ends_at = null where url_id = ?1 and state = 0 and deadline <= ?2",
+);
 
 /// For URLs that no longer wait: time does not change their wishes.
-const STOP_TIMES: &str = "
+const STOP_TIMES: Sql = Sql::both(
+    "
     update wishes set starts_at = null, ends_at = null
-    where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)";
+    where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)",
+);
 
 /// Lines that move with these URLs but are not counted with their rows, and lines that are counted with them but do not
 /// move.
-const FOLLOWERS: &str = "
+const FOLLOWERS: Sql = Sql::both(
+    "
     select w.file_id, w.kind, w.first_step, count(*)
     from json_each(?1) as j cross join wishes as w on w.url_id = j.value
     where (w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0)
-    group by w.file_id, w.kind, w.first_step";
+    group by w.file_id, w.kind, w.first_step",
+);
 
-const FOLLOWERS_OF_BATCH: &str = "
+const FOLLOWERS_OF_BATCH: Sql = Sql::both(
+    "
     select w.file_id, w.kind, w.first_step, count(*)
     from urls as u indexed by urls_submission cross join wishes as w on w.url_id = u.url_id
     where u.submission_id = ?1 and u.state = 1 and ((w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0))
-    group by w.file_id, w.kind, w.first_step";
+    group by w.file_id, w.kind, w.first_step",
+);
 
-const WISHED: &str = "
-    select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0";
+const WISHED: Sql = Sql::both(
+    "
+    select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0",
+);
 
-const OF_PRUNED: &str =
-    "select file_id, kind, first_step, state from wishes where url_id = ?1 and (kind = 1 or (kind = 0 and state > 0))";
+const OF_PRUNED: Sql = Sql::both(
+    "select file_id, kind, first_step, state from wishes where url_id = ?1 and (kind = 1 or (kind = 0 and state > 0))",
+);
 
-const PRUNE: &str = "delete from wishes where url_id = ?1";
+const PRUNE: Sql = Sql::both("delete from wishes where url_id = ?1");
 
 /// How a line relates to its URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,55 +140,45 @@ pub(super) struct NewWish<'k> {
 }
 
 /// Stores the wishes of merged lines, sorted by URL, so that each page is visited once.
-pub(super) fn record(
-    conn: &Connection,
-    file: FileId,
-    mut new: Vec<NewWish<'_>>,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
+pub(super) fn record(conn: &Bulk, file: FileId, mut new: Vec<NewWish<'_>>, moves: &mut Moves) -> Result<()> {
     new.sort_unstable_by_key(|wish| (wish.url, wish.line));
-    let (mut add_first, mut add) = (conn.prepare_cached(ADD_FIRST)?, conn.prepare_cached(ADD)?);
     let mut before = None;
     for wish in &new {
         if wish.kind == Kind::Merged {
             if before != Some(wish.url) {
-                add_first.execute([wish.url])?;
+                conn.run(ADD_FIRST, &args![wish.url])?;
                 before = Some(wish.url);
             }
             moves.add_lines(Line { file, came: Came::Merged, first_step: wish.first_step }, wish.state, 1);
         }
         let waits = wish.kind == Kind::Merged && matches!(wish.state, UrlState::Pending | UrlState::Held);
         let (not_before, deadline) = (wish.keys.not_before.map(to_millis), wish.keys.deadline.map(to_millis));
-        add.raw_bind_parameter(1, wish.url)?;
-        add.raw_bind_parameter(2, file.0)?;
-        add.raw_bind_parameter(3, wish.line.cast_signed())?;
-        add.raw_bind_parameter(4, if wish.kind == Kind::Merged { 1 } else { 2 })?;
-        add.raw_bind_parameter(5, wish.keys.priority.rank())?;
-        add.raw_bind_parameter(6, not_before)?;
-        add.raw_bind_parameter(7, deadline)?;
-        add.raw_bind_parameter(8, wish.keys.force)?;
-        add.raw_bind_parameter(9, wish.keys.label.as_deref().filter(|label| Some(*label) != wish.file_label))?;
-        add.raw_bind_parameter(10, not_before.filter(|_| waits))?;
-        add.raw_bind_parameter(11, deadline.filter(|_| waits))?;
-        add.raw_bind_parameter(12, wish.first_step)?;
-        add.raw_bind_parameter(13, wish.after_purge)?;
-        add.raw_execute()?;
+        let row = args![
+            wish.url,
+            file.0,
+            wish.line.cast_signed(),
+            if wish.kind == Kind::Merged { 1 } else { 2 },
+            wish.keys.priority.rank(),
+            not_before,
+            deadline,
+            wish.keys.force,
+            wish.keys.label.as_deref().filter(|label| Some(*label) != wish.file_label),
+            not_before.filter(|_| waits),
+            deadline.filter(|_| waits),
+            wish.first_step,
+            wish.after_purge,
+        ];
+        conn.run(ADD, &row)?;
     }
     Ok(())
 }
 
 /// Puts waiting URLs under the strongest of their wishes; a URL without live wishes ends as its last wish did.
-pub(super) fn review(
-    conn: &Connection,
-    urls: impl IntoIterator<Item = i64>,
-    now: Time,
-    moves: &mut Moves,
-) -> rusqlite::Result<()> {
+pub(super) fn review(conn: &Bulk, urls: impl IntoIterator<Item = i64>, now: Time, moves: &mut Moves) -> Result<()> {
     for url in urls {
-        let found = conn.prepare_cached(URL)?.query_row([url], waiting).optional()?.flatten();
+        let found = conn.row(URL, &args![url])?.as_ref().and_then(waiting);
         let Some(row) = found else { continue };
-        let mut live = conn.prepare_cached(LIVE)?;
-        let live: Vec<Wish> = live.query_map([url], wish)?.collect::<rusqlite::Result<_>>()?;
+        let live: Vec<Wish> = conn.rows(LIVE, &args![url])?.iter().map(wish).collect();
         let Some(standing) = strongest(&live) else {
             end_url(conn, url, &row, now, moves)?;
             continue;
@@ -175,8 +190,8 @@ pub(super) fn review(
         let wait_until = other_wait.max(standing.wait_until.map(to_millis));
         let is = (wish.priority, deadline, not_before, wait_until);
         if is != (row.seat.priority, row.deadline, row.not_before, row.wait_until) {
-            let set = params![url, wish.priority.rank(), deadline, not_before, wait_until];
-            conn.prepare_cached(SET_URL)?.execute(set)?;
+            let set = args![url, wish.priority.rank(), deadline, not_before, wait_until];
+            conn.run(SET_URL, &set)?;
             moves.reorder(row.seat, wish.priority, row.state);
         }
         chain::settle(conn, url, now, moves)?;
@@ -184,15 +199,15 @@ pub(super) fn review(
     Ok(())
 }
 
-fn end_url(conn: &Connection, url: i64, row: &WaitingRow, now: Time, moves: &mut Moves) -> rusqlite::Result<()> {
-    let last: Option<i64> = conn.prepare_cached(LAST_ENDED)?.query_row([url], |row| row.get(0)).optional()?;
+fn end_url(conn: &Bulk, url: i64, row: &WaitingRow, now: Time, moves: &mut Moves) -> Result<()> {
+    let last: Option<i64> = conn.row(LAST_ENDED, &args![url])?.map(|row| row.get(0));
     let (state, code, reason) = match last {
         None => return Ok(()),
         Some(4) => (UrlState::Expired, 4, ReasonKind::DeadlinePassed),
         Some(_) => (UrlState::Cancelled, 5, ReasonKind::Cancelled),
     };
     let why = Stored::from(&Reason::from(reason));
-    conn.prepare_cached(END_URL)?.execute(params![url, code, why.text, why.code, to_millis(now)])?;
+    conn.run(END_URL, &args![url, code, why.text, why.code, to_millis(now)])?;
     moves.shift(row.seat, row.state, state);
     // Its first line has ended before, like all others.
     moves.shift_lines(Line::first(row.seat), state, row.state, 1);
@@ -202,98 +217,80 @@ fn end_url(conn: &Connection, url: i64, row: &WaitingRow, now: Time, moves: &mut
 /// Moves the lines that were merged into these URLs from one state to another. The caller has counted the URLs' rows in
 /// the files that queued them; where the wish of such a file ended on its own, that count is undone.
 pub(super) fn follow(
-    conn: &Connection,
+    conn: &Bulk,
     urls: impl IntoIterator<Item = i64>,
     from: UrlState,
     to: UrlState,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     let urls = json(urls);
-    let mut followers = conn.prepare_cached(FOLLOWERS)?;
-    let mut rows = followers.query([&urls])?;
-    while let Some(row) = rows.next()? {
-        follow_rows(row, from, to, moves)?;
-    }
+    conn.rows(FOLLOWERS, &args![&urls])?.iter().for_each(|row| follow_rows(row, from, to, moves));
     if !matches!(to, UrlState::Pending | UrlState::Held) {
-        conn.prepare_cached(STOP_TIMES)?.execute([&urls])?;
+        conn.run(STOP_TIMES, &args![&urls])?;
     }
     Ok(())
 }
 
 /// A whole batch was accepted or has ended: moves its lines at once.
 pub(super) fn follow_batch(
-    conn: &Connection,
+    conn: &Bulk,
     submission: i64,
     from: UrlState,
     to: UrlState,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
-    let mut followers = conn.prepare_cached(FOLLOWERS_OF_BATCH)?;
-    let mut rows = followers.query([submission])?;
-    while let Some(row) = rows.next()? {
-        follow_rows(row, from, to, moves)?;
-    }
+) -> Result<()> {
+    conn.rows(FOLLOWERS_OF_BATCH, &args![submission])?.iter().for_each(|row| follow_rows(row, from, to, moves));
     Ok(())
 }
 
-fn follow_rows(row: &Row<'_>, from: UrlState, to: UrlState, moves: &mut Moves) -> rusqlite::Result<()> {
-    let line = Line { file: FileId(row.get(0)?), came: came(row.get(1)?), first_step: row.get(2)? };
+fn follow_rows(row: &Row, from: UrlState, to: UrlState, moves: &mut Moves) {
+    let line = Line { file: FileId(row.get(0)), came: came(row.get(1)), first_step: row.get(2) };
     match line.came {
-        Came::Merged => moves.shift_lines(line, from, to, row.get(3)?),
-        Came::First => moves.shift_lines(line, to, from, row.get(3)?),
+        Came::Merged => moves.shift_lines(line, from, to, row.get(3)),
+        Came::First => moves.shift_lines(line, to, from, row.get(3)),
     }
-    Ok(())
 }
 
 /// Those of these URLs that have wishes.
-fn wished(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<BTreeSet<i64>> {
-    conn.prepare_cached(WISHED)?.query_map([json(urls)], |row| row.get(0))?.collect()
+fn wished(conn: &Bulk, urls: impl IntoIterator<Item = i64>) -> Result<BTreeSet<i64>> {
+    Ok(conn.rows(WISHED, &args![json(urls)])?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Calls [`review`] for those of these URLs that wait again and have wishes.
 pub(super) fn review_returned(
-    conn: &Connection,
+    conn: &Bulk,
     urls: impl IntoIterator<Item = i64>,
     now: Time,
     moves: &mut Moves,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     let urls = wished(conn, urls)?;
     restore_times(conn, urls.iter().copied())?;
     review(conn, urls, now, moves)
 }
 
 /// Lets time act again on the wishes of these URLs, as before they were sent.
-pub(super) fn restore_times(conn: &Connection, urls: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {
-    let mut restore = conn.prepare_cached(RESTORE_TIMES)?;
-    urls.into_iter().try_for_each(|url| restore.execute([url]).map(|_| ()))
+pub(super) fn restore_times(conn: &Bulk, urls: impl IntoIterator<Item = i64>) -> Result<()> {
+    urls.into_iter().try_for_each(|url| conn.run(RESTORE_TIMES, &args![url]).map(|_| ()))
 }
 
 /// Drops the deadlines of live wishes for these URLs that have passed.
-pub(super) fn drop_deadlines(
-    conn: &Connection,
-    urls: impl IntoIterator<Item = i64>,
-    now: Time,
-) -> rusqlite::Result<()> {
-    let mut drop_deadline = conn.prepare_cached(DROP_DEADLINE)?;
-    urls.into_iter().try_for_each(|url| drop_deadline.execute([url, to_millis(now)]).map(|_| ()))
+pub(super) fn drop_deadlines(conn: &Bulk, urls: impl IntoIterator<Item = i64>, now: Time) -> Result<()> {
+    urls.into_iter().try_for_each(|url| conn.run(DROP_DEADLINE, &args![url, to_millis(now)]).map(|_| ()))
 }
 
 /// Forgets the wishes of URLs that are being forgotten; each with the URL's state.
-pub(super) fn prune(conn: &Connection, urls: &[(i64, UrlState)], moves: &mut Moves) -> rusqlite::Result<()> {
-    let (mut of, mut prune) = (conn.prepare_cached(OF_PRUNED)?, conn.prepare_cached(PRUNE)?);
+pub(super) fn prune(conn: &Bulk, urls: &[(i64, UrlState)], moves: &mut Moves) -> Result<()> {
     for (url, state) in urls {
-        let mut rows = of.query([url])?;
-        while let Some(row) = rows.next()? {
-            let line = Line { file: FileId(row.get(0)?), came: came(row.get(1)?), first_step: row.get(2)? };
-            let stood = ended(row.get(3)?).unwrap_or(*state);
+        for row in conn.rows(OF_PRUNED, &args![*url])? {
+            let line = Line { file: FileId(row.get(0)), came: came(row.get(1)), first_step: row.get(2) };
+            let stood = ended(row.get(3)).unwrap_or(*state);
             moves.add_lines(line, stood, -1);
             // Its row was counted in the state of the URL.
             if line.came == Came::First {
                 moves.add_lines(line, *state, 1);
             }
         }
-        drop(rows);
-        prune.execute([url])?;
+        conn.run(PRUNE, &args![*url])?;
     }
     Ok(())
 }
@@ -307,17 +304,17 @@ struct WaitingRow {
     wait_until: Option<i64>,
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Option<WaitingRow>> {
-    let Some(state @ (UrlState::Pending | UrlState::Held)) = url_state(row.get(0)?, row.get(1)?) else {
-        return Ok(None);
+fn waiting(row: &Row) -> Option<WaitingRow> {
+    let Some(state @ (UrlState::Pending | UrlState::Held)) = url_state(row.get(0), row.get(1)) else {
+        return None;
     };
-    Ok(Some(WaitingRow {
+    Some(WaitingRow {
         state,
-        seat: Seat::of_bulk(row)?,
-        deadline: row.get(2)?,
-        not_before: row.get(3)?,
-        wait_until: row.get(4)?,
-    }))
+        seat: Seat::of(row),
+        deadline: row.get(2),
+        not_before: row.get(3),
+        wait_until: row.get(4),
+    })
 }
 
 /// The state of a URL by its row; none if it is in a batch or was accepted.
@@ -337,13 +334,13 @@ pub(super) fn came(kind: i64) -> Came {
     if kind == 0 { Came::First } else { Came::Merged }
 }
 
-fn wish(row: &Row<'_>) -> rusqlite::Result<Wish> {
-    Ok(Wish {
-        priority: Priority::from_rank(row.get(0)?),
-        not_before: row.get::<_, Option<i64>>(1)?.map(from_millis),
-        deadline: row.get::<_, Option<i64>>(2)?.map(from_millis),
-        counts: row.get::<_, Option<i64>>(3)?.is_none(),
-    })
+fn wish(row: &Row) -> Wish {
+    Wish {
+        priority: Priority::from_rank(row.get(0)),
+        not_before: row.get::<Option<i64>, _>(1).map(from_millis),
+        deadline: row.get::<Option<i64>, _>(2).map(from_millis),
+        counts: row.get::<Option<i64>, _>(3).is_none(),
+    }
 }
 
 pub(super) fn json(ids: impl IntoIterator<Item = i64>) -> String {

@@ -306,7 +306,7 @@ fn check_mark(moved: bool, name: &str) -> Result<(), Error> {
 /// Notes that the whole file is refused, and why.
 pub(super) fn reject(conn: &Bulk, file: &OpenFile, bytes: Option<u64>, why: &InputFault) -> store::Result<()> {
     let words = words::input_fault(why);
-    Ok(queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })?)
+    queue::reject(conn, file.id, bytes, Rejection { code: why.code(), en: &words.en, zh: &words.zh })
 }
 
 /// The next phase of a file whose lines are committed; a file in which no line is a URL is refused.

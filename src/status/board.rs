@@ -10,49 +10,64 @@ use tokio::sync::{Mutex, Notify};
 use crate::clock::Clock;
 use crate::model::{ConfigProblem, Lane, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
 use crate::stage::Name;
-use crate::store::{Conn, Result, Store};
+use crate::store::{Conn, Result, Sql, Store, query, query_scalar};
 use crate::words::Stored;
 
-const SAY_HEALTH: &str = "
+const SAY_HEALTH: Sql = Sql::both(
+    "
     update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
         waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null,
         spool_problem = null, spool_problem_code = null, spool_problem_with = null,
         config_problem = null, config_problem_code = null, config_problem_with = null, http_problem = null,
-        key_source = null, key_generation = null, key_refused = null, key_refused_code = null";
+        key_source = null, key_generation = null, key_refused = null, key_refused_code = null",
+);
 
-const SAY_WAITING: &str = "
-    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where ?5 = 1";
+const SAY_WAITING: Sql = Sql::both(
+    "
+    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where ?5 = 1",
+);
 
-const SAY_LANE_WAITING: &str = "
-    update lane_waits set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where lane = ?5";
+const SAY_LANE_WAITING: Sql = Sql::both(
+    "
+    update lane_waits set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where lane = ?5",
+);
 
-const FORGET_LANE_WAITS: &str = "
+const FORGET_LANE_WAITS: Sql = Sql::both(
+    "
     update lane_waits set waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null
-    where waiting_for is not null";
+    where waiting_for is not null",
+);
 
-const SAY_TIME: &str = "update daemon set time_proved = ?1, service_ahead_ms = ?2";
+const SAY_TIME: Sql = Sql::both("update daemon set time_proved = ?1, service_ahead_ms = ?2");
 
-const SAY_SPOOL_PROBLEM: &str = "
-    update daemon set spool_problem = ?1, spool_problem_code = ?2, spool_problem_with = ?3";
+const SAY_SPOOL_PROBLEM: Sql = Sql::both(
+    "
+    update daemon set spool_problem = ?1, spool_problem_code = ?2, spool_problem_with = ?3",
+);
 
-const FORGET_LEFT_ALONE: &str = "delete from left_alone";
+const FORGET_LEFT_ALONE: Sql = Sql::both("delete from left_alone");
 
-const SAY_LEFT_ALONE: &str = "
+const SAY_LEFT_ALONE: Sql = Sql::both(
+    "
     insert into left_alone (name, why, since, why_code) values (?1, ?2, ?3, ?4)
-    on conflict (name) do update set why = excluded.why, why_code = excluded.why_code, since = excluded.since";
+    on conflict (name) do update set why = excluded.why, why_code = excluded.why_code, since = excluded.since",
+);
 
-const SAY_CONFIG_PROBLEM: &str = "
-    update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3";
+const SAY_CONFIG_PROBLEM: Sql = Sql::both(
+    "
+    update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3",
+);
 
-const SAY_KEY: &str = "update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3, key_refused_code = ?4";
+const SAY_KEY: Sql =
+    Sql::both("update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3, key_refused_code = ?4");
 
-const SAY_HTTP_PROBLEM: &str = "update daemon set http_problem = ?1";
+const SAY_HTTP_PROBLEM: Sql = Sql::both("update daemon set http_problem = ?1");
 
-const SERVICE_AHEAD: &str = "select service_ahead_ms from daemon";
+const SERVICE_AHEAD: Sql = Sql::both("select service_ahead_ms from daemon");
 
 /// The clock for commands: the service's time, as far as the daemon knows it.
 pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
-    Ok(Clock::told(sqlx::query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
+    Ok(Clock::told(query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
 }
 
 /// Whether the daemon runs.
@@ -114,13 +129,13 @@ impl Board {
     /// Writes whether the daemon runs; without `started_at` the old value stays.
     pub async fn health(&self, health: Health, started_at: Option<Time>) -> Result<()> {
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_HEALTH)
+        query(SAY_HEALTH)
             .bind(health.word())
             .bind((health != Health::Stopped).then(std::process::id))
             .bind(started_at.map(to_millis))
             .execute(tx.conn())
             .await?;
-        sqlx::query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
+        query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
         tx.commit().await
     }
 
@@ -135,7 +150,7 @@ impl Board {
         let mut tx = self.store.write().await?;
         let why = saying.0.as_ref().map(Stored::from);
         let say = if lane == Lane::Prefetch { SAY_WAITING } else { SAY_LANE_WAITING };
-        sqlx::query(say)
+        query(say)
             .bind(why.as_ref().map(|why| &why.text))
             .bind(why.as_ref().map(|why| &why.code))
             .bind(why.as_ref().and_then(|why| why.with.as_ref()))
@@ -158,7 +173,7 @@ impl Board {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_TIME).bind(clock.proved).bind(clock.proved.then_some(ahead_ms)).execute(tx.conn()).await?;
+        query(SAY_TIME).bind(clock.proved).bind(clock.proved.then_some(ahead_ms)).execute(tx.conn()).await?;
         tx.commit().await?;
         *said = Some((clock.proved, ahead_ms));
         Ok(())
@@ -181,10 +196,10 @@ impl Board {
     /// Writes which entries of `incoming/` are left alone, why, and when each was last changed.
     pub async fn left_alone(&self, entries: &[(String, LeftWhy, Time)]) -> Result<()> {
         let mut tx = self.store.write().await?;
-        sqlx::query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
+        query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
         for (name, why, since) in entries {
             let Stored { code, text, .. } = (*why).into();
-            let query = sqlx::query(SAY_LEFT_ALONE).bind(name).bind(text).bind(to_millis(*since)).bind(code);
+            let query = query(SAY_LEFT_ALONE).bind(name).bind(text).bind(to_millis(*since)).bind(code);
             query.execute(tx.conn()).await?;
         }
         tx.commit().await
@@ -204,7 +219,7 @@ impl Board {
         let mut tx = self.store.write().await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
         let refused = refused.unzip();
-        sqlx::query(SAY_KEY).bind(source).bind(generation).bind(refused.1).bind(refused.0).execute(tx.conn()).await?;
+        query(SAY_KEY).bind(source).bind(generation).bind(refused.1).bind(refused.0).execute(tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -213,14 +228,14 @@ impl Board {
     /// Writes why metrics and health are not served; none if they are.
     pub async fn http_problem(&self, problem: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
-        sqlx::query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;
         tx.commit().await
     }
 }
 
 /// Binds a problem, or that there is none, in the order text, code, parameters.
-async fn problem(statement: &'static str, stored: Option<Stored>, conn: &mut Conn) -> Result<()> {
+async fn problem(statement: Sql, stored: Option<Stored>, conn: &mut Conn) -> Result<()> {
     let (text, code, with) = stored.map_or_else(Default::default, |said| (Some(said.text), Some(said.code), said.with));
-    sqlx::query(statement).bind(text).bind(code).bind(with).execute(conn).await?;
+    query(statement).bind(text).bind(code).bind(with).execute(conn).await?;
     Ok(())
 }

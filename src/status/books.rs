@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
-use crate::store::{Conn, Result};
+const URLS: Sql = Sql::both("select url, state, task_ids from v_urls");
 
-const URLS: &str = "select url, state, task_ids from v_urls";
+const CALLS: Sql =
+    Sql::both("select submission_id, urls, outcome, sends, ended_at is not null from v_submissions order by 1");
 
-const CALLS: &str = "select submission_id, urls, outcome, sends, ended_at is not null from v_submissions order by 1";
+const OFFLINE: Sql = Sql::both("select host, pending from v_hosts where standing = 'offline' order by 1");
 
-const OFFLINE: &str = "select host, pending from v_hosts where standing = 'offline' order by 1";
+const FINISHED: Sql = Sql::both("select name, finished_at from v_files where finished_at is not null");
 
-const FINISHED: &str = "select name, finished_at from v_files where finished_at is not null";
-
-const CHARGED: &str = "select coalesce(sum(requests_used), 0) from v_budget";
+const CHARGED: Sql = Sql::both("select coalesce(sum(requests_used), 0) from v_budget");
 
 /// A URL, as in `v_urls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +38,9 @@ pub struct Books {
 impl Books {
     /// Reads them.
     pub async fn read(conn: &mut Conn) -> Result<Self> {
-        let rows = sqlx::query(URLS).fetch_all(&mut *conn).await?;
+        let rows = query(URLS).fetch_all(&mut *conn).await?;
         let urls = rows.iter().map(|row| BookedUrl { url: row.get(0), state: row.get(1), task_ids: row.get(2) });
-        Ok(Self { urls: urls.collect(), charged: sqlx::query_scalar(CHARGED).fetch_one(conn).await? })
+        Ok(Self { urls: urls.collect(), charged: query_scalar(CHARGED).fetch_one(conn).await? })
     }
 }
 
@@ -75,10 +73,10 @@ pub struct Happened {
 impl Happened {
     /// Reads it.
     pub async fn read(conn: &mut Conn) -> Result<Self> {
-        let calls = sqlx::query(CALLS).fetch_all(&mut *conn).await?;
-        let offline = sqlx::query(OFFLINE).fetch_all(&mut *conn).await?;
-        let finished = sqlx::query(FINISHED).fetch_all(conn).await?;
-        let call = |row: &SqliteRow| BookedCall {
+        let calls = query(CALLS).fetch_all(&mut *conn).await?;
+        let offline = query(OFFLINE).fetch_all(&mut *conn).await?;
+        let finished = query(FINISHED).fetch_all(conn).await?;
+        let call = |row: &Row| BookedCall {
             id: row.get(0),
             urls: row.get(1),
             outcome: row.get(2),

@@ -1,11 +1,11 @@
 //! The numbers that may concern an operator.
 
-use sqlx::Row;
+use crate::store::{Readers, Result, Sql, query};
 
-use crate::store::{Readers, Result};
-
-const CONCERNS: &str = "
-    select in_doubt, possible_doubles, parked, suspected, spool_problem is not null from v_status";
+const CONCERNS: Sql = Sql::both(
+    "
+    select in_doubt, possible_doubles, parked, suspected, spool_problem is not null from v_status",
+);
 
 /// The numbers, as in `v_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub struct Concerns {
 
 /// Reads the numbers.
 pub async fn concerns(pool: &Readers) -> Result<Concerns> {
-    let row = sqlx::query(CONCERNS).fetch_one(pool).await?;
+    let row = query(CONCERNS).fetch_one(pool).await?;
     let count = |at: usize| row.get::<i64, _>(at).unsigned_abs();
     Ok(Concerns {
         in_doubt: count(0),

@@ -9,11 +9,9 @@
 use futures_util::TryStreamExt as _;
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Time, to_millis};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
 /// Row numbers that one read covers ...
 const ROWS_A_READ: i64 = 10_000;
@@ -25,20 +23,23 @@ const BYTES_A_READ: usize = 4 * 1024 * 1024;
 const LINES_A_READ: i64 = 2_000;
 
 /// The ranges of rows with the URLs of files that have this name and were dropped since then.
-const RANGES: &str = "
+const RANGES: Sql = Sql::both(
+    "
     select url_from, url_to from files
     where url_from > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
-    order by url_from";
+    order by url_from",
+);
 
-const NAMED: &str = "select exists (select 1 from files where name = ?1)";
+const NAMED: Sql = Sql::both("select exists (select 1 from files where name = ?1)");
 
-const LAST: &str = "select max(url_id) from urls";
+const LAST: Sql = Sql::both("select max(url_id) from urls");
 
 /// Skips pruned rows.
-const NEXT: &str = "select min(url_id) from urls where url_id >= ?1";
+const NEXT: Sql = Sql::both("select min(url_id) from urls where url_id >= ?1");
 
 /// For a line whose wish ended on its own while others kept its URL, this tells that end and no submission.
-const ROWS: &str = "
+const ROWS: Sql = Sql::both(
+    "
     select u.url_id, u.file, u.line, u.url, case w.state when 4 then 'expired' when 5 then 'cancelled' else u.state end,
            iif(w.state is null, u.reason, null), u.priority, u.label, u.queued_at,
            iif(w.state is null, u.submission_id, null), s.nonce, s.request_id, iif(w.state is null, u.task_ids, null),
@@ -50,23 +51,29 @@ const ROWS: &str = "
     left join submissions as s on s.submission_id = u.submission_id and w.state is null
     where u.url_id in (select r.url_id from urls as r where r.url_id between ?1 and ?2)
       and (?3 is null or u.file = ?3) and (?4 is null or u.label = ?4) and u.queued_at >= ?5
-    order by u.url_id";
+    order by u.url_id",
+);
 
 /// Files with merged or fresh lines, the last one first.
-const MERGING: &str = "
+const MERGING: Sql = Sql::both(
+    "
     select file_id from files
     where merged + fresh > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
-    order by file_id desc";
+    order by file_id desc",
+);
 
 /// Where the next page of such lines ends.
-const PAGE_END: &str = "
+const PAGE_END: Sql = Sql::both(
+    "
     select url_id, line
     from (select url_id, line from wishes indexed by wishes_file
           where file_id = ?1 and (url_id, line) > (?2, ?3)
           order by url_id, line limit ?4)
-    order by url_id desc, line desc limit 1";
+    order by url_id desc, line desc limit 1",
+);
 
-const MERGED: &str = "
+const MERGED: Sql = Sql::both(
+    "
     select u.url_id, f.name, w.line, u.url, case w.state when 4 then 'expired' when 5 then 'cancelled' else u.state end,
            iif(w.state = 0, u.reason, null),
            case w.priority when 0 then 'urgent' when 1 then 'high' when 2 then 'normal' else 'low' end,
@@ -84,16 +91,19 @@ const MERGED: &str = "
                        where k.file_id = ?1 and (k.url_id, k.line) > (?2, ?3) and (k.url_id, k.line) <= (?4, ?5))
       and w.kind > 0 and (w.url_id, w.line) > (?2, ?3) and (w.url_id, w.line) <= (?4, ?5)
       and (?6 is null or coalesce(w.label, f.label) = ?6)
-    order by u.url_id, w.line";
+    order by u.url_id, w.line",
+);
 
 /// Files with refused lines. Of several that were stored under one name one after the other, only the last.
-const REFUSING: &str = "
+const REFUSING: Sql = Sql::both(
+    "
     select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes
     from files as f join v_files as v on v.file_id = f.file_id
     where f.refused > 0 and (?1 is null or f.name = ?1) and (?2 is null or f.label = ?2) and f.dropped_at >= ?3
       and not exists (select 1 from files as later
                       where later.stored_name = f.stored_name and later.file_id > f.file_id)
-    order by f.file_id";
+    order by f.file_id",
+);
 
 /// Which lines to export: those that meet all conditions.
 #[derive(Debug, Clone, Default)]
@@ -145,7 +155,7 @@ pub struct RefusingFile {
 }
 
 impl<'r> LineEvidence<'r> {
-    fn of(row: &'r SqliteRow) -> Self {
+    fn of(row: &'r Row) -> Self {
         Self {
             file: row.get(1),
             line: row.get(2),
@@ -182,30 +192,30 @@ impl Export {
     /// Begins an export; none if there is no file of that name.
     pub async fn begin(mut conn: Conn, wanted: Wanted) -> Result<Option<Self>> {
         if let Some(name) = &wanted.file
-            && !sqlx::query_scalar::<_, bool>(NAMED).bind(name).fetch_one(&mut conn).await?
+            && !query_scalar::<bool>(NAMED).bind(name).fetch_one(&mut conn).await?
         {
             return Ok(None);
         }
-        let last: i64 = sqlx::query_scalar::<_, Option<i64>>(LAST).fetch_one(&mut conn).await?.unwrap_or(0);
+        let last: i64 = query_scalar::<Option<i64>>(LAST).fetch_one(&mut conn).await?.unwrap_or(0);
         let mut ranges = if wanted.file.is_some() || wanted.since.is_some() {
-            let query = sqlx::query_as(RANGES).bind(&wanted.file);
-            united(query.bind(wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut conn).await?)
+            let query = query(RANGES).bind(&wanted.file).bind(wanted.since.map_or(i64::MIN, to_millis));
+            united(query.fetch_all(&mut conn).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
         } else {
             vec![(i64::MIN, i64::MAX)]
         };
         ranges.iter_mut().for_each(|range| range.1 = range.1.min(last));
         ranges.reverse();
         let since = wanted.since.map_or(i64::MIN, to_millis);
-        let merging = sqlx::query_scalar(MERGING).bind(&wanted.file).bind(since).fetch_all(&mut conn).await?;
+        let merging = query_scalar(MERGING).bind(&wanted.file).bind(since).fetch_all(&mut conn).await?;
         let merging = merging.into_iter().map(|file| (file, (0, 0))).collect();
         Ok(Some(Self { conn, wanted, ranges, merging }))
     }
 
     /// The files whose refused lines belong to the export; the caller reads their reports.
     pub async fn refusing(&mut self) -> Result<Vec<RefusingFile>> {
-        let query = sqlx::query(REFUSING).bind(&self.wanted.file).bind(&self.wanted.label);
+        let query = query(REFUSING).bind(&self.wanted.file).bind(&self.wanted.label);
         let rows = query.bind(self.wanted.since.map_or(i64::MIN, to_millis)).fetch_all(&mut self.conn).await?;
-        let file = |row: &SqliteRow| RefusingFile {
+        let file = |row: &Row| RefusingFile {
             name: row.get(0),
             stored_name: row.get(1),
             priority: row.get(2),
@@ -229,11 +239,11 @@ impl Export {
         mut encode: impl FnMut(&LineEvidence<'_>, &mut Vec<u8>),
     ) -> Result<bool> {
         let Some((from, to)) = self.ranges.pop() else { return self.read_merged(buffer, encode).await };
-        let next: Option<i64> = sqlx::query_scalar(NEXT).bind(from).fetch_one(&mut self.conn).await?;
+        let next: Option<i64> = query_scalar(NEXT).bind(from).fetch_one(&mut self.conn).await?;
         let Some(first) = next.filter(|next| *next <= to) else { return Ok(true) };
         let mut read_to = to.min(first.saturating_add(ROWS_A_READ - 1));
         let since = self.wanted.since.map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
-        let query = sqlx::query(ROWS).bind(first).bind(read_to).bind(&self.wanted.file).bind(&self.wanted.label);
+        let query = query(ROWS).bind(first).bind(read_to).bind(&self.wanted.file).bind(&self.wanted.label);
         let mut rows = query.bind(since.unwrap_or_default()).fetch(&mut self.conn);
         while let Some(row) = rows.try_next().await? {
             encode(&LineEvidence::of(&row), buffer);
@@ -256,10 +266,10 @@ impl Export {
         mut encode: impl FnMut(&LineEvidence<'_>, &mut Vec<u8>),
     ) -> Result<bool> {
         let Some((file, after)) = self.merging.pop() else { return Ok(false) };
-        let page = sqlx::query_as(PAGE_END).bind(file).bind(after.0).bind(after.1).bind(LINES_A_READ);
+        let page = query(PAGE_END).bind(file).bind(after.0).bind(after.1).bind(LINES_A_READ);
         let Some(to) = page.fetch_optional(&mut self.conn).await? else { return Ok(true) };
-        let to: (i64, i64) = to;
-        let query = sqlx::query(MERGED).bind(file).bind(after.0).bind(after.1).bind(to.0).bind(to.1);
+        let to: (i64, i64) = (to.get(0), to.get(1));
+        let query = query(MERGED).bind(file).bind(after.0).bind(after.1).bind(to.0).bind(to.1);
         let mut rows = query.bind(&self.wanted.label).fetch(&mut self.conn);
         while let Some(row) = rows.try_next().await? {
             encode(&LineEvidence::of(&row), buffer);

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::Row;
 
 use super::forecast::prospect;
 use super::goal::Progress;
@@ -18,67 +17,86 @@ use crate::config::Config;
 use crate::model::{Action, FileId, Time, UrlState, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::{FileForecast, Policy, forecast};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query};
 use crate::words::{Words, line_fault, warning};
 
 pub use short::{FileHere, FilePage};
 
-const NAMED: &str = "
+const NAMED: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
-    from files as f join v_files as v using (file_id) where f.name = ?1 order by f.file_id desc limit 100";
+    from files as f join v_files as v using (file_id) where f.name = ?1 order by f.file_id desc limit 100",
+);
 
-const STORED: &str = "
+const STORED: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
-    from files as f join v_files as v using (file_id) where f.stored_name = ?1 order by f.file_id desc limit 100";
+    from files as f join v_files as v using (file_id) where f.stored_name = ?1 order by f.file_id desc limit 100",
+);
 
-const NUMBERED: &str = "
+const NUMBERED: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
-    from files as f join v_files as v using (file_id) where f.file_id = ?1";
+    from files as f join v_files as v using (file_id) where f.file_id = ?1",
+);
 
 /// The latest files whose names contain this text.
-const ALIKE: &str = "
+const ALIKE: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
     from (select file_id, name, stored_name, lines from files order by file_id desc limit 100000) as f
-    join v_files as v using (file_id) where instr(lower(f.name), lower(?1)) > 0 limit 20";
+    join v_files as v using (file_id) where instr(lower(f.name), lower(?1)) > 0 limit 20",
+);
 
-const WARM_SECONDS: &str = "select warm_seconds_median, warm_seconds_p95, progress from v_files where file_id = ?1";
+const WARM_SECONDS: Sql =
+    Sql::both("select warm_seconds_median, warm_seconds_p95, progress from v_files where file_id = ?1");
 
 /// When its URLs were sent and warm, and the reasons of the others; only URLs that it queued itself.
-const ENDS: &str = "
+const ENDS: Sql = Sql::both(
+    "
     select v.state, v.reason, v.reason_code, max(r.reason_with) as reason_with, count(*) as urls,
            min(v.submitted_at) as first_sent_at, max(v.submitted_at) as last_sent_at,
            min(v.ended_at) as first_ended_at, max(v.ended_at) as last_ended_at
     from v_urls as v join urls as r using (url_id)
-    where v.file_id = ?1 and r.first_step = 0 group by v.state, v.reason, v.reason_code order by urls desc";
+    where v.file_id = ?1 and r.first_step = 0 group by v.state, v.reason, v.reason_code order by urls desc",
+);
 
 /// The first URLs that failed or are held, with the service's answer to the last call that carried them.
-const FAILURES: &str = "
+const FAILURES: Sql = Sql::both(
+    "
     select u.line, u.url, u.state, u.reason, u.reason_code,
            (select reason_with from urls as r where r.url_id = u.url_id) as reason_with,
            u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
     from v_urls as u left join v_submissions as s on s.submission_id = u.submission_id
-    where u.file_id = ?1 and u.state in ('failed', 'held', 'expired', 'unconfirmed') order by u.url_id limit 10";
+    where u.file_id = ?1 and u.state in ('failed', 'held', 'expired', 'unconfirmed') order by u.url_id limit 10",
+);
 
 /// The same for the URLs that its lines were merged into.
-const MERGED_FAILURES: &str = "
+const MERGED_FAILURES: Sql = Sql::both(
+    "
     select w.line, w.url, w.state, u.reason, u.reason_code,
            (select reason_with from urls as r where r.url_id = w.url_id) as reason_with,
            u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
     from v_wishes as w join v_urls as u using (url_id)
     left join v_submissions as s on s.submission_id = u.submission_id
     where w.file_id = ?1 and w.came = 'merged' and w.state in ('failed', 'held', 'expired', 'unconfirmed')
-    order by w.line limit 10";
+    order by w.line limit 10",
+);
 
 /// What became of one line, if it queued a URL: of two steps the last ...
-const LINE: &str = "
+const LINE: Sql = Sql::both(
+    "
     select u.*, (select reason_with from urls as r where r.url_id = u.url_id) as reason_with
-    from v_urls as u where file_id = ?1 and line = ?2 order by url_id desc limit 1";
+    from v_urls as u where file_id = ?1 and line = ?2 order by url_id desc limit 1",
+);
 
 /// ... or was merged into one.
-const MERGED_LINE: &str = "
+const MERGED_LINE: Sql = Sql::both(
+    "
     select w.came, u.*, w.line as line, w.state as state, u.file as queued_by,
            (select reason_with from urls as r where r.url_id = w.url_id) as reason_with
-    from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1";
+    from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1",
+);
 
 /// How much of the queue is read for the forecast of one file.
 const BOUNDS: Bounds = Bounds { rows: 10_000, files: 100_000 };
@@ -99,16 +117,16 @@ pub enum Found {
 /// Finds a file by its row, by the name under which it was dropped, or by its stored name.
 pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found> {
     if let Some(id) = id {
-        let rows = sqlx::query(NUMBERED).bind(id).fetch_all(conn).await?;
+        let rows = query(NUMBERED).bind(id).fetch_all(conn).await?;
         return Ok(Found::These(rows.iter().map(object).collect()));
     }
     for statement in [NAMED, STORED] {
-        let rows = sqlx::query(statement).bind(name).fetch_all(&mut *conn).await?;
+        let rows = query(statement).bind(name).fetch_all(&mut *conn).await?;
         if !rows.is_empty() {
             return Ok(Found::These(rows.iter().map(object).collect()));
         }
     }
-    let rows = sqlx::query(ALIKE).bind(name).fetch_all(conn).await?;
+    let rows = query(ALIKE).bind(name).fetch_all(conn).await?;
     Ok(Found::Alike(rows.iter().map(object).collect()))
 }
 
@@ -230,12 +248,12 @@ impl FileStory {
         let Some(account) = accounts.remove(&FileId(file)) else { return Ok(None) };
         let mut story = Self::of_account(file, account);
         story.progress = Progress::of_file(conn, file, now).await?;
-        let row = sqlx::query(WARM_SECONDS).bind(file).fetch_one(&mut *conn).await?;
+        let row = query(WARM_SECONDS).bind(file).fetch_one(&mut *conn).await?;
         (story.warm_seconds_median, story.warm_seconds_p95) = (row.get(0), row.get(1));
         story.state = row.get(2);
         story.read_ends(conn).await?;
         for statement in [FAILURES, MERGED_FAILURES] {
-            let rows = sqlx::query(statement).bind(file).fetch_all(&mut *conn).await?;
+            let rows = query(statement).bind(file).fetch_all(&mut *conn).await?;
             story.failures.extend(rows.iter().map(|row| with_chinese(object(row))));
         }
         story.failures.truncate(FAILURES_MAX);
@@ -251,7 +269,7 @@ impl FileStory {
     pub async fn read_line(&self, conn: &mut Conn, line: u64) -> Result<Option<Map<String, Value>>> {
         let line = i64::try_from(line).unwrap_or(i64::MAX);
         for statement in [LINE, MERGED_LINE] {
-            let row = sqlx::query(statement).bind(self.file_id).bind(line).fetch_optional(&mut *conn).await?;
+            let row = query(statement).bind(self.file_id).bind(line).fetch_optional(&mut *conn).await?;
             if let Some(row) = row {
                 return Ok(Some(with_chinese(object(&row))));
             }
@@ -321,7 +339,7 @@ impl FileStory {
                 *slot = at;
             }
         };
-        for row in sqlx::query(ENDS).bind(self.file_id).fetch_all(conn).await? {
+        for row in query(ENDS).bind(self.file_id).fetch_all(conn).await? {
             least(&mut self.first_sent_at, row.get("first_sent_at"));
             most(&mut self.last_sent_at, row.get("last_sent_at"));
             if row.get::<&str, _>("state") == "complete" {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::Row;
 
 use crate::config::Config;
 use crate::ledger;
@@ -13,23 +12,27 @@ use crate::model::{Lane, Time, rfc3339};
 use crate::queue::{self, Awaiting, Bounds, Pending};
 use crate::schedule::{DeadlineForecast, Group, Outlook, Policy, WarmTime, after_purges, forecast};
 use crate::service::policy;
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query, query_scalar};
 use crate::words::{Words, labels};
 
 /// Names of files.
-const NAMES: &str = "
-    select file_id, name, label from v_files where file_id in (select value from json_each(?1))";
+const NAMES: Sql = Sql::both(
+    "
+    select file_id, name, label from v_files where file_id in (select value from json_each(?1))",
+);
 
 /// A purge takes effect after five to six minutes (SIBLING-APIS.md, A).
 const PURGE_TAKES: TimeDelta = TimeDelta::minutes(6);
 
 /// Seconds from submission to the end, for tasks of the latest submissions of an action.
-const WARM: &str = "
+const WARM: Sql = Sql::both(
+    "
     select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as integer) as seconds
     from v_tasks as t join v_submissions as s on s.submission_id = t.submission_id
     where t.submission_id > (select coalesce(max(submission_id), 0) from v_submissions) - 500
       and t.ended_at is not null and t.status = 'Complete' and s.action = ?1
-    order by seconds";
+    order by seconds",
+);
 
 /// Fewer tasks than this tell nothing.
 const WARM_TASKS_MIN: usize = 20;
@@ -146,7 +149,7 @@ pub async fn prospect_of(
 
 /// The usual time from submission to the end of an action; none until enough tasks have ended.
 pub async fn warm_time(conn: &mut Conn, lane: Lane) -> Result<Option<WarmTime>> {
-    let seconds: Vec<i64> = sqlx::query_scalar(WARM).bind(lane.word()).fetch_all(conn).await?;
+    let seconds: Vec<i64> = query_scalar(WARM).bind(lane.word()).fetch_all(conn).await?;
     let at = |share: usize| seconds.get((seconds.len() * share / 100).min(seconds.len().saturating_sub(1))).copied();
     Ok(at(50).zip(at(95)).filter(|_| seconds.len() >= WARM_TASKS_MIN).map(|(median_seconds, p95_seconds)| WarmTime {
         median_seconds,
@@ -157,7 +160,7 @@ pub async fn warm_time(conn: &mut Conn, lane: Lane) -> Result<Option<WarmTime>> 
 
 /// Names and labels of files.
 pub async fn names(conn: &mut Conn, files: &[i64]) -> Result<HashMap<i64, (String, Option<String>)>> {
-    let rows = sqlx::query(NAMES).bind(serde_json::json!(files).to_string()).fetch_all(conn).await?;
+    let rows = query(NAMES).bind(serde_json::json!(files).to_string()).fetch_all(conn).await?;
     Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
 }
 

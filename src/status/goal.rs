@@ -5,41 +5,45 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::ledger;
 use crate::model::{Lane, Time, UrlState};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
 /// The latest file of a name.
-const LATEST: &str = "select file_id from v_files where name = ?1 order by file_id desc limit 1";
+const LATEST: Sql = Sql::both("select file_id from v_files where name = ?1 order by file_id desc limit 1");
 
 /// The file with this stored name in `done/` or `rejected/`.
-const STORED: &str = "select file_id from files where stored_name = ?1 order by file_id desc limit 1";
+const STORED: Sql = Sql::both("select file_id from files where stored_name = ?1 order by file_id desc limit 1");
 
-const BOOKED: &str = "select count(*) from files where stored_name = ?1";
+const BOOKED: Sql = Sql::both("select count(*) from files where stored_name = ?1");
 
-const LABELLED: &str = "select file_id from v_files where label = ?1 order by file_id desc limit 100000";
+const LABELLED: Sql = Sql::both("select file_id from v_files where label = ?1 order by file_id desc limit 100000");
 
-const COUNTS: &str = "
+const COUNTS: Sql = Sql::both(
+    "
     select name, progress, rejected_why, refused, fresh,
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
            merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
            merged_cancelled, merged_held, merged_unconfirmed
-    from v_files where file_id in (select value from json_each(?1)) order by file_id desc";
+    from v_files where file_id in (select value from json_each(?1)) order by file_id desc",
+);
 
 /// Lines with a label of their own, in files with another one.
-const OWN_LABEL: &str = "
+const OWN_LABEL: Sql = Sql::both(
+    "
     select state, count(*) from v_urls
     where url_id in (select url_id from urls where label = ?1)
       and file_id not in (select file_id from v_files where label = ?1)
-    group by state";
+    group by state",
+);
 
 /// Held URLs that go on by themselves: on the next day there are requests for isolation again.
-const RETURNING: &str = "
+const RETURNING: Sql = Sql::both(
+    "
     select count(*) from v_urls
-    where state = 'held' and reason_code = 'isolation_spent' and file_id in (select value from json_each(?1))";
+    where state = 'held' and reason_code = 'isolation_spent' and file_id in (select value from json_each(?1))",
+);
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -133,7 +137,7 @@ impl Progress {
     /// The latest file of this name, or the one with this stored name.
     pub async fn latest_file(conn: &mut Conn, name: &str) -> Result<Option<i64>> {
         for statement in [LATEST, STORED] {
-            if let Some(row) = sqlx::query(statement).bind(name).fetch_optional(&mut *conn).await? {
+            if let Some(row) = query(statement).bind(name).fetch_optional(&mut *conn).await? {
                 return Ok(Some(row.get(0)));
             }
         }
@@ -142,7 +146,7 @@ impl Progress {
 
     /// Whether a file with this stored name has a row.
     pub async fn is_booked(conn: &mut Conn, stored_name: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar::<_, i64>(BOOKED).bind(stored_name).fetch_one(conn).await? > 0)
+        Ok(query_scalar::<i64>(BOOKED).bind(stored_name).fetch_one(conn).await? > 0)
     }
 
     /// How far one file has come.
@@ -152,9 +156,9 @@ impl Progress {
 
     /// How far all files with a label, and lines with that label of their own, have come; none if there are none.
     pub async fn of_label(conn: &mut Conn, label: &str, now: Time) -> Result<Option<Self>> {
-        let files: Vec<i64> = sqlx::query_scalar(LABELLED).bind(label).fetch_all(&mut *conn).await?;
+        let files: Vec<i64> = query_scalar(LABELLED).bind(label).fetch_all(&mut *conn).await?;
         let mut progress = Self::of_files(conn, &files, now).await?;
-        for row in sqlx::query(OWN_LABEL).bind(label).fetch_all(&mut *conn).await? {
+        for row in query(OWN_LABEL).bind(label).fetch_all(&mut *conn).await? {
             *progress.urls.entry(row.get(0)).or_default() += row.get::<i64, _>(1);
         }
         Ok((progress.files > 0 || progress.all() > 0).then_some(progress))
@@ -166,16 +170,16 @@ impl Progress {
         for state in UrlState::ALL {
             progress.urls.insert(state.to_string(), 0);
         }
-        for row in sqlx::query(COUNTS).bind(&files).fetch_all(&mut *conn).await? {
+        for row in query(COUNTS).bind(&files).fetch_all(&mut *conn).await? {
             progress.add(&row);
         }
         if progress.count(UrlState::Held) > 0 {
-            progress.returning = sqlx::query_scalar(RETURNING).bind(&files).fetch_one(&mut *conn).await?;
+            progress.returning = query_scalar(RETURNING).bind(&files).fetch_one(&mut *conn).await?;
         }
         Ok(progress)
     }
 
-    fn add(&mut self, row: &SqliteRow) {
+    fn add(&mut self, row: &Row) {
         self.files += 1;
         for state in UrlState::ALL.map(<&str>::from) {
             let count = |column: &str| row.get::<i64, _>(column);

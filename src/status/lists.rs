@@ -1,13 +1,11 @@
 //! Lists: rows of a public view, filtered. A filter is a condition with one value.
 
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Column as _, Row, TypeInfo as _, ValueRef as _};
 
 use crate::model::{Action, Lane, Time, UrlState};
-use crate::store::{Conn, Result};
+use crate::store::{self, Conn, Result, Row, Sql, query, query_scalar};
 
-const COLUMNS: &str = "select name from pragma_table_info(?1)";
+const COLUMNS: Sql = Sql::both("select name from pragma_table_info(?1)");
 
 /// URLs that lines with this label want, their own label or their file's.
 const WISHED_WITH_LABEL: &str = "url_id in (select url_id from wishes where label = ?
@@ -91,7 +89,7 @@ pub struct SubmissionFilter {
 ///
 /// The database failed.
 pub async fn view_columns(conn: &mut Conn, view: &str) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar(COLUMNS).bind(view).fetch_all(conn).await?)
+    query_scalar(COLUMNS).bind(view).fetch_all(conn).await
 }
 
 impl List {
@@ -234,10 +232,10 @@ impl List {
 
     /// Reads the rows, and the names of all columns.
     pub async fn read(&self, conn: &mut Conn) -> Result<(Vec<String>, Rows)> {
-        let columns = sqlx::query_scalar(COLUMNS).bind(self.view).fetch_all(&mut *conn).await?;
+        let columns = query_scalar(COLUMNS).bind(self.view).fetch_all(&mut *conn).await?;
         let (mut rows, mut next) = (Rows::new(), Some(self));
         while let Some(list) = next.filter(|list| u32::try_from(rows.len()).is_ok_and(|rows| rows < list.limit)) {
-            let mut query = sqlx::query(AssertSqlSafe(list.statement()));
+            let mut query = query(list.statement());
             for (_, value) in &list.filters {
                 query = query.bind(value);
             }
@@ -270,15 +268,11 @@ fn view_time(time: Time) -> String {
 }
 
 /// A row with its values.
-pub(super) fn object(row: &SqliteRow) -> Map<String, Value> {
-    let value = |at: usize| -> Value {
-        let Some(raw) = row.try_get_raw(at).ok().filter(|raw| !raw.is_null()) else { return Value::Null };
-        match raw.type_info().name() {
-            "INTEGER" => row.get::<i64, _>(at).into(),
-            "REAL" => row.get::<f64, _>(at).into(),
-            "TEXT" => row.get::<String, _>(at).into(),
-            _ => Value::Null,
-        }
+pub(super) fn object(row: &Row) -> Map<String, Value> {
+    let json = |value| match value {
+        store::Value::Int(value) => value.into(),
+        store::Value::Real(value) => value.into(),
+        store::Value::Text(value) => value.into(),
     };
-    row.columns().iter().enumerate().map(|(at, column)| (column.name().to_owned(), value(at))).collect()
+    row.values().into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect()
 }

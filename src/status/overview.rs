@@ -4,40 +4,48 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sqlx::Row;
-
 use super::report::{FileReport, StatusReport, files_by_id};
 use crate::config::Config;
 use crate::model::{BudgetDay, Lane, Reason, Time, from_millis};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
 use crate::{ledger, queue};
 
 /// What was charged, in steps of five minutes: at most 288 rows a day.
-const SPENDING: &str = "
+const SPENDING: Sql = Sql::both(
+    "
     select cast(unixepoch(opened_at) / 300 as integer) as step, sum(cost) as requests,
            sum(iif(outcome in ('accepted', 'in_doubt', 'open', 'unavailable'), urls, 0)) as urls
     from v_submissions where opened_at >= ?1 and opened_at < ?2 and action = 'prefetch'
-    group by step order by step limit 600";
+    group by step order by step limit 600",
+);
 
-const BATCHES: &str = "
+const BATCHES: Sql = Sql::both(
+    "
     select submission_id, opened_at, ended_at, urls, cost, outcome, code, request_id
-    from v_submissions order by submission_id desc limit ?1";
+    from v_submissions order by submission_id desc limit ?1",
+);
 
 /// Files with pending URLs after a place in their order, the most urgent first.
-const WAITING: &str = "
+const WAITING: Sql = Sql::both(
+    "
     select file_id, priority, coalesce(deadline, 9223372036854775807) as due from files
     where pending > 0 and (priority, coalesce(deadline, 9223372036854775807), file_id) > (?1, ?2, ?3)
-    order by priority, coalesce(deadline, 9223372036854775807), file_id limit ?4";
+    order by priority, coalesce(deadline, 9223372036854775807), file_id limit ?4",
+);
 
 /// The other files, the latest first: those among the next five thousand rows.
-const SETTLED: &str = "
+const SETTLED: Sql = Sql::both(
+    "
     select file_id from (select file_id, pending from files where file_id < ?1 order by file_id desc limit 5000)
-    where pending = 0 order by file_id desc limit ?2";
+    where pending = 0 order by file_id desc limit ?2",
+);
 
 /// The row where the search for those ends.
-const SETTLED_END: &str = "
-    select file_id from files where file_id < ?1 order by file_id desc limit 1 offset 5000";
+const SETTLED_END: Sql = Sql::both(
+    "
+    select file_id from files where file_id < ?1 order by file_id desc limit 1 offset 5000",
+);
 
 /// Most domains and batches to show.
 const HOSTS_MAX: u32 = 20;
@@ -165,10 +173,10 @@ impl Overview {
         now: Time,
     ) -> Result<Self> {
         let day = ledger::today(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
-        let spending = sqlx::query(SPENDING).bind(view_time(day.starts_at)).bind(view_time(day.ends_at));
+        let spending = query(SPENDING).bind(view_time(day.starts_at)).bind(view_time(day.ends_at));
         let spending = spending.fetch_all(&mut *conn).await?;
         let hosts = queue::unwell_hosts(conn, HOSTS_MAX).await?;
-        let batches = sqlx::query(BATCHES).bind(BATCHES_MAX).fetch_all(&mut *conn).await?;
+        let batches = query(BATCHES).bind(BATCHES_MAX).fetch_all(&mut *conn).await?;
         let (files, next) = files_after(conn, after.unwrap_or(FilesAfter::START), files).await?;
         Ok(Self {
             day: Some(day),
@@ -204,8 +212,7 @@ async fn files_after(conn: &mut Conn, after: FilesAfter, most: u32) -> Result<(V
     let mut below = i64::MAX;
     match after {
         FilesAfter::Waiting(priority, due, file) => {
-            let query =
-                sqlx::query(WAITING).bind(priority).bind(due).bind(file).bind(i64::try_from(most + 1).unwrap_or(1));
+            let query = query(WAITING).bind(priority).bind(due).bind(file).bind(i64::try_from(most + 1).unwrap_or(1));
             let rows = query.fetch_all(&mut *conn).await?;
             places.extend(rows.iter().map(|row| (row.get(0), FilesAfter::Waiting(row.get(1), row.get(2), row.get(0)))));
         }
@@ -214,10 +221,10 @@ async fn files_after(conn: &mut Conn, after: FilesAfter, most: u32) -> Result<(V
     let mut end = None;
     if places.len() <= most {
         let wanted = i64::try_from(most + 1 - places.len()).unwrap_or(1);
-        let rows: Vec<i64> = sqlx::query_scalar(SETTLED).bind(below).bind(wanted).fetch_all(&mut *conn).await?;
+        let rows: Vec<i64> = query_scalar(SETTLED).bind(below).bind(wanted).fetch_all(&mut *conn).await?;
         places.extend(rows.into_iter().map(|file| (file, FilesAfter::Settled(file))));
         if places.len() <= most {
-            end = sqlx::query_scalar(SETTLED_END).bind(below).fetch_optional(&mut *conn).await?;
+            end = query_scalar(SETTLED_END).bind(below).fetch_optional(&mut *conn).await?;
         }
     }
     // Files that were there when the page was made stand on one page alone.
@@ -238,7 +245,7 @@ fn view_time(at: Time) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-fn spent(row: &sqlx::sqlite::SqliteRow) -> Spending {
+fn spent(row: &Row) -> Spending {
     let at = from_millis(row.get::<i64, _>(0) * STEP_SECONDS * 1000);
     Spending { at, requests: row.get(1), urls: row.get(2) }
 }
@@ -249,7 +256,7 @@ fn host(host: queue::UnwellHost) -> HostReport {
     HostReport { host, is_offline, why, since, pending }
 }
 
-fn batch(row: &sqlx::sqlite::SqliteRow) -> BatchReport {
+fn batch(row: &Row) -> BatchReport {
     BatchReport {
         submission_id: row.get(0),
         opened_at: row.get(1),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::lists::Rows;
 use crate::model::Reason;
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query_scalar};
 use crate::words::{self, Words};
 
 /// A reason that stands in both languages; the Chinese one is missing from rows of an earlier version.
@@ -37,7 +37,7 @@ pub(super) fn of_parts(code: Option<&str>, with: Option<&str>, english: &str) ->
 }
 
 /// The parameters of the reason of a URL.
-pub(super) const WITH: &str = "select reason_with from urls where url_id = ?1";
+pub(super) const WITH: Sql = Sql::both("select reason_with from urls where url_id = ?1");
 
 /// Rows of a list of URLs or domains with their reasons in Chinese.
 pub async fn tell_in_chinese(conn: &mut Conn, rows: &mut Rows) -> Result<()> {
@@ -45,7 +45,7 @@ pub async fn tell_in_chinese(conn: &mut Conn, rows: &mut Rows) -> Result<()> {
         for (column, code) in [("reason", "reason_code"), ("why", "why_code")] {
             let Some(english) = row.get(column).and_then(Value::as_str).map(str::to_owned) else { continue };
             let with: Option<String> = match row.get("url_id").and_then(Value::as_i64) {
-                Some(id) => sqlx::query_scalar(WITH).bind(id).fetch_optional(&mut *conn).await?.flatten(),
+                Some(id) => query_scalar(WITH).bind(id).fetch_optional(&mut *conn).await?.flatten(),
                 None => None,
             };
             let words = of_parts(row.get(code).and_then(Value::as_str), with.as_deref(), &english);

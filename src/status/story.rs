@@ -4,31 +4,30 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::Row;
 
 use super::lists::{Rows, object};
 use super::reasons::{WITH, of_parts};
 use crate::model::UrlId;
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query, query_scalar};
 use crate::words::{Words, story as words};
 
-const URL: &str = "select * from v_urls where url_id = ?1";
+const URL: Sql = Sql::both("select * from v_urls where url_id = ?1");
 
-const FILE: &str = "select * from v_files where file_id = ?1";
+const FILE: Sql = Sql::both("select * from v_files where file_id = ?1");
 
-const HOST: &str = "select * from v_hosts where host = ?1";
+const HOST: Sql = Sql::both("select * from v_hosts where host = ?1");
 
-const SUBMISSION: &str = "select * from v_submissions where submission_id = ?1";
+const SUBMISSION: Sql = Sql::both("select * from v_submissions where submission_id = ?1");
 
 /// What each line asks for, if several lines named the URL.
-const WISHES: &str = "select * from v_wishes where url_id = ?1 order by file_id, line";
+const WISHES: Sql = Sql::both("select * from v_wishes where url_id = ?1 order by file_id, line");
 
-const TASKS: &str = "select * from v_tasks where submission_id = ?1";
+const TASKS: Sql = Sql::both("select * from v_tasks where submission_id = ?1");
 
 /// Batches with this URL in which something bad is still to be found.
-const CASES: &str = "select submission_id from case_members where url_id = ?1 order by submission_id";
+const CASES: Sql = Sql::both("select submission_id from case_members where url_id = ?1 order by submission_id");
 
-const ORDERS: &str = "select * from v_orders where at >= ?1 order by order_id desc limit 1000";
+const ORDERS: Sql = Sql::both("select * from v_orders where at >= ?1 order by order_id desc limit 1000");
 
 /// What is known about a URL.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -91,12 +90,12 @@ impl Story {
 
 impl Chapter {
     async fn read(conn: &mut Conn, row: UrlId) -> Result<Option<Self>> {
-        let Some(url) = sqlx::query(URL).bind(row.0).fetch_optional(&mut *conn).await? else { return Ok(None) };
+        let Some(url) = query(URL).bind(row.0).fetch_optional(&mut *conn).await? else { return Ok(None) };
         let url = object(&url);
-        let file = sqlx::query(FILE).bind(number(&url, "file_id")).fetch_optional(&mut *conn).await?;
-        let host = sqlx::query(HOST).bind(word(&url, "host")).fetch_optional(&mut *conn).await?;
+        let file = query(FILE).bind(number(&url, "file_id")).fetch_optional(&mut *conn).await?;
+        let host = query(HOST).bind(word(&url, "host")).fetch_optional(&mut *conn).await?;
         let mut ids: Vec<i64> = Vec::new();
-        for case in sqlx::query(CASES).bind(row.0).fetch_all(&mut *conn).await? {
+        for case in query(CASES).bind(row.0).fetch_all(&mut *conn).await? {
             ids.push(case.get(0));
         }
         ids.extend(number(&url, "submission_id"));
@@ -104,16 +103,16 @@ impl Chapter {
         ids.dedup();
         let mut submissions = Rows::new();
         for id in ids {
-            submissions.extend(sqlx::query(SUBMISSION).bind(id).fetch_optional(&mut *conn).await?.as_ref().map(object));
+            submissions.extend(query(SUBMISSION).bind(id).fetch_optional(&mut *conn).await?.as_ref().map(object));
         }
         let tasks = match word(&url, "task_ids") {
-            Some(_) => sqlx::query(TASKS).bind(number(&url, "submission_id")).fetch_all(&mut *conn).await?,
+            Some(_) => query(TASKS).bind(number(&url, "submission_id")).fetch_all(&mut *conn).await?,
             None => Vec::new(),
         };
         let since = word(&url, "queued_at").unwrap_or_default().to_owned();
-        let orders = sqlx::query(ORDERS).bind(since).fetch_all(&mut *conn).await?;
+        let orders = query(ORDERS).bind(since).fetch_all(&mut *conn).await?;
         let orders = orders.iter().map(object).filter(|order| concerns(order, &url)).collect();
-        let wishes = sqlx::query(WISHES).bind(row.0).fetch_all(&mut *conn).await?;
+        let wishes = query(WISHES).bind(row.0).fetch_all(&mut *conn).await?;
         Ok(Some(Self {
             file: file.as_ref().map(object).unwrap_or_default(),
             host: host.as_ref().map(object).unwrap_or_default(),
@@ -121,7 +120,7 @@ impl Chapter {
             tasks: tasks.iter().map(object).collect(),
             orders,
             wishes: wishes.iter().map(object).collect(),
-            reason_with: sqlx::query_scalar(WITH).bind(row.0).fetch_optional(&mut *conn).await?.flatten(),
+            reason_with: query_scalar(WITH).bind(row.0).fetch_optional(&mut *conn).await?.flatten(),
             url,
         }))
     }

@@ -1,27 +1,87 @@
-//! SQLite's own handle of the writing connection, for work on many rows.
+//! The writing connection without the driver's thread, for work on many rows.
 //!
 //! sqlx hands every statement to a thread and waits for its answer, which costs more than SQLite's insert of a row
 //! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction
 //! that sqlx began.
 
-use rusqlite::Connection;
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
 use sqlx::sqlite::LockedSqliteHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{Error, Result, WriteTx};
+use super::{Error, Result, Row, Sql, Value, WriteTx};
 
 /// Prepared statements that are kept during one piece of work: all those of an ingest.
 const STATEMENTS: usize = 64;
 
-/// SQLite's own handle. Modules that hold SQL run their statements on it; others only pass it on.
+/// The connection on which statements run one after the other, without awaiting any.
 #[derive(Debug)]
 pub struct Bulk(Connection);
 
-impl std::ops::Deref for Bulk {
-    type Target = Connection;
+impl Bulk {
+    /// Runs a statement; tells how many rows it changed.
+    pub fn run(&self, sql: Sql, values: &[Value<'_>]) -> Result<u64> {
+        Ok(self.0.prepare_cached(sql.lite())?.execute(params_from_iter(values))? as u64)
+    }
 
-    fn deref(&self) -> &Connection {
+    /// All rows of a statement.
+    pub fn rows(&self, sql: Sql, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.each(sql, values, |row| {
+            rows.push(row);
+            true
+        })?;
+        Ok(rows)
+    }
+
+    /// The first row of a statement, if there is one.
+    pub fn row(&self, sql: Sql, values: &[Value<'_>]) -> Result<Option<Row>> {
+        let mut first = None;
+        self.each(sql, values, |row| {
+            first = Some(row);
+            false
+        })?;
+        Ok(first)
+    }
+
+    /// Hands over the rows, one by one, until `take` wants no more.
+    fn each(&self, sql: Sql, values: &[Value<'_>], mut take: impl FnMut(Row) -> bool) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql.lite())?;
+        let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let mut found = statement.query(params_from_iter(values))?;
+        while let Some(row) = found.next()? {
+            if !take(Row::copy(&names, row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first row of a statement that always gives one.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn one(&self, sql: Sql, values: &[Value<'_>]) -> Result<Row> {
+        self.row(sql, values)?.ok_or_else(Error::no_row)
+    }
+
+    /// SQLite's own handle, for the ingest: it binds a hundred rows at a time, and looks at rows without copying them.
+    pub(crate) fn sqlite(&self) -> &Connection {
         &self.0
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Int(Some(value)) => ValueRef::Integer(*value),
+            Value::Real(Some(value)) => ValueRef::Real(*value),
+            Value::Text(Some(value)) => ValueRef::Text(value.as_bytes()),
+            Value::Int(None) | Value::Real(None) | Value::Text(None) => ValueRef::Null,
+        }))
     }
 }
 

@@ -1,14 +1,10 @@
 //! Connections on which statements run. They are opaque, so that no type of the driver leaves this module and those
 //! that hold SQL.
 
-use std::pin::Pin;
-
-use futures_util::Stream;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteQueryResult, SqliteRow, SqliteStatement, SqliteTypeInfo};
-use sqlx::{Connection as _, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
-use super::Result;
+use super::{Result, query};
 
 /// A connection to the database. Modules that hold SQL run their statements on it; others only pass it on.
 #[derive(Debug)]
@@ -23,7 +19,7 @@ enum Inner {
 impl Conn {
     /// From here until the connection is dropped, all reads see one moment.
     pub async fn hold_still(&mut self) -> Result<()> {
-        sqlx::query("begin").execute(self).await?;
+        query("begin").execute(self).await?;
         Ok(())
     }
 
@@ -57,63 +53,5 @@ impl Readers {
     /// Takes one of them, for several statements.
     pub async fn acquire(&self) -> Result<Conn> {
         Ok(Conn(Inner::Lent(self.0.acquire().await?)))
-    }
-}
-
-type Future<'e, T> = Pin<Box<dyn std::future::Future<Output = sqlx::Result<T>> + Send + 'e>>;
-
-type Rows<'e> = Pin<Box<dyn Stream<Item = sqlx::Result<Either<SqliteQueryResult, SqliteRow>>> + Send + 'e>>;
-
-impl<'c> Executor<'c> for &'c mut Conn {
-    type Database = Sqlite;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Sqlite>,
-    {
-        self.sqlite().fetch_many(query)
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> Future<'e, Option<SqliteRow>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Sqlite>,
-    {
-        self.sqlite().fetch_optional(query)
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [SqliteTypeInfo]) -> Future<'e, SqliteStatement>
-    where
-        'c: 'e,
-    {
-        self.sqlite().prepare_with(sql, parameters)
-    }
-}
-
-impl<'c> Executor<'c> for &'c Readers {
-    type Database = Sqlite;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Sqlite>,
-    {
-        (&self.0).fetch_many(query)
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> Future<'e, Option<SqliteRow>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Sqlite>,
-    {
-        (&self.0).fetch_optional(query)
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [SqliteTypeInfo]) -> Future<'e, SqliteStatement>
-    where
-        'c: 'e,
-    {
-        (&self.0).prepare_with(sql, parameters)
     }
 }

@@ -85,6 +85,11 @@ impl Error {
         }
     }
 
+    /// A statement that always gives a row gave none.
+    pub(super) fn no_row() -> Self {
+        Self::Other("a statement gave no row".into())
+    }
+
     /// The error for SQLite's result code, if there is one.
     fn of(code: Option<i64>, cause: Cause) -> Self {
         match code.map(|code| code & 0xff) {

@@ -11,9 +11,9 @@ async fn every_migration_of_the_folder_is_built_in_and_runs() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("a.db")).await.unwrap();
     let mut tx = store.write().await.unwrap();
-    let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(tx.conn()).await.unwrap();
+    let version: String = query_scalar("select sqlite_version()").fetch_one(tx.conn()).await.unwrap();
     assert!(version.starts_with("3."), "{version}");
-    let full: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(tx.conn()).await.unwrap();
+    let full: i64 = query_scalar("pragma synchronous").fetch_one(tx.conn()).await.unwrap();
     assert_eq!(full, 2);
 }
 
@@ -22,10 +22,10 @@ async fn a_dropped_transaction_is_undone_and_the_next_one_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("a.db")).await.unwrap();
     let mut tx = store.write().await.unwrap();
-    sqlx::query("insert into hosts (host, since) values ('a.example.com', 0)").execute(tx.conn()).await.unwrap();
+    query("insert into hosts (host, since) values ('a.example.com', 0)").execute(tx.conn()).await.unwrap();
     drop(tx);
     let mut tx = store.write().await.unwrap();
-    let hosts: i64 = sqlx::query_scalar("select count(*) from hosts").fetch_one(tx.conn()).await.unwrap();
+    let hosts: i64 = query_scalar("select count(*) from hosts").fetch_one(tx.conn()).await.unwrap();
     assert_eq!(hosts, 0);
 }
 
@@ -52,7 +52,7 @@ async fn a_newer_schema_is_refused_and_nothing_is_written() {
     let path = dir.path().join("a.db");
     let store = Store::open(&path).await.unwrap();
     let mut tx = store.write().await.unwrap();
-    sqlx::query(
+    query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (99, \
         'later', 1, x'', 0)",
     )

@@ -2,7 +2,7 @@
 
 use tokio::sync::MutexGuard;
 
-use super::{Conn, Result};
+use super::{Conn, Result, query};
 
 /// Why the last write failed; none since a write was durable again. A writer that failed tries until it succeeds.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl WriteTx<'_> {
 
     async fn end(&mut self, statement: &'static str) -> Result<()> {
         let mut connection = self.connection.take().expect("a transaction ends once");
-        sqlx::query(statement).execute(&mut connection).await?;
+        query(statement).execute(&mut connection).await?;
         *self.slot = Some(connection);
         Ok(())
     }

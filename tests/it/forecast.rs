@@ -6,10 +6,9 @@ use std::fs;
 use chrono::{TimeDelta, Utc};
 use prefetchd::model::{Action, FileId, Keys, Lane, ObjectUrl, Priority, Time, UrlRules};
 use prefetchd::queue::{self, Bounds, NewUrls, Pending};
-use prefetchd::store::{self, Store};
+use prefetchd::store::{self, Store, query_scalar};
 use proptest::prelude::*;
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::support::{World, said, urls};
 
@@ -167,12 +166,12 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
         };
         tx.bulk(queue_file).await.unwrap();
     }
-    sqlx::query("update hosts set standing = 'offline' where host = 'h1.example.com'")
+    prefetchd::store::query("update hosts set standing = 'offline' where host = 'h1.example.com'")
         .execute(tx.conn())
         .await
         .unwrap();
     // Some are parked already.
-    sqlx::query(
+    prefetchd::store::query(
         "update urls set parked = 1 where host_id in (select host_id from hosts where standing = 'offline') \
         and url_id % 2 = 0",
     )
@@ -219,7 +218,7 @@ proptest! {
                        using (host_id)
                        where u.state = 0 and h.standing not in ('refused', 'offline') group by 1, 2, 3, 4";
             let mut counted: Sums<(i64, i64, Option<i64>, Option<i64>)> = BTreeMap::new();
-            for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
+            for row in prefetchd::store::query(sql).fetch_all(&mut conn).await.unwrap() {
                 counted.insert((row.get(0), row.get(1), row.get(2), row.get(3)), row.get::<i64, _>(4).unsigned_abs());
             }
             let key = |group: &prefetchd::schedule::Group| {
@@ -231,12 +230,12 @@ proptest! {
             prop_assert_eq!(exact.guessed, 0);
 
             // With little read, no URL is lost and none is counted twice.
-            let all: i64 = sqlx::query_scalar("select pending from v_status").fetch_one(&mut conn).await.unwrap();
+            let all: i64 = query_scalar("select pending from v_status").fetch_one(&mut conn).await.unwrap();
             let grouped = |pending: &Pending| pending.groups.iter().map(|group| group.urls).sum::<u64>();
             let total = |pending: &Pending| grouped(pending) + pending.blocked;
             prop_assert_eq!(total(&exact), all.unsigned_abs());
             prop_assert_eq!(total(&short), all.unsigned_abs());
-            let blocked: i64 = sqlx::query_scalar("select parked from v_status").fetch_one(&mut conn).await.unwrap();
+            let blocked: i64 = query_scalar("select parked from v_status").fetch_one(&mut conn).await.unwrap();
             prop_assert_eq!((exact.blocked, short.blocked <= blocked.unsigned_abs()), (blocked.unsigned_abs(), true));
             Ok(())
         })?;

@@ -148,7 +148,7 @@ async fn a_fault_of_the_account_is_told_once_and_counts_once_whatever_lanes_meet
     ] {
         ledger::pause_account_tx(&mut tx, lane, &PauseWhy::Account(fault), now, now).await.unwrap();
         for (event, times) in [("%\"paused\"%", paused), ("%\"resumed\"%", resumed)] {
-            let count: i64 = sqlx::query_scalar(told).bind(event).fetch_one(tx.conn()).await.unwrap();
+            let count: i64 = prefetchd::store::query_scalar(told).bind(event).fetch_one(tx.conn()).await.unwrap();
             assert_eq!(count, times, "{lane:?} {event}");
         }
     }

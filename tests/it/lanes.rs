@@ -5,7 +5,6 @@ use prefetchd::ledger;
 use prefetchd::model::{BudgetDay, Lane};
 use prefetchd::schedule::Policy;
 use prefetchd::store::Store;
-use sqlx::Row as _;
 
 /// What a lane with the number 2 might have: a day that is spent, a pause, facts, URLs, a submission in doubt.
 const OTHER: &str = "
@@ -38,7 +37,7 @@ async fn what_another_lane_spends_and_waits_for_does_not_touch_prefetching() {
                         from v_budget) as budget
                 from v_status";
     let said = async || {
-        let row = sqlx::query(told).fetch_one(store.read()).await.unwrap();
+        let row = prefetchd::store::query(told).fetch_one(store.read()).await.unwrap();
         let (health, paused): (String, Option<String>) = (row.get(0), row.get(1));
         let numbers = [2, 3, 4, 5].map(|at| row.get::<i64, _>(at));
         (health, paused, numbers, row.get::<String, _>("budget"))
@@ -46,7 +45,9 @@ async fn what_another_lane_spends_and_waits_for_does_not_touch_prefetching() {
     let before = said().await;
 
     let mut tx = store.write().await.unwrap();
-    sqlx::raw_sql(OTHER).execute(tx.conn()).await.unwrap();
+    for statement in OTHER.split(";\n") {
+        prefetchd::store::query(statement).execute(tx.conn()).await.unwrap();
+    }
     tx.commit().await.unwrap();
     let mut conn = store.read().acquire().await.unwrap();
     assert_eq!(ledger::spent(&mut conn, Lane::Prefetch, policy.day_starts, now).await.unwrap(), spent);

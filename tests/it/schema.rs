@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use prefetchd::model::UrlState;
 use prefetchd::status::{FileFilter, List, SubmissionFilter, UrlFilter};
 use prefetchd::store::{Conn, Store};
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::structure::tables;
 
@@ -29,7 +28,7 @@ async fn store() -> (tempfile::TempDir, Store) {
 async fn plan(conn: &mut Conn, statement: &str) -> String {
     let query = format!("explain query plan {statement}");
     let rows =
-        sqlx::query(AssertSqlSafe(query)).fetch_all(conn).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
+        prefetchd::store::query(query).fetch_all(conn).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")
 }
 
@@ -40,7 +39,7 @@ async fn every_statement_fits_the_schema() {
     assert!(statements.len() > 70, "only {} statements were found", statements.len());
     let mut tx = store.write().await.unwrap();
     for (name, statement) in statements {
-        let prepared = sqlx::query(AssertSqlSafe(format!("explain {statement}"))).fetch_all(tx.conn()).await;
+        let prepared = prefetchd::store::query(format!("explain {statement}")).fetch_all(tx.conn()).await;
         assert!(prepared.is_ok(), "{name}: {}", prepared.unwrap_err());
     }
 }
@@ -147,7 +146,7 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     let (_dir, store) = store().await;
     let page = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/README.md")).unwrap();
     let mut tx = store.write().await.unwrap();
-    let views: Vec<String> = sqlx::query_scalar(
+    let views: Vec<String> = prefetchd::store::query_scalar(
         "select name from sqlite_schema where type = 'view' and name like 'v\\_%' escape '\\' order by name",
     )
     .fetch_all(tx.conn())
@@ -157,7 +156,7 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
                     v_tasks v_urls v_wishes";
     assert_eq!(views.join(" "), expected);
     for view in views {
-        let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?1)")
+        let columns: Vec<String> = prefetchd::store::query_scalar("select name from pragma_table_info(?1)")
             .bind(&view)
             .fetch_all(tx.conn())
             .await
@@ -175,7 +174,7 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
 
 /// What is planned for the part of `v_urls` that gives one state: the parts stand in the order of the view.
 async fn parts(conn: &mut Conn, query: &str) -> Vec<String> {
-    let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {query}"))).fetch_all(conn).await.unwrap();
+    let rows = prefetchd::store::query(format!("explain query plan {query}")).fetch_all(conn).await.unwrap();
     let mut parts: Vec<String> = Vec::new();
     for row in rows {
         let detail: String = row.get("detail");
@@ -215,8 +214,10 @@ const PARTS: [&str; 15] = [
 async fn a_query_for_urls_of_one_state_walks_an_index_of_that_state() {
     let (_dir, store) = store().await;
     let mut tx = store.write().await.unwrap();
-    let definition: String =
-        sqlx::query_scalar("select sql from sqlite_schema where name = 'v_urls'").fetch_one(tx.conn()).await.unwrap();
+    let definition: String = prefetchd::store::query_scalar("select sql from sqlite_schema where name = 'v_urls'")
+        .fetch_one(tx.conn())
+        .await
+        .unwrap();
     let before: Vec<&str> = definition.split("' as state").collect();
     let states: Vec<&str> = before.iter().take(before.len() - 1).filter_map(|text| text.rsplit('\'').next()).collect();
     assert_eq!(states, PARTS);
@@ -355,7 +356,7 @@ async fn every_query_on_the_page_of_the_schema_runs() {
     assert!(queries.len() >= 12, "only {} queries", queries.len());
     let mut tx = store.write().await.unwrap();
     for query in queries {
-        let ran = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_all(tx.conn()).await;
+        let ran = prefetchd::store::query(query.to_owned()).fetch_all(tx.conn()).await;
         assert!(ran.is_ok(), "{query}: {}", ran.unwrap_err());
     }
 }

@@ -33,9 +33,9 @@ async fn a_database_of_the_first_landing_opens_with_everything_in_it() {
     let store = Store::open(&unpacked(OF_2026_11_25, dir.path())).await.unwrap();
     let states = "select group_concat(state || ' ' || urls, ', ') as states
                   from (select state, count(*) as urls from v_urls group by state order by state)";
-    let row = sqlx::query(states).fetch_one(store.read()).await.unwrap();
+    let row = prefetchd::store::query(states).fetch_one(store.read()).await.unwrap();
     assert_eq!(row.get::<String, _>("states"), "cancelled 3, complete 12, expired 3, failed 2, leased 1, pending 12");
-    let row = sqlx::query(
+    let row = prefetchd::store::query(
         "select (select count(*) from v_files) as files, (select sum(cost) from submissions) as cost,
                 (select count(*) from v_submissions where outcome = 'in_doubt') as in_doubt,
                 (select value from facts where fact = 'unit') as unit,
@@ -70,16 +70,16 @@ async fn reasons_of_the_first_landing_are_prose_with_the_code_text() {
     let before = sqlx::query(told).fetch_one(&mut old).await.unwrap();
     old.close().await.unwrap();
     let store = Store::open(&path).await.unwrap();
-    let after = sqlx::query(told).fetch_one(store.read()).await.unwrap();
+    let after = prefetchd::store::query(told).fetch_one(store.read()).await.unwrap();
     assert!(after.get::<i64, _>("n") > 1);
     assert_eq!(before.get::<String, _>("said"), after.get::<String, _>("said"));
     let codes =
         "select group_concat(distinct reason_code) || ' ' || count(reason_code) from v_urls where reason is not null";
-    let codes: String = sqlx::query_scalar(codes).fetch_one(store.read()).await.unwrap();
+    let codes: String = prefetchd::store::query_scalar(codes).fetch_one(store.read()).await.unwrap();
     assert_eq!(codes, format!("text {}", after.get::<i64, _>("n")));
     let others = "select paused_why || ' ' || paused_code || ' ' || waiting_for || ' ' || waiting_code || ' '
                       || (select why || ' ' || why_code from v_hosts where standing = 'refused') from v_status";
-    let others: String = sqlx::query_scalar(others).fetch_one(store.read()).await.unwrap();
+    let others: String = prefetchd::store::query_scalar(others).fetch_one(store.read()).await.unwrap();
     assert_eq!(others, "the account is suspended text better times text not yours text");
     let standing =
         ledger::standing(&mut store.read().acquire().await.unwrap(), Lane::Prefetch, chrono::Utc::now()).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_database_of_wishes_and_evidence_opens_with_everything_in_it() {
     let store = Store::open(&path).await.unwrap();
     let told = |select: &'static str| {
         let store = &store;
-        async move { sqlx::query_scalar::<_, String>(select).fetch_one(store.read()).await.unwrap() }
+        async move { prefetchd::store::query_scalar::<String>(select).fetch_one(store.read()).await.unwrap() }
     };
     let states = "select group_concat(state || ' ' || urls, ', ')
                   from (select state, count(*) as urls from v_urls group by state order by state)";
@@ -134,7 +134,7 @@ async fn a_database_of_reasons_opens_with_everything_in_it_and_its_rows_are_pref
     let store = Store::open(&path).await.unwrap();
     let told = |select: &'static str| {
         let store = &store;
-        async move { sqlx::query_scalar::<_, String>(select).fetch_one(store.read()).await.unwrap() }
+        async move { prefetchd::store::query_scalar::<String>(select).fetch_one(store.read()).await.unwrap() }
     };
     let states = "select group_concat(state || ' ' || action || ' ' || urls, ', ')
                   from (select state, action, count(*) as urls from v_urls group by state, action order by state)";

@@ -9,7 +9,6 @@ use prefetchd::model::{
 use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Room, Selection};
 use prefetchd::store::Store;
 use proptest::prelude::*;
-use sqlx::Row as _;
 
 /// Something that happens. Times are seconds from now.
 #[derive(Debug, Clone)]
@@ -197,7 +196,7 @@ impl Queue {
         let mut tx = store.write().await.unwrap();
         let day = "insert into budget_days (lane, day, starts_at, ends_at, requests_limit)
                    values (1, '2026-11-23', 0, 1, 500)";
-        sqlx::query(day).execute(tx.conn()).await.unwrap();
+        prefetchd::store::query(day).execute(tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
         Self { store, _dir: dir, sent: 0, files: 0 }
     }
@@ -246,7 +245,7 @@ impl Queue {
                 let open = "insert into submissions
                                 (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
                             values (?1, 1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
-                sqlx::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
+                prefetchd::store::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
                 queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
             }
             Event::Back => {
@@ -271,8 +270,8 @@ impl Queue {
     /// By order of arrival: what it goes by while it waits, else its state alone.
     async fn urls(&self) -> Vec<(String, String)> {
         let rows = "select url, state, priority, deadline, wait_until from urls order by url_id";
-        let rows = sqlx::query(rows).fetch_all(self.store.read()).await.unwrap();
-        let said = |row: &sqlx::sqlite::SqliteRow| {
+        let rows = prefetchd::store::query(rows).fetch_all(self.store.read()).await.unwrap();
+        let said = |row: &prefetchd::store::Row| {
             let url: String = row.get(0);
             let name = url.rsplit('/').next().unwrap().to_owned();
             let state: i64 = row.get(1);
@@ -288,12 +287,11 @@ impl Queue {
                    left join v_wishes as w on w.url_id = u.url_id and w.came = 'first' group by 1";
         let merged = "select state, count(*) from v_wishes where came = 'merged' group by state";
         for (counted, columns) in [(own, ""), (merged, "merged_")] {
-            let counted: BTreeMap<String, i64> =
-                sqlx::query_as(counted).fetch_all(self.store.read()).await.unwrap().into_iter().collect();
+            let counted = prefetchd::store::query(counted).fetch_all(self.store.read()).await.unwrap();
+            let counted: BTreeMap<String, i64> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
             for state in prefetchd::model::UrlState::ALL.map(|state| state.to_string()) {
                 let kept = format!("select coalesce(sum({columns}{state}), 0) from v_files");
-                let kept: i64 =
-                    sqlx::query_scalar(sqlx::AssertSqlSafe(kept)).fetch_one(self.store.read()).await.unwrap();
+                let kept: i64 = prefetchd::store::query_scalar(kept).fetch_one(self.store.read()).await.unwrap();
                 assert_eq!(kept, counted.get(&state).copied().unwrap_or(0), "{columns}{state}");
             }
         }
@@ -302,7 +300,7 @@ impl Queue {
     /// As long as nothing was forgotten.
     async fn assert_merged_lines_have_wishes(&self) {
         let merged = "select (select sum(merged) from files), (select count(*) from wishes where kind = 1)";
-        let merged = sqlx::query(merged).fetch_one(self.store.read()).await.unwrap();
+        let merged = prefetchd::store::query(merged).fetch_one(self.store.read()).await.unwrap();
         assert_eq!(merged.get::<Option<i64>, _>(0).unwrap_or(0), merged.get::<i64, _>(1));
     }
 }

@@ -1,7 +1,6 @@
 //! The story of a file for the page in the browser: the same, from a bounded number of rows, however large the file is.
 
 use serde_json::json;
-use sqlx::Row;
 
 use super::{FAILURES_MAX, FileStory};
 use crate::config::Config;
@@ -12,21 +11,24 @@ use crate::status::forecast::prospect;
 use crate::status::goal::Progress;
 use crate::status::lists::object;
 use crate::status::reasons::with_chinese;
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Sql, query, query_scalar};
 
 /// Where the rows of a file lie.
-const ROWS: &str = "select url_from, url_to, name, dropped_at from files where file_id = ?1";
+const ROWS: Sql = Sql::both("select url_from, url_to, name, dropped_at from files where file_id = ?1");
 
-const LAST_FILE: &str = "select max(file_id) from files";
+const LAST_FILE: Sql = Sql::both("select max(file_id) from files");
 
 /// When its URLs were sent: of those among the rows that are looked at.
-const SENT: &str = "
+const SENT: Sql = Sql::both(
+    "
     select min(s.closed_at) as first, max(s.closed_at) as last from submissions as s
     where s.state = 1 and s.submission_id in
-        (select submission_id from urls where url_id between ?2 and ?3 and file_id = ?1 and submission_id is not null)";
+        (select submission_id from urls where url_id between ?2 and ?3 and file_id = ?1 and submission_id is not null)",
+);
 
 /// The first URLs of each bad end, with the service's answer to the last call that carried them.
-const BAD: &str = "
+const BAD: Sql = Sql::both(
+    "
     select u.line, u.url, u.state, u.reason, u.reason_code,
            (select reason_with from urls as r where r.url_id = u.url_id) as reason_with,
            u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
@@ -35,12 +37,15 @@ const BAD: &str = "
              union all select url_id from (select url_id from urls where file_id = ?1 and state = 4 limit 10)
              union all select url_id from (select url_id from urls where file_id = ?1 and state = 6 limit 10)
              union all select url_id from (select url_id from urls where file_id = ?1 and state = 7 limit 10))
-    order by u.url_id limit 10";
+    order by u.url_id limit 10",
+);
 
-const NAMED: &str = "
+const NAMED: Sql = Sql::both(
+    "
     select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
     from files as f join v_files as v using (file_id) where f.name = ?1 and f.file_id <> ?2
-    order by f.file_id desc limit 5";
+    order by f.file_id desc limit 5",
+);
 
 /// Most rows of a file that are looked at.
 const ROWS_MAX: i64 = 20_000;
@@ -74,8 +79,8 @@ pub struct FileHere {
 impl FilePage {
     /// Reads it.
     pub async fn read(conn: &mut Conn, config: &Config, file: i64, now: Time) -> Result<Self> {
-        let Some(rows) = sqlx::query(ROWS).bind(file).fetch_optional(&mut *conn).await? else {
-            let last: Option<i64> = sqlx::query_scalar(LAST_FILE).fetch_one(conn).await?;
+        let Some(rows) = query(ROWS).bind(file).fetch_optional(&mut *conn).await? else {
+            let last: Option<i64> = query_scalar(LAST_FILE).fetch_one(conn).await?;
             return Ok(if last.is_some_and(|last| file < last) { Self::Gone(None) } else { Self::None });
         };
         let mut accounts = queue::accounts_of(conn, &[FileId(file)]).await?;
@@ -100,10 +105,10 @@ impl FilePage {
 
 impl FileStory {
     async fn read_short(&mut self, conn: &mut Conn, (from, end): (i64, i64), config: &Config, now: Time) -> Result<()> {
-        let row = sqlx::query(super::WARM_SECONDS).bind(self.file_id).fetch_one(&mut *conn).await?;
+        let row = query(super::WARM_SECONDS).bind(self.file_id).fetch_one(&mut *conn).await?;
         (self.warm_seconds_median, self.warm_seconds_p95) = (row.get(0), row.get(1));
         self.state = row.get(2);
-        let sent = sqlx::query(SENT).bind(self.file_id).bind(from).bind(end).fetch_one(&mut *conn).await?;
+        let sent = query(SENT).bind(self.file_id).bind(from).bind(end).fetch_one(&mut *conn).await?;
         let at = |at: Option<i64>| at.map(|at| rfc3339(from_millis(at)));
         (self.first_sent_at, self.last_sent_at) = (at(sent.get(0)), at(sent.get(1)));
         let because = |why: queue::Because| {
@@ -115,14 +120,14 @@ impl FileStory {
         };
         let reasons = queue::reasons_of_file(conn, FileId(self.file_id), (from, end)).await?;
         self.reasons = reasons.into_iter().map(because).collect();
-        let bad = sqlx::query(BAD).bind(self.file_id).fetch_all(&mut *conn).await?;
+        let bad = query(BAD).bind(self.file_id).fetch_all(&mut *conn).await?;
         self.failures = bad.iter().map(|row| with_chinese(object(row))).collect();
         if self.merged > 0 && self.merged <= ROWS_MAX.unsigned_abs() {
-            let rows = sqlx::query(super::MERGED_FAILURES).bind(self.file_id).fetch_all(&mut *conn).await?;
+            let rows = query(super::MERGED_FAILURES).bind(self.file_id).fetch_all(&mut *conn).await?;
             self.failures.extend(rows.iter().map(|row| with_chinese(object(row))));
             self.failures.truncate(FAILURES_MAX);
         }
-        let others = sqlx::query(NAMED).bind(&self.name).bind(self.file_id).fetch_all(&mut *conn).await?;
+        let others = query(NAMED).bind(&self.name).bind(self.file_id).fetch_all(&mut *conn).await?;
         self.others = others.iter().map(object).collect();
         if self.progress.count(UrlState::Pending) > 0 {
             let outlook = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.outlook;

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::super::Invocation;
 use super::super::reasons::both;
 use super::{
@@ -14,18 +11,21 @@ use crate::ledger;
 use crate::model::{
     AccountFault, ConfigProblem, Learned, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy, rfc3339,
 };
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
 
 /// The last day of each action beside prefetching.
-const LANES: &str = "
+const LANES: Sql = Sql::both(
+    "
     select v.*, w.waiting_with from v_lanes as v
     join lane_waits as w on w.lane = case v.action when 'purge' then 2 else 3 end
     where v.action <> 'prefetch'
       and (v.day is null or v.day = (select max(day) from v_lanes as l where l.action = v.action))
-    order by w.lane";
+    order by w.lane",
+);
 
-const STATUS: &str = "
+const STATUS: Sql = Sql::both(
+    "
     select health, paused_why, waiting_for, waiting_until, spool_problem, pid, started_at,
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
            in_doubt, possible_doubles,
@@ -36,15 +36,19 @@ const STATUS: &str = "
            (select waiting_with from daemon) as waiting_with,
            (select spool_problem_with from daemon) as spool_problem_with,
            (select config_problem_with from daemon) as config_problem_with
-    from v_status";
+    from v_status",
+);
 
-const BUDGET: &str = "
+const BUDGET: Sql = Sql::both(
+    "
     select day, day_ends_at, requests_limit, requests_used, urls_limit, urls_used, exhausted_why, unit, quota, remain,
            drift, observed_at, unsure
-    from v_budget order by day desc limit 1";
+    from v_budget order by day desc limit 1",
+);
 
 /// Those that wait come first, the most urgent of them before the others; then the latest.
-const FILES: &str = "
+const FILES: Sql = Sql::both(
+    "
     select v.*, f.rejected_zh, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
     from v_files as v join files as f on f.file_id = v.file_id
     where v.file_id in (select file_id from files where pending > 0
@@ -52,31 +56,35 @@ const FILES: &str = "
        or v.file_id in (select file_id from files order by file_id desc limit ?1)
     order by f.pending = 0, iif(f.pending = 0, 0, f.priority), iif(f.pending = 0, 0, f.deadline is null),
              iif(f.pending = 0, 0, f.deadline), iif(f.pending = 0, -f.file_id, f.file_id)
-    limit ?1";
+    limit ?1",
+);
 
-const BY_ID: &str = "
+const BY_ID: Sql = Sql::both(
+    "
     select v.*, f.rejected_zh, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
     from v_files as v join files as f on f.file_id = v.file_id
-    where v.file_id in (select value from json_each(?1))";
+    where v.file_id in (select value from json_each(?1))",
+);
 
-const OLDEST: &str = "select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1";
+const OLDEST: Sql =
+    Sql::both("select name, dropped_at, pending from v_files where pending > 0 order by file_id limit 1");
 
-const LEFT_ALONE: &str = "select name, why, since, why_code from v_left_alone order by since limit 20";
+const LEFT_ALONE: Sql = Sql::both("select name, why, since, why_code from v_left_alone order by since limit 20");
 
-const DATABASE_FILE: &str = "select file from pragma_database_list where name = 'main'";
+const DATABASE_FILE: Sql = Sql::both("select file from pragma_database_list where name = 'main'");
 
 /// Reads the report with the latest `files` files.
 pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
-    let row = sqlx::query(STATUS).fetch_one(&mut *conn).await?;
-    let budget = sqlx::query(BUDGET).fetch_optional(&mut *conn).await?;
-    let left = sqlx::query(LEFT_ALONE).fetch_all(&mut *conn).await?;
-    let oldest = sqlx::query(OLDEST).fetch_optional(&mut *conn).await?;
-    let files = sqlx::query(FILES).bind(files).fetch_all(&mut *conn).await?;
-    let database: Option<String> = sqlx::query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
+    let row = query(STATUS).fetch_one(&mut *conn).await?;
+    let budget = query(BUDGET).fetch_optional(&mut *conn).await?;
+    let left = query(LEFT_ALONE).fetch_all(&mut *conn).await?;
+    let oldest = query(OLDEST).fetch_optional(&mut *conn).await?;
+    let files = query(FILES).bind(files).fetch_all(&mut *conn).await?;
+    let database: Option<String> = query_scalar(DATABASE_FILE).fetch_optional(&mut *conn).await?;
     let learned = ledger::learned(conn).await?;
     let health: String = row.get(0);
     let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
-    let lanes = sqlx::query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect();
+    let lanes = query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect();
     Ok(StatusReport {
         lanes,
         at: None,
@@ -147,7 +155,7 @@ fn learned_report(learned: &Learned) -> LearnedReport {
 }
 
 /// Why nothing is submitted until somebody does something.
-fn paused(row: &SqliteRow) -> Option<Words> {
+fn paused(row: &Row) -> Option<Words> {
     let text: String = row.get::<Option<String>, _>("paused_why")?;
     Some(match row.get("paused_code") {
         Some("stopped") => words::needs::stopped(text),
@@ -155,17 +163,13 @@ fn paused(row: &SqliteRow) -> Option<Words> {
     })
 }
 
-fn waiting(row: &SqliteRow) -> Option<Words> {
+fn waiting(row: &Row) -> Option<Words> {
     let text: &str = row.get::<Option<&str>, _>("waiting_for")?;
     Some(words::wait(&WaitWhy::of_stored(row.get("waiting_code"), row.get("waiting_with"), text)))
 }
 
 /// A problem by its code and parameters; the English text where this version does not know the code.
-fn problem(
-    row: &SqliteRow,
-    column: &str,
-    read: impl FnOnce(Option<&str>, Option<&str>) -> Option<Words>,
-) -> Option<Words> {
+fn problem(row: &Row, column: &str, read: impl FnOnce(Option<&str>, Option<&str>) -> Option<Words>) -> Option<Words> {
     let text: &str = row.get::<Option<&str>, _>(column)?;
     let (code, with) = (row.get(format!("{column}_code").as_str()), row.get(format!("{column}_with").as_str()));
     Some(read(code, with).unwrap_or_else(|| Words::same(text)))
@@ -184,11 +188,11 @@ fn left_why(code: Option<&str>, text: &str) -> Words {
 
 /// Files by their rows, in any order.
 pub(crate) async fn files_by_id(conn: &mut Conn, ids: &[i64]) -> Result<Vec<FileReport>> {
-    let rows = sqlx::query(BY_ID).bind(serde_json::json!(ids).to_string()).fetch_all(conn).await?;
+    let rows = query(BY_ID).bind(serde_json::json!(ids).to_string()).fetch_all(conn).await?;
     Ok(rows.iter().map(file_report).collect())
 }
 
-fn lane_report(row: &SqliteRow) -> LaneReport {
+fn lane_report(row: &Row) -> LaneReport {
     let text = |name: &str| row.get::<Option<String>, _>(name);
     LaneReport {
         action: row.get("action"),
@@ -212,7 +216,7 @@ fn lane_report(row: &SqliteRow) -> LaneReport {
     }
 }
 
-fn budget_day(row: &SqliteRow) -> BudgetReport {
+fn budget_day(row: &Row) -> BudgetReport {
     BudgetReport {
         day: row.get(0),
         day_ends_at: row.get(1),
@@ -238,7 +242,7 @@ fn budget_day(row: &SqliteRow) -> BudgetReport {
 }
 
 /// A row of [`FILES`] or [`BY_ID`].
-fn file_report(row: &SqliteRow) -> FileReport {
+fn file_report(row: &Row) -> FileReport {
     FileReport {
         file_id: row.get("file_id"),
         name: row.get("name"),
@@ -260,7 +264,7 @@ fn file_report(row: &SqliteRow) -> FileReport {
 }
 
 /// The counts in a row whose columns are named after the states.
-fn by_state(row: &SqliteRow) -> BTreeMap<String, i64> {
+fn by_state(row: &Row) -> BTreeMap<String, i64> {
     UrlState::ALL
         .map(|state| state.to_string())
         .into_iter()

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use prefetchd::sandbox::AccountView;
 use prefetchd::store::{Conn, open_reader};
-use sqlx::{AssertSqlSafe, Row as _};
 
 use super::lies::ODD;
 use super::world::{BUDGET, Chaos};
@@ -40,7 +39,8 @@ impl Chaos {
     /// Each URL is in exactly one state, accepted once unless that is counted, and nothing ended that the service or
     /// its deadline did not end.
     async fn check_urls(&self, account: &AccountView, conn: &mut Conn) -> BTreeMap<String, UrlRow> {
-        let rows = sqlx::query("select url, state, reason from v_urls").fetch_all(&mut *conn).await.unwrap();
+        let rows =
+            prefetchd::store::query("select url, state, reason from v_urls").fetch_all(&mut *conn).await.unwrap();
         let mut urls: BTreeMap<String, UrlRow> = BTreeMap::new();
         for row in &rows {
             let (url, row): (String, _) = (row.get(0), UrlRow { state: row.get(1), reason: row.get(2) });
@@ -85,7 +85,9 @@ impl Chaos {
             }
         }
         let mut conn = open_reader(self.database()).await.unwrap();
-        let row = sqlx::query("select waiting_for, waiting_until, pending, leased, in_doubt, paused_why from v_status");
+        let row = prefetchd::store::query(
+            "select waiting_for, waiting_until, pending, leased, in_doubt, paused_why from v_status",
+        );
         let row = row.fetch_one(&mut conn).await.unwrap();
         panic!(
             "it does not come to an end: at {} it waits for {:?} until {:?}, {} pending, {} leased, {} in doubt, \
@@ -102,8 +104,10 @@ impl Chaos {
 
     async fn drained(&self, conn: &mut Conn) -> String {
         let account = self.account().await;
-        let submitted: Vec<String> =
-            sqlx::query_scalar("select url from v_urls where state = 'submitted'").fetch_all(&mut *conn).await.unwrap();
+        let submitted: Vec<String> = prefetchd::store::query_scalar("select url from v_urls where state = 'submitted'")
+            .fetch_all(&mut *conn)
+            .await
+            .unwrap();
         for url in &submitted {
             assert!(account.accepted.contains_key(url), "{url} is submitted, and was never accepted");
         }
@@ -148,5 +152,5 @@ async fn check_budget(account: &AccountView, conn: &mut Conn) {
 }
 
 async fn number(conn: &mut Conn, query: &str) -> i64 {
-    sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(conn).await.unwrap()
+    prefetchd::store::query_scalar(query.to_owned()).fetch_one(conn).await.unwrap()
 }

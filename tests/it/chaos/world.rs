@@ -251,7 +251,7 @@ impl Chaos {
         let wait = until.map_or(TimeDelta::minutes(10), |until| until - reading.now);
         if wait < TimeDelta::zero() || (reading.proved && wait > WAIT_MAX) {
             let mut conn = open_reader(self.database()).await.unwrap();
-            let why: String = sqlx::query_scalar("select coalesce(waiting_for, '') from v_status")
+            let why: String = prefetchd::store::query_scalar("select coalesce(waiting_for, '') from v_status")
                 .fetch_one(&mut conn)
                 .await
                 .unwrap();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, CallView};
-use sqlx::Row as _;
+use prefetchd::store::Value;
 use tokio::runtime::Runtime;
 
 use self::reader::Reader;
@@ -257,17 +257,21 @@ impl World {
 
     /// The first value of a query, as a number, if there is a database and a row.
     pub fn try_number(&self, query: &str) -> Option<i64> {
-        self.runtime.block_on(self.reader.ask(query)).ok()?.first()?.try_get(0).ok()
+        self.runtime.block_on(self.reader.ask(query)).ok()?.first().and_then(|row| match row.values()[0].1 {
+            Value::Int(number) => number,
+            _ => None,
+        })
     }
 
     /// All rows of a query, every value as text.
     pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let rows = self.runtime.block_on(self.reader.ask(query)).unwrap();
-        let text = |row: &sqlx::sqlite::SqliteRow, at| match row.try_get_unchecked::<Option<String>, _>(at) {
-            Ok(text) => text.unwrap_or_default(),
-            Err(error) => panic!("{query}: {error}"),
+        let text = |value| match value {
+            Value::Int(number) => number.map(|number| number.to_string()).unwrap_or_default(),
+            Value::Real(number) => number.map(|number| format!("{number:?}")).unwrap_or_default(),
+            Value::Text(text) => text.unwrap_or_default().into_owned(),
         };
-        rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect()
+        rows.iter().map(|row| row.values().into_iter().map(|(_, value)| text(value)).collect()).collect()
     }
 
     /// Runs something on the database as another process would.

@@ -4,9 +4,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use prefetchd::store::{self, Conn};
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::SqliteRow;
+use prefetchd::store::{self, Conn, Row};
 use tokio::sync::Mutex;
 
 /// The connection that is kept, and the file that it is of: tests put others in its place.
@@ -37,8 +35,8 @@ impl Reader {
     }
 
     /// All rows of a query.
-    pub(super) async fn ask(&self, query: &str) -> Result<Vec<SqliteRow>, String> {
-        let query = || sqlx::query(AssertSqlSafe(query.to_owned()));
+    pub(super) async fn ask(&self, query: &str) -> Result<Vec<Row>, String> {
+        let query = || store::query(query.to_owned());
         let mut kept = self.kept.lock().await;
         let Some(kept) = kept.as_mut() else {
             let mut conn = self.open().await?;

@@ -1,0 +1,273 @@
+//! Statements: their text for each engine, their parameters, and how they are run. No type of a driver leaves this
+//! module.
+
+use std::borrow::Cow;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+
+use super::row::{Get, Row};
+use super::{Conn, Error, Readers, Result};
+
+/// The text of a statement. Parameters are `?1`, `?2`, and so on, which both of SQLite's drivers number; to one of them
+/// `$1` would be a name, numbered as it appears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sql(&'static str);
+
+impl Sql {
+    /// One text, which means the same to both engines.
+    pub const fn both(text: &'static str) -> Self {
+        Self(text)
+    }
+
+    /// The text for SQLite.
+    pub const fn lite(self) -> &'static str {
+        self.0
+    }
+}
+
+/// What a query runs: a [`Sql`], or a text that is made when it is needed.
+#[derive(Debug, Clone)]
+pub struct Text(Inner);
+
+#[derive(Debug, Clone)]
+enum Inner {
+    Fixed(Sql),
+    Made(String),
+}
+
+impl From<Sql> for Text {
+    fn from(sql: Sql) -> Self {
+        Self(Inner::Fixed(sql))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Inner::Made(text))
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(Inner::Made(text.to_owned()))
+    }
+}
+
+/// A value that goes to the database. Flags go as 0 and 1; the absence of a value has a type, too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'q> {
+    /// A whole number.
+    Int(Option<i64>),
+    /// A number with a fraction.
+    Real(Option<f64>),
+    /// A text.
+    Text(Option<Cow<'q, str>>),
+}
+
+/// What can be bound to a parameter.
+pub trait Parameter<'q> {
+    /// Its value.
+    fn value(self) -> Value<'q>;
+
+    /// The absence of one.
+    fn null() -> Value<'q>;
+}
+
+impl<'q, T> Parameter<'q> for &'q Option<T>
+where
+    &'q T: Parameter<'q>,
+{
+    fn value(self) -> Value<'q> {
+        self.as_ref().value()
+    }
+
+    fn null() -> Value<'q> {
+        <&T>::null()
+    }
+}
+
+impl<'q, T: Parameter<'q>> Parameter<'q> for Option<T> {
+    fn value(self) -> Value<'q> {
+        self.map_or_else(T::null, T::value)
+    }
+
+    fn null() -> Value<'q> {
+        T::null()
+    }
+}
+
+macro_rules! parameters {
+    ($($kind:ident: $($from:ty)*, $to:expr;)*) => {$($(
+        impl<'q> Parameter<'q> for $from {
+            fn value(self) -> Value<'q> {
+                Value::$kind(Some(($to)(self)))
+            }
+
+            fn null() -> Value<'q> {
+                Value::$kind(None)
+            }
+        }
+    )*)*};
+}
+
+parameters! {
+    Int: i64 i32 u32 u16 u8 bool, i64::from;
+    Real: f64, std::convert::identity;
+    Text: String &'q str &'q String Cow<'q, str>, Cow::from;
+}
+
+/// The values for [`super::Bulk`]'s statements, in the order of their parameters.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => {
+        [$($crate::store::Parameter::value($value)),*]
+    };
+}
+pub(crate) use args;
+
+/// A statement with its parameters.
+#[derive(Debug, Clone)]
+#[must_use = "it is not run yet"]
+pub struct Query<'q> {
+    text: Text,
+    values: Vec<Value<'q>>,
+}
+
+/// Prepares to run a statement.
+pub fn query<'q>(text: impl Into<Text>) -> Query<'q> {
+    Query { text: text.into(), values: Vec::new() }
+}
+
+/// Where a statement runs.
+#[derive(Debug)]
+pub enum Place<'c> {
+    /// On this connection.
+    Conn(&'c mut Conn),
+    /// On one of the read-only connections.
+    Readers(&'c Readers),
+}
+
+impl<'c> From<&'c mut Conn> for Place<'c> {
+    fn from(conn: &'c mut Conn) -> Self {
+        Self::Conn(conn)
+    }
+}
+
+impl<'c> From<&'c Readers> for Place<'c> {
+    fn from(readers: &'c Readers) -> Self {
+        Self::Readers(readers)
+    }
+}
+
+/// Runs the rest with `$conn` as a connection of the driver.
+macro_rules! at {
+    ($place:expr, $conn:ident => $run:expr) => {
+        match $place.into() {
+            Place::Conn(conn) => {
+                let $conn: &mut SqliteConnection = conn.sqlite();
+                $run
+            }
+            Place::Readers(readers) => {
+                let mut conn = readers.0.acquire().await?;
+                let $conn: &mut SqliteConnection = &mut conn;
+                $run
+            }
+        }
+    };
+}
+
+impl<'q> Query<'q> {
+    /// The value of the next parameter.
+    pub fn bind(mut self, value: impl Parameter<'q>) -> Self {
+        self.values.push(value.value());
+        self
+    }
+
+    /// Runs it; tells how many rows it changed.
+    pub async fn execute<'c>(self, place: impl Into<Place<'c>>) -> Result<u64> {
+        at!(place, conn => Ok(self.lite().execute(conn).await?.rows_affected()))
+    }
+
+    /// All its rows.
+    pub async fn fetch_all<'c>(self, place: impl Into<Place<'c>>) -> Result<Vec<Row>> {
+        let rows = at!(place, conn => self.lite().fetch_all(conn).await?);
+        Ok(rows.into_iter().map(Row::from).collect())
+    }
+
+    /// Its first row, if there is one.
+    pub async fn fetch_optional<'c>(self, place: impl Into<Place<'c>>) -> Result<Option<Row>> {
+        Ok(at!(place, conn => self.lite().fetch_optional(conn).await?).map(Row::from))
+    }
+
+    /// Its first row.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn fetch_one<'c>(self, place: impl Into<Place<'c>>) -> Result<Row> {
+        self.fetch_optional(place).await?.ok_or_else(Error::no_row)
+    }
+
+    /// Its rows, one after the other, for results that are large.
+    pub fn fetch<'c>(self, conn: &'c mut Conn) -> BoxStream<'c, Result<Row>>
+    where
+        'q: 'c,
+    {
+        self.lite().fetch(conn.sqlite()).map_ok(Row::from).map_err(Error::from).boxed()
+    }
+
+    fn lite(self) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+        let query = match self.text.0 {
+            Inner::Fixed(sql) => sqlx::query(sql.lite()),
+            Inner::Made(text) => sqlx::query(AssertSqlSafe(text)),
+        };
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+        })
+    }
+}
+
+/// A statement that gives one value a row.
+#[derive(Debug, Clone)]
+#[must_use = "it is not run yet"]
+pub struct Scalar<'q, T> {
+    query: Query<'q>,
+    of: std::marker::PhantomData<fn() -> T>,
+}
+
+/// Prepares to run a statement of whose rows only the first column is wanted.
+pub fn query_scalar<'q, T>(text: impl Into<Text>) -> Scalar<'q, T> {
+    Scalar { query: query(text), of: std::marker::PhantomData }
+}
+
+impl<'q, T> Scalar<'q, T>
+where
+    T: for<'r> Get<'r>,
+{
+    /// The value of the next parameter.
+    pub fn bind(self, value: impl Parameter<'q>) -> Self {
+        Self { query: self.query.bind(value), ..self }
+    }
+
+    /// The values of all rows.
+    pub async fn fetch_all<'c>(self, place: impl Into<Place<'c>>) -> Result<Vec<T>> {
+        Ok(self.query.fetch_all(place).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The value of the first row, if there is one.
+    pub async fn fetch_optional<'c>(self, place: impl Into<Place<'c>>) -> Result<Option<T>> {
+        Ok(self.query.fetch_optional(place).await?.map(|row| row.get(0)))
+    }
+
+    /// The value of the first row.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn fetch_one<'c>(self, place: impl Into<Place<'c>>) -> Result<T> {
+        Ok(self.query.fetch_one(place).await?.get(0))
+    }
+}
