@@ -35,8 +35,8 @@ const PAUSE: Sql = Sql::both(
     "
     update account set
         paused_since = case when paused_why is null then ?2 else paused_since end,
-        probes = probes + (lane = ?5), paused_why = ?1, paused_code = ?4, probe_at = ?3
-    where lane = ?5 or (not ?6 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))",
+        probes = probes + iif(lane = ?5, 1, 0), paused_why = ?1, paused_code = ?4, probe_at = ?3
+    where lane = ?5 or (?6 = 0 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden'))",
 );
 
 /// Told of all lanes that it pauses: 1, or 2 if it is the lane's own (?2).
@@ -44,7 +44,7 @@ const TELL_PAUSED: Sql = Sql::both(
     "
     update account set paused_told = 1 + ?2
     where paused_told = 0
-      and (lane = ?1 or (not ?2 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden')))",
+      and (lane = ?1 or (?2 = 0 and coalesce(paused_code, '') not in ('forbidden', 'purge_forbidden')))",
 );
 
 /// That another lane works says nothing about a pause of the lane's own.
@@ -132,7 +132,7 @@ const NOTE_ACCEPTED: Sql = Sql::both(
     "
     insert into facts (lane, fact, value, observed_at) values (?3, 'batch_urls_accepted', ?1, ?2)
     on conflict (lane, fact) do update set value = excluded.value, observed_at = excluded.observed_at
-    where cast(facts.value as integer) < ?1",
+    where cast(facts.value as bigint) < cast(excluded.value as bigint)",
 );
 
 const SAY_DRIFT: Sql = Sql::both(

@@ -68,7 +68,7 @@ const SEND_AGAIN: Sql = Sql::both(
 /// Returns whether that is news.
 const SET_ASIDE: Sql = Sql::both(
     "
-    update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is not ?2",
+    update submissions set set_aside = ?2 where submission_id = ?1 and set_aside is distinct from ?2",
 );
 
 const ASIDE: Sql = Sql::both("select set_aside from submissions where submission_id = ?1");
@@ -80,7 +80,7 @@ const ABSENT: Sql =
 const LAST_ACCEPTED: Sql = Sql::both(
     "
     select max(closed_at)
-    from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000)
+    from (select state, closed_at from submissions where lane = ?1 order by submission_id desc limit 1000) as latest
     where state = 1",
 );
 
@@ -89,7 +89,7 @@ const LAST_OPENED: Sql =
 
 const SENT_SINCE: Sql = Sql::both(
     "
-    select coalesce(sum(cost), 0), coalesce(sum(urls) filter (where state = 1), 0)
+    select coalesce(cast(sum(cost) as bigint), 0), coalesce(cast(sum(urls) filter (where state = 1) as bigint), 0)
     from submissions indexed by submissions_sent where lane = ?2 and opened_at >= ?1",
 );
 

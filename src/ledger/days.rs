@@ -23,7 +23,7 @@ const DAY: Sql = Sql::both(
 /// today.
 const AHEAD: Sql = Sql::both(
     "
-    select coalesce(sum(requests_used), 0), coalesce(sum(urls_used), 0) from budget_days
+    select coalesce(cast(sum(requests_used) as bigint), 0), coalesce(cast(sum(urls_used) as bigint), 0) from budget_days
     where lane = ?2 and day > ?1 and folded = 0",
 );
 
@@ -55,7 +55,7 @@ const CHARGE: Sql = Sql::both(
 /// proves that it arrived, and nothing about when it is performed.
 const LATE: Sql = Sql::both(
     "
-    select count(*), coalesce(sum(urls), 0)
+    select count(*), coalesce(cast(sum(urls) as bigint), 0)
     from submissions indexed by submissions_sent
     where lane = ?4 and opened_at >= ?2 - 86400000 and day < ?1 and cost > 0
       and (late = 1 or (state in (0, 4) and signed_at + ?3 > ?2))",
@@ -64,7 +64,7 @@ const LATE: Sql = Sql::both(
 /// Calls of a day that reached the operation and were refused since then.
 const REFUSED: Sql = Sql::both(
     "
-    select count(*), coalesce(sum(urls), 0)
+    select count(*), coalesce(cast(sum(urls) as bigint), 0)
     from submissions indexed by submissions_sent
     where lane = ?3 and opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null",
 );
@@ -88,7 +88,7 @@ const OBSERVE: Sql = Sql::both(
     "
     update budget_days set
         quota = ?2, remain = ?3, observed_at = ?4, seen_requests = requests_used, seen_urls = urls_used, drift = ?5,
-        refused_urls = case when ?6 then null else refused_urls end,
+        refused_urls = case when ?6 = 1 then null else refused_urls end,
         unsure = 0
     where lane = ?7 and day = ?1",
 );

@@ -8,12 +8,13 @@ use crate::store::{Conn, Result, Sql, WriteTx, query, query_scalar};
 /// URLs of batches that are followed, except those that were seen to end and those with times that a wrong clock wrote.
 const FOLLOWED: Sql = Sql::both(
     "
-    select coalesce(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)), 0), min(t.accepted_at)
+    select coalesce(cast(sum(max(min(t.urls, s.urls - t.complete - t.failed), 0)) as bigint), 0), min(t.accepted_at)
     from tracks as t indexed by tracks_accepted join submissions as s using (submission_id)
     where t.look_at is not null and t.accepted_at > ?1 and t.accepted_at <= ?2 and s.lane = ?3",
 );
 
-const OPEN: Sql = Sql::both("select coalesce(sum(urls), 0) from submissions where state = 0 and lane = ?1");
+const OPEN: Sql =
+    Sql::both("select coalesce(cast(sum(urls) as bigint), 0) from submissions where state = 0 and lane = ?1");
 
 const KNOWN: Sql = Sql::both(
     "

@@ -17,7 +17,7 @@ const ADD: Sql = Sql::both("insert into notices (at, event) values (?1, ?2)");
 const NEXT: Sql = Sql::both(
     "
     select notice_id, event, tries from notices indexed by notices_unsent
-    where sent_at is null and notice_id not in (select value from json_each(?1))
+    where sent_at is null and notice_id not in (select cast(value as bigint) from json_each(?1))
     order by notice_id limit 50",
 );
 

@@ -16,7 +16,7 @@ const ACCOUNT: Sql = Sql::both(
            merged_cancelled, merged_held, merged_unconfirmed, action, purge_force,
            purge_pending, purge_leased, purge_submitted, purge_complete, purge_failed, purge_expired,
            purge_cancelled, purge_held, purge_unconfirmed
-    from files where file_id in (select value from json_each(?1))",
+    from files where file_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 const FINAL_RECEIPTS: Sql = Sql::both(
@@ -31,11 +31,11 @@ const FINAL_RECEIPTS: Sql = Sql::both(
 const MOVING: Sql = Sql::both(
     "
     select file_id, stored_name,
-           json_array(pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
+           cast(json_array(pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
                       merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
-                      merged_cancelled, merged_held, merged_unconfirmed),
+                      merged_cancelled, merged_held, merged_unconfirmed) as text),
            pending + merged_pending < queued + merged
-    from (select * from files order by file_id desc limit ?1)
+    from (select * from files order by file_id desc limit ?1) as latest
     where phase = 2 and finished_at is null",
 );
 
@@ -43,21 +43,21 @@ const MOVING: Sql = Sql::both(
 const RECEIPTS_WRITTEN: Sql = Sql::both(
     "
     update files set receipt_final = 1
-    from (select value ->> 0 as id, value ->> 1 as submitted from json_each(?1)) as j
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as submitted from json_each(?1)) as j
     where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted
       and files.finished_at is not null",
 );
 
 const ACCOUNT_REFUSALS: Sql = Sql::both(
     "
-    select code, sum(lines), file_id from file_refusals
-    where file_id in (select value from json_each(?1)) group by file_id, code",
+    select code, cast(sum(lines) as bigint), file_id from file_refusals
+    where file_id in (select cast(value as bigint) from json_each(?1)) group by file_id, code",
 );
 
 const ACCOUNT_WARNINGS: Sql = Sql::both(
     "
     select code, found, line, lines, file_id from file_warnings
-    where file_id in (select value from json_each(?1)) order by file_id, line, code, found",
+    where file_id in (select cast(value as bigint) from json_each(?1)) order by file_id, line, code, found",
 );
 
 /// What became of a file's lines, for its receipt.

@@ -23,7 +23,8 @@ const LOADS: Sql = Sql::both(
                      and u.priority = 0) as urgent,
            exists (select 1 from urls as u indexed by urls_suspect
                    where u.suspect > 0 and u.suspect = 2 and u.state = 0 and u.lane = t.lane) as held_suspects
-    from (select lane, sum(pending) as pending, sum(leased) as leased from tally group by lane) as t
+    from (select lane, cast(sum(pending) as bigint) as pending, cast(sum(leased) as bigint) as leased
+          from tally group by lane) as t
     order by t.lane",
 );
 

@@ -26,21 +26,23 @@ const COMPLETED: Sql = Sql::both(
     "
     update urls set after_id = null, parked = iif(parked = 2, 0, parked), reason = null, reason_code = null,
         reason_with = null
-    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 0",
+    where after_id is not null and state in (0, 6)
+      and after_id in (select cast(value as bigint) from json_each(?1)) and state = 0",
 );
 
 /// Held ones of purges that were complete after all, e.g. after a retry.
 const COMPLETED_HELD: Sql = Sql::both(
     "
     select url_id, file_id, host_id, priority, lane, first_step from urls
-    where after_id is not null and state in (0, 6) and after_id in (select value from json_each(?1)) and state = 6",
+    where after_id is not null and state in (0, 6)
+      and after_id in (select cast(value as bigint) from json_each(?1)) and state = 6",
 );
 
 const RELEASE_HELD: Sql = Sql::both(
     "
     update urls set state = 0, parked = ?2, after_id = iif(?2 = 0, null, after_id), reason = null, reason_code = null,
         reason_with = null
-    where url_id in (select value from json_each(?1))",
+    where url_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 const WAITING_FOR: Sql = Sql::both(
@@ -52,7 +54,7 @@ const WAITING_FOR: Sql = Sql::both(
 const DROP_DEADLINE: Sql = Sql::both(
     "
     update urls set deadline = null
-    where url_id in (select value from json_each(?1)) and deadline is not null and deadline <= ?2",
+    where url_id in (select cast(value as bigint) from json_each(?1)) and deadline is not null and deadline <= ?2",
 );
 
 const HOLD: Sql = Sql::both(
@@ -98,7 +100,7 @@ const WANTED: Sql = Sql::both(
 const RELEASE: Sql = Sql::both(
     "
     update urls set state = 0, after_id = null, reason = null, reason_code = null, reason_with = null,
-        parked = (select standing in ('refused', 'offline') from hosts as h where h.host_id = urls.host_id)
+        parked = (select iif(standing in ('refused', 'offline'), 1, 0) from hosts as h where h.host_id = urls.host_id)
     where url_id = ?1",
 );
 

@@ -32,7 +32,7 @@ const PICK_SUSPECTS: Sql = Sql::both(
     "
     select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
     from urls
-    where url_id in (select value from json_each(?1))
+    where url_id in (select cast(value as bigint) from json_each(?1))
       and state = 0 and wait_until is null and parked = 0 and suspect = 1
       and iif(deadline is null, true, deadline > ?2)",
 );
@@ -41,7 +41,7 @@ const LEASE: Sql = Sql::both(
     "
     update urls set state = 1, submission_id = ?1, attempts = attempts + 1,
         reason = null, reason_code = null, reason_with = null
-    where url_id in (select value from json_each(?2))",
+    where url_id in (select cast(value as bigint) from json_each(?2))",
 );
 
 const LEASED: Sql = Sql::both(

@@ -19,7 +19,7 @@ const GROUPS: Sql = Sql::both(
     select u.file_id, u.host_id, u.priority, u.lane, u.first_step, count(*) as urls, f.dropped_at
     from urls as u indexed by urls_submission join files as f on f.file_id = u.file_id
     where u.submission_id = ?1 and u.state = 1
-    group by u.file_id, u.host_id, u.priority, u.lane, u.first_step",
+    group by u.file_id, u.host_id, u.priority, u.lane, u.first_step, f.dropped_at",
 );
 
 const END_ONE: Sql = Sql::both(
@@ -42,13 +42,14 @@ const AGAIN: Sql = Sql::both(
 const TELL_AGAIN: Sql = Sql::both(
     "
     update files set receipt_final = 0
-    where file_id in (select value from json_each(?1)) and finished_at is not null and receipt_final = 1",
+    where file_id in (select cast(value as bigint) from json_each(?1))
+      and finished_at is not null and receipt_final = 1",
 );
 
 const ADD_WARM: Sql = Sql::both(
     "
     insert into file_warm (file_id, seconds, urls) values (?1, ?2, ?3)
-    on conflict (file_id, seconds) do update set urls = urls + excluded.urls",
+    on conflict (file_id, seconds) do update set urls = file_warm.urls + excluded.urls",
 );
 
 /// A URL of an accepted batch whose end is not known yet.

@@ -36,7 +36,7 @@ const PROGRESS: Sql = Sql::both(
 const REFUSALS: Sql = Sql::both(
     "
     insert into file_refusals (file_id, reason, lines, code) values (?1, ?2, ?3, ?2)
-    on conflict (file_id, reason) do update set lines = lines + excluded.lines",
+    on conflict (file_id, reason) do update set lines = file_refusals.lines + excluded.lines",
 );
 
 /// The warnings about a file's head are given anew each time it is read from its start.
@@ -57,7 +57,8 @@ const WARNINGS: Sql = Sql::both(
     select ?1, ?2, iif(?3 = '' or exists (select 1 from file_warnings where file_id = ?1 and code = ?2 and found = ?3)
                          or (select count(*) from file_warnings where file_id = ?1) < ?6, ?3, ''), ?4, ?5
     where true
-    on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)",
+    on conflict (file_id, code, found) do update
+    set lines = file_warnings.lines + excluded.lines, line = min(file_warnings.line, excluded.line)",
 );
 
 const HAS_URLS: Sql = Sql::both("select queued + merged + fresh > 0, refused from files where file_id = ?1");
@@ -74,7 +75,7 @@ const REJECT: Sql = Sql::both(
 const FINISH: Sql = Sql::both(
     "
     update files set phase = phase + 1
-    where file_id in (select value from json_each(?1)) and phase in (1, 3)",
+    where file_id in (select cast(value as bigint) from json_each(?1)) and phase in (1, 3)",
 );
 
 /// What is left to do with a file in `work/`.

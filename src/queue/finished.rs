@@ -50,13 +50,13 @@ const NEAR: Sql = Sql::both(
                          from urls as u indexed by urls_deadline join files as f on f.file_id = u.file_id
                          where u.state = 0 and u.deadline is not null and u.deadline <= ?1 and f.deadline_said = 0
                            and not exists (select 1 from wishes as w where w.url_id = u.url_id and w.kind = 0)
-                         order by u.deadline limit 10000)
+                         order by u.deadline limit 10000) as rows_due
           union all
           select * from (select w.file_id, w.ends_at as deadline
                          from wishes as w indexed by wishes_ends cross join urls as u on u.url_id = w.url_id
                          join files as f on f.file_id = w.file_id
                          where w.ends_at is not null and w.ends_at <= ?1 and u.state = 0 and f.deadline_said = 0
-                         order by w.ends_at limit 10000)) as near
+                         order by w.ends_at limit 10000) as wishes_due) as near
     join files as f on f.file_id = near.file_id
     group by f.file_id",
 );

@@ -25,8 +25,8 @@ const HOSTS: Sql = Sql::both(
 const SET_STANDING: Sql = Sql::both(
     "
     update hosts set standing = ?2, why = ?3, why_code = ?6, why_with = ?7, since = ?4, holds_until = ?5,
-    unpark = ?2 in ('unknown', 'good')
-    where host_id = ?1 and (standing <> ?2 or why is not ?3)",
+    unpark = iif(?2 in ('unknown', 'good'), 1, 0)
+    where host_id = ?1 and (standing <> ?2 or why is distinct from ?3)",
 );
 
 const UNKNOWN: Sql = Sql::both("select exists (select 1 from hosts where standing = 'unknown' and pending > 0)");
@@ -37,7 +37,7 @@ const WELL: Sql = Sql::both(
         since = case standing when 'good' then since else ?2 end, standing = 'good', why = null, why_code = null,
         why_with = null,
         accepted_at = ?2
-    where host_id in (select value from json_each(?1)) and (standing <> 'good' or accepted_at is null
+    where host_id in (select cast(value as bigint) from json_each(?1)) and (standing <> 'good' or accepted_at is null
     or accepted_at < ?3)",
 );
 
@@ -79,7 +79,7 @@ const BLOCKED_SUSPECTS: Sql = Sql::both(
 const PARK_SUSPECTS: Sql = Sql::both(
     "
     update urls set parked = 1, suspect = 0, reason = null, reason_code = null, reason_with = null
-    where url_id in (select value from json_each(?1))",
+    where url_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 const BLOCKED: Sql = Sql::both("select pending from hosts where host = ?1 and standing in ('refused', 'offline')");

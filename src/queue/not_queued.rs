@@ -8,23 +8,24 @@ use crate::store::{Conn, Result, Sql, query};
 const KNOWN: Sql = Sql::both(
     "
     with recursive same (at, url, url_id) as (
-        select j.key, j.value ->> 1, k.url_id from json_each(?1) as j join url_keys as k on k.url_key = j.value ->> 0
+        select j.key, j.value ->> 1, k.url_id
+        from json_each(?1) as j join url_keys as k on k.url_key = cast(j.value ->> 0 as bigint)
         union all
         select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id
         where u.older_id is not null
     ), found as (
         select max(u.state = 0 or (u.state = 1 and s.ended_at is null
-                                   and coalesce(iif(blind, s.closed_at, null) > ?2, 1))) as live,
+                                   and coalesce(iif(blind, s.closed_at, null) > ?2, true))) as live,
                max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at
-                                         when 7 then iif(blind, s.closed_at, null) end > ?2, 0)) as fresh
+                                         when 7 then iif(blind, s.closed_at, null) end > ?2, false)) as fresh
         from same
         join urls as u on u.url_id = same.url_id and u.url = same.url and u.lane = ?3
         left join submissions as s on s.submission_id = u.submission_id
         join (select exists (select 1 from facts
-                             where lane = 1 and fact = 'tasks_readable' and value = 'false') as blind)
+                             where lane = 1 and fact = 'tasks_readable' and value = 'false') as blind) as sight on true
         group by same.at
     )
-    select coalesce(sum(live), 0), coalesce(sum(fresh and not live), 0) from found",
+    select count(*) filter (where live = 1), count(*) filter (where fresh = 1 and live = 0) from found",
 );
 
 /// How many of some URLs would not be queued.

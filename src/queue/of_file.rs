@@ -9,14 +9,16 @@ const WARM_SECONDS: Sql =
 /// Why URLs of a file among these rows are not warm.
 const REASONS: Sql = Sql::both(
     "
-    select case u.state when 0 then iif(u.suspect = 2, 'held', 'pending') when 3 then 'failed' when 4 then 'expired'
-                        when 5 then 'cancelled' when 6 then 'held' else 'unconfirmed' end as state,
-           iif(u.state = 0 and u.parked = 1, h.why, u.reason) as reason,
-           iif(u.state = 0 and u.parked = 1, coalesce(h.why_code, 'text'), coalesce(u.reason_code, 'text')) as code,
-           max(iif(u.state = 0 and u.parked = 1, h.why_with, u.reason_with)) as reason_with, count(*) as urls
-    from urls as u join hosts as h on h.host_id = u.host_id
-    where u.url_id between ?2 and ?3 and u.file_id = ?1 and u.state in (0, 3, 4, 5, 6, 7)
-    group by 1, 2, 3 having reason is not null order by urls desc limit 20",
+    select state, reason, code, max(reason_with) as reason_with, count(*) as urls
+    from (select case u.state when 0 then iif(u.suspect = 2, 'held', 'pending') when 3 then 'failed'
+                              when 4 then 'expired' when 5 then 'cancelled' when 6 then 'held'
+                              else 'unconfirmed' end as state,
+                 iif(u.state = 0 and u.parked = 1, h.why, u.reason) as reason,
+                 coalesce(iif(u.state = 0 and u.parked = 1, h.why_code, u.reason_code), 'text') as code,
+                 iif(u.state = 0 and u.parked = 1, h.why_with, u.reason_with) as reason_with
+          from urls as u join hosts as h on h.host_id = u.host_id
+          where u.url_id between ?2 and ?3 and u.file_id = ?1 and u.state in (0, 3, 4, 5, 6, 7)) as r
+    where reason is not null group by state, reason, code order by urls desc limit 20",
 );
 
 const UNWELL: Sql = Sql::both(

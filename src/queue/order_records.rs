@@ -36,7 +36,8 @@ const PROGRESS: Sql = Sql::both(
 /// The files of a name: whether this user dropped one, and who dropped the last one.
 const OWNERS: Sql = Sql::both(
     "
-    select max(owner_uid is ?2), (select owner_uid from files where name = ?1 order by file_id desc limit 1)
+    select max(owner_uid is not distinct from ?2),
+           (select owner_uid from files where name = ?1 order by file_id desc limit 1)
     from files where name = ?1",
 );
 

@@ -22,10 +22,10 @@ pub const ORDER_ROWS_MAX: usize = 2_000;
 const RETRYABLE: Sql = Sql::both(
     "
     select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
-    from json_each(?1) as j join urls as u on u.url_id = j.value ->> 0
+    from json_each(?1) as j join urls as u on u.url_id = cast(j.value ->> 0 as bigint)
     where u.state > 2
       and not exists (with recursive same (url_id) as (
-                          select url_id from url_keys where url_key = j.value ->> 1
+                          select url_id from url_keys where url_key = cast(j.value ->> 1 as bigint)
                           union all
                           select o.older_id from same join urls as o on o.url_id = same.url_id
                           where o.older_id is not null)
@@ -38,7 +38,7 @@ const RETRYABLE: Sql = Sql::both(
 
 const ENDED: Sql = Sql::both(
     "
-    select url_id, url, lane from urls where url_id in (select value from json_each(?1)) and state > 2",
+    select url_id, url, lane from urls where url_id in (select cast(value as bigint) from json_each(?1)) and state > 2",
 );
 
 const RETRY: Sql = Sql::both(
@@ -56,21 +56,21 @@ const RETRY: Sql = Sql::both(
         after_id = (select p.url_id from urls as p left join submissions as s on s.submission_id = p.submission_id
                     where p.url_id = urls.after_id
                       and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null)))
-    where url_id in (select value from json_each(?1))",
+    where url_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 /// Purges of these prefetches, which ended, or are held.
 const PURGES_OF: Sql = Sql::both(
     "
     select after_id from urls
-    where url_id in (select value from json_each(?1)) and after_id is not null and state in (4, 5, 6)
+    where url_id in (select cast(value as bigint) from json_each(?1)) and after_id is not null and state in (4, 5, 6)
       and (?2 is null or exists (select 1 from urls as p join files as f on f.file_id = p.file_id
                                  where p.url_id = urls.after_id and f.owner_uid = ?2))",
 );
 
 const STEPS: Sql = Sql::both(
     "
-    select url_id, first_step from urls where url_id in (select value from json_each(?1))
+    select url_id, first_step from urls where url_id in (select cast(value as bigint) from json_each(?1))
     order by first_step desc, url_id",
 );
 
@@ -78,14 +78,14 @@ const STEPS: Sql = Sql::both(
 const REOPEN: Sql = Sql::both(
     "
     update files set finished_at = null, receipt_final = 0
-    where file_id in (select value from json_each(?1)) and finished_at is not null",
+    where file_id in (select cast(value as bigint) from json_each(?1)) and finished_at is not null",
 );
 
 const WAITING: Sql = Sql::both(
     "
     select u.url_id, u.state, u.suspect, u.url, u.file_id, u.host_id, u.priority, u.lane, u.first_step
     from urls as u
-    where u.url_id in (select value from json_each(?1)) and u.state in (0, 6)",
+    where u.url_id in (select cast(value as bigint) from json_each(?1)) and u.state in (0, 6)",
 );
 
 /// The wishes for those of these URLs that several lines ask for.
@@ -93,7 +93,7 @@ const WISHED: Sql = Sql::both(
     "
     select w.url_id, w.state, w.priority, f.name, coalesce(w.label, f.label), u.state, f.owner_uid, u.lane
     from json_each(?1) as j
-    cross join wishes as w on w.url_id = j.value
+    cross join wishes as w on w.url_id = cast(j.value as bigint)
     cross join urls as u on u.url_id = w.url_id
     join files as f on f.file_id = w.file_id
     where w.kind < 2",
@@ -104,15 +104,16 @@ const CANCEL: Sql = Sql::both(
     update urls set
         state = 5, reason = ?3, reason_code = ?4, reason_with = null, ended_at = ?2, wait_until = null, parked = 0,
         suspect = 0
-    where url_id in (select value from json_each(?1))",
+    where url_id in (select cast(value as bigint) from json_each(?1))",
 );
 
-const PRIORITIZE: Sql = Sql::both("update urls set priority = ?2 where url_id in (select value from json_each(?1))");
+const PRIORITIZE: Sql =
+    Sql::both("update urls set priority = ?2 where url_id in (select cast(value as bigint) from json_each(?1))");
 
 const PRIORITIZE_FILES: Sql = Sql::both(
     "
     update files set priority = ?3
-    where (?1 is null or name = ?1) and (?2 is null or label = ?2) and (?4 is null or owner_uid = ?4)",
+    where (name = ?1 or ?1 is null) and (label = ?2 or ?2 is null) and (owner_uid = ?4 or ?4 is null)",
 );
 
 /// What an operator asks for.

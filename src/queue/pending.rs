@@ -21,13 +21,13 @@ const CLASS_SIZE: Sql = Sql::both(
     select count(*)
     from (select 1 from urls indexed by urls_ready
           where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0
-            and priority = ?1 and (deadline is null) = ?2
-          limit ?3)",
+            and priority = ?1 and (deadline is null) = (?2 = 1)
+          limit ?3) as class",
 );
 
 const CLASS: Sql = Sql::both(
     "
-    select u.file_id, u.priority, u.deadline, null, h.standing in ('refused', 'offline') as blocked,
+    select u.file_id, u.priority, u.deadline, cast(null as bigint), h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
             from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted
@@ -35,8 +35,8 @@ const CLASS: Sql = Sql::both(
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
     where u.lane = ?3 and u.state = 0 and u.wait_until is null and u.parked = 0 and u.suspect = 0
-      and u.priority = ?1 and (u.deadline is null) = ?2
-    group by u.file_id, u.deadline, blocked, wanted",
+      and u.priority = ?1 and (u.deadline is null) = (?2 = 1)
+    group by u.file_id, u.priority, u.deadline, f.dropped_at, blocked, wanted",
 );
 
 const WAITING: Sql = Sql::both(
@@ -51,7 +51,7 @@ const WAITING: Sql = Sql::both(
           order by wait_until limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+    group by u.file_id, u.priority, u.deadline, u.wait_until, f.dropped_at, blocked, wanted",
 );
 
 const PARKED: Sql = Sql::both(
@@ -66,7 +66,7 @@ const PARKED: Sql = Sql::both(
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+    group by u.file_id, u.priority, u.deadline, u.wait_until, f.dropped_at, blocked, wanted",
 );
 
 /// Prefetches that wait for their purge, and when that was accepted; none if it is still to be sent.
@@ -85,7 +85,7 @@ const AWAITING: Sql = Sql::both(
     join files as f on f.file_id = u.file_id
     join urls as p on p.url_id = u.after_id
     left join submissions as s on s.submission_id = p.submission_id
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted, purge_file, purged_at
+    group by u.file_id, u.priority, u.deadline, u.wait_until, f.dropped_at, blocked, wanted, purge_file, purged_at
     order by min(u.url_id)",
 );
 
@@ -99,12 +99,13 @@ const SUSPECTS: Sql = Sql::both(
     join hosts as h on h.host_id = u.host_id
     join files as f on f.file_id = u.file_id
     where u.suspect > 0 and u.suspect = 1 and u.state = 0 and u.lane = ?1
-    group by u.file_id, u.priority, u.deadline, u.wait_until, blocked, wanted",
+    group by u.file_id, u.priority, u.deadline, u.wait_until, f.dropped_at, blocked, wanted",
 );
 
 const BLOCKED: Sql = Sql::both(
     "
-    select coalesce(sum(pending), 0) from hosts indexed by hosts_blocked where standing in ('refused', 'offline')",
+    select coalesce(cast(sum(pending) as bigint), 0) from hosts indexed by hosts_blocked
+    where standing in ('refused', 'offline')",
 );
 
 const FILES: Sql = Sql::both(

@@ -53,12 +53,12 @@ const AWAITS_PURGE: Sql = Sql::both(
     "
     select count(*)
     from (select 1 from urls indexed by urls_after
-          where after_id is not null and state in (0, 6) and state = 0 limit ?1)",
+          where after_id is not null and state in (0, 6) and state = 0 limit ?1) as waiting",
 );
 
 const PARKED: Sql = Sql::both(
     "
-    select coalesce(sum(pending), 0), exists (select 1 from hosts where unpark = 1)
+    select coalesce(cast(sum(pending) as bigint), 0), exists (select 1 from hosts where unpark = 1)
     from hosts indexed by hosts_blocked where standing in ('refused', 'offline')",
 );
 
@@ -66,13 +66,13 @@ const PARKED: Sql = Sql::both(
 const NEXT: Sql = Sql::both(
     "
     select min(at) from (select min(wait_until) as at from urls where wait_until is not null
-                         union all select min(starts_at) from wishes where starts_at is not null)",
+                         union all select min(starts_at) from wishes where starts_at is not null) as times",
 );
 
 const NEXT_DEADLINE: Sql = Sql::both(
     "
     select min(at) from (select min(deadline) as at from urls where state = 0 and deadline is not null
-                         union all select min(ends_at) from wishes where ends_at is not null)",
+                         union all select min(ends_at) from wishes where ends_at is not null) as times",
 );
 
 const WAKE: Sql = Sql::both(

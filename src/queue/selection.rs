@@ -10,7 +10,7 @@ use crate::store::{Conn, Result, query_scalar};
 /// All rows of a URL, by its keys: one in each lane.
 const SAME_URL: &str = "u.url_id in (
     with recursive same (url_id) as (
-        select url_id from url_keys where url_key in (select value from json_each(:key))
+        select url_id from url_keys where url_key in (select cast(value as bigint) from json_each(:key))
         union all
         select o.older_id from same join urls as o on o.url_id = same.url_id where o.older_id is not null)
     select url_id from same) and u.url = :url";

@@ -14,7 +14,7 @@ const RELEASE: Sql = Sql::both(
     "
     update urls set state = ?2, attempts = attempts - ?3, wait_until = ?4, reason = ?5, reason_code = ?6,
     reason_with = ?7,
-        suspect = case ?2 when 0 then suspect else 0 end
+        suspect = case when ?2 = 0 then suspect else 0 end
     where submission_id = ?1 and state = 1",
 );
 

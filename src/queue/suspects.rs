@@ -45,17 +45,21 @@ const ADD_CASE: Sql = Sql::both(
 const ADD_MEMBERS: Sql = Sql::both(
     "
     insert into case_members (submission_id, url_id, host_id, core)
-    select ?1, value ->> 0, value ->> 1, value ->> 2 from json_each(?2)",
+    select ?1, cast(value ->> 0 as bigint), cast(value ->> 1 as bigint), cast(value ->> 2 as bigint)
+    from json_each(?2)",
 );
 
 /// A held suspect stays held as long as it is suspected.
-const FLAG: Sql =
-    Sql::both("update urls set suspect = ?2 where (suspect > 0) <> ?2 and url_id in (select value from json_each(?1))");
+const FLAG: Sql = Sql::both(
+    "
+    update urls set suspect = ?2
+    where iif(suspect > 0, 1, 0) <> ?2 and url_id in (select cast(value as bigint) from json_each(?1))",
+);
 
 const HELD_AMONG: Sql = Sql::both(
     "
     select url_id, file_id, host_id, priority, lane, first_step from urls
-    where url_id in (select value from json_each(?1)) and suspect = 2 and state = 0",
+    where url_id in (select cast(value as bigint) from json_each(?1)) and suspect = 2 and state = 0",
 );
 
 const END: Sql = Sql::both(

@@ -18,8 +18,11 @@ const FILES: Sql = Sql::both(
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
         failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
         unconfirmed = unconfirmed + j.d8
-    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as d0,
+                 cast(value ->> 2 as bigint) as d1, cast(value ->> 3 as bigint) as d2,
+                 cast(value ->> 4 as bigint) as d3, cast(value ->> 5 as bigint) as d4,
+                 cast(value ->> 6 as bigint) as d5, cast(value ->> 7 as bigint) as d6,
+                 cast(value ->> 8 as bigint) as d7, cast(value ->> 9 as bigint) as d8
           from json_each(?1)) as j
     where files.file_id = j.id",
 );
@@ -33,8 +36,11 @@ const MERGED: Sql = Sql::both(
         merged_failed = merged_failed + j.d4, merged_expired = merged_expired + j.d5,
         merged_cancelled = merged_cancelled + j.d6, merged_held = merged_held + j.d7,
         merged_unconfirmed = merged_unconfirmed + j.d8
-    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as d0,
+                 cast(value ->> 2 as bigint) as d1, cast(value ->> 3 as bigint) as d2,
+                 cast(value ->> 4 as bigint) as d3, cast(value ->> 5 as bigint) as d4,
+                 cast(value ->> 6 as bigint) as d5, cast(value ->> 7 as bigint) as d6,
+                 cast(value ->> 8 as bigint) as d7, cast(value ->> 9 as bigint) as d8
           from json_each(?1)) as j
     where files.file_id = j.id",
 );
@@ -48,8 +54,11 @@ const PURGES: Sql = Sql::both(
         purge_failed = purge_failed + j.d4, purge_expired = purge_expired + j.d5,
         purge_cancelled = purge_cancelled + j.d6, purge_held = purge_held + j.d7,
         purge_unconfirmed = purge_unconfirmed + j.d8
-    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as d0,
+                 cast(value ->> 2 as bigint) as d1, cast(value ->> 3 as bigint) as d2,
+                 cast(value ->> 4 as bigint) as d3, cast(value ->> 5 as bigint) as d4,
+                 cast(value ->> 6 as bigint) as d5, cast(value ->> 7 as bigint) as d6,
+                 cast(value ->> 8 as bigint) as d7, cast(value ->> 9 as bigint) as d8
           from json_each(?1)) as j
     where files.file_id = j.id",
 );
@@ -60,8 +69,11 @@ const TALLY: Sql = Sql::both(
         pending = pending + j.d0, leased = leased + j.d1, submitted = submitted + j.d2, complete = complete + j.d3,
         failed = failed + j.d4, expired = expired + j.d5, cancelled = cancelled + j.d6, held = held + j.d7,
         unconfirmed = unconfirmed + j.d8
-    from (select value ->> 0 as id, value ->> 1 as d0, value ->> 2 as d1, value ->> 3 as d2, value ->> 4 as d3,
-                 value ->> 5 as d4, value ->> 6 as d5, value ->> 7 as d6, value ->> 8 as d7, value ->> 9 as d8
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as d0,
+                 cast(value ->> 2 as bigint) as d1, cast(value ->> 3 as bigint) as d2,
+                 cast(value ->> 4 as bigint) as d3, cast(value ->> 5 as bigint) as d4,
+                 cast(value ->> 6 as bigint) as d5, cast(value ->> 7 as bigint) as d6,
+                 cast(value ->> 8 as bigint) as d7, cast(value ->> 9 as bigint) as d8
           from json_each(?1)) as j
     where tally.lane = j.id / 4 and tally.priority = j.id % 4",
 );
@@ -69,7 +81,7 @@ const TALLY: Sql = Sql::both(
 const HOSTS: Sql = Sql::both(
     "
     update hosts set pending = pending + j.d0
-    from (select value ->> 0 as id, value ->> 1 as d0 from json_each(?1)) as j
+    from (select cast(value ->> 0 as bigint) as id, cast(value ->> 1 as bigint) as d0 from json_each(?1)) as j
     where hosts.host_id = j.id",
 );
 

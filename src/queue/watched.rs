@@ -32,7 +32,8 @@ const FOREIGN: Sql = Sql::both(
       and (exists (select 1 from file_warnings as w where w.file_id = ?1 and w.code = ?3 and w.found = h.host)
            or (select count(*) from file_warnings as w where w.file_id = ?1 and w.code = ?3) < ?4)
     group by h.host_id order by min(u.line) limit ?4
-    on conflict (file_id, code, found) do update set lines = lines + excluded.lines, line = min(line, excluded.line)",
+    on conflict (file_id, code, found) do update
+    set lines = file_warnings.lines + excluded.lines, line = min(file_warnings.line, excluded.line)",
 );
 
 /// Notes that the reading of a file begins, on which the daemon died `deaths` times. The note counts until the file's

@@ -41,11 +41,11 @@ const OF_SCOPE: Sql = Sql::both(
     "
     select w.url_id, w.file_id, w.line, w.kind, u.state, u.suspect, w.first_step, w.state
     from json_each(?1) as j
-    cross join wishes as w on w.url_id = j.value
+    cross join wishes as w on w.url_id = cast(j.value as bigint)
     cross join urls as u on u.url_id = w.url_id
     join files as f on f.file_id = w.file_id
-    where w.kind < 2 and (?2 is null or f.name = ?2) and (?3 is null or coalesce(w.label, f.label) = ?3)
-      and (?4 is null or f.owner_uid = ?4)",
+    where w.kind < 2 and (f.name = ?2 or ?2 is null) and (coalesce(w.label, f.label) = ?3 or ?3 is null)
+      and (f.owner_uid = ?4 or ?4 is null)",
 );
 
 const PRIORITIZE: Sql = Sql::both("update wishes set priority = ?4 where url_id = ?1 and file_id = ?2 and line = ?3");

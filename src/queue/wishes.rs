@@ -22,20 +22,22 @@ use crate::words::Stored;
 /// The wish of the line that came first, taken from its row at the first merge.
 const ADD_FIRST: Sql = Sql::both(
     "
-    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
+    insert into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
     select url_id, file_id, line, 0, priority, not_before, deadline,
            coalesce((select force from files as f where f.file_id = urls.file_id), 0), label,
            iif(state = 0 and wait_until = not_before, not_before, null), iif(state = 0, deadline, null), first_step,
-           after_id is not null or parked = 2
-    from urls where url_id = ?1",
+           iif(after_id is not null or parked = 2, 1, 0)
+    from urls where url_id = ?1
+    on conflict do nothing",
 );
 
 const ADD: Sql = Sql::both(
     "
-    insert or ignore into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
+    insert into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+    on conflict do nothing",
 );
 
 const URL: Sql = Sql::both(
@@ -81,7 +83,8 @@ const DROP_DEADLINE: Sql = Sql::both(
 const STOP_TIMES: Sql = Sql::both(
     "
     update wishes set starts_at = null, ends_at = null
-    where url_id in (select value from json_each(?1)) and (starts_at is not null or ends_at is not null)",
+    where url_id in (select cast(value as bigint) from json_each(?1))
+      and (starts_at is not null or ends_at is not null)",
 );
 
 /// Lines that move with these URLs but are not counted with their rows, and lines that are counted with them but do not
@@ -89,7 +92,7 @@ const STOP_TIMES: Sql = Sql::both(
 const FOLLOWERS: Sql = Sql::both(
     "
     select w.file_id, w.kind, w.first_step, count(*)
-    from json_each(?1) as j cross join wishes as w on w.url_id = j.value
+    from json_each(?1) as j cross join wishes as w on w.url_id = cast(j.value as bigint)
     where (w.kind = 1 and w.state = 0) or (w.kind = 0 and w.state > 0)
     group by w.file_id, w.kind, w.first_step",
 );
@@ -104,7 +107,8 @@ const FOLLOWERS_OF_BATCH: Sql = Sql::both(
 
 const WISHED: Sql = Sql::both(
     "
-    select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = j.value where w.kind = 0",
+    select distinct w.url_id from json_each(?1) as j cross join wishes as w on w.url_id = cast(j.value as bigint)
+    where w.kind = 0",
 );
 
 const OF_PRUNED: Sql = Sql::both(

@@ -13,7 +13,7 @@ const OFFLINE: Sql = Sql::both("select host, pending from v_hosts where standing
 
 const FINISHED: Sql = Sql::both("select name, finished_at from v_files where finished_at is not null");
 
-const CHARGED: Sql = Sql::both("select coalesce(sum(requests_used), 0) from v_budget");
+const CHARGED: Sql = Sql::both("select coalesce(cast(sum(requests_used) as bigint), 0) from v_budget");
 
 /// A URL, as in `v_urls`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ const LINES_A_READ: i64 = 2_000;
 const RANGES: Sql = Sql::both(
     "
     select url_from, url_to from files
-    where url_from > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
+    where url_from > 0 and (name = ?1 or ?1 is null) and dropped_at >= ?2
     order by url_from",
 );
 
@@ -50,7 +50,7 @@ const ROWS: Sql = Sql::both(
     left join wishes as w on w.url_id = u.url_id and w.kind = 0 and w.state > 0
     left join submissions as s on s.submission_id = u.submission_id and w.state is null
     where u.url_id in (select r.url_id from urls as r where r.url_id between ?1 and ?2)
-      and (?3 is null or u.file = ?3) and (?4 is null or u.label = ?4) and u.queued_at >= ?5
+      and (u.file = ?3 or ?3 is null) and (u.label = ?4 or ?4 is null) and u.queued_at >= ?5
     order by u.url_id",
 );
 
@@ -58,7 +58,7 @@ const ROWS: Sql = Sql::both(
 const MERGING: Sql = Sql::both(
     "
     select file_id from files
-    where merged + fresh > 0 and (?1 is null or name = ?1) and dropped_at >= ?2
+    where merged + fresh > 0 and (name = ?1 or ?1 is null) and dropped_at >= ?2
     order by file_id desc",
 );
 
@@ -68,7 +68,7 @@ const PAGE_END: Sql = Sql::both(
     select url_id, line
     from (select url_id, line from wishes indexed by wishes_file
           where file_id = ?1 and (url_id, line) > (?2, ?3)
-          order by url_id, line limit ?4)
+          order by url_id, line limit ?4) as page
     order by url_id desc, line desc limit 1",
 );
 
@@ -90,7 +90,7 @@ const MERGED: Sql = Sql::both(
     where u.url_id in (select k.url_id from wishes as k indexed by wishes_file
                        where k.file_id = ?1 and (k.url_id, k.line) > (?2, ?3) and (k.url_id, k.line) <= (?4, ?5))
       and w.kind > 0 and (w.url_id, w.line) > (?2, ?3) and (w.url_id, w.line) <= (?4, ?5)
-      and (?6 is null or coalesce(w.label, f.label) = ?6)
+      and (coalesce(w.label, f.label) = ?6 or ?6 is null)
     order by u.url_id, w.line",
 );
 
@@ -99,7 +99,7 @@ const REFUSING: Sql = Sql::both(
     "
     select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes
     from files as f join v_files as v on v.file_id = f.file_id
-    where f.refused > 0 and (?1 is null or f.name = ?1) and (?2 is null or f.label = ?2) and f.dropped_at >= ?3
+    where f.refused > 0 and (f.name = ?1 or ?1 is null) and (f.label = ?2 or ?2 is null) and f.dropped_at >= ?3
       and not exists (select 1 from files as later
                       where later.stored_name = f.stored_name and later.file_id > f.file_id)
     order by f.file_id",

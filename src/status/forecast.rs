@@ -18,7 +18,7 @@ use crate::words::{Words, labels};
 /// Names of files.
 const NAMES: Sql = Sql::both(
     "
-    select file_id, name, label from v_files where file_id in (select value from json_each(?1))",
+    select file_id, name, label from v_files where file_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 /// A purge takes effect after five to six minutes (SIBLING-APIS.md, A).
@@ -27,7 +27,7 @@ const PURGE_TAKES: TimeDelta = TimeDelta::minutes(6);
 /// Seconds from submission to the end, for tasks of the latest submissions of an action.
 const WARM: Sql = Sql::both(
     "
-    select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as integer) as seconds
+    select cast(round((julianday(t.ended_at) - julianday(s.closed_at)) * 86400) as bigint) as seconds
     from v_tasks as t join v_submissions as s on s.submission_id = t.submission_id
     where t.submission_id > (select coalesce(max(submission_id), 0) from v_submissions) - 500
       and t.ended_at is not null and t.status = 'Complete' and s.action = ?1

@@ -26,7 +26,7 @@ const COUNTS: Sql = Sql::both(
            pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed,
            merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
            merged_cancelled, merged_held, merged_unconfirmed
-    from v_files where file_id in (select value from json_each(?1)) order by file_id desc",
+    from v_files where file_id in (select cast(value as bigint) from json_each(?1)) order by file_id desc",
 );
 
 /// Lines with a label of their own, in files with another one.
@@ -42,7 +42,8 @@ const OWN_LABEL: Sql = Sql::both(
 const RETURNING: Sql = Sql::both(
     "
     select count(*) from v_urls
-    where state = 'held' and reason_code = 'isolation_spent' and file_id in (select value from json_each(?1))",
+    where state = 'held' and reason_code = 'isolation_spent'
+      and file_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 /// What to wait for.

@@ -5,7 +5,11 @@ use serde_json::{Map, Value};
 use crate::model::{Action, Lane, Time, UrlState};
 use crate::store::{self, Conn, Result, Row, Sql, query, query_scalar};
 
-const COLUMNS: Sql = Sql::both("select name from pragma_table_info(?1)");
+const COLUMNS: Sql = Sql::two(
+    "select name from pragma_table_info(?1)",
+    "select cast(column_name as text) from information_schema.columns
+     where table_schema = current_schema() and table_name = ?1 order by ordinal_position",
+);
 
 /// URLs that lines with this label want, their own label or their file's.
 const WISHED_WITH_LABEL: &str = "url_id in (select url_id from wishes where label = ?

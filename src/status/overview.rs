@@ -14,8 +14,8 @@ use crate::{ledger, queue};
 /// What was charged, in steps of five minutes: at most 288 rows a day.
 const SPENDING: Sql = Sql::both(
     "
-    select cast(unixepoch(opened_at) / 300 as integer) as step, sum(cost) as requests,
-           sum(iif(outcome in ('accepted', 'in_doubt', 'open', 'unavailable'), urls, 0)) as urls
+    select unixepoch(opened_at) / 300 as step, cast(sum(cost) as bigint) as requests,
+           cast(sum(iif(outcome in ('accepted', 'in_doubt', 'open', 'unavailable'), urls, 0)) as bigint) as urls
     from v_submissions where opened_at >= ?1 and opened_at < ?2 and action = 'prefetch'
     group by step order by step limit 600",
 );
@@ -37,7 +37,8 @@ const WAITING: Sql = Sql::both(
 /// The other files, the latest first: those among the next five thousand rows.
 const SETTLED: Sql = Sql::both(
     "
-    select file_id from (select file_id, pending from files where file_id < ?1 order by file_id desc limit 5000)
+    select file_id
+    from (select file_id, pending from files where file_id < ?1 order by file_id desc limit 5000) as latest
     where pending = 0 order by file_id desc limit ?2",
 );
 

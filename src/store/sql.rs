@@ -13,19 +13,56 @@ use super::{Conn, Error, Readers, Result};
 /// The text of a statement. Parameters are `?1`, `?2`, and so on, which both of SQLite's drivers number; to one of them
 /// `$1` would be a name, numbered as it appears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sql(&'static str);
+pub struct Sql {
+    lite: &'static str,
+    postgres: &'static str,
+}
 
 impl Sql {
     /// One text, which means the same to both engines.
     pub const fn both(text: &'static str) -> Self {
-        Self(text)
+        Self { lite: text, postgres: text }
+    }
+
+    /// A form for each, where one text cannot mean the same to both.
+    pub const fn two(lite: &'static str, postgres: &'static str) -> Self {
+        Self { lite, postgres }
     }
 
     /// The text for SQLite.
     pub const fn lite(self) -> &'static str {
-        self.0
+        self.lite
+    }
+
+    /// The text for PostgreSQL.
+    pub fn postgres(self) -> String {
+        rendered(self.postgres)
     }
 }
+
+/// A text as PostgreSQL wants it: without the hints for SQLite's planner, which index to walk and in which order to
+/// join, and with its own spelling of parameters and of an array of values.
+fn rendered(text: &str) -> String {
+    let mut rendered = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = HINTS.iter().filter_map(|(hint, _)| rest.find(hint)).min() {
+        let (hint, instead) = HINTS.iter().find(|(hint, _)| rest[at..].starts_with(hint)).expect("it was found there");
+        rendered.push_str(&rest[..at]);
+        rendered.push_str(instead);
+        rest = &rest[at + hint.len()..];
+        if *hint == INDEXED {
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        }
+    }
+    rendered.push_str(rest);
+    rendered
+}
+
+/// What [`rendered`] replaces. No statement has a `?` in a literal.
+const HINTS: [(&str, &str); 4] =
+    [(INDEXED, ""), ("cross join ", "join "), ("json_array(", "json_build_array("), ("?", "$")];
+
+const INDEXED: &str = " indexed by ";
 
 /// What a query runs: a [`Sql`], or a text that is made when it is needed.
 #[derive(Debug, Clone)]
@@ -269,5 +306,18 @@ where
     /// There is none.
     pub async fn fetch_one<'c>(self, place: impl Into<Place<'c>>) -> Result<T> {
         Ok(self.query.fetch_one(place).await?.get(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_for_sqlite_are_not_told_to_postgresql() {
+        let sql = Sql::both("select json_array(a) from b as c indexed by d_e2 cross join f where g = ?1 or h = ?12");
+        assert_eq!(sql.postgres(), "select json_build_array(a) from b as c join f where g = $1 or h = $12");
+        assert!(sql.lite().contains("indexed by d_e2 cross join f where g = ?1"));
+        assert_eq!(Sql::two("one", "two ?1").postgres(), "two $1");
     }
 }

@@ -25,7 +25,7 @@ const NEXT: Sql = Sql::both(
     from tracks as t
     where t.look_at is not null
       and (select lane from submissions as s where s.submission_id = t.submission_id)
-          in (select value from json_each(?1))
+          in (select cast(value as bigint) from json_each(?1))
     order by t.look_at limit 1",
 );
 
@@ -74,7 +74,8 @@ const SAW_TASK: Sql = Sql::both(
 const END_TASKS: Sql = Sql::both(
     "
     update tasks set
-        status = case when failed > 0 then 'Failed' when ?3 and complete >= coalesce(listed, complete) then 'Complete'
+        status = case when failed > 0 then 'Failed'
+                      when ?3 = 1 and complete >= coalesce(listed, complete) then 'Complete'
         else status end,
         ended_at = coalesce(ended_at, ?2)
     where submission_id = ?1",

@@ -19,7 +19,7 @@ const COMPLETED: Sql = Sql::both("select url_id from urls where submission_id = 
 
 const ADD: Sql = Sql::both(
     "
-    insert into warmth_checks (url_id, due_at) select value, ?2 from json_each(?1) where true
+    insert into warmth_checks (url_id, due_at) select cast(value as bigint), ?2 from json_each(?1) where true
     on conflict (url_id) do nothing",
 );
 

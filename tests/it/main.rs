@@ -58,6 +58,7 @@ mod readme;
 mod receipts;
 mod robots;
 mod schema;
+mod schema_postgres;
 mod schemas;
 mod service;
 mod signature;

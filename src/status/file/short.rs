@@ -33,10 +33,10 @@ const BAD: Sql = Sql::both(
            (select reason_with from urls as r where r.url_id = u.url_id) as reason_with,
            u.attempts, u.submission_id, u.task_ids, s.request_id, s.code, s.message
     from v_urls as u left join v_submissions as s on s.submission_id = u.submission_id
-    where u.url_id in (select url_id from (select url_id from urls where file_id = ?1 and state = 3 limit 10)
-             union all select url_id from (select url_id from urls where file_id = ?1 and state = 4 limit 10)
-             union all select url_id from (select url_id from urls where file_id = ?1 and state = 6 limit 10)
-             union all select url_id from (select url_id from urls where file_id = ?1 and state = 7 limit 10))
+    where u.url_id in (select url_id from (select url_id from urls where file_id = ?1 and state = 3 limit 10) as f
+             union all select url_id from (select url_id from urls where file_id = ?1 and state = 4 limit 10) as e
+             union all select url_id from (select url_id from urls where file_id = ?1 and state = 6 limit 10) as h
+             union all select url_id from (select url_id from urls where file_id = ?1 and state = 7 limit 10) as u)
     order by u.url_id limit 10",
 );
 

@@ -54,7 +54,7 @@ const FILES: Sql = Sql::both(
     where v.file_id in (select file_id from files where pending > 0
                         order by priority, deadline is null, deadline, file_id limit ?1)
        or v.file_id in (select file_id from files order by file_id desc limit ?1)
-    order by f.pending = 0, iif(f.pending = 0, 0, f.priority), iif(f.pending = 0, 0, f.deadline is null),
+    order by f.pending = 0, iif(f.pending = 0, 0, f.priority), iif(f.pending > 0 and f.deadline is null, 1, 0),
              iif(f.pending = 0, 0, f.deadline), iif(f.pending = 0, -f.file_id, f.file_id)
     limit ?1",
 );
@@ -63,7 +63,7 @@ const BY_ID: Sql = Sql::both(
     "
     select v.*, f.rejected_zh, strftime('%Y-%m-%dT%H:%M:%fZ', f.deadline / 1000.0, 'unixepoch') as deadline
     from v_files as v join files as f on f.file_id = v.file_id
-    where v.file_id in (select value from json_each(?1))",
+    where v.file_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 const OLDEST: Sql =
@@ -71,7 +71,8 @@ const OLDEST: Sql =
 
 const LEFT_ALONE: Sql = Sql::both("select name, why, since, why_code from v_left_alone order by since limit 20");
 
-const DATABASE_FILE: Sql = Sql::both("select file from pragma_database_list where name = 'main'");
+const DATABASE_FILE: Sql =
+    Sql::two("select file from pragma_database_list where name = 'main'", "select cast(current_database() as text)");
 
 /// Reads the report with the latest `files` files.
 pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {

@@ -64,6 +64,8 @@ pub struct Statement {
     /// `folder/file NAME`.
     pub name: String,
     pub text: String,
+    /// As PostgreSQL gets it; none for what only SQLite's own handle runs.
+    pub postgres: Option<String>,
 }
 
 /// Every constant of the program that is a statement.
@@ -74,23 +76,34 @@ pub fn statements() -> Vec<Statement> {
         let module = file.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap().to_owned();
         let module = module.trim_end_matches(".rs").to_owned();
         let stem = file.file_stem().unwrap().to_str().unwrap();
-        for (constant, text) in constants(&tokens(&std::fs::read_to_string(&file).unwrap())) {
-            if is_statement(&text) {
-                found.push(Statement { name: format!("{module}/{stem} {constant}"), module: module.clone(), text });
+        for (constant, mut texts) in constants(&tokens(&std::fs::read_to_string(&file).unwrap())) {
+            if is_statement(&texts.lite) {
+                let (name, module) = (format!("{module}/{stem} {constant}"), module.clone());
+                found.push(Statement { name, module, postgres: texts.postgres.take(), text: texts.lite });
             }
         }
     }
     found
 }
 
-/// `const NAME: Sql = Sql::both("…")`, or a text that only SQLite's own handle runs, as name and text.
-fn constants(tokens: &[Token]) -> Vec<(String, String)> {
+struct Texts {
+    lite: String,
+    postgres: Option<String>,
+}
+
+/// `const NAME: Sql = Sql::both("…")`, `Sql::two("…", "…")`, or a text that only SQLite's own handle runs.
+fn constants(tokens: &[Token]) -> Vec<(String, Texts)> {
     let constant = |at: usize| {
-        let text = tokens[at..].iter().take(14).find_map(|token| match &token.kind {
+        let tokens = tokens[at..].iter().take(16);
+        let is_own_type = tokens.clone().any(|token| token.word() == Some("Sql"));
+        let is_two = tokens.clone().any(|token| token.word() == Some("two"));
+        let mut texts = tokens.clone().filter_map(|token| match &token.kind {
             Kind::Text(text) => Some(text.clone()),
             _ => None,
-        })?;
-        Some((tokens.get(at + 1)?.word()?.to_owned(), text))
+        });
+        let lite = texts.next()?;
+        let postgres = if is_two { texts.next() } else { is_own_type.then(|| lite.clone()) };
+        Some((tokens.clone().nth(1)?.word()?.to_owned(), Texts { lite, postgres }))
     };
     (0..tokens.len()).filter(|at| tokens[*at].word() == Some("const")).filter_map(constant).collect()
 }

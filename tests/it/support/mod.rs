@@ -1,6 +1,7 @@
 //! One harness for all: a directory, a sandbox and daemons, each a process of the built binary.
 
 pub(crate) mod model;
+pub mod postgres;
 mod reader;
 pub(crate) mod stand_in;
 pub(crate) mod tap;

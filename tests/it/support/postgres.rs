@@ -1,0 +1,98 @@
+//! A PostgreSQL of the tests' own: one server for all of them, on a socket in a folder of its own, which ends with the
+//! test process.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+/// Where Debian puts the programs, by version.
+const PROGRAMS: &str = "/usr/lib/postgresql";
+
+/// How long the server may take to start, on a machine that has much to do.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub struct Server {
+    folder: PathBuf,
+}
+
+/// The server, started at its first use; none where PostgreSQL is not installed, which is said.
+pub fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(start).as_ref()
+}
+
+impl Server {
+    /// A connection to a new database of this name.
+    pub async fn database(&self, name: &str) -> PgConnection {
+        let mut first = self.options("postgres").connect().await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut first).await.unwrap();
+        first.close().await.unwrap();
+        self.options(name).connect().await.unwrap()
+    }
+
+    fn options(&self, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new().socket(&self.folder).username("tests").database(database)
+    }
+}
+
+fn start() -> Option<Server> {
+    let Some(programs) = programs() else {
+        // Not by a macro, whose output is kept for tests that fail.
+        let _ = writeln!(std::io::stderr(), "skipped without PostgreSQL in {PROGRAMS}: what is tested on it");
+        return None;
+    };
+    // A path of a socket has 107 bytes at most. It outlives the tests; the system clears it away.
+    let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap().keep();
+    let mut init = as_nobody(&programs.join("initdb"), &folder);
+    init.args(["--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C.UTF-8", "-D"]);
+    let said = init.arg(folder.join("data")).output().unwrap();
+    assert!(said.status.success(), "initdb: {}", String::from_utf8_lossy(&said.stderr));
+    let mut run = as_nobody(&programs.join("postgres"), &folder);
+    run.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "unix_socket_directories=."]);
+    run.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    run.stdout(Stdio::null()).stderr(log);
+    // Its death is bound to the thread that starts it, so that thread stays.
+    std::thread::spawn(move || {
+        let _ = run.spawn().unwrap().wait();
+    });
+    let started = Instant::now();
+    let is_ready = || {
+        let said = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
+        said.lines().last().is_some_and(|line| line.trim() == "ready")
+    };
+    while !is_ready() {
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(started.elapsed() < START_MAX, "PostgreSQL does not start: {log}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Some(Server { folder })
+}
+
+/// The programs of the newest version that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(PROGRAMS).ok()?.flatten().map(|entry| entry.path());
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.filter(|path| path.join("bin/initdb").exists()).max_by_key(|path| number(path))?;
+    Some(newest.join("bin"))
+}
+
+/// A program of PostgreSQL, which refuses to run as root, with `folder` as its own; it ends with the thread that starts
+/// it.
+fn as_nobody(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "INT"]).current_dir(folder).stdin(Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        let nobody = uzers::get_user_by_name("nobody").unwrap();
+        std::os::unix::fs::chown(folder, Some(nobody.uid()), None).unwrap();
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+    }
+    command.arg(program);
+    command
+}
