@@ -7,7 +7,7 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::model::Time;
+use crate::model::{Lane, Time};
 
 /// Upper bounds of the buckets for the durations of calls, in seconds, up to the default of `[api] timeout`.
 const CALL_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -27,22 +27,23 @@ struct Meters {
     key_ends: IntGauge,
 }
 
-/// Creates the counters at zero, for submissions one for each of these outcomes: a counter that exists from the start
-/// shows its first increase.
-pub fn start(outcomes: &[&str]) {
-    let counters =
-        [(&METERS.submissions, outcomes), (&METERS.submitted_urls, outcomes), (&METERS.lines, &LINE_RESULTS)];
-    for (counters, words) in counters {
-        for word in words {
-            counters.with_label_values(&[word]).inc_by(0);
+/// Creates the counters at zero, for submissions one for each of these lanes and outcomes: a counter that exists from
+/// the start shows its first increase.
+pub fn start(lanes: &[Lane], outcomes: &[&str]) {
+    for word in LINE_RESULTS {
+        METERS.lines.with_label_values(&[word]).inc_by(0);
+    }
+    for (lane, outcome) in lanes.iter().flat_map(|lane| outcomes.iter().map(|outcome| (lane.word(), *outcome))) {
+        for counters in [&METERS.submissions, &METERS.submitted_urls] {
+            counters.with_label_values(&[lane, outcome]).inc_by(0);
         }
     }
 }
 
-/// Counts a submission that was closed with this outcome.
-pub fn submission(outcome: &str, urls: usize) {
-    METERS.submissions.with_label_values(&[outcome]).inc();
-    METERS.submitted_urls.with_label_values(&[outcome]).inc_by(urls as u64);
+/// Counts a submission of the lane that was closed with this outcome.
+pub fn submission(lane: Lane, outcome: &str, urls: usize) {
+    METERS.submissions.with_label_values(&[lane.word(), outcome]).inc();
+    METERS.submitted_urls.with_label_values(&[lane.word(), outcome]).inc_by(urls as u64);
 }
 
 /// How many lines of a chunk were queued, merged and skipped.
@@ -102,23 +103,23 @@ const LINE_RESULTS: [&str; 4] = ["queued", "merged", "fresh", "refused"];
 
 impl Meters {
     fn new() -> Self {
-        let counters = |name: &str, help: &str, label: &str| {
-            IntCounterVec::new(Opts::new(name, help), &[label]).expect("name and label are valid")
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels).expect("name and labels are valid")
         };
         let submissions = counters(
             "prefetchd_submissions_total",
-            "Batches that were closed since the start, by outcome (v_submissions).",
-            "outcome",
+            "Batches that were closed since the start, by action and outcome (v_submissions).",
+            &["action", "outcome"],
         );
         let submitted_urls = counters(
             "prefetchd_submission_urls_total",
-            "URLs in the submissions that were closed since the start, by the submission's outcome.",
-            "outcome",
+            "URLs in the submissions that were closed since the start, by action and the submission's outcome.",
+            &["action", "outcome"],
         );
         let lines = counters(
             "prefetchd_lines_total",
             "Lines of dropped files that were read since the start, by what became of them.",
-            "result",
+            &["result"],
         );
         let help = "Duration of calls of the service, by operation, and by whether an answer came, the call may have \
                     been lost, or was surely not sent.";

@@ -89,7 +89,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let board = Board::new(Arc::clone(&store));
     board.health(Health::Running, Some(clock.now())).await?;
 
-    meters::start(&Outcome::words());
+    meters::start(&counted(&config), &Outcome::words());
     let endpoint = config.api.endpoint.url().to_string();
     let (settings, live) = watch::channel(Arc::new(Settings { config, path: path.clone() }));
     let mut crew = Crew {
@@ -120,6 +120,12 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
 }
 
 /// Closes the database once every stage has ended and nobody else holds it.
+/// The lanes that are counted from the start: prefetching, and what else files may ask for.
+fn counted(config: &Config) -> Vec<Lane> {
+    let others = config.spool.actions.lanes().iter().copied().filter(|lane| *lane != Lane::Prefetch);
+    [Lane::Prefetch].into_iter().chain(others).collect()
+}
+
 async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
     if let Some(lost) = store.lost() {
         // SQLite would tidy up beside a file that is no longer its own.

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use strum::VariantArray as _;
 use tokio::sync::Mutex;
 
 use super::health::{not_ready, standing_still};
-use super::metrics::{self, Facts, Seen};
+use super::metrics::{self, Facts, LaneSeen, Seen};
 use super::pages;
 use super::served::Served;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::model::{Lane, Time};
-use crate::schedule::Policy;
+use crate::service::policy;
 use crate::spool::Folders;
 use crate::stage::{Heartbeat, Live, LostSince, Settings, Sign};
-use crate::status::{Found, Invocation, find, read_report};
+use crate::status::{Doubts, Found, Invocation, StatusReport, find, read_report};
 use crate::store::{self, Conn, Store, wal_of};
 use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
@@ -123,8 +125,8 @@ impl Desk {
     async fn make(&self) -> Pages {
         let now = self.clock.now();
         let settings = self.settings();
-        let (policy, database) = (Policy::from(&settings.config), settings.config.database.url.path());
-        let read = tokio::time::timeout(READ_MAX, self.read(&settings, &policy, now)).await;
+        let database = settings.config.database.url.path();
+        let read = tokio::time::timeout(READ_MAX, self.read(&settings, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
         let (trouble, lost) = (self.store.trouble(), self.store.lost());
@@ -133,7 +135,6 @@ impl Desk {
             now,
             time: (self.clock.reading().proved, (now - self.clock.wall()).as_seconds_f64()),
             started: self.started,
-            policy: &policy,
             database_bytes: bytes(database),
             wal_bytes: bytes(&wal_of(database)),
             writable: trouble.is_none() && lost.is_none(),
@@ -141,7 +142,7 @@ impl Desk {
             idle: self.heartbeat.idle(),
         };
         let seen = read.as_ref().map(|(seen, _)| seen);
-        let standing = seen.ok().map(|seen| &seen.standing);
+        let standing = seen.ok().and_then(|seen| seen.lanes.first()).map(|lane| &lane.standing);
         let ails = match &lost {
             Some(lost) => vec![one_line(&lost.to_string())],
             None => not_ready(read.as_ref().err(), trouble.as_ref(), standing),
@@ -158,29 +159,63 @@ impl Desk {
     }
 
     /// The database failed.
-    async fn read(&self, settings: &Settings, policy: &Policy, now: Time) -> store::Result<(Seen, String)> {
+    async fn read(&self, settings: &Settings, now: Time) -> store::Result<(Seen, String)> {
         let config = &settings.config;
         let pool = self.store.read();
-        let standing = ledger::standing(&mut pool.acquire().await?, Lane::Prefetch, now).await?;
-        let in_flight = ledger::in_flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
-        let flight = ledger::flight(&mut pool.acquire().await?, Lane::Prefetch, &standing, now).await?;
         let mut conn = pool.acquire().await?;
         let mut report = read_report(&mut conn, FILES).await?;
         report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let pid = i64::from(std::process::id());
         report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
         report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
-        let seen = Seen {
-            census: queue::census(pool, Lane::Prefetch).await?,
-            spent: ledger::spent(&mut pool.acquire().await?, Lane::Prefetch, policy.day_starts, now).await?,
-            standing,
-            flight: (in_flight, flight.map(|flight| flight.size.limit())),
-            last_accepted: ledger::last_accepted(pool, Lane::Prefetch).await?,
+        let mut seen = Seen {
+            census: queue::census(pool).await?,
+            lanes: Vec::new(),
             concerns: status::concerns(pool).await?,
             risk: report.forecast.as_ref().map_or((0, 0), |forecast| (forecast.missed, forecast.cold)),
-            warm: status::warm_time(&mut conn, Lane::Prefetch).await?,
         };
+        let doubts = status::doubts(&mut conn).await?;
+        for lane in shown(config, &report) {
+            let mut of_lane = self.lane(&mut conn, config, lane, now).await?;
+            of_lane.urls = seen.census.urls.remove(&lane).unwrap_or_default();
+            of_lane.waits = waits(&report, lane);
+            of_lane.doubts = doubts.get(&lane).copied().unwrap_or_default();
+            seen.lanes.push(of_lane);
+        }
         let report = serde_json::to_string_pretty(&report).expect("a report is JSON");
         Ok((seen, report + "\n"))
+    }
+
+    /// What the ledger knows of a lane.
+    async fn lane(&self, conn: &mut Conn, config: &Config, lane: Lane, now: Time) -> store::Result<LaneSeen> {
+        let standing = ledger::standing(conn, lane, now).await?;
+        let in_flight = ledger::in_flight(conn, lane, &standing, now).await?;
+        let flight = ledger::flight(conn, lane, &standing, now).await?;
+        Ok(LaneSeen {
+            policy: policy(config, lane),
+            urls: Vec::new(),
+            spent: ledger::spent(conn, lane, config.budget.day_starts, now).await?,
+            standing,
+            waits: None,
+            doubts: Doubts::default(),
+            last_accepted: ledger::last_accepted(self.store.read(), lane).await?,
+            flight: (in_flight, flight.map(|flight| flight.size.limit())),
+            warm: status::warm_time(conn, lane).await?,
+        })
+    }
+}
+
+/// The lanes with numbers: prefetching, and every other one that files may ask for, or that is in use.
+fn shown(config: &Config, report: &StatusReport) -> Vec<Lane> {
+    let is_used = |lane: Lane| report.lanes.iter().any(|used| used.action == lane.word());
+    let allowed = config.spool.actions.lanes();
+    let is_shown = |lane: &Lane| *lane == Lane::Prefetch || allowed.contains(lane) || is_used(*lane);
+    Lane::VARIANTS.iter().copied().filter(is_shown).collect()
+}
+
+fn waits(report: &StatusReport, lane: Lane) -> Option<String> {
+    match lane {
+        Lane::Prefetch => report.waiting_code.clone(),
+        _ => report.lanes.iter().find(|of| of.action == lane.word())?.waiting_code.clone(),
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strum::EnumCount;
+use strum::{EnumCount, VariantNames};
 
 use super::{AccountFault, Reason, Time};
 
 /// Why the submitter waits.
-#[derive(Debug, Clone, PartialEq, Eq, EnumCount, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, EnumCount, VariantNames, Serialize, Deserialize)]
 #[serde(tag = "code", content = "with", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum WaitWhy {
     /// The queue is empty.
     Idle,
@@ -209,6 +210,7 @@ mod tests {
             WaitWhy::Lingering { urls: 1, linger: Duration::from_millis(1_500) },
         ] {
             let (code, with) = why.stored();
+            assert!(WaitWhy::VARIANTS.contains(&code.as_str()), "{code}");
             assert_eq!(WaitWhy::of_stored(Some(&code), with.as_deref(), "words"), why, "{code} {with:?}");
         }
         let prose = WaitWhy::Text("words".to_owned());

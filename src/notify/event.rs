@@ -69,6 +69,8 @@ pub enum Event {
     },
     /// Nothing is left of the day's budget, and urgent URLs wait.
     BudgetSpent {
+        /// Whose budget: `prefetch`, `purge` or `purge-directory`.
+        action: &'static str,
         /// The budget day.
         day: String,
         /// Urgent URLs at the head of the queue, counted up to a batch.

@@ -1,13 +1,15 @@
 //! The numbers for monitoring: how many URLs are in which state, and how far the files have come. They are read from
 //! counters.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Lane, Priority, Time, UrlState, from_millis};
 use crate::store::{Conn, Readers, Result, Row, Sql, query, query_scalar};
 
 const URLS: Sql = Sql::both(
     "
-    select priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
-    from tally where lane = ?1 order by priority",
+    select lane, priority, pending, leased, submitted, complete, failed, expired, cancelled, held, unconfirmed
+    from tally order by lane, priority",
 );
 
 const FILES_IN_PROGRESS: Sql =
@@ -64,28 +66,23 @@ pub async fn loads_of(conn: &mut Conn) -> Result<Vec<LaneLoad>> {
 /// The numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Census {
-    /// URLs of the lane by priority, in the order of [`UrlState::ALL`].
-    pub urls: Vec<(Priority, [u64; UrlState::ALL.len()])>,
+    /// URLs by lane and priority, in the order of [`UrlState::ALL`].
+    pub urls: BTreeMap<Lane, Vec<(Priority, [u64; UrlState::ALL.len()])>>,
     /// Files that are being read or put away.
     pub files_in_progress: u64,
     /// When the oldest file that has pending URLs was claimed.
     pub oldest_pending: Option<Time>,
 }
 
-/// Reads the numbers, those of URLs of one lane; and no row of the queue.
-pub async fn census(pool: &Readers, lane: Lane) -> Result<Census> {
-    let urls = query(URLS).bind(lane.number()).fetch_all(pool).await?;
+/// Reads the numbers, and no row of the queue.
+pub async fn census(pool: &Readers) -> Result<Census> {
+    let rows = query(URLS).fetch_all(pool).await?;
+    let mut urls: BTreeMap<Lane, Vec<_>> = BTreeMap::new();
+    for row in &rows {
+        let counts = std::array::from_fn(|at| row.get::<i64, _>(at + 2).unsigned_abs());
+        urls.entry(Lane::of_number(row.get(0))).or_default().push((Priority::from_rank(row.get(1)), counts));
+    }
     let files: i64 = query_scalar(FILES_IN_PROGRESS).fetch_one(pool).await?;
     let oldest: Option<i64> = query_scalar(OLDEST_PENDING).fetch_one(pool).await?;
-    Ok(Census {
-        urls: urls
-            .iter()
-            .map(|row| {
-                let counts = std::array::from_fn(|at| row.get::<i64, _>(at + 1).unsigned_abs());
-                (Priority::from_rank(row.get(0)), counts)
-            })
-            .collect(),
-        files_in_progress: files.unsigned_abs(),
-        oldest_pending: oldest.map(from_millis),
-    })
+    Ok(Census { urls, files_in_progress: files.unsigned_abs(), oldest_pending: oldest.map(from_millis) })
 }

@@ -20,7 +20,7 @@ mod story;
 
 pub use board::{Board, Health, told_clock};
 pub use books::{BookedCall, BookedUrl, Books, Happened};
-pub use concerns::{Concerns, concerns};
+pub use concerns::{Concerns, Doubts, concerns, doubts};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, prospect_of, warm_time};

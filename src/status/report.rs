@@ -14,6 +14,7 @@ pub(super) use read::files_by_id;
 pub use read::read_report;
 
 use super::Invocation;
+use super::concerns::doubts;
 use super::forecast::ForecastReport;
 use super::needs::Need;
 use crate::config::Config;
@@ -82,13 +83,13 @@ pub struct StatusReport {
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
-    /// Submissions whose end is not known yet.
+    /// Submissions of prefetches whose end is not known yet.
     pub in_doubt: i64,
-    /// URLs that were sent again although they may have been accepted.
+    /// URLs whose prefetch was sent again although it may have been accepted.
     pub possible_doubles: i64,
-    /// Pending URLs of blocked domains.
+    /// Pending URLs of blocked domains, of all actions.
     pub parked: i64,
-    /// URLs under suspicion after a refused batch.
+    /// URLs under suspicion after a refused batch, of all actions.
     pub suspected: i64,
     /// Files that are being read; their lines that are not queued yet are in no count.
     pub files_reading: i64,
@@ -304,6 +305,10 @@ pub struct LaneReport {
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
+    /// Its submissions whose end is not known yet.
+    pub in_doubt: i64,
+    /// Its URLs that were sent again although they may have been accepted.
+    pub possible_doubles: i64,
     /// Whether something urgent could go now, if it were for its URLs alone.
     #[serde(skip)]
     pub has_urgent: bool,
@@ -342,6 +347,12 @@ impl StatusReport {
                 let of_load = self.lanes.iter_mut().filter(|lane| lane.action == load.lane.word());
                 of_load.for_each(|lane| lane.has_urgent = true);
             }
+            for (of, doubts) in doubts(conn).await? {
+                for lane in self.lanes.iter_mut().filter(|lane| lane.action == of.word()) {
+                    lane.in_doubt = doubts.in_doubt.cast_signed();
+                    lane.possible_doubles = doubts.possible_doubles.cast_signed();
+                }
+            }
         }
         let (requests, urls) = ledger::sent_since(conn, Lane::Prefetch, now - PACE).await?;
         self.pace = Some(PaceReport { requests, urls });
@@ -377,6 +388,16 @@ impl StatusReport {
     /// URLs in a state.
     pub fn count(&self, state: UrlState) -> i64 {
         self.urls.get(&state.to_string()).copied().unwrap_or(0)
+    }
+
+    /// Submissions whose end is not known yet, of all actions.
+    pub fn all_in_doubt(&self) -> i64 {
+        self.in_doubt + self.lanes.iter().map(|lane| lane.in_doubt).sum::<i64>()
+    }
+
+    /// URLs that were sent again although they may have been accepted, of all actions.
+    pub fn all_possible_doubles(&self) -> i64 {
+        self.possible_doubles + self.lanes.iter().map(|lane| lane.possible_doubles).sum::<i64>()
     }
 
     /// Whether a daemon runs, or may run where nobody can tell.

@@ -58,7 +58,9 @@ impl Submitter {
             return tx.roll_back().await;
         }
         let words = words::wait(why);
+        let action = self.desk.policy.lane.word();
         let event = Event::BudgetSpent {
+            action,
             day: day.to_string(),
             urgent: snapshot.ready.urgent,
             why: words.en.clone().into_owned(),
@@ -66,7 +68,8 @@ impl Submitter {
             why_zh: words.zh.into_owned(),
         };
         notify::add_tx(&mut tx, &event, self.now()).await?;
-        warn!(urgent = snapshot.ready.urgent, why = one_line(&words.en), "the budget ran out with urgent URLs waiting");
+        let (urgent, why) = (snapshot.ready.urgent, one_line(&words.en));
+        warn!(action, urgent, why, "the budget ran out with urgent URLs waiting");
         tx.commit().await
     }
 

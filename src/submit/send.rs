@@ -198,7 +198,7 @@ impl Submitter {
         loop {
             match self.try_close(opened, reaction, learned).await {
                 Ok(finding) => {
-                    meters::submission(&reaction.closing.outcome, opened.batch.urls.len());
+                    meters::submission(self.desk.policy.lane, &reaction.closing.outcome, opened.batch.urls.len());
                     tell_finding(finding.as_ref(), reaction);
                     return Ok(());
                 }

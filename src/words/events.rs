@@ -3,7 +3,7 @@
 use chrono::FixedOffset;
 use serde_json::Value;
 
-use super::Words;
+use super::{Words, labels};
 use crate::model::{EventName, Time, UrlState};
 
 /// One event in a line, with its remedy where there is one. Times are those of the budget day.
@@ -47,6 +47,15 @@ pub fn event(event: &Value, zone: FixedOffset) -> Words {
         Ok(EventName::BudgetSpent) => {
             let (n, day, en, zh) = (number(event, "urgent"), text("day"), text("why"), text("why_zh"));
             let zh = if zh.is_empty() { en } else { zh };
+            // A notice of an earlier version is about prefetching, and so is one without a word about it.
+            let action = Some(text("action")).filter(|action| !matches!(*action, "" | "prefetch"));
+            if let Some(action) = action {
+                let name = labels::action(action).zh;
+                return Words::made(
+                    format!("{action}: the budget of {day} is spent and urgent URLs wait ({n} or more): {en}"),
+                    format!("{name}：{day} 的预算已用完，仍有紧急 URL 待提交（至少 {n} 个）：{zh}"),
+                );
+            }
             Words::made(
                 format!("the budget of {day} is spent and urgent URLs wait ({n} or more): {en}"),
                 format!("{day} 的预算已用完，仍有紧急 URL 待提交（至少 {n} 个）：{zh}"),

@@ -136,32 +136,33 @@ fn the_metrics_say_what_the_database_says() {
     let page = Cell::new(None);
     world.wait("the metrics to show the batch", || {
         let answer = get(address, "/metrics");
-        let shown = answer.metric("prefetchd_urls{priority=\"high\",state=\"submitted\"}") == Some(5.0)
+        let shown = answer.metric("prefetchd_urls{action=\"prefetch\",priority=\"high\",state=\"submitted\"}")
+            == Some(5.0)
             && answer.metric("prefetchd_files_in_progress") == Some(0.0)
-            && answer.metric("prefetchd_submissions_total{outcome=\"accepted\"}") == Some(1.0);
+            && answer.metric("prefetchd_submissions_total{action=\"prefetch\",outcome=\"accepted\"}") == Some(1.0);
         page.set(Some(answer));
         shown
     });
     let page = page.take().unwrap();
     for (metric, value) in [
-        ("prefetchd_budget_requests_used", used),
-        ("prefetchd_budget_requests_limit", limit),
-        ("prefetchd_budget_requests_remaining", limit - used),
-        ("prefetchd_budget_urls_used", 5.0),
-        ("prefetchd_urls{priority=\"high\",state=\"pending\"}", 0.0),
+        ("prefetchd_budget_requests_used{action=\"prefetch\"}", used),
+        ("prefetchd_budget_requests_limit{action=\"prefetch\"}", limit),
+        ("prefetchd_budget_requests_remaining{action=\"prefetch\"}", limit - used),
+        ("prefetchd_budget_urls_used{action=\"prefetch\"}", 5.0),
+        ("prefetchd_urls{action=\"prefetch\",priority=\"high\",state=\"pending\"}", 0.0),
         ("prefetchd_lines_total{result=\"queued\"}", 5.0),
         ("prefetchd_lines_total{result=\"refused\"}", 1.0),
-        ("prefetchd_submission_urls_total{outcome=\"accepted\"}", 5.0),
-        ("prefetchd_submissions_total{outcome=\"throttled\"}", 0.0),
+        ("prefetchd_submission_urls_total{action=\"prefetch\",outcome=\"accepted\"}", 5.0),
+        ("prefetchd_submissions_total{action=\"prefetch\",outcome=\"throttled\"}", 0.0),
         ("prefetchd_call_duration_seconds_count{operation=\"PreloadVodObjectCaches\",result=\"answered\"}", 1.0),
-        ("prefetchd_paused{reason=\"suspended\"}", 0.0),
+        ("prefetchd_paused{action=\"prefetch\",reason=\"suspended\"}", 0.0),
         ("prefetchd_database_readable", 1.0),
         ("prefetchd_database_writable", 1.0),
         ("prefetchd_spool_problem", 0.0),
     ] {
         assert_eq!(page.metric(metric), Some(value), "{metric}\n{}", page.body);
     }
-    let accepted = page.metric("prefetchd_last_accepted_timestamp_seconds").unwrap();
+    let accepted = page.metric("prefetchd_last_accepted_timestamp_seconds{action=\"prefetch\"}").unwrap();
     let started = page.metric("process_start_time_seconds").unwrap();
     assert!(started > 1.7e9 && accepted >= started, "{started} {accepted}");
     let bytes = |name: &str| page.metric(name).unwrap();
@@ -204,8 +205,13 @@ fn a_pause_makes_it_unready_and_says_why() {
     // It lives, and tells what it can.
     assert_eq!(get(before, "/healthz").status, 200);
     let metrics = get(before, "/metrics");
-    assert_eq!(metrics.metric("prefetchd_paused{reason=\"suspended\"}"), Some(1.0), "{}", metrics.body);
-    assert_eq!(metrics.metric("prefetchd_paused{reason=\"unknown_key\"}"), Some(0.0));
+    assert_eq!(
+        metrics.metric("prefetchd_paused{action=\"prefetch\",reason=\"suspended\"}"),
+        Some(1.0),
+        "{}",
+        metrics.body
+    );
+    assert_eq!(metrics.metric("prefetchd_paused{action=\"prefetch\",reason=\"unknown_key\"}"), Some(0.0));
     // A restart tries at once, and the account is well.
     drop(daemon);
     let _daemon = world.daemon();
@@ -261,7 +267,7 @@ fn a_database_that_cannot_be_read_makes_it_unready_and_the_metrics_say_so() {
     assert_eq!((status.status, status.body), (503, why));
     let metrics = get(address, "/metrics");
     assert_eq!((metrics.status, metrics.metric("prefetchd_database_readable")), (200, Some(0.0)), "{}", metrics.body);
-    assert_eq!(metrics.metric("prefetchd_budget_requests_used"), None);
+    assert_eq!(metrics.metric("prefetchd_budget_requests_used{action=\"prefetch\"}"), None);
     assert!(metrics.metric("process_start_time_seconds").is_some());
     rename("tally_gone", "tally");
     world.wait("it to be ready again", || get(address, "/readyz").status == 200);
@@ -346,7 +352,8 @@ fn an_operators_pause_is_a_metric_and_not_ready() {
     let world = World::new("", LISTEN);
     let _daemon = world.ready_daemon();
     let address = address(&world);
-    let stopped = || get(address, "/metrics").body.contains("prefetchd_paused{reason=\"stopped\"} 1");
+    let stopped =
+        || get(address, "/metrics").body.contains("prefetchd_paused{action=\"prefetch\",reason=\"stopped\"} 1");
     assert!(!stopped());
     assert!(world.run(&["pause", "--reason", "origin down"]).status.success());
     world.wait("the metric of the pause", stopped);

@@ -35,6 +35,7 @@ mod key_files;
 mod keys;
 mod lane_faults;
 mod lanes;
+mod lanes_told;
 mod language;
 mod leaks;
 mod lies;

@@ -111,6 +111,29 @@ fn what_the_dashboard_and_the_alerts_ask_for_is_exported_and_well_named() {
     }
 }
 
+/// Metrics that have the label `action`.
+fn by_action(page: &str) -> BTreeSet<&str> {
+    let lines = page.lines().filter(|line| line.contains("{action=\""));
+    lines.map(|line| line.split('{').next().unwrap()).collect()
+}
+
+#[test]
+fn the_dashboard_shows_each_action_apart_where_a_metric_does() {
+    let page = metrics() + &metrics_with_a_limit();
+    let by_action = by_action(&page);
+    assert!(by_action.len() >= 15, "{by_action:?}");
+    let dashboard = dashboard();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    assert!(variables.iter().any(|variable| variable["name"] == "action"), "a variable for the action");
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let expression = target["expr"].as_str().unwrap();
+            let is_of_actions = named(expression).iter().any(|name| by_action.contains(name));
+            assert_eq!(expression.contains("action=~\"$action\""), is_of_actions, "{}: {expression}", panel["title"]);
+        }
+    }
+}
+
 fn named_in_either() -> BTreeSet<String> {
     let files = ["config/grafana-dashboard.json", "config/prometheus-alerts.yml"];
     files
@@ -173,7 +196,8 @@ fn each_expression_of_the_dashboard_is_promql() {
     let dashboard = dashboard();
     let mut rules = "groups:\n- name: dashboard\n  rules:\n".to_owned();
     for (at, expression) in expressions(&dashboard).into_iter().enumerate() {
-        let expression = expression.replace("$__rate_interval", "5m").replace("$instance", ".+");
+        let expression =
+            expression.replace("$__rate_interval", "5m").replace("$instance", ".+").replace("$action", ".+");
         assert!(!expression.contains('$'), "{expression}");
         rules.push_str(&format!("  - record: panel:{at}\n    expr: {}\n", serde_json::to_string(&expression).unwrap()));
     }

@@ -243,10 +243,10 @@ fn concerns(page: &mut Page, report: &StatusReport, look: &Look) {
     let some = |n: i64| Some(n).filter(|n| *n > 0).map(number);
     let texts = [
         some(report.files_reading).map(|n| words::files_reading(&n)),
-        some(report.in_doubt).map(|n| words::in_doubt(&n)),
+        some(report.all_in_doubt()).map(|n| words::in_doubt(&n)),
         some(report.parked).map(|n| words::parked(&n)),
         some(report.suspected).map(|n| words::suspected(&n)),
-        some(report.possible_doubles).map(|n| words::possible_doubles(&n)),
+        some(report.all_possible_doubles()).map(|n| words::possible_doubles(&n)),
         some(report.count(UrlState::Unconfirmed)).map(|n| unconfirmed(&n)),
     ];
     for text in texts.into_iter().flatten() {

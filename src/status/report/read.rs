@@ -213,6 +213,8 @@ fn lane_report(row: &Row) -> LaneReport {
         waiting_for: waiting(row),
         waiting_code: text("waiting_code"),
         waiting_until: text("waiting_until"),
+        in_doubt: 0,
+        possible_doubles: 0,
         has_urgent: false,
     }
 }
