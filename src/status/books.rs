@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
-const URLS: Sql = Sql::both("select url, state, task_ids from v_urls");
+const URLS: Sql = Sql::both("select url, state, task_ids from v_urls where action = 'prefetch'");
 
-const CALLS: Sql =
-    Sql::both("select submission_id, urls, outcome, sends, ended_at is not null from v_submissions order by 1");
+const PURGED: Sql = Sql::both("select url from v_urls where action = 'purge' and state = 'complete'");
+
+const CALLS: Sql = Sql::both(
+    "
+    select submission_id, urls, outcome, sends, ended_at is not null, action from v_submissions order by 1",
+);
 
 const OFFLINE: Sql = Sql::both("select host, pending from v_hosts where standing = 'offline' order by 1");
 
@@ -29,8 +33,10 @@ pub struct BookedUrl {
 /// All URLs, and the cost of all days. Reads the whole database, so it is for small ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Books {
-    /// The URLs.
+    /// The URLs to be prefetched.
     pub urls: Vec<BookedUrl>,
+    /// The URLs that were purged.
+    pub purged: Vec<String>,
     /// Requests that were charged.
     pub charged: i64,
 }
@@ -40,7 +46,8 @@ impl Books {
     pub async fn read(conn: &mut Conn) -> Result<Self> {
         let rows = query(URLS).fetch_all(&mut *conn).await?;
         let urls = rows.iter().map(|row| BookedUrl { url: row.get(0), state: row.get(1), task_ids: row.get(2) });
-        Ok(Self { urls: urls.collect(), charged: query_scalar(CHARGED).fetch_one(conn).await? })
+        let purged = query_scalar(PURGED).fetch_all(&mut *conn).await?;
+        Ok(Self { urls: urls.collect(), purged, charged: query_scalar(CHARGED).fetch_one(conn).await? })
     }
 }
 
@@ -57,6 +64,8 @@ pub struct BookedCall {
     pub sends: i64,
     /// Whether all of its URLs have ended.
     pub has_ended: bool,
+    /// What is done with them: `prefetch`, `purge`.
+    pub action: String,
 }
 
 /// What has happened to batches, domains and files. Reads whole views, so it is for small databases.
@@ -82,6 +91,7 @@ impl Happened {
             outcome: row.get(2),
             sends: row.get(3),
             has_ended: row.get(4),
+            action: row.get(5),
         };
         Ok(Self {
             calls: calls.iter().map(call).collect(),

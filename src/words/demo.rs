@@ -14,6 +14,8 @@ pub const DEADLINE: Words = Words::fixed("deadline", "截止时间");
 pub const DOMAIN: Words = Words::fixed("domain", "域名");
 /// The lost answer.
 pub const ANSWER: Words = Words::fixed("answer", "回答");
+/// The purge.
+pub const PURGE: Words = Words::fixed("purge", "刷新");
 /// The budget.
 pub const BUDGET: Words = Words::fixed("budget", "当日预算");
 /// What does not agree.
@@ -34,10 +36,11 @@ pub const HEADINGS: [Words; 7] = [
 
 /// What will happen.
 pub const PLAN: Words = Words::fixed(
-    "A day at a video site, in a few seconds: four files are dropped, the service takes 500 requests a day and up to \
-    1,000 URLs in each; one premiere has a deadline, one domain is offline, and one answer is lost on its way.",
-    "几秒钟演完视频网站的一天：投递四个文件，服务每天接受 500 次请求，每次最多 1,000 个 URL；一场首映有截止时间，一个域名未上线，\
-    一次调用的回答在途中丢失。",
+    "A day at a video site, in a few seconds: five files are dropped, the service takes 500 requests a day and up to \
+    1,000 URLs in each; one premiere has a deadline, one domain is offline, one answer is lost on its way, and one \
+    film is replaced: its old copy is purged before the new one is prefetched.",
+    "几秒钟演完视频网站的一天：投递五个文件，服务每天接受 500 次请求，每次最多 1,000 个 URL；一场首映有截止时间，一个域名未上线，\
+    一次调用的回答在途中丢失，一部影片换了新版：先刷新旧内容，再预热新内容。",
 );
 
 /// What the sandbox is.
@@ -59,6 +62,30 @@ pub fn dropped(name: &str) -> Words {
 pub fn dropped_urgent(name: &str, deadline: &Words, zone: &str) -> Words {
     let (en, zh) = (&deadline.en, &deadline.zh);
     say!("dropped {name}: urgent, wanted by {en} ({zone})", "投递 {name}：紧急，截止时间 {zh}（{zone}）")
+}
+
+/// A file was dropped whose URLs are purged first.
+pub fn dropped_replaced(name: &str) -> Words {
+    say!("dropped {name}: purge, then prefetch", "投递 {name}：先刷新，再预热")
+}
+
+/// A batch of purges was accepted.
+pub fn purge_accepted(batch: i64, urls: &str) -> Words {
+    say!(
+        "batch {batch}: the purge of {urls} URLs is accepted; their prefetch waits for it",
+        "批次 {batch}：提交 {urls} 个 URL 的刷新，已受理；预热等待刷新完成"
+    )
+}
+
+/// A batch is purged.
+pub fn purged(batch: i64, urls: &str) -> Words {
+    say!("batch {batch}: {urls} URLs purged, now they are prefetched", "批次 {batch}：{urls} 个 URL 已刷新，开始预热")
+}
+
+/// What became of the film that was replaced.
+pub fn replaced(urls: &str) -> Words {
+    let each = many(urls, "URL", "URLs");
+    say!("{each} purged by a budget of its own, then prefetched", "{urls} 个 URL 已刷新（单独计入刷新预算），随后预热")
 }
 
 /// A batch was accepted.
@@ -164,6 +191,8 @@ pub enum Wrong {
     Doubled,
     /// The service accepted what is not on the books.
     Unknown,
+    /// Purged on the books and not once at the service, or the other way round.
+    Purged,
     /// Warm on the books and not at the service, or the other way round.
     Warmth,
 }
@@ -177,6 +206,7 @@ pub fn wrong(what: Wrong, n: &str) -> Words {
         Wrong::NotAccepted => say!("never accepted by the service: {urls}", "服务从未受理：{n} 个 URL"),
         Wrong::Doubled => say!("accepted more than once: {urls}", "受理多次：{n} 个 URL"),
         Wrong::Unknown => say!("accepted, but not in the database: {urls}", "已受理但不在数据库中：{n} 个 URL"),
+        Wrong::Purged => say!("purged by one of the two books only: {urls}", "只有一方记录为已刷新：{n} 个 URL"),
         Wrong::Warmth => {
             say!("warm by one of the two books only: {urls}", "只有一方记录为已预热：{n} 个 URL")
         }

@@ -21,7 +21,11 @@ fn labels(text: &str) -> Vec<String> {
 }
 
 fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    page("README.md")
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 fn status(config: &Path) -> serde_json::Value {
@@ -36,14 +40,18 @@ fn the_demo_ends_warm_tells_the_readmes_table_and_its_data_can_be_looked_at() {
     let output = Command::new(PROGRAM).args(["--lang", "en", "demo", "--keep"]).arg(&kept).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(table(&text), table(&readme()), "{text}");
-    assert_eq!(table(&text).len(), 5, "{text}");
-    assert_eq!(labels(&text), labels(&readme()), "{text}");
+    for readme in ["README.md", "README.zh-CN.md"].map(page) {
+        assert_eq!(table(&text), table(&readme), "{text}");
+        assert_eq!(labels(&text), labels(&readme), "{text}");
+    }
+    assert_eq!(table(&text).len(), 6, "{text}");
     for part in [
         " URLs sent, the answer is lost",
         "batch 2: the service lists its task",
         "old.example.com is offline: its 6 URLs wait",
         "premiere.txt: all warm at ",
+        "the purge of 3 URLs is accepted; their prefetch waits for it",
+        "3 URLs purged by a budget of its own, then prefetched",
         "well: every URL that can be is warm",
     ] {
         // A line that was broken is one again.
@@ -52,8 +60,9 @@ fn the_demo_ends_warm_tells_the_readmes_table_and_its_data_can_be_looked_at() {
     // Through a pipe there are only lines: no bar, no colours, nothing that moves the cursor.
     assert!(!text.contains(['\r', '\x1b']) && output.stderr.is_empty(), "{}", said(&output));
     let json = status(&kept.join("prefetchd.toml"));
-    assert_eq!((&json["urls"]["complete"], &json["urls"]["pending"]), (&2810.into(), &6.into()));
+    assert_eq!((&json["urls"]["complete"], &json["urls"]["pending"]), (&2813.into(), &6.into()));
     assert_eq!(json["budget"]["unit"], "requests");
+    assert_eq!((&json["lanes"][0]["action"], &json["lanes"][0]["urls_used"]), (&"purge".into(), &3.into()));
     // A directory with something in it is not touched.
     let output = Command::new(PROGRAM).args(["demo", "--keep"]).arg(&kept).output().unwrap();
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));

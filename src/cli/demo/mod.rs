@@ -32,13 +32,17 @@ const PREMIERE: &str = "premiere.txt";
 const ITS_DEADLINE: &str = "2099-12-31T20:00:00+08:00";
 const DEADLINE_IN: TimeDelta = TimeDelta::hours(1);
 
+/// The file whose URLs are purged before they are prefetched.
+const REPLACED: &str = "replaced-film.txt";
+
 /// The files that are dropped, in this order: each is read before the next is dropped, so that it is known which of
 /// them queues a URL that several have.
-const SAMPLES: [(&str, &str); 4] = [
+const SAMPLES: [(&str, &str); 5] = [
     (PREMIERE, include_str!("../../../examples/premiere.txt")),
     ("catalogue-with-bad-lines.txt", include_str!("../../../examples/catalogue-with-bad-lines.txt")),
     ("trailers.txt", include_str!("../../../examples/trailers.txt")),
     ("nightly-with-duplicates.txt", include_str!("../../../examples/nightly-with-duplicates.txt")),
+    (REPLACED, include_str!("../../../examples/replaced-film.txt")),
 ];
 
 /// The demo gives up after this.
@@ -142,6 +146,7 @@ impl Show {
         fs::rename(incoming.join(format!(".{name}")), incoming.join(name))?;
         self.tell(&match name {
             PREMIERE => said::dropped_urgent(name, &times::moment(deadline, now, day), &times::zone(now, day)),
+            REPLACED => said::dropped_replaced(name),
             _ => said::dropped(name),
         });
         Ok(())

@@ -37,6 +37,9 @@ calls_per_second = 1000
 [tasks]
 takes = \"1s\"
 
+[purge]
+takes = \"1s\"
+
 # The second batch is accepted, and its answer lost.
 [[fault]]
 calls = [2]
@@ -73,7 +76,7 @@ impl Playground {
         let (spool, database) = (dir.join("spool"), dir.join("prefetchd.db"));
         let text = format!(
             "# The demo's configuration.\n[api]\nendpoint = \"{endpoint}\"\n\n\
-             [spool]\ndir = {:?}\n\n[database]\nurl = {:?}\n\n\
+             [spool]\ndir = {:?}\nactions = [\"prefetch\", \"purge\"]\n\n[database]\nurl = {:?}\n\n\
              # The sandbox's tasks take a second.\n[track]\nfirst_after = \"1s\"\ncalls_per_second = 100\n\n\
              [ui]\nlanguage = \"{lang}\"\n",
             spool.display().to_string(),

@@ -13,7 +13,7 @@ use crate::words::demo::{self as said, Wrong};
 pub(super) struct Verdict {
     urls: usize,
     accepted: usize,
-    wrong: [(Wrong, usize); 6],
+    wrong: [(Wrong, usize); 7],
     charged: i64,
     seen: u64,
 }
@@ -28,6 +28,9 @@ pub(super) fn compare(books: &Books, account: &AccountView, warm: &BTreeSet<Stri
     let ours: BTreeMap<&String, &BookedUrl> = books.urls.iter().map(|booked| (&booked.url, booked)).collect();
     let sent: Vec<&BookedUrl> = ours.values().copied().filter(|booked| !waits(booked)).collect();
     let accepted = &account.accepted;
+    let purged = |url: &String| account.purge.accepted.get(url) == Some(&1);
+    let purges = books.purged.iter().filter(|url| !purged(url)).count()
+        + account.purge.accepted.keys().filter(|url| !books.purged.contains(url)).count();
     let is_warm = |booked: &BookedUrl| booked.state == "complete";
     Verdict {
         urls: sent.len(),
@@ -38,6 +41,7 @@ pub(super) fn compare(books: &Books, account: &AccountView, warm: &BTreeSet<Stri
             (Wrong::NotAccepted, sent.iter().filter(|booked| !accepted.contains_key(&booked.url)).count()),
             (Wrong::Doubled, accepted.values().filter(|times| **times > 1).count()),
             (Wrong::Unknown, accepted.keys().filter(|url| !ours.contains_key(url)).count()),
+            (Wrong::Purged, purges),
             (Wrong::Warmth, ours.values().filter(|booked| is_warm(booked) != warm.contains(&booked.url)).count()),
         ],
         charged: books.charged,
@@ -68,7 +72,7 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    fn verdict(state: &str, warm: &[&str], times: u64, charged: i64) -> Verdict {
+    fn verdict(state: &str, warm: &[&str], times: u64, (charged, purged): (i64, &[&str])) -> Verdict {
         let url = |url: &str, state: &str| BookedUrl {
             url: url.to_owned(),
             state: state.to_owned(),
@@ -76,6 +80,7 @@ mod tests {
         };
         let books = Books {
             urls: vec![url("https://a.example.com/1", "complete"), url("https://old.example.com/1", state)],
+            purged: purged.iter().map(|url| (*url).to_owned()).collect(),
             charged,
         };
         let counts = r#"{"requests_seen":0,"requests_accepted":0,"urls_accepted":0,"quota_used":0}"#;
@@ -94,10 +99,12 @@ mod tests {
     #[test]
     fn only_books_that_agree_are_well() {
         let a = "https://a.example.com/1";
-        assert!(verdict("pending", &[a], 1, 1).is_well());
-        assert!(!verdict("submitted", &[a], 1, 1).is_well());
-        assert!(!verdict("pending", &[], 1, 1).is_well());
-        assert!(!verdict("pending", &[a], 2, 1).is_well());
-        assert!(!verdict("pending", &[a], 1, 2).is_well());
+        assert!(verdict("pending", &[a], 1, (1, &[])).is_well());
+        assert!(!verdict("submitted", &[a], 1, (1, &[])).is_well());
+        assert!(!verdict("pending", &[], 1, (1, &[])).is_well());
+        assert!(!verdict("pending", &[a], 2, (1, &[])).is_well());
+        assert!(!verdict("pending", &[a], 1, (2, &[])).is_well());
+        // The service knows nothing of a purge.
+        assert!(!verdict("pending", &[a], 1, (1, &[a])).is_well());
     }
 }
