@@ -213,7 +213,7 @@ fn warm(frame: &Frame<'_>, here: &FileHere) -> Option<Chart> {
     let row = |(urls, at): (&i64, i64)| vec![Cell::text(frame.moment(begins(at))), Cell::number(number(*urls))];
     let ends = (begins(0), begins(i64::try_from(values.len()).unwrap_or(0)));
     Some(Chart {
-        id: "warm-chart",
+        id: "warm-chart".to_owned(),
         title: frame.say(&web::WARM_AN_HOUR),
         description: frame.say(&web::warm_text(&web::urls(&number(all)), &number(hours), &number(most))),
         paths: Vec::new(),

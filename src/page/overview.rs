@@ -10,11 +10,11 @@ use super::chart::{Bar, parts};
 use super::frame::{Frame, When, outside, time};
 use super::notice::Shell;
 use super::parts::{Cell, Fact, Line, Step, Table, Tone};
-use crate::model::{Priority, UrlState};
+use crate::model::{Lane, Priority, UrlState};
 use crate::status::{FileReport, LaneReport, Overview, StatusReport};
 use crate::words::{Words, labels, number, times, web};
 
-use day::{Day, day};
+use day::{Day, days};
 
 /// The width of the bar of priorities.
 const WIDTH: i64 = 720;
@@ -85,7 +85,7 @@ pub fn overview(frame: &Frame<'_>, data: &Overview) -> String {
             hosts: frame.say(&web::HOSTS),
             batches: frame.say(&web::BATCHES),
         },
-        days: if is_read { day(frame, data).into_iter().collect() } else { Vec::new() },
+        days: if is_read { days(frame, data) } else { Vec::new() },
         is_read,
         waiting: waiting(frame, report),
         stack: stack(frame, report),
@@ -211,11 +211,12 @@ fn queue(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
         facts.push(Fact { name: frame.say(&web::NOT_READ), lines: unread });
     }
     let urls = |n: i64| web::urls(&number(n));
+    let (in_doubt, doubles) = (report.all_in_doubt(), report.all_possible_doubles());
     let also = [
-        (report.in_doubt, web::in_doubt(&number(report.in_doubt))),
+        (in_doubt, web::in_doubt(&number(in_doubt))),
         (report.parked, web::parked(&urls(report.parked))),
         (report.suspected, web::suspected(&urls(report.suspected))),
-        (report.possible_doubles, web::doubles(&urls(report.possible_doubles))),
+        (doubles, web::doubles(&urls(doubles))),
     ];
     let also: Vec<Line> = also.iter().filter(|(n, _)| *n > 0).map(|(_, text)| Line::plain(frame.say(text))).collect();
     if !also.is_empty() {
@@ -237,9 +238,13 @@ fn forecast(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     };
     let days = count(forecast.days as u64);
     let costs = web::costs(&web::requests(&count(forecast.requests)), &days);
+    // Actions are named where there are several.
+    let prefetch = labels::action(Lane::Prefetch.word());
+    let name =
+        |what: &Words| if report.lanes.is_empty() { frame.say(what) } else { frame.say(&prefetch.clone().then(what)) };
     vec![
-        Fact::new(frame.say(&web::ALL_SENT), Line::plain(text)),
-        Fact::new(frame.say(&web::COST), Line::plain(frame.say(&costs))),
+        Fact::new(name(&web::ALL_SENT), Line::plain(text)),
+        Fact::new(name(&web::COST), Line::plain(frame.say(&costs))),
     ]
 }
 
@@ -341,12 +346,15 @@ fn hosts(frame: &Frame<'_>, data: &Overview) -> Table {
 }
 
 fn batches(frame: &Frame<'_>, data: &Overview) -> Table {
+    // Actions are named where there are several.
+    let is_named = !data.report.lanes.is_empty();
     let row = |batch: &crate::status::BatchReport| {
         let tone = if matches!(batch.outcome.as_str(), "accepted" | "open") { Tone::Plain } else { Tone::Bad };
         let code = batch.code.as_deref().filter(|code| !code.is_empty()).map(|code| Line::plain(outside(code)));
+        let action = is_named.then(|| Line::plain(frame.part(&labels::action(&batch.action))));
         let result = Cell { tone, ..Cell::text(frame.part(&web::outcome(&batch.outcome))) };
         vec![
-            Cell::text(batch.submission_id.to_string()),
+            Cell { notes: action.into_iter().collect(), ..Cell::text(batch.submission_id.to_string()) },
             Cell::when(frame.when_text(&batch.opened_at)),
             Cell::number(number(batch.urls)),
             Cell::number(number(batch.cost)),

@@ -141,7 +141,7 @@ impl Cell {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Chart {
     /// A word that is only its own, for references to its title.
-    pub id: &'static str,
+    pub id: String,
     /// Its title.
     pub title: String,
     /// What can be seen.

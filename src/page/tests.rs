@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{BudgetDay, DayStart, Lang, Time, UrlState, from_millis, rfc3339};
+use crate::model::{BudgetDay, DayStart, Lane, Lang, Time, UrlState, from_millis, rfc3339};
 use crate::status::{
-    BatchReport, BudgetReport, FileHere, FileReport, FileStory, FilesAfter, ForecastReport, HostReport, LaneReport,
-    Need, OldestReport, Overview, PaceReport, Risk, Spending, StatusReport,
+    BatchReport, BudgetReport, FileHere, FileReport, FileStory, FilesAfter, ForecastReport, HostReport, LaneDay,
+    LaneReport, Need, OldestReport, Overview, PaceReport, Risk, Spending, StatusReport,
 };
 use crate::words::Words;
 
@@ -111,6 +111,7 @@ prop_compose! {
             guessed: 0,
             risks: vec![risk],
         };
+        let today = BudgetDay::of(from_millis(NOW), DayStart::default()).to_string();
         StatusReport {
             health: health.to_owned(),
             health_since: Some(at.clone()),
@@ -132,17 +133,18 @@ prop_compose! {
             budget,
             pace: Some(PaceReport { requests: n.unsigned_abs(), urls: n.unsigned_abs() }),
             forecast: Some(forecast),
-            lanes: vec![LaneReport {
-                action: text.clone(),
+            lanes: ["purge", "purge-directory", &text].map(|action| LaneReport {
+                action: action.to_owned(),
                 pending: n,
                 held: n,
-                day: Some(text.clone()),
+                day: Some(if some { today.clone() } else { text.clone() }),
                 urls_used: n,
-                quota: Some(n),
+                quota: some.then_some(n),
+                remain: Some(n),
                 paused_why: some.then(|| Words::same(text.clone())),
                 waiting_for: Some(Words::same(text.clone())),
                 ..LaneReport::default()
-            }],
+            }).into(),
             needs: vec![Need { what: Words::same(text.clone()), command: format!("prefetchd {text} && x {text}") }],
             ..StatusReport::default()
         }
@@ -164,12 +166,15 @@ prop_compose! {
             host: text.clone(), is_offline: true, why: Words::same(text.clone()), since: from_millis(NOW), pending: n,
         };
         let batch = BatchReport {
-            submission_id: n, opened_at: at.clone(), ended_at: Some(at), urls: n, cost: n, outcome: text.clone(),
-            code: Some(text.clone()), request_id: Some(text),
+            submission_id: n, action: text.clone(), opened_at: at.clone(), ended_at: Some(at), urls: n, cost: n,
+            outcome: text.clone(), code: Some(text.clone()), request_id: Some(text),
         };
+        let spending: Vec<Spending> = spending.collect();
+        let lanes = [(Lane::Purge, None), (Lane::PurgeDirectory, Some(100))];
         Overview {
             day: Some(day),
-            spending: spending.collect(),
+            lanes: lanes.map(|(lane, limit)| LaneDay { lane, day, limit, spending: spending.clone() }).into(),
+            spending,
             hosts: vec![host],
             batches: vec![batch],
             after: Some(FilesAfter::Settled(9)),
@@ -252,7 +257,13 @@ proptest! {
     #[test]
     fn the_first_page_is_sound_whatever_stands_in_the_database(data in overview_data()) {
         for lang in [Lang::En, Lang::Zh] {
-            assert_sound(&overview(&frame(lang, Some(30)), &data))?;
+            let page = overview(&frame(lang, Some(30)), &data);
+            assert_sound(&page)?;
+            let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+            ids.sort_unstable();
+            prop_assert!(ids.windows(2).all(|two| two[0] != two[1]), "{:?}", ids);
+            let is_shown = page.contains("id=\"day-purge-directory\"");
+            prop_assert_eq!(is_shown, data.report.health != "database lost");
         }
     }
 

@@ -27,11 +27,11 @@ pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, prospect_of,
 pub use goal::{Goal, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};
-pub use needs::{Need, quoted};
-pub use overview::{BatchReport, FilesAfter, HostReport, Overview, Spending};
+pub use needs::Need;
+pub use overview::{BatchReport, FilesAfter, HostReport, LaneDay, Overview, Spending};
 pub use reasons::tell_in_chinese;
 pub use report::{
-    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, PaceReport, StatusReport,
-    WalReport, read_report,
+    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, PaceReport, RobotReport,
+    StatusReport, WalReport, read_report,
 };
 pub use story::{Chapter, Story, StoryEvent};

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::report::{FileReport, StatusReport, files_by_id};
 use crate::config::Config;
 use crate::model::{BudgetDay, Lane, Reason, Time, from_millis};
+use crate::service::policy;
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
 use crate::{ledger, queue};
@@ -16,13 +17,13 @@ const SPENDING: Sql = Sql::both(
     "
     select unixepoch(opened_at) / 300 as step, cast(sum(cost) as bigint) as requests,
            cast(sum(iif(outcome in ('accepted', 'in_doubt', 'open', 'unavailable'), urls, 0)) as bigint) as urls
-    from v_submissions where opened_at >= ?1 and opened_at < ?2 and action = 'prefetch'
+    from v_submissions where opened_at >= ?1 and opened_at < ?2 and action = ?3
     group by step order by step limit 600",
 );
 
 const BATCHES: Sql = Sql::both(
     "
-    select submission_id, opened_at, ended_at, urls, cost, outcome, code, request_id
+    select submission_id, opened_at, ended_at, urls, cost, outcome, code, request_id, action
     from v_submissions order by submission_id desc limit ?1",
 );
 
@@ -108,6 +109,19 @@ pub struct Spending {
     pub urls: i64,
 }
 
+/// The budget day of an action beside prefetching.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneDay {
+    /// The action.
+    pub lane: Lane,
+    /// The day that is charged now.
+    pub day: BudgetDay,
+    /// Most URLs or directories of it, where the service does not tell; none if they are not limited.
+    pub limit: Option<u32>,
+    /// What was charged on it, in order of time.
+    pub spending: Vec<Spending>,
+}
+
 /// A domain that is not well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostReport {
@@ -128,6 +142,8 @@ pub struct HostReport {
 pub struct BatchReport {
     /// Its row.
     pub submission_id: i64,
+    /// Its action.
+    pub action: String,
     /// When it was sent, RFC 3339.
     pub opened_at: String,
     /// When its tasks had ended, RFC 3339.
@@ -153,6 +169,8 @@ pub struct Overview {
     pub day: Option<BudgetDay>,
     /// What was charged on it, in order of time.
     pub spending: Vec<Spending>,
+    /// The days of the other actions, whether they are in use or not.
+    pub lanes: Vec<LaneDay>,
     /// Domains that are not well.
     pub hosts: Vec<HostReport>,
     /// The last batches, the latest first.
@@ -174,14 +192,21 @@ impl Overview {
         now: Time,
     ) -> Result<Self> {
         let day = ledger::today(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
-        let spending = query(SPENDING).bind(view_time(day.starts_at)).bind(view_time(day.ends_at));
-        let spending = spending.fetch_all(&mut *conn).await?;
+        let spending = spending(conn, Lane::Prefetch, &day).await?;
+        let mut lanes = Vec::new();
+        for lane in [Lane::Purge, Lane::PurgeDirectory] {
+            let day = ledger::today(conn, lane, config.budget.day_starts, now).await?;
+            let policy = policy(config, lane);
+            let limit = policy.urls_per_day.or(policy.urls_unless_told);
+            lanes.push(LaneDay { lane, day, limit, spending: self::spending(conn, lane, &day).await? });
+        }
         let hosts = queue::unwell_hosts(conn, HOSTS_MAX).await?;
         let batches = query(BATCHES).bind(BATCHES_MAX).fetch_all(&mut *conn).await?;
         let (files, next) = files_after(conn, after.unwrap_or(FilesAfter::START), files).await?;
         Ok(Self {
             day: Some(day),
-            spending: spending.iter().map(spent).collect(),
+            spending,
+            lanes,
             hosts: hosts.into_iter().map(host).collect(),
             batches: batches.iter().map(batch).collect(),
             after,
@@ -197,6 +222,7 @@ impl Overview {
             report,
             day: None,
             spending: Vec::new(),
+            lanes: Vec::new(),
             hosts: Vec::new(),
             batches: Vec::new(),
             after: None,
@@ -246,6 +272,12 @@ fn view_time(at: Time) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// What was charged to a day of a lane.
+async fn spending(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Vec<Spending>> {
+    let spending = query(SPENDING).bind(view_time(day.starts_at)).bind(view_time(day.ends_at)).bind(lane.word());
+    Ok(spending.fetch_all(conn).await?.iter().map(spent).collect())
+}
+
 fn spent(row: &Row) -> Spending {
     let at = from_millis(row.get::<i64, _>(0) * STEP_SECONDS * 1000);
     Spending { at, requests: row.get(1), urls: row.get(2) }
@@ -267,6 +299,7 @@ fn batch(row: &Row) -> BatchReport {
         outcome: row.get(5),
         code: row.get(6),
         request_id: row.get(7),
+        action: row.get(8),
     }
 }
 

@@ -52,6 +52,7 @@ texts! {
     TIME: "time", "时间";
     REQUESTS: "requests", "请求数";
     URLS: "URLs", "URL 数";
+    DIRECTORIES: "directories", "目录数";
     LIMIT: "budget", "当日预算";
     QUOTA: "the service's quota", "服务端每日配额";
     UNSURE: "what was spent today is not known for certain", "今日实际用量尚不确定";

@@ -56,6 +56,16 @@ pub fn urls(n: &str) -> Words {
     Words::made(many(n, "URL", "URLs"), format!("{n} 个 URL"))
 }
 
+/// So many directories.
+pub fn directories(n: &str) -> Words {
+    Words::made(many(n, "directory", "directories"), format!("{n} 个目录"))
+}
+
+/// What is left at the service of an action's quota.
+pub fn quota_of(remain: &str, quota: &Words) -> Words {
+    Words::made(format!("{remain} of {} left", quota.en), format!("{}中剩余 {remain}", quota.zh))
+}
+
 /// So much of a limit.
 pub fn of(n: &str, limit: &Words) -> Words {
     Words::made(format!("{n} of {}", limit.en), format!("{}中的 {n}", limit.zh))
