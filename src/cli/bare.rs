@@ -35,7 +35,7 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
     let next = match (&holder, database.exists()) {
         (_, false) => {
             labelled(&checks::DATABASE, &checks::not_made_yet(&database.display().to_string()));
-            vec![by.reads("demo"), by.reads("check"), by.start()]
+            vec!["prefetchd demo".to_owned(), by.reads("check"), by.start()]
         }
         (Held::Free, true) => {
             labelled(&checks::DAEMON, &checks::NOT_RUNNING);

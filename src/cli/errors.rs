@@ -56,7 +56,7 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
 
 /// Who may do what was asked for, and how that is typed.
 fn read_only(config: Option<&Path>) -> Words {
-    let args = std::env::args().skip(1).map(|arg| crate::status::quoted(&arg)).collect::<Vec<_>>().join(" ");
+    let args = std::env::args().skip(1).map(|arg| crate::model::quoted(&arg)).collect::<Vec<_>>().join(" ");
     let how = load(config).ok().and_then(|(config, path)| {
         Invocation::here(&config, path.as_deref(), None).as_owner(&format!("prefetchd {args}"))
     });

@@ -8,7 +8,7 @@ use super::{failure, load, runtime};
 use crate::clock::Clock;
 use crate::model::{DayStart, Fault, ObjectUrl, UrlRules, UrlState};
 use crate::queue::Selection;
-use crate::status::Story;
+use crate::status::{Invocation, Story};
 use crate::store::Conn;
 use crate::telemetry::one_line;
 use crate::words::{self, Words, times};
@@ -33,7 +33,7 @@ pub(super) struct WhyArgs {
 }
 
 pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32> {
-    let (config, _) = load(config)?;
+    let (config, path) = load(config)?;
     let url = parse(&args.url).map_err(|refusal| cannot(&args.url, &refusal))?;
     let (story, other) = runtime()?.block_on(async {
         let mut conn = store::open_reader(config.database.url.path()).await?;
@@ -46,7 +46,7 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
     if args.json {
         out(&json(&story)?);
     } else if !story.queued.is_empty() {
-        print(&story, config.budget.day_starts);
+        print(&story, &Invocation::here(&config, path.as_deref(), None), config.budget.day_starts);
     }
     match (story.queued.is_empty(), other) {
         (false, _) => Ok(0),
@@ -80,7 +80,7 @@ async fn other_spelling(conn: &mut Conn, url: &ObjectUrl) -> store::Result<Optio
     Ok(None)
 }
 
-fn print(story: &Story, day_starts: DayStart) {
+fn print(story: &Story, by: &Invocation, day_starts: DayStart) {
     let zone = times::zone(Clock::system().now(), day_starts);
     tell(&words::file::name(&story.url, &zone));
     let local = |text: &str| one_line(&times::local(text, day_starts));
@@ -89,7 +89,7 @@ fn print(story: &Story, day_starts: DayStart) {
             Some(at) => (local(at), words::story::event(moment.event)),
             None => (words::story::NOW.say(lang()).to_owned(), Words::default()),
         };
-        let text = local(moment.text.say(lang()));
+        let text = local(&by.pasteable(moment.text.say(lang())));
         out(&format!("  {}  {}  {text}", fit(&at, TIME), fit(event.say(lang()), EVENT)));
     }
 }

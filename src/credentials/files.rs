@@ -5,7 +5,7 @@
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -253,12 +253,9 @@ fn owner_wanted() -> String {
     }
 }
 
-/// Quoted for a shell.
+/// As a shell takes it.
 fn quoted(path: &Path) -> String {
-    let path: PathBuf = path.to_path_buf();
-    let text = path.to_string_lossy();
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-    if is_plain { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    crate::model::quoted(&path.to_string_lossy())
 }
 
 #[cfg(test)]

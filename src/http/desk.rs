@@ -166,8 +166,10 @@ impl Desk {
         let mut report = read_report(&mut conn, FILES).await?;
         report.complete(&mut conn, config, (Some(true), Some(self.heartbeat.sign())), now).await?;
         let pid = i64::from(std::process::id());
+        let folders = Folders::under(&config.spool.dir);
+        report.orders_waiting = folders.count_orders(self.clock.wall());
         report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
-        report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
+        report.files_incoming = folders.count_waiting(report.files_reading);
         let mut seen = Seen {
             census: queue::census(pool).await?,
             lanes: Vec::new(),

@@ -13,11 +13,11 @@ use tokio::sync::Mutex;
 use super::desk::{Desk, READ_MAX};
 use super::served::{Caching, Served};
 use crate::config::Config;
-use crate::model::{Lang, Time, UrlState};
+use crate::model::{Lang, Time, UrlState, quoted};
 use crate::page::{self, Ask, FileData, Frame, Notice, Place, Wrong, accepted, asset};
 use crate::spool::{Folders, RECEIPT, REFUSED, refused_lines};
 use crate::stage::{Settings, Sign};
-use crate::status::{FileHere, FilePage, Invocation, LineSaid, Overview, StatusReport, quoted, read_report};
+use crate::status::{FileHere, FilePage, Invocation, LineSaid, Overview, StatusReport, read_report};
 use crate::store;
 
 /// How long a page is used.
@@ -118,7 +118,9 @@ impl Desk {
             Ok(Read::Overview(overview)) => html(StatusCode::OK, page::overview(&frame, &overview), ask),
             Ok(Read::File(mut here)) => {
                 let has_receipt = self.look_at_spool(config, &mut here).await;
-                let commands = commands(&here, &self.by(settings));
+                let by = self.by(settings);
+                here.story.make_pasteable(&by);
+                let commands = commands(&here, &by);
                 let data = FileData { here: &here, commands, has_receipt };
                 html(StatusCode::OK, page::file(&frame, &data), ask)
             }
@@ -152,8 +154,10 @@ impl Desk {
         };
         let mut report = read_report(&mut conn, 0).await?;
         report.complete(&mut conn, config, (Some(true), Some(self.sign())), now).await?;
+        let folders = Folders::under(&config.spool.dir);
+        report.orders_waiting = folders.count_orders(self.clock().wall());
         report.list_needs(config, &self.by(settings));
-        report.files_incoming = Folders::under(&config.spool.dir).count_waiting(report.files_reading);
+        report.files_incoming = folders.count_waiting(report.files_reading);
         let overview = Overview::read(&mut conn, config, (after, FILES), now).await?;
         Ok(Read::Overview(Box::new(Overview { report, ..overview })))
     }

@@ -87,6 +87,17 @@ const LAST_ACCEPTED: Sql = Sql::both(
 const LAST_OPENED: Sql =
     Sql::both("select submission_id, opened_at from submissions where lane = ?1 order by submission_id desc limit 1");
 
+/// By lane: submissions in doubt, and URLs that may have been submitted twice.
+const DOUBTS: Sql = Sql::both(
+    "
+    select a.lane,
+           (select count(*) from submissions as s
+            where s.state = 0 and s.doubt_since is not null and s.lane = a.lane),
+           (select coalesce(cast(sum(s.double_urls) as bigint), 0) from submissions as s
+            where s.double_urls > 0 and s.lane = a.lane)
+    from account as a order by a.lane",
+);
+
 const SENT_SINCE: Sql = Sql::both(
     "
     select coalesce(cast(sum(cost) as bigint), 0), coalesce(cast(sum(urls) filter (where state = 1) as bigint), 0)
@@ -329,6 +340,13 @@ pub async fn last_opened(conn: &mut Conn, lane: Lane) -> Result<Option<(Submissi
 pub async fn last_accepted(pool: &Readers, lane: Lane) -> Result<Option<Time>> {
     let at: Option<i64> = query_scalar(LAST_ACCEPTED).bind(lane.number()).fetch_one(pool).await?;
     Ok(at.map(from_millis))
+}
+
+/// By lane: submissions whose end is not known yet, and URLs that were sent again although they may have been accepted.
+pub async fn doubts(conn: &mut Conn) -> Result<Vec<(Lane, u64, u64)>> {
+    let rows = query(DOUBTS).fetch_all(conn).await?;
+    let number = |row: &Row, at: usize| row.get::<i64, _>(at).unsigned_abs();
+    Ok(rows.iter().map(|row| (Lane::of_number(row.get(0)), number(row, 1), number(row, 2))).collect())
 }
 
 /// Requests charged since then, and URLs accepted since then.

@@ -28,8 +28,8 @@ pub use account::{
     say_drift_tx, say_urgent_tx, standing, stop_tx,
 };
 pub use book::{
-    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, end_tx, last_accepted, last_opened, move_charge_tx,
-    open_submissions, open_tx, send_again_tx, sent_since, set_aside, set_aside_tx,
+    Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, doubts, end_tx, last_accepted, last_opened,
+    move_charge_tx, open_submissions, open_tx, send_again_tx, sent_since, set_aside, set_aside_tx,
 };
 pub use days::{
     Taught, charge_tx, confirm_tx, doubt_day_tx, enter_day_tx, exhaust_day_tx, forget_observation_tx, isolate_tx,

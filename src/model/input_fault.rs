@@ -189,6 +189,8 @@ pub enum Warning {
     ForeignHost,
     /// The file was cut or overwritten after it had been read, and was read again from its start.
     Replaced,
+    /// `purge_force` where no directory is purged.
+    PurgeForceIgnored,
 }
 
 impl Warning {

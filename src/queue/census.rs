@@ -17,6 +17,14 @@ const FILES_IN_PROGRESS: Sql =
 
 const OLDEST_PENDING: Sql = Sql::both("select min(dropped_at) from files indexed by files_waiting where pending > 0");
 
+const FAILED: Sql = Sql::both("select lane, cast(sum(failed) as bigint) from tally group by lane order by lane");
+
+/// Only lanes that have some.
+const SUSPECTED: Sql = Sql::both(
+    "
+    select lane, count(*) from urls indexed by urls_suspect where suspect > 0 group by lane order by lane",
+);
+
 const LOADS: Sql = Sql::both(
     "
     select t.lane, t.pending, t.leased,
@@ -61,6 +69,19 @@ pub async fn loads_of(conn: &mut Conn) -> Result<Vec<LaneLoad>> {
         held_suspects: row.get("held_suspects"),
     };
     Ok(rows.iter().map(load).collect())
+}
+
+/// URLs under suspicion after a refused batch, by lane.
+pub async fn suspected(conn: &mut Conn) -> Result<Vec<(Lane, u64)>> {
+    let rows = query(SUSPECTED).fetch_all(conn).await?;
+    let count = |row: &Row| (Lane::of_number(row.get(0)), row.get::<i64, _>(1).unsigned_abs());
+    Ok(rows.iter().map(count).collect())
+}
+
+/// URLs of each lane that failed and are still on the books, from counters.
+pub async fn failed(conn: &mut Conn) -> Result<Vec<(Lane, i64)>> {
+    let rows = query(FAILED).fetch_all(conn).await?;
+    Ok(rows.iter().map(|row| (Lane::of_number(row.get(0)), row.get(1))).collect())
 }
 
 /// The numbers.

@@ -47,7 +47,7 @@ mod wishes;
 pub use accounts::{
     FileAccount, MovingFile, accounts, accounts_of, moving, receipts_written_tx, without_final_receipt,
 };
-pub use census::{Census, LaneLoad, census, loads, loads_of};
+pub use census::{Census, LaneLoad, census, failed, loads, loads_of, suspected};
 pub use chain::Walk;
 pub use claim::{Batch, BatchUrl, Room, lease_tx, leased_tx, pick_test_tx, pick_tx};
 pub use endings::{Ending, SentUrl, complete_batch_tx, end_urls_tx, sent};

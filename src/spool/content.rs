@@ -87,6 +87,10 @@ impl<R: BufRead> Content<R> {
         content.check_action()?;
         let keys = content.head.keys.clone();
         content.warn_of_times(&keys, 0);
+        // Elsewhere each line may say what is done with it.
+        if content.format == Format::Text && keys.purge_force && keys.action != Action::PurgeDirectory {
+            content.warnings.add(Warning::PurgeForceIgnored, 0, "");
+        }
         Ok(content)
     }
 
@@ -273,7 +277,11 @@ impl<R: BufRead> Content<R> {
         };
         match said {
             Ok(Said { url, keys }) => {
-                let action = keys.as_ref().unwrap_or(&self.head.keys).action;
+                let said = keys.as_ref().unwrap_or(&self.head.keys);
+                if said.purge_force && said.action != Action::PurgeDirectory {
+                    self.warnings.add(Warning::PurgeForceIgnored, line.number, "");
+                }
+                let action = said.action;
                 url_item((&url, action, keys), &line, &self.rules, &mut self.warnings)
             }
             Err(fault) => refused(fault),
@@ -303,7 +311,11 @@ impl<R: BufRead> Content<R> {
             Ok(None) => Item::Nothing,
             Ok(Some(Said { url, keys })) => {
                 let line = Line { number, ends_at: 0, bytes, too_long: false, quotes: 0 };
-                let action = keys.as_ref().unwrap_or(&self.head.keys).action;
+                let said = keys.as_ref().unwrap_or(&self.head.keys);
+                if said.purge_force && said.action != Action::PurgeDirectory {
+                    self.warnings.add(Warning::PurgeForceIgnored, line.number, "");
+                }
+                let action = said.action;
                 url_item((&url, action, keys), &line, &self.rules, &mut self.warnings)
             }
             Err(fault) => refused(fault),

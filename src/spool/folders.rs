@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags, renameat_with, statx};
 
@@ -22,6 +23,9 @@ pub const REFUSED: &str = ".refused.tsv";
 /// Why folders on different mounts do not work, and what to do.
 pub const APART: &str =
     "it lies on another mount than work/, so no file can be renamed between them: mount the spool as a whole";
+
+/// An order that waits longer than this waits in vain.
+const ORDER_WAITS: Duration = Duration::from_secs(10);
 
 /// Entries of `incoming/` that are counted for a report.
 const WAITING_MAX: usize = 10_000;
@@ -94,6 +98,18 @@ impl Folders {
             i64::try_from(entries.filter(waits).count()).unwrap_or(i64::MAX)
         };
         count(&self.incoming) + (count(&self.work) - booked).max(0)
+    }
+
+    /// Orders of members that have waited for ten seconds by this machine's clock, of the first 10,000 entries; a
+    /// daemon carries them out within a second. A folder that may not be read has none.
+    pub fn count_orders(&self, wall: Time) -> i64 {
+        let before = SystemTime::from(wall) - ORDER_WAITS;
+        let waits = |entry: &fs::DirEntry| {
+            let is_old = || entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at < before);
+            !is_left_alone(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) && is_old()
+        };
+        let entries = fs::read_dir(&self.orders).into_iter().flatten().flatten().take(WAITING_MAX);
+        i64::try_from(entries.filter(waits).count()).unwrap_or(i64::MAX)
     }
 
     /// The folder that lies on another mount than `work/`, if there is one. Files cannot be renamed across mounts.

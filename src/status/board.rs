@@ -148,7 +148,7 @@ impl Board {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        let why = saying.0.as_ref().map(Stored::from);
+        let why = saying.0.as_ref().map(|why| Stored::of_wait(lane, why));
         let say = if lane == Lane::Prefetch { SAY_WAITING } else { SAY_LANE_WAITING };
         query(say)
             .bind(why.as_ref().map(|why| &why.text))

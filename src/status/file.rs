@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::Invocation;
 use super::forecast::prospect;
 use super::goal::Progress;
 use super::lists::{Rows, object};
@@ -242,6 +243,16 @@ pub struct LineSaid {
 }
 
 impl FileStory {
+    /// Lets the commands in reasons be typed as they are typed here.
+    pub fn make_pasteable(&mut self, by: &Invocation) {
+        let rows = self.reasons.iter_mut().chain(&mut self.failures).chain(&mut self.line);
+        for text in rows.flat_map(|row| row.iter_mut()).filter(|(column, _)| column.starts_with("reason")) {
+            if let (_, Value::String(text)) = text {
+                *text = by.pasteable(text);
+            }
+        }
+    }
+
     /// Reads everything except what is in the spool; none if there is no such file.
     pub async fn read(conn: &mut Conn, config: &Config, file: i64, now: Time) -> Result<Option<Self>> {
         let mut accounts = queue::accounts_of(conn, &[FileId(file)]).await?;

@@ -3,8 +3,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::needs::quoted;
 use crate::config::Config;
+use crate::model::quoted;
 
 /// The configuration that nobody has to name.
 const USUAL: &str = "/etc/prefetchd/prefetchd.toml";
@@ -66,6 +66,36 @@ impl Invocation {
         match &self.as_owner {
             Some(prefix) => format!("{prefix} {}", self.reads(args)),
             None => self.reads(args),
+        }
+    }
+
+    /// A text whose commands in backquotes can be pasted here. What the database says cannot know how they are typed.
+    pub fn pasteable(&self, text: &str) -> String {
+        const STARTS: &str = "`prefetchd ";
+        let mut told = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(STARTS) {
+            told.push_str(before);
+            let Some((args, after)) = after.split_once('`') else {
+                told.push_str(STARTS);
+                rest = after;
+                continue;
+            };
+            told.push_str(&format!("`{}`", self.typed(args)));
+            rest = after;
+        }
+        told + rest
+    }
+
+    /// A command, as whoever reads it has to type it. What names its configuration stays.
+    fn typed(&self, args: &str) -> String {
+        let command = args.split(' ').next().unwrap_or_default();
+        let is_told = args.split(' ').any(|arg| arg == "--config" || arg.starts_with('-') && command == arg);
+        match command {
+            _ if is_told => format!("prefetchd {args}"),
+            "run" => self.start(),
+            "budget" | "cancel" | "notify" | "pause" | "prioritize" | "resume" | "retry" => self.changes(args),
+            _ => self.reads(args),
         }
     }
 
@@ -184,6 +214,31 @@ mod tests {
         let own = Invocation { config: Some("/home/me/p.toml".into()), pid: Some(7), is_root: true, ..usual };
         let own = Invocation { unit: None, ..own };
         assert_eq!(own.restart(), "kill 7 && prefetchd run --config /home/me/p.toml");
+    }
+
+    #[test]
+    fn commands_in_a_text_are_typed_as_they_are_typed_here() {
+        let films = Invocation {
+            config: Some("/etc/prefetchd/films.toml".into()),
+            as_owner: Some("sudo -u prefetchd".to_owned()),
+            unit: Some("prefetchd@films".to_owned()),
+            ..Invocation::default()
+        };
+        for (text, typed) in [
+            ("no command, `code` and a lone `prefetchd ", "no command, `code` and a lone `prefetchd "),
+            ("见 `prefetchd hosts`。", "见 `prefetchd hosts --config /etc/prefetchd/films.toml`。"),
+            (
+                "`prefetchd resume`, or `prefetchd run` makes it",
+                "`sudo -u prefetchd prefetchd resume --config /etc/prefetchd/films.toml`, or \
+                 `sudo systemctl start prefetchd@films` makes it",
+            ),
+            ("`prefetchd urls --config a.toml`", "`prefetchd urls --config a.toml`"),
+            ("`prefetchd --help`", "`prefetchd --help`"),
+        ] {
+            assert_eq!(films.pasteable(text), typed);
+            assert_eq!(films.pasteable(typed), typed, "a second time");
+        }
+        assert_eq!(Invocation::default().pasteable("`prefetchd hosts`"), "`prefetchd hosts`");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::needs::{Need, quoted};
+use super::needs::Need;
 use super::{Invocation, StatusReport};
-use crate::model::{Time, rfc3339};
+use crate::model::{Time, quoted, rfc3339};
 use crate::stage::LostSince;
 use crate::store::{self, Lost, beside};
 use crate::words::{self, Words};

@@ -4,10 +4,11 @@ use chrono::DateTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Invocation, StatusReport};
+use super::{Invocation, RobotReport, StatusReport};
 use crate::config::Config;
-use crate::model::UrlState;
+use crate::model::{UrlState, quoted};
 use crate::store;
+use crate::telemetry::one_line;
 use crate::words::{Words, labels, needs};
 
 /// A clock that is wrong by this much, in milliseconds, is worth setting; prefetchd itself follows the service's clock.
@@ -36,8 +37,27 @@ impl StatusReport {
         self.of_the_account(&mut needs, by);
         self.of_lanes(&mut needs, by);
         self.of_urls(&mut needs, config, by);
+        self.of_people(&mut needs, config, by);
         self.needs = needs;
         self.by = by.clone();
+        self.make_pasteable(by);
+    }
+
+    /// Lets the commands in sentences be typed as they are typed here.
+    fn make_pasteable(&mut self, by: &Invocation) {
+        let lanes = self.lanes.iter_mut().flat_map(|lane| [&mut lane.paused_why, &mut lane.waiting_for]);
+        let own = [
+            &mut self.paused_why,
+            &mut self.waiting_for,
+            &mut self.spool_problem,
+            &mut self.config_problem,
+            &mut self.http_problem,
+        ];
+        let needs = self.needs.iter_mut().map(|need| &mut need.what);
+        let left = self.left_alone.iter_mut().map(|left| &mut left.why);
+        for words in own.into_iter().chain(lanes).flatten().chain(needs).chain(left) {
+            *words = words.map(|text| by.pasteable(text));
+        }
     }
 
     fn of_the_daemon(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
@@ -107,6 +127,26 @@ impl StatusReport {
                 }
                 _ => {}
             }
+            if lane.failed > 0 {
+                let list = by.reads(&format!("urls --state failed --action {action}"));
+                let retry = by.changes(&format!("retry --state failed --action {action}"));
+                add(needs::lane_failed(action, &lane.failed.to_string(), &list), retry);
+            }
+        }
+    }
+
+    /// What was asked of the daemon, or should be told by it, and does not get through.
+    fn of_people(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
+        if self.orders_waiting > 0 {
+            let command = if self.has_daemon() { by.log() } else { by.start() };
+            needs.push(Need { what: needs::orders(self.orders_waiting), command });
+        }
+        // Robots that are no longer configured are not told of anything.
+        let is_known = |robot: &&RobotReport| config.notify.robot.iter().any(|known| known.name() == robot.name);
+        for robot in self.robots_failing.iter().filter(is_known) {
+            let command = by.changes(&format!("notify --test --robot {}", quoted(&robot.name)));
+            let (name, why) = (one_line(&robot.name), one_line(&robot.why));
+            needs.push(Need { what: needs::robot(&name, robot.failures, &why), command });
         }
     }
 
@@ -145,15 +185,6 @@ impl StatusReport {
     }
 }
 
-/// As a shell takes it.
-pub fn quoted(name: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':');
-    if name.chars().all(is_plain) && !name.starts_with('-') {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +206,26 @@ mod tests {
         assert!(command(Some("full"), "no file is locked").starts_with("df -h "));
         assert!(command(Some("other"), "locked, full").contains("journalctl "));
         assert!(command(None, "locked, full").contains("journalctl "));
+    }
+
+    #[test]
+    fn orders_that_nobody_carries_out_and_robots_that_cannot_be_told_need_somebody() {
+        let robot = |name: &str| RobotReport { name: name.to_owned(), failures: 3, why: "no\nroute".to_owned() };
+        let mut report = StatusReport {
+            health: "stopped".to_owned(),
+            orders_waiting: 1,
+            robots_failing: vec![robot("ops room"), robot("of yesterday")],
+            ..StatusReport::default()
+        };
+        let robots = "[[notify.robot]]\nname = \"ops room\"\nkind = \"json\"\nurl_file = \"/etc/x\"";
+        let config = Config::from_toml(robots).unwrap();
+        report.list_needs(&config, &Invocation::default());
+        let told: Vec<_> = report.needs.iter().map(|need| (need.what.en.as_ref(), need.command.as_str())).collect();
+        assert_eq!(told[1].0, "1 order of a member waits in orders/: nobody carries it out");
+        assert_eq!(told[1].1, "prefetchd run");
+        assert_eq!(told[2].0, "the robot ops room could not be told 3 times in a row: no\\nroute");
+        assert_eq!(told[2].1, "prefetchd notify --test --robot 'ops room'");
+        assert_eq!(told.len(), 3);
     }
 
     #[test]
@@ -216,15 +267,10 @@ mod tests {
         };
         let told = needs(forbidden);
         assert!(told[0].0.contains("purge: no permission") && told[0].1.ends_with("resume"), "{told:?}");
+        let told = needs(LaneReport { failed: 2, ..lane.clone() });
+        assert!(told[0].0.starts_with("purge: 2 failed") && told[0].0.contains("urls --state failed"), "{told:?}");
+        assert_eq!(told[0].1, "prefetchd retry --state failed --action purge");
         let told = needs(LaneReport { held: 2, ..lane.clone() });
         assert!(told[0].0.starts_with("2 URLs are held"), "{told:?}");
-    }
-
-    #[test]
-    fn a_name_is_quoted_where_a_shell_would_read_it_otherwise() {
-        assert_eq!(quoted("第一集.txt"), "第一集.txt");
-        assert_eq!(quoted("a b.txt"), "'a b.txt'");
-        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
-        assert_eq!(quoted("-x"), "'-x'");
     }
 }

@@ -95,6 +95,10 @@ pub struct StatusReport {
     pub files_reading: i64,
     /// Files that were handed over and are on no book yet.
     pub files_incoming: i64,
+    /// Orders of members in `orders/` that nobody has carried out for ten seconds.
+    pub orders_waiting: i64,
+    /// Robots that could not be told several times in a row.
+    pub robots_failing: Vec<RobotReport>,
     /// What has lain in `incoming/` for an hour and is left alone, the oldest first.
     pub left_alone: Vec<LeftReport>,
     /// URLs that were or may have been accepted and have not ended: they take up room in the service's own queue.
@@ -124,6 +128,17 @@ pub struct StatusReport {
     /// How commands are typed here.
     #[serde(skip)]
     pub by: Invocation,
+}
+
+/// A robot that cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RobotReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How often it failed in a row.
+    pub failures: i64,
+    /// Why it failed last.
+    pub why: String,
 }
 
 /// The access key in use; never any part of the key itself.
@@ -305,6 +320,8 @@ pub struct LaneReport {
     pub waiting_code: Option<String>,
     /// Until when, RFC 3339.
     pub waiting_until: Option<String>,
+    /// That failed, and were neither sent again nor forgotten.
+    pub failed: i64,
     /// Its submissions whose end is not known yet.
     pub in_doubt: i64,
     /// Its URLs that were sent again although they may have been accepted.
@@ -346,6 +363,10 @@ impl StatusReport {
             for load in queue::loads_of(conn).await?.iter().filter(|load| load.urgent) {
                 let of_load = self.lanes.iter_mut().filter(|lane| lane.action == load.lane.word());
                 of_load.for_each(|lane| lane.has_urgent = true);
+            }
+            for (of, failed) in queue::failed(conn).await? {
+                let of_lane = self.lanes.iter_mut().filter(|lane| lane.action == of.word());
+                of_lane.for_each(|lane| lane.failed = failed);
             }
             for (of, doubts) in doubts(conn).await? {
                 for lane in self.lanes.iter_mut().filter(|lane| lane.action == of.word()) {

@@ -57,7 +57,7 @@ impl Submitter {
         if !ledger::say_urgent_tx(&mut tx, self.desk.policy.lane, day).await? {
             return tx.roll_back().await;
         }
-        let words = words::wait(why);
+        let words = words::wait_of(self.desk.policy.lane, why);
         let action = self.desk.policy.lane.word();
         let event = Event::BudgetSpent {
             action,

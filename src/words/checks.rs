@@ -178,6 +178,12 @@ pub fn left(remains: u64, a_day: u64) -> Words {
     say!("prefetch: {remains} of {a_day} left today", "预热：当日余量 {remains}/{a_day}")
 }
 
+/// What is left of the day of an action beside prefetching.
+pub fn left_of(action: &Words, remains: u64, a_day: u64) -> Words {
+    let (en, zh) = (&action.en, &action.zh);
+    say!("{en}: {remains} of {a_day} left today", "{zh}：当日余量 {remains}/{a_day}")
+}
+
 /// The account's domains, some by name.
 pub fn domains(total: u64, named: &[String], more: u64, product: &str) -> Words {
     let list = named.join(", ");

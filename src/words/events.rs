@@ -4,14 +4,14 @@ use chrono::FixedOffset;
 use serde_json::Value;
 
 use super::{Words, labels};
-use crate::model::{EventName, Time, UrlState};
+use crate::model::{EventName, Time, UrlState, quoted};
 
 /// One event in a line, with its remedy where there is one. Times are those of the budget day.
 pub fn event(event: &Value, zone: FixedOffset) -> Words {
     let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
     let name = text("event");
     let file = with_label(text("file"), text("label"));
-    let quoted = shell(text("file"));
+    let quoted = quoted(text("file"));
     match name.parse() {
         Ok(EventName::Paused) => {
             let (en, zh) = (text("why"), text("why_zh"));
@@ -132,12 +132,6 @@ fn number(of: &Value, key: &str) -> i64 {
 
 fn with_label(file: &str, label: &str) -> String {
     if label.is_empty() { file.to_owned() } else { format!("{file} ({label})") }
-}
-
-/// A name as an argument of a shell.
-fn shell(name: &str) -> String {
-    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) && !name.starts_with('-');
-    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 fn local(at: &str, zone: FixedOffset) -> String {

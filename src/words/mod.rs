@@ -50,7 +50,7 @@ pub use problems::{config_problem, http_problem, http_problem_of, key_source, le
 pub use product::speak_of;
 pub use reasons::{account_fault, pause, reason, reason_kind};
 pub use stored::Stored;
-pub use waits::wait;
+pub use waits::{wait, wait_of};
 pub use warnings::warning;
 
 use std::borrow::Cow;

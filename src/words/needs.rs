@@ -95,6 +95,32 @@ pub fn lane_urgent_waits(action: &str) -> Words {
     say!("{action}: urgent URLs wait and what the day may cost is spent", "{name}：紧急 URL 在等待，而当日预算已用完")
 }
 
+/// Purges failed, so that the old copies may still be served.
+pub fn lane_failed(action: &str, n: &str, list: &str) -> Words {
+    let name = labels::action(action).zh;
+    say!(
+        "{action}: {n} failed, and the old copies may still be served; `{list}` has the reasons, this sends them again",
+        "{name}：失败 {n} 个，节点可能仍在提供旧内容；原因见 `{list}`，可用此命令重新提交"
+    )
+}
+
+/// Orders of members that nobody carries out.
+pub fn orders(n: i64) -> Words {
+    let orders = match n {
+        1 => "1 order of a member waits in orders/: nobody carries it out".to_owned(),
+        n => format!("{n} orders of members wait in orders/: nobody carries them out"),
+    };
+    Words::made(orders, format!("orders/ 中有 {n} 个成员的指令等待，没有被执行"))
+}
+
+/// A robot cannot be told.
+pub fn robot(name: &str, failures: i64, why: &str) -> Words {
+    say!(
+        "the robot {name} could not be told {failures} times in a row: {why}",
+        "机器人 {name} 连续 {failures} 次通知失败：{why}"
+    )
+}
+
 /// Calls keep failing.
 pub fn failures(n: u32, waiting_for: &Words) -> Words {
     let (en, zh) = (&waiting_for.en, &waiting_for.zh);

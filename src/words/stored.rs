@@ -4,8 +4,8 @@
 //! All three are made only here, from one value, and written by one statement, so that they agree. SQL could make the
 //! text from a table of sentences, but each view would have to join it and fill in the parameters for each row.
 
-use super::{config_problem, left_alone, order_fault, pause, reason, spool_problem, wait};
-use crate::model::{ConfigProblem, LeftWhy, OrderFault, PauseWhy, Reason, SpoolProblem, WaitWhy};
+use super::{config_problem, left_alone, order_fault, pause, reason, spool_problem, wait_of};
+use crate::model::{ConfigProblem, Lane, LeftWhy, OrderFault, PauseWhy, Reason, SpoolProblem, WaitWhy};
 
 /// The stored form of a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +24,11 @@ impl From<&Reason> for Stored {
     }
 }
 
-impl From<&WaitWhy> for Stored {
-    fn from(why: &WaitWhy) -> Self {
+impl Stored {
+    /// Why the submitter waits in a lane.
+    pub fn of_wait(lane: Lane, why: &WaitWhy) -> Self {
         let (code, with) = why.stored();
-        Self { code, with, text: wait(why).en.into_owned() }
+        Self { code, with, text: wait_of(lane, why).en.into_owned() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Words, many, pause, reason};
 use crate::config::in_words;
-use crate::model::{Reason, Stopped, WaitWhy, rfc3339};
+use crate::model::{Lane, Reason, Stopped, WaitWhy, rfc3339};
 
 /// What the submitter waits for.
 pub fn wait(why: &WaitWhy) -> Words {
@@ -69,6 +69,44 @@ pub fn wait(why: &WaitWhy) -> Words {
         | WaitWhy::NothingRemains { .. }
         | WaitWhy::LedgerUnknown
         | WaitWhy::Reserved { .. } => of_budget(why),
+    }
+}
+
+/// Why the submitter waits in a lane: what is counted there, and what is typed for it, is the lane's.
+pub fn wait_of(lane: Lane, why: &WaitWhy) -> Words {
+    let (unit, unit_zh) = match lane {
+        Lane::Prefetch => return wait(why),
+        Lane::Purge => (["URL", "URLs"], "个 URL"),
+        Lane::PurgeDirectory => (["directory", "directories"], "个目录"),
+    };
+    let action = lane.word();
+    match why {
+        WaitWhy::UrlsSpent { limit } => {
+            let all = unit[1];
+            say!(
+                "the next budget day: all {limit} {all} of this one are spent",
+                "下一预算日：本日 {limit} {unit_zh}已用完"
+            )
+        }
+        WaitWhy::QuotaUsedUp { code } => say!(
+            "the next budget day: the service says that today's quota is used up ({code})",
+            "下一预算日：服务端称当日刷新配额已用完（{code}）"
+        ),
+        WaitWhy::Reserved { left } => {
+            let is = format!("{} left is", unit[0]);
+            let are = format!("{} left are", unit[1]);
+            let kept = many(&left.to_string(), &is, &are);
+            say!(
+                "the release of the reserve: {kept} kept for urgent URLs",
+                "预留额度释放：剩余 {left} {unit_zh}留给紧急 URL"
+            )
+        }
+        WaitWhy::LedgerUnknown => say!(
+            "the next budget day: the database is older than what was spent today, and the service's quota cannot be \
+             read; `prefetchd budget confirm --action {action}` settles it",
+            "下一预算日：数据库早于今日实际用量，又无法读取服务端配额；可用 `prefetchd budget confirm --action {action}` 确认"
+        ),
+        _ => wait(why),
     }
 }
 
@@ -143,7 +181,28 @@ mod tests {
                 "更多 URL：7 个不足一批，而请求次数紧张（linger 10m）",
             ),
         ] {
+            assert_eq!(wait_of(Lane::Prefetch, &why), wait(&why));
             assert_eq!(wait(&why), Words::made(en.to_owned(), zh.to_owned()), "{why:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_of_purges_names_what_they_count_and_their_own_command() {
+        let says = |lane, why: &WaitWhy, en: &str, zh: &str| {
+            let words = wait_of(lane, why);
+            assert!(words.en.contains(en) && words.zh.contains(zh), "{words:?}");
+        };
+        let unknown = WaitWhy::LedgerUnknown;
+        for (lane, command) in [
+            (Lane::Prefetch, "`prefetchd budget confirm --requests-used N`"),
+            (Lane::Purge, "`prefetchd budget confirm --action purge`"),
+            (Lane::PurgeDirectory, "`prefetchd budget confirm --action purge-directory`"),
+        ] {
+            says(lane, &unknown, command, command);
+        }
+        says(Lane::PurgeDirectory, &WaitWhy::UrlsSpent { limit: 9 }, "all 9 directories", "9 个目录");
+        says(Lane::Purge, &WaitWhy::Reserved { left: 1 }, "1 URL left is kept", "1 个 URL留给");
+        says(Lane::Prefetch, &WaitWhy::Reserved { left: 1 }, "1 request left is kept", "1 次请求留给");
+        says(Lane::Purge, &WaitWhy::Idle, "the queue is empty", "队列为空");
     }
 }

@@ -52,6 +52,10 @@ pub fn warning(warned: &Warned) -> Words {
             format!("`{found}` is not among the account's domains, or not online: its URLs wait"),
             format!("`{found}` 不在账号的加速域名中，或未上线：其 URL 等待中"),
         ),
+        Warning::PurgeForceIgnored => Words::fixed(
+            "`purge_force` is ignored: only `action = purge-directory` has it",
+            "`purge_force` 已忽略：只有 `action = purge-directory` 才有此选项",
+        ),
         Warning::Replaced => Words::fixed(
             "the file was cut or overwritten after it had been read: it was read again from its start, and the URLs \
              that were read before stay queued",

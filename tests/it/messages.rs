@@ -33,6 +33,7 @@ fn a_bare_call_says_what_state_things_are_in_and_what_to_do_next() {
     let config = world.path("prefetchd.toml").display().to_string();
     let text = bare();
     assert!(text.contains("not made yet") && text.contains(&format!("prefetchd run --config {config}")), "{text}");
+    assert!(text.contains("\n  prefetchd demo\n"), "the demo takes no configuration: {text}");
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 3));
     world.wait_for("select submitted from v_status", 3);

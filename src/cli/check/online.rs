@@ -6,7 +6,7 @@ use crate::exit;
 use crate::model::{AccountFault, Lane, PauseWhy, ProductName, rfc3339};
 use crate::service::{DomainRow, Fault, Quota, Service, TaskQuery, Window};
 use crate::submit::still_paused;
-use crate::words::{self, Words, checks};
+use crate::words::{self, Words, checks, labels};
 
 /// Most pages of domains to read.
 const PAGES_MAX: u32 = 4;
@@ -45,9 +45,35 @@ pub(super) async fn ask(config: &Config, service: &Service) -> anyhow::Result<Fi
     if findings.permitted(tasks, &permission(actions.tasks), &checks::WITHOUT_TASKS).is_some() {
         findings.well.push((checks::TASKS, checks::TASKS_OK));
     }
-    let untried = permission(actions.prefetch);
-    findings.well.push((checks::PERMISSIONS, checks::not_tried(&untried)));
+    let mut untried = Vec::new();
+    for lane in config.spool.actions.lanes() {
+        match lane {
+            Lane::Prefetch => untried.push(permission(actions.prefetch)),
+            _ => {
+                purges(&mut findings, service, *lane).await;
+                untried.push(permission(actions.purge));
+            }
+        }
+    }
+    untried.dedup();
+    untried.iter().for_each(|untried| findings.well.push((checks::PERMISSIONS, checks::not_tried(untried))));
     Ok(findings)
+}
+
+/// What is left of the day of an action beside prefetching, and whether its tasks can be asked for. What the key may
+/// not ask was told before, of prefetching.
+async fn purges(findings: &mut Findings, service: &Service, lane: Lane) {
+    let action = labels::action(lane.word());
+    match service.quota(lane).await {
+        Ok(Quota { a_day, remains }) => {
+            findings.well.push((checks::QUOTA, checks::left_of(&action, remains, a_day)));
+        }
+        Err(fault) => findings.note(&action, &fault),
+    }
+    let window = Window::all(service.clock().now());
+    if let Err(fault) = service.tasks(&TaskQuery { page_size: 1, ..TaskQuery::first(lane, window) }).await {
+        findings.note(&action, &fault);
+    }
 }
 
 /// Which key there is, and when it ends.
@@ -99,6 +125,14 @@ fn shown(rows: &[DomainRow], total: u64, product: ProductName) -> Words {
 }
 
 impl Findings {
+    /// A refusal of a question about this action, unless the key may not ask it.
+    fn note(&mut self, action: &Words, fault: &Fault) {
+        if fault.of_the_account() != Some(AccountFault::Forbidden) {
+            let code = fault.code.as_deref().unwrap_or("no code");
+            self.amiss.push(action.clone().then(&Words::same(format!("{} ({code})", fault.class))));
+        }
+    }
+
     /// The result; a missing permission, or another refusal, is noted as a problem.
     fn permitted<T>(&mut self, said: Result<T, Fault>, permission: &str, without: &Words) -> Option<T> {
         let fault = match said {

@@ -18,9 +18,9 @@ fn facts(happened: &Happened) -> Vec<Words> {
     let sent = happened.calls.iter().flat_map(sent);
     let offline = happened.offline.iter().map(|(host, _)| said::offline(host));
     let ended = happened.calls.iter().filter(|call| call.has_ended && call.outcome == "accepted");
-    let ended = ended.map(|call| match is_purge(call) {
-        true => said::purged(call.id, &number(call.urls)),
-        false => said::warm(call.id, &number(call.urls)),
+    let ended = ended.map(|call| {
+        let urls = number(call.urls);
+        if is_purge(call) { said::purged(call.id, &urls) } else { said::warm(call.id, &urls) }
     });
     sent.chain(offline).chain(ended).collect()
 }

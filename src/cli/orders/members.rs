@@ -54,5 +54,5 @@ pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Sele
 
 fn still_waiting(runs: bool, order: &Path) -> anyhow::Error {
     let why = if runs { commands::ORDER_NOT_TAKEN } else { commands::ORDER_WITHOUT_DAEMON };
-    failure(exit::TEMPORARY, commands::takes_it_back(&why, &crate::status::quoted(&order.to_string_lossy())))
+    failure(exit::TEMPORARY, commands::takes_it_back(&why, &crate::model::quoted(&order.to_string_lossy())))
 }

@@ -50,7 +50,9 @@ async fn run(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow:
     } else {
         let look = Look::of_stdout(now, config.budget.day_starts);
         let waits = waits_in_spool(config, file);
-        file_page::page(&story, waits, &Invocation::here(config, path, None), &look).iter().for_each(|line| out(line));
+        let by = Invocation::here(config, path, None);
+        story.make_pasteable(&by);
+        file_page::page(&story, waits, &by, &look).iter().for_each(|line| out(line));
     }
     Ok(code(&story))
 }

@@ -209,7 +209,7 @@ fn others(page: &mut Page, story: &FileStory, look: &Look) {
 
 /// Commands that may help.
 fn next(page: &mut Page, story: &FileStory, by: &Invocation, look: &Look) {
-    let name = crate::status::quoted(&story.name);
+    let name = crate::model::quoted(&story.name);
     let count = |state| story.progress.count(state);
     let mut commands = Vec::new();
     let ended = [UrlState::Failed, UrlState::Held, UrlState::Expired].into_iter().find(|state| count(*state) > 0);

@@ -114,7 +114,9 @@ impl Page<'_> {
         let mut report = read_report(&mut conn, files).await?;
         let now = Clock::told(report.service_ahead_ms).now();
         report.complete(&mut conn, self.config, (is_running, sign), now).await?;
-        report.files_incoming = Folders::under(&self.config.spool.dir).count_waiting(report.files_reading);
+        let folders = Folders::under(&self.config.spool.dir);
+        report.files_incoming = folders.count_waiting(report.files_reading);
+        report.orders_waiting = folders.count_orders(Clock::system().now());
         report.list_needs(self.config, &by);
         Ok(report)
     }

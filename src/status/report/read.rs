@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::super::Invocation;
 use super::super::reasons::both;
 use super::{
-    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, StatusReport, wal,
+    BudgetReport, FileReport, KeyReport, LaneReport, LearnedReport, LeftReport, OldestReport, RobotReport,
+    StatusReport, wal,
 };
 use crate::ledger;
 use crate::model::{
-    AccountFault, ConfigProblem, Learned, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy, rfc3339,
+    AccountFault, ConfigProblem, Lane, Learned, LeftWhy, PauseWhy, Priority, SpoolProblem, UrlState, WaitWhy, rfc3339,
 };
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
@@ -71,6 +72,12 @@ const OLDEST: Sql =
 
 const LEFT_ALONE: Sql = Sql::both("select name, why, since, why_code from v_left_alone order by since limit 20");
 
+/// One or two failures pass by themselves.
+const ROBOTS: Sql = Sql::both(
+    "
+    select name, failures, coalesce(failed_why, '') from v_robots where failures >= 3 order by name limit 20",
+);
+
 const DATABASE_FILE: Sql =
     Sql::two("select file from pragma_database_list where name = 'main'", "select cast(current_database() as text)");
 
@@ -85,9 +92,8 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     let learned = ledger::learned(conn).await?;
     let health: String = row.get(0);
     let (started_at, paused_since): (Option<String>, Option<String>) = (row.get("started_at"), row.get("paused_since"));
-    let lanes = query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect();
     Ok(StatusReport {
-        lanes,
+        lanes: query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect(),
         at: None,
         failures: 0,
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
@@ -98,7 +104,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         paused_why: paused(&row),
         paused_code: row.get("paused_code"),
         paused_since,
-        waiting_for: waiting(&row),
+        waiting_for: waiting(&row, Lane::Prefetch),
         waiting_code: row.get("waiting_code"),
         waiting_until: row.get(3),
         spool_problem: problem(&row, "spool_problem", |code, with| {
@@ -129,6 +135,8 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         }),
         files_reading: row.get("files_reading"),
         files_incoming: 0,
+        orders_waiting: 0,
+        robots_failing: query(ROBOTS).fetch_all(&mut *conn).await?.iter().map(robot_report).collect(),
         left_alone: left
             .iter()
             .map(|row| LeftReport { name: row.get(0), why: left_why(row.get(3), row.get(1)), since: row.get(2) })
@@ -143,6 +151,10 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         budget: budget.as_ref().map(budget_day),
         files: files.iter().map(file_report).collect(),
     })
+}
+
+fn robot_report(row: &Row) -> RobotReport {
+    RobotReport { name: row.get(0), failures: row.get(1), why: row.get(2) }
 }
 
 fn learned_report(learned: &Learned) -> LearnedReport {
@@ -164,9 +176,9 @@ fn paused(row: &Row) -> Option<Words> {
     })
 }
 
-fn waiting(row: &Row) -> Option<Words> {
+fn waiting(row: &Row, lane: Lane) -> Option<Words> {
     let text: &str = row.get::<Option<&str>, _>("waiting_for")?;
-    Some(words::wait(&WaitWhy::of_stored(row.get("waiting_code"), row.get("waiting_with"), text)))
+    Some(words::wait_of(lane, &WaitWhy::of_stored(row.get("waiting_code"), row.get("waiting_with"), text)))
 }
 
 /// A problem by its code and parameters; the English text where this version does not know the code.
@@ -195,6 +207,7 @@ pub(crate) async fn files_by_id(conn: &mut Conn, ids: &[i64]) -> Result<Vec<File
 
 fn lane_report(row: &Row) -> LaneReport {
     let text = |name: &str| row.get::<Option<String>, _>(name);
+    let lane = row.get::<&str, _>("action").parse().unwrap_or(Lane::Purge);
     LaneReport {
         action: row.get("action"),
         pending: row.get("pending"),
@@ -210,9 +223,10 @@ fn lane_report(row: &Row) -> LaneReport {
             code => words::pause(&PauseWhy::of_stored(code, &why)),
         }),
         paused_code: text("paused_code"),
-        waiting_for: waiting(row),
+        waiting_for: waiting(row, lane),
         waiting_code: text("waiting_code"),
         waiting_until: text("waiting_until"),
+        failed: 0,
         in_doubt: 0,
         possible_doubles: 0,
         has_urgent: false,

@@ -71,6 +71,8 @@ fn report() -> StatusReport {
         parked: 0,
         suspected: 0,
         files_reading: 1,
+        orders_waiting: 0,
+        robots_failing: vec![crate::status::RobotReport { name: "ops".to_owned(), failures: 3, why: "no".to_owned() }],
         files_incoming: 0,
         left_alone: Vec::new(),
         in_flight: 0,
