@@ -8,12 +8,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use rusqlite::CachedStatement;
-
 use super::chain;
-use super::existing::{Counts, Existing, KNOWN, look_up};
+use super::existing::{Counts, Existing};
 use super::new_urls::{NewRow as NewUrlRow, NewUrls};
-use super::rows::{ADD_KEY, ADD_ONE, KINDS, Many, ROWS_A_STATEMENT, kind};
+use super::rows::{self, Hot, KINDS, Shared, kind};
 use super::seat::Seat;
 use super::stale::Stale;
 use super::tally::Moves;
@@ -43,8 +41,6 @@ const HOST: Sql = Sql::both("select host_id, standing in ('refused', 'offline') 
 
 /// A directory that is to be purged with `Force`, whoever asked for it first.
 const FORCE: Sql = Sql::both("update urls set purge_force = 1 where url_id = ?1 and state = 0");
-
-const ROW_OF_KEY: &str = "select url_id from url_keys where url_key = ?1";
 
 const SET_KEY: Sql = Sql::both("update url_keys set url_id = ?2 where url_key = ?1");
 
@@ -90,7 +86,7 @@ pub fn enqueue(
             _ => firsts.push(at),
         }
     }
-    for some in firsts.chunks(ROWS_A_STATEMENT) {
+    for some in firsts.chunks(queue.hot.together()) {
         queue.take_keys(some)?;
     }
     for at in 0..urls.rows.len() {
@@ -136,12 +132,7 @@ struct Enqueue<'c> {
     urls: &'c NewUrls,
     fresh_since: Time,
     now: Time,
-    add_key: CachedStatement<'c>,
-    row_of_key: CachedStatement<'c>,
-    known: CachedStatement<'c>,
-    add_one: CachedStatement<'c>,
-    /// Set if the chunk is large enough.
-    many: Option<Many<'c>>,
+    hot: Hot<'c>,
     /// The last row before the chunk: if the line at position `at` is new, its row is `last + 1 + at`.
     last: i64,
     is_new: Vec<bool>,
@@ -181,11 +172,7 @@ impl<'c> Enqueue<'c> {
             urls,
             fresh_since,
             now,
-            add_key: conn.sqlite().prepare_cached(ADD_KEY)?,
-            row_of_key: conn.sqlite().prepare_cached(ROW_OF_KEY)?,
-            known: conn.sqlite().prepare_cached(KNOWN)?,
-            add_one: conn.sqlite().prepare_cached(ADD_ONE)?,
-            many: (urls.len() >= ROWS_A_STATEMENT).then(|| Many::prepare(conn.sqlite())).transpose()?,
+            hot: Hot::prepare(conn, urls.len())?,
             last: conn.one(LAST_URL, &[])?.get(0),
             is_new: vec![false; urls.len()],
             older: HashMap::new(),
@@ -212,15 +199,11 @@ impl<'c> Enqueue<'c> {
 
     /// Adds the keys of lines with distinct URLs: all at once, or one by one if some of them are known.
     fn take_keys(&mut self, lines: &[u32]) -> Result<()> {
-        if let Some(many) = self.many.as_mut().filter(|_| lines.len() == ROWS_A_STATEMENT) {
-            for (n, at) in lines.iter().enumerate() {
-                many.add_keys.raw_bind_parameter(2 * n + 1, self.urls.rows[*at as usize].key)?;
-                many.add_keys.raw_bind_parameter(2 * n + 2, self.last + 1 + i64::from(*at))?;
-            }
-            if many.add_keys.raw_execute()? == lines.len() {
-                lines.iter().for_each(|at| self.is_new[*at as usize] = true);
-                return Ok(());
-            }
+        let pair = |at: &u32| (self.urls.rows[*at as usize].key, self.last + 1 + i64::from(*at));
+        let pairs: Vec<(i64, i64)> = lines.iter().map(pair).collect();
+        if self.hot.add_keys(&pairs)? {
+            lines.iter().for_each(|at| self.is_new[*at as usize] = true);
+            return Ok(());
         }
         lines.iter().try_for_each(|at| self.take_key(*at))
     }
@@ -229,11 +212,11 @@ impl<'c> Enqueue<'c> {
     fn take_key(&mut self, at: u32) -> Result<()> {
         let at = at as usize;
         let (key, id) = (self.urls.rows[at].key, self.id_of(at));
-        if self.add_key.execute([key, id])? == 1 {
+        if self.hot.add_key(key, id)? {
             self.is_new[at] = true;
             return Ok(());
         }
-        let latest = self.row_of_key.query_row([key], |row| row.get(0))?;
+        let latest = self.hot.row_of_key(key)?;
         self.is_new[at] = latest == id || !self.merge(at, latest)?;
         if self.is_new[at] && latest != id {
             self.older.insert(at, latest);
@@ -252,7 +235,7 @@ impl<'c> Enqueue<'c> {
             fresh_since: if keys.force { i64::MAX } else { to_millis(self.fresh_since) },
             only_of: is_anew.then_some(self.file),
         };
-        let (url, state) = match look_up(&mut self.known, latest, self.urls.url(row), counts)? {
+        let (url, state) = match self.hot.look_up(latest, self.urls.url(row), counts)? {
             Existing::Nothing => return Ok(false),
             Existing::Fresh(_, sent_at) | Existing::Sent(_, _, sent_at)
                 if !is_anew && self.stale.is_stale(self.urls.url(row), sent_at)? =>
@@ -308,7 +291,7 @@ impl<'c> Enqueue<'c> {
         let row = &self.urls.rows[at];
         let kind = kind(row.lane, row.first_step);
         let others = self.ready[kind].first().map(|first| self.keys_of(first.at));
-        if self.ready[kind].len() == ROWS_A_STATEMENT || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
+        if self.ready[kind].len() == self.hot.together() || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
             self.flush(kind)?;
         }
         let (host, parked) = self.host(at, keys.priority)?;
@@ -324,8 +307,7 @@ impl<'c> Enqueue<'c> {
     /// Adds the waiting rows of a kind.
     fn flush(&mut self, kind: usize) -> Result<()> {
         let mut ready = std::mem::take(&mut self.ready[kind]);
-        let together = if ready.len() == ROWS_A_STATEMENT { ready.len() } else { 1 };
-        ready.chunks(together).try_for_each(|rows| self.insert(rows))?;
+        self.insert(&ready)?;
         ready.clear();
         self.ready[kind] = ready;
         Ok(())
@@ -345,34 +327,17 @@ impl<'c> Enqueue<'c> {
 
     fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
-        let (keys, first_id) = (self.keys_of(first.at), self.last + 1);
+        let keys = self.keys_of(first.at);
         let NewUrlRow { lane, first_step, .. } = self.urls.rows[first.at];
-        let add = match &mut self.many {
-            Some(many) if rows.len() > 1 => &mut many.add,
-            _ => &mut self.add_one,
+        let label = keys.label.as_deref().filter(|_| keys.label != self.keys.label);
+        let shared = Shared { file: self.file, keys, label, lane, first_step };
+        let row = |new: &NewRow| {
+            let row = &self.urls.rows[new.at];
+            let (url, older) = (self.urls.url(row), self.older.get(&new.at).copied());
+            rows::Row { id: self.id_of(new.at), line: row.line, url, host: new.host, parked: new.parked, older }
         };
-        let not_before = keys.not_before.map(to_millis);
-        add.raw_bind_parameter(1, self.file.0)?;
-        add.raw_bind_parameter(2, keys.priority.rank())?;
-        add.raw_bind_parameter(3, not_before)?;
-        add.raw_bind_parameter(4, keys.deadline.map(to_millis))?;
-        // Whether that time has come is decided by housekeeping, which knows what is proved about the time.
-        add.raw_bind_parameter(5, not_before)?;
-        add.raw_bind_parameter(6, keys.label.as_deref().filter(|_| keys.label != self.keys.label))?;
-        add.raw_bind_parameter(7, lane.number())?;
-        add.raw_bind_parameter(8, first_step)?;
-        add.raw_bind_parameter(9, keys.purge_force)?;
-        for (n, ready) in rows.iter().enumerate() {
-            let (row, column) = (&self.urls.rows[ready.at], 9 + 6 * n);
-            add.raw_bind_parameter(column + 1, first_id + i64::try_from(ready.at).expect("a chunk is bounded"))?;
-            add.raw_bind_parameter(column + 2, row.line.cast_signed())?;
-            add.raw_bind_parameter(column + 3, self.urls.url(row))?;
-            add.raw_bind_parameter(column + 4, ready.host.0)?;
-            add.raw_bind_parameter(column + 5, ready.parked)?;
-            add.raw_bind_parameter(column + 6, self.older.get(&ready.at))?;
-        }
-        add.raw_execute()?;
-        Ok(())
+        let rows: Vec<rows::Row<'_>> = rows.iter().map(row).collect();
+        self.hot.add(&shared, &rows)
     }
 
     /// The domain for a row that is added with this priority, and whether its URLs are parked.

@@ -1,12 +1,14 @@
 //! What the queue knows about the URL of a line that is being queued.
 
-use rusqlite::{Row, Statement};
+use rusqlite::Statement;
 
 use crate::model::{FileId, Keys, Lane, Priority, Time, UrlState, to_millis};
+use crate::store::{Bulk, Result, Row, Sql, args};
 
 /// The eleventh column tells when the URL was accepted; it is set where the key may not ask for tasks, so that
 /// nobody can learn how the URL ended.
-pub(super) const KNOWN: &str = "
+pub(super) const KNOWN: Sql = Sql::both(
+    "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
                       when 2 then ended_at end,
@@ -19,7 +21,8 @@ pub(super) const KNOWN: &str = "
            case when state in (1, 2, 7)
                 then (select s.opened_at from submissions as s where s.submission_id = urls.submission_id) end,
            after_id is not null or parked = 2
-    from urls where url_id = ?1";
+    from urls where url_id = ?1",
+);
 
 /// What the queue knows about a URL.
 pub(super) enum Existing {
@@ -56,54 +59,108 @@ pub(super) struct Counts {
     pub(super) only_of: Option<FileId>,
 }
 
+/// A row of [`KNOWN`], of either engine.
+trait Columns {
+    fn int(&self, at: usize) -> Result<Option<i64>>;
+    fn is_url(&self, url: &str) -> Result<bool>;
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn int(&self, at: usize) -> Result<Option<i64>> {
+        Ok(self.get(at)?)
+    }
+
+    fn is_url(&self, url: &str) -> Result<bool> {
+        Ok(self.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? == url)
+    }
+}
+
+impl Columns for Row {
+    fn int(&self, at: usize) -> Result<Option<i64>> {
+        Ok(self.get(at))
+    }
+
+    fn is_url(&self, url: &str) -> Result<bool> {
+        Ok(self.get::<&str, _>(0) == url)
+    }
+}
+
 /// What the row `latest` and older rows with the same key say about a URL.
-pub(super) fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, counts: Counts) -> rusqlite::Result<Existing> {
-    let fresh_since = counts.fresh_since;
-    let mut found = Existing::Nothing;
-    let mut next = Some(latest);
-    while let Some(id) = next {
+pub(super) fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, counts: Counts) -> Result<Existing> {
+    let mut walk = Walk::new(latest, url, counts);
+    while let Some(id) = walk.next {
         let mut rows = known.query([id])?;
-        // A pruned row ends the chain: those before it are older still.
         let Some(row) = rows.next()? else { break };
-        next = row.get(2)?;
-        if row.get_ref(0)?.as_str()? != url || row.get::<_, i64>(12)? != counts.lane.number() {
-            continue;
+        walk.take(id, row)?;
+    }
+    Ok(walk.found)
+}
+
+/// The same, by statements of their own.
+pub(super) fn look_up_by(conn: &Bulk, latest: i64, url: &str, counts: Counts) -> Result<Existing> {
+    let mut walk = Walk::new(latest, url, counts);
+    while let Some(id) = walk.next {
+        let Some(row) = conn.row(KNOWN, &args![id])? else { break };
+        walk.take(id, &row)?;
+    }
+    Ok(walk.found)
+}
+
+/// The way from a row to older ones with the same key. A pruned row ends it: those before it are older still.
+struct Walk<'u> {
+    next: Option<i64>,
+    found: Existing,
+    url: &'u str,
+    counts: Counts,
+}
+
+impl<'u> Walk<'u> {
+    fn new(latest: i64, url: &'u str, counts: Counts) -> Self {
+        Self { next: Some(latest), found: Existing::Nothing, url, counts }
+    }
+
+    fn take(&mut self, id: i64, row: &impl Columns) -> Result<()> {
+        self.next = row.int(2)?;
+        if !row.is_url(self.url)? || row.int(12)? != Some(self.counts.lane.number()) {
+            return Ok(());
         }
-        let is_sent = row.get::<_, i64>(1)? != 0;
-        if is_sent && counts.only_of.is_some_and(|file| row.get(3) != Ok(file.0)) {
-            continue;
+        let state = row.int(1)?.unwrap_or_default();
+        if state != 0 && self.counts.only_of.is_some_and(|file| row.int(3).ok().flatten() != Some(file.0)) {
+            return Ok(());
         }
-        let (completed_at, accepted_at): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
-        let sent_at: Option<i64> = row.get(13)?;
-        match (row.get::<_, i64>(1)?, completed_at, accepted_at) {
-            (0, ..) => return Ok(Existing::Pending(pending_row(id, row)?)),
-            (1, None, None) => return Ok(Existing::Sent(id, sent_state(row)?, sent_at.unwrap_or(i64::MAX))),
+        let (completed_at, accepted_at, sent_at) = (row.int(9)?, row.int(10)?, row.int(13)?);
+        let fresh_since = self.counts.fresh_since;
+        let last = match (state, completed_at, accepted_at) {
+            (0, ..) => Existing::Pending(pending_row(id, row)?),
+            (1, None, None) => Existing::Sent(id, sent_state(row)?, sent_at.unwrap_or(i64::MAX)),
             (1, None, Some(accepted_at)) if accepted_at > fresh_since => {
-                return Ok(Existing::Sent(id, sent_state(row)?, sent_at.unwrap_or(accepted_at)));
+                Existing::Sent(id, sent_state(row)?, sent_at.unwrap_or(accepted_at))
             }
             // The latest counts: what was purged before it is not stale.
-            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since && matches!(found, Existing::Nothing) => {
-                found = Existing::Fresh(id, sent_at.unwrap_or(at));
+            (1 | 2, Some(at), _) | (7, _, Some(at)) if at > fresh_since && matches!(self.found, Existing::Nothing) => {
+                self.found = Existing::Fresh(id, sent_at.unwrap_or(at));
+                return Ok(());
             }
-            _ => {}
-        }
+            _ => return Ok(()),
+        };
+        (self.found, self.next) = (last, None);
+        Ok(())
     }
-    Ok(found)
 }
 
-fn sent_state(row: &Row<'_>) -> rusqlite::Result<UrlState> {
-    Ok(if row.get::<_, Option<i64>>(11)? == Some(0) { UrlState::Leased } else { UrlState::Submitted })
+fn sent_state(row: &impl Columns) -> Result<UrlState> {
+    Ok(if row.int(11)? == Some(0) { UrlState::Leased } else { UrlState::Submitted })
 }
 
-fn pending_row(id: i64, row: &Row<'_>) -> rusqlite::Result<PendingRow> {
+fn pending_row(id: i64, row: &impl Columns) -> Result<PendingRow> {
     Ok(PendingRow {
         id,
-        priority: Priority::from_rank(row.get(5)?),
-        is_held: row.get::<_, i64>(6)? == 2,
-        deadline: row.get(7)?,
-        not_before: row.get(8)?,
-        awaits_purge: row.get(14)?,
-        is_suspect: row.get::<_, i64>(6)? > 0,
+        priority: Priority::from_rank(row.int(5)?.unwrap_or_default()),
+        is_held: row.int(6)? == Some(2),
+        deadline: row.int(7)?,
+        not_before: row.int(8)?,
+        awaits_purge: row.int(14)? == Some(1),
+        is_suspect: row.int(6)? > Some(0),
     })
 }
 

@@ -47,7 +47,8 @@ const URL: Sql = Sql::both(
 );
 
 const LIVE: Sql = Sql::both(
-    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2",
+    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2
+    order by file_id, line",
 );
 
 /// The wish that ended last says how its URL ended.

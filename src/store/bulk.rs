@@ -4,6 +4,7 @@
 //! (PERFORMANCE.md, "Measured here"). [`WriteTx::bulk`] runs a closure on the handle itself, inside the transaction
 //! that sqlx began.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -11,52 +12,47 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use sqlx::sqlite::LockedSqliteHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{Error, Result, Row, Sql, Value, WriteTx};
+use super::conn::Engine;
+use super::sql::query_with;
+use super::{Conn, Error, Result, Row, Sql, Value, WriteTx};
 
 /// Prepared statements that are kept during one piece of work: all those of an ingest.
 const STATEMENTS: usize = 64;
 
 /// The connection on which statements run one after the other, without awaiting any.
 #[derive(Debug)]
-pub struct Bulk(Connection);
+pub struct Bulk(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Lite(Connection),
+    /// Each statement is a journey to the server and back.
+    Postgres(RefCell<Conn>),
+}
 
 impl Bulk {
     /// Runs a statement; tells how many rows it changed.
     pub fn run(&self, sql: Sql, values: &[Value<'_>]) -> Result<u64> {
-        Ok(self.0.prepare_cached(sql.lite())?.execute(params_from_iter(values))? as u64)
+        match &self.0 {
+            Inner::Lite(conn) => Ok(conn.prepare_cached(sql.lite())?.execute(params_from_iter(values))? as u64),
+            Inner::Postgres(conn) => block_on(query_with(sql, values).execute(&mut *conn.borrow_mut())),
+        }
     }
 
     /// All rows of a statement.
     pub fn rows(&self, sql: Sql, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        self.each(sql, values, |row| {
-            rows.push(row);
-            true
-        })?;
-        Ok(rows)
+        match &self.0 {
+            Inner::Lite(conn) => copied(conn, sql, values, usize::MAX),
+            Inner::Postgres(conn) => block_on(query_with(sql, values).fetch_all(&mut *conn.borrow_mut())),
+        }
     }
 
     /// The first row of a statement, if there is one.
     pub fn row(&self, sql: Sql, values: &[Value<'_>]) -> Result<Option<Row>> {
-        let mut first = None;
-        self.each(sql, values, |row| {
-            first = Some(row);
-            false
-        })?;
-        Ok(first)
-    }
-
-    /// Hands over the rows, one by one, until `take` wants no more.
-    fn each(&self, sql: Sql, values: &[Value<'_>], mut take: impl FnMut(Row) -> bool) -> Result<()> {
-        let mut statement = self.0.prepare_cached(sql.lite())?;
-        let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
-        let mut found = statement.query(params_from_iter(values))?;
-        while let Some(row) = found.next()? {
-            if !take(Row::copy(&names, row)?) {
-                break;
-            }
+        match &self.0 {
+            Inner::Lite(conn) => Ok(copied(conn, sql, values, 1)?.pop()),
+            Inner::Postgres(conn) => block_on(query_with(sql, values).fetch_optional(&mut *conn.borrow_mut())),
         }
-        Ok(())
     }
 
     /// The first row of a statement that always gives one.
@@ -69,9 +65,31 @@ impl Bulk {
     }
 
     /// SQLite's own handle, for the ingest: it binds a hundred rows at a time, and looks at rows without copying them.
-    pub(crate) fn sqlite(&self) -> &Connection {
-        &self.0
+    /// None on PostgreSQL.
+    pub(crate) fn sqlite(&self) -> Option<&Connection> {
+        match &self.0 {
+            Inner::Lite(conn) => Some(conn),
+            Inner::Postgres(_) => None,
+        }
     }
+}
+
+/// The first rows of a statement, at most this many.
+fn copied(conn: &Connection, sql: Sql, values: &[Value<'_>], rows_max: usize) -> Result<Vec<Row>> {
+    let mut statement = conn.prepare_cached(sql.lite())?;
+    let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut found = statement.query(params_from_iter(values))?;
+    let mut rows = Vec::new();
+    while rows.len() < rows_max
+        && let Some(row) = found.next()?
+    {
+        rows.push(Row::copy(&names, row)?);
+    }
+    Ok(rows)
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    Handle::current().block_on(work)
 }
 
 impl ToSql for Value<'_> {
@@ -96,13 +114,25 @@ impl WriteTx<'_> {
     where
         Error: From<E>,
     {
-        let mut handle = self.conn().sqlite().lock_handle().await?;
-        let run = || on_handle(&mut handle, work);
-        // Meanwhile other threads take over this thread's tasks, if there are other threads.
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => tokio::task::block_in_place(run),
-            _ => run(),
+        if let Engine::Lite(conn) = self.conn().engine() {
+            let mut handle = conn.lock_handle().await?;
+            return blocking(|| on_handle(&mut handle, work));
         }
+        // It is given back unless the work fails, and then the transaction is dropped with it.
+        let bulk = Bulk(Inner::Postgres(RefCell::new(self.take())));
+        let done = blocking(|| work(&bulk))?;
+        if let Inner::Postgres(conn) = bulk.0 {
+            self.give_back(conn.into_inner());
+        }
+        Ok(done)
+    }
+}
+
+/// Runs what blocks its thread. Meanwhile other threads take over this thread's tasks, if there are other threads.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -119,5 +149,5 @@ where
     // not own.
     let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr())? };
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(work(&Bulk(connection))?)
+    Ok(work(&Bulk(Inner::Lite(connection)))?)
 }

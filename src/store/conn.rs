@@ -1,8 +1,8 @@
-//! Connections on which statements run. They are opaque, so that no type of the driver leaves this module and those
+//! Connections on which statements run. They are opaque, so that no type of the drivers leaves this module and those
 //! that hold SQL.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 
 use super::{Result, query};
 
@@ -14,19 +14,34 @@ pub struct Conn(Inner);
 enum Inner {
     Own(Box<SqliteConnection>),
     Lent(PoolConnection<Sqlite>),
+    OwnPostgres(Box<PgConnection>),
+    LentPostgres(PoolConnection<Postgres>),
+}
+
+/// The driver's own connection.
+#[derive(Debug)]
+pub(super) enum Engine<'c> {
+    Lite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
 }
 
 impl Conn {
     /// From here until the connection is dropped, all reads see one moment.
     pub async fn hold_still(&mut self) -> Result<()> {
-        query("begin").execute(self).await?;
+        let begin = match self.engine() {
+            Engine::Lite(_) => "begin",
+            Engine::Postgres(_) => "begin isolation level repeatable read, read only",
+        };
+        query(begin).execute(self).await?;
         Ok(())
     }
 
-    pub(super) fn sqlite(&mut self) -> &mut SqliteConnection {
+    pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.0 {
-            Inner::Own(connection) => connection,
-            Inner::Lent(connection) => connection,
+            Inner::Own(connection) => Engine::Lite(connection),
+            Inner::Lent(connection) => Engine::Lite(connection),
+            Inner::OwnPostgres(connection) => Engine::Postgres(connection),
+            Inner::LentPostgres(connection) => Engine::Postgres(connection),
         }
     }
 
@@ -34,7 +49,8 @@ impl Conn {
     pub(super) async fn close(self) -> sqlx::Result<()> {
         match self.0 {
             Inner::Own(connection) => connection.close().await,
-            Inner::Lent(_) => Ok(()),
+            Inner::OwnPostgres(connection) => connection.close().await,
+            Inner::Lent(_) | Inner::LentPostgres(_) => Ok(()),
         }
     }
 }
@@ -45,13 +61,47 @@ impl From<SqliteConnection> for Conn {
     }
 }
 
+impl From<PgConnection> for Conn {
+    fn from(connection: PgConnection) -> Self {
+        Self(Inner::OwnPostgres(Box::new(connection)))
+    }
+}
+
 /// The read-only connections.
 #[derive(Debug)]
-pub struct Readers(pub(super) SqlitePool);
+pub struct Readers(Pool);
+
+#[derive(Debug)]
+enum Pool {
+    Lite(SqlitePool),
+    Postgres(PgPool),
+}
 
 impl Readers {
     /// Takes one of them, for several statements.
     pub async fn acquire(&self) -> Result<Conn> {
-        Ok(Conn(Inner::Lent(self.0.acquire().await?)))
+        Ok(Conn(match &self.0 {
+            Pool::Lite(pool) => Inner::Lent(pool.acquire().await?),
+            Pool::Postgres(pool) => Inner::LentPostgres(pool.acquire().await?),
+        }))
+    }
+
+    pub(super) async fn close(&self) {
+        match &self.0 {
+            Pool::Lite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl From<SqlitePool> for Readers {
+    fn from(pool: SqlitePool) -> Self {
+        Self(Pool::Lite(pool))
+    }
+}
+
+impl From<PgPool> for Readers {
+    fn from(pool: PgPool) -> Self {
+        Self(Pool::Postgres(pool))
     }
 }

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use sqlx::postgres::PgDatabaseError;
+
 use super::origin::Loss;
 
 /// The word of [`Error::Busy`].
@@ -90,6 +92,16 @@ impl Error {
         Self::Other("a statement gave no row".into())
     }
 
+    /// The error for a code of PostgreSQL.
+    fn of_sqlstate(code: &str, cause: Cause) -> Self {
+        match code {
+            "55P03" => Self::Busy(cause),
+            "53100" => Self::Full(cause),
+            "XX001" | "XX002" => Self::Corrupt(cause),
+            _ => Self::Other(cause),
+        }
+    }
+
     /// The error for SQLite's result code, if there is one.
     fn of(code: Option<i64>, cause: Cause) -> Self {
         match code.map(|code| code & 0xff) {
@@ -103,8 +115,12 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
-        Self::of(code, error.into())
+        let Some(said) = error.as_database_error() else { return Self::Other(error.into()) };
+        let code = said.code().unwrap_or_default().into_owned();
+        if said.try_downcast_ref::<PgDatabaseError>().is_some() {
+            return Self::of_sqlstate(&code, error.into());
+        }
+        Self::of(code.parse::<i64>().ok(), error.into())
     }
 }
 

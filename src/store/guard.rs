@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
+use super::conn::Engine;
 use super::origin::{Content, Identity, Loss, identity};
-use super::{Conn, Error, Result, Store, base_options, beside, data_version, real_path};
+use super::{Conn, Error, Home, Result, Store, base_options, beside, data_version, real_path};
 
 /// How long to wait for reading connections to close once the database is lost.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -34,6 +35,14 @@ pub enum DatabaseState {
 #[derive(Debug)]
 pub struct Guard {
     store: Arc<Store>,
+    /// None for a schema on a server, which has no file.
+    file: Option<Watched>,
+}
+
+/// The file that is guarded.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
     holder: SqliteConnection,
     version: Option<i64>,
     content: Content,
@@ -44,9 +53,11 @@ pub struct Guard {
 impl Guard {
     /// Begins to guard a database that this process has opened.
     pub async fn over(store: Arc<Store>) -> Result<Self> {
-        let mut holder = hold(&store).await?;
+        let Home::Lite(lite) = &store.home else { return Ok(Self { store, file: None }) };
+        let path = lite.path.clone();
+        let mut holder = hold(&store, &path).await?;
         let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;
-        let real = real_path(&store.path);
+        let real = real_path(&path);
         let content = Content::of(&real, u32::try_from(application & i64::from(u32::MAX)).unwrap_or_default());
         let content = content.map_err(|error| Error::Other(error.into()))?;
         let beside = ["-wal", "-shm"].map(|end| {
@@ -54,54 +65,47 @@ impl Guard {
             let found = identity(&path).ok().flatten();
             (path, found)
         });
-        Ok(Self { store, holder, version: None, content, beside })
+        Ok(Self { store, file: Some(Watched { path, holder, version: None, content, beside }) })
     }
 
     /// Looks.
     pub async fn look(&mut self) -> DatabaseState {
         if self.store.origin.check().is_ok()
-            && let Some(loss) = self.find_loss()
+            && let Some(loss) = self.file.as_mut().and_then(Watched::find_loss)
         {
             self.store.origin.lose(loss);
         }
         if self.store.lost().is_some() {
             // Anybody who went on reading would read another file.
-            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.0.close()).await;
+            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.close()).await;
             return DatabaseState::Lost;
         }
-        let version = match data_version(&mut self.holder).await {
+        let Some(file) = &mut self.file else { return DatabaseState::Changed };
+        let version = match data_version(&mut file.holder).await {
             Ok(version) => Some(version),
             Err(_) => {
-                if let Ok(holder) = hold(&self.store).await {
-                    self.holder = holder;
+                if let Ok(holder) = hold(&self.store, &file.path).await {
+                    file.holder = holder;
                 }
                 None
             }
         };
-        let moved = version.is_none() || version != self.version;
-        self.version = version;
+        let moved = version.is_none() || version != file.version;
+        file.version = version;
         if moved { DatabaseState::Changed } else { DatabaseState::Same }
     }
 
     /// Stops guarding an intact database.
     pub async fn close(self) {
-        // Only tidying up: nothing was written through it.
-        let _ = self.holder.close().await;
+        if let Some(file) = self.file {
+            // Only tidying up: nothing was written through it.
+            let _ = file.holder.close().await;
+        }
     }
 
     /// Stops guarding a lost database without closing it: SQLite would tidy up beside a file that is no longer its own.
     pub fn leave_open(self) {
-        std::mem::forget(self.holder);
-    }
-
-    fn find_loss(&mut self) -> Option<Loss> {
-        let is_another = |(path, opened): &(PathBuf, Option<Identity>)| {
-            opened.is_some() && identity(path).is_ok_and(|found| found != *opened)
-        };
-        if self.beside.iter().any(is_another) {
-            return Some(Loss::Log);
-        }
-        (!self.content.is_ours()).then_some(Loss::Overwritten)
+        std::mem::forget(self.file);
     }
 
     /// Resolves when somebody has found that the database is lost.
@@ -116,9 +120,12 @@ impl Guard {
     ///
     /// Why it could not be written anywhere, as text.
     pub async fn rescue(&mut self, stamp: &str, other: &[PathBuf]) -> std::result::Result<PathBuf, String> {
-        let name = self.store.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(path) = self.file.as_ref().map(|file| file.path.clone()) else {
+            return Err("it is on a server, which keeps it".into());
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = format!("{name}.rescued-{stamp}");
-        let own = self.store.path.parent().map(Path::to_path_buf);
+        let own = path.parent().map(Path::to_path_buf);
         let mut problems = Vec::new();
         for folder in own.iter().chain(other) {
             let copy = folder.join(&name);
@@ -153,12 +160,28 @@ impl Guard {
         let _ = std::fs::remove_file(part);
         // A running commit finishes first.
         let mut slot = self.store.writer.lock().await;
-        let conn = slot.as_mut().map_or(&mut self.holder, Conn::sqlite);
-        sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned()).execute(conn).await?;
+        let into = sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned());
+        match (slot.as_mut().map(Conn::engine), &mut self.file) {
+            (Some(Engine::Lite(writer)), _) => into.execute(writer).await?,
+            (_, Some(file)) => into.execute(&mut file.holder).await?,
+            (_, None) => return Ok(()),
+        };
         if matches!(self.store.lost().map(|lost| lost.loss), Some(Loss::Overwritten | Loss::Log)) {
             check(part).await?;
         }
         Ok(())
+    }
+}
+
+impl Watched {
+    fn find_loss(&mut self) -> Option<Loss> {
+        let is_another = |(path, opened): &(PathBuf, Option<Identity>)| {
+            opened.is_some() && identity(path).is_ok_and(|found| found != *opened)
+        };
+        if self.beside.iter().any(is_another) {
+            return Some(Loss::Log);
+        }
+        (!self.content.is_ours()).then_some(Loss::Overwritten)
     }
 }
 
@@ -179,9 +202,9 @@ fn persist(part: &Path, copy: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-async fn hold(store: &Store) -> Result<SqliteConnection> {
+async fn hold(store: &Store, path: &Path) -> Result<SqliteConnection> {
     store.origin.check()?;
-    let mut conn = base_options(&store.path).read_only(true).connect().await?;
+    let mut conn = base_options(path).read_only(true).connect().await?;
     // SQLite opens the log with the first statement that reads.
     sqlx::query("select count(*) from sqlite_schema").execute(&mut conn).await?;
     store.origin.check()?;

@@ -98,9 +98,10 @@ pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
 }
 
 /// The file that was opened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Origin {
-    path: PathBuf,
+    /// None for a schema on a server, which has no file to be watched.
+    path: Option<PathBuf>,
     opened: Option<Identity>,
     lost: Mutex<Option<Lost>>,
     told: CancellationToken,
@@ -110,7 +111,7 @@ impl Origin {
     /// For the file that was just opened.
     pub(super) fn of(path: &Path) -> Self {
         let opened = identity(path).ok().flatten();
-        Self { path: path.to_path_buf(), opened, lost: Mutex::default(), told: CancellationToken::new() }
+        Self { path: Some(path.to_path_buf()), opened, ..Self::default() }
     }
 
     /// Checks whether the name still leads to the file that was opened. A loss is final: a file that comes back later
@@ -120,8 +121,8 @@ impl Origin {
     ///
     /// [`Error::Lost`]. A file that cannot be examined counts as unchanged.
     pub(super) fn check(&self) -> Result<()> {
-        if self.held().is_none() {
-            match identity(&self.path) {
+        if let Some(path) = self.path.as_ref().filter(|_| self.held().is_none()) {
+            match identity(path) {
                 Ok(None) => self.lose(Loss::Gone),
                 Ok(found) if self.opened.is_some() && found != self.opened => self.lose(Loss::Replaced),
                 Ok(_) | Err(_) => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::types::Value as Copied;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
 
@@ -15,6 +16,7 @@ pub struct Row(Inner);
 #[derive(Debug)]
 enum Inner {
     Lite(SqliteRow),
+    Postgres(PgRow),
     /// Copied from SQLite's own handle.
     Copied {
         names: Arc<[String]>,
@@ -28,6 +30,12 @@ impl From<SqliteRow> for Row {
     }
 }
 
+impl From<PgRow> for Row {
+    fn from(row: PgRow) -> Self {
+        Self(Inner::Postgres(row))
+    }
+}
+
 impl Row {
     /// Copies a row from SQLite's own handle.
     pub(super) fn copy(names: &Arc<[String]>, row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -37,7 +45,7 @@ impl Row {
 }
 
 /// How a column is named: by its place, from 0, or by its name.
-pub trait At: sqlx::ColumnIndex<SqliteRow> {
+pub trait At: sqlx::ColumnIndex<SqliteRow> + sqlx::ColumnIndex<PgRow> {
     /// Its place among columns of these names.
     fn place(&self, names: &[String]) -> Option<usize>;
 }
@@ -69,19 +77,37 @@ fn copied<'r>(names: &[String], values: &'r [Copied], at: &impl At) -> sqlx::Res
     Ok(&values[place])
 }
 
+/// A whole number, or whether a condition holds, as SQLite has it.
+fn whole(row: &PgRow, at: &impl At) -> sqlx::Result<Option<i64>> {
+    let at = at.index(row)?;
+    match row.column(at).type_info().name() {
+        "BOOL" => Ok(row.try_get::<Option<bool>, _>(at)?.map(i64::from)),
+        "INT4" => Ok(row.try_get::<Option<i32>, _>(at)?.map(i64::from)),
+        _ => row.try_get(at),
+    }
+}
+
+fn narrowed<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>>(value: i64) -> sqlx::Result<T> {
+    value.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
 fn no_kind(kind: &str, value: &Copied) -> sqlx::Error {
     sqlx::Error::Decode(format!("{value:?} is not {kind}").into())
 }
 
 macro_rules! readable {
-    ($($pattern:pat => $value:expr, $($kind:ty)*;)*) => {$($(
+    ($($copied:pat => $value:expr, $row:ident $at:ident => $postgres:expr, $($kind:ty)*;)*) => {$($(
         impl<'r> Get<'r> for Option<$kind> {
             fn get(row: &'r Row, at: impl At) -> sqlx::Result<Self> {
                 match &row.0 {
                     Inner::Lite(row) => row.try_get(at),
+                    Inner::Postgres($row) => {
+                        let $at = &at;
+                        $postgres
+                    }
                     Inner::Copied { names, values } => match copied(names, values, &at)? {
                         Copied::Null => Ok(None),
-                        $pattern => $value,
+                        $copied => $value,
                         other => Err(no_kind(stringify!($kind), other)),
                     },
                 }
@@ -92,7 +118,9 @@ macro_rules! readable {
             fn get(row: &'r Row, at: impl At) -> sqlx::Result<Self> {
                 match &row.0 {
                     Inner::Lite(row) => row.try_get(at),
-                    Inner::Copied { .. } => Option::<$kind>::get(row, at)?.ok_or(sqlx::Error::RowNotFound),
+                    Inner::Postgres(_) | Inner::Copied { .. } => {
+                        Option::<$kind>::get(row, at)?.ok_or(sqlx::Error::RowNotFound)
+                    }
                 }
             }
         }
@@ -100,13 +128,13 @@ macro_rules! readable {
 }
 
 readable! {
-    Copied::Integer(value) => Ok(Some(*value)), i64;
-    Copied::Integer(value) => (*value).try_into().map(Some).map_err(|error| sqlx::Error::Decode(Box::new(error))),
+    Copied::Integer(value) => Ok(Some(*value)), row at => whole(row, at), i64;
+    Copied::Integer(value) => narrowed(*value).map(Some), row at => whole(row, at)?.map(narrowed).transpose(),
         u64 i32 u32 u16 u8;
-    Copied::Integer(value) => Ok(Some(*value != 0)), bool;
-    Copied::Real(value) => Ok(Some(*value)), f64;
-    Copied::Text(value) => Ok(Some(value.into())), String;
-    Copied::Text(value) => Ok(Some(value)), &'r str;
+    Copied::Integer(value) => Ok(Some(*value != 0)), row at => Ok(whole(row, at)?.map(|value| value != 0)), bool;
+    Copied::Real(value) => Ok(Some(*value)), row at => row.try_get(at.index(row)?), f64;
+    Copied::Text(value) => Ok(Some(value.into())), row at => row.try_get(at.index(row)?), String;
+    Copied::Text(value) => Ok(Some(value)), row at => row.try_get(at.index(row)?), &'r str;
 }
 
 impl Row {
@@ -122,17 +150,23 @@ impl Row {
     /// The names of the columns with their values, for whoever shows rows whose columns he does not know.
     pub fn values(&self) -> Vec<(&str, Value<'_>)> {
         match &self.0 {
-            Inner::Lite(row) => row.columns().iter().map(|column| (column.name(), self.value(row, column))).collect(),
+            Inner::Lite(row) => {
+                let kind = |at: usize| row.try_get_raw(at).map(|raw| raw.type_info().name().to_owned());
+                let named = row.columns().iter().map(|column| (column.name(), kind(column.ordinal())));
+                named.enumerate().map(|(at, (name, kind))| (name, self.value(at, &kind.unwrap_or_default()))).collect()
+            }
+            Inner::Postgres(row) => {
+                let named = row.columns().iter().map(|column| (column.name(), column.type_info().name()));
+                named.enumerate().map(|(at, (name, kind))| (name, self.value(at, kind))).collect()
+            }
             Inner::Copied { .. } => Vec::new(),
         }
     }
 
-    fn value(&self, row: &SqliteRow, column: &sqlx::sqlite::SqliteColumn) -> Value<'_> {
-        let at = column.ordinal();
-        let Some(raw) = row.try_get_raw(at).ok().filter(|raw| !raw.is_null()) else { return Value::Int(None) };
-        match raw.type_info().name() {
-            "INTEGER" => Value::Int(self.get(at)),
-            "REAL" => Value::Real(self.get(at)),
+    fn value(&self, at: usize, kind: &str) -> Value<'_> {
+        match kind {
+            "INTEGER" | "INT8" | "INT4" | "BOOL" => Value::Int(self.get(at)),
+            "REAL" | "FLOAT8" => Value::Real(self.get(at)),
             "TEXT" => Value::Text(self.get::<Option<&str>, _>(at).map(Into::into)),
             _ => Value::Int(None),
         }

@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
+use super::conn::Engine;
 use super::row::{Get, Row};
 use super::{Conn, Error, Readers, Result};
 
@@ -171,6 +173,11 @@ pub struct Query<'q> {
     values: Vec<Value<'q>>,
 }
 
+/// The same with all its values.
+pub(super) fn query_with<'q>(sql: Sql, values: &[Value<'q>]) -> Query<'q> {
+    Query { text: sql.into(), values: values.to_vec() }
+}
+
 /// Prepares to run a statement.
 pub fn query<'q>(text: impl Into<Text>) -> Query<'q> {
     Query { text: text.into(), values: Vec::new() }
@@ -197,21 +204,22 @@ impl<'c> From<&'c Readers> for Place<'c> {
     }
 }
 
-/// Runs the rest with `$conn` as a connection of the driver.
-macro_rules! at {
-    ($place:expr, $conn:ident => $run:expr) => {
-        match $place.into() {
-            Place::Conn(conn) => {
-                let $conn: &mut SqliteConnection = conn.sqlite();
-                $run
-            }
+/// Runs the first with a connection of SQLite's driver, or the second with one of PostgreSQL's.
+macro_rules! on {
+    ($place:expr, $conn:ident => $lite:expr, $postgres:expr) => {{
+        let mut lent;
+        let conn = match $place.into() {
+            Place::Conn(conn) => conn,
             Place::Readers(readers) => {
-                let mut conn = readers.0.acquire().await?;
-                let $conn: &mut SqliteConnection = &mut conn;
-                $run
+                lent = readers.acquire().await?;
+                &mut lent
             }
+        };
+        match conn.engine() {
+            Engine::Lite($conn) => $lite,
+            Engine::Postgres($conn) => $postgres,
         }
-    };
+    }};
 }
 
 impl<'q> Query<'q> {
@@ -223,18 +231,20 @@ impl<'q> Query<'q> {
 
     /// Runs it; tells how many rows it changed.
     pub async fn execute<'c>(self, place: impl Into<Place<'c>>) -> Result<u64> {
-        at!(place, conn => Ok(self.lite().execute(conn).await?.rows_affected()))
+        Ok(on!(place, conn => self.lite().execute(conn).await?.rows_affected(),
+                              self.postgres().execute(conn).await?.rows_affected()))
     }
 
     /// All its rows.
     pub async fn fetch_all<'c>(self, place: impl Into<Place<'c>>) -> Result<Vec<Row>> {
-        let rows = at!(place, conn => self.lite().fetch_all(conn).await?);
-        Ok(rows.into_iter().map(Row::from).collect())
+        Ok(on!(place, conn => self.lite().fetch_all(conn).await?.into_iter().map(Row::from).collect(),
+                              self.postgres().fetch_all(conn).await?.into_iter().map(Row::from).collect()))
     }
 
     /// Its first row, if there is one.
     pub async fn fetch_optional<'c>(self, place: impl Into<Place<'c>>) -> Result<Option<Row>> {
-        Ok(at!(place, conn => self.lite().fetch_optional(conn).await?).map(Row::from))
+        Ok(on!(place, conn => self.lite().fetch_optional(conn).await?.map(Row::from),
+                              self.postgres().fetch_optional(conn).await?.map(Row::from)))
     }
 
     /// Its first row.
@@ -251,7 +261,10 @@ impl<'q> Query<'q> {
     where
         'q: 'c,
     {
-        self.lite().fetch(conn.sqlite()).map_ok(Row::from).map_err(Error::from).boxed()
+        match conn.engine() {
+            Engine::Lite(conn) => self.lite().fetch(conn).map_ok(Row::from).map_err(Error::from).boxed(),
+            Engine::Postgres(conn) => self.postgres().fetch(conn).map_ok(Row::from).map_err(Error::from).boxed(),
+        }
     }
 
     fn lite(self) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
@@ -260,6 +273,18 @@ impl<'q> Query<'q> {
             Inner::Made(text) => sqlx::query(AssertSqlSafe(text)),
         };
         self.values.into_iter().fold(query, |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+        })
+    }
+
+    fn postgres(self) -> sqlx::query::Query<'q, Postgres, PgArguments> {
+        let text = match self.text.0 {
+            Inner::Fixed(sql) => sql.postgres(),
+            Inner::Made(text) => rendered(&text),
+        };
+        self.values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Real(value) => query.bind(value),
             Value::Text(value) => query.bind(value),

@@ -1,5 +1,8 @@
 //! Tests of opening, writing and refusing the database.
 
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::lite::MIGRATIONS;
 use super::*;
 
 #[tokio::test]

@@ -42,6 +42,15 @@ impl WriteTx<'_> {
             .expect("only commit and roll_back take the connection, and they consume the transaction")
     }
 
+    /// Lends the connection to [`super::Bulk`].
+    pub(super) fn take(&mut self) -> Conn {
+        self.connection.take().expect("it is lent only while nobody else uses the transaction")
+    }
+
+    pub(super) fn give_back(&mut self, connection: Conn) {
+        self.connection = Some(connection);
+    }
+
     /// Makes the transaction durable.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 #![expect(unreachable_pub, reason = "modules of a test binary share with each other only")]
 
 mod answers;
+mod both_engines;
 mod bounded;
 mod budget;
 mod cases;

@@ -194,7 +194,7 @@ fn a_purge_makes_what_was_warm_stale_and_a_prefetch_of_it_is_sent_again() {
 #[test]
 fn the_forecast_of_a_purge_and_prefetch_is_what_the_service_then_did() {
     // Twenty tasks, so that one batch tells how long a purge takes.
-    let scenario = "[purge]\ntakes = \"4s\"\n[tasks]\ntakes = \"1s\"\nlisted_after_seconds = 0.0\nids_per_batch = 25\n\
+    let scenario = "[purge]\ntakes = \"12s\"\n[tasks]\ntakes = \"1s\"\nlisted_after_seconds = 0.0\nids_per_batch = 25\n\
                     [limits]\ncalls_per_second = 1000\n";
     let world = World::new(scenario, &format!("{ALL}[schedule]\nlinger = \"0s\"\n"));
     let _daemon = world.ready_daemon();

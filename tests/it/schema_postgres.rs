@@ -4,20 +4,18 @@ use std::path::PathBuf;
 
 use prefetchd::store::{Sql, Store};
 use sqlx::postgres::{PgConnection, PgTypeInfo};
-use sqlx::{Column as _, Either, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
+use sqlx::{Column as _, Connection as _, Either, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
 
 use crate::structure::tables;
 use crate::support::postgres;
-
-const SCHEMA: &str = include_str!("../../migrations/postgres/0004_start.sql");
 
 /// Parameters whose types are tried where a statement alone does not tell them.
 const TRIED_MAX: usize = 8;
 
 async fn with_schema(name: &str) -> Option<PgConnection> {
-    let mut conn = postgres::server()?.database(name).await;
-    sqlx::raw_sql(SCHEMA).execute(&mut conn).await.unwrap();
-    Some(conn)
+    let url = postgres::server()?.database(name).await;
+    Store::open_server(&url).await.unwrap().close().await;
+    Some(PgConnection::connect(&url).await.unwrap())
 }
 
 /// Prepares a statement with the types that the program sends: whole numbers, also for flags, numbers with a fraction,
@@ -87,7 +85,7 @@ async fn the_views_of_postgresql_have_the_names_and_columns_of_sqlites() {
     let mut lite: Vec<String> = lite.fetch_all(store.read()).await.unwrap();
     let mut other: Vec<String> = sqlx::query_scalar(
         "select table_name || '.' || column_name || '.' || (ordinal_position - 1) from information_schema.columns
-         where table_schema = current_schema()",
+         where table_schema = current_schema() and table_name not like '\\_%'",
     )
     .fetch_all(&mut conn)
     .await

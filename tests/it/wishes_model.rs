@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 /// Something that happens. Times are seconds from now.
 #[derive(Debug, Clone)]
-enum Event {
+pub enum Event {
     /// A file of this name, each line of which names one of a few URLs.
     Drop {
         file: u8,
@@ -57,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// Those too of which the naive model knows nothing.
-fn any_event() -> impl Strategy<Value = Event> {
+pub fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => event(),
         2 => (0..4_u8).prop_map(|file| Event::Retry { file }),
@@ -182,26 +182,28 @@ impl Model {
     }
 }
 
-struct Queue {
-    store: Store,
-    _dir: tempfile::TempDir,
+pub struct Queue {
+    pub store: Store,
     sent: i64,
     files: u32,
 }
 
 impl Queue {
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("a.db")).await.unwrap();
+    async fn new(dir: &std::path::Path) -> Self {
+        Self::over(Store::open(&dir.join("a.db")).await.unwrap()).await
+    }
+
+    /// An empty queue, on either engine.
+    pub async fn over(store: Store) -> Self {
         let mut tx = store.write().await.unwrap();
         let day = "insert into budget_days (lane, day, starts_at, ends_at, requests_limit)
                    values (1, '2026-11-23', 0, 1, 500)";
         prefetchd::store::query(day).execute(tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
-        Self { store, _dir: dir, sent: 0, files: 0 }
+        Self { store, sent: 0, files: 0 }
     }
 
-    async fn apply(&mut self, event: &Event, now: Time) {
+    pub async fn apply(&mut self, event: &Event, now: Time) {
         let mut tx = self.store.write().await.unwrap();
         match event {
             Event::Drop { file, urls, keys } => {
@@ -244,7 +246,7 @@ impl Queue {
                 self.sent += 1;
                 let open = "insert into submissions
                                 (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
-                            values (?1, 1, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
+                            values (?1, 1, '2026-11-23', cast(?1 as text), 0, 0, 0, 0, 0)";
                 prefetchd::store::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
                 queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
             }
@@ -325,9 +327,10 @@ proptest! {
     ) {
         let start = to_millis("2026-11-23T01:00:00Z".parse().unwrap());
         let mut model = Model { now: start, ..Model::default() };
+        let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut queue = Queue::new().await;
+            let mut queue = Queue::new(dir.path()).await;
             for event in &events {
                 model.apply(event);
                 queue.apply(event, from_millis(model.now)).await;
@@ -346,9 +349,10 @@ proptest! {
         events in prop::collection::vec(any_event(), 1..40),
     ) {
         let mut now: Time = "2026-11-23T01:00:00Z".parse().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut queue = Queue::new().await;
+            let mut queue = Queue::new(dir.path()).await;
             for event in &events {
                 if let Event::Pass { seconds } = event {
                     now += chrono::TimeDelta::seconds(*seconds);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 /// Where Debian puts the programs, by version.
@@ -28,12 +28,12 @@ pub fn server() -> Option<&'static Server> {
 }
 
 impl Server {
-    /// A connection to a new database of this name.
-    pub async fn database(&self, name: &str) -> PgConnection {
+    /// The URL of a new database of this name.
+    pub async fn database(&self, name: &str) -> String {
         let mut first = self.options("postgres").connect().await.unwrap();
         sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut first).await.unwrap();
         first.close().await.unwrap();
-        self.options(name).connect().await.unwrap()
+        format!("postgres://tests@localhost/{name}?host={}", self.folder.display())
     }
 
     fn options(&self, database: &str) -> PgConnectOptions {
