@@ -109,6 +109,23 @@ pub struct CallView {
     pub task_ids: Option<String>,
 }
 
+/// A task: one URL of an accepted batch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TaskView {
+    /// `prefetch`, `purge` or `purge-directory`.
+    pub operation: String,
+    /// Its URL.
+    pub url: String,
+    /// When it was accepted, RFC 3339.
+    pub accepted_at: String,
+    /// When it ends, or ended.
+    pub ends_at: String,
+    /// How it ends: `Complete`, `Failed`, or another word.
+    pub ends_as: String,
+    /// Whether somebody else asked for it.
+    pub foreign: bool,
+}
+
 /// What is counted of one kind.
 #[derive(Debug)]
 struct Meter {

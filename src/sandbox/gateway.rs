@@ -13,7 +13,7 @@ use serde_json::json;
 
 pub(super) use self::answer::{Asked, Sent};
 use self::answer::{date_of, disturbed, emptied, scripted, spelled, written};
-use super::account::{AccountView, CallView};
+use super::account::{AccountView, CallView, TaskView};
 use super::faults::{Faults, documented_status, status_of};
 use super::operations::{Refused, Service, urls_of};
 use super::product::{Kind, Operation, PRODUCTS, Product, VOD};
@@ -108,6 +108,13 @@ impl Gateway {
         let now = machine + self.clock.offset;
         self.settle(now);
         self.service().warm(now)
+    }
+
+    /// All tasks of that product.
+    pub(super) fn tasks(&mut self, machine: Time) -> Vec<TaskView> {
+        let now = machine + self.clock.offset;
+        self.settle(now);
+        self.service().tasks()
     }
 
     fn service(&mut self) -> &mut Service {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::account::Account;
+use super::account::{Account, TaskView};
 use super::product::{Kind, Operation, Product};
 use super::scenario::{Change, Domain, PurgeRules, Scenario};
 use super::signature::Parameters;
@@ -80,13 +80,18 @@ impl Service {
     pub(super) fn submit_elsewhere(&mut self, kind: Kind, urls: &[Arc<str>], created: Time) {
         if !urls.is_empty() {
             self.account.accepted_elsewhere(kind, urls.len(), created);
-            self.tasks.accept(kind, urls, created);
+            self.tasks.accept_elsewhere(kind, urls, created);
         }
     }
 
     /// URLs whose cached copy is the one that a prefetch fetched.
     pub(super) fn warm(&self, now: Time) -> Vec<String> {
         self.tasks.warm(now)
+    }
+
+    /// All tasks.
+    pub(super) fn tasks(&self) -> Vec<TaskView> {
+        self.tasks.view()
     }
 
     /// Performs an operation.

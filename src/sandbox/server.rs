@@ -98,6 +98,10 @@ async fn answer(
             let warm = open().warm(clock.now());
             Ok(response(StatusCode::OK, serde_json::to_string(&warm).expect("a list is JSON"), "application/json"))
         }
+        (&Method::GET, "/_sandbox/tasks") => {
+            let tasks = open().tasks(clock.now());
+            Ok(response(StatusCode::OK, serde_json::to_string(&tasks).expect("a list is JSON"), "application/json"))
+        }
         (&(Method::GET | Method::POST), "/") => {
             let mut v3 = SignedHeaders::of(request.uri(), request.headers());
             let mut parameters = decode(request.uri().query().unwrap_or_default().as_bytes());

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::account::TaskView;
 use super::operations::{Refused, Said, host_of};
 use super::product::{Kind, Product};
 use super::scenario::{OddTask, PurgeRules, Scenario, TaskRules};
@@ -51,6 +52,8 @@ struct Task {
     end_process: String,
     /// The time whose state is shown, if looks show the state of the look before.
     seen: Time,
+    /// Whether somebody else asked for it.
+    foreign: bool,
 }
 
 impl Task {
@@ -129,6 +132,19 @@ impl Tasks {
         warm.into_iter().map(str::to_owned).collect()
     }
 
+    /// All tasks, in the order in which they were accepted, including those that are never listed.
+    pub(super) fn view(&self) -> Vec<TaskView> {
+        let view = |task: &Task| TaskView {
+            operation: task.kind.word().to_owned(),
+            url: task.url.to_string(),
+            accepted_at: rfc3339(task.created),
+            ends_at: rfc3339(task.done),
+            ends_as: task.end.clone(),
+            foreign: task.foreign,
+        };
+        self.rows.iter().map(view).collect()
+    }
+
     /// Accepts a batch; returns its task IDs as the API writes them.
     pub(super) fn accept(&mut self, kind: Kind, urls: &[Arc<str>], now: Time) -> String {
         let mut ids: Vec<String> = Vec::new();
@@ -154,6 +170,13 @@ impl Tasks {
             return first.id.clone();
         }
         ids.join(",")
+    }
+
+    /// The same of somebody else's batch.
+    pub(super) fn accept_elsewhere(&mut self, kind: Kind, urls: &[Arc<str>], now: Time) {
+        let known = self.rows.len();
+        self.accept(kind, urls, now);
+        self.rows[known..].iter_mut().for_each(|task| task.foreign = true);
     }
 
     /// A batch by task IDs.
@@ -225,6 +248,7 @@ impl Tasks {
             end,
             end_process,
             seen: now,
+            foreign: false,
         });
         self.by_url.entry(Arc::clone(url)).or_default().push(at);
         self.by_id.entry(id.to_owned()).or_default().push(at);

@@ -84,7 +84,9 @@ impl Policy {
             requests_per_day: u32::MAX,
             urls_per_day: limited(per_day),
             urls_unless_told: (per_day == UrlsPerDay::Auto).then_some(limits.a_day),
-            auto: per_day == UrlsPerDay::Auto,
+            // A number of the operator's caps what the service says is left: it does not replace it, because a batch
+            // that is larger than what is left is refused as a whole, on every day.
+            auto: per_day != UrlsPerDay::Unlimited,
             reserve: reserve.get(),
             batch_urls_max: all.batch_urls_max.min(limits.urls_a_call),
             ..all

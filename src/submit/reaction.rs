@@ -284,8 +284,9 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
         Deferral::DomainNotConfigured => Lesson::Nothing,
         Deferral::Unavailable => ask_first(back_off(why)),
         Deferral::BatchTooLarge if is_small(at.urls) => back_off(why),
-        // For a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs.
-        Deferral::QuotaUsedUp if at.auto && at.urls > 1 => {
+        // For a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs; that of
+        // purges does.
+        Deferral::QuotaUsedUp if (at.auto || at.lane != Lane::Prefetch) && at.urls > 1 => {
             Lesson::QuotaRefused { urls: u32::try_from(at.urls).unwrap_or(u32::MAX) }
         }
         // What the service says is left is the authority: it is asked, and if something is left, another try follows.

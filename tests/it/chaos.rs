@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a run tells its seed and how it ended")]
 
 mod checks;
+mod files;
 mod lies;
 mod world;
 
@@ -61,7 +62,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 }
 
 fn run_from_environment(unit: &str) {
-    let cycles = u32::try_from(from_environment("PREFETCHD_CHAOS_CYCLES", 50)).unwrap();
+    let cycles = u32::try_from(from_environment("PREFETCHD_CHAOS_CYCLES", 35)).unwrap();
     run(from_environment("PREFETCHD_CHAOS_SEED", SEED), unit, cycles);
 }
 

@@ -158,3 +158,17 @@ async fn a_fault_of_the_account_is_told_once_and_counts_once_whatever_lanes_meet
         assert_eq!(ledger::standing(&mut conn, lane, now).await.unwrap().probes, 1, "{lane:?}");
     }
 }
+
+#[test]
+fn a_number_of_the_operators_that_the_quota_does_not_reach_starves_no_lane() {
+    // Somebody else purged one of them, so that a batch as large as the number is refused on each day.
+    for number in ["6", "\"unlimited\""] {
+        let scenario = "[purge]\ndirectories_per_day = 6\ndirectories_used = 1\ntakes = \"1s\"\n";
+        let world = World::new(scenario, &format!("{ALL}[budget.purge_directory]\ndirectories_per_day = {number}\n"));
+        let _daemon = world.ready_daemon();
+        let dirs: String = (1..=6).map(|n| format!("https://vod.example.com/films/{n:03}/\n")).collect();
+        world.drop_file("dirs.txt", format!("#: action = purge-directory\n{dirs}"));
+        world.wait_for("select complete from v_files where name = 'dirs.txt'", 5);
+        world.wait_for("select pending from v_files where name = 'dirs.txt'", 1);
+    }
+}

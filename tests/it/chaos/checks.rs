@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use prefetchd::sandbox::AccountView;
-use prefetchd::store::{Conn, open_reader};
+use prefetchd::model::{Lane, Time};
+use prefetchd::sandbox::{AccountView, DayView};
+use prefetchd::store::{Conn, open_reader, query, query_scalar};
+use strum::VariantArray as _;
 
 use super::lies::ODD;
-use super::world::{BUDGET, Chaos};
+use super::world::{BUDGET, Chaos, DIRECTORIES, PURGES};
 
-/// The states that `v_status` counts.
+/// The states that are counted.
 const STATES: [&str; 9] =
     ["pending", "leased", "submitted", "complete", "failed", "expired", "cancelled", "held", "unconfirmed"];
 
@@ -28,48 +30,80 @@ impl Chaos {
         let account = self.account().await;
         let mut conn = open_reader(self.database()).await.unwrap();
         check_budget(&account, &mut conn).await;
-        let urls = self.check_urls(&account, &mut conn).await;
+        self.check_urls(&account, &mut conn).await;
         for state in STATES {
-            let counted = number(&mut conn, &format!("select {state} from v_status")).await;
-            let real = urls.values().filter(|row| row.state == state).count();
-            assert_eq!(counted, i64::try_from(real).unwrap(), "{state}");
+            for lane in Lane::VARIANTS {
+                let word = lane.word();
+                let rows = format!("select count(*) from v_urls where state = '{state}' and action = '{word}'");
+                let tally = format!("select sum({state}) from tally where lane = {}", lane.number());
+                let real = number(&mut conn, &rows).await;
+                assert_eq!(number(&mut conn, &tally).await, real, "{state} of {word}");
+                if *lane == Lane::Prefetch {
+                    assert_eq!(number(&mut conn, &format!("select {state} from v_status")).await, real, "{state}");
+                }
+            }
         }
+        check_files(&mut conn).await;
     }
 
     /// Each URL is in exactly one state, accepted once unless that is counted, and nothing ended that the service or
     /// its deadline did not end.
-    async fn check_urls(&self, account: &AccountView, conn: &mut Conn) -> BTreeMap<String, UrlRow> {
-        let rows =
-            prefetchd::store::query("select url, state, reason from v_urls").fetch_all(&mut *conn).await.unwrap();
-        let mut urls: BTreeMap<String, UrlRow> = BTreeMap::new();
+    async fn check_urls(&self, account: &AccountView, conn: &mut Conn) {
+        let rows = query("select url, state, reason, action from v_urls").fetch_all(&mut *conn).await.unwrap();
+        let mut urls: BTreeMap<(Lane, String), UrlRow> = BTreeMap::new();
         for row in &rows {
-            let (url, row): (String, _) = (row.get(0), UrlRow { state: row.get(1), reason: row.get(2) });
-            let Some(wish) = self.dropped.get(&url) else { panic!("{url} was dropped by nobody") };
+            let lane: Lane = row.get::<String, _>(3).parse().unwrap();
+            let (url, row) = ((lane, row.get::<String, _>(0)), UrlRow { state: row.get(1), reason: row.get(2) });
+            let Some(wish) = self.dropped.get(&url) else { panic!("{url:?} was dropped by nobody") };
             if let Some(other) = urls.get(&url).filter(|_| !wish.again) {
-                panic!("{url} is {} and {}", other.state, row.state);
+                panic!("{url:?} is {} and {}", other.state, row.state);
             }
             let now = self.service_time();
-            let odd = ODD.iter().any(|(part, _)| url.contains(part));
-            assert!(row.state != "failed" || odd, "{url} failed, and the service did not say so: {:?}", row.reason);
+            let odd = ODD.iter().any(|(part, _)| url.1.contains(part));
+            assert!(row.state != "failed" || odd, "{url:?} failed, and the service did not say so: {:?}", row.reason);
             let over = wish.deadline.is_some_and(|deadline| deadline <= now);
-            assert!(row.state != "expired" || over || wish.again, "{url} expired before {:?}: {now}", wish.deadline);
+            assert!(row.state != "expired" || over || wish.again, "{url:?} expired before {:?}: {now}", wish.deadline);
             let due = wish.not_before.is_none_or(|at| at <= now + TimeDelta::seconds(1));
-            assert!(due || wish.again || !account.accepted.contains_key(&url), "{url} went before its time: {now}");
+            let sent = accepted(account, lane).contains_key(&url.1);
+            assert!(due || wish.again || !sent, "{url:?} went before its time: {now}");
             urls.insert(url, row);
         }
-        for url in account.accepted.keys() {
-            assert!(urls.contains_key(url), "{url} was accepted and is not in the database");
+        for lane in Lane::VARIANTS {
+            for url in accepted(account, *lane).keys() {
+                let known = urls.contains_key(&(*lane, url.clone()));
+                assert!(known, "{url} was accepted by {}, and is not in the database", lane.word());
+            }
+            let of_lane = format!("from v_submissions where action = '{}'", lane.word());
+            let counted = number(conn, &format!("select coalesce(sum(double_urls), 0) {of_lane}")).await;
+            let doubles = self.doubles(account, *lane);
+            assert!(doubles <= counted.unsigned_abs(), "{doubles} doubles of {}, {counted} counted", lane.word());
         }
-        let counted = number(conn, "select possible_doubles from v_status").await.unsigned_abs();
-        let doubles = self.doubles(account);
-        assert!(doubles <= counted, "{doubles} doubles, {counted} counted");
-        urls
     }
 
-    /// How often URLs that one file alone named were accepted once more.
-    fn doubles(&self, account: &AccountView) -> u64 {
-        let once = self.dropped_once();
-        account.accepted.iter().filter(|(url, _)| once.contains(url.as_str())).map(|(_, times)| times - 1).sum()
+    /// How often URLs that one line alone named were accepted once more.
+    fn doubles(&self, account: &AccountView, lane: Lane) -> u64 {
+        let is_once = |url: &str| self.dropped.get(&(lane, url.to_owned())).is_some_and(|wish| !wish.again);
+        accepted(account, lane).iter().filter(|(url, _)| is_once(url)).map(|(_, times)| times - 1).sum()
+    }
+
+    /// By the service's own account: what all of its lines want purged first was not prefetched before it was purged.
+    async fn check_order(&self) {
+        let tasks = self.tasks().await;
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        let mut purged: BTreeMap<&str, Time> = BTreeMap::new();
+        for task in tasks.iter().filter(|task| task.operation == "purge" && task.ends_as == "Complete") {
+            let end = at(&task.ends_at);
+            purged.entry(&task.url).and_modify(|first| *first = end.min(*first)).or_insert(end);
+        }
+        for task in tasks.iter().filter(|task| task.operation == "prefetch" && !task.foreign) {
+            let wish = self.dropped.get(&(Lane::Prefetch, task.url.clone()));
+            if wish.is_none_or(|wish| wish.plain) {
+                continue;
+            }
+            let first = purged.get(task.url.as_str());
+            let is_after = first.is_some_and(|end| *end <= at(&task.accepted_at));
+            assert!(is_after, "{} was prefetched at {}, and purged at {first:?}", task.url, task.accepted_at);
+        }
     }
 
     /// Runs until nothing waits any more, and says how everything ended.
@@ -80,77 +114,120 @@ impl Chaos {
             self.read_all(&mut life).await;
             self.live(&mut life, 20, false).await;
             let mut conn = open_reader(self.database()).await.unwrap();
-            if number(&mut conn, "select pending + leased from v_status").await == 0 {
+            if number(&mut conn, "select sum(pending + leased) from tally").await == 0 {
+                self.check_order().await;
                 return self.drained(&mut conn).await;
             }
         }
         let mut conn = open_reader(self.database()).await.unwrap();
-        let row = prefetchd::store::query(
-            "select waiting_for, waiting_until, pending, leased, in_doubt, paused_why from v_status",
-        );
-        let row = row.fetch_one(&mut conn).await.unwrap();
-        panic!(
-            "it does not come to an end: at {} it waits for {:?} until {:?}, {} pending, {} leased, {} in doubt, \
-            paused: {:?}",
-            self.service_time(),
-            row.get::<Option<String>, _>(0),
-            row.get::<Option<String>, _>(1),
-            row.get::<i64, _>(2),
-            row.get::<i64, _>(3),
-            row.get::<i64, _>(4),
-            row.get::<Option<String>, _>(5),
-        );
+        let lanes = "select action || ' waits for ' || coalesce(waiting_for, 'nothing') || ' until ' ||
+                            coalesce(waiting_until, 'ever') || ', ' || pending || ' pending, ' || leased ||
+                            ' leased, paused: ' || coalesce(paused_code, 'no')
+                     from v_lanes group by action having day = max(day)";
+        let lanes: Vec<String> = query_scalar(lanes).fetch_all(&mut conn).await.unwrap();
+        panic!("it does not come to an end: at {} {}", self.service_time(), lanes.join("; "));
     }
 
     async fn drained(&self, conn: &mut Conn) -> String {
         let account = self.account().await;
-        let submitted: Vec<String> = prefetchd::store::query_scalar("select url from v_urls where state = 'submitted'")
-            .fetch_all(&mut *conn)
-            .await
-            .unwrap();
-        for url in &submitted {
-            assert!(account.accepted.contains_key(url), "{url} is submitted, and was never accepted");
+        let submitted = "select action, url from v_urls where state = 'submitted'";
+        for row in query(submitted).fetch_all(&mut *conn).await.unwrap() {
+            let (lane, url): (Lane, String) = (row.get::<String, _>(0).parse().unwrap(), row.get(1));
+            assert!(accepted(&account, lane).contains_key(&url), "{url} is submitted, and was never accepted");
         }
-        let urls = number(conn, "select count(distinct url) from v_urls").await;
+        let urls = number(conn, "select count(distinct action || ' ' || url) from v_urls").await;
         assert_eq!(urls, i64::try_from(self.dropped.len()).unwrap(), "every valid URL is there");
         let mut ends = String::new();
-        for state in STATES {
-            let count = number(conn, &format!("select {state} from v_status")).await;
-            if count > 0 {
-                ends.push_str(&format!("{count} {state}, "));
+        for lane in Lane::VARIANTS {
+            ends.push_str(&format!("{}: ", lane.word()));
+            for state in STATES {
+                let tally = format!("select sum({state}) from tally where lane = {}", lane.number());
+                let count = number(conn, &tally).await;
+                if count > 0 {
+                    ends.push_str(&format!("{count} {state}, "));
+                }
             }
+            let double_urls =
+                format!("select coalesce(sum(double_urls), 0) from v_submissions where action = '{}'", lane.word());
+            let counted = number(conn, &double_urls).await;
+            ends.push_str(&format!("{} doubles, {counted} counted as possible; ", self.doubles(&account, *lane)));
         }
-        format!(
-            "{} URLs of {} files over {} days: {ends}{} doubles, {} counted as possible",
-            self.dropped.len(),
-            self.files,
-            account.days.len(),
-            self.doubles(&account),
-            number(conn, "select possible_doubles from v_status").await,
-        )
+        format!("{} URLs of {} files over {} days; {ends}", self.dropped.len(), self.files, account.days.len())
     }
 }
 
-/// On no day, by its own clock, did the service perform more calls than the budget has; all of them are charged; and
-/// the meter is the sum of what the submissions cost.
-async fn check_budget(account: &AccountView, conn: &mut Conn) {
-    let mut seen_in_all = 0;
-    for (day, seen) in &account.days {
-        assert!(seen.requests_seen <= u64::from(BUDGET), "{day}: the service performed {} calls", seen.requests_seen);
-        seen_in_all += seen.requests_seen;
+/// How often each URL was accepted by the operation of a lane.
+fn accepted(account: &AccountView, lane: Lane) -> &BTreeMap<String, u64> {
+    match lane {
+        Lane::Prefetch => &account.accepted,
+        Lane::Purge => &account.purge.accepted,
+        Lane::PurgeDirectory => &account.purge_directory.accepted,
     }
-    let charged = number(conn, "select coalesce(sum(requests_used), 0) from v_budget").await;
-    assert!(seen_in_all <= charged.unsigned_abs(), "{seen_in_all} calls were performed, {charged} are charged");
-    let over = number(conn, "select count(*) from v_budget where requests_used > requests_limit").await;
-    assert_eq!(over, 0, "a day is charged beyond its limit");
-    let later = format!("select count(*) from v_budget where day > '{}'", account.day);
-    assert_eq!(number(conn, &later).await, 0, "a day is charged that has not begun at the service");
-    let sums = "select count(*) from v_budget as b
-                where requests_used <> unbooked + (select coalesce(sum(cost), 0) from v_submissions as s
-                where s.day = b.day)";
-    assert_eq!(number(conn, sums).await, 0, "the meter is not what the submissions cost");
+}
+
+/// What the service performed on a day, in the unit of the lane's budget: calls, or URLs of purges.
+fn performed(day: &DayView, lane: Lane) -> u64 {
+    match lane {
+        Lane::Prefetch => day.requests_seen,
+        Lane::Purge => day.purge.urls_accepted,
+        Lane::PurgeDirectory => day.purge_directory.urls_accepted,
+    }
+}
+
+/// On no day, by its own clock, did the service perform more than each lane's budget has; all of that is charged; and
+/// the meters are the sums of what the submissions cost.
+async fn check_budget(account: &AccountView, conn: &mut Conn) {
+    for (lane, budget, meter) in [
+        (Lane::Prefetch, BUDGET, "requests"),
+        (Lane::Purge, PURGES, "urls"),
+        (Lane::PurgeDirectory, DIRECTORIES, "urls"),
+    ] {
+        let word = lane.word();
+        let mut in_all = 0;
+        for (day, seen) in &account.days {
+            let seen = performed(seen, lane);
+            assert!(seen <= u64::from(budget), "{day}: the service performed {seen} of {word}");
+            in_all += seen;
+        }
+        let of_lane = format!("from v_lanes as b where action = '{word}'");
+        let charged = number(conn, &format!("select coalesce(sum({meter}_used), 0) {of_lane}")).await;
+        assert!(in_all <= charged.unsigned_abs(), "{in_all} of {word} were performed, {charged} are charged");
+        let over = format!("select count(*) {of_lane} and {meter}_used > {meter}_limit");
+        assert_eq!(number(conn, &over).await, 0, "a day of {word} is charged beyond its limit");
+        let later = format!("select count(*) {of_lane} and day > '{}'", account.day);
+        assert_eq!(number(conn, &later).await, 0, "a day of {word} is charged that has not begun at the service");
+        let sums = format!(
+            "select count(*) {of_lane} and requests_used <> unbooked + (select coalesce(sum(cost), 0)
+             from v_submissions as s where s.day = b.day and s.action = b.action)"
+        );
+        assert_eq!(number(conn, &sums).await, 0, "the meter of {word} is not what the submissions cost");
+    }
+}
+
+/// The counters of files are what counting gives, of prefetches and purges alone and of both steps of a line.
+async fn check_files(conn: &mut Conn) {
+    for state in STATES {
+        for (columns, first_step) in [("", 0), ("purge_", 1)] {
+            let lines = format!(
+                "select count(*) from v_urls as u left join v_wishes as w on w.url_id = u.url_id and w.came = 'first'
+                 join urls as r on r.url_id = u.url_id and r.first_step = {first_step}
+                 where coalesce(w.state, u.state) = '{state}'"
+            );
+            let kept = format!("select coalesce(sum({columns}{state}), 0) from v_files");
+            // Merged purges of lines are counted in the same columns as their own.
+            let merged = if first_step == 0 {
+                "0"
+            } else {
+                "(select count(*) from v_wishes as v join wishes as w on w.url_id = v.url_id and w.line = v.line
+                  and w.file_id = v.file_id where v.came = 'merged' and w.first_step = 1 and v.state = '{state}')"
+            };
+            let merged = format!("select {}", merged.replace("{state}", state));
+            let all = number(conn, &lines).await + number(conn, &merged).await;
+            assert_eq!(number(conn, &kept).await, all, "{columns}{state} in v_files");
+        }
+    }
 }
 
 async fn number(conn: &mut Conn, query: &str) -> i64 {
-    prefetchd::store::query_scalar(query.to_owned()).fetch_one(conn).await.unwrap()
+    query_scalar(query).fetch_one(conn).await.unwrap()
 }

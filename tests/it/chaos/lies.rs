@@ -46,13 +46,18 @@ impl Lies {
             "seed = {seed}\n[quota]\nunit = \"{unit}\"\nper_day = {per_day}\nothers_share = 0.02\ncounts_refused = {}\n\
              [limits]\ncalls_per_second = 100000\nqueue_urls = {queue}\n\
              [tasks]\nlisted_after_seconds = {}.0\nids_per_batch = {}\ntakes = \"{}s\"\nmerge = {}\nstale = {}\n\
-             strict_times = false\n",
+             strict_times = false\n\
+             [purge]\nurls_per_day = {}\ndirectories_per_day = {}\ncounts_refused = {}\ntakes = \"{}s\"\n",
             chance.random_bool(0.3),
             chance.random_range(0..60),
             chance.random_range(1..4),
             chance.random_range(60..1500),
             chance.random_bool(0.3),
             chance.random_bool(0.3),
+            chance.random_range(40..120),
+            chance.random_range(4..12),
+            chance.random_bool(0.3),
+            chance.random_range(10..900),
         );
         for (part, odd) in ODD {
             let _ = writeln!(text, "[[task]]\nurl_contains = \"{part}\"\n{odd}");
@@ -86,10 +91,15 @@ fn faults(text: &mut String, chance: &mut StdRng) {
         "action = \"error\"\ncode = \"Throttling.User\"",
         "action = \"error\"\ncode = \"ServiceUnavailable\"",
     ] {
-        let _ = writeln!(text, "[[fault]]\nshare = 0.03\n{fault}");
+        for operation in ["prefetch", "purge"] {
+            let _ = writeln!(text, "[[fault]]\noperation = \"{operation}\"\nshare = 0.03\n{fault}");
+        }
     }
     for delay in ["20s", "5m", "14m"] {
-        let _ = writeln!(text, "[[fault]]\nshare = 0.02\naction = \"late\"\ndelay = \"{delay}\"");
+        for operation in ["prefetch", "purge"] {
+            let late = "share = 0.02\naction = \"late\"";
+            let _ = writeln!(text, "[[fault]]\noperation = \"{operation}\"\n{late}\ndelay = \"{delay}\"");
+        }
     }
     text.push_str("[[fault]]\nshare = 0.003\naction = \"delay\"\ndelay = \"1500ms\"\n");
     for operation in ["DescribeVodRefreshTasks", "DescribeVodRefreshQuota"] {
@@ -109,7 +119,12 @@ fn changes(text: &mut String, chance: &mut StdRng, unit: u32) -> Vec<(TimeDelta,
         let mut change = |after: i32, what: String| {
             let _ = writeln!(text, "[[change]]\nafter = \"{after}h\"\n{what}");
         };
-        match chance.random_range(0..5) {
+        match chance.random_range(0..7) {
+            5 => change(after, format!("purge_urls_per_day = {}", chance.random_range(40..120))),
+            6 => {
+                change(after, "purge_allowed = false".to_owned());
+                change(after + 3, "purge_allowed = true".to_owned());
+            }
             0 | 1 => change(after, format!("per_day = {}", unit * chance.random_range(10..90))),
             2 => {
                 change(after, "suspended = true".to_owned());

@@ -1,11 +1,11 @@
 //! A world: a sandbox that lies, a spool, a database, and lives of the daemon's stages one after another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use prefetchd::clock::Clock;
@@ -15,9 +15,8 @@ use prefetchd::housekeeping::{self, Housekeeping};
 use prefetchd::ledger::{self, Marker};
 use prefetchd::model::{Lane, Time};
 use prefetchd::net::http_builder;
-use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, serve};
-use prefetchd::schedule::Policy;
-use prefetchd::service::Service;
+use prefetchd::sandbox::{ACCESS_KEY_ID, AccountView, Sandbox, Scenario, TaskView, serve};
+use prefetchd::service::{Service, policy};
 use prefetchd::spool::{Folders, Spool};
 use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
 use prefetchd::status::Board;
@@ -27,24 +26,23 @@ use prefetchd::track::{self, Tracker};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use strum::VariantArray as _;
 use tokio_util::sync::CancellationToken;
 
-use super::lies::{Lies, ODD, start};
+use super::files::Wish;
+use super::lies::{Lies, start};
 
-/// Calls a day.
+/// Prefetches a day, in calls.
 pub const BUDGET: u32 = 15;
+
+/// Purges a day, in URLs.
+pub const PURGES: u32 = 70;
+
+/// The same of directories.
+pub const DIRECTORIES: u32 = 6;
 
 /// No wait that is decided on is longer: a day, a deadline or a `not_before` of half a day, and the clocks' difference.
 const WAIT_MAX: TimeDelta = TimeDelta::hours(26);
-
-/// What a file says of its URLs, by the service's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wish {
-    pub not_before: Option<Time>,
-    pub deadline: Option<Time>,
-    /// Whether more than one file names it: then the strongest wish counts, and it may go again.
-    pub again: bool,
-}
 
 /// One life of the daemon's stages.
 pub struct Life {
@@ -65,7 +63,7 @@ pub struct Chaos {
     /// The machine's clocks.
     machine: Clock,
     pub chance: StdRng,
-    pub dropped: BTreeMap<String, Wish>,
+    pub dropped: BTreeMap<(Lane, String), Wish>,
     pub files: usize,
     pub crashes: usize,
     pub steps: usize,
@@ -83,8 +81,9 @@ impl Chaos {
         let config = format!(
             "[api]\nendpoint = \"{endpoint}\"\nrequests_per_second = 100\ntimeout = \"1s\"\n\
              [credentials]\nfile = \"{0}/key\"\n[track]\ncalls_per_second = 100\nretry_failed = 0\n\
-             [spool]\ndir = \"{0}/spool\"\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
-             [budget]\nrequests_per_day = {BUDGET}\n\
+             [spool]\ndir = \"{0}/spool\"\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
+             [budget]\nrequests_per_day = {BUDGET}\n[budget.purge]\nurls_per_day = {PURGES}\n\
+             [budget.purge_directory]\ndirectories_per_day = {DIRECTORIES}\n\
              [schedule]\nbatch_urls_max = 25\nlinger = \"1m\"\nfresh_for = \"240h\"\n",
             dir.path().display()
         );
@@ -128,10 +127,11 @@ impl Chaos {
         let store = Arc::new(Store::open(self.database()).await.unwrap());
         let folders = Folders::under(&self.config.spool.dir);
         folders.create().unwrap();
-        if let Some(mark) = Marker::in_spool(&self.config.spool.dir, Lane::Prefetch).read().unwrap() {
-            let lost =
-                ledger::reconcile(&store, &Policy::from(&self.config), Some(mark), chrono::Utc::now()).await.unwrap();
-            assert!(!lost, "the database knows every charge that the marker knows");
+        for lane in Lane::VARIANTS {
+            let Some(mark) = Marker::in_spool(&self.config.spool.dir, *lane).read().unwrap() else { continue };
+            let policy = policy(&self.config, *lane);
+            let lost = ledger::reconcile(&store, &policy, Some(mark), chrono::Utc::now()).await.unwrap();
+            assert!(!lost, "the database knows every charge that the marker of {} knows", lane.word());
         }
         let board = Board::new(Arc::clone(&store));
         let keys = Provider::new(credentials::prepare(&self.config).unwrap());
@@ -151,38 +151,6 @@ impl Chaos {
         let submitter = Submitter::new(tools(Name::Submitter), board, service.clone());
         let tracker = Tracker::new(tools(Name::Tracker), service, submitter.room());
         Life { spool, housekeeping, submitter, tracker, clock }
-    }
-
-    /// Drops a file of new URLs, a few known ones, and some that are none; now and then with a time of its own.
-    pub fn drop_file(&mut self) {
-        self.files += 1;
-        let now = self.service.wall();
-        let wish = match self.chance.random_range(0..10) {
-            0 => Wish { not_before: Some(now + TimeDelta::hours(self.chance.random_range(1..13))), ..Wish::default() },
-            1 => Wish { deadline: Some(now + TimeDelta::hours(self.chance.random_range(1..13))), ..Wish::default() },
-            _ => Wish::default(),
-        };
-        let mut list = String::new();
-        for (key, time) in [("not_before", wish.not_before), ("deadline", wish.deadline)] {
-            if let Some(time) = time {
-                list.push_str(&format!("#: {key} = {}\n", prefetchd::model::rfc3339(time)));
-            }
-        }
-        for _ in 0..self.chance.random_range(1..80) {
-            let odd = if self.chance.random_bool(0.03) { ODD.choose(&mut self.chance).unwrap().0 } else { "/" };
-            let url = format!("https://vod.example.com{odd}{:06}.ts", self.chance.random_range(0..200_000));
-            list.push_str(&url);
-            list.push('\n');
-            self.dropped.entry(url).and_modify(|known| known.again = true).or_insert(wish);
-        }
-        list.push_str("no url at all\n");
-        let incoming = self.config.spool.dir.join("incoming");
-        fs::create_dir_all(&incoming).unwrap();
-        let hidden = incoming.join(".next");
-        fs::write(&hidden, list).unwrap();
-        // Long since settled, so that the scan takes it whether or not inotify was heard.
-        fs::File::options().append(true).open(&hidden).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        fs::rename(hidden, incoming.join(format!("file-{:05}.txt", self.files))).unwrap();
     }
 
     fn pass_time(&self, by: TimeDelta) {
@@ -267,14 +235,18 @@ impl Chaos {
     }
 
     pub async fn account(&self) -> AccountView {
-        let client = http_builder(true).build().unwrap();
-        let response = client.get(format!("{}/_sandbox/account", self.endpoint)).send().await.unwrap();
-        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+        self.witness("account").await
     }
 
-    /// URLs that one file alone names.
-    pub fn dropped_once(&self) -> BTreeSet<&str> {
-        self.dropped.iter().filter(|(_, wish)| !wish.again).map(|(url, _)| url.as_str()).collect()
+    /// What the service made of everything that it accepted.
+    pub async fn tasks(&self) -> Vec<TaskView> {
+        self.witness("tasks").await
+    }
+
+    async fn witness<T: serde::de::DeserializeOwned>(&self, page: &str) -> T {
+        let client = http_builder(true).build().unwrap();
+        let response = client.get(format!("{}/_sandbox/{page}", self.endpoint)).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
     /// The spool reads what is there.

@@ -82,6 +82,11 @@ fn a_purge_makes_cold_what_was_fetched_before_it_ended() {
     prefetch(&mut caller, "https://vod.example.com/a");
     caller.now += TimeDelta::seconds(1);
     assert_eq!(warm(&mut caller), "https://vod.example.com/a");
+    let tasks = caller.gateway.tasks(caller.now);
+    let told: Vec<String> = tasks.iter().map(|task| format!("{} {}", task.operation, task.url)).collect();
+    let purges = ["purge http://vod.example.com/a", "purge-directory http://vod.example.com/d/"];
+    assert_eq!((told.len(), &told[2..4]), (6, &purges.map(str::to_owned)[..]));
+    assert!(tasks.iter().all(|task| task.ends_as == "Complete" && task.accepted_at < task.ends_at && !task.foreign));
 }
 
 #[test]
