@@ -101,6 +101,8 @@ pub enum ReasonKind {
     Cancelled,
     /// The purge that comes before this prefetch ended, and is not complete; `said` is how: the word of a state.
     PurgeEnded,
+    /// The purge that comes before this prefetch was accepted, and this key may not ask whether it is complete.
+    PurgeUntold,
     /// It is suspected, and today's requests for isolation are spent.
     IsolationSpent,
     /// It is suspected, and isolation may not use requests.

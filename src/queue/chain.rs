@@ -77,13 +77,18 @@ const ENDS: Sql = Sql::both(
 );
 
 /// A prefetch that waits for its purge, or is held because of it, and how that purge stands: null while it is coming,
-/// its state once it has ended, 7 where it is not known any more.
+/// its state once it has ended, 7 where it is not known any more, and 9 where it was accepted and nobody may ask how it
+/// ended.
 const STANDING: Sql = Sql::both(
     "
     select u.state, u.suspect, u.deadline, u.file_id, u.host_id, u.priority, u.lane, u.first_step, u.after_id,
            case when p.url_id is null then 7
                 when p.state = 0 then null
-                when p.state = 1 then iif(s.state = 1 and s.ended_at is not null, 2, null)
+                when p.state = 1 and s.state = 1 and s.ended_at is not null then 2
+                when p.state = 1 and s.state = 1
+                     and exists (select 1 from facts
+                                 where lane = 1 and fact = 'tasks_readable' and value = 'false') then 9
+                when p.state = 1 then null
                 else p.state end
     from urls as u
     left join urls as p on p.url_id = u.after_id
@@ -102,6 +107,17 @@ const RELEASE: Sql = Sql::both(
     update urls set state = 0, after_id = null, reason = null, reason_code = null, reason_with = null,
         parked = (select iif(standing in ('refused', 'offline'), 1, 0) from hosts as h where h.host_id = urls.host_id)
     where url_id = ?1",
+);
+
+/// Whether this key may not ask for tasks, so that nobody learns that a purge is complete.
+const UNTOLD: Sql =
+    Sql::both("select exists (select 1 from facts where lane = 1 and fact = 'tasks_readable' and value = 'false')");
+
+/// Prefetches that wait for a purge that was sent.
+const BEHIND_SENT: Sql = Sql::both(
+    "
+    select u.url_id from urls as u indexed by urls_after join urls as p on p.url_id = u.after_id
+    where u.after_id is not null and u.state in (0, 6) and u.state = 0 and p.state = 1",
 );
 
 /// Waiting prefetches, by their purges.
@@ -167,7 +183,7 @@ pub(super) fn settle(conn: &Bulk, prefetch: i64, now: Time, moves: &mut Moves) -
             conn.run(RELEASE, &args![prefetch])?;
             wishes::restore_times(conn, [prefetch])?;
         }
-        _ => hold(conn, purge, prefetch)?,
+        _ => hold(conn, purge, prefetch, ended)?,
     }
     if was != to {
         moves.shift(seat, was, to);
@@ -176,11 +192,18 @@ pub(super) fn settle(conn: &Bulk, prefetch: i64, now: Time, moves: &mut Moves) -
     Ok(())
 }
 
+/// What `STANDING` says of a purge that was accepted where nobody may ask how it ended.
+const ACCEPTED_UNTOLD: i64 = 9;
+
 /// Holds a prefetch because of how its purge ended.
-fn hold(conn: &Bulk, purge: i64, prefetch: i64) -> Result<()> {
+fn hold(conn: &Bulk, purge: i64, prefetch: i64, ended: i64) -> Result<()> {
     let end: Option<String> = conn.row(ENDS, &args![purge])?.map(|row| row.get(0));
     let end = end.unwrap_or_else(|| UrlState::Unconfirmed.to_string());
-    let why = Stored::from(&Reason::new(ReasonKind::PurgeEnded, end));
+    let why = match ended {
+        ACCEPTED_UNTOLD => Reason::from(ReasonKind::PurgeUntold),
+        _ => Reason::new(ReasonKind::PurgeEnded, end),
+    };
+    let why = Stored::from(&why);
     conn.run(HOLD, &args![prefetch, why.text, why.code, why.with]).map(|_| ())
 }
 
@@ -232,6 +255,22 @@ pub(super) fn purges_ended(
         waiting.into_iter().try_for_each(|prefetch| settle(conn, prefetch, now, moves))?;
     }
     Ok(())
+}
+
+/// These purges were accepted: where nobody may ask whether they are complete, what waits for them is held at once.
+pub(super) fn purges_accepted(
+    conn: &Bulk,
+    purges: impl IntoIterator<Item = i64>,
+    now: Time,
+    moves: &mut Moves,
+) -> Result<()> {
+    if conn.one(UNTOLD, &args![])?.get(0) { purges_ended(conn, purges, now, moves) } else { Ok(()) }
+}
+
+/// From now on nobody may ask whether purges are complete: what waits for one that was accepted is held.
+pub(super) fn purges_untold(conn: &Bulk, now: Time, moves: &mut Moves) -> Result<()> {
+    let waiting = conn.rows(BEHIND_SENT, &args![])?;
+    waiting.iter().try_for_each(|row| settle(conn, row.get(0), now, moves))
 }
 
 /// `ordered_at`: somebody wants them again, so that deadlines that have passed do not count.

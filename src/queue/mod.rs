@@ -75,7 +75,7 @@ pub use prune::prune_tx;
 pub use ready::{Tidied, awaits_purges, clamp_waits_tx, has_overlong_waits, ready, settle_waiting_tx, tidy_tx};
 pub use seat::Seat;
 pub use selection::Selection;
-pub use settle::{Release, ReleaseTo, release_tx, settle_submitted_tx};
+pub use settle::{Release, ReleaseTo, purges_untold_tx, release_tx, settle_submitted_tx};
 pub use suspects::{
     Evidence, Finding, batch_was_bad_tx, batch_was_good_tx, cases, explain_by_host_tx, hold_suspects_tx,
     resume_suspects_tx,

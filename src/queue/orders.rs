@@ -41,6 +41,8 @@ const ENDED: Sql = Sql::both(
     select url_id, url, lane from urls where url_id in (select cast(value as bigint) from json_each(?1)) and state > 2",
 );
 
+/// A prefetch waits for its purge if that waits or is under way. One that was held because nobody may ask whether its
+/// purge is complete does not: the operator says that it is time.
 const RETRY: Sql = Sql::both(
     "
     update urls set
@@ -51,11 +53,13 @@ const RETRY: Sql = Sql::both(
                       when after_id in (select p.url_id from urls as p
                                         left join submissions as s on s.submission_id = p.submission_id
                                         where p.url_id = urls.after_id
-                                          and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null))) then 2
+                                          and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null))
+                                          and coalesce(urls.reason_code, '') <> 'purge_untold') then 2
                       else 0 end,
         after_id = (select p.url_id from urls as p left join submissions as s on s.submission_id = p.submission_id
                     where p.url_id = urls.after_id
-                      and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null)))
+                      and (p.state in (0, 6) or (p.state = 1 and s.ended_at is null))
+                      and coalesce(urls.reason_code, '') <> 'purge_untold')
     where url_id in (select cast(value as bigint) from json_each(?1))",
 );
 

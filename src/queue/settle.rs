@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::claim::Batch;
 use super::tally::Moves;
 use super::{chain, row_state, wishes};
-use crate::model::{Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::model::{Lane, Reason, SubmissionId, Time, UrlId, UrlState, to_millis};
 use crate::store::{Result, Sql, WriteTx, query};
 use crate::words::Stored;
 
@@ -53,9 +53,22 @@ pub struct Release {
     pub reason: Reason,
 }
 
-/// The batch was accepted. Its rows are left alone: their submission says that they are submitted.
-pub async fn settle_submitted_tx(tx: &mut WriteTx<'_>, batch: &Batch) -> Result<()> {
-    batch.shift_tx(tx, UrlState::Leased, UrlState::Submitted).await?.apply(tx.conn()).await
+/// The batch was accepted, and its submission is closed. Its rows are left alone: their submission says that they are
+/// submitted.
+pub async fn settle_submitted_tx(tx: &mut WriteTx<'_>, batch: &Batch, now: Time) -> Result<()> {
+    let mut moves = batch.shift_tx(tx, UrlState::Leased, UrlState::Submitted).await?;
+    if batch.urls.first().is_some_and(|url| url.seat.lane == Lane::Purge) {
+        let urls = batch.urls.iter().map(|url| url.id.0);
+        tx.bulk(|conn| chain::purges_accepted(conn, urls, now, &mut moves)).await?;
+    }
+    moves.apply(tx.conn()).await
+}
+
+/// From now on this key may not ask for tasks: prefetches whose purge was accepted are held, and say why.
+pub async fn purges_untold_tx(tx: &mut WriteTx<'_>, now: Time) -> Result<()> {
+    let mut moves = Moves::default();
+    tx.bulk(|conn| chain::purges_untold(conn, now, &mut moves)).await?;
+    moves.apply(tx.conn()).await
 }
 
 /// The batch was not accepted: its URLs go where `release` says.
@@ -97,9 +110,13 @@ pub async fn release_tx(
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         tx.bulk(|conn| {
             wishes::follow(conn, ids.iter().copied(), UrlState::Pending, exhausted, &mut moves)?;
-            if exhausted == UrlState::Held { Ok(()) } else { chain::purges_ended(conn, ids, now, &mut moves) }
+            chain::purges_ended(conn, ids, now, &mut moves)
         })
         .await?;
+    }
+    if state == UrlState::Held {
+        let ids = batch.urls.iter().map(|url| url.id.0);
+        tx.bulk(|conn| chain::purges_ended(conn, ids, now, &mut moves)).await?;
     }
     // While the batch was away, lines may have been merged and wishes may have ended.
     tx.bulk(|conn| wishes::review_returned(conn, batch.urls.iter().map(|url| url.id.0), now, &mut moves)).await?;

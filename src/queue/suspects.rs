@@ -263,7 +263,7 @@ async fn convict(
             moves.shift(member.seat, UrlState::Pending, state);
             tx.bulk(|conn| {
                 wishes::follow(conn, [url.0], UrlState::Pending, state, &mut moves)?;
-                if *unsure { Ok(()) } else { chain::purges_ended(conn, [url.0], now, &mut moves) }
+                chain::purges_ended(conn, [url.0], now, &mut moves)
             })
             .await?;
             moves.apply(tx.conn()).await?;

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ledger;
-use crate::model::{Lane, Time, UrlState};
+use crate::model::{Lane, Reason, Time, UrlState};
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
+use crate::words::{self, Words};
 
 /// The latest file of a name.
 const LATEST: Sql = Sql::both("select file_id from v_files where name = ?1 order by file_id desc limit 1");
@@ -44,6 +45,17 @@ const RETURNING: Sql = Sql::both(
     select count(*) from v_urls
     where state = 'held' and reason_code = 'isolation_spent'
       and file_id in (select cast(value as bigint) from json_each(?1))",
+);
+
+/// Why URLs of files are held, including those that their lines were merged into.
+const HOLDS: Sql = Sql::both(
+    "
+    select u.reason, u.reason_code, max(u.reason_with), count(*)
+    from v_urls as v join urls as u on u.url_id = v.url_id
+    where v.state = 'held'
+      and (v.file_id in (select cast(value as bigint) from json_each(?1))
+           or v.url_id in (select w.url_id from wishes as w where w.file_id in (select cast(value as bigint) from json_each(?1))))
+    group by u.reason, u.reason_code order by count(*) desc limit 5",
 );
 
 /// What to wait for.
@@ -84,8 +96,21 @@ pub struct Progress {
     pub rejected: Vec<Rejected>,
     /// Held URLs that go on by themselves.
     pub returning: i64,
+    /// Why URLs are held, the most frequent reason first, five at most; empty while something else goes on.
+    pub holds: Vec<Hold>,
     /// Whether this key may not ask for tasks, so that nobody tells whether accepted URLs are warm.
     pub is_untold: bool,
+}
+
+/// Why URLs are held.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Hold {
+    /// How many.
+    pub urls: i64,
+    /// The reason's code.
+    pub code: String,
+    /// The reason.
+    pub why: Words,
 }
 
 /// A file that was rejected.
@@ -176,6 +201,9 @@ impl Progress {
         }
         if progress.count(UrlState::Held) > 0 {
             progress.returning = query_scalar(RETURNING).bind(&files).fetch_one(&mut *conn).await?;
+            if [Goal::Sent, Goal::Warm].iter().any(|goal| progress.verdict(*goal) == Verdict::Stuck) {
+                progress.holds = holds(conn, &files).await?;
+            }
         }
         Ok(progress)
     }
@@ -197,6 +225,16 @@ impl Progress {
             _ => {}
         }
     }
+}
+
+async fn holds(conn: &mut Conn, files: &str) -> Result<Vec<Hold>> {
+    let rows = query(HOLDS).bind(files).fetch_all(conn).await?;
+    let hold = |row: &Row| {
+        let (text, code, with) = (row.get::<Option<String>, _>(0).unwrap_or_default(), row.get(1), row.get(2));
+        let why = Reason::of_stored(code, with, &text);
+        Hold { urls: row.get(3), code: why.kind.code().to_owned(), why: words::reason(&why) }
+    };
+    Ok(rows.iter().map(hold).collect())
 }
 
 /// Whether this key may not ask for tasks.

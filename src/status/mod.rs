@@ -24,7 +24,7 @@ pub use concerns::{Concerns, Doubts, concerns, doubts};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Prospect, Risk, names, prospect, prospect_of, warm_time};
-pub use goal::{Goal, Progress, Rejected, Verdict};
+pub use goal::{Goal, Hold, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};
 pub use needs::Need;

@@ -209,6 +209,7 @@ impl Submitter {
             warn!(permission, "this key may not ask for tasks; [budget] in_doubt decides");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, self.desk.policy.lane, Fact::TasksReadable(false), self.now()).await?;
+            queue::purges_untold_tx(&mut tx, self.now()).await?;
             return tx.commit().await;
         }
         let lesson = react(Err(fault), &self.circumstances(&opened.batch, standing)).lesson;

@@ -231,7 +231,7 @@ impl Submitter {
                 }
             }
             None => {
-                queue::settle_submitted_tx(&mut tx, batch).await?;
+                queue::settle_submitted_tx(&mut tx, batch, now).await?;
                 track::follow_tx(&mut tx, *submission, &reaction.closing.tasks, batch.urls.len(), now).await?;
                 queue::batch_was_good_tx(&mut tx, batch).await?;
                 queue::hosts_are_well_tx(&mut tx, &batch.hosts(), now).await?;

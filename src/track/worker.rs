@@ -314,6 +314,7 @@ impl Tracker {
             warn!(permission, "this key may not ask for tasks, so URLs stay submitted");
             let mut tx = self.store.write().await?;
             ledger::note_fact_tx(&mut tx, lane, Fact::TasksReadable(false), self.now()).await?;
+            queue::purges_untold_tx(&mut tx, self.now()).await?;
             return tx.commit().await;
         }
         // A free call tries now and then whether it is mended; then tasks are asked for at once.

@@ -69,6 +69,11 @@ pub fn untold(n: &str) -> Words {
     )
 }
 
+/// So many are held, for this reason.
+pub fn held(n: &str, why: &Words) -> Words {
+    Words::made(format!("{n} held: {}", why.en), format!("{n} 个挂起：{}", why.zh))
+}
+
 /// Lines were refused.
 pub fn lines_refused(what: &str, n: &str) -> Words {
     let lines = if n == "1" { "line was refused; it is" } else { "lines were refused; they are" };

@@ -76,6 +76,7 @@ pub fn reason(reason: &Reason) -> Words {
             format!("加速域名在服务端的状态为 `{said}`；上线后自动继续"),
         ),
         ReasonKind::PurgeEnded => purge_ended(said),
+        ReasonKind::PurgeUntold => purge_untold(),
         ReasonKind::AskingQuota => {
             let came_to = reason_kind(said.parse().unwrap_or(ReasonKind::UnknownAnswer));
             Words::made(
@@ -110,6 +111,21 @@ fn purge_ended(state: &str) -> Words {
     )
 }
 
+/// The purge that comes before a prefetch was accepted, and nobody may ask whether it is complete.
+fn purge_untold() -> Words {
+    let missing = permission(|of| of.tasks);
+    Words::made(
+        format!(
+            "its purge was accepted, and this key may not ask whether it is complete ({missing}): grant that, or \
+             prefetch it with `prefetchd retry` of its file or URL once the purge has had its time (minutes)"
+        ),
+        format!(
+            "其刷新（清除缓存）已受理，但此 AccessKey 无权查询是否完成（{missing}）：请授权，或待刷新生效（数分钟）后\
+             对其文件或 URL 执行 `prefetchd retry` 以预热"
+        ),
+    )
+}
+
 /// The sentence of a reason, without what was said.
 pub fn reason_kind(kind: ReasonKind) -> Words {
     match kind {
@@ -140,6 +156,7 @@ pub fn reason_kind(kind: ReasonKind) -> Words {
         | ReasonKind::DeadlinePassed
         | ReasonKind::Cancelled
         | ReasonKind::PurgeEnded
+        | ReasonKind::PurgeUntold
         | ReasonKind::IsolationSpent
         | ReasonKind::IsolationOff
         | ReasonKind::NotOnline
@@ -259,6 +276,9 @@ const fn of_here(kind: ReasonKind) -> Words {
         }
         ReasonKind::Cancelled => Words::fixed("cancelled by the operator", "已由操作员取消"),
         ReasonKind::PurgeEnded => Words::fixed("its purge is not complete", "其刷新（清除缓存）未完成"),
+        ReasonKind::PurgeUntold => {
+            Words::fixed("nobody may ask whether its purge is complete", "无权查询其刷新（清除缓存）是否完成")
+        }
         ReasonKind::IsolationSpent => Words::fixed(
             "it was in a batch that the service refused, and today's requests for finding out which URL is wrong are \
             spent ([retry] isolate_requests_max); it goes on tomorrow",

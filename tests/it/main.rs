@@ -55,6 +55,7 @@ mod page;
 mod products;
 mod purge;
 mod purge_chain;
+mod purge_held;
 mod quota;
 mod readme;
 mod receipts;

@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn the_page_of_the_json_lists_every_field() {
         let mut progress = Progress { rejected: vec![Rejected::default()], ..Progress::default() };
+        progress.holds = vec![crate::status::Hold::default()];
         progress.urls = UrlState::ALL.iter().map(|state| (state.to_string(), 0)).collect();
         let story = FileStory {
             progress,

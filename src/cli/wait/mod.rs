@@ -349,6 +349,7 @@ mod tests {
     #[test]
     fn the_page_of_the_json_lists_every_field() {
         let mut progress = Progress { rejected: vec![crate::status::Rejected::default()], ..Progress::default() };
+        progress.holds = vec![crate::status::Hold::default()];
         progress.urls = UrlState::ALL.iter().map(|state| (state.to_string(), 0)).collect();
         let answer = Answer { what: "a.txt", goal: Goal::Warm, ending: Ending::Reached, progress: Some(&progress) };
         assert_eq!(fields(&serde_json::to_value(answer).unwrap()), listed("wait.json.md"));

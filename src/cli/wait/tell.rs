@@ -64,6 +64,7 @@ pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending
         (Ending::Stuck, Some(counts)) if counts.all() > 0 => {
             let words = progress::stuck(what, &reached, &all, state_of(goal));
             lines.push(others(counts, goal).into_iter().fold(words, |words, other| words.and(&other)));
+            lines.extend(counts.holds.iter().map(|hold| progress::held(&number(hold.urls), &hold.why)));
             let submitted = counts.count(UrlState::Submitted);
             if goal == Goal::Warm && submitted > 0 {
                 lines.push(progress::untold(&number(submitted)));

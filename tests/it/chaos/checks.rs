@@ -229,5 +229,5 @@ async fn check_files(conn: &mut Conn) {
 }
 
 async fn number(conn: &mut Conn, query: &str) -> i64 {
-    query_scalar(query).fetch_one(conn).await.unwrap()
+    query_scalar(query.to_owned()).fetch_one(conn).await.unwrap()
 }

@@ -81,7 +81,8 @@ impl Chaos {
         let config = format!(
             "[api]\nendpoint = \"{endpoint}\"\nrequests_per_second = 100\ntimeout = \"1s\"\n\
              [credentials]\nfile = \"{0}/key\"\n[track]\ncalls_per_second = 100\nretry_failed = 0\n\
-             [spool]\ndir = \"{0}/spool\"\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n[database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
+             [spool]\ndir = \"{0}/spool\"\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n\
+             [database]\nurl = \"sqlite:{0}/prefetchd.db\"\n\
              [budget]\nrequests_per_day = {BUDGET}\n[budget.purge]\nurls_per_day = {PURGES}\n\
              [budget.purge_directory]\ndirectories_per_day = {DIRECTORIES}\n\
              [schedule]\nbatch_urls_max = 25\nlinger = \"1m\"\nfresh_for = \"240h\"\n",
