@@ -14,9 +14,9 @@ const KNOWN: Sql = Sql::both(
         select same.at, same.url, u.older_id from same join urls as u on u.url_id = same.url_id
         where u.older_id is not null
     ), found as (
-        select max(u.state = 0 or (u.state = 1 and s.ended_at is null
+        select max(u.state = 0 or (not ?4 and u.state = 1 and s.ended_at is null
                                    and coalesce(iif(blind, s.closed_at, null) > ?2, true))) as live,
-               max(coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at
+               max(not ?4 and coalesce(case u.state when 1 then s.ended_at when 2 then u.ended_at
                                          when 7 then iif(blind, s.closed_at, null) end > ?2, false)) as fresh
         from same
         join urls as u on u.url_id = same.url_id and u.url = same.url and u.lane = ?3
@@ -37,11 +37,18 @@ pub struct NotQueued {
     pub fresh: u64,
 }
 
-/// Counts the known ones among some thousand distinct URLs of a lane.
-pub async fn known(conn: &mut Conn, lane: Lane, urls: &[&ObjectUrl], fresh_since: Time) -> Result<NotQueued> {
+/// Counts the known ones among some thousand distinct URLs of a lane. What is wanted anew, such as a purge, joins only
+/// what still waits.
+pub async fn known(
+    conn: &mut Conn,
+    (lane, is_anew): (Lane, bool),
+    urls: &[&ObjectUrl],
+    fresh_since: Time,
+) -> Result<NotQueued> {
     let urls: Vec<(i64, &str)> = urls.iter().map(|url| (url.key(lane), url.as_str())).collect();
     let urls = serde_json::json!(urls).to_string();
-    let row = query(KNOWN).bind(urls).bind(to_millis(fresh_since)).bind(lane.number()).fetch_one(conn).await?;
+    let known = query(KNOWN).bind(urls).bind(to_millis(fresh_since)).bind(lane.number()).bind(is_anew);
+    let row = known.fetch_one(conn).await?;
     let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
     Ok(NotQueued { live: count(0), fresh: count(1) })
 }

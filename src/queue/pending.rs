@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{FileId, Lane, Priority, Time, from_millis};
+use crate::model::{FileId, Lane, Priority, Time, from_millis, to_millis};
 use crate::schedule::{FileWish, Group};
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 
@@ -69,14 +69,15 @@ const PARKED: Sql = Sql::both(
     group by u.file_id, u.priority, u.deadline, u.wait_until, f.dropped_at, blocked, wanted",
 );
 
-/// Prefetches that wait for their purge, and when that was accepted; none if it is still to be sent.
+/// Prefetches that wait for their purge, and when that was accepted, which is now while its call is under way; none if
+/// it is still to be sent.
 const AWAITING: Sql = Sql::both(
     "
     select u.file_id, u.priority, u.deadline, u.wait_until, h.standing in ('refused', 'offline') as blocked,
            count(*), min(u.url_id), f.dropped_at,
            (select json_group_array(json_array(w.file_id, w.priority, w.deadline))
             from wishes as w where w.url_id = u.url_id and w.state = 0 and w.kind < 2) as wanted,
-           p.file_id as purge_file, iif(p.state = 1 and s.state = 1, s.closed_at, null) as purged_at
+           p.file_id as purge_file, iif(p.state = 1, coalesce(s.closed_at, ?3), null) as purged_at
     from (select file_id, priority, deadline, wait_until, host_id, url_id, after_id
           from urls indexed by urls_after
           where after_id is not null and state in (0, 6) and state = 0 and parked = 2 and suspect = 0 and lane = ?2
@@ -108,9 +109,13 @@ const BLOCKED: Sql = Sql::both(
     where standing in ('refused', 'offline')",
 );
 
+/// Files, and how many pending rows of the lane each has if its lines ask for what it asks for as a whole.
 const FILES: Sql = Sql::both(
     "
-    select file_id, priority, deadline, not_before, dropped_at, pending
+    select file_id, priority, deadline, not_before, dropped_at,
+           case ?2 when 1 then iif(action in (1, 4), pending, 0)
+                   when 2 then iif(action = 2, pending, 0) + purge_pending
+                   else iif(action = 3, pending, 0) end
     from files indexed by files_pending
     where pending > 0
     order by file_id limit ?1",
@@ -175,11 +180,20 @@ pub async fn pending(conn: &mut Conn, lane: Lane, bounds: Bounds, now: Time) -> 
     }
     count.read(&query(WAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
     count.read(&query(PARKED).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
-    count.read_awaiting(&query(AWAITING).bind(bounds.rows).bind(lane.number()).fetch_all(&mut *conn).await?);
+    count.read_awaiting(
+        &query(AWAITING).bind(bounds.rows).bind(lane.number()).bind(to_millis(now)).fetch_all(&mut *conn).await?,
+    );
     count.read(&query(SUSPECTS).bind(lane.number()).fetch_all(&mut *conn).await?);
-    let blocked: i64 = query_scalar(BLOCKED).fetch_one(&mut *conn).await?;
+    // Of purges all parked rows were read, since there are few.
+    let blocked: i64 = match lane {
+        Lane::Prefetch => query_scalar(BLOCKED).fetch_one(&mut *conn).await?,
+        Lane::Purge | Lane::PurgeDirectory => 0,
+    };
     if count.left.values().any(|left| *left > 0) {
-        count.share_out(&query(FILES).bind(bounds.files).fetch_all(&mut *conn).await?, blocked.unsigned_abs());
+        count.share_out(
+            &query(FILES).bind(bounds.files).bind(lane.number()).fetch_all(&mut *conn).await?,
+            blocked.unsigned_abs(),
+        );
     }
     let reading: i64 = query_scalar(READING).fetch_one(conn).await?;
     Ok(Pending { reading: reading.unsigned_abs(), ..count.pending })

@@ -15,8 +15,8 @@ pub use asked_to_wait::{ASKED_TO_WAIT_MAX, asked_to_wait, longest_wait};
 pub use decide::{Decision, Plan, decide};
 pub use flight::{Flight, Full, QueueSize, flies_at_most};
 pub use forecast::{
-    Assumption, DayForecast, DeadlineForecast, FileForecast, FileWish, Forecast, Group, Outlook, Sent, WarmTime,
-    after_purges, forecast,
+    Assumption, Behind, DayForecast, DeadlineForecast, FileForecast, FileWish, Forecast, Group, Outlook, PURGE_TAKES,
+    Sent, WarmTime, forecast, forecast_lanes,
 };
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Left, Observation, Refused, Unit, drift, learn, really_left, refusals_cost};

@@ -17,7 +17,7 @@ use super::reasons::{both, with_chinese};
 use crate::config::Config;
 use crate::model::{Action, FileId, Time, UrlState, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
-use crate::schedule::{FileForecast, Policy, forecast};
+use crate::schedule::FileForecast;
 use crate::store::{Conn, Result, Sql, query};
 use crate::words::{Words, line_fault, warning};
 
@@ -269,9 +269,8 @@ impl FileStory {
         }
         story.failures.truncate(FAILURES_MAX);
         if story.progress.count(crate::model::UrlState::Pending) > 0 {
-            let outlook = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.outlook;
-            let whole = forecast(outlook, &Policy::from(config), now);
-            story.forecast = whole.files.into_iter().find(|forecast| forecast.file_id == Some(file));
+            let forecasts = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.forecast(now);
+            story.forecast = forecasts.of_file(file).cloned();
         }
         Ok(Some(story))
     }

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::VariantArray as _;
 
 use crate::config::Config;
 use crate::ledger;
 use crate::model::{Lane, Time, rfc3339};
-use crate::queue::{self, Awaiting, Bounds, Pending};
-use crate::schedule::{DeadlineForecast, Group, Outlook, Policy, WarmTime, after_purges, forecast};
+use crate::queue::{self, Awaiting, Bounds};
+use crate::schedule::{
+    Behind, DeadlineForecast, FileForecast, Forecast, Group, Outlook, PURGE_TAKES, Policy, WarmTime, forecast_lanes,
+};
 use crate::service::policy;
 use crate::store::{Conn, Result, Sql, query, query_scalar};
 use crate::words::{Words, labels};
@@ -20,9 +23,6 @@ const NAMES: Sql = Sql::both(
     "
     select file_id, name, label from v_files where file_id in (select cast(value as bigint) from json_each(?1))",
 );
-
-/// A purge takes effect after five to six minutes (SIBLING-APIS.md, A).
-const PURGE_TAKES: TimeDelta = TimeDelta::minutes(6);
 
 /// Seconds from submission to the end, for tasks of the latest submissions of an action.
 const WARM: Sql = Sql::both(
@@ -47,18 +47,58 @@ const SHORT_STEPS: u32 = 30_000;
 const RISKS_MAX: usize = 3;
 
 /// Where a forecast starts, and what it leaves out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Prospect {
-    /// The starting point.
-    pub outlook: Outlook,
+    /// The starting point of each lane, with its policy, in the order of the lanes.
+    lanes: Vec<(Outlook, Policy)>,
+    /// How long a purge takes until it is known to be complete.
+    purge_takes: TimeDelta,
     /// Pending URLs of blocked domains.
     pub blocked: u64,
     /// URLs whose place in the queue is not known for certain.
     pub guessed: u64,
     /// Files that are still being read.
     pub reading: u64,
-    /// URLs that go after their purge, where that is not forecast yet.
-    pub(super) awaiting: Vec<Awaiting>,
+}
+
+impl Prospect {
+    /// The starting point of a lane.
+    pub fn outlook(&mut self, lane: Lane) -> &mut Outlook {
+        let at = self.lanes.iter().position(|(_, policy)| policy.lane == lane);
+        &mut self.lanes[at.expect("it has every lane")].0
+    }
+
+    /// The forecast of all lanes, from `now`.
+    pub fn forecast(self, now: Time) -> Forecasts {
+        let lanes = self.lanes.iter().map(|(_, policy)| policy.lane).collect();
+        let (outlooks, policies): (Vec<Outlook>, Vec<Policy>) = self.lanes.into_iter().unzip();
+        Forecasts { all: forecast_lanes(outlooks.into_iter().zip(&policies).collect(), self.purge_takes, now), lanes }
+    }
+}
+
+/// The forecasts of all lanes.
+#[derive(Debug, Clone)]
+pub struct Forecasts {
+    all: Vec<Forecast>,
+    lanes: Vec<Lane>,
+}
+
+impl Forecasts {
+    /// That of a lane.
+    pub fn of(&self, lane: Lane) -> &Forecast {
+        let at = self.lanes.iter().position(|of| *of == lane);
+        &self.all[at.expect("it has every lane")]
+    }
+
+    /// Each, with its lane.
+    pub fn each(&self) -> impl Iterator<Item = (Lane, &Forecast)> {
+        self.lanes.iter().copied().zip(&self.all)
+    }
+
+    /// What becomes of a file: of its prefetches if it has any, else of its purges.
+    pub fn of_file(&self, file: i64) -> Option<&FileForecast> {
+        self.all.iter().flat_map(|forecast| &forecast.files).find(|forecast| forecast.file_id == Some(file))
+    }
 }
 
 /// The forecast in short.
@@ -103,48 +143,37 @@ pub struct Risk {
 
 /// Reads where a forecast starts.
 pub async fn prospect(conn: &mut Conn, config: &Config, bounds: Bounds, steps_max: u32, now: Time) -> Result<Prospect> {
-    let mut prospect = prospect_of(conn, config, Lane::Prefetch, (bounds, steps_max), now).await?;
-    let waiting = std::mem::take(&mut prospect.awaiting);
-    if waiting.is_empty() {
-        return Ok(prospect);
+    let took = warm_time(conn, Lane::Purge).await?;
+    let purge_takes = took.map_or(PURGE_TAKES, |took| TimeDelta::seconds(took.p95_seconds));
+    let mut prospect = Prospect { lanes: Vec::new(), purge_takes, blocked: 0, guessed: 0, reading: 0 };
+    for lane in Lane::VARIANTS {
+        let pending = queue::pending(conn, *lane, bounds, now).await?;
+        let standing = ledger::standing(&mut *conn, *lane, now).await?;
+        let (sent, to_be_sent): (Vec<Awaiting>, Vec<Awaiting>) =
+            pending.awaiting.into_iter().partition(|awaiting| awaiting.purged_at.is_some());
+        let mut groups = pending.groups;
+        groups.extend(sent.into_iter().map(|Awaiting { group, purged_at, .. }| {
+            let ready_at = group.ready_at.max(purged_at.map(|at| at + purge_takes));
+            Group { ready_at, ..group }
+        }));
+        let behind = |Awaiting { group, purge_file, .. }| Behind { group, purge_file };
+        let outlook = Outlook {
+            flight: ledger::flight(&mut *conn, *lane, &standing, now).await?,
+            groups,
+            behind: to_be_sent.into_iter().map(behind).collect(),
+            spent: ledger::spent(&mut *conn, *lane, config.budget.day_starts, now).await?,
+            standing,
+            quota: ledger::known_quota(conn, *lane).await?,
+            pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
+            steps_max,
+            warm: warm_time(conn, *lane).await?,
+        };
+        prospect.lanes.push((outlook, policy(config, *lane)));
+        prospect.blocked += pending.blocked;
+        prospect.guessed += pending.guessed;
+        prospect.reading = pending.reading;
     }
-    let takes = warm_time(conn, Lane::Purge).await?.map_or(PURGE_TAKES, |took| TimeDelta::seconds(took.p95_seconds));
-    let purges = prospect_of(conn, config, Lane::Purge, (bounds, steps_max), now).await?.outlook;
-    let purges = forecast(purges, &policy(config, Lane::Purge), now);
-    let (accepted, to_be_sent): (Vec<Awaiting>, Vec<Awaiting>) =
-        waiting.into_iter().partition(|awaiting| awaiting.purged_at.is_some());
-    let groups = accepted.into_iter().map(|Awaiting { group, purged_at, .. }| {
-        let ready_at = group.ready_at.max(purged_at.map(|at| at + takes));
-        Group { ready_at, ..group }
-    });
-    prospect.outlook.groups.extend(groups);
-    let to_be_sent = to_be_sent.into_iter().map(|awaiting| (awaiting.group, awaiting.purge_file)).collect();
-    prospect.outlook.groups.extend(after_purges(to_be_sent, &purges.sends, takes));
     Ok(prospect)
-}
-
-/// The same for one lane, without what waits for another one.
-pub async fn prospect_of(
-    conn: &mut Conn,
-    config: &Config,
-    lane: Lane,
-    (bounds, steps_max): (Bounds, u32),
-    now: Time,
-) -> Result<Prospect> {
-    let pending = queue::pending(conn, lane, bounds, now).await?;
-    let standing = ledger::standing(&mut *conn, lane, now).await?;
-    let outlook = Outlook {
-        flight: ledger::flight(&mut *conn, lane, &standing, now).await?,
-        groups: pending.groups,
-        spent: ledger::spent(&mut *conn, lane, config.budget.day_starts, now).await?,
-        standing,
-        quota: ledger::known_quota(conn, lane).await?,
-        pace: TimeDelta::seconds(1) / i32::try_from(config.api.requests_per_second.get()).unwrap_or(1),
-        steps_max,
-        warm: warm_time(conn, lane).await?,
-    };
-    let Pending { blocked, guessed, reading, awaiting, .. } = pending;
-    Ok(Prospect { outlook, blocked, guessed, reading, awaiting })
 }
 
 /// The usual time from submission to the end of an action; none until enough tasks have ended.
@@ -167,11 +196,12 @@ pub async fn names(conn: &mut Conn, files: &[i64]) -> Result<HashMap<i64, (Strin
 impl ForecastReport {
     /// Makes the short forecast, in bounded time.
     pub(super) async fn read(conn: &mut Conn, config: &Config, now: Time) -> Result<Self> {
-        let Prospect { outlook, guessed, .. } = prospect(conn, config, SHORT, SHORT_STEPS, now).await?;
-        let forecast = forecast(outlook, &Policy::from(config), now);
-        let mut at_risk: Vec<(Option<i64>, &DeadlineForecast)> = forecast
-            .files
-            .iter()
+        let prospect = prospect(conn, config, SHORT, SHORT_STEPS, now).await?;
+        let guessed = prospect.guessed;
+        let forecasts = prospect.forecast(now);
+        let forecast = forecasts.of(Lane::Prefetch);
+        let files = forecasts.each().flat_map(|(_, forecast)| &forecast.files);
+        let mut at_risk: Vec<(Option<i64>, &DeadlineForecast)> = files
             .flat_map(|file| file.deadlines.iter().map(|deadline| (file.file_id, deadline)))
             .filter(|(_, deadline)| deadline.missed + deadline.cold > 0)
             .collect();

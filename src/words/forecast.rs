@@ -94,6 +94,11 @@ pub fn costs(requests: &str, sent: &str, days: &str) -> Words {
     say!("costs {requests_en} more, sent {sent} on {days_en}", "增加 {requests} 次请求，{sent} 提交，分 {days} 日")
 }
 
+/// When its purges would be sent, before what it costs in all.
+pub fn purged(sent: &str) -> Words {
+    say!("purges sent {sent}", "刷新（清除缓存）于 {sent} 提交")
+}
+
 /// When it would be warm.
 pub fn warm_by(until: &str) -> Words {
     say!("warm by {until}", "{until}预热完成")

@@ -105,6 +105,54 @@ fn a_file_that_is_not_dropped_costs_what_it_adds_and_displaces_what_is_weaker() 
 }
 
 #[test]
+fn a_purge_and_prefetch_is_forecast_in_both_lanes_before_it_is_dropped_and_after_it() {
+    let settings = "[spool]\nactions = [\"prefetch\", \"purge\", \"purge-directory\"]\n[budget.purge]\n\
+        urls_per_day = 2000\n[schedule]\nlinger = \"0s\"\nbatch_urls_max = 500";
+    let world = waiting(settings, &[("other.txt", urls("other", 10))]);
+    world.configure(settings);
+    let deadline = (Utc::now() + TimeDelta::hours(72)).to_rfc3339();
+    let text = format!("#: action = purge+prefetch\n#: deadline = {deadline}\n{}", urls("film", 2_500));
+    fs::write(world.path("film.txt"), &text).unwrap();
+    let path = world.path("film.txt").display().to_string();
+    let (code, told) = forecast(&world, &["--add", &path]);
+    let add = &told["add"];
+    assert_eq!((code, &add["queued"], &add["purge"]["urls"]), (Some(0), &2_500.into(), &2_500.into()), "{add}");
+    // At least ten batches, and what purges leave over goes on the next day.
+    assert!(add["requests"].as_i64().unwrap() >= 10 && add["days"] == 2, "{add}");
+    let at = |value: &Value| value.as_str().unwrap().parse::<Time>().unwrap();
+    assert!(at(&add["forecast"]["first_at"]) >= at(&add["purge"]["first_at"]) + TimeDelta::minutes(6), "{add}");
+    assert!(at(&add["forecast"]["last_at"]) >= at(&add["purge"]["last_at"]) + TimeDelta::minutes(6), "{add}");
+    let page = said(&world.run(&["forecast", "--add", &path]));
+    assert!(page.contains("purges sent"), "{page}");
+
+    // Dropped, it is told the same.
+    world.configure(&format!("{settings}\nwindows = [\"{}\"]", closed()));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", &text);
+    world.wait_for("select purge_pending from v_files where name = 'film.txt'", 2_500);
+    world.stop(daemon);
+    world.configure(settings);
+    let (_, now) = forecast(&world, &["film.txt"]);
+    let of = |action: &Value| {
+        let files = now["files"].as_array().unwrap();
+        files.iter().find(|file| file["action"] == *action).unwrap_or_else(|| panic!("{now}")).clone()
+    };
+    for (told, is) in [(&add["forecast"], of(&Value::Null)), (&add["purge"], of(&"purge".into()))] {
+        assert_eq!((&told["urls"], &told["submitted"]), (&is["urls"], &is["submitted"]));
+        for key in ["first_at", "last_at"] {
+            let apart = (at(&told[key]) - at(&is[key])).abs();
+            assert!(apart < TimeDelta::minutes(1), "{key}: {told}, now {is}");
+        }
+    }
+    // A directory and a purge are no prefetches either.
+    fs::write(world.path("dirs.txt"), "#: action = purge-directory\nhttps://vod.example.com/a/\n").unwrap();
+    let (_, told) = forecast(&world, &["--add", &world.path("dirs.txt").display().to_string()]);
+    let add = &told["add"];
+    assert_eq!((&add["queued"], &add["forecast"]["submitted"], &add["refused"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!((&add["purge"], &add["requests"], &told["requests"]), (&Value::Null, &1.into(), &told["requests"]));
+}
+
+#[test]
 fn a_deadline_that_will_be_missed_is_said_by_status_too() {
     let settings = "[budget]\nurls_per_day = \"unlimited\"\nrequests_per_day = 2\n[schedule]\nlinger = \"0s\"\n\
         batch_urls_max = 10";

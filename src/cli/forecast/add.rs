@@ -12,10 +12,11 @@ use super::Names;
 use crate::cli::failure;
 use crate::config::Config;
 use crate::exit;
-use crate::model::{BudgetDay, FileId, Keys, Lane, ObjectUrl, Time};
+use crate::model::{Action, BudgetDay, FileId, Keys, Lane, ObjectUrl, Time};
 use crate::queue;
-use crate::schedule::{FileForecast, Forecast, Group, Outlook, Policy, forecast};
+use crate::schedule::{Behind, FileForecast, Forecast, Group};
 use crate::spool::{ReadRules, Survey, SurveyError};
+use crate::status::{Forecasts, Prospect};
 use crate::store::Conn;
 use crate::words::{self, Words, commands};
 
@@ -42,8 +43,11 @@ pub(super) struct Added {
     pub requests: u64,
     /// Over how many budget days its URLs are sent.
     pub days: i64,
-    /// The forecast for the file; none if nothing would be queued.
+    /// The forecast for the file: for its prefetches if it has any, else for its purges; none if nothing would be
+    /// queued.
     pub forecast: Option<FileForecast>,
+    /// The forecast for its purges, where it has prefetches too.
+    pub purge: Option<FileForecast>,
     /// When the whole queue would be sent.
     pub queue_last_at: Option<Time>,
     /// Files that would go later or miss their deadline, the hardest hit first.
@@ -66,7 +70,8 @@ pub(super) struct Displaced {
 impl Added {
     /// URLs that would miss their deadlines, its own and others'.
     pub(super) fn missed(&self) -> u64 {
-        let own = self.forecast.as_ref().map_or(0, FileForecast::missed);
+        // A line that is purged first is in both, and missed once.
+        let own = self.forecast.iter().chain(&self.purge).map(FileForecast::missed).max().unwrap_or(0);
         own + self.displaced.iter().map(|file| file.missed).sum::<u64>()
     }
 }
@@ -76,39 +81,67 @@ pub(super) async fn add(
     conn: &mut Conn,
     config: &Config,
     path: &Path,
-    mut outlook: Outlook,
-    before: &Forecast,
+    mut prospect: Prospect,
+    before: &Forecasts,
     names: &Names,
     now: Time,
 ) -> anyhow::Result<Added> {
     let count = Count::of(conn, config, path, now).await?;
-    let groups = count.groups.iter().enumerate().map(|(number, ((keys, ready_at), urls))| Group {
-        file: Some(NEW),
-        priority: keys.priority,
-        deadline: keys.deadline,
-        ready_at: *ready_at,
-        order: i64::MAX - 1_000_000 + i64::try_from(number).unwrap_or(0),
-        dropped_at: now,
-        urls: *urls,
-        wishes: Vec::new(),
+    for (number, ((keys, ready_at), urls)) in count.groups.iter().enumerate() {
+        let group = Group {
+            file: Some(NEW),
+            priority: keys.priority,
+            deadline: keys.deadline,
+            ready_at: *ready_at,
+            order: i64::MAX - 1_000_000 + i64::try_from(number).unwrap_or(0),
+            dropped_at: now,
+            urls: *urls,
+            wishes: Vec::new(),
+        };
+        if keys.action.purges_first() {
+            prospect.outlook(Lane::Purge).groups.push(group.clone());
+            prospect.outlook(Lane::Prefetch).behind.push(Behind { group, purge_file: NEW });
+        } else {
+            prospect.outlook(keys.action.lane()).groups.push(group);
+        }
+    }
+    let after = prospect.forecast(now);
+    let mut own = after.each().filter_map(|(lane, forecast)| {
+        Some((lane, forecast.files.iter().find(|file| file.file_id == Some(NEW.0))?.clone()))
     });
-    outlook.groups.extend(groups);
-    let after = forecast(outlook, &Policy::from(config), now);
-    let new = after.files.iter().find(|file| file.file_id == Some(NEW.0)).cloned();
+    let first = own.next();
+    let purge = own.next().filter(|_| first.as_ref().is_some_and(|(lane, _)| *lane == Lane::Prefetch));
+    let (new, purge) = (first.map(|(_, file)| file), purge.map(|(_, file)| file));
     let day = |at: Time| BudgetDay::of(at, config.budget.day_starts).date;
-    let days = new.as_ref().and_then(|file| Some((day(file.last_at?) - day(file.first_at?)).num_days() + 1));
+    let starts_at = purge.as_ref().and_then(|purge| purge.first_at);
+    let days = new.as_ref().and_then(|file| {
+        let first_at = [starts_at, file.first_at].into_iter().flatten().min()?;
+        Some((day(file.last_at?) - day(first_at)).num_days() + 1)
+    });
+    let requests = |all: &Forecasts| all.each().map(|(_, forecast)| forecast.requests).sum::<u64>();
     Ok(Added {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         queued: count.groups.values().sum(),
         merged: count.merged,
         fresh: count.fresh,
         refused: count.refused,
-        requests: after.requests.saturating_sub(before.requests),
+        requests: requests(&after).saturating_sub(requests(before)),
         days: days.unwrap_or(0),
         forecast: new,
-        queue_last_at: after.last_at,
-        displaced: displaced(before, &after, names),
+        purge,
+        queue_last_at: after.of(Lane::Prefetch).last_at,
+        displaced: all_displaced(before, &after, names),
     })
+}
+
+/// Files that are displaced in any lane; one that is displaced in two counts once, where it is hit harder.
+fn all_displaced(before: &Forecasts, after: &Forecasts, names: &Names) -> Vec<Displaced> {
+    let lanes = before.each().zip(after.each());
+    let mut all: Vec<Displaced> = lanes.flat_map(|((_, before), (_, after))| displaced(before, after, names)).collect();
+    all.sort_by_key(|file| std::cmp::Reverse((file.missed, file.later_seconds)));
+    let mut seen = HashSet::new();
+    all.retain(|file| seen.insert(file.file_id));
+    all
 }
 
 fn displaced(before: &Forecast, after: &Forecast, names: &Names) -> Vec<Displaced> {
@@ -128,7 +161,6 @@ fn displaced(before: &Forecast, after: &Forecast, names: &Names) -> Vec<Displace
             });
         }
     }
-    displaced.sort_by_key(|file| std::cmp::Reverse((file.missed, file.later_seconds)));
     displaced
 }
 
@@ -183,9 +215,9 @@ impl Count {
     ) -> anyhow::Result<()> {
         let mut groups: BTreeMap<Keys, Vec<&ObjectUrl>> = BTreeMap::new();
         for (url, own) in &urls {
-            if seen.insert(url.key(Lane::Prefetch)) {
-                // A label does not change when a URL is sent.
-                let keys = Keys { label: None, ..own.as_ref().unwrap_or(keys).clone() };
+            // A label does not change when a URL is sent.
+            let keys = Keys { label: None, ..own.as_ref().unwrap_or(keys).clone() };
+            if seen.insert(url.key(keys.action.lane())) {
                 groups.entry(keys).or_default().push(url);
             } else {
                 self.merged += 1;
@@ -193,7 +225,13 @@ impl Count {
         }
         for (keys, urls) in groups {
             let fresh_since = if keys.force { Time::MAX_UTC } else { fresh_since };
-            let known = queue::known(conn, keys.action.lane(), &urls, fresh_since).await?;
+            // A purge, and a prefetch after one, joins only what still waits.
+            let (lane, is_anew) = match keys.action {
+                Action::Prefetch => (Lane::Prefetch, false),
+                Action::Purge | Action::PurgeThenPrefetch => (Lane::Purge, true),
+                Action::PurgeDirectory => (Lane::PurgeDirectory, true),
+            };
+            let known = queue::known(conn, (lane, is_anew), &urls, fresh_since).await?;
             self.merged += known.live;
             self.fresh += known.fresh;
             let ready_at = keys.not_before.filter(|at| *at > now);

@@ -14,12 +14,12 @@ use super::text::{out, tell};
 use super::{failure, load, runtime, spool_name};
 use crate::config::Config;
 use crate::model::{Lane, Time, UrlState};
-use crate::queue::{self, Bounds};
-use crate::schedule::{FileForecast, Forecast, Policy, WarmTime, forecast};
+use crate::queue::Bounds;
+use crate::schedule::{FileForecast, Forecast, WarmTime};
 use crate::status::{self, List, Prospect};
 use crate::store::Conn;
 use crate::words::{self, Words};
-use crate::{exit, service, store};
+use crate::{exit, store};
 
 /// How much of the queue is read.
 const BOUNDS: Bounds = Bounds { rows: 50_000, files: 1_000_000 };
@@ -108,27 +108,23 @@ pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result
 }
 
 async fn ask(conn: &mut Conn, config: &Config, args: &ForecastArgs, now: Time) -> anyhow::Result<Answer> {
-    let policy = Policy::from(config);
-    let Prospect { outlook, blocked, guessed, reading, .. } =
-        status::prospect(conn, config, BOUNDS, STEPS_MAX, now).await?;
-    let warm = outlook.warm;
-    let whole = forecast(outlook.clone(), &policy, now);
-    let ids: Vec<i64> = whole.files.iter().filter_map(|file| file.file_id).collect();
+    let mut prospect = status::prospect(conn, config, BOUNDS, STEPS_MAX, now).await?;
+    let Prospect { blocked, guessed, reading, .. } = prospect;
+    let warm = prospect.outlook(Lane::Prefetch).warm;
+    let forecasts = prospect.clone().forecast(now);
+    let every = forecasts.each().flat_map(|(_, forecast)| &forecast.files);
+    let ids: Vec<i64> = every.filter_map(|file| file.file_id).collect();
     let names = status::names(conn, &ids).await?;
     let add = match &args.add {
-        Some(path) => Some(add::add(conn, config, path, outlook, &whole, &names, now).await?),
+        Some(path) => Some(add::add(conn, config, path, prospect, &forecasts, &names, now).await?),
         None => None,
     };
-    let mut files: Vec<NamedFile> = whole.files.iter().map(|file| named(file, &names)).collect();
-    for load in queue::loads_of(conn).await?.iter().filter(|load| load.lane != Lane::Prefetch && load.pending > 0) {
-        let start = status::prospect_of(conn, config, load.lane, (BOUNDS, STEPS_MAX), now).await?.outlook;
-        let of_lane = forecast(start, &service::policy(config, load.lane), now);
-        let ids: Vec<i64> = of_lane.files.iter().filter_map(|file| file.file_id).collect();
-        let names = status::names(conn, &ids).await?;
-        let action = Some(load.lane.word());
-        files.extend(of_lane.files.iter().map(|file| NamedFile { action, ..named(file, &names) }));
+    let mut files: Vec<NamedFile> = Vec::new();
+    for (lane, forecast) in forecasts.each() {
+        let action = (lane != Lane::Prefetch).then(|| lane.word());
+        files.extend(forecast.files.iter().map(|file| NamedFile { action, ..named(file, &names) }));
     }
-    Ok(Answer { whole, warm, blocked, guessed, reading, files, add })
+    Ok(Answer { whole: forecasts.of(Lane::Prefetch).clone(), warm, blocked, guessed, reading, files, add })
 }
 
 /// File names and labels.

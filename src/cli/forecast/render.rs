@@ -101,6 +101,9 @@ fn add(page: &mut Page, added: &Added, answer: &Answer, look: &Look) {
         page.more(Tone::Plain, &words::NOTHING_WOULD_BE_SENT);
         return;
     };
+    if let Some(FileForecast { first_at: Some(first), last_at: Some(last), .. }) = &added.purge {
+        page.more(Tone::Plain, &words::purged(&look.range(*first, *last)));
+    }
     let costs = words::costs(&count(added.requests), &look.range(*first, *last), &added.days.to_string());
     page.more(Tone::Plain, &costs);
     if let Some(warm_by) = added.forecast.as_ref().and_then(|file| file.warm_by) {

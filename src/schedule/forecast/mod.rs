@@ -1,10 +1,11 @@
 //! The forecast: runs the scheduler's own [`decide`](super::decide) forward over the queue and the budget, as if
 //! nothing went wrong and nothing more were dropped.
 //!
-//! It works on groups of URLs that behave alike, and one step is one batch, so that ten million URLs are some ten
-//! thousand steps. Each decision is carried out at once: a batch is accepted, the service answers with the quota it
-//! would have, a pause ends at its next probe. Waits are skipped.
+//! Lanes take turns on one clock (`lanes`). It works on groups of URLs that behave alike, and one step is one batch, so
+//! that ten million URLs are some ten thousand steps. Each decision is carried out at once: a batch is accepted, the
+//! service answers with the quota it would have, a pause ends at its next probe. Waits are skipped.
 
+mod lanes;
 mod run;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Flight, Policy, Spent, Standing};
-use crate::model::{FileId, Priority, Time};
+use crate::model::{FileId, Lane, Priority, Time};
 
 /// The longest that a prefetch takes by the service's documents (VOD-API.md: 5 to 30 minutes, by file size).
 const WARM_MINUTES_MAX: i64 = 30;
+
+/// A purge takes effect after five to six minutes (SIBLING-APIS.md, A).
+pub const PURGE_TAKES: TimeDelta = TimeDelta::minutes(6);
 
 /// The measured time from the submission of a URL until it is warm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,6 +55,15 @@ pub struct Group {
     pub wishes: Vec<FileWish>,
 }
 
+/// URLs that become ready once their purges, which are still to be sent, are complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// The URLs.
+    pub group: Group,
+    /// The file whose rows the purges are.
+    pub purge_file: FileId,
+}
+
 /// What a file wants of URLs that several lines named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileWish {
@@ -74,6 +87,8 @@ impl FileWish {
 pub struct Outlook {
     /// The pending URLs.
     pub groups: Vec<Group>,
+    /// Prefetches that wait for a purge which is still to be sent.
+    pub behind: Vec<Behind>,
     /// The day that is charged, and what has been spent of it.
     pub spent: Spent,
     /// What is known about the account.
@@ -132,6 +147,8 @@ pub struct Sent {
     pub at: Time,
     /// How many they are.
     pub urls: u64,
+    /// By what they went: priority, deadline, and not-before where they had to wait for it.
+    pub by: (Priority, Option<Time>, Option<Time>),
 }
 
 /// What a budget day will cost beyond what it has cost already.
@@ -207,36 +224,23 @@ impl FileForecast {
     }
 }
 
-/// Runs the scheduler forward from `now`.
+/// Runs the scheduler of one lane forward from `now`.
 pub fn forecast(outlook: Outlook, policy: &Policy, now: Time) -> Forecast {
-    run::Run::new(outlook, policy, now).run()
+    let alone = lanes::Lanes::new(vec![(outlook, policy)], TimeDelta::zero(), now);
+    alone.run().pop().expect("a lane has a forecast")
 }
 
-/// URLs that wait for their purge, as groups that become ready once it is complete: `sends` are the batches of purges,
-/// each `takes` so long. Purges of a file are sent in the order in which its prefetches wait; one that is never sent
-/// lets none go.
-pub fn after_purges(waiting: Vec<(Group, FileId)>, sends: &[Sent], takes: TimeDelta) -> Vec<Group> {
-    let mut sends: Vec<Sent> = sends.to_vec();
-    let mut groups = Vec::new();
-    for (group, purge_file) in waiting {
-        let mut left = group.urls;
-        for sent in sends.iter_mut().filter(|sent| sent.file == Some(purge_file) && sent.urls > 0) {
-            if left == 0 {
-                break;
-            }
-            let urls = left.min(sent.urls);
-            sent.urls -= urls;
-            left -= urls;
-            let ready_at = group.ready_at.max(Some(sent.at + takes));
-            groups.push(Group { ready_at, urls, ..group.clone() });
-        }
-    }
-    groups
+/// Runs the scheduler forward from `now` for all lanes together, which take turns and share the rate of calls. A
+/// prefetch behind a purge goes when that is complete, `purge_takes` after its batch was sent; one whose purge is never
+/// sent never goes. The forecasts are in the order of the lanes.
+pub fn forecast_lanes(lanes: Vec<(Outlook, &Policy)>, purge_takes: TimeDelta, now: Time) -> Vec<Forecast> {
+    lanes::Lanes::new(lanes, purge_takes, now).run()
 }
 
-/// How long a submitted URL takes until it should be warm.
-fn warm_after(warm: Option<WarmTime>) -> TimeDelta {
-    warm.map_or(TimeDelta::minutes(WARM_MINUTES_MAX), |warm| TimeDelta::seconds(warm.p95_seconds))
+/// How long a submitted URL takes until it should be warm, or purged.
+fn warm_after(lane: Lane, warm: Option<WarmTime>) -> TimeDelta {
+    let usual = if lane == Lane::Prefetch { TimeDelta::minutes(WARM_MINUTES_MAX) } else { PURGE_TAKES };
+    warm.map_or(usual, |warm| TimeDelta::seconds(warm.p95_seconds))
 }
 
 /// How long a submitted URL takes up room in the service's queue.
@@ -257,7 +261,7 @@ struct FileSum {
 }
 
 impl FileSum {
-    fn of(groups: &[Group]) -> BTreeMap<Option<FileId>, Self> {
+    fn of<'g>(groups: impl IntoIterator<Item = &'g Group>) -> BTreeMap<Option<FileId>, Self> {
         let mut files: BTreeMap<Option<FileId>, Self> = BTreeMap::new();
         for group in groups {
             for (file, deadline) in wanted_by(group) {

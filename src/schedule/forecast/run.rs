@@ -1,31 +1,46 @@
-//! The loop of a forecast: does what the submitter does, step by step, on sums instead of rows.
+//! One lane of a forecast: does what the submitter does, step by step, on sums instead of rows.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
 use super::{
-    Assumption, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, Sent, flies_for, wanted_by, warm_after,
+    Assumption, Behind, DayForecast, FileSum, FileWish, Forecast, Group, Outlook, Sent, flies_for, wanted_by,
+    warm_after,
 };
-use crate::model::{BudgetDay, FileId, Priority, Reading, Time, WaitWhy};
+use crate::model::{BudgetDay, FileId, Lane, Priority, Reading, Time, WaitWhy};
 use crate::schedule::{Cases, Decision, Observation, Plan, Policy, Ready, Snapshot, Spent, Unit, decide, learn};
-
-/// The forecast stops this far ahead.
-const HORIZON: TimeDelta = TimeDelta::days(3_650);
-
-/// A wait that is already over takes this long, so that nothing spins.
-const WAIT_MIN: TimeDelta = TimeDelta::milliseconds(20);
 
 /// A group's place in the queue: the order of claims.
 type Place = (Priority, bool, Option<Time>, i64, usize);
 
-/// A forecast in progress.
+/// Where a group with a deadline is.
+#[derive(Debug, Clone, Copy)]
+enum Seat {
+    /// In the queue; since when it may go, if it had to wait.
+    Queue(Option<Time>),
+    /// Behind a purge that is to be sent for this file.
+    Behind(FileId),
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Did {
+    /// A batch was sent.
+    Sent,
+    /// Something that takes no time; there may be more to do.
+    Other,
+    /// Nothing, and nothing changes in this lane before that time; if that is none, ever.
+    Waits(Option<Time>),
+}
+
+/// The forecast of a lane in progress.
 pub(super) struct Run<'a> {
-    policy: &'a Policy,
-    now: Time,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Time,
     started_at: Time,
     pace: TimeDelta,
-    steps_max: u32,
+    pub(super) steps_max: u32,
     quota: Option<u64>,
     warm_after: TimeDelta,
     flies_for: TimeDelta,
@@ -34,14 +49,18 @@ pub(super) struct Run<'a> {
     snapshot: Snapshot,
     ready: BTreeMap<Place, Group>,
     waiting: BTreeMap<(Time, Place), Group>,
-    /// The deadlines of all remaining groups; and for a group that had to wait, since when it may go.
-    deadlines: BTreeMap<(Time, Place), Option<Time>>,
+    /// Groups that become ready once their purge is complete, by the file whose rows the purges are.
+    behind: BTreeMap<(FileId, Place), Group>,
+    /// Groups so far, which gives each its own place.
+    groups: usize,
+    /// The deadlines of all remaining groups.
+    deadlines: BTreeMap<(Time, Place), Seat>,
     files: BTreeMap<Option<FileId>, FileSum>,
     /// The sum over everything; a URL that several files want is also in the sum of each.
     all: FileSum,
     days: Vec<(BudgetDay, DayForecast)>,
     last_at: Option<Time>,
-    sends: Vec<Sent>,
+    pub(super) sends: Vec<Sent>,
     assumed: Vec<Assumption>,
 }
 
@@ -53,7 +72,8 @@ impl<'a> Run<'a> {
             assumed.extend((!known).then_some(Assumption::UnitIsRequests));
             assumed.extend(outlook.quota.is_none().then_some(Assumption::QuotaIsBudget));
         }
-        assumed.extend(outlook.warm.is_none().then_some(Assumption::WarmInHalfAnHour));
+        let is_guessed = outlook.warm.is_none() && policy.lane == Lane::Prefetch;
+        assumed.extend(is_guessed.then_some(Assumption::WarmInHalfAnHour));
         assumed.extend(outlook.flight.as_ref().map(|_| Assumption::QueueStaysSmall));
         let flies_for = flies_for(outlook.warm);
         let flying = outlook.flight.iter().map(|flight| (now + flies_for, flight.in_flight)).collect();
@@ -64,7 +84,7 @@ impl<'a> Run<'a> {
             pace: outlook.pace,
             steps_max: outlook.steps_max,
             quota: outlook.quota,
-            warm_after: warm_after(outlook.warm),
+            warm_after: warm_after(policy.lane, outlook.warm),
             flies_for,
             flying,
             snapshot: Snapshot {
@@ -76,59 +96,107 @@ impl<'a> Run<'a> {
             },
             ready: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            groups: 0,
             deadlines: BTreeMap::new(),
-            files: FileSum::of(&outlook.groups),
+            files: FileSum::of(outlook.groups.iter().chain(outlook.behind.iter().map(|behind| &behind.group))),
             all: FileSum::new(Priority::Low),
             days: Vec::new(),
             last_at: None,
             sends: Vec::new(),
             assumed,
         };
-        for (number, group) in outlook.groups.into_iter().enumerate().filter(|(_, group)| group.urls > 0) {
+        for group in outlook.groups.into_iter().filter(|group| group.urls > 0) {
             run.all.add(&group, group.deadline);
-            run.put(group, number);
+            run.put(group);
+        }
+        for Behind { group, purge_file } in outlook.behind.into_iter().filter(|behind| behind.group.urls > 0) {
+            run.all.add(&group, group.deadline);
+            let place = run.place(&group);
+            run.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), Seat::Behind(purge_file))));
+            run.behind.insert((purge_file, place), group);
         }
         run
     }
 
+    /// A place of its own in the order of claims.
+    fn place(&mut self, group: &Group) -> Place {
+        self.groups += 1;
+        (group.priority, group.deadline.is_none(), group.deadline, group.order, self.groups)
+    }
+
     /// Puts a group into its place in the queue.
-    fn put(&mut self, group: Group, number: usize) {
-        let place = (group.priority, group.deadline.is_none(), group.deadline, group.order, number);
-        self.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), group.ready_at)));
+    fn put(&mut self, group: Group) {
+        let place = self.place(&group);
+        self.deadlines.extend(group.deadline.map(|deadline| ((deadline, place), Seat::Queue(group.ready_at))));
         match group.ready_at.filter(|at| *at > self.now) {
             Some(at) => self.waiting.insert((at, place), group),
             None => self.ready.insert(place, group),
         };
     }
 
-    /// Steps until nothing is left or the forecast's limit is reached.
-    pub(super) fn run(mut self) -> Forecast {
-        let horizon = self.started_at + HORIZON;
-        for _ in 0..self.steps_max {
-            if (self.ready.is_empty() && self.waiting.is_empty()) || self.now > horizon || !self.step() {
-                break;
+    /// Purges that were sent are complete at `at`: the prefetches behind them may go then. Those of the same file that
+    /// go by the same are theirs; where lines were merged that may be none, and then it is the file's first.
+    pub(super) fn release(&mut self, purges: &Sent, at: Time) {
+        let Some(file) = purges.file else { return };
+        let mut urls = purges.urls;
+        let first = (Priority::Urgent, false, None, i64::MIN, 0);
+        while urls > 0 {
+            let of_file = || self.behind.range((file, first)..).take_while(|((of, _), _)| *of == file);
+            let is_theirs = |group: &Group| (group.priority, group.deadline, group.ready_at) == purges.by;
+            let found = of_file().find(|(_, group)| is_theirs(group)).or_else(|| of_file().next());
+            let Some((key, group)) = found.map(|(key, group)| (*key, group.clone())) else { return };
+            let part = group.urls.min(urls);
+            urls -= part;
+            if part == group.urls {
+                self.behind.remove(&key);
+                group.deadline.map(|deadline| self.deadlines.remove(&(deadline, key.1)));
+            } else if let Some(rest) = self.behind.get_mut(&key) {
+                rest.urls -= part;
             }
+            self.put(Group { urls: part, ready_at: group.ready_at.max(Some(at)), ..group });
         }
-        self.finish()
     }
 
-    /// Takes the next step; false if nothing more will ever happen.
-    fn step(&mut self) -> bool {
+    /// Whether something waits.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.waiting.is_empty() || !self.behind.is_empty()
+    }
+
+    /// Whether urgent URLs may go now.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.ready.keys().next().is_some_and(|place| place.0 == Priority::Urgent)
+    }
+
+    /// Lets the time be `now`, which is not earlier than before.
+    pub(super) fn pass(&mut self, now: Time) {
+        self.now = now;
+        self.expire();
+        self.wake();
+    }
+
+    /// Takes the next step at the present time.
+    pub(super) fn step(&mut self) -> Did {
         let today = BudgetDay::after(Some(self.snapshot.spent.day), self.now, self.policy.day_starts);
         if today.date > self.snapshot.spent.day.date {
             self.snapshot.spent = Spent::nothing(today);
         }
-        self.expire();
-        self.wake();
         self.land();
         self.snapshot.ready = self.head();
         match decide(&self.snapshot, self.policy, &Reading::certain(self.now)) {
-            Decision::Send(plan) => self.send(&plan),
-            Decision::Ask => self.answer(),
-            Decision::Pause { probe_at, .. } => {
-                self.now = self.now.max(probe_at);
+            Decision::Send(plan) => {
+                self.send(&plan);
+                Did::Sent
+            }
+            Decision::Ask => {
+                self.answer();
+                Did::Other
+            }
+            Decision::Pause { probe_at, .. } if probe_at > self.now => Did::Waits(self.next_change(Some(probe_at))),
+            Decision::Pause { .. } => {
                 self.snapshot.standing.pause = None;
                 self.assumed.push(Assumption::PauseEnds);
+                Did::Other
             }
             Decision::Wait { until, why } => {
                 // Nobody raises the quota in a forecast, so asking again brings nothing before the day ends.
@@ -136,11 +204,9 @@ impl<'a> Run<'a> {
                     WaitWhy::NothingRemains { .. } => Some(self.snapshot.spent.day.ends_at),
                     _ => until,
                 };
-                let Some(until) = self.next_change(until) else { return false };
-                self.now = until.max(self.now + WAIT_MIN);
+                Did::Waits(self.next_change(until))
             }
         }
-        true
     }
 
     /// When something changes next: a wait ends, a group becomes ready, or a deadline passes.
@@ -152,17 +218,20 @@ impl<'a> Run<'a> {
 
     fn expire(&mut self) {
         while let Some(entry) = self.deadlines.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            let ((deadline, place), ready_at) = entry.remove_entry();
-            let gone = self.ready.remove(&place).or_else(|| self.waiting.remove(&(ready_at?, place)));
+            let ((deadline, place), seat) = entry.remove_entry();
+            let gone = match seat {
+                Seat::Queue(ready_at) => self.ready.remove(&place).or_else(|| self.waiting.remove(&(ready_at?, place))),
+                Seat::Behind(file) => self.behind.remove(&(file, place)),
+            };
             if let Some(group) = gone {
-                self.lapse(group, deadline, place.4);
+                self.lapse(group, deadline);
             }
         }
     }
 
     /// The deadline of a group's strongest wish has passed: the group follows the strongest one left, or ends with the
     /// last.
-    fn lapse(&mut self, mut group: Group, deadline: Time, number: usize) {
+    fn lapse(&mut self, mut group: Group, deadline: Time) {
         let is_over = |at: Option<Time>| at.is_some_and(|at| at <= deadline);
         for (file, own) in wanted_by(&group).into_iter().filter(|(_, own)| is_over(*own)) {
             self.file(file).miss(group.urls, own);
@@ -172,7 +241,7 @@ impl<'a> Run<'a> {
             None => self.all.miss(group.urls, Some(deadline)),
             Some(next) => {
                 (group.priority, group.deadline) = (next.priority, next.deadline);
-                self.put(group, number);
+                self.put(group);
             }
         }
     }
@@ -232,13 +301,13 @@ impl<'a> Run<'a> {
             let urls = group.urls.min(u64::from(plan.urls_max) - sent);
             group.urls -= urls;
             sent += urls;
-            let file = group.file;
+            let (file, by) = (group.file, (group.priority, group.deadline, group.ready_at));
             let (wanted, deadline) = (wanted_by(group), group.deadline);
             if group.urls == 0 {
                 entry.remove();
                 deadline.map(|deadline| self.deadlines.remove(&(deadline, place)));
             }
-            self.sends.push(Sent { file, at: now, urls });
+            self.sends.push(Sent { file, at: now, urls, by });
             self.all.send(urls, deadline, now, warm_after);
             wanted.into_iter().for_each(|(file, own)| self.file(file).send(urls, own, now, warm_after));
         }
@@ -290,7 +359,8 @@ impl<'a> Run<'a> {
         spent.unsure = false;
     }
 
-    fn finish(self) -> Forecast {
+    pub(super) fn finish(mut self, ends_at: Time) -> Forecast {
+        self.now = ends_at;
         let warm_after = self.warm_after;
         let all = self.all.finish(None, warm_after);
         let mut files: Vec<_> = self.files.into_iter().map(|(id, file)| file.finish(id, warm_after)).collect();

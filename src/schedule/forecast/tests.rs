@@ -1,3 +1,5 @@
+mod lanes;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -64,6 +66,7 @@ fn a_url_that_several_files_want_is_in_the_forecast_of_each_and_ends_with_the_la
 fn outlook(groups: Vec<Group>) -> Outlook {
     Outlook {
         groups,
+        behind: Vec::new(),
         spent: Spent::nothing(BudgetDay::of(now(), policy().day_starts)),
         standing: Standing::default(),
         flight: None,
@@ -343,26 +346,4 @@ proptest! {
             prop_assert!(policy.urls_per_day.is_none_or(|limit| day.urls <= u64::from(limit)));
         }
     }
-}
-
-#[test]
-fn a_prefetch_after_a_purge_goes_when_the_purge_of_its_batch_is_complete() {
-    let config = crate::config::Config::default();
-    let limits = crate::model::CallLimits { urls_a_call: 1_000, domains_a_call: None, a_day: 2_000 };
-    let of_purges = Policy::of(&config, crate::model::Lane::Purge, limits);
-    let start = Outlook {
-        standing: Standing { unit: Some(crate::schedule::Unit::Urls), ..Standing::default() },
-        ..outlook(vec![group(1, 5_000)])
-    };
-    let purges = forecast(start, &of_purges, now());
-    // A quota of 2,000 URLs lets the last go on the third day.
-    assert_eq!(purges.days.iter().map(|day| day.urls).collect::<Vec<_>>(), [2_000, 2_000, 1_000]);
-    let groups = after_purges(vec![(group(1, 5_000), FileId(1))], &purges.sends, minutes(6));
-    assert_eq!(groups.iter().map(|group| group.urls).sum::<u64>(), 5_000);
-    let both = forecast(outlook(groups), &policy(), now());
-    assert_eq!(both.days.iter().map(|day| day.urls).collect::<Vec<_>>(), [2_000, 2_000, 1_000]);
-    let last = purges.last_at.unwrap() + minutes(6);
-    assert!(both.last_at.unwrap() >= last && both.last_at.unwrap() < last + minutes(6), "{:?}", both.last_at);
-    // What is never purged is never prefetched.
-    assert_eq!(after_purges(vec![(group(1, 5_000), FileId(1))], &[], minutes(6)), []);
 }

@@ -6,7 +6,6 @@ use super::{FAILURES_MAX, FileStory};
 use crate::config::Config;
 use crate::model::{FileId, Time, UrlState, from_millis, rfc3339};
 use crate::queue::{self, Bounds};
-use crate::schedule::{Policy, forecast};
 use crate::status::forecast::prospect;
 use crate::status::goal::Progress;
 use crate::status::lists::object;
@@ -130,9 +129,8 @@ impl FileStory {
         let others = query(NAMED).bind(&self.name).bind(self.file_id).fetch_all(&mut *conn).await?;
         self.others = others.iter().map(object).collect();
         if self.progress.count(UrlState::Pending) > 0 {
-            let outlook = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.outlook;
-            let whole = forecast(outlook, &Policy::from(config), now);
-            self.forecast = whole.files.into_iter().find(|forecast| forecast.file_id == Some(self.file_id));
+            let forecasts = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.forecast(now);
+            self.forecast = forecasts.of_file(self.file_id).cloned();
         }
         Ok(())
     }

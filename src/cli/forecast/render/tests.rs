@@ -128,6 +128,7 @@ fn answer_with_more() -> Answer {
         requests: 5,
         days: 1,
         forecast: Some(file(i64::MAX, 5_000, "2026-11-24T06:05:00Z", "2026-11-24T06:06:00Z", vec![])),
+        purge: Some(file(i64::MAX, 5_000, "2026-11-24T05:55:00Z", "2026-11-24T05:56:00Z", vec![])),
         queue_last_at: Some(at("2026-11-27T16:00:20Z")),
         displaced: vec![Displaced {
             file_id: Some(2),
@@ -143,8 +144,9 @@ fn answer_with_more() -> Answer {
 #[test]
 fn the_page_of_the_json_lists_every_field_and_no_other() {
     let all = fields(&serde_json::to_value(answer_with_more()).unwrap());
-    // The forecast for the new file has the same fields as the others.
-    let told = all.into_iter().filter(|field| !field.starts_with("add.forecast.")).collect();
+    // The forecasts for the new file have the same fields as the others.
+    let is_forecast = |field: &String| field.starts_with("add.forecast.") || field.starts_with("add.purge.");
+    let told = all.into_iter().filter(|field| !is_forecast(field)).collect();
     assert_eq!(listed("forecast.json.md"), told);
 }
 
@@ -153,9 +155,10 @@ fn a_file_that_is_not_dropped_says_what_it_costs_and_displaces() {
     let page = page(&answer_with_more(), &look(), 1);
     let from = page.iter().position(|line| line.starts_with("added")).unwrap();
     assert_eq!(
-        page[from..from + 8],
+        page[from..from + 9],
         [
             "added       tomorrow.txt: 5,000 URLs, 100 merged, 8 refused",
+            "            purges sent 13:55 - 13:56",
             "            costs 5 requests more, sent 14:05 - 14:06 on 1 day",
             "            warm by 14:36, in 31 min",
             "            the queue is sent by Sat 28 Nov 00:00 instead of Fri 27 Nov 00:00",
