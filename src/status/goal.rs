@@ -54,7 +54,8 @@ const HOLDS: Sql = Sql::both(
     from v_urls as v join urls as u on u.url_id = v.url_id
     where v.state = 'held'
       and (v.file_id in (select cast(value as bigint) from json_each(?1))
-           or v.url_id in (select w.url_id from wishes as w where w.file_id in (select cast(value as bigint) from json_each(?1))))
+           or v.url_id in (select w.url_id from wishes as w
+                           where w.file_id in (select cast(value as bigint) from json_each(?1))))
     group by u.reason, u.reason_code order by count(*) desc limit 5",
 );
 
