@@ -18,12 +18,12 @@ use crate::clock::Clock;
 use crate::credentials::Provider;
 use crate::housekeeping::Housekeeping;
 use crate::http;
-use crate::notify::{Notifier, Robots};
+use crate::notify::{Notifier, Robots, Typed};
 use crate::orders::{Clerk, Tray};
 use crate::service::Service;
 use crate::spool::{Folders, Spool};
 use crate::stage::{self, Heartbeat, Live, Name, Stage, Tools, Wakes};
-use crate::status::{Board, Health};
+use crate::status::{Board, Health, Invocation};
 use crate::store::{self, Guard, Store};
 use crate::submit::Submitter;
 use crate::track::{Tracker, Verifier};
@@ -66,7 +66,9 @@ impl Crew {
         self.start(Tracker::new(self.tools(Name::Tracker), service, submitter.room()));
         self.start(submitter);
         self.start(Notifier::new(self.tools(Name::Notifier)));
-        self.start(Robots::new(self.tools(Name::Robots)));
+        let settings = Arc::clone(&self.live.borrow());
+        let by = Invocation::for_readers(&settings.config, settings.path.as_deref(), i64::from(std::process::id()));
+        self.start(Robots::new(self.tools(Name::Robots), Typed::by(move |text| by.pasteable(text))));
         let tray = Tray::under(&self.live.borrow().config.spool.dir);
         self.start(Clerk::new(self.tools(Name::Orders), tray));
         if let Some(verifier) = verifier {

@@ -11,5 +11,5 @@ mod runner;
 
 pub use event::Event;
 pub use outbox::{add_tx, finish_files_tx, missed_tx, near_deadlines_tx};
-pub use robots::{RobotState, Robots, robot_states, try_robot};
+pub use robots::{RobotState, Robots, Typed, robot_states, try_robot};
 pub use runner::Notifier;

@@ -98,6 +98,13 @@ impl From<store::Error> for Ailing {
     }
 }
 
+/// How long to rest where nothing is due before `wait`. What is accepted meanwhile is due `first_after` later, and then
+/// it is looked at soon.
+fn rest(wait: Option<Duration>, first_after: Duration) -> Duration {
+    let longest = LOOK_AGAIN.min(first_after / 4).max(WAIT_MIN);
+    wait.unwrap_or(longest).clamp(WAIT_MIN, longest)
+}
+
 impl Tracker {
     /// The tracker. Whoever waits for room in the service's queue waits at `room`.
     pub fn new(tools: Tools, service: Service, room: Arc<Room>) -> Self {
@@ -118,7 +125,7 @@ impl Tracker {
 
     fn until(&self, until: Option<Time>) -> Duration {
         let wait = until.map(|until| (until - self.now()).to_std().unwrap_or(Duration::ZERO));
-        wait.unwrap_or(LOOK_AGAIN).clamp(WAIT_MIN, LOOK_AGAIN)
+        rest(wait, self.first_after())
     }
 
     pub(super) fn first_after(&self) -> Duration {
@@ -335,5 +342,18 @@ impl Tracker {
         let until = backoff.until(self.now(), self.failures, jitter);
         self.quiet_until = Some(until.max(asked_to_wait(fault.retry_after, self.now())));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_tracker_looks_again_before_a_batch_that_was_accepted_meanwhile_is_late() {
+        let (second, usual) = (Duration::from_secs(1), Duration::from_secs(240));
+        assert_eq!((rest(None, usual), rest(None, second)), (LOOK_AGAIN, second / 4));
+        assert_eq!((rest(Some(usual), usual), rest(Some(usual), second)), (LOOK_AGAIN, second / 4));
+        assert_eq!((rest(Some(second / 10), second), rest(Some(Duration::ZERO), second)), (second / 10, WAIT_MIN));
     }
 }

@@ -1,5 +1,7 @@
 //! The text of a message: a digest of events. Pure.
 
+use std::fmt;
+
 use chrono::FixedOffset;
 use serde_json::Value;
 
@@ -13,6 +15,33 @@ const LINES_MAX: usize = 8;
 /// Longest line, in bytes: file names and reasons may be long.
 const LINE_BYTES_MAX: usize = 400;
 
+/// Makes the commands in a text such as can be pasted where the daemon runs.
+pub struct Typed(Box<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Typed {
+    /// By this function.
+    pub fn by(typed: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Box::new(typed))
+    }
+
+    fn text(&self, text: &str) -> String {
+        (self.0)(text)
+    }
+}
+
+impl Default for Typed {
+    /// Leaves a text as it is.
+    fn default() -> Self {
+        Self::by(str::to_owned)
+    }
+}
+
+impl fmt::Debug for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed")
+    }
+}
+
 /// How a message is worded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wording<'a> {
@@ -21,6 +50,7 @@ pub(super) struct Wording<'a> {
     pub(super) host: &'a str,
     pub(super) template: &'a Template,
     pub(super) bytes_max: usize,
+    pub(super) typed: &'a Typed,
 }
 
 /// A message about these events, the oldest first. What is urgent comes first in it; what has no room is counted.
@@ -33,7 +63,7 @@ pub(super) fn digest(events: &[Value], wording: Wording<'_>) -> String {
     let lines: Vec<String> = urgent
         .into_iter()
         .chain(other)
-        .map(|event| line(&in_lang(words::event(event, wording.zone), wording.lang)))
+        .map(|event| line(&wording.typed.text(&in_lang(words::event(event, wording.zone), wording.lang))))
         .collect();
     let title = in_lang(words::digest(wording.host, events.len()), wording.lang);
     (1..=lines.len().min(LINES_MAX))
@@ -52,7 +82,7 @@ pub(super) fn single(text: Words, wording: Wording<'_>) -> String {
 fn filled(title: &str, lines: &[String], shown: usize, wording: Wording<'_>) -> String {
     let mut body = lines[..shown].join("\n");
     if lines.len() > shown {
-        let more = in_lang(words::more_events(lines.len() - shown), wording.lang);
+        let more = wording.typed.text(&in_lang(words::more_events(lines.len() - shown), wording.lang));
         body = format!("{body}\n{more}");
     }
     wording.template.fill(title, &body, wording.host)
@@ -87,7 +117,8 @@ mod tests {
     fn said(events: &[Value], template: &str, bytes_max: usize) -> String {
         let template = template.parse().unwrap();
         let zone = FixedOffset::east_opt(8 * 3_600).unwrap();
-        digest(events, Wording { lang: Lang::En, zone, host: "films", template: &template, bytes_max })
+        let typed = Typed::by(|text| text.replace("`prefetchd status", "`prefetchd -c films status"));
+        digest(events, Wording { lang: Lang::En, zone, host: "films", template: &template, bytes_max, typed: &typed })
     }
 
     fn ended(n: usize) -> Value {
@@ -101,9 +132,10 @@ mod tests {
         let text = said(&events, "{title}\n{lines}", 8_000);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "prefetchd on films: 11 events");
+        assert!(lines[1].ends_with(": `prefetchd -c films status late.txt`"), "{text}");
         assert!(lines[1].starts_with("late.txt: 3 URLs expired") && lines[2] == "0.txt: finished: 1 warm", "{text}");
-        assert_eq!((lines.len(), lines[9]), (10, "and 3 more: `prefetchd status`"));
-        assert!(said(&events, "{title}\n{lines}", 200).ends_with("and 8 more: `prefetchd status`"));
+        assert_eq!((lines.len(), lines[9]), (10, "and 3 more: `prefetchd -c films status`"));
+        assert!(said(&events, "{title}\n{lines}", 200).ends_with("and 9 more: `prefetchd -c films status`"));
         assert!(said(&events, "{title}\n{lines}", 30).len() <= 30);
     }
 

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use self::book::Row;
 pub use self::book::{RobotState, robot_states};
+pub use self::message::Typed;
 use self::message::{Wording, digest, single};
 use self::send::{Failed, send};
 use self::turn::{Past, next_at};
@@ -40,6 +41,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Robots {
     tools: Tools,
+    typed: Typed,
 }
 
 impl Stage for Robots {
@@ -71,9 +73,9 @@ impl Stage for Robots {
 }
 
 impl Robots {
-    /// The stage; it tells the robots of `[[notify.robot]]`.
-    pub fn new(tools: Tools) -> Self {
-        Self { tools }
+    /// The stage; it tells the robots of `[[notify.robot]]`, with commands as they are typed here.
+    pub fn new(tools: Tools, typed: Typed) -> Self {
+        Self { tools, typed }
     }
 
     /// Tells one robot what it has not heard, if it is its turn. Returns how long to wait before looking again.
@@ -99,7 +101,7 @@ impl Robots {
         if at > now {
             return Ok((at - now).to_std().unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
         }
-        let text = digest(&events, wording(config, robot, &host()));
+        let text = digest(&events, wording(config, robot, &host(), &self.typed));
         // Written down first, so that a crash in between does not lead to a message too many in a minute.
         self.heard(robot, &Row { tried_at: Some(now), ..row.clone() }).await?;
         let sent = self.tools.pulse.during(SEND_WITHIN, send(config, robot, &text, &events, now)).await;
@@ -133,14 +135,14 @@ impl Robots {
 ///
 /// Why it could not be told.
 pub async fn try_robot(config: &Config, robot: &Robot, now: Time) -> Result<(), String> {
-    let text = single(words::test_message(), wording(config, robot, &host()));
+    let text = single(words::test_message(), wording(config, robot, &host(), &Typed::default()));
     send(config, robot, &text, &[], now).await.map_err(|failed| failed.why)
 }
 
-fn wording<'a>(config: &Config, robot: &'a Robot, host: &'a str) -> Wording<'a> {
+fn wording<'a>(config: &Config, robot: &'a Robot, host: &'a str, typed: &'a Typed) -> Wording<'a> {
     let lang: Lang = robot.language.or(config.ui.language).unwrap_or_default();
     let zone = config.budget.day_starts.offset();
-    Wording { lang, zone, host, template: &robot.template, bytes_max: wire::text_bytes_max(robot.kind) }
+    Wording { lang, zone, host, template: &robot.template, bytes_max: wire::text_bytes_max(robot.kind), typed }
 }
 
 fn named(event: &Value) -> Option<EventName> {
