@@ -45,26 +45,23 @@ impl Default for Endpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |why: &str| {
-            format!("`{text}` is no endpoint: {why}; allowed is a URL like \"https://vod.cn-shanghai.aliyuncs.com\"")
-        };
-        let endpoint = Self(url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?);
-        match endpoint.0.scheme() {
-            "https" | "http" => {}
-            _ => return Err(wrong("its scheme is not https")),
+        let allowed = "allowed is a URL without path and query, like \"https://vod.cn-shanghai.aliyuncs.com\"";
+        let endpoint = Self(url::Url::parse(text).map_err(|_| allowed)?);
+        if !matches!(endpoint.0.scheme(), "https" | "http") {
+            return Err(allowed);
         }
         if endpoint.0.host_str().is_none_or(str::is_empty)
             || endpoint.0.path() != "/"
             || endpoint.0.query().is_some()
             || endpoint.0.fragment().is_some()
         {
-            return Err(wrong("it has a path or query"));
+            return Err(allowed);
         }
         if !endpoint.0.username().is_empty() || endpoint.0.password().is_some() {
-            return Err(wrong("it has user info, and secrets never stand in this file"));
+            return Err("allowed is a URL without user info: secrets never stand in this file");
         }
         Ok(endpoint)
     }
@@ -82,19 +79,19 @@ impl ProxyUrl {
 }
 
 impl FromStr for ProxyUrl {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong =
-            |why: &str| format!("it is no proxy: {why}; allowed is a URL like \"http://proxy.example.com:3128\"");
-        let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        let allowed = "allowed is an http or https URL like \"http://proxy.example.com:3128\"";
+        let url = url::Url::parse(text).map_err(|_| allowed)?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("its scheme is neither http nor https"));
+            return Err(allowed);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            let why =
-                "it has user info, and secrets never stand in this file: set HTTPS_PROXY in the environment instead";
-            return Err(wrong(why));
+            return Err(
+                "allowed is a URL without user info, because secrets never stand in this file: set HTTPS_PROXY in \
+                the environment instead",
+            );
         }
         Ok(Self(url))
     }
@@ -118,13 +115,13 @@ impl DatabaseUrl {
 }
 
 impl FromStr for DatabaseUrl {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
         match path {
             Some(path) if !path.is_empty() && !path.contains(['?', ':']) => Ok(Self(PathBuf::from(path))),
-            _ => Err(format!("`{text}` is no database; allowed is \"sqlite:\" and a path without `?` and `:`")),
+            _ => Err("allowed is \"sqlite:\" and a path without `?` and `:`"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Conditions between keys of a configuration, and on values that only make sense here.
+//! Conditions between keys of a configuration, and on values that only make sense here. No text that was read is
+//! quoted: it may be a secret in the wrong place.
 
 use super::credentials::{KeySource, Keys};
 use super::in_words;
@@ -12,10 +13,9 @@ pub(super) fn wrong(config: &Config) -> Vec<Wrong> {
         wrong.push(("notify", "command", "must name a program, or be left out".to_owned()));
     }
     wrong.extend(robots::wrong(&config.notify.robot).map(|(key, what)| ("notify", key, what)));
-    if let Some(domain) = config.spool.domains.iter().find(|domain| !is_host(domain.as_str())) {
-        let what =
-            format!("`{domain}` is no host name; allowed are names like \"vod.example.com\", without scheme or path");
-        wrong.push(("spool", "domains", what));
+    if config.spool.domains.iter().any(|domain| !is_host(domain.as_str())) {
+        let what = "allowed are host names like \"vod.example.com\", without scheme or path";
+        wrong.push(("spool", "domains", what.to_owned()));
     }
     wrong.extend(http(&config.http));
     if !config.spool.dir.is_absolute() {
@@ -44,18 +44,14 @@ fn numbers(config: &Config) -> Vec<Wrong> {
 
 fn http(http: &Http) -> Vec<Wrong> {
     let mut wrong = Vec::new();
-    if let Some(name) = http.hosts.iter().find(|name| !is_host(name) && !is_ipv6(name)) {
-        let what =
-            format!("`{name}` is no host name or address; allowed are names like \"warm.example.com\", without port");
-        wrong.push(("http", "hosts", what));
+    if http.hosts.iter().any(|name| !is_host(name) && !is_ipv6(name)) {
+        let what = "allowed are names and addresses like \"warm.example.com\", without port";
+        wrong.push(("http", "hosts", what.to_owned()));
     }
     if !is_base(&http.base_path) {
-        let what = format!(
-            "`{}` is no base path; allowed are \"\" and paths like \"/prefetchd\": it begins with `/`, does not end \
-             with one, and has letters, digits, `-`, `_`, `.` and `/`",
-            http.base_path
-        );
-        wrong.push(("http", "base_path", what));
+        let what = "allowed are \"\" and paths like \"/prefetchd\": one begins with `/`, does not end with one, and \
+            has letters, digits, `-`, `_`, `.` and `/`";
+        wrong.push(("http", "base_path", what.to_owned()));
     }
     if http.pages && http.listen.is_none() {
         wrong.push(("http", "pages", "needs an address: set listen too, as in \"127.0.0.1:9464\"".to_owned()));
@@ -83,9 +79,8 @@ fn keys(keys: &Keys) -> Vec<Wrong> {
         wrong.push(("credentials", "source", what));
     }
     for (key, arn) in [("role_arn", &keys.role_arn), ("oidc_provider_arn", &keys.oidc_provider_arn)] {
-        if let Some(arn) = arn.as_ref().filter(|arn| !arn.starts_with("acs:ram:")) {
-            let what = format!("`{arn}` is no ARN; allowed is one like \"acs:ram::1234:role/name\"");
-            wrong.push(("credentials", key, what));
+        if arn.as_ref().is_some_and(|arn| !arn.starts_with("acs:ram:")) {
+            wrong.push(("credentials", key, "allowed is an ARN like \"acs:ram::1234:role/name\"".to_owned()));
         }
     }
     wrong
@@ -97,12 +92,10 @@ fn api(config: &Config) -> Vec<Wrong> {
     for (section, key, endpoint) in
         [("api", "endpoint", Some(&config.api.endpoint)), ("credentials", "sts_endpoint", sts)]
     {
-        if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.is_open() && !config.api.allow_http) {
-            let what = format!(
-                "`{endpoint}` is plain http, which is for loopback addresses only: everybody on the way could read and \
-                 replay calls; set [api] allow_http = true if that is meant"
-            );
-            wrong.push((section, key, what));
+        if endpoint.is_some_and(|endpoint| endpoint.is_open() && !config.api.allow_http) {
+            let what = "plain http is for loopback addresses only: everybody on the way could read and replay calls; \
+                set [api] allow_http = true if that is meant";
+            wrong.push((section, key, what.to_owned()));
         }
     }
     wrong.extend(config.api.check_product().err());

@@ -1,12 +1,11 @@
 //! All mistakes of a configuration at once: what is wrong is blanked, and the rest is read again.
 
+mod told;
+
 use super::Config;
 
 /// Mistakes that are told.
 const MISTAKES_MAX: usize = 20;
-
-/// Names that are as near as this are meant, perhaps.
-const DISTANCE_MAX: usize = 3;
 
 /// What is wrong with a configuration.
 #[derive(Debug, Default)]
@@ -27,16 +26,19 @@ pub(super) fn read(text: &str) -> (Option<Config>, Mistakes) {
             Ok(config) => return (Some(config), mistakes),
             Err(error) => error,
         };
-        let mut mistake = error.to_string().trim_end().to_owned();
-        if let Some(near) = nearest(error.message()) {
-            mistake.push_str(&format!("; did you mean `{near}`?"));
+        let is_toml = !is_syntax(&text);
+        let at = error.span().map_or(0, |span| span.start);
+        let section = section(&text, at);
+        // A key that is missing where a line was blanked stood in that line.
+        let is_ours = error.message().starts_with("missing field")
+            && section.as_ref().is_some_and(|section| mistakes.sections.contains(section));
+        if !is_ours {
+            mistakes.told.push(told::mistake(&text, &error, section.as_deref(), is_toml));
         }
-        mistakes.told.push(mistake);
-        let is_text = error.message().contains("unknown field") || error.message().contains("invalid");
         // What is no TOML cannot be left out: whatever followed would be a guess.
-        let is_left = mistakes.told.len() < MISTAKES_MAX && (is_text || !is_syntax(&text));
+        let is_left = mistakes.told.len() < MISTAKES_MAX && is_toml;
         let Some(span) = error.span().filter(|_| is_left) else { return (None, mistakes) };
-        mistakes.sections.extend(section(&text, span.start));
+        mistakes.sections.extend(section);
         if !blank(&mut text, span.start, span.end) {
             return (None, mistakes);
         }
@@ -69,16 +71,6 @@ fn blank(text: &mut String, start: usize, end: usize) -> bool {
     !was.trim().is_empty()
 }
 
-/// The name that is nearest to an unknown one, of those that an error lists.
-fn nearest(message: &str) -> Option<&str> {
-    let rest = message.strip_prefix("unknown field `")?;
-    let (unknown, rest) = rest.split_once('`')?;
-    let names = rest.split('`').skip(1).step_by(2);
-    let near = names.map(|name| (strsim::damerau_levenshtein(unknown, name), name));
-    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= DISTANCE_MAX && distance < unknown.len()).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +81,7 @@ mod tests {
         let error = read(text).1.told.join("\n");
         for part in [
             "line 2",
-            "`requests_per_dya`",
+            "[budget] requests_per_dya",
             "did you mean `requests_per_day`?",
             "line 4",
             "did you mean `spool`?",
@@ -119,12 +111,14 @@ mod tests {
     #[test]
     fn what_is_no_toml_is_told_once() {
         let error = read("[budget\nrequests_per_day = 5\n").1.told.join("\n");
-        assert_eq!(error.matches("TOML parse error").count(), 1, "{error}");
+        assert_eq!(error.matches("is not TOML").count(), 1, "{error}");
     }
 
     #[test]
-    fn a_name_that_is_far_from_all_is_not_guessed() {
-        assert_eq!(nearest("unknown field `zzzzzzzz`, expected one of `api`, `spool`"), None);
-        assert_eq!(nearest("unknown field `requests_per_dy`, expected `requests_per_day`"), Some("requests_per_day"));
+    fn a_robot_of_an_unknown_kind_is_not_told_that_it_has_none() {
+        let error = read("[[notify.robot]]\nkind = \"slack\"\nurl_file = \"/x\"\n").1.told.join("\n");
+        assert!(error.contains("[notify] kind (line 2): allowed") && !error.contains("missing"), "{error}");
+        let error = read("[[notify.robot]]\nurl_file = \"/x\"\n").1.told.join("\n");
+        assert!(error.contains("[notify] (line 1): `kind` is missing"), "{error}");
     }
 }

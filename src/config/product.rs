@@ -54,8 +54,7 @@ impl Api {
         }
         if let Some(other) = self.endpoint_of().filter(|other| *other != self.product) {
             let what = format!(
-                "`{}` is the address of \"{}\", and [api] product is \"{}\"; correct one of the two",
-                self.endpoint,
+                "this is the address of \"{}\", and [api] product is \"{}\"; correct one of the two",
                 other.word(),
                 self.product.word()
             );

@@ -102,10 +102,14 @@ impl Robot {
 pub(super) fn wrong(robots: &[Robot]) -> Option<(&'static str, String)> {
     for (at, robot) in robots.iter().enumerate() {
         if let Some((key, what)) = robot.wrong() {
-            return Some(("robot", format!("{}: {key}: {what}", robot.name())));
+            return Some(("robot", format!("robot {}: {key}: {what}", at + 1)));
         }
-        if robots[..at].iter().any(|other| other.name() == robot.name()) {
-            let what = format!("two robots are called `{}`: give each a `name` of its own", robot.name());
+        if let Some(first) = robots[..at].iter().position(|other| other.name() == robot.name()) {
+            let what = format!(
+                "robots {} and {} have one name, which is their kind if not given: give each a `name` of its own",
+                first + 1,
+                at + 1
+            );
             return Some(("robot", what));
         }
     }
@@ -143,17 +147,17 @@ impl Default for Template {
 }
 
 impl FromStr for Template {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if !text.contains("{lines}") {
-            return Err(format!("a template needs `{{lines}}` where the events go; allowed are {}", PLACES.join(", ")));
+            return Err("a template needs `{lines}` where the events go, and may have `{title}` and `{host}`");
         }
         let unknown = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
-        match unknown.map(|name| format!("{{{name}}}")).find(|place| !PLACES.contains(&place.as_str())) {
-            Some(place) => Err(format!("a template knows {}, not `{place}`", PLACES.join(", "))),
-            None => Ok(Self(text.to_owned())),
+        if unknown.map(|name| format!("{{{name}}}")).any(|place| !PLACES.contains(&place.as_str())) {
+            return Err("a template knows `{title}`, `{lines}` and `{host}`, and no other name in braces");
         }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -175,7 +179,7 @@ mod tests {
         let template: Template = "[{host}] {title}: {lines} {".parse().unwrap();
         assert_eq!(template.fill("{lines}", "a {host}", "h"), "[h] {lines}: a {host} {");
         assert!("{title}".parse::<Template>().unwrap_err().contains("{lines}"));
-        assert!("{lines} {user}".parse::<Template>().unwrap_err().contains("not `{user}`"));
+        assert!("{lines} {user}".parse::<Template>().unwrap_err().contains("no other name"));
     }
 
     #[test]
@@ -193,7 +197,7 @@ mod tests {
             ("url_file = \"/a\"\nevents = [\"done\"]", "file_finished"),
             (
                 "url_file = \"/a\"\n[[notify.robot]]\nkind = \"wecom\"\nurl_file = \"/b\"",
-                "two robots are called `wecom`",
+                "robots 1 and 2 have one name",
             ),
         ] {
             let error = read(rest).unwrap_err();

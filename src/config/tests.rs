@@ -86,7 +86,7 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[track]\nverify = nan\n", "line 2", "verify", "0.0 to 1.0"),
         ("[track]\nverify_via = \"edge\"\n", "line 2", "verify_via", "HOST:PORT"),
         ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "sqlite:"),
-        ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "socket address"),
+        ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "127.0.0.1:9464"),
         // Conditions between two keys.
         ("[http]\nlisten = \"0.0.0.0:9464\"\n", "line 2", "listen", "allow_remote = true"),
         ("[http]\nhosts = [\"warm.example.com:80\"]\n", "line 2", "hosts", "without port"),

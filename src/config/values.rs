@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::NaiveTime;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{Action, DayStart, Lane, TimeOfDay};
@@ -34,13 +33,9 @@ impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Number<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allowed = || format!("a whole number from {MIN} to {MAX} is allowed here");
-        let value =
-            i64::deserialize(deserializer).map_err(|error| D::Error::custom(format!("{error}; {}", allowed())))?;
-        u32::try_from(value)
-            .ok()
-            .and_then(Self::new)
-            .ok_or_else(|| D::Error::custom(format!("{value} is out of bounds; {}", allowed())))
+        let allowed = || ours::<D::Error>(format_args!("a whole number from {MIN} to {MAX} is allowed here"));
+        let value = i64::deserialize(deserializer).map_err(|_| allowed())?;
+        u32::try_from(value).ok().and_then(Self::new).ok_or_else(allowed)
     }
 }
 
@@ -64,15 +59,16 @@ impl<const MIN: u64, const MAX: u64> Span<MIN, MAX> {
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Span<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bounds = [MIN, MAX].map(|s| in_words(Duration::from_secs(s)));
-        let allowed = format!("a span from \"{}\" to \"{}\" is allowed here", bounds[0], bounds[1]);
-        let text =
-            String::deserialize(deserializer).map_err(|error| D::Error::custom(format!("{error}; {allowed}")))?;
-        let span = humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format!("`{text}` is no span of time ({error}); {allowed}")))?;
-        if span < Duration::from_secs(MIN) || span > Duration::from_secs(MAX) {
-            return Err(D::Error::custom(format!("`{text}` is out of bounds; {allowed}")));
-        }
-        Ok(Self(span))
+        let allowed = || {
+            let [from, to] = &bounds;
+            ours::<D::Error>(format_args!(
+                "a span from \"{from}\" to \"{to}\" is allowed here, such as \"90s\" or \"5m\""
+            ))
+        };
+        let text = String::deserialize(deserializer).map_err(|_| allowed())?;
+        let span = humantime::parse_duration(&text).map_err(|_| allowed())?;
+        let is_within = span >= Duration::from_secs(MIN) && span <= Duration::from_secs(MAX);
+        if is_within { Ok(Self(span)) } else { Err(allowed()) }
     }
 }
 
@@ -95,12 +91,26 @@ pub fn in_words(span: Duration) -> String {
     }
 }
 
-/// Implements reading by `FromStr`, whose error says what is allowed, and writing by `Display`.
+/// Marks an error as ours, which may be shown as it is; all others may quote the value.
+pub(super) const OURS: char = '\u{1}';
+
+/// An error that says what is allowed, and nothing of what stands there: that may be a secret in the wrong place.
+fn ours<E: serde::de::Error>(allowed: impl fmt::Display) -> E {
+    E::custom(format_args!("{OURS}{allowed}"))
+}
+
+/// The same for a type that is read from a text.
+pub(super) fn of_text<E: serde::de::Error>(allowed: &'static str) -> E {
+    ours(allowed)
+}
+
+/// Implements reading by `FromStr`, whose error says what is allowed, and writing by `Display`. The error is a
+/// constant, so that it cannot quote the value.
 macro_rules! from_text {
     ($type:ty) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(crate::config::values::of_text)
             }
         }
 
@@ -140,9 +150,8 @@ impl Share {
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allowed = "a share from 0.0 to 1.0 is allowed here, e.g. 0.01";
-        let value = f64::deserialize(deserializer).map_err(|error| D::Error::custom(format!("{error}; {allowed}")))?;
-        Self::new(value).ok_or_else(|| D::Error::custom(format!("{value} is out of bounds; {allowed}")))
+        let allowed = || ours::<D::Error>("a share from 0.0 to 1.0 is allowed here, e.g. 0.01");
+        Self::new(f64::deserialize(deserializer).map_err(|_| allowed())?).ok_or_else(allowed)
     }
 }
 
@@ -156,11 +165,10 @@ pub struct HostPort {
 }
 
 impl FromStr for HostPort {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong =
-            || format!("`{text}` is no host and port (HOST:PORT, e.g. \"edge.example.net:443\", \"[fd00::7]:80\")");
+        let wrong = || "allowed are a host and a port, HOST:PORT, such as \"edge.example.net:443\" or \"[fd00::7]:80\"";
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
         let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -203,10 +211,10 @@ impl Window {
 }
 
 impl FromStr for Window {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is no window (HH:MM-HH:MM, e.g. \"01:00-07:00\")");
+        let wrong = || "allowed is a part of the day, HH:MM-HH:MM, such as \"01:00-07:00\"";
         let (from, to) = text.split_once('-').ok_or_else(wrong)?;
         let window = Self { from: from.parse().map_err(|_| wrong())?, to: to.parse().map_err(|_| wrong())? };
         if window.from == window.to { Err(wrong()) } else { Ok(window) }
@@ -245,7 +253,7 @@ impl<'de> Deserialize<'de> for UrlsPerDay {
             }
             Ok(Raw::Text(text)) if text == "auto" => Ok(Self::Auto),
             Ok(Raw::Text(text)) if text == "unlimited" => Ok(Self::Unlimited),
-            _ => Err(D::Error::custom(allowed)),
+            _ => Err(ours(allowed)),
         }
     }
 }
@@ -290,20 +298,19 @@ impl Default for Actions {
 
 impl<'de> Deserialize<'de> for Actions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words: Vec<String> = Vec::deserialize(deserializer)?;
+        let words: Vec<String> = Vec::deserialize(deserializer)
+            .map_err(|_| ours("a list is allowed here, such as [\"prefetch\", \"purge\", \"purge-directory\"]"))?;
         let lane = |word: &String| {
             word.parse::<Lane>().map_err(|_| {
-                let hint = if word.contains('+') { " (it needs both of its steps)" } else { "" };
-                D::Error::custom(format!(
-                    "`{word}` is no action{hint}; \"prefetch\", \"purge\" and \"purge-directory\" are allowed here"
-                ))
+                let hint = if word.contains('+') { "; purge+prefetch needs both of its steps" } else { "" };
+                ours::<D::Error>(format_args!("\"prefetch\", \"purge\" and \"purge-directory\" are allowed here{hint}"))
             })
         };
         let mut lanes = words.iter().map(lane).collect::<Result<Vec<Lane>, _>>()?;
         lanes.sort_unstable();
         lanes.dedup();
         if lanes.is_empty() {
-            return Err(D::Error::custom("files could ask for nothing; name at least one of \"prefetch\", \"purge\""));
+            return Err(ours("files could ask for nothing; name at least one of \"prefetch\", \"purge\""));
         }
         Ok(Self(lanes))
     }

@@ -12,12 +12,12 @@ use super::Time;
 pub struct TimeOfDay(pub NaiveTime);
 
 impl FromStr for TimeOfDay {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         NaiveTime::parse_from_str(text, "%H:%M")
             .map(Self)
-            .map_err(|_| format!("`{text}` is no time of day (HH:MM, e.g. \"20:00\")"))
+            .map_err(|_| "allowed is a time of day, HH:MM, such as \"20:00\"")
     }
 }
 
@@ -64,10 +64,10 @@ impl Default for DayStart {
 }
 
 impl FromStr for DayStart {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is no start of a day (HH:MM±HH:MM, e.g. \"00:00+08:00\")");
+        let wrong = || "allowed is a time of day with its offset, HH:MM±HH:MM, such as \"00:00+08:00\"";
         let (time, offset) = text.split_at_checked(text.rfind(['+', '-']).unwrap_or(0)).ok_or_else(wrong)?;
         // Seconds are for tests, which wait for the reset; no account's day starts in the middle of a minute.
         let time = NaiveTime::parse_from_str(time, "%H:%M").or_else(|_| NaiveTime::parse_from_str(time, "%H:%M:%S"));

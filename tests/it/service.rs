@@ -57,6 +57,7 @@ fn a_bad_reload_changes_nothing_and_status_says_why_until_it_is_mended() {
     for (text, part) in [
         ("[budget]\nurls_per_day = 9\nrequests_a_day = 9\n".to_owned(), "requests_a_day"),
         ("[credentials]\nfile = \"/nowhere/key\"\n".to_owned(), "/nowhere/key"),
+        ("[credentials]\naccess_key_secret = \"TOPSECRETKEY\"\n".to_owned(), "access_key_secret (line 2)"),
     ] {
         fs::write(world.path("prefetchd.toml"), text).unwrap();
         signal(&daemon, Signal::HUP);
@@ -67,12 +68,15 @@ fn a_bad_reload_changes_nothing_and_status_says_why_until_it_is_mended() {
             1,
         );
     }
+    assert_eq!((world.count_log("TOPSECRETKEY"), world.run(&["check"]).status.code()), (0, Some(78)));
+    assert_eq!(world.number("select config_problem like '%TOPSECRETKEY%' from v_status"), 0);
+    assert!(!said(&world.run(&["check"])).contains("TOPSECRETKEY"));
     fs::remove_file(world.path("prefetchd.toml")).unwrap();
     signal(&daemon, Signal::HUP);
     world.wait_for("select config_problem like '%reading the configuration%' from v_status", 1);
     world.drop_file("film.txt", urls("a", 5));
     world.waits_for("all 3 URLs");
-    assert_eq!(world.count_log("reload refused"), 3);
+    assert_eq!(world.count_log("reload refused"), 4);
 
     world.configure("[budget]\nurls_per_day = 3");
     let output = world.run(&["status"]);

@@ -86,7 +86,7 @@ impl Fetcher<'_> {
         }
         let origin =
             format!("{}://{}", url.scheme(), url[url::Position::BeforeHost..url::Position::AfterPort].to_owned());
-        let endpoint = origin.parse().map_err(|error: String| self.wrong(error))?;
+        let endpoint = origin.parse().map_err(|error: &str| self.wrong(error.to_owned()))?;
         self.client_for(&endpoint)
     }
 
