@@ -1,9 +1,10 @@
 //! Yield: URLs warmed per request spent, over a seeded month against the pure core and the service's rules on a
-//! simulated clock; the price of isolation alone, against the information-theoretic bound; and months on accounts whose
-//! service takes few URLs (`yields/limited.rs`). Run: `cargo bench --bench yield`.
+//! simulated clock; the price of isolation alone, against the information-theoretic bound; months on accounts whose
+//! service takes few URLs (`yields/limited.rs`); and a month with all lanes in use (`yields/lanes.rs`). Run: `cargo bench
+//! --bench yield`.
 //!
-//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` the last part
-//! alone, `PREFETCHD_BENCH_SHORT=1` a day and small numbers.
+//! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` and
+//! `PREFETCHD_BENCH_LANES=1` one of the last parts alone, `PREFETCHD_BENCH_SHORT=1` a day and small numbers.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -16,6 +17,8 @@
 
 #[path = "yields/isolation.rs"]
 mod isolation;
+#[path = "yields/lanes.rs"]
+mod lanes;
 #[path = "yields/limited.rs"]
 mod limited;
 #[path = "../tests/it/support/model.rs"]
@@ -310,6 +313,9 @@ fn main() {
     if number("PREFETCHD_BENCH_LIMITED", 0) > 0 {
         return limited::all(seed, number("PREFETCHD_BENCH_DAYS", days) as i64);
     }
+    if number("PREFETCHD_BENCH_LANES", 0) > 0 {
+        return lanes::month(seed, number("PREFETCHD_BENCH_DAYS", days) as i64);
+    }
     println!("isolation alone (an accepted test is not lost: it warmed its URLs)");
     for (rate, urls) in [(1e-2, 100_000), (1e-3, 300_000), (1e-4, 1_000_000), (1e-6, 10_000_000)] {
         isolation::isolation(rate, urls / share, seed);
@@ -319,6 +325,9 @@ fn main() {
         days => {
             month(seed, days as i64);
             limited::all(seed, days as i64);
+            if short {
+                lanes::month(seed, days as i64);
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::book::last_opened;
 use super::days::{doubt_day_tx, enter_day_tx, raise_tx};
 use crate::model::{BudgetDay, Lane, SubmissionId, Time};
 use crate::schedule::Policy;
-use crate::store::{Result, Store};
+use crate::store::{Conn, Result, Sql, Store, query_scalar};
 
 /// Its name in the spool, one per lane. It begins with a dot, so it is never taken for a dropped file.
 fn name(lane: Lane) -> &'static str {
@@ -98,14 +98,24 @@ impl Marker {
     }
 }
 
+/// Whether a day is in the ledger.
+const KNOWS_DAY: Sql = Sql::both("select exists (select 1 from budget_days where lane = ?1 and day = ?2)");
+
 /// Compares the marker with the database at a start, at about `now`. A database that does not know the marker's
 /// submission was lost or is an older copy: its day has cost at least what the marker says, and the cost is in doubt.
 /// The same is true of today if there are submissions and no marker: the spool was lost, and the database may be an
 /// older copy too. True if the cost is in doubt.
+///
+/// A submission that is not known is no sign of that once it may have been forgotten: the database knows its day, which
+/// was over more than a day ago, so that nothing of it counts any more.
 pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: Time) -> Result<bool> {
     let mut tx = store.write().await?;
     let last = last_opened(tx.conn(), policy.lane).await?.map(|(last, _)| last);
     let (day, requests) = match mark {
+        Some(mark) if last < Some(mark.submission) && may_be_forgotten(tx.conn(), policy, mark, now).await? => {
+            tx.roll_back().await?;
+            return Ok(false);
+        }
         Some(mark) if last < Some(mark.submission) => (BudgetDay::on(mark.date, policy.day_starts), mark.requests),
         None if last.is_some() => (BudgetDay::of(now, policy.day_starts), 0),
         _ => {
@@ -122,6 +132,13 @@ pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: 
     }
     tx.commit().await?;
     Ok(true)
+}
+
+/// Whether the marker's submission may have been forgotten at the end of its retention.
+async fn may_be_forgotten(conn: &mut Conn, policy: &Policy, mark: Mark, now: Time) -> Result<bool> {
+    let day = BudgetDay::on(mark.date, policy.day_starts);
+    let knows = query_scalar(KNOWS_DAY).bind(policy.lane.number()).bind(day.to_string()).fetch_one(conn).await?;
+    Ok(knows && now - day.ends_at > SURELY_KEPT)
 }
 
 /// What a running daemon knows of its submissions, to notice an older copy that is restored into the open database.

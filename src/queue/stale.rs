@@ -23,6 +23,9 @@ const PURGED: Sql = Sql::both(
                or (u.state in (2, 7) and u.ended_at > ?3)))",
 );
 
+/// How a URL may begin.
+const SCHEMES: [&str; 3] = ["https://", "http://", ""];
+
 /// Answers that; it costs nothing while nobody purges.
 #[derive(Debug)]
 pub(super) struct Stale<'c> {
@@ -40,15 +43,25 @@ impl<'c> Stale<'c> {
         if !self.anything_is_purged {
             return Ok(false);
         }
-        let is_purged = |lane: Lane, text: &str| {
+        let is_spelled = |lane: Lane, text: &str| {
             let row = args![ObjectUrl::key_of(lane, text), text, completed_at, lane.number()];
             self.conn.one(PURGED, &row).map(|row| row.get::<bool, _>(0))
         };
-        if is_purged(Lane::Purge, url)? {
+        // A URL stands for its resource with either scheme, and without one (SIBLING-APIS.md, J).
+        let is_purged = |lane: Lane, rest: &str| -> Result<bool> {
+            for scheme in SCHEMES {
+                if is_spelled(lane, &format!("{scheme}{rest}"))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        if is_purged(Lane::Purge, rest)? {
             return Ok(true);
         }
-        let path = url.split('?').next().unwrap_or_default();
-        for (slash, _) in path.match_indices('/').filter(|(at, _)| !matches!(path.as_bytes().get(at + 1), Some(b'/'))) {
+        let path = rest.split('?').next().unwrap_or_default();
+        for (slash, _) in path.match_indices('/') {
             if is_purged(Lane::PurgeDirectory, &path[..=slash])? {
                 return Ok(true);
             }

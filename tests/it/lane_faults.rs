@@ -172,3 +172,47 @@ fn a_number_of_the_operators_that_the_quota_does_not_reach_starves_no_lane() {
         world.wait_for("select pending from v_files where name = 'dirs.txt'", 1);
     }
 }
+
+#[test]
+fn a_lane_whose_submissions_were_forgotten_after_their_retention_is_not_called_restored() {
+    let world = World::new("", ALL);
+    world.block_on(async {
+        let store = Store::open(&world.database()).await.unwrap();
+        let config = prefetchd::config::Config::from_toml("").unwrap();
+        let policy = prefetchd::service::policy(&config, Lane::Purge);
+        let now: prefetchd::model::Time = "2026-11-24T06:00:00Z".parse().unwrap();
+        let mark = |day: &str| ledger::Mark {
+            date: day.parse().unwrap(),
+            requests: 5,
+            submission: prefetchd::model::SubmissionId(7),
+        };
+        let is_lost = async |day| ledger::reconcile(&store, &policy, Some(mark(day)), now).await.unwrap();
+        // Its day is known, and its submissions are not: they were forgotten.
+        let day = "insert into budget_days (lane, day, starts_at, ends_at, requests_limit, urls_used)
+                   values (2, '2026-08-20', 0, 1, 500, 5), (2, '2026-11-24', 0, 1, 500, 5)";
+        let mut tx = store.write().await.unwrap();
+        prefetchd::store::query(day).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!is_lost("2026-08-20").await);
+        // What is of today was not forgotten, and a day that nobody knows was lost.
+        assert!(is_lost("2026-11-24").await && is_lost("2026-08-21").await);
+    });
+}
+
+#[test]
+fn a_url_is_the_same_resource_with_either_scheme_when_it_was_purged() {
+    let world = World::new("[purge]\ntakes = \"1s\"\n[tasks]\ntakes = \"1s\"\nlisted_after_seconds = 0.0\n", ALL);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("film", 2));
+    world.wait_for("select complete from v_files where name = 'film.txt'", 2);
+    world.drop_file("old.txt", "#: action = purge\nhttp://vod.example.com/film/seg-000001.ts\n");
+    world.wait_for("select complete from v_files where name = 'old.txt'", 1);
+    world.drop_file("again.txt", urls("film", 2));
+    world.wait_for("select queued + fresh from v_files where name = 'again.txt' and progress = 'done'", 2);
+    assert_eq!(world.rows("select queued, fresh from v_files where name = 'again.txt'"), [["1", "1"]]);
+    world.wait_for("select complete from v_files where name = 'again.txt'", 1);
+    world.drop_file("dir.txt", "#: action = purge-directory\nvod.example.com/film/\n");
+    world.wait_for("select complete from v_files where name = 'dir.txt'", 1);
+    world.drop_file("last.txt", urls("film", 2));
+    world.wait_for("select complete from v_files where name = 'last.txt'", 2);
+}

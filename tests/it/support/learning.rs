@@ -21,6 +21,9 @@ impl Model {
             self.charged -= 1;
             self.spent.requests -= 1;
         }
+        if !reaction.closing.urls_charged {
+            self.spent.urls -= urls;
+        }
         if *suspects > 0 && (!reaction.closing.charged || (accepted && *suspects < urls.div_ceil(2))) {
             self.spent.isolations -= 1;
         }

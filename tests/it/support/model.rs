@@ -15,16 +15,16 @@ use prefetchd::queue::HostStanding;
 use prefetchd::schedule::Ready;
 use prefetchd::schedule::{
     BackingOff, Cases, Decision, Flight, Found, Observation, Pause, Plan, Policy, QueueSize, Snapshot, Spent, Standing,
-    Suspect, decide,
+    Suspect, Unit, decide,
 };
-use prefetchd::service::{Class, Deferral, Quota, Reply, VOD};
+use prefetchd::service::{Class, Deferral, Quota, Reply, Submission, VOD, policy};
 use prefetchd::submit::{
     AfterReplay, Circumstances, Lesson, Outcome, Reaction, after_replay, found, react, still_paused,
 };
 
 /// Somebody who answers.
 pub(crate) trait Service {
-    /// `PreloadVodObjectCaches`.
+    /// `PreloadVodObjectCaches`, or in another lane its operation.
     fn preload(&mut self, nonce: u64, urls: &[(UrlId, HostId)], now: Time) -> Reply;
     /// `DescribeVodRefreshQuota`.
     fn quota(&mut self, now: Time) -> Reply;
@@ -71,7 +71,7 @@ pub(crate) struct Model {
     domains_at: Option<Time>,
     nonce: u64,
     draws: u64,
-    /// Calls of `PreloadVodObjectCaches`, and those that cost nothing.
+    /// Calls of the lane's operation, and those that cost nothing.
     pub(crate) charged: u64,
     pub(crate) free: u64,
     pub(crate) warmed: u64,
@@ -81,7 +81,13 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(config: Config, now: Time) -> Self {
-        let policy = Policy::from(&config);
+        Self::of_lane(config, Lane::Prefetch, now)
+    }
+
+    /// The submitter of one lane, of VOD.
+    pub(crate) fn of_lane(config: Config, lane: Lane, now: Time) -> Self {
+        let policy = policy(&config, lane);
+        let unit = (lane != Lane::Prefetch).then_some(Unit::Urls);
         let spent = Spent::nothing(BudgetDay::of(now, policy.day_starts));
         Self {
             policy,
@@ -96,7 +102,7 @@ impl Model {
             cases: Cases::default(),
             held_suspects: HashSet::new(),
             spent,
-            standing: Standing::default(),
+            standing: Standing { unit, ..Standing::default() },
             size: None,
             size_before: None,
             doubt: None,
@@ -109,6 +115,10 @@ impl Model {
             failed: 0,
             held: 0,
         }
+    }
+
+    fn operation(&self) -> &'static Submission {
+        VOD.submission(self.policy.lane)
     }
 
     /// Queues a URL.
@@ -181,8 +191,8 @@ impl Model {
             Decision::Pause { probe_at, .. } if probe_at > self.now => return Some(Some(probe_at)),
             Decision::Pause { why, .. } => {
                 self.free += 1;
-                self.standing.pause = still_paused(Lane::Prefetch, &service.quota(self.now).quota(&VOD.prefetch), &why)
-                    .map(|why| {
+                self.standing.pause =
+                    still_paused(self.policy.lane, &service.quota(self.now).quota(self.operation()), &why).map(|why| {
                         self.standing.probes += 1;
                         Pause { why, probe_at: probe_at(self.standing.probes, self.now) }
                     });
@@ -229,7 +239,7 @@ impl Model {
 
     fn ask(&mut self, service: &mut impl Service) {
         self.free += 1;
-        let fault = match service.quota(self.now).quota(&VOD.prefetch) {
+        let fault = match service.quota(self.now).quota(self.operation()) {
             Ok(said) => {
                 self.standing.backing_off = None;
                 return self.observe(said);
@@ -273,7 +283,7 @@ impl Model {
 
     fn circumstances(&mut self, batch: &[(UrlId, HostId)]) -> Circumstances {
         Circumstances {
-            lane: Lane::Prefetch,
+            lane: self.policy.lane,
             now: self.now,
             urls: batch.len(),
             attempts: batch.iter().filter_map(|(url, _)| self.attempts.get(url)).copied().max().unwrap_or(0),
@@ -305,7 +315,7 @@ impl Model {
         self.spent.urls += u32::try_from(batch.len()).unwrap();
         self.spent.isolations += u32::from(suspects > 0);
         let in_flight = service.unfinished(self.now);
-        let said = service.preload(self.nonce, &batch, self.now).batch(&VOD.prefetch);
+        let said = service.preload(self.nonce, &batch, self.now).batch(self.operation());
         let outcome = Outcome::of(said.as_ref());
         let doubt = Doubt { nonce: self.nonce, batch, suspects, in_flight };
         if outcome.is_in_doubt() {
@@ -318,7 +328,7 @@ impl Model {
 
     fn replay(&mut self, doubt: Doubt, service: &mut impl Service) {
         self.free += 1;
-        let said = service.preload(doubt.nonce, &doubt.batch, self.now).batch(&VOD.prefetch);
+        let said = service.preload(doubt.nonce, &doubt.batch, self.now).batch(self.operation());
         let outcome = Outcome::of(said.as_ref());
         let at = self.circumstances(&doubt.batch);
         match after_replay(&outcome) {
