@@ -1,7 +1,7 @@
 //! A month in which all lanes are in use: prefetches, purges of URLs and of directories, and films that are replaced,
 //! which are purged and then prefetched. Each lane has its own quota at the service, and somebody else purges too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{NaiveDate, TimeDelta, Timelike as _};
 use prefetchd::config::Config;
@@ -186,7 +186,7 @@ pub(crate) fn month(seed: u64, days: i64) {
     let mut purges = Side::new(seed, Lane::Purge, urls, start);
     let mut of_directories = Side::new(seed, Lane::PurgeDirectory, directories, start);
     // Purges under way, by when they are complete; and when each was complete.
-    let mut under_way: BTreeMap<(Time, UrlId), ()> = BTreeMap::new();
+    let mut under_way: BTreeSet<(Time, UrlId)> = BTreeSet::new();
     let mut complete: HashMap<UrlId, Time> = HashMap::new();
     let mut told = 0;
     for minute in 0..days * 1440 {
@@ -200,13 +200,12 @@ pub(crate) fn month(seed: u64, days: i64) {
         purges.model.run_until(until, &mut purges.service);
         of_directories.model.run_until(until, &mut of_directories.service);
         for (url, at) in &purges.service.replaced[told..] {
-            under_way.insert((*at + TimeDelta::seconds(chance.random_range(TAKES)), *url), ());
+            under_way.insert((*at + TimeDelta::seconds(chance.random_range(TAKES)), *url));
         }
         told = purges.service.replaced.len();
         // A minute late at most: the submitter has come as far as this minute's start.
         let known = until - TimeDelta::minutes(1);
-        while let Some(((at, url), ())) = under_way.first_key_value().filter(|((at, _), ())| *at <= known) {
-            let (at, url) = (*at, *url);
+        while let Some((at, url)) = under_way.first().copied().filter(|(at, _)| *at <= known) {
             under_way.remove(&(at, url));
             if complete.insert(url, at).is_none() {
                 prefetches.model.enqueue(url, HostId(url.0 % 7));

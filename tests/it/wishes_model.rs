@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use prefetchd::model::{
-    Action, Keys, Lane, ObjectUrl, Priority, ReasonKind, SubmissionId, Time, UrlRules, from_millis, to_millis,
+    Action, Keys, Lane, ObjectUrl, Priority, ReasonKind, SubmissionId, Target, Time, UrlRules, from_millis, to_millis,
 };
 use prefetchd::queue::{self, NewUrls, Order, Release, ReleaseTo, Room, Selection};
 use prefetchd::store::Store;
 use proptest::prelude::*;
+use strum::VariantArray as _;
 
 /// Something that happens. Times are seconds from now.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub enum Event {
         file: u8,
         urls: Vec<u8>,
         keys: (Priority, Option<i64>, Option<i64>),
+        action: Action,
     },
     Cancel {
         file: u8,
@@ -37,17 +39,22 @@ pub enum Event {
     Retry {
         file: u8,
     },
+    /// The batches are accepted and end: well, or with URLs that failed. For the counters alone.
+    End {
+        well: bool,
+    },
     /// What ended is forgotten. For the counters alone.
     Prune,
 }
 
-fn event() -> impl Strategy<Value = Event> {
+/// Some event; lines ask for one of these.
+fn event(actions: &'static [Action]) -> impl Strategy<Value = Event> {
     let file = 0..4_u8;
     let priority = prop::sample::select(Priority::ALL.to_vec());
     let keys = (priority.clone(), prop::option::of(-10..60_i64), prop::option::of(-5..90_i64));
     prop_oneof![
-        4 => (file.clone(), prop::collection::vec(0..5_u8, 1..6), keys)
-            .prop_map(|(file, urls, keys)| Event::Drop { file, urls, keys }),
+        4 => (file.clone(), prop::collection::vec(0..5_u8, 1..6), keys, prop::sample::select(actions))
+            .prop_map(|(file, urls, keys, action)| Event::Drop { file, urls, keys, action }),
         1 => file.clone().prop_map(|file| Event::Cancel { file }),
         1 => (file, priority).prop_map(|(file, to)| Event::Prioritize { file, to }),
         1 => Just(Event::Send),
@@ -59,7 +66,8 @@ fn event() -> impl Strategy<Value = Event> {
 /// Those too of which the naive model knows nothing.
 pub fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        6 => event(),
+        6 => event(Action::VARIANTS),
+        1 => any::<bool>().prop_map(|well| Event::End { well }),
         2 => (0..4_u8).prop_map(|file| Event::Retry { file }),
         1 => Just(Event::Prune),
     ]
@@ -77,6 +85,7 @@ struct Wish {
 /// Each time that a URL was queued.
 #[derive(Debug, Clone)]
 struct Url {
+    lane: Lane,
     name: u8,
     state: &'static str,
     /// More than one line named it.
@@ -124,13 +133,19 @@ impl Model {
     fn apply(&mut self, event: &Event) {
         let now = self.now;
         match event {
-            Event::Drop { file, urls, keys } => {
+            Event::Drop { file, urls, keys, action } => {
+                let lane = action.lane();
                 for name in urls {
                     let (priority, not_before, deadline) =
                         (keys.0, keys.1.map(|at| now + at * 1000), keys.2.map(|at| now + at * 1000));
                     let wish = Wish { file: *file, priority, not_before, deadline, counts: not_before.is_none() };
-                    let there = |url: &&mut Url| url.name == *name && matches!(url.state, "pending" | "leased");
-                    match self.urls.iter_mut().find(there) {
+                    let is_live = |url: &Url| matches!(url.state, "pending" | "leased");
+                    let purged =
+                        self.urls.iter().any(|url| url.name == *name && url.lane == Lane::Purge && is_live(url));
+                    // A purge joins one that still waits, and what was sent before a purge is stale.
+                    let joins = |url: &Url| url.state == "pending" || (lane == Lane::Prefetch && !purged);
+                    let there = |url: &&mut Url| url.name == *name && url.lane == lane && is_live(url);
+                    match self.urls.iter_mut().rev().find(there).filter(|url| joins(url)) {
                         Some(url) => {
                             url.live.push(wish);
                             url.is_shared = true;
@@ -138,8 +153,14 @@ impl Model {
                         }
                         None => {
                             let goes_by = (priority, deadline, not_before);
-                            let mut url =
-                                Url { name: *name, state: "pending", is_shared: false, live: vec![wish], goes_by };
+                            let mut url = Url {
+                                lane,
+                                name: *name,
+                                state: "pending",
+                                is_shared: false,
+                                live: vec![wish],
+                                goes_by,
+                            };
                             url.decide();
                             self.urls.push(url);
                         }
@@ -177,7 +198,7 @@ impl Model {
                     url.end_some("expired", |wish| wish.deadline.is_some_and(|at| at <= now));
                 });
             }
-            Event::Retry { .. } | Event::Prune => unreachable!("not drawn for the model"),
+            Event::Retry { .. } | Event::End { .. } | Event::Prune => unreachable!("not drawn for the model"),
         }
     }
 }
@@ -185,6 +206,8 @@ impl Model {
 pub struct Queue {
     pub store: Store,
     sent: i64,
+    /// Of these, those that ended.
+    ended: i64,
     files: u32,
 }
 
@@ -197,16 +220,16 @@ impl Queue {
     pub async fn over(store: Store) -> Self {
         let mut tx = store.write().await.unwrap();
         let day = "insert into budget_days (lane, day, starts_at, ends_at, requests_limit)
-                   values (1, '2026-11-23', 0, 1, 500)";
+                   values (1, '2026-11-23', 0, 1, 500), (2, '2026-11-23', 0, 1, 500), (3, '2026-11-23', 0, 1, 500)";
         prefetchd::store::query(day).execute(tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
-        Self { store, sent: 0, files: 0 }
+        Self { store, sent: 0, ended: 0, files: 0 }
     }
 
     pub async fn apply(&mut self, event: &Event, now: Time) {
         let mut tx = self.store.write().await.unwrap();
         match event {
-            Event::Drop { file, urls, keys } => {
+            Event::Drop { file, urls, keys, action } => {
                 self.files += 1;
                 let in_seconds = |seconds: i64| now + chrono::TimeDelta::seconds(seconds);
                 let keys = Keys {
@@ -218,12 +241,11 @@ impl Queue {
                 let rules = UrlRules { url_bytes_max: 200, domains: vec![] };
                 let mut new = NewUrls::default();
                 for (line, url) in (1..).zip(urls) {
-                    new.push(
-                        line,
-                        &ObjectUrl::parse(&format!("https://a.example.com/{url}"), &rules).unwrap(),
-                        Action::Prefetch,
-                        None,
-                    );
+                    let is_directory = *action == Action::PurgeDirectory;
+                    let slash = if is_directory { "/" } else { "" };
+                    let text = format!("https://a.example.com/{url}{slash}");
+                    let target = if is_directory { Target::Directory { roots: false } } else { Target::File };
+                    new.push(line, &ObjectUrl::read_as(&text, &rules, target).unwrap().0, *action, None);
                 }
                 let (name, stored_name) = (file.to_string(), self.files.to_string());
                 tx.bulk(|conn| {
@@ -241,17 +263,20 @@ impl Queue {
             Event::Cancel { file } => order(&mut tx, Order::Cancel, *file, now).await,
             Event::Prioritize { file, to } => order(&mut tx, Order::Prioritize(*to), *file, now).await,
             Event::Send => {
-                let room = Room { lane: Lane::Prefetch, weakest: Priority::Low, urls_max: 100, domains_max: None };
-                let batch = queue::pick_tx(&mut tx, room, now).await.unwrap();
-                self.sent += 1;
-                let open = "insert into submissions
-                                (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
-                            values (?1, 1, '2026-11-23', cast(?1 as text), 0, 0, 0, 0, 0)";
-                prefetchd::store::query(open).bind(self.sent).execute(tx.conn()).await.unwrap();
-                queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
+                for lane in Lane::VARIANTS {
+                    let room = Room { lane: *lane, weakest: Priority::Low, urls_max: 100, domains_max: None };
+                    let batch = queue::pick_tx(&mut tx, room, now).await.unwrap();
+                    self.sent += 1;
+                    let open = "insert into submissions
+                                    (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
+                                values (?1, ?2, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
+                    let open = prefetchd::store::query(open).bind(self.sent).bind(lane.number());
+                    open.execute(tx.conn()).await.unwrap();
+                    queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
+                }
             }
             Event::Back => {
-                for submission in 1..=self.sent {
+                for submission in self.ended + 1..=self.sent {
                     let batch = queue::leased_tx(&mut tx, SubmissionId(submission)).await.unwrap();
                     let to = ReleaseTo::Pending { wait_until: None, exhausted: prefetchd::model::UrlState::Failed };
                     let release = Release { to, counts: false, attempts_max: 3, reason: ReasonKind::Throttled.into() };
@@ -261,6 +286,10 @@ impl Queue {
             Event::Pass { .. } => {
                 queue::tidy_tx(&mut tx, now).await.unwrap();
             }
+            Event::End { well } => {
+                self.end(&mut tx, *well, now).await;
+                self.ended = self.sent;
+            }
             Event::Retry { file } => order(&mut tx, Order::Retry, *file, now).await,
             Event::Prune => {
                 queue::prune_tx(&mut tx, now).await.unwrap();
@@ -269,9 +298,29 @@ impl Queue {
         tx.commit().await.unwrap();
     }
 
+    /// Ends what is in batches.
+    async fn end(&self, tx: &mut prefetchd::store::WriteTx<'_>, well: bool, now: Time) {
+        for submission in (self.ended + 1..=self.sent).map(SubmissionId) {
+            let batch = queue::leased_tx(tx, submission).await.unwrap();
+            if batch.urls.is_empty() {
+                continue;
+            }
+            let close = "update submissions set state = 1, closed_at = 1 where submission_id = ?1";
+            prefetchd::store::query(close).bind(submission.0).execute(tx.conn()).await.unwrap();
+            queue::settle_submitted_tx(tx, &batch, now).await.unwrap();
+            if !well {
+                let failed = queue::Ending::Failed { why: ReasonKind::FailedAtOrigin.into() };
+                let ends: Vec<_> = batch.urls.iter().step_by(2).map(|url| (url.id, failed.clone())).collect();
+                queue::end_urls_tx(tx, &ends, now).await.unwrap();
+            }
+            queue::complete_batch_tx(tx, submission, now).await.unwrap();
+            prefetchd::ledger::end_tx(tx, submission, now).await.unwrap();
+        }
+    }
+
     /// By order of arrival: what it goes by while it waits, else its state alone.
     async fn urls(&self) -> Vec<(String, String)> {
-        let rows = "select url, state, priority, deadline, wait_until from urls order by url_id";
+        let rows = "select url, state, priority, deadline, wait_until, lane from urls order by url_id";
         let rows = prefetchd::store::query(rows).fetch_all(self.store.read()).await.unwrap();
         let said = |row: &prefetchd::store::Row| {
             let url: String = row.get(0);
@@ -279,16 +328,28 @@ impl Queue {
             let state: i64 = row.get(1);
             let state = ["pending", "leased", "complete", "failed", "expired", "cancelled"][state as usize];
             let goes_by = (Priority::from_rank(row.get(2)), row.get(3), row.get(4));
-            (name, shown(state, goes_by))
+            (format!("{} {name}", Lane::of_number(row.get(5)).word()), shown(state, goes_by))
         };
         rows.iter().map(said).collect()
     }
 
     async fn assert_counters_agree(&self) {
         let own = "select coalesce(w.state, u.state) as state, count(*) from v_urls as u
+                   join urls as r on r.url_id = u.url_id and r.first_step = 0
                    left join v_wishes as w on w.url_id = u.url_id and w.came = 'first' group by 1";
-        let merged = "select state, count(*) from v_wishes where came = 'merged' group by state";
-        for (counted, columns) in [(own, ""), (merged, "merged_")] {
+        // A wish's own row tells which step it is of.
+        let merged = "select v.state, count(*) from v_wishes as v
+                      join wishes as w on w.url_id = v.url_id and w.file_id = v.file_id and w.line = v.line
+                      where v.came = 'merged' and w.first_step = 0 group by 1";
+        let purges = "select state, count(*)
+                      from (select coalesce(w.state, u.state) as state from v_urls as u
+                            join urls as r on r.url_id = u.url_id and r.first_step = 1
+                            left join v_wishes as w on w.url_id = u.url_id and w.came = 'first'
+                            union all
+                            select v.state from v_wishes as v
+                            join wishes as w on w.url_id = v.url_id and w.file_id = v.file_id and w.line = v.line
+                            where v.came = 'merged' and w.first_step = 1) group by 1";
+        for (counted, columns) in [(own, ""), (merged, "merged_"), (purges, "purge_")] {
             let counted = prefetchd::store::query(counted).fetch_all(self.store.read()).await.unwrap();
             let counted: BTreeMap<String, i64> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
             for state in prefetchd::model::UrlState::ALL.map(|state| state.to_string()) {
@@ -323,7 +384,7 @@ proptest! {
 
     #[test]
     fn a_url_goes_by_the_strongest_of_its_live_wishes_and_ends_with_the_last(
-        events in prop::collection::vec(event(), 1..30),
+        events in prop::collection::vec(event(&[Action::Prefetch, Action::Prefetch, Action::Purge]), 1..30),
     ) {
         let start = to_millis("2026-11-23T01:00:00Z".parse().unwrap());
         let mut model = Model { now: start, ..Model::default() };
@@ -335,7 +396,7 @@ proptest! {
                 model.apply(event);
                 queue.apply(event, from_millis(model.now)).await;
                 let expected: Vec<(String, String)> =
-                    model.urls.iter().map(|url| (url.name.to_string(), shown(url.state, url.goes_by))).collect();
+                    model.urls.iter().map(|url| (format!("{} {}", url.lane.word(), url.name), shown(url.state, url.goes_by))).collect();
                 // New URLs of one file are in the order of its lines.
                 assert_eq!(queue.urls().await, expected, "after {event:?}");
                 queue.assert_counters_agree().await;
