@@ -264,15 +264,8 @@ impl Queue {
             Event::Prioritize { file, to } => order(&mut tx, Order::Prioritize(*to), *file, now).await,
             Event::Send => {
                 for lane in Lane::VARIANTS {
-                    let room = Room { lane: *lane, weakest: Priority::Low, urls_max: 100, domains_max: None };
-                    let batch = queue::pick_tx(&mut tx, room, now).await.unwrap();
                     self.sent += 1;
-                    let open = "insert into submissions
-                                    (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
-                                values (?1, ?2, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
-                    let open = prefetchd::store::query(open).bind(self.sent).bind(lane.number());
-                    open.execute(tx.conn()).await.unwrap();
-                    queue::lease_tx(&mut tx, &batch, SubmissionId(self.sent)).await.unwrap();
+                    send(&mut tx, *lane, self.sent, now).await;
                 }
             }
             Event::Back => {
@@ -366,6 +359,16 @@ impl Queue {
         let merged = prefetchd::store::query(merged).fetch_one(self.store.read()).await.unwrap();
         assert_eq!(merged.get::<Option<i64>, _>(0).unwrap_or(0), merged.get::<i64, _>(1));
     }
+}
+
+/// What is ready in a lane goes into a batch of this number.
+async fn send(tx: &mut prefetchd::store::WriteTx<'_>, lane: Lane, number: i64, now: Time) {
+    let room = Room { lane, weakest: Priority::Low, urls_max: 100, domains_max: None };
+    let batch = queue::pick_tx(tx, room, now).await.unwrap();
+    let open = "insert into submissions (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
+                values (?1, ?2, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
+    prefetchd::store::query(open).bind(number).bind(lane.number()).execute(tx.conn()).await.unwrap();
+    queue::lease_tx(tx, &batch, SubmissionId(number)).await.unwrap();
 }
 
 async fn order(tx: &mut prefetchd::store::WriteTx<'_>, order: Order, file: u8, now: Time) {
