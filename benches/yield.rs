@@ -1,7 +1,7 @@
 //! Yield: URLs warmed per request spent, over a seeded month against the pure core and the service's rules on a
 //! simulated clock; the price of isolation alone, against the information-theoretic bound; months on accounts whose
-//! service takes few URLs (`yields/limited.rs`); and a month with all lanes in use (`yields/lanes.rs`). Run: `cargo bench
-//! --bench yield`.
+//! service takes few URLs (`yields/limited.rs`); and a month with all lanes in use (`yields/lanes.rs`). Run:
+//! `cargo bench --bench yield`.
 //!
 //! `PREFETCHD_BENCH_SEED` and `PREFETCHD_BENCH_DAYS` choose another month, `PREFETCHD_BENCH_LIMITED=1` and
 //! `PREFETCHD_BENCH_LANES=1` one of the last parts alone, `PREFETCHD_BENCH_SHORT=1` a day and small numbers.

@@ -166,8 +166,8 @@ impl Side {
         let Operation { calls, accepted, refused, used, a_day, taken_by_others, .. } = &self.service;
         let quota = *a_day * days.unsigned_abs() - taken_by_others;
         println!(
-            "  {name:<15} {:>9} of {:>9} URLs with {calls:>6} calls, {:>4} wasted {refused:?}; {used:>6} of a budget of \
-             {quota:>6} {}: {:5.1} %",
+            "  {name:<15} {:>9} of {:>9} URLs with {calls:>6} calls, {:>4} wasted {refused:?}; {used:>6} of a budget \
+             of {quota:>6} {}: {:5.1} %",
             self.model.warmed,
             self.dropped,
             calls - accepted,

@@ -1,4 +1,5 @@
-//! What the queue does is the same on SQLite and PostgreSQL: the same events leave the same rows in each table and view.
+//! What the queue does is the same on SQLite and PostgreSQL: the same events leave the same rows in each table and
+//! view.
 
 use prefetchd::model::Time;
 use prefetchd::store::{Store, Value, query};

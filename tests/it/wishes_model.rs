@@ -96,6 +96,10 @@ struct Url {
 }
 
 impl Url {
+    fn named(&self) -> String {
+        format!("{} {}", self.lane.word(), self.name)
+    }
+
     fn decide(&mut self) {
         let counting: Vec<&Wish> = self.live.iter().filter(|wish| wish.counts).collect();
         let rank = |wish: &&Wish| (wish.priority, wish.deadline.unwrap_or(i64::MAX));
@@ -399,7 +403,7 @@ proptest! {
                 model.apply(event);
                 queue.apply(event, from_millis(model.now)).await;
                 let expected: Vec<(String, String)> =
-                    model.urls.iter().map(|url| (format!("{} {}", url.lane.word(), url.name), shown(url.state, url.goes_by))).collect();
+                    model.urls.iter().map(|url| (url.named(), shown(url.state, url.goes_by))).collect();
                 // New URLs of one file are in the order of its lines.
                 assert_eq!(queue.urls().await, expected, "after {event:?}");
                 queue.assert_counters_agree().await;
