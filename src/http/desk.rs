@@ -170,17 +170,14 @@ impl Desk {
         report.orders_waiting = folders.count_orders(self.clock.wall());
         report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
         report.files_incoming = folders.count_waiting(report.files_reading);
-        let mut seen = Seen {
-            census: queue::census(pool).await?,
-            lanes: Vec::new(),
-            concerns: status::concerns(pool).await?,
-            risk: report.forecast.as_ref().map_or((0, 0), |forecast| (forecast.missed, forecast.cold)),
-        };
+        let mut seen =
+            Seen { census: queue::census(pool).await?, lanes: Vec::new(), concerns: status::concerns(pool).await? };
         let doubts = status::doubts(&mut conn).await?;
         for lane in shown(config, &report) {
             let mut of_lane = self.lane(&mut conn, config, lane, now).await?;
             of_lane.urls = seen.census.urls.remove(&lane).unwrap_or_default();
             of_lane.waits = waits(&report, lane);
+            of_lane.risk = risk(&report, lane);
             of_lane.doubts = doubts.get(&lane).copied().unwrap_or_default();
             seen.lanes.push(of_lane);
         }
@@ -199,6 +196,7 @@ impl Desk {
             spent: ledger::spent(conn, lane, config.budget.day_starts, now).await?,
             standing,
             waits: None,
+            risk: (0, 0),
             doubts: Doubts::default(),
             last_accepted: ledger::last_accepted(self.store.read(), lane).await?,
             flight: (in_flight, flight.map(|flight| flight.size.limit())),
@@ -213,6 +211,17 @@ fn shown(config: &Config, report: &StatusReport) -> Vec<Lane> {
     let allowed = config.spool.actions.lanes();
     let is_shown = |lane: &Lane| *lane == Lane::Prefetch || allowed.contains(lane) || is_used(*lane);
     Lane::VARIANTS.iter().copied().filter(is_shown).collect()
+}
+
+fn risk(report: &StatusReport, lane: Lane) -> (u64, u64) {
+    let Some(forecast) = &report.forecast else { return (0, 0) };
+    match lane {
+        Lane::Prefetch => (forecast.missed, forecast.cold),
+        _ => {
+            let of_lane = forecast.lanes.iter().find(|of| of.action == lane.word());
+            of_lane.map_or((0, 0), |of| (of.missed, of.cold))
+        }
+    }
 }
 
 fn waits(report: &StatusReport, lane: Lane) -> Option<String> {

@@ -23,8 +23,6 @@ pub(super) struct Seen {
     /// The actions that are allowed or in use; prefetching always is.
     pub(super) lanes: Vec<LaneSeen>,
     pub(super) concerns: Concerns,
-    /// URLs whose deadline will be missed, and those that may not be warm by theirs, if nothing goes wrong.
-    pub(super) risk: (u64, u64),
 }
 
 /// What is known without the database.
@@ -88,10 +86,6 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
     let help = "How long ago the oldest file with pending URLs was taken; 0 if there is none.";
     sheet.gauge("prefetchd_oldest_pending_age_seconds", help, age);
     sheet.flag("prefetchd_spool_problem", "1 while a problem keeps files from being taken.", concerns.spool_problem);
-    let (missed, cold) = seen.risk;
-    let rows = [(["missed"], missed as f64), (["cold"], cold as f64)];
-    let help = "URLs that will miss their deadline by the forecast, or (cold) be sent in time and perhaps not be warm.";
-    sheet.family("prefetchd_deadline_risk_urls", help, ["kind"], rows);
 }
 
 /// Seconds since 1970, to the millisecond.

@@ -227,12 +227,12 @@ fn queue(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
 
 fn forecast(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     let Some(forecast) = &report.forecast else { return Vec::new() };
-    let last_at = forecast.last_at.as_deref().and_then(time);
-    let text = match (last_at, time(&forecast.ends_at)) {
+    let sent = |last_at: Option<&str>, beyond: u64, unit: fn(&str) -> Words| match (
+        last_at.and_then(time),
+        time(&forecast.ends_at),
+    ) {
         _ if report.health != "running" => frame.say(&web::NOT_WHILE_PAUSED),
-        (_, Some(ends_at)) if forecast.beyond > 0 => {
-            frame.say(&web::beyond(&web::urls(&count(forecast.beyond)), &frame.when(ends_at).text))
-        }
+        (_, Some(ends_at)) if beyond > 0 => frame.say(&web::beyond(&unit(&count(beyond)), &frame.when(ends_at).text)),
         (Some(at), _) => frame.until(at),
         _ => frame.say(&web::NOT_AS_IT_IS),
     };
@@ -242,10 +242,19 @@ fn forecast(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     let prefetch = labels::action(Lane::Prefetch.word());
     let name =
         |what: &Words| if report.lanes.is_empty() { frame.say(what) } else { frame.say(&prefetch.clone().then(what)) };
-    vec![
-        Fact::new(name(&web::ALL_SENT), Line::plain(text)),
-        Fact::new(name(&web::COST), Line::plain(frame.say(&costs))),
-    ]
+    let mut facts = Vec::new();
+    if report.count(UrlState::Pending) > 0 {
+        let text = sent(forecast.last_at.as_deref(), forecast.beyond, web::urls);
+        facts.push(Fact::new(name(&web::ALL_SENT), Line::plain(text)));
+        facts.push(Fact::new(name(&web::COST), Line::plain(frame.say(&costs))));
+    }
+    for lane in &forecast.lanes {
+        let unit = if lane.action == Lane::PurgeDirectory.word() { web::directories } else { web::urls };
+        let what = labels::action(&lane.action).then(&web::ALL_SENT);
+        let text = sent(lane.last_at.as_deref(), lane.beyond, unit);
+        facts.push(Fact::new(frame.say(&what), Line::plain(text)));
+    }
+    facts
 }
 
 fn risks(frame: &Frame<'_>, report: &StatusReport) -> Table {

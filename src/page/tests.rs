@@ -110,6 +110,15 @@ prop_compose! {
             ends_at: at.clone(),
             guessed: 0,
             risks: vec![risk],
+            lanes: vec![crate::status::LaneForecast {
+                action: text.clone(),
+                last_at: None,
+                days: 1,
+                submitted: 7,
+                missed: 0,
+                cold: 0,
+                beyond: 1,
+            }],
         };
         let today = BudgetDay::of(from_millis(NOW), DayStart::default()).to_string();
         StatusReport {

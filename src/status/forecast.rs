@@ -122,8 +122,44 @@ pub struct ForecastReport {
     pub ends_at: String,
     /// URLs whose place in the queue is not known for certain.
     pub guessed: u64,
-    /// Deadlines that will not be met: first those that will be missed, then by time.
+    /// Deadlines that will not be met, of all actions: first those that will be missed, then by time.
     pub risks: Vec<Risk>,
+    /// The same for the actions beside prefetching that have something to do; missing where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<LaneForecast>,
+}
+
+/// The forecast of an action beside prefetching, in URLs or directories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LaneForecast {
+    /// `purge` or `purge-directory`.
+    pub action: String,
+    /// When the last one is submitted, RFC 3339.
+    pub last_at: Option<String>,
+    /// How many budget days that takes, including today.
+    pub days: usize,
+    /// What is submitted.
+    pub submitted: u64,
+    /// Whose deadline passes before it can be sent.
+    pub missed: u64,
+    /// Sent in time, and not ended by its deadline.
+    pub cold: u64,
+    /// What goes after `ends_at`.
+    pub beyond: u64,
+}
+
+impl LaneForecast {
+    fn of(lane: Lane, forecast: &Forecast) -> Self {
+        Self {
+            action: lane.word().to_owned(),
+            last_at: forecast.last_at.map(rfc3339),
+            days: forecast.days.len(),
+            submitted: forecast.submitted,
+            missed: forecast.missed,
+            cold: forecast.cold,
+            beyond: forecast.beyond,
+        }
+    }
 }
 
 /// A deadline that will not be met.
@@ -226,6 +262,11 @@ impl ForecastReport {
             ends_at: rfc3339(forecast.ends_at),
             guessed,
             risks,
+            lanes: forecasts
+                .each()
+                .filter(|(lane, forecast)| *lane != Lane::Prefetch && forecast.urls > 0)
+                .map(|(lane, forecast)| LaneForecast::of(lane, forecast))
+                .collect(),
         })
     }
 }

@@ -23,7 +23,7 @@ pub use books::{BookedCall, BookedUrl, Books, Happened};
 pub use concerns::{Concerns, Doubts, concerns, doubts};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
 pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
-pub use forecast::{ForecastReport, Forecasts, Prospect, Risk, names, prospect, warm_time};
+pub use forecast::{ForecastReport, Forecasts, LaneForecast, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Hold, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};

@@ -377,7 +377,7 @@ impl StatusReport {
         }
         let (requests, urls) = ledger::sent_since(conn, Lane::Prefetch, now - PACE).await?;
         self.pace = Some(PaceReport { requests, urls });
-        if self.count(UrlState::Pending) > 0 {
+        if self.count(UrlState::Pending) > 0 || self.lanes.iter().any(|lane| lane.pending > 0) {
             self.forecast = Some(ForecastReport::read(conn, config, now).await?);
         }
         Ok(())

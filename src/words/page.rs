@@ -248,6 +248,11 @@ pub fn beyond(at: &str, urls: &str) -> Words {
     say!("not sent by {at}: {urls} URLs", "{at} 前无法提交：{urls} 个 URL")
 }
 
+/// When the last of an action beside prefetching is sent.
+pub fn lane_sent_by(until: &str) -> Words {
+    say!("all sent by {until}", "{until}提交完毕")
+}
+
 /// When all is sent.
 pub fn all_sent_by(until: &str, cost: &Words) -> Words {
     let (en, zh) = (&cost.en, &cost.zh);

@@ -124,6 +124,22 @@ fn the_page_shows_the_day_of_each_action_in_use_and_names_them_only_where_there_
 }
 
 #[test]
+fn the_forecast_of_purges_is_told_beside_that_of_prefetches() {
+    let pages = format!("{LISTEN}pages = true\n");
+    let world = World::new("[purge]\nurls_per_day = 30\ntakes = \"1s\"\n", &format!("{pages}{ALL}"));
+    let _daemon = world.ready_daemon();
+    world.drop_file("old.txt", format!("#: action = purge\n{}", urls("old", 50)));
+    world.wait_for("select count(*) from v_lanes where action = 'purge' and waiting_code = 'nothing_remains'", 1);
+    let told = said(&world.run(&["status"]));
+    assert!(told.contains("forecast    purge: all sent by "), "{told}");
+    let report: serde_json::Value = serde_json::from_slice(&world.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(report["forecast"]["lanes"][0]["submitted"], 20, "{report}");
+    let page = || get(address(&world), "/").body;
+    world.wait("the page to show the forecast", || page().contains("<dt>Purge: all sent</dt>"));
+    assert!(!page().contains("<dt>Prefetch: all sent</dt>"), "{}", page());
+}
+
+#[test]
 fn a_failed_purge_needs_somebody_and_is_sent_again_as_the_remedy_says() {
     let fault = "[purge]\ntakes = \"1s\"\n[[fault]]\noperation = \"purge\"\nurl_contains = \"/seg-000002.ts\"\n\
                  action = \"error\"\ncode = \"InvalidObjectPath.Malformed\"\n";

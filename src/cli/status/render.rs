@@ -55,7 +55,7 @@ fn rest(report: &StatusReport, look: &Look) -> Vec<Part> {
         parts.push(part(6, look, |page| quota(page, budget, look)));
     }
     if let Some(forecast) = &report.forecast {
-        parts.push(part(4, look, |page| self::forecast(page, forecast, report.health == "running", look)));
+        parts.push(part(4, look, |page| self::forecast(page, report, forecast, look)));
     }
     parts.push(part(5, look, |page| concerns(page, report, look)));
     if let Some(pace) = &report.pace {
@@ -274,20 +274,45 @@ fn learned(page: &mut Page, report: &StatusReport, look: &Look) {
     }
 }
 
-fn forecast(page: &mut Page, forecast: &ForecastReport, is_sending: bool, look: &Look) {
-    let cost = words::requests_on_days(&count(forecast.requests), &forecast.days.to_string());
-    let last_at = forecast.last_at.as_deref().and_then(time);
-    let text = match (last_at, time(&forecast.ends_at)) {
-        _ if !is_sending => words::no_forecast(&cost),
-        (_, Some(ends_at)) if forecast.beyond > 0 => words::beyond(&look.moment(ends_at), &count(forecast.beyond)),
-        (Some(at), _) => words::all_sent_by(&look.until(at), &cost),
-        _ => words::NOTHING_CAN_BE_SENT,
-    };
-    page.row(&labels::FORECAST, Tone::Plain, &text);
+fn forecast(page: &mut Page, report: &StatusReport, forecast: &ForecastReport, look: &Look) {
+    let is_sending = report.health == "running";
+    let ends_at = time(&forecast.ends_at);
+    let mut lines = Vec::new();
+    if report.count(UrlState::Pending) > 0 {
+        lines.push(of_prefetches(forecast, is_sending, look));
+    }
+    for lane in &forecast.lanes {
+        let last_at = lane.last_at.as_deref().and_then(time);
+        let text = match (last_at, ends_at) {
+            _ if !is_sending => continue,
+            (_, Some(ends_at)) if lane.beyond > 0 => words::beyond(&look.moment(ends_at), &count(lane.beyond)),
+            (Some(at), _) => words::lane_sent_by(&look.until(at)),
+            _ => words::NOTHING_CAN_BE_SENT,
+        };
+        lines.push(labels::action(&lane.action).then(&text));
+    }
+    for (at, line) in lines.iter().enumerate() {
+        if at == 0 {
+            page.row(&labels::FORECAST, Tone::Plain, line);
+        } else {
+            page.more(Tone::Plain, line);
+        }
+    }
     for risk in &forecast.risks {
         let deadline = time(&risk.deadline).map(|at| look.moment(at)).unwrap_or_default();
         let (tone, n) = if risk.missed > 0 { (Tone::Warn, risk.missed) } else { (Tone::Plain, risk.cold) };
         page.more(tone, &words::risk(&risk.file, &count(n), &count(risk.urls), risk.missed > 0, &deadline));
+    }
+}
+
+fn of_prefetches(forecast: &ForecastReport, is_sending: bool, look: &Look) -> Words {
+    let cost = words::requests_on_days(&count(forecast.requests), &forecast.days.to_string());
+    let last_at = forecast.last_at.as_deref().and_then(time);
+    match (last_at, time(&forecast.ends_at)) {
+        _ if !is_sending => words::no_forecast(&cost),
+        (_, Some(ends_at)) if forecast.beyond > 0 => words::beyond(&look.moment(ends_at), &count(forecast.beyond)),
+        (Some(at), _) => words::all_sent_by(&look.until(at), &cost),
+        _ => words::NOTHING_CAN_BE_SENT,
     }
 }
 

@@ -22,6 +22,8 @@ pub(in crate::http) struct LaneSeen {
     pub(in crate::http) last_accepted: Option<Time>,
     /// URLs in flight, and how many the service's queue takes, if known.
     pub(in crate::http) flight: (u32, Option<u32>),
+    /// URLs whose deadline will be missed, and those that may not have ended by theirs, if nothing goes wrong.
+    pub(in crate::http) risk: (u64, u64),
     /// How long it takes from submission to the end, of the last tasks.
     pub(in crate::http) warm: Option<WarmTime>,
 }
@@ -55,6 +57,12 @@ pub(super) fn fill(sheet: &Sheet, lanes: &[LaneSeen], now: Time) {
     sheet.family("prefetchd_quota_unit_info", help, ["action", "unit"], units);
     pauses(sheet, lanes);
     waits(sheet, lanes);
+    let risks = lanes.iter().flat_map(|lane| {
+        let (word, (missed, cold)) = (lane.lane().word(), lane.risk);
+        [([word, "missed"], missed as f64), ([word, "cold"], cold as f64)]
+    });
+    let help = "URLs that will miss their deadline by the forecast, or (cold) be sent in time and perhaps not be warm.";
+    sheet.family("prefetchd_deadline_risk_urls", help, ["action", "kind"], risks);
     let percentiles = lanes.iter().flat_map(|lane| {
         let (median, most) = lane.warm.map_or((0, 0), |warm| (warm.median_seconds, warm.p95_seconds));
         let word = lane.lane().word();

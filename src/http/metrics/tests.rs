@@ -34,6 +34,7 @@ fn lane(lane: Lane, pause: Option<PauseWhy>) -> LaneSeen {
         waits: Some("reserved".to_owned()),
         last_accepted: None,
         flight: (70, Some(100)),
+        risk: (3, 4),
         doubts: Doubts { in_doubt: 2, ..Doubts::default() },
         warm: Some(WarmTime { median_seconds: 300, p95_seconds: 900, tasks: 20 }),
     }
@@ -41,7 +42,7 @@ fn lane(lane: Lane, pause: Option<PauseWhy>) -> LaneSeen {
 
 fn seen(lanes: Vec<LaneSeen>) -> Seen {
     let census = Census { files_in_progress: 1, oldest_pending: Some(from_millis(400_000)), ..Census::default() };
-    Seen { census, lanes, concerns: Concerns::default(), risk: (3, 4) }
+    Seen { census, lanes, concerns: Concerns::default() }
 }
 
 fn value(page: &str, metric: &str) -> Option<f64> {
@@ -57,7 +58,7 @@ fn the_page_says_what_the_database_said() {
         ("prefetchd_urls{action=\"prefetch\",priority=\"urgent\",state=\"held\"}", 8.0),
         // The service has 490 left after 7 calls: others spent three.
         ("prefetchd_budget_requests_remaining{action=\"prefetch\"}", 490.0),
-        ("prefetchd_deadline_risk_urls{kind=\"missed\"}", 3.0),
+        ("prefetchd_deadline_risk_urls{action=\"prefetch\",kind=\"missed\"}", 3.0),
         ("prefetchd_warm_seconds{action=\"prefetch\",percentile=\"95\"}", 900.0),
         ("prefetchd_paused{action=\"prefetch\",reason=\"stopped\"}", 0.0),
         ("prefetchd_waiting{action=\"prefetch\",reason=\"reserved\"}", 1.0),

@@ -129,6 +129,7 @@ fn report() -> StatusReport {
                 missed: 104,
                 cold: 0,
             }],
+            lanes: Vec::new(),
         }),
         wal: Some(WalReport { bytes: 12_000_000, is_long: false }),
         files: vec![film()],
@@ -307,6 +308,16 @@ fn the_page_of_the_json_lists_every_field_and_no_other() {
         since: "2026-11-24T03:00:00.000Z".to_owned(),
     });
     report.lanes.push(crate::status::LaneReport { action: "purge".to_owned(), ..Default::default() });
+    let forecast = report.forecast.as_mut().expect("the sample has one");
+    forecast.lanes.push(crate::status::LaneForecast {
+        action: "purge".to_owned(),
+        last_at: Some("2026-11-24T16:00:23Z".to_owned()),
+        days: 1,
+        submitted: 7,
+        missed: 0,
+        cold: 0,
+        beyond: 0,
+    });
     report.learned.push(crate::status::LearnedReport {
         action: "prefetch",
         what: "unit",
