@@ -77,13 +77,15 @@ impl Bulk {
 /// The first rows of a statement, at most this many.
 fn copied(conn: &Connection, sql: Sql, values: &[Value<'_>], rows_max: usize) -> Result<Vec<Row>> {
     let mut statement = conn.prepare_cached(sql.lite())?;
-    let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
     let mut found = statement.query(params_from_iter(values))?;
     let mut rows = Vec::new();
+    // Most statements here find nothing, and pay for no names.
+    let mut names: Option<Arc<[String]>> = None;
     while rows.len() < rows_max
         && let Some(row) = found.next()?
     {
-        rows.push(Row::copy(&names, row)?);
+        let names = names.get_or_insert_with(|| row.as_ref().column_names().into_iter().map(str::to_owned).collect());
+        rows.push(Row::copy(names, row)?);
     }
     Ok(rows)
 }
