@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use prefetchd::model::{Lane, Time};
 use prefetchd::sandbox::{AccountView, DayView};
-use prefetchd::store::{Conn, open_reader, query, query_scalar};
+use prefetchd::store::{Conn, query, query_scalar};
 use strum::VariantArray as _;
 
 use super::lies::ODD;
@@ -28,14 +28,14 @@ impl Chaos {
     /// All of them.
     pub async fn check(&self) {
         let account = self.account().await;
-        let mut conn = open_reader(self.database()).await.unwrap();
+        let mut conn = self.conn().await;
         check_budget(&account, &mut conn).await;
         self.check_urls(&account, &mut conn).await;
         for state in STATES {
             for lane in Lane::VARIANTS {
                 let word = lane.word();
                 let rows = format!("select count(*) from v_urls where state = '{state}' and action = '{word}'");
-                let tally = format!("select sum({state}) from tally where lane = {}", lane.number());
+                let tally = format!("select cast(sum({state}) as bigint) from tally where lane = {}", lane.number());
                 let real = number(&mut conn, &rows).await;
                 assert_eq!(number(&mut conn, &tally).await, real, "{state} of {word}");
                 if *lane == Lane::Prefetch {
@@ -74,7 +74,8 @@ impl Chaos {
                 assert!(known, "{url} was accepted by {}, and is not in the database", lane.word());
             }
             let of_lane = format!("from v_submissions where action = '{}'", lane.word());
-            let counted = number(conn, &format!("select coalesce(sum(double_urls), 0) {of_lane}")).await;
+            let counted =
+                number(conn, &format!("select cast(coalesce(sum(double_urls), 0) as bigint) {of_lane}")).await;
             let doubles = self.doubles(account, *lane);
             assert!(doubles <= counted.unsigned_abs(), "{doubles} doubles of {}, {counted} counted", lane.word());
         }
@@ -113,17 +114,17 @@ impl Chaos {
         while self.service_time() < last {
             self.read_all(&mut life).await;
             self.live(&mut life, 20, false).await;
-            let mut conn = open_reader(self.database()).await.unwrap();
-            if number(&mut conn, "select sum(pending + leased) from tally").await == 0 {
+            let mut conn = self.conn().await;
+            if number(&mut conn, "select cast(sum(pending + leased) as bigint) from tally").await == 0 {
                 self.check_order().await;
                 return self.drained(&mut conn).await;
             }
         }
-        let mut conn = open_reader(self.database()).await.unwrap();
+        let mut conn = self.conn().await;
         let lanes = "select action || ' waits for ' || coalesce(waiting_for, 'nothing') || ' until ' ||
                             coalesce(waiting_until, 'ever') || ', ' || pending || ' pending, ' || leased ||
                             ' leased, paused: ' || coalesce(paused_code, 'no')
-                     from v_lanes group by action having day = max(day)";
+                     from v_lanes where (action, day) in (select action, max(day) from v_lanes group by action)";
         let lanes: Vec<String> = query_scalar(lanes).fetch_all(&mut conn).await.unwrap();
         panic!("it does not come to an end: at {} {}", self.service_time(), lanes.join("; "));
     }
@@ -141,14 +142,16 @@ impl Chaos {
         for lane in Lane::VARIANTS {
             ends.push_str(&format!("{}: ", lane.word()));
             for state in STATES {
-                let tally = format!("select sum({state}) from tally where lane = {}", lane.number());
+                let tally = format!("select cast(sum({state}) as bigint) from tally where lane = {}", lane.number());
                 let count = number(conn, &tally).await;
                 if count > 0 {
                     ends.push_str(&format!("{count} {state}, "));
                 }
             }
-            let double_urls =
-                format!("select coalesce(sum(double_urls), 0) from v_submissions where action = '{}'", lane.word());
+            let double_urls = format!(
+                "select cast(coalesce(sum(double_urls), 0) as bigint) from v_submissions where action = '{}'",
+                lane.word()
+            );
             let counted = number(conn, &double_urls).await;
             ends.push_str(&format!("{} doubles, {counted} counted as possible; ", self.doubles(&account, *lane)));
         }
@@ -190,7 +193,7 @@ async fn check_budget(account: &AccountView, conn: &mut Conn) {
             in_all += seen;
         }
         let of_lane = format!("from v_lanes as b where action = '{word}'");
-        let charged = number(conn, &format!("select coalesce(sum({meter}_used), 0) {of_lane}")).await;
+        let charged = number(conn, &format!("select cast(coalesce(sum({meter}_used), 0) as bigint) {of_lane}")).await;
         assert!(in_all <= charged.unsigned_abs(), "{in_all} of {word} were performed, {charged} are charged");
         let over = format!("select count(*) {of_lane} and {meter}_used > {meter}_limit");
         assert_eq!(number(conn, &over).await, 0, "a day of {word} is charged beyond its limit");
@@ -213,7 +216,7 @@ async fn check_files(conn: &mut Conn) {
                  join urls as r on r.url_id = u.url_id and r.first_step = {first_step}
                  where coalesce(w.state, u.state) = '{state}'"
             );
-            let kept = format!("select coalesce(sum({columns}{state}), 0) from v_files");
+            let kept = format!("select cast(coalesce(sum({columns}{state}), 0) as bigint) from v_files");
             // Merged purges of lines are counted in the same columns as their own.
             let merged = if first_step == 0 {
                 "0"

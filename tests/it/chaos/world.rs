@@ -20,7 +20,7 @@ use prefetchd::service::{Service, policy};
 use prefetchd::spool::{Folders, Spool};
 use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
 use prefetchd::status::Board;
-use prefetchd::store::{Store, open_reader};
+use prefetchd::store::{Conn, Store, open_reader};
 use prefetchd::submit::{Step, Submitter};
 use prefetchd::track::{self, Tracker};
 use rand::rngs::StdRng;
@@ -55,6 +55,9 @@ pub struct Life {
 
 pub struct Chaos {
     dir: tempfile::TempDir,
+    /// The URL of the database, where it is on a server, and connections to read it.
+    server: Option<String>,
+    reader: Option<Store>,
     pub config: Config,
     endpoint: String,
     lies: Lies,
@@ -70,7 +73,8 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    pub async fn new(seed: u64, unit: &str) -> Self {
+    /// A world with its database at `server`, or in a file.
+    pub async fn new(seed: u64, unit: &str, server: Option<String>) -> Self {
         let lies = Lies::draw(seed, unit);
         let service = Clock::standing_at(start());
         let scenario: Scenario = toml::from_str(&lies.scenario).unwrap();
@@ -91,6 +95,11 @@ impl Chaos {
         let world = Self {
             config: Config::from_toml(&config).unwrap(),
             dir,
+            reader: match &server {
+                Some(url) => Some(Store::open_server(url).await.unwrap()),
+                None => None,
+            },
+            server,
             endpoint,
             machine: Clock::of_a_machine(start() + lies.skew),
             service,
@@ -105,8 +114,23 @@ impl Chaos {
         world
     }
 
-    pub fn database(&self) -> &Path {
+    fn database(&self) -> &Path {
         self.config.database.url.path()
+    }
+
+    async fn store(&self) -> Store {
+        match &self.server {
+            Some(url) => Store::open_server(url).await.unwrap(),
+            None => Store::open(self.database()).await.unwrap(),
+        }
+    }
+
+    /// A connection that reads what is committed.
+    pub async fn conn(&self) -> Conn {
+        match &self.reader {
+            Some(store) => store.read().acquire().await.unwrap(),
+            None => open_reader(self.database()).await.unwrap(),
+        }
     }
 
     /// The operator writes down the key that the service takes, or will in a quarter of an hour.
@@ -125,7 +149,7 @@ impl Chaos {
     /// Everything is opened anew, as after a crash.
     pub async fn life(&self) -> Life {
         let clock = self.machine.after_a_restart();
-        let store = Arc::new(Store::open(self.database()).await.unwrap());
+        let store = Arc::new(self.store().await);
         let folders = Folders::under(&self.config.spool.dir);
         folders.create().unwrap();
         for lane in Lane::VARIANTS {
@@ -219,7 +243,7 @@ impl Chaos {
         let reading = clock.reading();
         let wait = until.map_or(TimeDelta::minutes(10), |until| until - reading.now);
         if wait < TimeDelta::zero() || (reading.proved && wait > WAIT_MAX) {
-            let mut conn = open_reader(self.database()).await.unwrap();
+            let mut conn = self.conn().await;
             let why: String = prefetchd::store::query_scalar("select coalesce(waiting_for, '') from v_status")
                 .fetch_one(&mut conn)
                 .await
