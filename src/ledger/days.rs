@@ -15,7 +15,7 @@ const LAST: Sql = Sql::both(
 const DAY: Sql = Sql::both(
     "
     select day, requests_used, urls_used, exhausted_why, refused_urls, unsure,
-           quota, remain, observed_at, seen_requests, seen_urls, isolations
+           quota, remain, observed_at, seen_requests, seen_urls, isolations, requests_limit, urls_limit
     from budget_days where lane = ?2 and day = ?1",
 );
 
@@ -67,6 +67,18 @@ const REFUSED: Sql = Sql::both(
     select count(*), coalesce(cast(sum(urls) as bigint), 0)
     from submissions indexed by submissions_sent
     where lane = ?3 and opened_at >= ?2 and day = ?1 and state in (2, 3) and cost > 0 and http_status is not null",
+);
+
+/// URLs of the day's calls that reached the operation and were refused, for another reason than the day's quota: the
+/// service may have counted them, unless it is known that refusals are free or that it counts calls.
+const MAYBE_COUNTED: Sql = Sql::both(
+    "
+    select coalesce(cast(sum(urls) as bigint), 0)
+    from submissions indexed by submissions_sent
+    where lane = ?3 and opened_at >= ?2 - 86400000 and day = ?1 and state in (2, 3) and cost > 0
+      and http_status is not null and coalesce(code, '') not like 'QuotaExceeded%'
+      and not exists (select 1 from facts where lane = ?3
+                      and ((fact = 'refusals_cost' and value = 'false') or (fact = 'unit' and value = 'requests')))",
 );
 
 const ISOLATE: Sql =
@@ -128,6 +140,7 @@ pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> 
         return Ok(Spent { requests: beside.requests, urls: beside.urls, ..Spent::nothing(today) });
     };
     let refused = refused_since(conn, lane, &today, row.get(8)).await?;
+    let maybe_counted = maybe_counted(conn, lane, &today).await?;
     let number = |at: usize| row.get::<Option<i64>, _>(at);
     let observed = match (number(6), number(7), number(8)) {
         (Some(quota), Some(remain), Some(at)) => Some(Observation {
@@ -147,6 +160,8 @@ pub async fn spent(conn: &mut Conn, lane: Lane, starts: DayStart, now: Time) -> 
         exhausted: row.get(3),
         refused_urls: row.get(4),
         refused,
+        maybe_counted,
+        limits: Some((row.get(12), row.get(13))),
         unsure: row.get(5),
         observed,
     })
@@ -174,6 +189,11 @@ async fn refused_since(conn: &mut Conn, lane: Lane, day: &BudgetDay, observed_at
     let Some(since) = observed_at else { return Ok(Refused::default()) };
     let row = query(REFUSED).bind(day.to_string()).bind(since).bind(lane.number()).fetch_one(conn).await?;
     Ok(Refused { requests: row.get(0), urls: row.get(1) })
+}
+
+async fn maybe_counted(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<u32> {
+    let query = query_scalar(MAYBE_COUNTED).bind(day.to_string()).bind(to_millis(day.starts_at)).bind(lane.number());
+    query.fetch_one(conn).await
 }
 
 async fn late(conn: &mut Conn, lane: Lane, day: &BudgetDay) -> Result<Cost> {
@@ -216,7 +236,8 @@ pub async fn charge_tx(tx: &mut WriteTx<'_>, day: &BudgetDay, policy: &Policy, u
         fold.execute(tx.conn()).await?;
         query(FOLDED).bind(day.to_string()).bind(lane.number()).execute(tx.conn()).await?;
     }
-    let charge = query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(late.urls);
+    let beside = late.urls.saturating_add(maybe_counted(tx.conn(), lane, day).await?);
+    let charge = query_scalar(CHARGE).bind(day.to_string()).bind(urls).bind(late.requests).bind(beside);
     let charge = charge.bind(lane.number());
     charge.fetch_optional(tx.conn()).await
 }

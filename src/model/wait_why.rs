@@ -41,6 +41,9 @@ pub enum WaitWhy {
     UrlsSpent {
         /// The cap.
         limit: u32,
+        /// How many of them were in refused calls, which the service may count.
+        #[serde(default)]
+        refused: u32,
     },
     /// The service says that its quota is used up.
     QuotaUsedUp {

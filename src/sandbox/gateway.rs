@@ -188,7 +188,8 @@ impl Gateway {
 
     fn put_off(&mut self, mut late: Late) -> Sent {
         if late.fault.spends_nonce {
-            self.nonces.insert(late.asked.get("SignatureNonce").to_owned());
+            // A copy does not spend it once more, and is refused when its time comes.
+            late.fault.spends_nonce = self.nonces.insert(late.asked.get("SignatureNonce").to_owned());
         }
         late.due += TimeDelta::from_std(late.fault.delay).unwrap_or_default();
         let sent = if late.fault.performed {

@@ -185,9 +185,9 @@ fn left(spent: &Spent, standing: &Standing, policy: &Policy) -> Result<Left, (Ti
     }
     let untold = policy.urls_unless_told.filter(|_| spent.observed.is_none());
     if let Some(limit) = policy.urls_per_day.or(untold) {
-        left.urls = limit.saturating_sub(spent.urls);
+        left.urls = limit.saturating_sub(spent.urls).saturating_sub(spent.maybe_counted);
         if left.urls == 0 {
-            return day_ends(WaitWhy::UrlsSpent { limit });
+            return day_ends(WaitWhy::UrlsSpent { limit, refused: spent.maybe_counted.min(limit) });
         }
     }
     if let Some(observed) = spent.observed.as_ref().filter(|_| policy.auto) {

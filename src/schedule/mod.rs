@@ -160,6 +160,11 @@ pub struct Spent {
     pub refused_urls: Option<u32>,
     /// Calls that were refused since the service last said how much is left.
     pub refused: Refused,
+    /// URLs of the day's refused calls, which the service may have counted: they count against a configured number of
+    /// URLs.
+    pub maybe_counted: u32,
+    /// Requests and URLs that the day had when it was last entered in the ledger; none before that.
+    pub limits: Option<(u32, Option<u32>)>,
     /// The charge is not certain, because the database is older than the marker in the spool.
     pub unsure: bool,
 }
@@ -176,6 +181,8 @@ impl Spent {
             observed: None,
             refused_urls: None,
             refused: Refused::default(),
+            maybe_counted: 0,
+            limits: None,
             unsure: false,
         }
     }

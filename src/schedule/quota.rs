@@ -88,7 +88,9 @@ pub fn really_left(policy: &Policy, spent: &Spent, standing: &Standing) -> Left 
     let none = Left { requests: 0, urls: 0 };
     let mut all = Left {
         requests: policy.requests_per_day.saturating_sub(spent.requests),
-        urls: policy.urls_per_day.map_or(u32::MAX, |limit| limit.saturating_sub(spent.urls)),
+        urls: policy
+            .urls_per_day
+            .map_or(u32::MAX, |limit| limit.saturating_sub(spent.urls).saturating_sub(spent.maybe_counted)),
     };
     if let Some(observed) = &spent.observed {
         let left = left(observed, standing, spent);

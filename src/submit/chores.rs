@@ -39,6 +39,18 @@ impl Submitter {
         Ok(true)
     }
 
+    /// Writes limits that were configured since the day was entered: whoever asks the database sees what is kept to.
+    pub(super) async fn enter_new_limits(&self, spent: &Spent) -> store::Result<()> {
+        let policy = &self.desk.policy;
+        let now = (policy.requests_per_day, policy.urls_per_day);
+        if spent.limits.is_some_and(|limits| limits != now) {
+            let mut tx = self.store.write().await?;
+            ledger::enter_day_tx(&mut tx, &spent.day, policy).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Logs when a changed `day_starts` takes effect.
     pub(super) fn tell_long_day(&mut self, day: &BudgetDay) {
         if day.is_long() && self.desk.long_day.replace(*day) != Some(*day) {

@@ -210,6 +210,7 @@ impl Submitter {
         let starts = self.desk.policy.day_starts;
         let spent = ledger::spent(&mut self.store.read().acquire().await?, lane, starts, today).await?;
         self.tell_long_day(&spent.day);
+        self.enter_new_limits(&spent).await?;
         if let Some(step) = self.hold_or_resume_suspects(&ready, &spent).await? {
             return Ok(step);
         }

@@ -72,6 +72,17 @@ pub fn wait(why: &WaitWhy) -> Words {
     }
 }
 
+/// What a configured number of URLs pays for refused calls, where there is something.
+fn in_refused_calls(urls: u32) -> Words {
+    match urls {
+        0 => Words::default(),
+        _ => say!(
+            ", {urls} of them in refused calls, which the service may count",
+            "，其中 {urls} 个在被拒绝的请求里，服务端可能也计入配额"
+        ),
+    }
+}
+
 /// Why the submitter waits in a lane: what is counted there, and what is typed for it, is the lane's.
 pub fn wait_of(lane: Lane, why: &WaitWhy) -> Words {
     let (unit, unit_zh) = match lane {
@@ -81,12 +92,13 @@ pub fn wait_of(lane: Lane, why: &WaitWhy) -> Words {
     };
     let action = lane.word();
     match why {
-        WaitWhy::UrlsSpent { limit } => {
+        WaitWhy::UrlsSpent { limit, refused } => {
             let all = unit[1];
-            say!(
+            let spent = say!(
                 "the next budget day: all {limit} {all} of this one are spent",
                 "下一预算日：本日 {limit} {unit_zh}已用完"
-            )
+            );
+            spent + &in_refused_calls(*refused)
         }
         WaitWhy::QuotaUsedUp { code } => say!(
             "the next budget day: the service says that today's quota is used up ({code})",
@@ -122,10 +134,13 @@ fn of_budget(why: &WaitWhy) -> Words {
             format!("the next budget day: all {limit} requests of this one are spent"),
             format!("下一预算日：本日 {limit} 次请求已用完"),
         ),
-        WaitWhy::UrlsSpent { limit } => Words::made(
-            format!("the next budget day: all {limit} URLs of this one are spent"),
-            format!("下一预算日：本日 {limit} 个 URL 已用完"),
-        ),
+        WaitWhy::UrlsSpent { limit, refused } => {
+            let spent = say!(
+                "the next budget day: all {limit} URLs of this one are spent",
+                "下一预算日：本日 {limit} 个 URL 已用完"
+            );
+            spent + &in_refused_calls(*refused)
+        }
         WaitWhy::QuotaUsedUp { code } => Words::made(
             format!("the next budget day: the service says that today's quota is used up ({code})"),
             format!("下一预算日：服务端称当日预热配额已用完（{code}）"),
@@ -200,7 +215,7 @@ mod tests {
         ] {
             says(lane, &unknown, command, command);
         }
-        says(Lane::PurgeDirectory, &WaitWhy::UrlsSpent { limit: 9 }, "all 9 directories", "9 个目录");
+        says(Lane::PurgeDirectory, &WaitWhy::UrlsSpent { limit: 9, refused: 0 }, "all 9 directories", "9 个目录");
         says(Lane::Purge, &WaitWhy::Reserved { left: 1 }, "1 URL left is kept", "1 个 URL留给");
         says(Lane::Prefetch, &WaitWhy::Reserved { left: 1 }, "1 request left is kept", "1 次请求留给");
         says(Lane::Purge, &WaitWhy::Idle, "the queue is empty", "队列为空");

@@ -139,3 +139,19 @@ fn a_changed_start_of_the_day_opens_no_second_budget() {
     world.assert_books_agree();
     world.stop(daemon);
 }
+
+#[test]
+fn a_limit_that_is_configured_anew_stands_in_the_ledger_at_once() {
+    let config = |limit: u32| format!("[budget]\nrequests_per_day = {limit}\n");
+    let world = World::new("", &config(10));
+    let daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select submitted from v_status", 3);
+    for limit in [1, 20] {
+        world.configure(&config(limit));
+        let pid = rustix::process::Pid::from_raw(daemon.id().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        world.wait_for("select requests_limit from v_budget", i64::from(limit));
+    }
+    world.stop(daemon);
+}

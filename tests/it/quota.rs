@@ -153,3 +153,27 @@ fn after_an_older_copy_was_put_back_the_quota_is_asked_for_at_once() {
         world.stop(daemon);
     }
 }
+
+/// Three of 43 URLs are of domains that the account does not have; a number is configured, so the service is not asked.
+#[test]
+fn refused_calls_count_against_a_configured_number_of_urls_as_long_as_the_service_may_count_them() {
+    let scenario = "[purge]\ncounts_refused = true\n[[fault]]\noperation = \"domains\"\naction = \"error\"\n\
+                    code = \"Forbidden.RAM\"\n";
+    let config = "[spool]\nactions = [\"prefetch\", \"purge\"]\n[budget.purge]\nurls_per_day = 60\n\
+                  [retry]\nbackoff_min = \"1s\"\nbackoff_max = \"1s\"\n";
+    let world = World::new(scenario, config);
+    let _daemon = world.ready_daemon();
+    let unknown: String = (0..3).map(|n| format!("https://unknown{n}.example.com/{n}.ts\n")).collect();
+    world.drop_file("some.txt", format!("#: action = purge\n{}{unknown}", urls("a", 40)));
+    world.drop_file("more.txt", format!("#: action = purge\n{}", urls("b", 60)));
+    let waits = "select count(*) from v_lanes where action = 'purge' and waiting_code = 'urls_spent'
+                 and waiting_for like '%refused calls%'";
+    world.wait_for(waits, 1);
+    let account = world.account();
+    for (day, seen) in &account.days {
+        assert!(seen.purge.quota_used <= 60, "{day}: the service counted {}", seen.purge.quota_used);
+    }
+    assert!(
+        account.purge.accepted.is_empty() || world.number("select urls_used from v_lanes where action = 'purge'") > 0
+    );
+}

@@ -127,6 +127,22 @@ fn of_a_late_call_and_its_copy_the_one_that_is_performed_first_counts() {
 }
 
 #[test]
+fn a_nonce_that_was_spent_at_once_is_performed_once_whatever_becomes_of_its_copies() {
+    let mut caller =
+        Caller::new("[[fault]]\ncalls = [1, 2, 3]\naction = \"late\"\ndelay = \"1m\"\nspends_nonce = true");
+    let call = caller.preload("vod.example.com/a");
+    for _ in 0..3 {
+        caller.hand_over(&call);
+        caller.now += TimeDelta::seconds(10);
+    }
+    caller.now += TimeDelta::minutes(2);
+    let view = caller.view();
+    let codes: Vec<_> = view.calls.iter().map(|call| call.code.as_str()).collect();
+    assert_eq!(codes, ["OK", "SignatureNonceUsed", "SignatureNonceUsed"]);
+    assert_eq!(view.accepted["vod.example.com/a"], 1);
+}
+
+#[test]
 fn a_late_call_whose_timestamp_is_stale_by_then_is_refused() {
     let mut caller = Caller::new("[[fault]]\ncalls = [1]\naction = \"late\"\ndelay = \"16m\"");
     let call = caller.preload("vod.example.com/a");
