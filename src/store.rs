@@ -36,7 +36,7 @@ use origin::Origin;
 pub use origin::{HEADER_BYTES, Loss, Lost};
 use postgres::Server;
 use reader::data_version;
-pub use reader::open_reader;
+pub use reader::{look_at, open_reader};
 pub use room::WAL_BYTES;
 pub use row::{At, Get, Row};
 pub(crate) use sql::args;

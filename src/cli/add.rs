@@ -99,6 +99,10 @@ pub(super) fn main(config: Option<&Path>, args: &AddArgs) -> anyhow::Result<i32>
     let folders = Folders::under(&config.spool.dir);
     if !folders.incoming.is_dir() {
         let incoming = folders.incoming.display().to_string();
+        let is_closed = folders.incoming.metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        if is_closed {
+            return Err(failure(exit::NO_PERMISSION, super::errors::closed(&folders.incoming)));
+        }
         return Err(failure(exit::UNAVAILABLE, commands::no_spool(&incoming)));
     }
     if args.name.is_some() && args.files.len() > 1 {

@@ -32,16 +32,20 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
     labelled(&checks::CONFIGURATION, &from);
     labelled(&checks::SPOOL, &Words::same(config.spool.dir.join("incoming").display().to_string()));
     let database = config.database.url.path();
-    let next = match (&holder, database.exists()) {
-        (_, false) => {
+    let next = match (&holder, store::look_at(database)) {
+        (_, Err(store::Error::Denied(_))) => {
+            labelled(&checks::DATABASE, &super::errors::closed(database));
+            vec![by.reads("status")]
+        }
+        (_, Err(_)) => {
             labelled(&checks::DATABASE, &checks::not_made_yet(&database.display().to_string()));
             vec!["prefetchd demo".to_owned(), by.reads("check"), by.start()]
         }
-        (Held::Free, true) => {
+        (Held::Free, Ok(())) => {
             labelled(&checks::DAEMON, &checks::NOT_RUNNING);
             vec![by.start(), by.reads("status")]
         }
-        (_, true) => {
+        (_, Ok(())) => {
             labelled(&checks::DAEMON, &checks::running(pid));
             vec![by.reads("status"), by.reads("add FILE"), by.reads("wait FILE")]
         }

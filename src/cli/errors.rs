@@ -1,10 +1,13 @@
 //! What is printed of an error: each cause once, and what to do where only somebody else may do it.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{Failure, load};
 use crate::daemon::Locked;
-use crate::model::Lang;
+use crate::model::{Lang, quoted};
+use crate::orders::named;
 use crate::status::Invocation;
 use crate::words::{Words, errors};
 use crate::{config, store};
@@ -15,11 +18,7 @@ const READ_ONLY: &str = "attempt to write a readonly database";
 /// The lines to print, in this language. Several messages of an error's chain say what their cause says, too: that is
 /// left out.
 pub(super) fn lines(error: &anyhow::Error, config: Option<&Path>, lang: Lang) -> Vec<String> {
-    let words = if error.chain().any(|cause| cause.to_string().contains(READ_ONLY)) {
-        read_only(config)
-    } else {
-        joined(error.chain().map(in_words))
-    };
+    let words = if error.chain().any(is_read_only) { read_only(config) } else { joined(error.chain().map(in_words)) };
     words.say(lang).lines().map(str::to_owned).collect()
 }
 
@@ -31,9 +30,49 @@ fn joined(causes: impl Iterator<Item = Words>) -> Words {
     })
 }
 
+/// Whether a cause says that the database may not be written.
+pub(super) fn is_read_only(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.to_string().contains(READ_ONLY)
+}
+
+/// The file of a cause that this user may not read, of the configuration or the database.
+pub(super) fn denied<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e Path> {
+    if let Some(config::Error::Read { path, source }) = cause.downcast_ref() {
+        return (source.kind() == ErrorKind::PermissionDenied).then_some(path);
+    }
+    match cause.downcast_ref() {
+        Some(store::Error::Denied(path)) => Some(path),
+        _ => None,
+    }
+}
+
+/// That a file or folder is closed to this user, and how he gets in.
+pub(super) fn closed(path: &Path) -> Words {
+    let shown = path.display().to_string();
+    // What cannot be seen is closed by the first folder on its way that can be seen.
+    let Some((seen, meta)) = path.ancestors().find_map(|path| Some((path, path.metadata().ok()?))) else {
+        return errors::closed(&shown);
+    };
+    let need = if meta.is_dir() { 0o010 } else { 0o040 };
+    let me = rustix::process::geteuid();
+    let is_mine = rustix::process::getegid().as_raw() == meta.gid()
+        || rustix::process::getgroups().is_ok_and(|groups| groups.iter().any(|group| group.as_raw() == meta.gid()));
+    let group = uzers::get_group_by_gid(meta.gid()).map(|group| group.name().to_string_lossy().into_owned());
+    match group {
+        Some(group) if meta.mode() & need != 0 && !is_mine && meta.gid() != 0 => {
+            errors::not_in_group(&shown, &quoted(&named(me.as_raw())), &quoted(&group))
+        }
+        _ if seen == path => errors::closed_to_group(&shown, &quoted(&shown)),
+        _ => errors::closed(&shown),
+    }
+}
+
 /// What one cause says.
 fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
     let en = cause.to_string();
+    if let Some(path) = denied(cause) {
+        return closed(path);
+    }
     if let Some(failure) = cause.downcast_ref::<Failure>() {
         return failure.words.clone();
     }
@@ -56,9 +95,10 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
 
 /// Who may do what was asked for, and how that is typed.
 fn read_only(config: Option<&Path>) -> Words {
-    let args = std::env::args().skip(1).map(|arg| crate::model::quoted(&arg)).collect::<Vec<_>>().join(" ");
+    let args = std::env::args().skip(1).collect::<Vec<_>>();
     let how = load(config).ok().and_then(|(config, path)| {
-        Invocation::here(&config, path.as_deref(), None).as_owner(&format!("prefetchd {args}"))
+        let by = Invocation::here(&config, path.as_deref(), None);
+        by.as_owner(&by.again(&args))
     });
     how.map_or(errors::READ_ONLY, |how| errors::only_the_owner(&how))
 }
@@ -73,6 +113,17 @@ mod tests {
         assert_eq!(joined(causes.into_iter()).en, "reading /x: no such file: for a reason");
         let error = anyhow::anyhow!("error returned from database: (code: 8) attempt to write a readonly database");
         assert!(!lines(&error, Some(Path::new("/nowhere.toml")), Lang::En)[0].contains("attempt"));
+    }
+
+    #[test]
+    fn what_is_closed_to_a_user_is_not_called_missing() {
+        let error = store::Error::Denied("/etc/hostname".into());
+        assert_eq!(denied(&error), Some(Path::new("/etc/hostname")));
+        let said = lines(&error.into(), None, Lang::En).join("\n");
+        assert!(said.starts_with("/etc/hostname: permission denied") && !said.contains("no database"), "{said}");
+        let source = std::io::Error::from(ErrorKind::PermissionDenied);
+        let error = anyhow::Error::from(config::Error::Read { path: "/etc/hostname".into(), source });
+        assert_eq!(super::super::code_of(&error), crate::exit::NO_PERMISSION);
     }
 
     #[test]

@@ -22,8 +22,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 const HELP: &str = "\
 A row a line: file, line, url, state, reason, priority, label, queued_at, submission_id, nonce, request_id, task_ids, \
-submitted_at, ended_at, warmth, came. First the lines that were queued, in order of arrival, then those that were \
-merged into URLs that were there, then those that were refused, as the reports beside their files have them. Several \
+submitted_at, ended_at, warmth, came, action. First the lines that were queued, in order of arrival, then those that \
+were merged into URLs that were there, then those that were refused, as the reports beside their files have them. Several \
 of --file, --label and --since: what all of them apply to.
 
 In CSV a text that begins with = + - @ or a control character has an apostrophe in front, so that no spreadsheet takes \
@@ -74,7 +74,7 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
     })?;
     let Some(mut export) = export else {
         let name = args.file.as_deref().unwrap_or_default();
-        return Err(failure(exit::DATA, commands::none_named(name)));
+        return Err(failure(exit::NO_INPUT, commands::none_named(name)));
     };
     let folders = Folders::under(&config.spool.dir);
     let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, &folders, args.format, sink));
@@ -160,6 +160,7 @@ fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> 
         ended_at: None,
         warmth: None,
         came: "refused",
+        action: None,
     }
 }
 
@@ -183,7 +184,7 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<
     Ok(rows)
 }
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "file",
     "line",
     "url",
@@ -200,6 +201,7 @@ const COLUMNS: [&str; 16] = [
     "ended_at",
     "warmth",
     "came",
+    "action",
 ];
 
 fn json_row(evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>) {
@@ -227,6 +229,7 @@ fn csv_row(evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>) {
         evidence.ended_at,
         evidence.warmth,
         Some(evidence.came),
+        evidence.action,
     ];
     csv_record(&texts.map(Option::unwrap_or_default), buffer);
 }
@@ -276,6 +279,7 @@ mod tests {
             ended_at: None,
             warmth: None,
             came: "queued",
+            action: Some("prefetch"),
         }
     }
 

@@ -22,5 +22,5 @@ pub(super) struct HostsArgs {
 
 pub(super) fn main(config: Option<&Path>, args: &HostsArgs) -> anyhow::Result<i32> {
     let list = List::hosts(args.standing.clone(), args.host.clone(), args.list.limit);
-    list::print(config, &list, &args.list)
+    list::print(config, &list, None, &args.list)
 }

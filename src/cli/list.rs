@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::text::{json, lang, out, tell};
-use super::{load, runtime};
+use super::{failure, load, runtime};
 use crate::model::{DayStart, Lang};
-use crate::status::{List, tell_in_chinese, told_clock};
-use crate::store;
+use crate::status::{List, Progress, tell_in_chinese, told_clock};
 use crate::telemetry::one_line;
 use crate::words::{commands, story, times};
+use crate::{exit, store};
 
 /// Columns up to this width are not wrapped: numbers, states, times.
 const WHOLE_CHARS_MAX: usize = 20;
@@ -32,24 +32,29 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-/// Reads a list and prints it.
-pub(super) fn print(config: Option<&Path>, list: &List, args: &ListArgs) -> anyhow::Result<i32> {
+/// Reads a list and prints it; `file` is the name that was asked for, if any.
+pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args: &ListArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
     let is_page = !args.json && std::io::stdout().is_terminal();
-    let (columns, rows, now) = runtime()?.block_on(async {
+    let (columns, rows, now, is_known) = runtime()?.block_on(async {
         let mut conn = store::open_reader(config.database.url.path()).await?;
         let (columns, mut rows) = list.read(&mut conn).await?;
         if is_page && lang() == Lang::Zh {
             tell_in_chinese(&mut conn, &mut rows).await?;
         }
-        store::Result::Ok((columns, rows, told_clock(&mut conn).await?.now()))
+        let is_known = match file {
+            Some(file) if rows.is_empty() => Progress::latest_file(&mut conn, file).await?.is_some(),
+            _ => true,
+        };
+        store::Result::Ok((columns, rows, told_clock(&mut conn).await?.now(), is_known))
     })?;
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     if args.json {
         out(&json(&rows)?);
     } else if is_page {
         let day_starts = config.budget.day_starts;
-        out(&table(list.shown, &rows, None, (lang(), day_starts)));
+        let shown = with_action(list.shown, &rows);
+        out(&table(&shown, &rows, None, (lang(), day_starts)));
         if list.shown.iter().any(|column| column.ends_with("_at") || *column == "since") {
             tell(&story::times_are(&times::zone(now, day_starts)));
         }
@@ -62,7 +67,20 @@ pub(super) fn print(config: Option<&Path>, list: &List, args: &ListArgs) -> anyh
             out(&cells(&columns, row).join("\t"));
         }
     }
-    Ok(0)
+    match file {
+        Some(file) if !is_known => Err(failure(exit::NO_INPUT, commands::none_named(&one_line(file)))),
+        _ => Ok(0),
+    }
+}
+
+/// The columns to show: with the action where something else than a prefetch is among the rows.
+fn with_action(shown: &[&'static str], rows: &[Map<String, Value>]) -> Vec<&'static str> {
+    let is_purge = |row: &Map<String, Value>| row.get("action").is_some_and(|action| action != "prefetch");
+    let mut shown = shown.to_vec();
+    if rows.iter().any(is_purge) && !shown.contains(&"action") {
+        shown.insert(1, "action");
+    }
+    shown
 }
 
 /// A table as wide as the terminal, or `width` columns wide; longer cells are wrapped, and nothing is lost. Headings,
@@ -82,8 +100,12 @@ fn table(
     let shown = |(column, cell): (&&str, &String)| {
         if is_time(cell) { times::local(cell, day_starts) } else { story::cell(column, cell).say(lang).to_owned() }
     };
+    let cell = |row: &Map<String, Value>, at: (&&str, &String)| match row.get("action").and_then(Value::as_str) {
+        Some(action) if *at.0 == "state" => story::state_of(at.1, action).say(lang).to_owned(),
+        _ => shown(at),
+    };
     let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().zip(&cells(columns, row)).map(shown).collect()).collect();
+        rows.iter().map(|row| columns.iter().zip(&cells(columns, row)).map(|at| cell(row, at)).collect()).collect();
     for (at, column) in table.column_iter_mut().enumerate() {
         // Headers, numbers and times are not wrapped; names and URLs share the rest.
         let widest = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0);
@@ -130,6 +152,17 @@ mod tests {
         };
         let header = cells_before(lines[0], "lines");
         assert_eq!([cells_before(lines[1], "1104"), cells_before(lines[2], "7")], [header, header], "\n{text}");
+    }
+
+    #[test]
+    fn what_was_purged_is_not_called_warm_and_its_action_is_shown() {
+        let row = serde_json::json!({ "state": "complete", "url": "https://a/", "action": "purge" });
+        let rows = [row.as_object().cloned().unwrap()];
+        let columns = with_action(&["state", "url"], &rows);
+        assert_eq!(columns, ["state", "action", "url"]);
+        let text = table(&columns, &rows, Some(80), (Lang::Zh, DayStart::default()));
+        assert!(text.contains("已刷新") && !text.contains("已预热"), "{text}");
+        assert_eq!(with_action(&["state"], &[self::row("a", "b", 1)]), ["state"]);
     }
 
     #[test]

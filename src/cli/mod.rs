@@ -170,6 +170,9 @@ fn code_of(error: &anyhow::Error) -> i32 {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.code;
         }
+        if errors::denied(cause).is_some() {
+            return exit::NO_PERMISSION;
+        }
         if cause.is::<config::Error>() || cause.is::<credentials::Error>() || cause.is::<LeftCopy>() {
             return exit::CONFIG;
         }
@@ -187,6 +190,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
         }
         if let Some(error) = cause.downcast_ref::<store::Error>() {
             return match error {
+                _ if errors::is_read_only(cause) => exit::NO_PERMISSION,
                 store::Error::Newer { .. } | store::Error::OldLibrary(_) | store::Error::Linked { .. } => exit::CONFIG,
                 store::Error::Corrupt(_) => exit::DATA,
                 store::Error::Missing(_) => exit::UNAVAILABLE,
@@ -204,9 +208,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
 /// Opens the configured database for a command that changes it but must not create it.
 async fn open_existing(config: &Config) -> store::Result<store::Store> {
     let path = config.database.url.path();
-    if !path.exists() {
-        return Err(store::Error::Missing(path.to_path_buf()));
-    }
+    store::look_at(path)?;
     store::Store::open(path).await
 }
 

@@ -17,7 +17,7 @@ use crate::exit;
 use crate::model::{Lane, Priority, UrlState};
 use crate::orders::{Tray, begin_tx, domain, look};
 use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
-use crate::status;
+use crate::status::{self, Invocation};
 use crate::store::{self, Store, WriteTx};
 use crate::telemetry::one_line;
 use crate::words::{Words, commands};
@@ -154,7 +154,7 @@ pub(super) fn prioritize(config: Option<&Path>, args: &PrioritizeArgs) -> anyhow
 }
 
 fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> anyhow::Result<i32> {
-    let (config, _) = load(path)?;
+    let (config, from) = load(path)?;
     let mut selection = selection(which)?;
     if let Some(state) = selection.state.filter(|state| !order.takes().contains(state)) {
         let message = commands::takes(order.command(), order.takes(), state, order == Order::Retry);
@@ -166,6 +166,7 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
         selection.owner = Some(rustix::process::getuid().as_raw());
     }
     let done = runtime()?.block_on(async {
+        is_known(&config, &selection).await?;
         match (how.dry_run, is_member) {
             (true, _) => Ok(rehearse(&config, order, &selection).await?),
             (false, true) => members::ask(&config, &tray, order, &selection).await,
@@ -173,6 +174,14 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
         }
     })?;
     if done.urls == 0 && done.domain_urls.is_none() {
+        let whole = Selection { owner: None, ..selection };
+        let all = if is_member { runtime()?.block_on(rehearse(&config, order, &whole))? } else { Done::default() };
+        if all.urls > 0 || all.domain_urls.is_some() {
+            let by = Invocation::here(&config, from.as_deref(), None);
+            let args = std::env::args().skip(1).collect::<Vec<_>>();
+            let what = commands::not_dropped_by_you(&one_line(&done.what), &by.as_owner(&by.again(&args)));
+            return Err(failure(exit::NO_PERMISSION, what));
+        }
         return Err(failure(exit::DATA, nothing(order, &done)));
     }
     if how.json {
@@ -181,6 +190,16 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
         say(order, &done);
     }
     Ok(0)
+}
+
+/// Refuses the name of a file that nobody dropped.
+async fn is_known(config: &Config, selection: &Selection) -> anyhow::Result<()> {
+    let Some(name) = &selection.file else { return Ok(()) };
+    let mut conn = store::open_reader(config.database.url.path()).await?;
+    match status::Progress::latest_file(&mut conn, name).await? {
+        Some(_) => Ok(()),
+        None => Err(failure(exit::NO_INPUT, commands::none_named(&one_line(name)))),
+    }
 }
 
 /// Whether this process may write the database. One that does not exist is no reason to ask anybody else.

@@ -10,15 +10,12 @@ use crate::status::told_clock;
 use crate::words::commands;
 use crate::{ledger, queue, store, words};
 
-/// The reason if none is given.
-const NO_REASON: &str = "no reason given";
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd pause --reason 'maintenance of the origin until 18:00'")]
 pub(super) struct PauseArgs {
-    /// Why, shown to everybody who asks
-    #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
-    reason: String,
+    /// Why, shown to everybody who asks [default: the reason of the pause that holds, else "no reason given"]
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,8 +28,9 @@ pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i
         let store = open_existing(&config).await?;
         let (who, now) = (who::asks(), told_clock(&mut store.read().acquire().await?).await?.now());
         let mut tx = patient(&store).await?;
-        ledger::stop_tx(&mut tx, &args.reason, &who, now).await?;
-        queue::record_done_order_tx(&mut tx, &who, "pause", &args.reason, now).await?;
+        ledger::stop_tx(&mut tx, args.reason.as_deref(), &who, now).await?;
+        let reason = args.reason.as_deref().unwrap_or_default();
+        queue::record_done_order_tx(&mut tx, &who, "pause", reason, now).await?;
         tx.commit().await?;
         store.close().await;
         store::Result::Ok(())

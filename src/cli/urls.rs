@@ -49,7 +49,7 @@ pub(super) fn urls(config: Option<&Path>, args: &UrlsArgs) -> anyhow::Result<i32
         since: args.since,
         action: args.action,
     };
-    list::print(config, &List::urls(filter, args.list.limit), &args.list)
+    list::print(config, &List::urls(filter, args.list.limit), args.file.as_deref(), &args.list)
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub(super) fn files(config: Option<&Path>, args: &FilesArgs) -> anyhow::Result<i
         since: args.since,
         action: args.action,
     };
-    list::print(config, &List::files(filter, args.list.limit), &args.list)
+    list::print(config, &List::files(filter, args.list.limit), args.file.as_deref(), &args.list)
 }
 
 #[derive(Debug, clap::Args)]
@@ -126,7 +126,7 @@ pub(super) fn submissions(config: Option<&Path>, args: &SubmissionsArgs) -> anyh
         since: args.since,
         action: args.action,
     };
-    list::print(config, &List::submissions(filter, args.list.limit), &args.list)
+    list::print(config, &List::submissions(filter, args.list.limit), args.file.as_deref(), &args.list)
 }
 
 /// A moment, or how long ago it was.

@@ -6,13 +6,16 @@ use super::layout::fit;
 use super::text::{json, lang, out, tell};
 use super::{failure, load, runtime};
 use crate::clock::Clock;
-use crate::model::{DayStart, Fault, ObjectUrl, UrlRules, UrlState};
+use crate::model::{DayStart, Fault, ObjectUrl, Target, UrlRules, UrlState};
 use crate::queue::Selection;
 use crate::status::{Invocation, Story};
 use crate::store::Conn;
 use crate::telemetry::one_line;
 use crate::words::{self, Words, times};
 use crate::{exit, store};
+
+/// Any domain, whatever is configured now.
+const RULES: UrlRules = UrlRules { url_bytes_max: usize::MAX, domains: Vec::new() };
 
 /// Columns of a moment, and of the word of an event.
 const TIME: usize = 19;
@@ -50,17 +53,27 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
     }
     match (story.queued.is_empty(), other) {
         (false, _) => Ok(0),
-        (true, Some(other)) => Err(failure(exit::DATA, words::commands::other_spelling(url.as_str(), other.as_str()))),
+        (true, Some(other)) => {
+            Err(failure(exit::NO_INPUT, words::commands::other_spelling(url.as_str(), other.as_str())))
+        }
         (true, None) => {
+            // A directory is queued only to be purged, and this one was not.
+            if let Err(refusal) = ObjectUrl::parse(&args.url, &RULES) {
+                return Err(cannot(&args.url, &refusal));
+            }
             let done = config.spool.dir.join("done").display().to_string();
-            Err(failure(exit::DATA, words::commands::unknown_url(url.as_str(), &done)))
+            Err(failure(exit::NO_INPUT, words::commands::unknown_url(url.as_str(), &done)))
         }
     }
 }
 
-/// The URL in its normal spelling, whatever domains are configured now.
+/// The URL in its normal spelling, of a file or a directory, whatever domains are configured now.
 pub(super) fn parse(text: &str) -> Result<ObjectUrl, Fault> {
-    ObjectUrl::parse(text, &UrlRules { url_bytes_max: usize::MAX, domains: Vec::new() })
+    ObjectUrl::parse(text, &RULES).or_else(|fault| {
+        ObjectUrl::read_as(text, &RULES, Target::Directory { roots: true })
+            .map(|(directory, _)| directory)
+            .map_err(|_| fault)
+    })
 }
 
 pub(super) fn cannot(text: &str, fault: &Fault) -> anyhow::Error {

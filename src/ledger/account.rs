@@ -61,7 +61,11 @@ const RESUME: Sql = Sql::both(
     where paused_why is not null and (lane = ?1 or paused_code not in ('forbidden', 'purge_forbidden'))",
 );
 
-const STOP: Sql = Sql::both("update account set stopped_why = ?1, stopped_by = ?2, stopped_at = ?3");
+const STOP: Sql = Sql::both(
+    "
+    update account
+    set stopped_why = coalesce(?1, stopped_why, 'no reason given'), stopped_by = ?2, stopped_at = ?3",
+);
 
 const GO_ON: Sql = Sql::both(
     "
@@ -320,7 +324,7 @@ pub(super) async fn well_again_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<bo
 }
 
 /// An operator pauses all lanes until [`go_on_tx`]; the pause survives restarts.
-pub async fn stop_tx(tx: &mut WriteTx<'_>, why: &str, by: &str, now: Time) -> Result<()> {
+pub async fn stop_tx(tx: &mut WriteTx<'_>, why: Option<&str>, by: &str, now: Time) -> Result<()> {
     query(STOP).bind(why).bind(by).bind(to_millis(now)).execute(tx.conn()).await?;
     Ok(())
 }

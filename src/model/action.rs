@@ -58,9 +58,38 @@ impl Action {
     }
 }
 
+/// What URLs are once everything was done for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// In the caches.
+    #[default]
+    Warm,
+    /// Deleted from them.
+    Purged,
+    /// Some are this, some that.
+    Both,
+}
+
+impl Effect {
+    /// That of rows of these lanes; warm if there are none.
+    pub fn of(lanes: impl IntoIterator<Item = Lane>) -> Self {
+        let of = |lane| if lane == Lane::Prefetch { Self::Warm } else { Self::Purged };
+        lanes.into_iter().map(of).reduce(|all, one| if all == one { all } else { Self::Both }).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_purged_is_not_warm() {
+        use Lane::{Prefetch, Purge, PurgeDirectory};
+        let of = |lanes: &[Lane]| Effect::of(lanes.iter().copied());
+        assert_eq!([of(&[]), of(&[Prefetch])], [Effect::Warm; 2]);
+        assert_eq!([of(&[Purge]), of(&[PurgeDirectory, Purge])], [Effect::Purged; 2]);
+        assert_eq!(of(&[Purge, Prefetch, Purge]), Effect::Both);
+    }
 
     #[test]
     fn each_action_has_a_number_and_a_word_that_are_kept_for_ever() {

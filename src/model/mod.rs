@@ -31,7 +31,7 @@ mod time;
 mod wait_why;
 
 pub use account_fault::AccountFault;
-pub use action::Action;
+pub use action::{Action, Effect};
 pub use backoff::Backoff;
 pub use call_limits::CallLimits;
 pub use day::{BudgetDay, DayStart, TimeOfDay};

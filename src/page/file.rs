@@ -112,11 +112,12 @@ fn steps(data: &FileData<'_>) -> Vec<Step> {
 fn verdict(frame: &Frame<'_>, story: &FileStory) -> Line {
     let progress = &story.progress;
     let (warm, all) = (progress.reached(Goal::Warm), web::urls(&number(progress.all())));
-    let so_far = web::warm_of(&number(warm), &all);
+    let is = crate::words::progress::state_of(UrlState::Complete, progress.effect);
+    let so_far = web::done_of(&number(warm), &all, &is);
     let (tone, words) = match (story.state.as_str(), progress.verdict(Goal::Warm)) {
         ("rejected", _) => (Tone::Bad, web::REJECTED.then(&story.rejected_why.clone().unwrap_or_default())),
         ("reading", _) => (Tone::Plain, web::STILL_READ),
-        (_, Verdict::Reached) => (Tone::Good, web::all_warm(&all)),
+        (_, Verdict::Reached) => (Tone::Good, web::all_done(&all, &is)),
         (_, Verdict::Stuck) => (Tone::Bad, web::stuck(&so_far)),
         (_, Verdict::Open) => (Tone::Plain, so_far),
     };
@@ -145,7 +146,7 @@ fn facts(frame: &Frame<'_>, here: &FileHere) -> Vec<Fact> {
     let progress = &story.progress;
     let states = UrlState::ALL.map(|state| (state, progress.count(state)));
     let states = states.into_iter().filter(|(_, n)| *n > 0);
-    let states = Words::list(states.map(|(state, n)| web::counted(state, &number(n))));
+    let states = Words::list(states.map(|(state, n)| web::counted(state, progress.effect, &number(n))));
     let mut lines = vec![Line::plain(frame.say(&states))];
     if let Some(rows) = here.only_first {
         lines.push(Line::plain(frame.say(&web::only_first(&web::urls(&number(rows))))));
@@ -181,7 +182,8 @@ fn facts(frame: &Frame<'_>, here: &FileHere) -> Vec<Fact> {
 
 fn asks(frame: &Frame<'_>, story: &FileStory) -> String {
     let priority = Priority::ALL.into_iter().find(|priority| priority.to_string() == story.priority);
-    let mut parts: Vec<Words> = priority.map(labels::priority).into_iter().collect();
+    let mut parts: Vec<Words> = story.action.as_deref().map(labels::action).into_iter().collect();
+    parts.extend(priority.map(labels::priority));
     parts.extend(story.label.as_deref().map(|label| Words::same(outside(label))));
     if let Some(at) = story.deadline.as_deref().and_then(time) {
         parts.push(web::DEADLINE.then(&Words::same(frame.when(at).text)));

@@ -10,7 +10,7 @@ use super::chart::{Bar, parts};
 use super::frame::{Frame, When, outside, time};
 use super::notice::Shell;
 use super::parts::{Cell, Fact, Line, Step, Table, Tone};
-use crate::model::{Lane, Priority, UrlState};
+use crate::model::{Effect, Lane, Priority, UrlState};
 use crate::status::{FileReport, LaneReport, Overview, StatusReport};
 use crate::words::{Words, labels, number, times, web};
 
@@ -174,7 +174,8 @@ fn stack(frame: &Frame<'_>, report: &StatusReport) -> Option<Stack> {
 fn lane(frame: &Frame<'_>, lane: &LaneReport) -> Fact {
     let counts = [(UrlState::Pending, lane.pending), (UrlState::Held, lane.held)];
     let counts = counts.into_iter().filter(|(state, n)| *n > 0 || *state == UrlState::Pending);
-    let counts = Words::list(counts.map(|(state, n)| web::counted(state, &number(n))));
+    let effect = Effect::of(lane.action.parse::<Lane>());
+    let counts = Words::list(counts.map(|(state, n)| web::counted(state, effect, &number(n))));
     let mut lines = vec![Line::plain(frame.say(&counts))];
     if let (Some(_), Some(limit)) = (&lane.day, lane.urls_limit.or(lane.quota)) {
         lines.push(Line::plain(frame.say(&web::spent_of(&number(lane.urls_used), &web::urls(&number(limit))))));
@@ -191,7 +192,7 @@ fn queue(frame: &Frame<'_>, report: &StatusReport) -> Vec<Fact> {
     let pending = report.count(UrlState::Pending);
     let states = UrlState::ALL.map(|state| (state, report.count(state)));
     let states = states.into_iter().filter(|(state, n)| *n > 0 || *state == UrlState::Pending);
-    let states = states.map(|(state, n)| web::counted(state, &number(n)));
+    let states = states.map(|(state, n)| web::counted(state, Effect::Warm, &number(n)));
     let mut facts = vec![Fact::new(frame.say(&web::BY_STATE), Line::plain(frame.say(&Words::list(states))))];
     if let Some(oldest) = report.oldest.as_ref().filter(|_| pending > 0) {
         let since = time(&oldest.dropped_at).map(|at| frame.since(at)).unwrap_or_default();

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::files::{count, ids};
-use crate::model::{Action, FileId, Keys, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis};
-use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query};
+use crate::model::{
+    Action, Effect, FileId, Keys, Lane, LineFault, Priority, Time, UrlState, Warned, Warning, from_millis,
+};
+use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query, query_scalar};
 
 const ACCOUNT: Sql = Sql::both(
     "
@@ -47,6 +49,20 @@ const RECEIPTS_WRITTEN: Sql = Sql::both(
     where files.file_id = j.id and files.submitted + files.merged_submitted = j.submitted
       and files.finished_at is not null",
 );
+
+/// The lanes of the first rows of files, or of what the files ask for if they have none: of a file of a million lines a
+/// thousand tell enough.
+const LANES: Sql = Sql::both(
+    "
+    select distinct lane from
+        (select u.lane from files as f cross join urls as u on u.url_id between f.url_from and f.url_to
+         where f.file_id in (select cast(value as bigint) from json_each(?1)) and u.file_id = f.file_id
+           and u.first_step = 0
+         limit 1000) as first_rows",
+);
+
+const ACTIONS: Sql =
+    Sql::both("select distinct action from files where file_id in (select cast(value as bigint) from json_each(?1))");
 
 const ACCOUNT_REFUSALS: Sql = Sql::both(
     "
@@ -107,6 +123,8 @@ pub struct FileAccount {
     pub merged_urls: [u64; UrlState::ALL.len()],
     /// The same for the purges of lines whose URL is prefetched after them.
     pub purges: [u64; UrlState::ALL.len()],
+    /// What its URLs are once everything was done for them.
+    pub effect: Effect,
 }
 
 /// Reads the accounts of files.
@@ -132,7 +150,21 @@ pub async fn accounts_of(conn: &mut Conn, files: &[FileId]) -> Result<HashMap<Fi
             account.warnings.push(Warned { warning, line, lines, found: row.get(1) });
         }
     }
+    for (file, account) in &mut accounts {
+        account.effect = effect_of(conn, &[file.0]).await?;
+    }
     Ok(accounts)
+}
+
+/// What the URLs of these files are once everything was done for them, by their first rows.
+pub async fn effect_of(conn: &mut Conn, files: &[i64]) -> Result<Effect> {
+    let files = serde_json::json!(files).to_string();
+    let lanes: Vec<i64> = query_scalar(LANES).bind(&files).fetch_all(&mut *conn).await?;
+    if !lanes.is_empty() {
+        return Ok(Effect::of(lanes.into_iter().map(Lane::of_number)));
+    }
+    let actions: Vec<i64> = query_scalar(ACTIONS).bind(&files).fetch_all(conn).await?;
+    Ok(Effect::of(actions.into_iter().map(|action| Action::of_number(action).lane())))
 }
 
 fn account(row: &Row) -> FileAccount {
@@ -167,6 +199,7 @@ fn account(row: &Row) -> FileAccount {
         urls: std::array::from_fn(|at| count(row, 18 + at)),
         merged_urls: std::array::from_fn(|at| count(row, 31 + at)),
         purges: std::array::from_fn(|at| count(row, 42 + at)),
+        effect: Effect::default(),
     }
 }
 

@@ -45,7 +45,7 @@ mod wish_orders;
 mod wishes;
 
 pub use accounts::{
-    FileAccount, MovingFile, accounts, accounts_of, moving, receipts_written_tx, without_final_receipt,
+    FileAccount, MovingFile, accounts, accounts_of, effect_of, moving, receipts_written_tx, without_final_receipt,
 };
 pub use census::{Census, LaneLoad, census, failed, loads, loads_of, suspected};
 pub use chain::Walk;

@@ -83,13 +83,14 @@ fn says(account: &FileAccount) -> Says {
     let counts = |state: UrlState| account.urls[state as usize] + account.merged_urls[state as usize];
     let all: u64 = account.fresh + UrlState::ALL.iter().map(|state| counts(*state)).sum::<u64>();
     let others = UrlState::ALL.into_iter().filter(|state| *state != UrlState::Complete && counts(*state) > 0);
-    let others = others.map(|state| words::progress::counted(state, &counts(state).to_string())).collect();
+    let others =
+        others.map(|state| words::progress::counted(state, account.effect, &counts(state).to_string())).collect();
     let mut says = match (&account.rejected_why, &account.rejected_zh) {
         (Some(en), zh) => {
             let zh = zh.as_ref().unwrap_or(en);
             words::receipts::rejected(&account.name, &Words { en: en.clone().into(), zh: zh.clone().into() })
         }
-        (None, _) => words::receipts::says(&account.name, &warm.to_string(), &all.to_string(), others),
+        (None, _) => words::receipts::says(&account.name, account.effect, &warm.to_string(), &all.to_string(), others),
     };
     if account.refused > 0 {
         let report = format!("{}{REFUSED}", account.stored_name);

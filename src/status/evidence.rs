@@ -45,7 +45,8 @@ const ROWS: Sql = Sql::both(
            iif(w.state is null, u.submission_id, null), s.nonce, s.request_id, iif(w.state is null, u.task_ids, null),
            iif(w.state is null, u.submitted_at, null),
            iif(w.state is null, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
-           iif(w.state is null, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null), 'queued'
+           iif(w.state is null, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null), 'queued',
+           u.action
     from v_urls as u
     left join wishes as w on w.url_id = u.url_id and w.kind = 0 and w.state > 0
     left join submissions as s on s.submission_id = u.submission_id and w.state is null
@@ -82,7 +83,7 @@ const MERGED: Sql = Sql::both(
            iif(w.state = 0, u.submitted_at, null),
            iif(w.state = 0, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
            iif(w.state = 0, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null),
-           iif(w.kind = 1, 'merged', 'fresh')
+           iif(w.kind = 1, 'merged', 'fresh'), u.action
     from v_urls as u
     cross join wishes as w on w.url_id = u.url_id and w.file_id = ?1
     join files as f on f.file_id = w.file_id
@@ -137,6 +138,7 @@ pub struct LineEvidence<'r> {
     pub ended_at: Option<&'r str>,
     pub warmth: Option<&'r str>,
     pub came: &'r str,
+    pub action: Option<&'r str>,
 }
 
 /// A file with refused lines, which stand only in its report.
@@ -173,6 +175,7 @@ impl<'r> LineEvidence<'r> {
             ended_at: row.get(14),
             warmth: row.get(15),
             came: row.get(16),
+            action: row.get(17),
         }
     }
 }

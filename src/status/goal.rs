@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::ledger;
-use crate::model::{Lane, Reason, Time, UrlState};
+use crate::model::{Effect, Lane, Reason, Time, UrlState};
 use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
+use crate::{ledger, queue};
 
 /// The latest file of a name.
 const LATEST: Sql = Sql::both("select file_id from v_files where name = ?1 order by file_id desc limit 1");
@@ -101,6 +101,9 @@ pub struct Progress {
     pub holds: Vec<Hold>,
     /// Whether this key may not ask for tasks, so that nobody tells whether accepted URLs are warm.
     pub is_untold: bool,
+    /// What a URL is for which everything was done.
+    #[serde(skip)]
+    pub effect: Effect,
 }
 
 /// Why URLs are held.
@@ -192,8 +195,9 @@ impl Progress {
     }
 
     async fn of_files(conn: &mut Conn, files: &[i64], now: Time) -> Result<Self> {
+        let effect = queue::effect_of(conn, files).await?;
         let files = serde_json::json!(files).to_string();
-        let mut progress = Self { is_untold: is_untold(conn, now).await?, ..Self::default() };
+        let mut progress = Self { is_untold: is_untold(conn, now).await?, effect, ..Self::default() };
         for state in UrlState::ALL {
             progress.urls.insert(state.to_string(), 0);
         }

@@ -99,6 +99,18 @@ impl Invocation {
         }
     }
 
+    /// A command as it was typed, for somebody else: sudo passes no environment on, so that it names the configuration.
+    pub fn again(&self, args: &[String]) -> String {
+        let is_told = args.iter().any(|arg| arg == "--config" || arg.starts_with("--config="));
+        let shown = |arg: &String| match arg.trim_start_matches('-') {
+            // An option is no name that begins with a dash.
+            name if !name.is_empty() && quoted(name) == name => arg.clone(),
+            _ => quoted(arg),
+        };
+        let typed = args.iter().map(shown).collect::<Vec<_>>().join(" ");
+        if is_told { format!("prefetchd {typed}") } else { self.reads(&typed) }
+    }
+
     /// A command that is no part of prefetchd and changes the database's files: by their owner.
     pub fn changes_files(&self, command: &str) -> String {
         match &self.as_owner {
@@ -211,6 +223,9 @@ mod tests {
             "sudo -u prefetchd prefetchd resume --config '/etc/prefetchd/my films.toml'"
         );
         assert_eq!(films.restart(), "sudo systemctl restart prefetchd@films");
+        let typed = |args: &[&str]| films.again(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+        assert_eq!(typed(&["resume"]), "prefetchd resume --config '/etc/prefetchd/my films.toml'");
+        assert_eq!(typed(&["pause", "--config", "a b"]), "prefetchd pause --config 'a b'");
         let own = Invocation { config: Some("/home/me/p.toml".into()), pid: Some(7), is_root: true, ..usual };
         let own = Invocation { unit: None, ..own };
         assert_eq!(own.restart(), "kill 7 && prefetchd run --config /home/me/p.toml");

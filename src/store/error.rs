@@ -32,7 +32,10 @@ pub enum Error {
     #[error("the disk under the database is full ({0})")]
     Full(#[source] Cause),
     /// The file is damaged. It is neither deleted nor replaced.
-    #[error("the database is corrupt ({0}); restore it from a backup or run `sqlite3 … .recover`")]
+    #[error(
+        "the database is corrupt ({0}); restore it from a backup, or save what can be read: `sqlite3 OLD.db .recover \
+        > saved.sql`"
+    )]
     Corrupt(#[source] Cause),
     /// A newer program made it.
     #[error("the database's schema is version {found}, this program knows up to {known}; install a newer prefetchd")]
@@ -45,6 +48,9 @@ pub enum Error {
     /// It has not been made yet.
     #[error("there is no database at {0} yet; `prefetchd run` makes it")]
     Missing(PathBuf),
+    /// This user may not look at it.
+    #[error("the database {0}: permission denied")]
+    Denied(PathBuf),
     /// It is no longer the file that was opened.
     #[error("the database is lost: {0}")]
     Lost(Loss),
@@ -79,6 +85,7 @@ impl Error {
             Self::Corrupt(_) => "corrupt",
             Self::Newer { .. } => "newer",
             Self::Missing(_) => "missing",
+            Self::Denied(_) => "denied",
             Self::Lost(_) => LOST,
             Self::Linked { .. } => "linked",
             Self::OldLibrary(_) => "old_library",

@@ -1,5 +1,6 @@
 //! Reads a database that another process writes.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use sqlx::{Connection as _, SqliteConnection};
@@ -11,13 +12,29 @@ use super::{Conn, Error, Result, base_options, refuse_newer, wal_of};
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] if there is none yet; [`Error::Newer`].
+/// Those of [`look_at`]; [`Error::Newer`].
 pub async fn open_reader(path: &Path) -> Result<Conn> {
-    if !path.exists() {
-        return Err(Error::Missing(path.to_path_buf()));
-    }
+    look_at(path)?;
     refuse_newer(path).await?;
     Ok(connect_reader(path).await?.into())
+}
+
+/// Whether there is a database that may be read. A file without a byte is none yet.
+///
+/// # Errors
+///
+/// [`Error::Missing`]; [`Error::Denied`] if the file, or a folder on the way to it, is closed to this user.
+pub fn look_at(path: &Path) -> Result<()> {
+    let denied = || Error::Denied(path.to_path_buf());
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(denied()),
+        Err(_) => Err(Error::Missing(path.to_path_buf())),
+        Ok(meta) if meta.is_file() && meta.len() == 0 && !wal_of(path).exists() => {
+            Err(Error::Missing(path.to_path_buf()))
+        }
+        Ok(_) if rustix::fs::access(path, rustix::fs::Access::READ_OK).is_err() => Err(denied()),
+        Ok(_) => Ok(()),
+    }
 }
 
 pub(super) async fn connect_reader(path: &Path) -> sqlx::Result<SqliteConnection> {

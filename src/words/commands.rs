@@ -296,6 +296,15 @@ pub fn nothing_to_do(what: &str, takes: &[UrlState]) -> Words {
     say!("nothing to do: no URL of {what} is {en}", "无需操作：{what} 没有状态为 {zh} 的 URL")
 }
 
+/// What the order applies to was dropped by others; `how` is the command as the owner of the database.
+pub fn not_dropped_by_you(what: &str, how: &Option<String>) -> Words {
+    let how = how.as_ref().map(|how| say!(": `{how}`", "：`{how}`")).unwrap_or_default();
+    say!(
+        "none of {what} is in a file that you dropped; whoever runs prefetchd may do it",
+        "{what} 中没有您投递的文件的 URL；运行 prefetchd 的用户可以操作"
+    ) + &how
+}
+
 /// All was queued again.
 pub fn queued_again(what: &str, n: &str) -> Words {
     say!(

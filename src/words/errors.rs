@@ -16,6 +16,31 @@ pub const READ_ONLY: Words = Words::fixed(
     "数据库不可写：请检查文件和目录的权限，以及磁盘是否以只读方式挂载",
 );
 
+/// The user is not in the group that may.
+pub fn not_in_group(path: &str, user: &str, group: &str) -> Words {
+    say!(
+        "{path}: permission denied: {user} is not in the group {group}: `sudo adduser {user} {group}`, then log in \
+        again",
+        "{path}：权限不足：{user} 不在 {group} 组中：请执行 `sudo adduser {user} {group}`，然后重新登录"
+    )
+}
+
+/// Its mode lets nobody of the group read it; `quoted` is the path as a shell takes it.
+pub fn closed_to_group(path: &str, quoted: &str) -> Words {
+    say!(
+        "{path}: permission denied by its mode: `sudo chmod g+r {quoted}` lets its group read it",
+        "{path}：其权限不允许读取：`sudo chmod g+r {quoted}` 可让所属组读取"
+    )
+}
+
+/// It is closed, and nobody knows by what.
+pub fn closed(path: &str) -> Words {
+    say!(
+        "{path}: permission denied: see the modes of it and of the folders above it",
+        "{path}：权限不足：请检查其自身及上级目录的权限"
+    )
+}
+
 /// An error of the database, by its word; `en` is its whole text.
 pub fn database(word: &str, en: String) -> Words {
     let path = |start: &str, end: &str| {

@@ -4,7 +4,7 @@ use chrono::FixedOffset;
 use serde_json::Value;
 
 use super::{Words, labels};
-use crate::model::{EventName, Time, UrlState, quoted};
+use crate::model::{Action, Effect, EventName, Time, UrlState, quoted};
 
 /// One event in a line, with its remedy where there is one. Times are those of the budget day.
 pub fn event(event: &Value, zone: FixedOffset) -> Words {
@@ -80,11 +80,13 @@ fn finished(event: &Value, file: &str) -> Words {
         UrlState::Expired,
         UrlState::Cancelled,
     ];
+    let action = event.get("action").and_then(Value::as_str).and_then(|action| action.parse::<Action>().ok());
+    let effect = Effect::of(action.map(Action::lane));
     let (mut en, mut zh) = (Vec::new(), Vec::new());
     for state in states {
         let n = number(event, &state.to_string()) + number(merged, &state.to_string());
         if n > 0 {
-            let words = super::progress::counted(state, &n.to_string());
+            let words = super::progress::counted(state, effect, &n.to_string());
             en.push(words.en);
             zh.push(words.zh);
         }

@@ -41,26 +41,29 @@ pub fn reading(lines: &str) -> Words {
     say!("still being read; {read} so far", "仍在读取；已读 {lines} 行")
 }
 
-/// All of it is warm.
-pub fn all_warm(all: &str) -> Words {
+/// All of it is done: `is` says what that means, here and below.
+pub fn all_done(all: &str, is: &Words) -> Words {
+    let Words { en, zh } = is;
     match all {
         "0" => Words::fixed("it has no URLs", "没有 URL"),
-        "1" => Words::fixed("its URL is warm", "1 个 URL 已预热"),
-        _ => say!("all {all} URLs are warm", "全部 {all} 个 URL 已预热"),
+        "1" => say!("its URL is {en}", "1 个 URL {zh}"),
+        _ => say!("all {all} URLs are {en}", "全部 {all} 个 URL {zh}"),
     }
 }
 
-/// Nothing more will be warm by itself.
-pub fn stuck(warm: &str, all: &str) -> Words {
+/// Nothing more will be done by itself.
+pub fn stuck(done: &str, all: &str, is: &Words) -> Words {
+    let Words { en, zh } = is;
     say!(
-        "{warm} of {all} URLs are warm, and nothing more will be by itself",
-        "{all} 个 URL 中 {warm} 个已预热，其余不会自行好转"
+        "{done} of {all} URLs are {en}, and nothing more will be by itself",
+        "{all} 个 URL 中 {done} 个{zh}，其余不会自行好转"
     )
 }
 
-/// Some of it is warm.
-pub fn some_warm(warm: &str, all: &str) -> Words {
-    say!("{warm} of {all} URLs are warm", "{all} 个 URL 中 {warm} 个已预热")
+/// Some of it is done.
+pub fn some_done(done: &str, all: &str, is: &Words) -> Words {
+    let Words { en, zh } = is;
+    say!("{done} of {all} URLs are {en}", "{all} 个 URL 中 {done} 个{zh}")
 }
 
 /// When it was dropped, read and finished.

@@ -2,7 +2,7 @@
 
 use super::Words;
 use super::product::permission;
-use crate::model::UrlState;
+use crate::model::{Effect, UrlState};
 
 /// A state, in everyday words.
 pub fn state(state: UrlState) -> Words {
@@ -19,34 +19,40 @@ pub fn state(state: UrlState) -> Words {
     }
 }
 
+/// The same; of a URL for which everything was done, what it is now.
+pub fn state_of(of: UrlState, effect: Effect) -> Words {
+    match (of, effect) {
+        (UrlState::Complete, Effect::Purged) => Words::fixed("purged", "已刷新"),
+        (UrlState::Complete, Effect::Both) => Words::fixed("done", "已完成"),
+        _ => state(of),
+    }
+}
+
 /// This many URLs in a state.
-pub fn counted(of: UrlState, n: &str) -> Words {
-    let state = state(of);
+pub fn counted(of: UrlState, effect: Effect, n: &str) -> Words {
+    let state = state_of(of, effect);
     Words::made(format!("{n} {}", state.en), format!("{} {n}", state.zh))
 }
 
 /// Every URL has reached the goal.
-pub fn all_reached(what: &str, urls: &str, goal: UrlState) -> Words {
-    let state = state(goal);
+pub fn all_reached(what: &str, urls: &str, goal: &Words) -> Words {
     let (are, all) = if urls == "1" { ("URL is", "its") } else { ("URLs are", "all") };
-    Words::made(format!("{what}: {all} {urls} {are} {}", state.en), format!("{what}：全部 {urls} 个 URL {}", state.zh))
+    Words::made(format!("{what}: {all} {urls} {are} {}", goal.en), format!("{what}：全部 {urls} 个 URL {}", goal.zh))
 }
 
 /// Nothing more reaches the goal by itself.
-pub fn stuck(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
-    let state = state(goal);
+pub fn stuck(what: &str, reached: &str, all: &str, goal: &Words) -> Words {
     Words::made(
-        format!("{what}: {reached} of {all} URLs are {}, and nothing more will be by itself", state.en),
-        format!("{what}：{all} 个 URL 中 {reached} 个{}，其余不会自行好转", state.zh),
+        format!("{what}: {reached} of {all} URLs are {}, and nothing more will be by itself", goal.en),
+        format!("{what}：{all} 个 URL 中 {reached} 个{}，其余不会自行好转", goal.zh),
     )
 }
 
 /// How far it has come.
-pub fn so_far(what: &str, reached: &str, all: &str, goal: UrlState) -> Words {
-    let state = state(goal);
+pub fn so_far(what: &str, reached: &str, all: &str, goal: &Words) -> Words {
     Words::made(
-        format!("{what}: {reached} of {all} URLs {}", state.en),
-        format!("{what}：{all} 个 URL 中 {reached} 个{}", state.zh),
+        format!("{what}: {reached} of {all} URLs {}", goal.en),
+        format!("{what}：{all} 个 URL 中 {reached} 个{}", goal.zh),
     )
 }
 

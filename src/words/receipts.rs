@@ -1,21 +1,26 @@
 //! What a receipt says of its file, in a sentence or two.
 
 use super::{Words, many};
-use crate::model::UrlState;
+use crate::model::{Effect, UrlState};
 
-/// How far a file has come. Numbers are passed as they are shown; `others` are the states of URLs that are not warm.
-pub fn says(file: &str, warm: &str, all: &str, others: Vec<Words>) -> Words {
+/// How far a file has come. Numbers are passed as they are shown; `others` are the states of URLs that are not done.
+pub fn says(file: &str, effect: Effect, done: &str, all: &str, others: Vec<Words>) -> Words {
     let urls = many(all, "URL", "URLs");
     if all == "0" {
         return say!("{file}: no URL was queued", "{file}：没有 URL 入队");
     }
     if others.is_empty() {
-        return super::progress::all_reached(file, all, UrlState::Complete);
+        return super::progress::all_reached(file, all, &super::progress::state_of(UrlState::Complete, effect));
     }
-    let text = if warm == "0" {
-        say!("{file}: none of its {urls} is warm yet", "{file}：{all} 个 URL 均未预热")
+    let (is, zh) = match effect {
+        Effect::Warm => ("warm", "预热"),
+        Effect::Purged => ("purged", "刷新"),
+        Effect::Both => ("done", "完成"),
+    };
+    let text = if done == "0" {
+        say!("{file}: none of its {urls} is {is} yet", "{file}：{all} 个 URL 均未{zh}")
     } else {
-        say!("{file}: {warm} of its {urls} are warm", "{file}：{all} 个 URL 中 {warm} 个已预热")
+        say!("{file}: {done} of its {urls} are {is}", "{file}：{all} 个 URL 中 {done} 个已{zh}")
     };
     text.then(&Words::list(others))
 }

@@ -1,7 +1,7 @@
 //! What happened to a URL, for `prefetchd why`, and the headings and words of lists.
 
 use super::{Words, labels, many};
-use crate::model::{Priority, UrlState};
+use crate::model::{Effect, Lane, Priority, UrlState};
 
 /// The word of an event.
 pub fn event(word: &str) -> Words {
@@ -57,6 +57,13 @@ pub fn column(name: &str) -> Words {
         },
     };
     Words::made(name.to_owned(), zh.to_owned())
+}
+
+/// The state of a URL with this action: of a purge, `complete` is not warm.
+pub fn state_of(word: &str, action: &str) -> Words {
+    let Ok(state) = word.parse::<UrlState>() else { return Words::same(word) };
+    let effect = Effect::of(action.parse::<Lane>());
+    Words { en: word.to_owned().into(), zh: super::progress::state_of(state, effect).zh }
 }
 
 /// A word of the database in a cell of this column.

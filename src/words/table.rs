@@ -129,7 +129,10 @@ fn database() -> Vec<(String, Words)> {
     let texts = [
         ("locked", "the database is locked by another process (…)"),
         ("full", "the disk under the database is full (…)"),
-        ("corrupt", "the database is corrupt (…); restore it from a backup or run `sqlite3 … .recover`"),
+        (
+            "corrupt",
+            "the database is corrupt (…); restore it from a backup, or save what can be read: `sqlite3 OLD.db .recover > saved.sql`",
+        ),
         ("missing", "there is no database at /x/prefetchd.db yet; `prefetchd run` makes it"),
     ];
     texts.map(|(word, text)| (word.to_owned(), errors::database(word, text.to_owned()))).into()

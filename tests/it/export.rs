@@ -50,7 +50,7 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
     let name = world.rows("select name from v_files order by file_id").remove(0).remove(0);
     let csv = exported(&world, &["--file", &name]);
     let header = "file,line,url,state,reason,priority,label,queued_at,submission_id,nonce,request_id,\
-                  task_ids,submitted_at,ended_at,warmth,came\r\n";
+                  task_ids,submitted_at,ended_at,warmth,came,action\r\n";
     assert!(csv.starts_with(header) && csv.ends_with("\r\n"), "{csv}");
     let records = rows_of(&csv);
     assert_eq!(records.len(), 60);
@@ -88,7 +88,7 @@ fn an_export_has_a_row_for_each_url_of_what_was_asked_for_and_no_other() {
     assert_eq!(films(&["--since", &since]), "d".repeat(10));
     assert_eq!(films(&["--since", "2026-01-01T00:00:00+08:00"]).len(), 96);
     for (args, code) in [
-        (&["--file", "nowhere.txt"][..], 65),
+        (&["--file", "nowhere.txt"][..], 66),
         (&["--since", "yesterday"], 64),
         (&[], 64),
         (&["--file", "same.txt", "--output", "/dev/null"], 64),

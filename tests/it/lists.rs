@@ -131,14 +131,21 @@ fn why_tells_a_url_from_the_file_to_its_task() {
 
     // Stopped, it answers too; what it does not know it says.
     world.stop(daemon);
-    for (url, part) in [
-        ("https://vod.example.com/never.ts", "is not in the database"),
-        ("vod.example.com/a/seg-000001.ts", "but https://vod.example.com/a/seg-000001.ts is"),
-        ("https://vod.example.com/films/", "a directory: write the URL of a file"),
+    for (url, code, part) in [
+        ("https://vod.example.com/never.ts", 66, "is not in the database"),
+        ("vod.example.com/a/seg-000001.ts", 66, "but https://vod.example.com/a/seg-000001.ts is"),
+        ("https://vod.example.com/films/", 65, "a directory: write the URL of a file"),
     ] {
         let output = world.run(&["why", url]);
-        assert_eq!(output.status.code(), Some(65), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
         assert!(said(&output).contains(part), "{}", said(&output));
+    }
+    // No file of a name is the same to all commands.
+    for command in ["urls", "files", "submissions", "cancel", "retry", "prioritize", "export", "forecast"] {
+        let output = world.run(&[command, "--file", "nix"]);
+        let output = if command == "forecast" { world.run(&[command, "nix"]) } else { output };
+        assert_eq!(output.status.code(), Some(66), "{command}: {}", said(&output));
+        assert!(said(&output).contains("no file of the name `nix`"), "{command}: {}", said(&output));
     }
 }
 

@@ -53,6 +53,40 @@ impl Group {
     }
 }
 
+#[test]
+fn what_is_closed_to_somebody_is_not_called_missing_and_he_is_told_how_to_get_in() {
+    if !is_root() {
+        println!("skipped: only root can ask as several users");
+        return;
+    }
+    let group = Group::new(PAUSED);
+    let world = &group.world;
+    world.stop(world.ready_daemon());
+    let mode = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let closed = |part: &str| {
+        for args in [&["status"][..], &["pause"], &["urls"]] {
+            let output = group.run_as(ALICE, args);
+            assert_eq!(output.status.code(), Some(77), "{args:?}: {}", said(&output));
+            let told = said(&output);
+            assert!(told.contains("permission denied") && told.contains(part), "{args:?}: {told}");
+            assert!(!told.contains("there is no database"), "{args:?}: {told}");
+        }
+    };
+    mode(&world.database(), 0o600);
+    closed("chmod g+r");
+    mode(&world.database(), 0o640);
+    chown(world.database(), None, Some(1)).unwrap();
+    closed("`sudo adduser");
+    chown(world.path("prefetchd.toml"), None, Some(1)).unwrap();
+    mode(&world.path("prefetchd.toml"), 0o640);
+    closed("then log in again");
+    mode(&world.path("prefetchd.toml"), 0o644);
+    fs::write(world.database(), "").unwrap();
+    let _ = fs::remove_file(world.path(&format!("{}-wal", world.database().file_name().unwrap().display())));
+    let empty = world.run(&["status"]);
+    assert!(empty.status.code() == Some(69) && said(&empty).contains("there is no database"), "{}", said(&empty));
+}
+
 /// A daemon that sends nothing.
 const PAUSED: &str = "[budget]\nrequests_per_day = 1\nreserve = 1\n";
 
@@ -89,7 +123,7 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
     let chinese = group.run_as(ALICE, &["cancel", "--file", "bob.txt", "--lang", "zh"]);
     assert!(said(&chinese).contains("bob.txt 属于 uid 40002"), "{}", said(&chinese));
     let unknown = group.run_as(ALICE, &["cancel", "--file", "nobody.txt"]);
-    assert!(unknown.status.code() == Some(65) && said(&unknown).contains("no file is called"), "{}", said(&unknown));
+    assert!(unknown.status.code() == Some(66) && said(&unknown).contains("no file of the name"), "{}", said(&unknown));
     // By state it is hers alone, and what Bob wants of her URLs stays.
     let done = group.run_as(ALICE, &["cancel", "--state", "pending"]);
     assert!(done.status.success() && text(&done).contains("5 URLs are cancelled"), "{}", said(&done));
@@ -99,6 +133,17 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
         world.rows("select merged_pending, merged_cancelled from v_files where name = 'both.txt'"),
         [["2", "0"]]
     );
+    // What is left is Bob's, by whatever it is named.
+    for choice in [["--state", "pending"], ["--host", "vod.example.com"]] {
+        let refused = group.run_as(ALICE, &["cancel", choice[0], choice[1]]);
+        assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
+        let config = format!("prefetchd cancel {} {} --config ", choice[0], choice[1]);
+        let told = said(&refused);
+        assert!(told.contains("in a file that you dropped") && told.contains(&config), "{told}");
+    }
+    let pause = group.run_as(ALICE, &["pause"]);
+    assert_eq!(pause.status.code(), Some(77), "{}", said(&pause));
+    assert!(said(&pause).contains("prefetchd pause --config /"), "{}", said(&pause));
     let none = group.run_as(ALICE, &["retry", "--file", "alice.txt", "--action", "purge"]);
     assert_eq!(none.status.code(), Some(65), "{}", said(&none));
     let done = group.run_as(ALICE, &["retry", "--file", "alice.txt", "--json"]);
@@ -108,7 +153,7 @@ fn a_member_cancels_prioritizes_and_retries_own_files_and_no_others() {
     assert_eq!(who, [["uid 40001"]]);
     let refused =
         "select count(*) from v_orders where refused_code in ('not_yours', 'no_file') and done_at is not null";
-    assert_eq!(world.number(refused), 3);
+    assert_eq!(world.number(refused), 2);
     world.assert_books_agree();
     world.stop(daemon);
 

@@ -38,8 +38,22 @@ fn a_file_of_purges_is_deleted_from_the_caches_by_its_own_budget() {
     assert_eq!(account.purge.quota_left, 500);
     assert_eq!(account.purge.accepted.len(), 1500);
     assert!(account.accepted.is_empty());
-    let receipt: serde_json::Value = serde_json::from_str(&read(&world.spool("done/old.txt.receipt.json"))).unwrap();
-    assert_eq!(receipt["action"], "purge");
+    let receipt =
+        || serde_json::from_str::<serde_json::Value>(&read(&world.spool("done/old.txt.receipt.json"))).unwrap();
+    assert_eq!(receipt()["action"], "purge");
+    // Nobody is told that what was deleted from the caches is warm.
+    world.wait("the last receipt", || receipt()["says"]["en"] == "old.txt: all 1500 URLs are purged");
+    assert_eq!(receipt()["says"]["zh"], "old.txt：全部 1500 个 URL 已刷新");
+    for (args, part) in [
+        (&["status", "old.txt"][..], "all 1,500 URLs are purged"),
+        (&["status", "old.txt", "--lang", "zh"], "全部 1,500 个 URL 已刷新"),
+        (&["wait", "old.txt"], "old.txt: all 1,500 URLs are purged"),
+        (&["export", "--file", "old.txt"], ",queued,purge\r\n"),
+    ] {
+        let output = world.run(args);
+        assert!(output.status.success() && said(&output).contains(part), "{args:?}: {}", said(&output));
+        assert!(!said(&output).contains("warm:"), "{args:?}: {}", said(&output));
+    }
 }
 
 #[test]
@@ -71,6 +85,8 @@ fn directories_go_a_hundred_a_call_with_force_apart() {
     world.wait_for("select count(*) from v_urls where state = 'complete'", 131);
     let counts: Vec<usize> = accepted(&world).into_iter().map(|(_, urls)| urls).collect();
     assert_eq!((counts.iter().sum::<usize>(), counts.len(), counts.iter().max()), (131, 3, Some(&100)));
+    let why = world.run(&["why", "https://vod.example.com/films/001/"]);
+    assert!(why.status.success() && said(&why).contains("purge-directory"), "{}", said(&why));
     let receipt: serde_json::Value = serde_json::from_str(&read(&world.spool("done/dirs.txt.receipt.json"))).unwrap();
     assert_eq!(receipt["reasons"][0]["code"], "no_directory");
     assert_eq!(world.rows("select action, urls_used, unit from v_lanes"), [["purge-directory", "131", "directories"]]);

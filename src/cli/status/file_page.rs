@@ -31,15 +31,16 @@ pub(super) fn page(story: &FileStory, waits: bool, by: &Invocation, look: &Look)
 
 fn verdict(page: &mut Page, story: &FileStory, look: &Look) {
     let progress = &story.progress;
-    let (warm, all) = (number(progress.reached(Goal::Warm)), number(progress.all()));
+    let (done, all) = (number(progress.reached(Goal::Warm)), number(progress.all()));
+    let is = crate::words::progress::state_of(UrlState::Complete, progress.effect);
     let (tone, text) = match (story.state.as_str(), progress.verdict(Goal::Warm)) {
         ("rejected", _) => {
             (Tone::Bad, status_words::rejected(story.rejected_why.as_ref().unwrap_or(&words::NO_REASON)))
         }
         ("reading", _) => (Tone::Plain, words::reading(&number(count(story.lines)))),
-        (_, Verdict::Reached) => (Tone::Good, words::all_warm(&all)),
-        (_, Verdict::Stuck) => (Tone::Bad, words::stuck(&warm, &all)),
-        (_, Verdict::Open) => (Tone::Plain, words::some_warm(&warm, &all)),
+        (_, Verdict::Reached) => (Tone::Good, words::all_done(&all, &is)),
+        (_, Verdict::Stuck) => (Tone::Bad, words::stuck(&done, &all, &is)),
+        (_, Verdict::Open) => (Tone::Plain, words::some_done(&done, &all, &is)),
     };
     page.row(&labels::FILE, Tone::Plain, &words::name(&story.name, &look.zone()));
     page.row(&labels::IS, tone, &text);
@@ -104,7 +105,7 @@ fn urls(page: &mut Page, story: &FileStory, look: &Look) {
     let states: Vec<Words> = states
         .into_iter()
         .filter(|(_, n)| *n > 0)
-        .map(|(state, n)| crate::words::progress::counted(state, &number(n)))
+        .map(|(state, n)| crate::words::progress::counted(state, story.progress.effect, &number(n)))
         .collect();
     if !states.is_empty() {
         page.row(&labels::URLS, Tone::Plain, &Words::list(states));

@@ -22,6 +22,11 @@ fn state_of(goal: Goal) -> UrlState {
     }
 }
 
+/// What URLs are that have reached the goal.
+fn reached_state(progress: &Progress, goal: Goal) -> Words {
+    progress::state_of(state_of(goal), progress.effect)
+}
+
 /// The numbers of URLs that have reached the goal, and of all.
 fn share(progress: &Progress, goal: Goal) -> (String, String) {
     (number(progress.reached(goal)), number(progress.all()))
@@ -31,7 +36,7 @@ fn share(progress: &Progress, goal: Goal) -> (String, String) {
 pub(super) fn so_far(what: &str, progress: Option<&Progress>, goal: Goal) -> Words {
     let Some(counts) = progress else { return progress::not_taken(what) };
     let (reached, all) = share(counts, goal);
-    let mut words = progress::so_far(what, &reached, &all, state_of(goal));
+    let mut words = progress::so_far(what, &reached, &all, &reached_state(counts, goal));
     if counts.reading > 0 {
         words = words.and(&progress::reading());
     }
@@ -46,7 +51,7 @@ fn others(progress: &Progress, goal: Goal) -> Vec<Words> {
     };
     let states = UrlState::ALL.into_iter().filter(|state| !has_reached(state));
     let some = states.map(|state| (state, progress.count(state))).filter(|(_, n)| *n > 0);
-    some.map(|(state, n)| progress::counted(state, &number(n))).collect()
+    some.map(|(state, n)| progress::counted(state, progress.effect, &number(n))).collect()
 }
 
 /// The verdict, one sentence per line.
@@ -59,10 +64,11 @@ pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending
         lines.extend(counts.rejected.iter().map(|rejected| progress::rejected(&rejected.file, &rejected.why)));
     }
     let (reached, all) = progress.map(|counts| share(counts, goal)).unwrap_or_default();
+    let state = progress.map(|counts| reached_state(counts, goal)).unwrap_or_default();
     match (ending, progress) {
-        (Ending::Reached, _) => lines.push(progress::all_reached(what, &all, state_of(goal))),
+        (Ending::Reached, _) => lines.push(progress::all_reached(what, &all, &state)),
         (Ending::Stuck, Some(counts)) if counts.all() > 0 => {
-            let words = progress::stuck(what, &reached, &all, state_of(goal));
+            let words = progress::stuck(what, &reached, &all, &state);
             lines.push(others(counts, goal).into_iter().fold(words, |words, other| words.and(&other)));
             lines.extend(counts.holds.iter().map(|hold| progress::held(&number(hold.urls), &hold.why)));
             let submitted = counts.count(UrlState::Submitted);

@@ -1,6 +1,6 @@
 //! Sentences with numbers and names in them.
 
-use crate::model::UrlState;
+use crate::model::{Effect, UrlState};
 use crate::words::{Words, many, progress};
 
 /// A moment ahead.
@@ -233,8 +233,8 @@ pub fn outcome(word: &str) -> Words {
 }
 
 /// A state with its number.
-pub fn counted(state: UrlState, n: &str) -> Words {
-    progress::counted(state, n)
+pub fn counted(state: UrlState, effect: Effect, n: &str) -> Words {
+    progress::counted(state, effect, n)
 }
 
 /// A part of the query that cannot be read.
@@ -258,14 +258,14 @@ pub fn only_first(n: &Words) -> Words {
     )
 }
 
-/// How many URLs of a file are warm.
-pub fn warm_of(n: &str, urls: &Words) -> Words {
-    Words::made(format!("{n} of {} are warm", urls.en), format!("{}中已预热 {n} 个", urls.zh))
+/// How many URLs of a file are done: `is` says what that means.
+pub fn done_of(n: &str, urls: &Words, is: &Words) -> Words {
+    Words::made(format!("{n} of {} are {}", urls.en, is.en), format!("{}中{} {n} 个", urls.zh, is.zh))
 }
 
-/// All URLs of a file are warm.
-pub fn all_warm(urls: &Words) -> Words {
-    Words::made(format!("warm: all {}", urls.en), format!("全部 {}已预热", urls.zh))
+/// All URLs of a file are done.
+pub fn all_done(urls: &Words, is: &Words) -> Words {
+    Words::made(format!("{}: all {}", is.en, urls.en), format!("全部 {}{}", urls.zh, is.zh))
 }
 
 /// Nothing more becomes warm by itself.
