@@ -189,8 +189,8 @@ fn look_through(file: &HeldBack, rules: &ReadRules) -> anyhow::Result<()> {
         return Err(rejected(&words::input_fault(&survey.no_urls())));
     }
     survey.take_warnings().iter().for_each(|warned| say_warning(file, warned));
-    if let Some((line, fault)) = survey.first_refused() {
-        say_refused(file, survey.refused(), *line, fault);
+    for (line, fault, lines) in survey.reasons() {
+        say_refused(file, *lines, *line, fault);
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use crate::daemon::Locked;
 use crate::model::{Lang, quoted};
 use crate::orders::named;
 use crate::status::Invocation;
-use crate::words::{Words, errors};
-use crate::{config, store};
+use crate::words::{Words, errors, keys};
+use crate::{config, credentials, store};
 
 /// What SQLite says to whoever may read the database and not write it.
 const READ_ONLY: &str = "attempt to write a readonly database";
@@ -87,10 +87,30 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
             config::Error::Invalid { path, what } => errors::wrong_configuration(en, &path.display().to_string(), what),
         };
     }
+    if let Some(error) = cause.downcast_ref::<credentials::Error>() {
+        return key(error, en);
+    }
     if let Some(Locked::ByAnother { pid, path }) = cause.downcast_ref() {
         return errors::locked(en, pid, &path.display().to_string());
     }
     cause.downcast_ref().map_or_else(|| errors::doing(&en), errors::system)
+}
+
+/// Why there is no key.
+fn key(error: &credentials::Error, en: String) -> Words {
+    use credentials::Error;
+    let shown = |path: &Path| path.display().to_string();
+    match error {
+        Error::None => keys::none(en),
+        Error::Absent { source_word, what } => keys::absent(en, source_word, what),
+        Error::Incomplete { place, set, missing } => keys::incomplete(en, &place.to_string(), set, missing),
+        Error::Exposed { path, mode } => keys::exposed(en, &shown(path), *mode),
+        Error::Foreign { path, uid, remedy } => keys::foreign(en, &shown(path), *uid, remedy),
+        Error::Folder { path, folder, remedy, .. } => keys::folder(en, &shown(path), &shown(folder), remedy),
+        Error::Odd { place, name, .. } => keys::odd(en, &place.to_string(), name),
+        Error::Unusable { path, what } => keys::unusable(en, &shown(path), what),
+        Error::NotGiven { place, what } => keys::not_given(en, &place.to_string(), what),
+    }
 }
 
 /// Who may do what was asked for, and how that is typed.
@@ -136,6 +156,10 @@ mod tests {
         assert_eq!(said(error.into()), "/x.db 处还没有数据库；`prefetchd run` 会创建");
         let error = store::Error::Busy("code: 5".into());
         assert_eq!(said(error.into()), "数据库被其他进程锁定（code: 5）");
+        for error in [credentials::Error::None, credentials::Error::Exposed { path: "/k".into(), mode: 0o644 }] {
+            let told = said(error.into());
+            assert!(!told.contains("the ") && told.contains("AccessKey"), "{told}");
+        }
         let error = anyhow::Error::from(missing()).context("reading /x");
         assert_eq!(said(error), "读取 /x：没有此文件或目录");
     }

@@ -23,8 +23,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const HELP: &str = "\
 A row a line: file, line, url, state, reason, priority, label, queued_at, submission_id, nonce, request_id, task_ids, \
 submitted_at, ended_at, warmth, came, action. First the lines that were queued, in order of arrival, then those that \
-were merged into URLs that were there, then those that were refused, as the reports beside their files have them. Several \
-of --file, --label and --since: what all of them apply to.
+were merged into URLs that were there, then those that were refused, as the reports beside their files have them. \
+Several of --file, --label and --since: what all of them apply to.
 
 In CSV a text that begins with = + - @ or a control character has an apostrophe in front, so that no spreadsheet takes \
 it for a formula; JSON lines carry every text as it is.

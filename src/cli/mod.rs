@@ -35,6 +35,7 @@ use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked, OtherProduct};
 use crate::model::{Action, Lane, Lang, Priority, UrlState};
 use crate::spool::stored_name;
+use crate::status::Invocation;
 use crate::telemetry::one_line;
 use crate::words::{self, Words};
 use crate::{credentials, exit, net, store};
@@ -138,7 +139,7 @@ pub fn main(args: Args) -> i32 {
     };
     text::settle(result.unwrap_or_else(|error| {
         for (at, line) in errors::lines(&error, args.config.as_deref(), text::lang()).iter().enumerate() {
-            text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, one_line(line)));
+            text::err(&format!("{}{}", if at == 0 { "prefetchd: " } else { "" }, text::pasteable(&one_line(line))));
         }
         code_of(&error)
     }))
@@ -266,5 +267,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn load(named: Option<&std::path::Path>) -> anyhow::Result<(Config, Option<PathBuf>)> {
     let loaded = Config::load(named)?;
     words::speak_of(loaded.0.api.product);
+    text::choose_invocation(Invocation::here(&loaded.0, loaded.1.as_deref(), None));
     Ok(loaded)
 }

@@ -10,6 +10,7 @@ use super::{failure, load, runtime};
 use crate::exit;
 use crate::model::DayStart;
 use crate::notify::{RobotState, robot_states, try_robot};
+use crate::status::Invocation;
 use crate::store;
 use crate::telemetry::one_line;
 use crate::words::{Words, commands, times};
@@ -44,7 +45,14 @@ pub(super) struct Told {
 }
 
 pub(super) fn main(config: Option<&Path>, args: &NotifyArgs) -> anyhow::Result<i32> {
-    let (config, _) = load(config)?;
+    let (config, path) = load(config)?;
+    let by = Invocation::here(&config, path.as_deref(), None);
+    // Whoever may not read the robots' URLs would be told that their files belong to the wrong user.
+    let args_given = std::env::args().skip(1).collect::<Vec<_>>();
+    let other = by.as_owner(&by.again(&args_given)).filter(|_| !rustix::process::geteuid().is_root());
+    if let Some(how) = other.filter(|_| args.test) {
+        return Err(failure(exit::NO_PERMISSION, commands::robots_of_the_service(&how)));
+    }
     let is_meant = |name: &str| args.robot.as_deref().is_none_or(|wanted| wanted == name);
     let robots: Vec<_> = config.notify.robot.iter().filter(|robot| is_meant(robot.name())).collect();
     if robots.is_empty() {

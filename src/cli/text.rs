@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use crate::exit;
 use crate::model::Lang;
+use crate::status::Invocation;
 use crate::telemetry::{is_unsafe, one_line};
 use crate::words::Words;
 pub(super) use crate::words::number;
@@ -109,9 +110,22 @@ pub(super) fn lang() -> Lang {
     *LANG.lock().expect("no holder of the choice panics")
 }
 
-/// A sentence on standard output, in the chosen language and on one line.
+/// How commands are typed here; none before a configuration was read.
+static BY: Mutex<Option<Invocation>> = Mutex::new(None);
+
+/// Chooses it for the whole process.
+pub(super) fn choose_invocation(by: Invocation) {
+    *BY.lock().expect("no holder of the choice panics") = Some(by);
+}
+
+/// A text with its commands as they are typed here.
+pub(super) fn pasteable(text: &str) -> String {
+    BY.lock().expect("no holder of the choice panics").as_ref().map_or_else(|| text.to_owned(), |by| by.pasteable(text))
+}
+
+/// A sentence on standard output, in the chosen language and on one line; its commands can be pasted.
 pub(super) fn tell(words: &Words) {
-    out(&one_line(words.say(lang())));
+    out(&pasteable(&one_line(words.say(lang()))));
 }
 
 /// A bar for a share, such as `[#####---------------]`.

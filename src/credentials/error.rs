@@ -12,7 +12,7 @@ pub enum Error {
         "no credentials: looked for access-key-id and access-key-secret among systemd's credentials, for \
          [credentials] file, in the environment for {ID_VARIABLE} and {SECRET_VARIABLE} (with {TOKEN_VARIABLE} for \
          temporary ones), for an OIDC role, for ~/.aliyun/config.json and ~/.alibabacloud/credentials, for an ECS \
-         instance's role and ALIBABA_CLOUD_CREDENTIALS_URI; README.md shows how to make them"
+         instance's role and ALIBABA_CLOUD_CREDENTIALS_URI; docs/credentials.md shows how to make them"
     )]
     None,
     /// The configured source does not exist.

@@ -181,6 +181,8 @@ pub enum Warning {
     BlankEncoded,
     /// A media fragment was dropped.
     FragmentDropped,
+    /// `@` and a name follow the name of a file.
+    Mention,
     /// The file was read as GB18030.
     Gb18030,
     /// Something else follows the packed data.

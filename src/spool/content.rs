@@ -354,6 +354,9 @@ fn url_item(
             if notes.blank_encoded {
                 warnings.add(Warning::BlankEncoded, line.number, "");
             }
+            if notes.mention {
+                warnings.add(Warning::Mention, line.number, "");
+            }
             if notes.fragment_dropped {
                 warnings.add(Warning::FragmentDropped, line.number, "");
             }

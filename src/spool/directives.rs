@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{FixedOffset, NaiveDateTime};
+use chrono::{FixedOffset, NaiveDate, NaiveDateTime};
 
 use super::envelope::Options;
 use crate::model::{Action, InputFault, KeyFault, Keys, Priority, TextEncoding, Time};
@@ -18,7 +18,7 @@ const LABEL_CHARS_MAX: usize = 200;
 pub(super) const KEYS: [&str; 7] = ["action", "priority", "label", "not_before", "deadline", "force", "purge_force"];
 
 /// Chinese headings, each with the key that it means.
-const CHINESE: [(&str, &str); 7] = [
+const CHINESE: [(&str, &str); 9] = [
     ("操作", "action"),
     ("网址", "url"),
     ("链接", "url"),
@@ -26,6 +26,8 @@ const CHINESE: [(&str, &str); 7] = [
     ("标签", "label"),
     ("截止时间", "deadline"),
     ("最早时间", "not_before"),
+    ("强制", "force"),
+    ("编码", "encoding"),
 ];
 
 /// Accepted spellings of times without an offset.
@@ -57,7 +59,9 @@ impl Head {
     /// What is wrong with the directive.
     pub(super) fn apply(&mut self, directive: &str, offset: FixedOffset) -> Result<(), KeyFault> {
         let (key, value) = directive.split_once('=').ok_or_else(|| KeyFault::NoPair(directive.to_owned()))?;
-        let (key, value) = (key.trim(), value.trim());
+        // As in a heading: in any case, and in Chinese.
+        let (key, value) = (canonical(key), value.trim());
+        let key = key.as_str();
         let before = (self.keys.clone(), self.encoding);
         if key == "encoding" {
             self.encoding = Some(value.parse().map_err(|_| KeyFault::value("encoding", value))?);
@@ -166,8 +170,15 @@ fn time(key: &'static str, value: &str, offset: FixedOffset) -> Result<Time, Key
         return Ok(time.to_utc());
     }
     let local = LOCAL_TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(value, format).ok());
-    let time = local.and_then(|time| time.and_local_timezone(offset).single());
+    let time = local.or_else(|| whole_day(key, value)).and_then(|time| time.and_local_timezone(offset).single());
     time.map(|time| time.to_utc()).ok_or_else(|| KeyFault::value(key, value))
+}
+
+/// A date alone, as Excel writes it: URLs may be sent from its first moment on, or until its last.
+fn whole_day(key: &str, value: &str) -> Option<NaiveDateTime> {
+    let date = ["%Y-%m-%d", "%Y/%m/%d"].iter().find_map(|format| NaiveDate::parse_from_str(value, format).ok())?;
+    let day = if key == "deadline" { date.succ_opt()? } else { date };
+    day.and_hms_opt(0, 0, 0)
 }
 
 /// Whether a comment looks like a mistyped directive: `# priority = urgent`, `#：priority = urgent`, with any marks
@@ -240,6 +251,17 @@ mod tests {
             set(&mut keys, key, value, offset()).unwrap();
         }
         assert_eq!((keys.priority, keys.force), (Priority::High, false));
+        for (key, value) in [("not_before", "2026-11-30"), ("deadline", "2026/11/30")] {
+            set(&mut keys, key, value, offset()).unwrap();
+        }
+        assert_eq!(keys.not_before, Some("2026-11-29T16:00:00Z".parse().unwrap()));
+        assert_eq!(keys.deadline, Some("2026-11-30T16:00:00Z".parse().unwrap()), "to the end of the day");
+        let mut head = Head::default();
+        for directive in [" 优先级 = 紧急", " Label = 首映", " 强制 = 是", " 编码 = gb18030"] {
+            head.apply(directive, offset()).unwrap();
+        }
+        assert_eq!((head.keys.priority, head.keys.force), (Priority::Urgent, true));
+        assert!(head.says("priority") && head.apply(" priority = low", offset()).is_err(), "one key in two languages");
         assert_eq!(canonical(" 网址\u{feff}"), "url");
         assert_eq!(canonical("URL"), "url");
     }
@@ -250,7 +272,7 @@ mod tests {
             (" prio = high", "the directives are action, priority, label"),
             (" priority = highest", "urgent, high, normal or low"),
             (" deadline = tomorrow", "2026-11-23T20:00:00+08:00"),
-            (" deadline = 2026-11-23", "2026-11-23T20:00:00+08:00"),
+            (" deadline = 2026-11", "2026-11-23T20:00:00+08:00"),
             (" force = yes", "true or false"),
             (" action = warm", "prefetch, purge, purge-directory or purge+prefetch"),
             (" action = regex", "by regular expression"),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::FixedOffset;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
 
 use super::directives::{self, KEYS, canonical};
 use super::records::cells;
@@ -200,14 +201,32 @@ pub(super) fn of_json(
 ) -> Result<Said, Fault> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let object = reader.deserialize_map(ObjectVisitor).and_then(|object| reader.end().map(|()| object));
-    let object = object.map_err(|error| LineFault::Json.at(error.to_string()))?;
+    let object = object.map_err(|error| match error.classify() {
+        Category::Data => LineFault::Json.at(DATA.iter().find(|key| error.to_string().contains(*key)).unwrap_or(&"")),
+        _ => LineFault::Json.at(piece(text, error.column())),
+    })?;
     let is_there = |key: &str| object.given.iter().any(|(known, _)| *known == key);
     object.foreign.iter().for_each(|name| warn_of(name, is_there, line, warnings));
     let url = object.given.iter().find(|(key, _)| *key == "url").map(|(_, url)| url.clone());
-    let url = url.ok_or_else(|| LineFault::Json.at("no `url`"))?;
+    let url = url.ok_or(LineFault::Json)?;
     let given = object.given.iter().filter(|(key, _)| *key != "url").map(|(key, value)| (*key, value.as_str()));
     Ok(Said { url, keys: own_keys(given, file, offset)? })
 }
+
+/// What serde's texts on data name, in which a reader finds his mistake.
+const DATA: [&str; 8] =
+    ["`url`", "`action`", "`priority`", "`label`", "`not_before`", "`deadline`", "`force`", "`purge_force`"];
+
+/// The characters around a column, counted in bytes from 1.
+fn piece(text: &str, column: usize) -> &str {
+    let at = text.floor_char_boundary(column.saturating_sub(1));
+    let from = text[..at].char_indices().rev().nth(PIECE_CHARS - 1).map_or(0, |(at, _)| at);
+    let to = text[at..].char_indices().nth(PIECE_CHARS).map_or(text.len(), |(more, _)| at + more);
+    &text[from..to]
+}
+
+/// Characters before and behind the place of a mistake.
+const PIECE_CHARS: usize = 15;
 
 /// The file's keys with the line's own keys put over them; none if the line has none of its own.
 fn own_keys<'v>(
@@ -269,6 +288,22 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_in_json_is_shown_by_its_piece_and_not_in_the_words_of_the_parser() {
+        let offset = FixedOffset::east_opt(8 * 3600).unwrap();
+        for (text, found) in [
+            (r#"{"url":"https://vod.example.com/1.mp4"},"#, r#"mple.com/1.mp4"},"#),
+            (r#"{"url":"https://vod.example.com/1.mp4""#, r#"example.com/1.mp4""#),
+            (r#"{"url":1}"#, "`url`"),
+            (r#"{"url":"a","url":"b"}"#, "`url`"),
+            (r#"{"label":"首映"}"#, ""),
+            ("{首映}", "{首映}"),
+        ] {
+            let fault = of_json(text, 4, &Keys::default(), offset, &mut Warnings::default()).err().unwrap();
+            assert_eq!((fault.kind, &*fault.found), (LineFault::Json, found), "{text}");
+        }
+    }
 
     #[test]
     fn one_letter_off_is_near_and_two_are_not() {

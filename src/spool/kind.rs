@@ -5,10 +5,9 @@ use super::format::Format;
 use crate::model::InputFault;
 
 /// First bytes of other kinds of files.
-const MAGICS: [(&[u8], InputFault); 9] = [
+const MAGICS: [(&[u8], InputFault); 8] = [
     (b"%PDF", InputFault::Document("PDF")),
     (b"{\\rtf", InputFault::Document("RTF")),
-    (b"\xd0\xcf\x11\xe0", InputFault::Workbook),
     (b"7z\xbc\xaf\x27\x1c", InputFault::Archive("7z")),
     (b"Rar!\x1a\x07", InputFault::Archive("rar")),
     (b"BZh", InputFault::Packed("bzip2")),
@@ -28,6 +27,18 @@ pub(super) fn other_kind(start: &[u8], format: Format) -> Option<InputFault> {
     }
     if let Some((_, fault)) = MAGICS.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(fault.clone());
+    }
+    if start.starts_with(b"\xd0\xcf\x11\xe0") {
+        // Its directory, which may come later in the file, names what it has in UTF-16.
+        let has = |part: &str| {
+            let part: Vec<u8> = part.bytes().flat_map(|byte| [byte, 0]).collect();
+            memchr::memmem::find(start, &part).is_some()
+        };
+        return Some(match () {
+            () if has("Workbook") => InputFault::Workbook,
+            () if has("WordDocument") => InputFault::Document("Word"),
+            () => InputFault::Document("Office 97-2003"),
+        });
     }
     if start.starts_with(b"PK\x03\x04") {
         let has = |part: &[u8]| memchr::memmem::find(start, part).is_some();
@@ -83,6 +94,9 @@ mod tests {
             (&b"%PDF-1.7\n%\xe2\xe3"[..], "document"),
             (b"PK\x03\x04....[Content_Types].xml ... xl/workbook.xml", "workbook"),
             (b"PK\x03\x04....a.txt", "archive"),
+            (b"\xd0\xcf\x11\xe0 W\0o\0r\0k\0b\0o\0o\0k\0", "workbook"),
+            (b"\xd0\xcf\x11\xe0 W\0o\0r\0d\0D\0o\0c\0u\0m\0e\0n\0t\0", "document"),
+            (b"\xd0\xcf\x11\xe0", "document"),
             (b"ELF\0", "binary"),
             (b"\n <?xml version=\"1.0\"?>", "xml"),
             (b"<urlset>", "xml"),

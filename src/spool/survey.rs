@@ -36,7 +36,8 @@ pub struct Survey {
     content: Content<Text>,
     source: Source,
     refused: u64,
-    first_refused: Option<(u64, Fault)>,
+    /// The first line refused for each reason, and how many there are.
+    reasons: Vec<(u64, Fault, u64)>,
     /// URLs that were read but not returned, because reading failed after them.
     before_failure: usize,
 }
@@ -58,7 +59,7 @@ impl Survey {
             Unreadable::Io(error) => source.fault(error, 0),
             other @ Unreadable::NotUrls(_) => other,
         })?;
-        Ok(Self { content, source, refused: 0, first_refused: None, before_failure: 0 })
+        Ok(Self { content, source, refused: 0, reasons: Vec::new(), before_failure: 0 })
     }
 
     /// What the file's directives ask for.
@@ -71,9 +72,9 @@ impl Survey {
         self.refused
     }
 
-    /// The first line that was refused, with its number.
-    pub fn first_refused(&self) -> Option<&(u64, Fault)> {
-        self.first_refused.as_ref()
+    /// The first line that was refused for each reason, with its number, and how many lines were.
+    pub fn reasons(&self) -> &[(u64, Fault, u64)] {
+        &self.reasons
     }
 
     /// How many URLs [`Self::next_urls`] had read when it failed.
@@ -90,7 +91,9 @@ impl Survey {
     pub fn no_urls(&self) -> InputFault {
         match self.refused {
             0 => InputFault::Empty,
-            lines => InputFault::NoUrls { lines, first: self.first_refused.clone() },
+            lines => {
+                InputFault::NoUrls { lines, first: self.reasons.first().map(|(line, fault, _)| (*line, fault.clone())) }
+            }
         }
     }
 
@@ -111,7 +114,10 @@ impl Survey {
                 Some((Item::Url { url, keys, .. }, _)) => urls.push((url, keys)),
                 Some((Item::Refused { line, fault, .. }, _)) => {
                     self.refused += 1;
-                    self.first_refused.get_or_insert((line, fault));
+                    match self.reasons.iter_mut().find(|(_, known, _)| known.kind == fault.kind) {
+                        Some((_, _, lines)) => *lines += 1,
+                        None => self.reasons.push((line, fault, 1)),
+                    }
                 }
                 Some((Item::Nothing, _)) => {}
             }

@@ -15,7 +15,7 @@ use super::goal::Progress;
 use super::lists::{Rows, object};
 use super::reasons::{both, with_chinese};
 use crate::config::Config;
-use crate::model::{Action, FileId, Time, UrlState, rfc3339};
+use crate::model::{Action, FileId, Time, UrlState, from_millis, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::FileForecast;
 use crate::store::{Conn, Result, Sql, query};
@@ -99,6 +99,14 @@ const MERGED_LINE: Sql = Sql::both(
     from v_wishes as w join v_urls as u using (url_id) where w.file_id = ?1 and w.line = ?2 limit 1",
 );
 
+/// Pending URLs of a file that wait for their domain, and the first deadline among them.
+const BLOCKED: Sql = Sql::both(
+    "
+    select count(*), min(u.deadline)
+    from files as f join urls as u on u.file_id = f.file_id and u.url_id >= f.url_from and u.url_id <= f.url_to
+    where f.file_id = ?1 and u.state = 0 and u.parked = 1",
+);
+
 /// How much of the queue is read for the forecast of one file.
 const BOUNDS: Bounds = Bounds { rows: 10_000, files: 100_000 };
 const STEPS_MAX: u32 = 100_000;
@@ -129,6 +137,23 @@ pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found>
     }
     let rows = query(ALIKE).bind(name).fetch_all(conn).await?;
     Ok(Found::Alike(rows.iter().map(object).collect()))
+}
+
+/// URLs that wait for their domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blocked {
+    /// How many.
+    pub urls: i64,
+    /// The first deadline among them, which passes unless somebody does something.
+    pub deadline: Option<Time>,
+}
+
+impl Blocked {
+    /// Those of a file.
+    pub async fn of_file(conn: &mut Conn, file: i64) -> Result<Self> {
+        let row = query(BLOCKED).bind(file).fetch_one(conn).await?;
+        Ok(Self { urls: row.get(0), deadline: row.get::<Option<i64>, _>(1).map(from_millis) })
+    }
 }
 
 /// Everything about one file.
@@ -206,6 +231,9 @@ pub struct FileStory {
     pub warm_seconds_p95: Option<i64>,
     /// The forecast for its pending URLs.
     pub forecast: Option<FileForecast>,
+    /// Pending URLs that wait for their domain; no forecast counts them.
+    #[serde(skip)]
+    pub blocked: Blocked,
     /// The reasons of URLs that are not warm: `state`, `reason`, `reason_code`, `reason_zh`, `urls`.
     pub reasons: Rows,
     /// The first URLs that failed or are held, with the service's answer.
@@ -271,6 +299,7 @@ impl FileStory {
         if story.progress.count(crate::model::UrlState::Pending) > 0 {
             let forecasts = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.forecast(now);
             story.forecast = forecasts.of_file(file).cloned();
+            story.blocked = Blocked::of_file(conn, file).await?;
         }
         Ok(Some(story))
     }

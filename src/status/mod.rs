@@ -22,7 +22,7 @@ pub use board::{Board, Health, told_clock};
 pub use books::{BookedCall, BookedUrl, Books, Happened};
 pub use concerns::{Concerns, Doubts, concerns, doubts};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};
-pub use file::{FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
+pub use file::{Blocked, FileHere, FilePage, FileStory, Found, LineSaid, Said, find};
 pub use forecast::{ForecastReport, Forecasts, LaneForecast, Prospect, Risk, names, prospect, warm_time};
 pub use goal::{Goal, Hold, Progress, Rejected, Verdict};
 pub use invocation::Invocation;

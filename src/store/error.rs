@@ -33,8 +33,7 @@ pub enum Error {
     Full(#[source] Cause),
     /// The file is damaged. It is neither deleted nor replaced.
     #[error(
-        "the database is corrupt ({0}); restore it from a backup, or save what can be read: `sqlite3 OLD.db .recover \
-        > saved.sql`"
+        "the database is corrupt ({0}); restore it from a backup, or save what can be read: `sqlite3 OLD.db .recover`"
     )]
     Corrupt(#[source] Cause),
     /// A newer program made it.

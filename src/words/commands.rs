@@ -145,7 +145,7 @@ pub const NO_REGULAR_FILE: Words = Words::fixed("it is no regular file", "不是
 /// Nothing was added.
 pub fn nothing_added(name: &str, why: &Words) -> Words {
     let (en, zh) = (&why.en, &why.zh);
-    say!("{name}: nothing was added: {en}", "{name}：未投递：{zh}")
+    say!("{name}: nothing was added, of no file: {en}", "{name}：所有文件均未投递：{zh}")
 }
 
 /// A warning of `add`, about this line and so many more.
@@ -186,8 +186,8 @@ pub fn own_name(name: &str) -> Words {
 pub fn bad_name(name: &str) -> Words {
     say!(
         "`{name}` is no name for the spool: it may not begin with `.` or `~`, end like an unfinished upload (.tmp, \
-        .part), or hold `/`; give --name",
-        "`{name}` 不能用作投递文件名：不能以 `.` 或 `~` 开头，不能以未完成的上传（.tmp、.part）结尾，不能含 `/`；请用 --name"
+        .part), or hold `/`; give another --name",
+        "`{name}` 不能用作投递文件名：不能以 `.` 或 `~` 开头，不能以未完成的上传（.tmp、.part）结尾，不能含 `/`；请用 --name 另取名称"
     )
 }
 
@@ -381,13 +381,18 @@ pub fn left_alone(n: &str) -> Words {
     )
 }
 
+/// Only the service's user can read the robots' URLs.
+pub fn robots_of_the_service(how: &str) -> Words {
+    say!("only the service's user may read the robots' URLs: `{how}`", "只有服务用户可以读取机器人的地址：`{how}`")
+}
+
 /// No robot of the name, or none at all.
 pub fn no_robot(name: Option<&str>) -> Words {
     match name {
         Some(name) => say!("no robot of the configuration is called {name}", "配置中没有名为 {name} 的机器人"),
         None => Words::fixed(
-            "no robot is configured: [[notify.robot]] in config/prefetchd.toml shows how",
-            "没有配置机器人：见 config/prefetchd.toml 的 [[notify.robot]]",
+            "no robot is configured: `man prefetchd.toml` shows [[notify.robot]]",
+            "没有配置机器人：`man prefetchd.toml` 中有 [[notify.robot]] 的写法",
         ),
     }
 }

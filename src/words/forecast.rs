@@ -197,6 +197,16 @@ pub fn by_other_files(name: &str, states: &Words, until: &str) -> Words {
     )
 }
 
+/// What waits of it waits for its domain.
+pub fn blocked_of(name: &str, states: &Words, deadline: Option<&str>) -> Words {
+    let (en, zh) = (&states.en, &states.zh);
+    let late = deadline.map(|at| say!(", and the deadline is {at}", "，截止时间为 {at}")).unwrap_or_default();
+    say!(
+        "{name}: {en}; what waits belongs to domains that cannot be sent (`prefetchd hosts`)",
+        "{name}：{zh}；待提交的 URL 因域名问题无法提交（`prefetchd hosts`）"
+    ) + &late
+}
+
 /// Nothing of it waits.
 pub fn nothing_waits_of(name: &str, states: &Words) -> Words {
     let (en, zh) = (&states.en, &states.zh);

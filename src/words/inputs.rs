@@ -128,9 +128,11 @@ fn of_csv(fault: &InputFault) -> Words {
         InputFault::NoUrlColumn { header } => Words::made(
             format!(
                 "its first line, the header, has no column `url`: the header is `{header}`; name the column of the \
-                URLs `url`, and separate by commas"
+                URLs `url`, and separate by commas `,` (not `，`)"
             ),
-            format!("首行（表头）没有 `url` 列：表头是 `{header}`；请把 URL 列命名为 `url` 或 `网址`，用逗号分隔"),
+            format!(
+                "首行（表头）没有 `url` 列：表头是 `{header}`；请把 URL 列命名为 `url` 或 `网址`，用半角逗号 `,` 分隔"
+            ),
         ),
         InputFault::TwoUrlColumns { header } => Words::made(
             format!("its header has several columns for the URL: `{header}`; keep one"),
@@ -194,22 +196,32 @@ pub fn key_fault(fault: &KeyFault) -> Words {
             format!("指令 `{key}` 出现两次且值不同：请只保留一个"),
         ),
         KeyFault::Value { key, value } => {
-            let (en, zh) = match *key {
-                "priority" => ("urgent, high, normal or low", "urgent（紧急）、high（高）、normal（普通）或 low（低）"),
-                "label" => (
-                    "a word of 1 to 200 characters, none of them a control character or a line break",
-                    "1 到 200 个字符，不含控制字符和换行",
-                ),
-                "force" | "purge_force" => ("true or false", "true 或 false"),
-                "action" => (
-                    "prefetch, purge, purge-directory or purge+prefetch (nothing is purged by regular expression, or \
-                    without parameters)",
-                    " prefetch（预热）、purge（刷新）、purge-directory（刷新目录）或 purge+prefetch（刷新并预热），不支持正则和忽略参数刷新",
-                ),
-                "encoding" => ("utf-8, gb18030 or auto", "utf-8、gb18030 或 auto"),
-                _ => ("a time like 2026-11-23T20:00:00+08:00", "时间，例如 2026-11-23T20:00:00+08:00"),
-            };
-            Words::made(format!("{key} is {en}, not `{value}`"), format!("{key} 应为{zh}，而不是 `{value}`"))
+            key_value(key, value).unwrap_or_else(|| Words::same(format!("{key} = {value}")))
         }
     }
+}
+
+/// What this key takes, which the value is not; none of an unknown key.
+pub(super) fn key_value(key: &str, value: &str) -> Option<Words> {
+    let (en, zh) = match key {
+        "priority" => ("urgent, high, normal or low", "urgent（紧急）、high（高）、normal（普通）或 low（低）"),
+        "label" => (
+            "a word of 1 to 200 characters, none of them a control character or a line break",
+            "1 到 200 个字符，不含控制字符和换行",
+        ),
+        "force" | "purge_force" => ("true or false", "true 或 false"),
+        "action" => (
+            "prefetch, purge, purge-directory or purge+prefetch (nothing is purged by regular expression, or \
+                    without parameters)",
+            "prefetch（预热）、purge（刷新）、purge-directory（刷新目录）或 purge+prefetch（刷新并预热），不支持正则和忽略参数刷新",
+        ),
+        "encoding" => ("utf-8, gb18030 or auto", "utf-8、gb18030 或 auto"),
+        "not_before" | "deadline" => (
+            "a time like 2026-11-23T20:00:00+08:00, 2026-11-23 20:00 or 2026-11-23",
+            "时间，例如 2026-11-23T20:00:00+08:00、2026-11-23 20:00 或 2026-11-23",
+        ),
+        _ => return None,
+    };
+    let zh = if zh.starts_with(|c: char| c.is_ascii()) { format!(" {zh}") } else { zh.to_owned() };
+    Some(Words::made(format!("{key} is {en}, not `{value}`"), format!("{key} 应为{zh}，而不是 `{value}`")))
 }

@@ -40,7 +40,7 @@ pub const IS: Words = Words::fixed("is", "状态");
 /// Its times.
 pub const TIMES: Words = Words::fixed("times", "时间");
 /// How it was read.
-pub const READ_AS: Words = Words::fixed("read as", "读取为");
+pub const READ_AS: Words = Words::fixed("read as", "格式");
 /// What it asks for.
 pub const ASKS_FOR: Words = Words::fixed("asks for", "要求");
 /// Its lines.
@@ -92,6 +92,11 @@ pub fn action(word: &str) -> Words {
         other => other,
     };
     Words::made(word.to_owned(), zh.to_owned())
+}
+
+/// An action as the label of a row, which has room for eleven letters.
+pub fn lane(word: &str) -> Words {
+    if word == "purge-directory" { Words::fixed("purge dirs", "刷新目录") } else { action(word) }
 }
 
 /// A priority likewise.

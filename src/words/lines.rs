@@ -38,6 +38,11 @@ pub fn line_fault_with(fault: &Fault) -> Words {
     if fault.found.is_empty() {
         return words;
     }
+    // Of one key it says what that key takes, and not what every key does.
+    let key = fault.found.split_once(" = ").filter(|_| fault.kind == LineFault::Key);
+    if let Some(words) = key.and_then(|(key, value)| super::inputs::key_value(key, value)) {
+        return words;
+    }
     Words::made(format!("{} (found `{}`)", words.en, fault.found), format!("{}（发现 `{}`）", words.zh, fault.found))
 }
 
@@ -217,16 +222,17 @@ fn of_format(fault: LineFault) -> (&'static str, &'static str) {
         ),
         LineFault::CsvNoUrl => ("the column `url` is missing: write the URL there", "缺少 `url` 列：请在该列写 URL"),
         LineFault::Json => (
-            "not an object with a url: write one object a line, like {\"url\":\"https://…\"}",
-            "不是带 url 的对象：一行写一个对象，例如 {\"url\":\"https://…\"}",
+            "not a JSON object with one `url`: write one object a line, like {\"url\":\"https://…\"}, and no comma \
+            behind it",
+            "不是带一个 `url` 的 JSON 对象：一行写一个对象，例如 {\"url\":\"https://…\"}，末尾不加逗号",
         ),
         LineFault::Key => (
             "a key has an invalid value: action is prefetch, purge, purge-directory or purge+prefetch; priority is \
             urgent, high, normal or low; force and purge_force are true or false; a time is like \
-            2026-11-23T20:00:00+08:00; a label has 1 to 200 characters",
+            2026-11-23T20:00:00+08:00, 2026-11-23 20:00 or 2026-11-23; a label has 1 to 200 characters",
             "键的值无效：action 为 prefetch（预热）、purge（刷新）、purge-directory（刷新目录）或 purge+prefetch（刷新并预热）；\
              priority 为 urgent（紧急）、high（高）、normal（普通）或 low（低）；force 和 purge_force 为 true 或 false；时间形如 \
-             2026-11-23T20:00:00+08:00；标签为 1 到 200 个字符",
+             2026-11-23T20:00:00+08:00、2026-11-23 20:00 或 2026-11-23；标签为 1 到 200 个字符",
         ),
         _ => ("refused by an earlier version, which kept its reasons as text", "由旧版本拒绝，原因以文字保存"),
     }

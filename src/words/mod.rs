@@ -20,6 +20,7 @@ mod figures;
 pub mod file;
 pub mod forecast;
 mod inputs;
+pub mod keys;
 pub mod labels;
 mod learned;
 mod lines;

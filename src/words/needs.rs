@@ -39,10 +39,7 @@ pub fn trouble(code: Option<&str>, said: &str) -> Words {
         Some("locked") => say!("{said}", "数据库被其他进程锁定（{detail}）"),
         Some("full") => say!("{said}", "数据库所在磁盘已满（{detail}）"),
         Some("corrupt") => {
-            say!(
-                "{said}",
-                "数据库已损坏（{detail}）；请从备份恢复，或取出可读的内容：`sqlite3 OLD.db .recover > saved.sql`"
-            )
+            say!("{said}", "数据库已损坏（{detail}）；请从备份恢复，或取出可读的内容：`sqlite3 OLD.db .recover`")
         }
         _ => Words::same(said),
     }

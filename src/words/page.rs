@@ -127,6 +127,19 @@ pub fn day_urls(used: &str, limit: Option<&str>) -> Words {
     }
 }
 
+/// The same of an action, in its unit.
+pub fn day_spent(action: &str, used: &str, limit: Option<&str>, day: &str) -> Words {
+    let spent = match (action, limit) {
+        ("purge-directory", Some(limit)) => say!("{used} of {limit} directories", "{used}/{limit} 个目录"),
+        ("purge-directory", None) => {
+            let directories = many(used, "directory", "directories");
+            say!("{directories}", "{used} 个目录")
+        }
+        _ => day_urls(used, limit),
+    };
+    spent + &say!(" on {day}", "（{day}）")
+}
+
 /// The day, and when it ends.
 pub fn day_resets(day: &str, span: &str, at: &str) -> Words {
     say!("day {day}, resets in {span}, at {at}", "{day} 当日，{span}后（{at}）重置")

@@ -99,7 +99,7 @@ pub fn time_is_up() -> Words {
 /// Nobody works on it.
 pub fn no_daemon() -> Words {
     Words::fixed(
-        "no daemon runs, so that nothing changes: `systemctl start prefetchd`",
-        "守护进程未运行，不会有变化：`systemctl start prefetchd`",
+        "no daemon runs, so that nothing changes: `prefetchd run`",
+        "守护进程未运行，不会有变化：`prefetchd run`",
     )
 }

@@ -27,7 +27,7 @@ pub fn says(file: &str, effect: Effect, done: &str, all: &str, others: Vec<Words
 
 /// Lines that were no URLs.
 pub fn refused(n: &str, report: &str) -> Words {
-    let lines = many(n, "line is no URL", "lines are no URLs");
+    let lines = many(n, "line was refused", "lines were refused");
     say!("{lines}: {report} says which and why", "{n} 行无效：见 {report}")
 }
 

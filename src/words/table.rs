@@ -131,7 +131,8 @@ fn database() -> Vec<(String, Words)> {
         ("full", "the disk under the database is full (…)"),
         (
             "corrupt",
-            "the database is corrupt (…); restore it from a backup, or save what can be read: `sqlite3 OLD.db .recover > saved.sql`",
+            "the database is corrupt (…); restore it from a backup, or save what can be read: `sqlite3 OLD.db \
+             .recover`",
         ),
         ("missing", "there is no database at /x/prefetchd.db yet; `prefetchd run` makes it"),
     ];

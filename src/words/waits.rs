@@ -36,8 +36,9 @@ pub fn wait(why: &WaitWhy) -> Words {
         ),
         WaitWhy::Hosts { urls } => Words::made(
             format!(
-                "domains: the remaining {urls} URLs belong to domains that are not online in this account; `prefetchd \
-                hosts` lists them, and they go on when their domain is online"
+                "domains: what remains ({urls} URL{}) belongs to domains that are not online in this account; \
+                `prefetchd hosts` lists them, and it goes on when the domain is online",
+                if *urls == 1 { "" } else { "s" }
             ),
             format!("域名：余下 {urls} 个 URL 的域名在此账号中未上线；`prefetchd hosts` 可列出，上线后自动继续"),
         ),

@@ -40,6 +40,10 @@ pub fn warning(warned: &Warned) -> Words {
             "a media fragment (`#t=…`) was dropped: the file is the same without it",
             "媒体片段（`#t=…`）已去掉：文件不变",
         ),
+        Warning::Mention => Words::fixed(
+            "`@` follows the name of a file, and is sent as a part of the URL: take it out if somebody is mentioned",
+            "文件名后有 `@`，会作为 URL 的一部分提交：如为提及某人，请去掉",
+        ),
         Warning::Gb18030 => Words::fixed(
             "the file is not UTF-8 and was read as GB18030; if that is wrong, say `#: encoding = utf-8`",
             "文件不是 UTF-8，已按 GB18030 读取；如有误，请写 `#: encoding = utf-8`",

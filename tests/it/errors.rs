@@ -57,8 +57,13 @@ fn a_deferred_batch_goes_again() {
 #[test]
 fn what_only_time_can_mend_waits_with_its_reason() {
     for (code, outcome, why, waiting) in [
-        ("InvalidDomain.Configure_failed", "domain_not_configured", "the remaining 4 URLs belong to domains", "hosts"),
-        ("ServiceBusy", "domain_not_configured", "the remaining 4 URLs belong to domains", "hosts"),
+        (
+            "InvalidDomain.Configure_failed",
+            "domain_not_configured",
+            "what remains (4 URLs) belongs to domains",
+            "hosts",
+        ),
+        ("ServiceBusy", "domain_not_configured", "what remains (4 URLs) belongs to domains", "hosts"),
         ("SomethingNew", "unknown_answer", "none of them may be sent yet", "not_yet"),
         ("QuotaExceeded.Preload", "quota_used_up", "today's quota is used up", "quota_used_up"),
         ("QuotaExceeded.Refresh", "quota_used_up", "today's quota is used up", "quota_used_up"),

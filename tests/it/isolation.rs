@@ -58,7 +58,7 @@ fn domains_that_are_not_online_are_not_sent_and_go_on_when_they_are() {
     let others: String = ["new", "foreign"].map(|host| urls("b", 5).replace("//vod.", &format!("//{host}."))).concat();
     world.drop_file("others.txt", others);
     world.wait_for("select submitted from v_status", 10);
-    world.waits_for("the remaining 10 URLs belong to domains that are not online");
+    world.waits_for("what remains (10 URLs) belongs to domains that are not online");
     let hosts = world.rows("select host, standing, pending from v_hosts order by host");
     assert_eq!(
         hosts,
@@ -135,7 +135,7 @@ fn a_domain_that_may_not_be_operated_on_is_learned_although_the_list_says_online
     world.drop_file("film.txt", list);
     world.wait_for("select submitted from v_status", 20);
     world.wait_for("select count(*) from v_hosts where host = 'film.example.net' and standing = 'refused'", 1);
-    world.waits_for("the remaining 20 URLs belong to domains");
+    world.waits_for("what remains (20 URLs) belongs to domains");
     assert!(world.preloads().len() <= 4, "{} calls", world.preloads().len());
     world.assert_books_agree();
 }
@@ -292,7 +292,7 @@ fn a_domain_that_is_not_configured_costs_a_few_requests_only() {
     world.drop_file("film.txt", format!("{}{new}", urls("a", 5)));
     world.wait_for("select submitted from v_status", 5);
     world.wait_for("select parked from v_status", 300);
-    world.waits_for("the remaining 300 URLs belong to domains");
+    world.waits_for("what remains (300 URLs) belongs to domains");
     assert!(world.preloads().len() <= 5, "{} calls", world.preloads().len());
     world.assert_books_agree();
 }

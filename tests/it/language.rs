@@ -75,7 +75,7 @@ fn status_of_the_whole_and_of_a_file_speak_chinese_and_json_stays_as_it_is() {
 fn commands_and_their_errors_speak_chinese_and_why_tells_local_times_once() {
     let world = World::new("", "");
     let zh = |args: &[&str]| world.run(&[args, &["--lang", "zh"]].concat());
-    assert!(said(&zh(&["status"])).contains("处还没有数据库；`prefetchd run` 会创建"), "{}", said(&zh(&["status"])));
+    assert!(said(&zh(&["status"])).contains("处还没有数据库；`prefetchd run --config /"), "{}", said(&zh(&["status"])));
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 1));
     world.wait_for("select submitted from v_status", 1);

@@ -69,7 +69,7 @@ fn a_receipt_is_written_again_while_its_file_moves_and_never_once_it_was_removed
     fs::remove_file(&path).unwrap();
     world.wait("the receipts", || world.spool("done/film.txt").exists() && world.spool("rejected/broken.txt").exists());
     let says = || receipt(&world, "done", "film.txt")["says"].clone();
-    let report = "; 1 line is no URL: film.txt.refused.tsv says which and why";
+    let report = "; 1 line was refused: film.txt.refused.tsv says which and why";
     world.wait("the receipt to move", || {
         says()["en"] == format!("film.txt: none of its 3 URLs is warm yet: 3 submitted{report}")
     });

@@ -158,7 +158,9 @@ async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, lo
         return Err(failure(exit::NO_INPUT, none));
     };
     if args.json {
-        out(&super::text::json(&serde_json::json!({ "files": [], "last": row }))?);
+        let mut told = serde_json::to_value(answer)?;
+        told["last"] = serde_json::Value::Object(row.clone());
+        out(&super::text::json(&told)?);
         return Ok(0);
     }
     // Including URLs that its lines were merged into.
@@ -170,6 +172,15 @@ async fn nothing_waits(conn: &mut Conn, args: &ForecastArgs, answer: &Answer, lo
     let states = Words::list(states.map(|(state, n)| words::page::of_state(&super::text::number(n), state)));
     let states = if states == Words::default() { words::forecast::NO_URLS } else { states };
     let value = crate::telemetry::one_line(value);
+    let blocked = match row.get("file_id").and_then(serde_json::Value::as_i64) {
+        Some(file) => status::Blocked::of_file(conn, file).await?,
+        None => status::Blocked::default(),
+    };
+    if blocked.urls > 0 {
+        let deadline = blocked.deadline.map(|at| look.until(at));
+        tell(&words::forecast::blocked_of(&value, &states, deadline.as_deref()));
+        return Ok(if blocked.deadline.is_some() { exit::ATTENTION } else { 0 });
+    }
     match answer.whole.last_at.filter(|_| count("pending") > 0) {
         Some(at) => tell(&words::forecast::by_other_files(&value, &states, &look.until(at))),
         None => tell(&words::forecast::nothing_waits_of(&value, &states)),

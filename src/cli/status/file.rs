@@ -62,7 +62,7 @@ fn code(story: &FileStory) -> i32 {
     let misses = story.forecast.as_ref().is_some_and(|forecast| forecast.missed() > 0);
     match story.progress.verdict(Goal::Warm) {
         Verdict::Stuck => exit::ATTENTION,
-        _ if misses => exit::ATTENTION,
+        _ if misses || story.blocked.deadline.is_some() => exit::ATTENTION,
         _ => 0,
     }
 }

@@ -218,7 +218,10 @@ fn next(page: &mut Page, story: &FileStory, by: &Invocation, look: &Look) {
         commands.push(by.reads(&format!("urls --file {name} --state {state}")));
         commands.push(by.changes(&format!("retry --file {name}")));
     }
-    if count(UrlState::Pending) > 0 {
+    if story.blocked.urls > 0 {
+        commands.push(by.reads("hosts"));
+    }
+    if count(UrlState::Pending) > story.blocked.urls {
         commands.push(by.reads(&format!("wait {name}")));
     }
     for (at, command) in commands.iter().enumerate() {

@@ -153,10 +153,11 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
 fn lane(page: &mut Page, lane: &LaneReport, look: &Look) {
     let mut parts = vec![words::pending(&number(lane.pending))];
     parts.extend((lane.held > 0).then(|| words::of_state(&number(lane.held), UrlState::Held)));
-    page.row(&labels::action(&lane.action), Tone::Plain, &Words::list(parts));
+    page.row(&labels::lane(&lane.action), Tone::Plain, &Words::list(parts));
     let limit = lane.urls_limit.or(lane.quota).map(number);
     if let Some(day) = &lane.day {
-        page.more(Tone::Plain, &words::day_urls(&number(lane.urls_used), limit.as_deref()).also(&words::last_day(day)));
+        let spent = words::day_spent(&lane.action, &number(lane.urls_used), limit.as_deref(), day);
+        page.more(Tone::Plain, &spent);
     }
     if let Some(why) = &lane.paused_why {
         page.more(Tone::Bad, why);

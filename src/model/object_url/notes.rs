@@ -7,4 +7,6 @@ pub struct Notes {
     pub blank_encoded: bool,
     /// A media fragment (`#t=10`) was dropped.
     pub fragment_dropped: bool,
+    /// `@` and a name follow the name of its file: a remark in a chat, perhaps.
+    pub mention: bool,
 }

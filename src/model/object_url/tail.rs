@@ -97,6 +97,7 @@ pub(super) fn check_odd(tail: &str) -> Result<(&str, Notes), Fault> {
     fill::check(tail)?;
     query::check(tail)?;
     notes.blank_encoded = tail.contains(' ');
+    notes.mention = tail.rsplit_once('@').is_some_and(|(before, name)| ends_like_a_file(before) && !name.contains('/'));
     Ok((tail, notes))
 }
 
