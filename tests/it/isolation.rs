@@ -56,7 +56,7 @@ fn domains_that_are_not_online_are_not_sent_and_go_on_when_they_are() {
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 10));
     let others: String = ["new", "foreign"].map(|host| urls("b", 5).replace("//vod.", &format!("//{host}."))).concat();
-    world.drop_file("others.txt", others);
+    world.drop_file("others.txt", format!("#: deadline = 2099-12-31\n{others}"));
     world.wait_for("select submitted from v_status", 10);
     world.waits_for("what remains (10 URLs) belongs to domains that are not online");
     let hosts = world.rows("select host, standing, pending from v_hosts order by host");
@@ -73,6 +73,16 @@ fn domains_that_are_not_online_are_not_sent_and_go_on_when_they_are() {
     assert!(world.rows("select reason from v_urls where host = 'new.example.com'")[0][0].contains("configuring"));
     let status = world.run(&["status"]);
     assert_eq!(status.status.code(), Some(1), "{}", said(&status));
+    // A deadline is told although no forecast counts what is blocked.
+    for args in [["forecast", "others.txt"], ["status", "others.txt"]] {
+        let output = world.run(&args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
+        let told = said(&output);
+        assert!(told.contains("prefetchd hosts --config ") && told.contains("2099"), "{args:?}: {told}");
+    }
+    let json = world.run(&["forecast", "others.txt", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(json["last"]["pending"] == 10 && json["blocked"] == 10 && json["beyond"].is_u64(), "{json}");
     let listed = world.run(&["hosts", "--standing", "offline"]);
     assert!(said(&listed).contains("new.example.com\toffline\t"), "{}", said(&listed));
     world.assert_books_agree();
