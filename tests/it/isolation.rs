@@ -56,7 +56,7 @@ fn domains_that_are_not_online_are_not_sent_and_go_on_when_they_are() {
     let daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 10));
     let others: String = ["new", "foreign"].map(|host| urls("b", 5).replace("//vod.", &format!("//{host}."))).concat();
-    world.drop_file("others.txt", format!("#: deadline = 2099-12-31\n{others}"));
+    world.drop_file("others.txt", format!("#: deadline = 2099-06-30\n{others}"));
     world.wait_for("select submitted from v_status", 10);
     world.waits_for("what remains (10 URLs) belongs to domains that are not online");
     let hosts = world.rows("select host, standing, pending from v_hosts order by host");
