@@ -181,7 +181,10 @@ async fn claim(database: &Path) {
             urls_max: 1000,
             domains_max: None,
         };
-        let batch = queue::pick_tx(&mut tx, room, prefetchd::model::Time::MIN_UTC).await.unwrap();
+        let batch =
+            queue::pick_tx(&mut tx, room, &prefetchd::schedule::HostRooms::new(), prefetchd::model::Time::MIN_UTC)
+                .await
+                .unwrap();
         claims.push(start.elapsed().as_secs_f64() * 1000.0);
         assert_eq!(batch.urls.len(), 1000);
         tx.roll_back().await.unwrap();

@@ -94,6 +94,8 @@ const CLAMP_DOUBTS: Sql = Sql::both(
 
 const ASK_AT_ONCE: Sql = Sql::both("update account set probe_at = 0, probes = 0 where paused_why is not null");
 
+const FORGET_BATCH_LIMIT: Sql = Sql::both("delete from facts where lane = ?1 and fact = 'batch_urls_max'");
+
 const FORGET_REFUSALS: Sql = Sql::both(
     "
     delete from facts
@@ -354,6 +356,12 @@ pub async fn probe_now_tx(tx: &mut WriteTx<'_>) -> Result<()> {
 /// probes after that start with short waits again. True if it is paused.
 pub async fn ask_at_once_tx(tx: &mut WriteTx<'_>) -> Result<bool> {
     Ok(query(ASK_AT_ONCE).execute(tx.conn()).await? > 0)
+}
+
+/// What the service taught about the size of a batch was not about its size.
+pub async fn forget_batch_limit_tx(tx: &mut WriteTx<'_>, lane: Lane) -> Result<()> {
+    query(FORGET_BATCH_LIMIT).bind(lane.number()).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Another key is in use: asks again what the last key might not ask.

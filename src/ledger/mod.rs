@@ -21,11 +21,12 @@ mod marker;
 mod pause;
 mod product;
 mod prune;
+mod rates;
 
 pub use account::{
-    Fact, answered_tx, ask_at_once_tx, back_off_tx, clamp_waits_tx, forget_refusals_tx, go_on_tx, known_quota,
-    note_accepted_tx, note_bad_rate_tx, note_fact_tx, paused_alone, probe_now_tx, proven_well_tx, resume_tx,
-    say_drift_tx, say_urgent_tx, standing, stop_tx,
+    Fact, answered_tx, ask_at_once_tx, back_off_tx, clamp_waits_tx, forget_batch_limit_tx, forget_refusals_tx,
+    go_on_tx, known_quota, note_accepted_tx, note_bad_rate_tx, note_fact_tx, paused_alone, probe_now_tx,
+    proven_well_tx, resume_tx, say_drift_tx, say_urgent_tx, standing, stop_tx,
 };
 pub use book::{
     Closing, End, OpenSubmission, absent_tx, close_tx, doubt_tx, doubts, end_tx, last_accepted, last_opened,
@@ -41,3 +42,4 @@ pub use marker::{LastOpened, Mark, Marker, reconcile};
 pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
 pub use product::{belong_tx, product_of};
 pub use prune::{Outlived, forget_tx, outlived_tx};
+pub use rates::{host_rates, note_host_rates_tx};

@@ -27,6 +27,8 @@ pub enum AccountFact {
     UrlsACall(u32),
     /// URLs go in the query, so many a call.
     UrlsAQuery(u32),
+    /// Most URLs of a domain in a minute; where domains differ, the least.
+    UrlsAMinute(u32),
     /// URLs that the service's own queue takes.
     QueueUrls(u32),
 }
@@ -40,6 +42,7 @@ impl AccountFact {
             Self::CountsRefused(_) => "refusals_cost",
             Self::UrlsACall(_) => "batch_urls_max",
             Self::UrlsAQuery(_) => "query_urls_max",
+            Self::UrlsAMinute(_) => "minute_urls",
             Self::QueueUrls(_) => "in_flight_limit",
         }
     }
@@ -50,7 +53,7 @@ impl AccountFact {
             Self::Quota(n) => n.to_string(),
             Self::CountsUrls(urls) => if urls { "urls" } else { "requests" }.to_owned(),
             Self::CountsRefused(cost) => cost.to_string(),
-            Self::UrlsACall(n) | Self::UrlsAQuery(n) | Self::QueueUrls(n) => n.to_string(),
+            Self::UrlsACall(n) | Self::UrlsAQuery(n) | Self::UrlsAMinute(n) | Self::QueueUrls(n) => n.to_string(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum ReasonKind {
     ArrivedBefore,
     /// Calls came too fast.
     Throttled,
+    /// The service takes no more URLs of the domain this minute.
+    MinuteFull,
     /// The service failed.
     Unavailable,
     /// The day's quota is used up.

@@ -79,6 +79,13 @@ pub enum WaitWhy {
         /// URLs that wait, counted up to a batch.
         urls: u32,
     },
+    /// The queued URLs belong to domains of which the service takes no more this minute.
+    MinuteFull {
+        /// URLs that wait, counted up to a batch.
+        urls: u32,
+        /// How many of a domain it takes, as far as is known.
+        limit: u32,
+    },
     /// The service's own queue of prefetches has no room, or too little to be worth a call.
     QueueFull {
         /// URLs in flight.

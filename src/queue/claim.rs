@@ -4,6 +4,7 @@ use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{HostId, Lane, Priority, SubmissionId, Time, UrlId, UrlState, to_millis};
+use crate::schedule::HostRooms;
 use crate::store::{Result, Row, Sql, WriteTx, query};
 
 const PICK: Sql = Sql::both(
@@ -12,6 +13,18 @@ const PICK: Sql = Sql::both(
     from urls
     where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
       and iif(deadline is null, true, deadline > ?3)
+    order by priority, deadline is null, deadline, url_id
+    limit ?2",
+);
+
+/// The same, without these domains.
+const PICK_OPEN: Sql = Sql::both(
+    "
+    select url_id, url, attempts, file_id, host_id, priority, lane, first_step, purge_force
+    from urls
+    where lane = ?4 and state = 0 and wait_until is null and parked = 0 and suspect = 0 and priority <= ?1
+      and iif(deadline is null, true, deadline > ?3)
+      and host_id not in (select cast(value as bigint) from json_each(?5))
     order by priority, deadline is null, deadline, url_id
     limit ?2",
 );
@@ -106,9 +119,15 @@ pub struct Room {
 }
 
 /// Picks the next URLs that are ready and fit, and whose deadline cannot have passed: it is later than `earliest`, the
-/// lower bound of the time. Changes nothing.
-pub async fn pick_tx(tx: &mut WriteTx<'_>, room: Room, earliest: Time) -> Result<Batch> {
-    let mut urls = pick(tx, PICK, room, earliest).await?;
+/// lower bound of the time. A domain of `rooms` goes in a call of its own, with as many URLs as it has room for. Changes
+/// nothing.
+pub async fn pick_tx(tx: &mut WriteTx<'_>, room: Room, rooms: &HostRooms, earliest: Time) -> Result<Batch> {
+    let mut urls = if full(rooms).is_empty() {
+        pick(tx, PICK, room, earliest, None).await?
+    } else {
+        pick(tx, PICK_OPEN, room, earliest, Some(rooms)).await?
+    };
+    fit_minute(&mut urls, rooms);
     fit(&mut urls, room.domains_max);
     Ok(batch(urls))
 }
@@ -118,7 +137,7 @@ pub async fn pick_tx(tx: &mut WriteTx<'_>, room: Room, earliest: Time) -> Result
 pub async fn pick_test_tx(
     tx: &mut WriteTx<'_>,
     suspects: &[UrlId],
-    room: Room,
+    (room, rooms): (Room, &HostRooms),
     others: u32,
     earliest: Time,
 ) -> Result<(Batch, u32)> {
@@ -127,7 +146,9 @@ pub async fn pick_test_tx(
     let suspects = query(PICK_SUSPECTS).bind(ids).bind(to_millis(earliest));
     let mut urls: Vec<BatchUrl> = suspects.fetch_all(tx.conn()).await?.iter().map(batch_url).collect();
     let tested: std::collections::HashSet<UrlId> = urls.iter().map(|url| url.id).collect();
-    urls.extend(pick(tx, PICK_OTHERS, Room { urls_max: others, ..room }, earliest).await?);
+    let mut beside = pick(tx, PICK_OTHERS, Room { urls_max: others, ..room }, earliest, None).await?;
+    beside.retain(|url| !rooms.contains_key(&url.seat.host));
+    urls.extend(beside);
     fit(&mut urls, room.domains_max);
     let tested = urls.iter().filter(|url| tested.contains(&url.id)).count();
     Ok((batch(urls), u32::try_from(tested).unwrap_or(u32::MAX)))
@@ -148,15 +169,42 @@ fn fit(urls: &mut Vec<BatchUrl>, domains_max: Option<u32>) {
     });
 }
 
+/// Leaves out what the minute of a domain has no room for.
+fn fit_minute(urls: &mut Vec<BatchUrl>, rooms: &HostRooms) {
+    let first = urls.first().and_then(|url| rooms.get_key_value(&url.seat.host));
+    match first {
+        Some((host, room)) => {
+            urls.retain(|url| url.seat.host == *host);
+            urls.truncate(usize::try_from(*room).unwrap_or(usize::MAX));
+        }
+        None => urls.retain(|url| !rooms.contains_key(&url.seat.host)),
+    }
+}
+
+/// The domains whose minute is full.
+pub(super) fn full(rooms: &HostRooms) -> Vec<i64> {
+    rooms.iter().filter(|(_, room)| **room == 0).map(|(host, _)| host.0).collect()
+}
+
 /// In the order in which a copy of the call will read them again.
 fn batch(mut urls: Vec<BatchUrl>) -> Batch {
     urls.sort_by_key(|url| url.id);
     Batch { urls }
 }
 
-async fn pick(tx: &mut WriteTx<'_>, statement: Sql, room: Room, earliest: Time) -> Result<Vec<BatchUrl>> {
+async fn pick(
+    tx: &mut WriteTx<'_>,
+    statement: Sql,
+    room: Room,
+    earliest: Time,
+    without: Option<&HostRooms>,
+) -> Result<Vec<BatchUrl>> {
     let picked = query(statement).bind(room.weakest.rank()).bind(room.urls_max).bind(to_millis(earliest));
-    let rows = picked.bind(room.lane.number()).fetch_all(tx.conn()).await?;
+    let mut picked = picked.bind(room.lane.number());
+    if let Some(rooms) = without {
+        picked = picked.bind(serde_json::json!(full(rooms)).to_string());
+    }
+    let rows = picked.fetch_all(tx.conn()).await?;
     Ok(rows.iter().map(batch_url).collect())
 }
 

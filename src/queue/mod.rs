@@ -72,7 +72,9 @@ pub use order_records::{
 pub use orders::{ORDER_ROWS_MAX, Order, in_order, prioritize_files_tx};
 pub use pending::{Awaiting, Bounds, Pending, pending};
 pub use prune::prune_tx;
-pub use ready::{Tidied, awaits_purges, clamp_waits_tx, has_overlong_waits, ready, settle_waiting_tx, tidy_tx};
+pub use ready::{
+    Tidied, awaits_purges, clamp_waits_tx, has_overlong_waits, ready, ready_in, settle_waiting_tx, tidy_tx,
+};
 pub use seat::Seat;
 pub use selection::Selection;
 pub use settle::{Release, ReleaseTo, purges_untold_tx, release_tx, settle_submitted_tx};

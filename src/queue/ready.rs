@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::chain::Walk;
+use super::claim::full;
 use super::seat::Seat;
 use super::tally::Moves;
 use super::{chain, wish_orders};
 use crate::model::{FileId, Lane, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
-use crate::schedule::Ready;
+use crate::schedule::{HostRooms, Ready};
 use crate::store::{Readers, Result, Sql, WriteTx, query, query_scalar};
 use crate::words::Stored;
 
@@ -34,6 +35,19 @@ const READY: Sql = Sql::both(
           order by priority, deadline is null, deadline, url_id
           limit ?1) as u
     join hosts as h on h.host_id = u.host_id",
+);
+
+/// What of that is of other domains than these.
+const READY_OPEN: Sql = Sql::both(
+    "
+    select count(*), coalesce(sum(u.priority = 0), 0), min(u.deadline)
+    from (select priority, url_id, deadline
+          from urls
+          where lane = ?3 and state = 0 and wait_until is null and parked = 0 and suspect = 0
+            and iif(deadline is null, true, deadline > ?2)
+            and host_id not in (select cast(value as bigint) from json_each(?4))
+          order by priority, deadline is null, deadline, url_id
+          limit ?1) as u",
 );
 
 const ARRIVED: Sql =
@@ -137,12 +151,31 @@ pub async fn ready(pool: &Readers, lane: Lane, limit: u32, earliest: Time) -> Re
         unparkable: parked.get(1),
         awaits_purge: awaits,
         urls: head.get(0),
+        minute_full: 0,
+        minute_at: None,
+        minute_limit: 0,
         urgent: head.get(1),
         oldest_at: oldest_at.map(from_millis),
         deadline: head.get::<Option<i64>, _>(3).map(from_millis),
         next_at: next_at.map(from_millis),
         expires_at: expires_at.map(from_millis),
     })
+}
+
+/// The same, where URLs of domains without room are not ready.
+pub async fn ready_in(pool: &Readers, lane: Lane, limit: u32, earliest: Time, rooms: &HostRooms) -> Result<Ready> {
+    let mut ready = ready(pool, lane, limit, earliest).await?;
+    let full = full(rooms);
+    if full.is_empty() || ready.urls == 0 {
+        return Ok(ready);
+    }
+    let open = query(READY_OPEN).bind(limit).bind(to_millis(earliest)).bind(lane.number());
+    let open = open.bind(serde_json::json!(full).to_string()).fetch_one(pool).await?;
+    let urls: u32 = open.get(0);
+    ready.minute_full = ready.urls.saturating_sub(urls);
+    (ready.urls, ready.urgent) = (urls, open.get(1));
+    ready.deadline = open.get::<Option<i64>, _>(2).map(from_millis);
+    Ok(ready)
 }
 
 /// Whether URLs wait longer than `longest` from now for a reason other than their own `not_before`.

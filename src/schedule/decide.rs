@@ -155,6 +155,9 @@ fn nothing_ready(snapshot: &Snapshot, clock: &Reading) -> Decision {
         _ if ready.held_suspects > 0 => {
             (Some(spent.day.ends_at), WaitWhy::IsolationSpent { urls: ready.held_suspects })
         }
+        _ if ready.minute_full > 0 => {
+            (ready.minute_at, WaitWhy::MinuteFull { urls: ready.minute_full, limit: ready.minute_limit })
+        }
         _ if ready.next_at.is_some() => (None, WaitWhy::NotYet),
         _ if ready.awaits_purge > 0 => (None, WaitWhy::AwaitsPurge { urls: ready.awaits_purge }),
         _ if ready.parked > 0 => (None, WaitWhy::Hosts { urls: ready.parked }),

@@ -9,6 +9,7 @@ mod flight;
 mod forecast;
 mod isolate;
 mod quota;
+mod rate;
 mod ready;
 
 pub use asked_to_wait::{ASKED_TO_WAIT_MAX, asked_to_wait, longest_wait};
@@ -20,6 +21,7 @@ pub use forecast::{
 };
 pub use isolate::{BadRate, Blame, Case, Cases, Found, Supply, Suspect, Test};
 pub use quota::{Left, Observation, Refused, Unit, drift, learn, really_left, refusals_cost};
+pub use rate::{HostRate, HostRates, HostRooms};
 pub use ready::Ready;
 
 use std::time::Duration;

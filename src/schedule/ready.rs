@@ -23,6 +23,12 @@ pub struct Ready {
     pub unparkable: bool,
     /// Prefetches that wait for their purge, counted up to the given limit.
     pub awaits_purge: u32,
+    /// URLs that are ready, but of domains whose minute is full, counted up to the given limit.
+    pub minute_full: u32,
+    /// When the first of these domains may go on.
+    pub minute_at: Option<Time>,
+    /// The least that one of them takes in a minute.
+    pub minute_limit: u32,
     /// When the one that has waited longest was dropped.
     pub oldest_at: Option<Time>,
     /// The earliest deadline among them.

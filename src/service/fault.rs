@@ -56,6 +56,8 @@ pub enum Deferral {
     NonceUsed,
     /// Calls came too fast.
     Throttled,
+    /// More URLs of a domain than the service takes in a minute.
+    MinuteFull,
     /// The service failed.
     Unavailable,
     /// Today's quota is used up.
@@ -100,7 +102,7 @@ const SUSPENDED: [&str; 3] = ["suspend", "overdue", "arrears"];
 
 /// VOD-API.md's tables of errors, and its "Found since", 5 and 8. A pattern that ends in `*` matches by prefix; the
 /// first row that matches counts.
-const CODES: [(&str, Class); 31] = {
+const CODES: [(&str, Class); 32] = {
     use AccountFault as A;
     use Class::{Deferred, Refused};
     use Deferral as D;
@@ -109,6 +111,7 @@ const CODES: [(&str, Class); 31] = {
         ("Throttling*", Deferred(D::Throttled)),
         ("TooManyRequests*", Deferred(D::Throttled)),
         ("TooMany.*", Deferred(D::Throttled)),
+        ("QuotaPerMinuteExceeded.Refresh", Deferred(D::MinuteFull)),
         ("QuotaPerMinuteExceeded*", Deferred(D::Throttled)),
         ("IllegalOperation*", Refused(R::IllegalDomain)),
         ("OperationDenied.Suspended", Deferred(D::Account(A::Suspended))),
@@ -219,6 +222,7 @@ impl Fault {
             | Deferral::QuotaUsedUp
             | Deferral::QueueFull
             | Deferral::UrlsMisplaced
+            | Deferral::MinuteFull
             | Deferral::ClockSkew
             | Deferral::DomainNotConfigured
             | Deferral::Account(_) => true,
@@ -256,7 +260,7 @@ impl Class {
         match self {
             Self::Refused(_) => false,
             Self::Deferred(deferral) => match deferral {
-                Deferral::Unreachable | Deferral::Throttled | Deferral::ClockSkew => true,
+                Deferral::Unreachable | Deferral::Throttled | Deferral::MinuteFull | Deferral::ClockSkew => true,
                 Deferral::Account(fault) => !matches!(fault, AccountFault::NotActivated | AccountFault::Suspended),
                 _ => false,
             },
@@ -324,6 +328,7 @@ impl From<Deferral> for ReasonKind {
             Deferral::InDoubt => Self::InDoubt,
             Deferral::NonceUsed => Self::ArrivedBefore,
             Deferral::Throttled => Self::Throttled,
+            Deferral::MinuteFull => Self::MinuteFull,
             Deferral::Unavailable => Self::Unavailable,
             Deferral::QuotaUsedUp => Self::QuotaUsedUp,
             Deferral::QueueFull => Self::QueueFull,

@@ -222,6 +222,7 @@ fn is_final(fault: &Fault) -> bool {
             Deferral::Account(fault) => fault == AccountFault::Forbidden,
             Deferral::Unreachable
             | Deferral::Throttled
+            | Deferral::MinuteFull
             | Deferral::Unavailable
             | Deferral::ClockSkew
             | Deferral::NonceUsed => false,

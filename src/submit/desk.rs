@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::ledger::{LastOpened, Marker};
 use crate::model::{BudgetDay, Lane, SubmissionId};
 use crate::queue::LaneLoad;
-use crate::schedule::Policy;
+use crate::schedule::{HostRooms, Policy};
 use crate::service::policy;
 
 /// A lane at the submitter.
@@ -20,6 +20,8 @@ pub(super) struct Desk {
     pub(super) last_opened: LastOpened,
     /// The day that was reported as longer than usual.
     pub(super) long_day: Option<BudgetDay>,
+    /// How many URLs may go of domains whose minutes have a limit, as of this step.
+    pub(super) rooms: HostRooms,
     /// Questions about the quota in a row that brought nothing.
     pub(super) quota_failures: u32,
 }
@@ -31,6 +33,7 @@ impl Desk {
             marker: Marker::in_spool(&config.spool.dir, lane),
             last_opened: LastOpened::default(),
             long_day: None,
+            rooms: HostRooms::new(),
             quota_failures: 0,
         }
     }

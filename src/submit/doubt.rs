@@ -153,6 +153,7 @@ pub fn after_replay(outcome: &Outcome) -> AfterReplay {
             Deferral::Unreachable
             | Deferral::InDoubt
             | Deferral::Throttled
+            | Deferral::MinuteFull
             | Deferral::Unavailable
             | Deferral::BatchTooLarge
             | Deferral::UrlsMisplaced

@@ -13,6 +13,7 @@ mod desk;
 mod domains;
 mod doubt;
 mod fit;
+mod host_rate;
 mod look;
 mod outcome;
 mod queue_size;

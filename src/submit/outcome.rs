@@ -91,6 +91,7 @@ impl Outcome {
                 | Deferral::InDoubt
                 | Deferral::NonceUsed
                 | Deferral::BatchTooLarge
+                | Deferral::MinuteFull
                 | Deferral::UrlsMisplaced,
             ) => UrlState::Held,
             _ => UrlState::Failed,

@@ -12,7 +12,7 @@ use crate::schedule::{Blame, asked_to_wait};
 use crate::service::{Accepted, Deferral, Fault, Refusal};
 use crate::words;
 
-/// Batches this small are never treated as too large.
+/// Batches this small are never too large for a gateway.
 const SMALL_BATCH: usize = 10;
 
 /// A domain that the service failed to configure is blocked for this long ...
@@ -34,6 +34,10 @@ pub struct Circumstances {
     pub failures: u32,
     /// Drawn from [0, 1).
     pub jitter: f64,
+    /// Whether the service itself answered, with a code. [`react`] sets it.
+    pub by_service: bool,
+    /// Whether it tests suspects.
+    pub is_test: bool,
     /// The lane of the batch.
     pub lane: Lane,
     /// Free calls that have probed a paused account since a batch was last accepted.
@@ -106,6 +110,16 @@ pub enum Lesson {
     },
     /// Send no larger batch than this.
     BatchLimit(u32),
+    /// A URL by itself is too large, so their size was not what was wrong with the batches before: their limit is
+    /// forgotten. Send nothing before `until`.
+    TooLargeAlone {
+        /// When the next call may go.
+        until: Time,
+        /// What the service said.
+        why: Reason,
+    },
+    /// The minute of a domain of the batch is full.
+    MinuteFull,
     /// URLs go in the query of calls from now on.
     UrlsInQuery,
     /// With the URLs in flight the batch exceeded the service's queue; or nothing is left of the day, about which the
@@ -122,18 +136,19 @@ impl Reaction {
 
 /// What to do after the service's answer to a batch.
 pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
+    let at = &Circumstances { by_service: said.err().is_some_and(|fault| fault.code.is_some()), ..*at };
     let outcome = &Outcome::of(said);
     let closing = closing(outcome, said);
     let not_before = asked_to_wait(said.err().and_then(|fault| fault.retry_after), at.now);
     let Some(kind) = outcome.reason() else {
         return Reaction { closing, release: None, evidence: None, ask_domains: false, lesson: Lesson::Well };
     };
-    let reason = Reason::new(kind, words_of(&closing));
+    let reason = Reason::new(of_lane(kind, at.lane), words_of(&closing));
     let evidence = evidence(outcome, &reason, at);
     let release = Release {
         to: destination(outcome, evidence.is_some(), at),
         // Isolation finds what is wrong in the batch; the other URLs are not at fault.
-        counts: evidence.is_none() && (outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)),
+        counts: evidence.is_none() && (counts(outcome, at)),
         attempts_max: at.attempts_max,
         reason: reason.clone(),
     };
@@ -146,6 +161,21 @@ pub fn react(said: Result<&Accepted, &Fault>, at: &Circumstances) -> Reaction {
         evidence,
         ask_domains,
     }
+}
+
+/// Which permission is missing depends on the lane.
+pub(super) fn of_lane(kind: ReasonKind, lane: Lane) -> ReasonKind {
+    match kind {
+        ReasonKind::Forbidden if lane != Lane::Prefetch => ReasonKind::PurgeForbidden,
+        kind => kind,
+    }
+}
+
+/// Whether it counts as an attempt of the batch's URLs. A URL that is refused with no other beside it cannot be sent in
+/// a smaller batch: trying it must end.
+fn counts(outcome: &Outcome, at: &Circumstances) -> bool {
+    let is_alone = matches!(outcome, Outcome::Deferred(Deferral::MinuteFull)) && at.urls == 1;
+    is_alone || outcome.counts_as_attempt() || is_too_large_yet_small(outcome, at)
 }
 
 /// The evidence in a refusal that is about one URL or one domain and not about the rest of the batch. An answer that
@@ -238,6 +268,8 @@ fn destination(outcome: &Outcome, is_isolated: bool, at: &Circumstances) -> Rele
     };
     match outcome {
         Outcome::Refused(_) if !is_isolated => ReleaseTo::Held,
+        // It will not become smaller.
+        _ if is_too_large_yet_small(outcome, at) && at.by_service => ReleaseTo::Held,
         _ if outcome.is_in_doubt() && at.in_doubt == InDoubt::Hold => ReleaseTo::Held,
         _ => ReleaseTo::Pending { wait_until, exhausted: outcome.when_exhausted() },
     }
@@ -253,13 +285,14 @@ fn smaller(urls: usize, is_the_services: bool) -> u32 {
     u32::try_from(smaller).unwrap_or(u32::MAX).max(1)
 }
 
-/// A batch this small cannot be too large: such an answer teaches nothing and concerns only this batch.
-fn is_small(urls: usize) -> bool {
-    urls <= SMALL_BATCH
+/// Whether a batch cannot be too large: such an answer teaches nothing about the others. A gateway minds bytes; the
+/// service may have any limit (SIBLING-APIS.md, A and B).
+fn is_small(at: &Circumstances) -> bool {
+    at.urls <= if at.by_service { 1 } else { SMALL_BATCH }
 }
 
 fn is_too_large_yet_small(outcome: &Outcome, at: &Circumstances) -> bool {
-    matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at.urls)
+    matches!(outcome, Outcome::Deferred(Deferral::BatchTooLarge)) && is_small(at)
 }
 
 /// The same wait, with a question at its end.
@@ -283,7 +316,10 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
     match deferral {
         Deferral::DomainNotConfigured => Lesson::Nothing,
         Deferral::Unavailable => ask_first(back_off(why)),
-        Deferral::BatchTooLarge if is_small(at.urls) => back_off(why),
+        Deferral::BatchTooLarge if is_small(at) => match back_off(why) {
+            Lesson::BackOff { until, why } if at.by_service => Lesson::TooLargeAlone { until, why },
+            lesson => lesson,
+        },
         // For a batch of several URLs it may mean that there is room for fewer, if the quota counts URLs; that of
         // purges does.
         Deferral::QuotaUsedUp if (at.auto || at.lane != Lane::Prefetch) && at.urls > 1 => {
@@ -295,11 +331,14 @@ fn lesson(outcome: &Outcome, closing: &Closing, why: Reason, not_before: Time, a
             ask_first(back_off(why))
         }
         Deferral::QuotaUsedUp => Lesson::DayExhausted { code: closing.code.clone().unwrap_or_default() },
-        Deferral::BatchTooLarge => Lesson::BatchLimit(smaller(at.urls, closing.code.is_some())),
+        Deferral::BatchTooLarge => Lesson::BatchLimit(smaller(at.urls, at.by_service)),
         Deferral::Account(fault) => {
             Lesson::Pause { why: pause_why(at.lane, *fault), probe_at: probe_at(at.probes, at.now) }
         }
         Deferral::QueueFull => Lesson::QueueFull,
+        // Prefetches have no such limit, and a test is not picked by it.
+        Deferral::MinuteFull if at.lane == Lane::Prefetch || at.is_test => back_off(why),
+        Deferral::MinuteFull => Lesson::MinuteFull,
         Deferral::UrlsMisplaced => Lesson::UrlsInQuery,
         Deferral::Unreachable
         | Deferral::InDoubt

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::desk::last_marked;
 use super::outcome::Outcome;
-use super::reaction::{Circumstances, Lesson, Reaction, react};
+use super::reaction::{Circumstances, Lesson, Reaction, of_lane, react};
 use super::worker::{Step, Submitter};
 use crate::config::Config;
 use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
@@ -75,7 +75,8 @@ impl Submitter {
             tell_doubt(&opened, fault);
             return Ok(Step::Sent(outcome));
         }
-        let circumstances = self.circumstances(&opened.batch, &snapshot.standing);
+        let of_batch = self.circumstances(&opened.batch, &snapshot.standing);
+        let circumstances = Circumstances { is_test: opened.suspects > 0, ..of_batch };
         let mut reaction = self.reaction(&opened, said.as_ref(), &circumstances);
         let is_sent = said.err().is_none_or(|fault| fault.class != Class::Deferred(Deferral::Unreachable));
         reaction.closing.late = is_sent && self.may_be_late(&opened);
@@ -103,9 +104,10 @@ impl Submitter {
         let earliest = self.clock.reading().earliest;
         let Policy { lane, batch_domains_max: domains_max, .. } = self.desk.policy;
         let room = Room { lane, weakest: plan.weakest, urls_max: plan.urls_max, domains_max };
+        let rooms = &self.desk.rooms;
         let (batch, suspects) = match &plan.test {
-            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, room, test.others, earliest).await?,
-            None => (queue::pick_tx(&mut tx, room, earliest).await?, 0),
+            Some(test) => queue::pick_test_tx(&mut tx, &test.suspects, (room, rooms), test.others, earliest).await?,
+            None => (queue::pick_tx(&mut tx, room, rooms, earliest).await?, 0),
         };
         let urls = u32::try_from(batch.urls.len()).unwrap_or(u32::MAX);
         // Waiting for the pace or the lock may have taken until the reset; then it must be decided anew.
@@ -244,6 +246,7 @@ impl Submitter {
         }
         self.count_isolation_tx(&mut tx, opened, reaction, finding.as_ref()).await?;
         self.learn_queue_tx(&mut tx, opened, reaction, now).await?;
+        self.learn_rates_tx(&mut tx, opened, reaction, now).await?;
         self.learn_tx(&mut tx, opened, &reaction.lesson, now).await?;
         tx.commit().await?;
         Ok(finding)
@@ -263,13 +266,17 @@ impl Submitter {
                 ledger::proven_well_tx(tx, lane).await?;
                 ledger::account_is_well_tx(tx, lane, now).await
             }
-            Lesson::Nothing | Lesson::QueueFull => Ok(()),
+            Lesson::Nothing | Lesson::QueueFull | Lesson::MinuteFull => Ok(()),
             Lesson::BackOff { until, why } => ledger::back_off_tx(tx, lane, *until, why, now).await,
             Lesson::Pause { why, probe_at } => pause_account_tx(tx, lane, why, now, *probe_at).await,
             Lesson::DayExhausted { code } => ledger::exhaust_day_tx(tx, lane, day, code).await,
             Lesson::QuotaRefused { urls } => ledger::refuse_for_quota_tx(tx, lane, day, *urls).await,
             Lesson::AskFirst { until, why } => {
                 ledger::forget_observation_tx(tx, lane, day).await?;
+                ledger::back_off_tx(tx, lane, *until, why, now).await
+            }
+            Lesson::TooLargeAlone { until, why } => {
+                ledger::forget_batch_limit_tx(tx, lane).await?;
                 ledger::back_off_tx(tx, lane, *until, why, now).await
             }
             Lesson::BatchLimit(urls_max) => ledger::note_fact_tx(tx, lane, Fact::BatchUrlsMax(*urls_max), now).await,
@@ -338,6 +345,8 @@ fn options(config: &Config, lane: Lane, batch: &Batch) -> BatchOptions {
 
 /// Logs one event for each batch that ended.
 pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
+    let lane = opened.batch.urls.first().map_or(Lane::Prefetch, |url| url.seat.lane);
+    let why = outcome.reason().map(|kind| words::reason_kind(of_lane(kind, lane)).en).unwrap_or_default();
     let (id, urls) = (opened.submission.0, opened.batch.urls.len());
     let Closing { outcome: word, charged, http_status, code, message, request_id, .. } = &reaction.closing;
     if let Outcome::Accepted { tasks } = outcome {
@@ -353,7 +362,7 @@ pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
             code,
             said,
             request_id,
-            "batch not accepted: {outcome}"
+            "batch not accepted: {why}"
         );
     }
 }

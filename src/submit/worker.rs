@@ -176,7 +176,11 @@ impl Submitter {
         let lane = self.desk.policy.lane;
         let last = ledger::last_opened(&mut self.store.read().acquire().await?, lane).await?;
         self.check_origin(last, now)?;
-        let ready = queue::ready(self.store.read(), lane, self.desk.policy.batch_urls_max, clock.earliest).await?;
+        let rates = ledger::host_rates(&mut self.store.read().acquire().await?, lane, now).await?;
+        self.desk.rooms = rates.rooms(now);
+        let most = self.desk.policy.batch_urls_max;
+        let mut ready = queue::ready_in(self.store.read(), lane, most, clock.earliest, &self.desk.rooms).await?;
+        (ready.minute_at, ready.minute_limit) = (rates.room_at(now), rates.least(now).unwrap_or(0));
         self.board.time(&clock, self.clock.wall()).await?;
         if clock.proved && self.hold_waits(&clock).await? {
             return Ok(Step::Tidied);
@@ -316,6 +320,8 @@ impl Submitter {
             lane: self.desk.policy.lane,
             now: self.now(),
             urls: batch.urls.len(),
+            is_test: false,
+            by_service: false,
             attempts: batch.urls.iter().map(|url| url.attempts).max().unwrap_or(0),
             failures: standing.failures,
             probes: standing.probes,

@@ -24,12 +24,16 @@ pub fn learned(what: AccountFact) -> Words {
             "被拒绝的请求不计入每日配额：余量未因此减少",
         ),
         AccountFact::UrlsACall(n) => say!(
-            "a call takes {n} URLs at most: a larger one was refused as too large; tried again after a week",
-            "每次请求最多 {n} 个 URL：更大的批次曾因过大被拒绝；一周后再试"
+            "calls have {n} URLs at most: a larger one was refused as too large; tried again after a week",
+            "每次请求最多放 {n} 个 URL：更大的批次曾因过大被拒绝；一周后再试"
         ),
         AccountFact::UrlsAQuery(n) => say!(
             "URLs go in the query, about {n} a call: the service missed them in the body",
             "URL 放在查询参数中，每次约 {n} 个：服务端未读到请求体中的 URL"
+        ),
+        AccountFact::UrlsAMinute(n) => say!(
+            "a domain takes about {n} URLs a minute: more were refused; twice as many are tried every ten minutes",
+            "每个域名每分钟约 {n} 个 URL：更多曾被拒绝；每十分钟加倍再试"
         ),
         AccountFact::QueueUrls(n) => say!(
             "the service's queue takes about {n} URLs: with more on their way it was full",
@@ -61,6 +65,7 @@ mod tests {
             AccountFact::CountsRefused(false),
             AccountFact::UrlsACall(7),
             AccountFact::UrlsAQuery(7),
+            AccountFact::UrlsAMinute(7),
             AccountFact::QueueUrls(7),
         ];
         let mut seen: Vec<String> = all.map(|what| learned(what).both()).into();
@@ -69,6 +74,6 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), all.len());
         let told = learned_at(&learned(AccountFact::UrlsACall(7)), Some("purge"), "12:00");
-        assert!(told.en.starts_with("purge: a call takes 7 URLs") && told.en.ends_with("(seen 12:00)"), "{}", told.en);
+        assert!(told.en.starts_with("purge: calls have 7 URLs") && told.en.ends_with("(seen 12:00)"), "{}", told.en);
     }
 }

@@ -181,6 +181,10 @@ const fn deferral(kind: ReasonKind) -> Words {
         ReasonKind::QuotaUsedUp => {
             Words::fixed("the service says that today's quota is used up", "服务端称当日预热配额已用完")
         }
+        ReasonKind::MinuteFull => Words::fixed(
+            "the service takes no more URLs of the domain this minute",
+            "该域名已达服务端每分钟 URL 数上限",
+        ),
         ReasonKind::QueueFull => Words::fixed("the service's queue of prefetches is full", "服务端的预热队列已满"),
         ReasonKind::BatchTooLarge => {
             Words::fixed("the service accepts fewer URLs per call", "服务端单次请求接受的 URL 数更少")

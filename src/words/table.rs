@@ -81,6 +81,7 @@ fn waits() -> Vec<WaitWhy> {
         WaitWhy::IsolationSpent { urls: 12 },
         WaitWhy::Hosts { urls: 12 },
         WaitWhy::AwaitsPurge { urls: 12 },
+        WaitWhy::MinuteFull { urls: 12, limit: 20 },
         WaitWhy::QueueFull { in_flight: 70, limit: 100 },
         WaitWhy::OutsideWindow,
         WaitWhy::Lingering { urls: 12, linger: Duration::from_secs(300) },

@@ -46,6 +46,11 @@ pub fn wait(why: &WaitWhy) -> Words {
             format!("purges: {urls} URLs or more are prefetched once their purge is complete"),
             format!("刷新（清除缓存）：至少 {urls} 个 URL 在其刷新完成后预热"),
         ),
+        WaitWhy::MinuteFull { urls, limit } => say!(
+            "the next minute: {urls} URLs or more belong to domains of which the service takes no more this minute \
+             (about {limit} of a domain, as far as is known)",
+            "下一分钟：至少 {urls} 个 URL 的域名已达服务端每分钟上限（据目前所知，每个域名约 {limit} 个）"
+        ),
         WaitWhy::QueueFull { in_flight, limit } => Words::made(
             format!(
                 "room in the service's queue: {in_flight} URLs are in flight there and about {limit} fit; the \
@@ -147,8 +152,8 @@ fn of_budget(why: &WaitWhy) -> Words {
             format!("下一预算日：服务端称当日预热配额已用完（{code}）"),
         ),
         WaitWhy::NothingRemains { quota } => Words::made(
-            format!("the service's quota: it says that nothing remains of today's {quota}; it is asked again"),
-            format!("服务端配额：当日配额 {quota} 已无剩余；将再次查询"),
+            format!("the service's quota: nothing remains of today's {quota}, as far as is known; it is asked again"),
+            format!("服务端配额：据目前所知，当日配额 {quota} 已无剩余；将再次查询"),
         ),
         WaitWhy::Reserved { left } => Words::made(
             format!(

@@ -40,7 +40,7 @@ fn a_deferred_batch_goes_again() {
         (error("Throttling.User"), "throttled", "0"),
         (error("Throttling.Api"), "throttled", "0"),
         (error("TooManyRequests"), "throttled", "0"),
-        (error("QuotaPerMinuteExceeded.Refresh"), "throttled", "0"),
+        (error("QuotaPerMinuteExceeded.Refresh"), "minute_full", "0"),
         (error("IllegalTimestamp"), "clock_skew", "0"),
         (error("InvalidTimeStamp.Expired"), "clock_skew", "0"),
     ] {
@@ -138,7 +138,7 @@ fn a_smaller_largest_batch_is_learned_and_kept() {
     assert_eq!(world.number("select count(*) from v_submissions where outcome = 'batch_too_large'"), 1);
     assert_eq!(learned(), before, "it survived the restart");
     let status = said(&world.run(&["status"]));
-    assert!(status.contains("a call takes 100 URLs at most: a larger one was refused as too"), "{status}");
+    assert!(status.contains("calls have 100 URLs at most: a larger one was refused as too"), "{status}");
     world.assert_all_accepted_once(570);
 }
 

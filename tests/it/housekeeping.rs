@@ -49,11 +49,14 @@ async fn a_claim_takes_nothing_whose_deadline_has_passed_even_before_it_is_writt
         assert_eq!(ready.urls as usize, urls.len());
         assert_eq!(ready.expires_at, Some(from_millis(NOW + 1_000)), "housekeeping is told of it all the same");
         let mut tx = store.write().await.unwrap();
-        let batch = queue::pick_tx(&mut tx, room(10), earliest).await.unwrap();
+        let batch = queue::pick_tx(&mut tx, room(10), &prefetchd::schedule::HostRooms::new(), earliest).await.unwrap();
         let picked: Vec<&str> = batch.urls.iter().map(|url| url.url.as_str()).collect();
         assert_eq!(picked, urls);
         let ids: Vec<_> = batch.urls.iter().map(|url| url.id).collect();
-        let (others, suspects) = queue::pick_test_tx(&mut tx, &ids, room(10), 10, earliest).await.unwrap();
+        let (others, suspects) =
+            queue::pick_test_tx(&mut tx, &ids, (room(10), &prefetchd::schedule::HostRooms::new()), 10, earliest)
+                .await
+                .unwrap();
         assert_eq!((others.urls.len(), suspects), (urls.len(), 0));
         tx.roll_back().await.unwrap();
     }

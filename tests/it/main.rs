@@ -56,6 +56,7 @@ mod products;
 mod purge;
 mod purge_chain;
 mod purge_held;
+mod purge_limits;
 mod quota;
 mod readme;
 mod receipts;

@@ -46,9 +46,10 @@ async fn every_statement_fits_the_schema() {
 }
 
 /// Statements that are asked all the time, or over many rows, and what their plan must have.
-const HOT: [(&str, &str); 66] = [
+const HOT: [(&str, &str); 69] = [
     ("queue/claim PICK", "USING INDEX urls_ready"),
     ("queue/claim PICK_OTHERS", "USING INDEX urls_ready"),
+    ("queue/claim PICK_OPEN", "USING INDEX urls_ready"),
     ("queue/claim LEASE", "USING INTEGER PRIMARY KEY"),
     ("queue/claim LEASED", "USING INDEX urls_submission"),
     ("queue/settle RELEASE", "USING INDEX urls_submission"),
@@ -57,6 +58,8 @@ const HOT: [(&str, &str); 66] = [
     ("queue/existing KNOWN", "USING INTEGER PRIMARY KEY"),
     ("queue/prune DROP_KEY", "USING INTEGER PRIMARY KEY"),
     ("queue/ready READY", "USING INDEX urls_ready"),
+    ("queue/ready READY_OPEN", "USING INDEX urls_ready"),
+    ("ledger/rates RATES", "USING PRIMARY KEY (lane=?"),
     ("queue/ready NEXT", "USING COVERING INDEX urls_waiting"),
     ("queue/ready SUSPECTS", "USING INDEX urls_suspect"),
     ("queue/ready PARKED", "USING INDEX hosts_blocked"),

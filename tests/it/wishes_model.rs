@@ -368,7 +368,7 @@ impl Queue {
 /// What is ready in a lane goes into a batch of this number.
 async fn send(tx: &mut prefetchd::store::WriteTx<'_>, lane: Lane, number: i64, now: Time) {
     let room = Room { lane, weakest: Priority::Low, urls_max: 100, domains_max: None };
-    let batch = queue::pick_tx(tx, room, now).await.unwrap();
+    let batch = queue::pick_tx(tx, room, &prefetchd::schedule::HostRooms::new(), now).await.unwrap();
     let open = "insert into submissions (submission_id, lane, day, nonce, signed_at, sent_at, urls, cost, opened_at)
                 values (?1, ?2, '2026-11-23', ?1, 0, 0, 0, 0, 0)";
     prefetchd::store::query(open).bind(number).bind(lane.number()).execute(tx.conn()).await.unwrap();

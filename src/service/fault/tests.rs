@@ -26,7 +26,7 @@ fn every_documented_code_has_its_class() {
         (400, "Throttling.Api", deferred(D::Throttled)),
         (429, "TooManyRequests", deferred(D::Throttled)),
         (400, "TooMany.Refresh", deferred(D::Throttled)),
-        (400, "QuotaPerMinuteExceeded.Refresh", deferred(D::Throttled)),
+        (400, "QuotaPerMinuteExceeded.Refresh", deferred(D::MinuteFull)),
         (403, "ServiceBusy", deferred(D::DomainNotConfigured)),
         (403, "IllegalOperation", refused(Refusal::IllegalDomain)),
         (403, "OperationDenied", account(A::NotActivated)),

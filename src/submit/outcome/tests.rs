@@ -35,6 +35,7 @@ fn every_outcome_has_one_of_the_words_that_metrics_show() {
         D::InDoubt,
         D::NonceUsed,
         D::Throttled,
+        D::MinuteFull,
         D::Unavailable,
         D::QuotaUsedUp,
         D::QueueFull,

@@ -304,6 +304,8 @@ impl Daemon {
         let reading = self.reading(moment);
         let circumstances = Circumstances {
             lane: Lane::Prefetch,
+            is_test: false,
+            by_service: false,
             now: reading.now,
             urls: 2,
             attempts: 0,

@@ -91,7 +91,12 @@ impl Model {
                 self.standing.backing_off = None;
                 self.standing.pause = None;
             }
-            Lesson::Nothing | Lesson::QueueFull => {}
+            Lesson::TooLargeAlone { until, why } => {
+                self.standing.failures += 1;
+                self.standing.batch_urls_max = None;
+                self.standing.backing_off = Some(BackingOff { until: *until, why: why.clone() });
+            }
+            Lesson::Nothing | Lesson::QueueFull | Lesson::MinuteFull => {}
             Lesson::BackOff { until, why } | Lesson::AskFirst { until, why } => {
                 self.standing.failures += 1;
                 self.standing.backing_off = Some(BackingOff { until: *until, why: why.clone() });

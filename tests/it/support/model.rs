@@ -284,6 +284,8 @@ impl Model {
     fn circumstances(&mut self, batch: &[(UrlId, HostId)]) -> Circumstances {
         Circumstances {
             lane: self.policy.lane,
+            is_test: false,
+            by_service: false,
             now: self.now,
             urls: batch.len(),
             attempts: batch.iter().filter_map(|(url, _)| self.attempts.get(url)).copied().max().unwrap_or(0),
