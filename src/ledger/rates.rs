@@ -1,5 +1,5 @@
-//! How many URLs of a domain the service takes in a minute (`schedule::HostRate`). Stored as a fact of the lane for each
-//! domain that was refused for its minute, as JSON; forgotten a day after it last changed.
+//! How many URLs of a domain the service takes in a minute (`schedule::HostRate`). Stored as a fact of the lane for
+//! each domain that was refused for its minute, as JSON; forgotten a day after it last changed.
 
 use crate::model::{HostId, Lane, Time, to_millis};
 use crate::schedule::{HostRate, HostRates};

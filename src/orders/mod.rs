@@ -8,6 +8,7 @@
 
 mod folder;
 mod perform;
+mod quiet;
 mod users;
 mod worker;
 mod written;

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::folder::{OrderFile, Tray, read};
 use super::perform::{begin_tx, look};
+use super::quiet::{Quiet, Say};
 use super::users::named;
 use super::written::Written;
 use crate::model::{OrderFault, OrderId};
@@ -36,6 +37,8 @@ pub struct Clerk {
     armed: Option<(RecommendedWatcher, (u64, u64))>,
     /// What was last said about a folder that cannot be used.
     said: Option<String>,
+    /// What was logged of whose orders.
+    quiet: Quiet,
 }
 
 impl Stage for Clerk {
@@ -77,7 +80,7 @@ impl Stage for Clerk {
 impl Clerk {
     /// The stage, for the orders in this folder.
     pub fn new(tools: Tools, tray: Tray) -> Self {
-        Self { tools, tray, woken: Arc::default(), armed: None, said: None }
+        Self { tools, tray, woken: Arc::default(), armed: None, said: None, quiet: Quiet::default() }
     }
 
     /// Watches the folder.
@@ -153,7 +156,7 @@ impl Clerk {
 
     /// Changes the URLs, in steps. None if the daemon stops before it is done: the next start goes on.
     async fn carry_out(
-        &self,
+        &mut self,
         order: Order,
         which: &Selection,
         found: &OrderFile,
@@ -183,7 +186,9 @@ impl Clerk {
             self.tools.wakes.queued();
             tokio::task::yield_now().await;
         }
-        info!(who, order = order.command(), what = %which, urls, "carried out an order of a member of the group");
+        if self.is_said(found.uid, &who) {
+            info!(who, order = order.command(), what = %which, urls, "carried out an order of a member of the group");
+        }
         Ok(Some(row))
     }
 
@@ -193,14 +198,27 @@ impl Clerk {
         tx.commit().await
     }
 
-    async fn refuse(&self, fault: &OrderFault, found: &OrderFile) -> store::Result<()> {
+    async fn refuse(&mut self, fault: &OrderFault, found: &OrderFile) -> store::Result<()> {
         let who = named(found.uid);
         let mut tx = self.tools.store.write().await?;
         queue::refuse_order_tx(&mut tx, &who, &found.dropped, fault, self.tools.clock.now()).await?;
         tx.commit().await?;
         let why = telemetry::one_line(&crate::words::order_fault(fault).en);
-        warn!(who, order = found.dropped.name, why, "refused an order of a member of the group");
+        if self.is_said(found.uid, &who) {
+            warn!(who, order = found.dropped.name, why, "refused an order of a member of the group");
+        }
         Ok(())
+    }
+
+    /// Whether this order is logged: members can write thousands.
+    fn is_said(&mut self, uid: u32, who: &str) -> bool {
+        let say = self.quiet.hear(uid, self.tools.clock.now());
+        match say {
+            Say::Tell { unsaid: 0 } | Say::Hush => {}
+            Say::Tell { unsaid } => info!(who, unsaid, "orders of this member were not logged; `v_orders` has them"),
+            Say::Last => info!(who, "more orders of this member are not logged in this minute; `v_orders` has them"),
+        }
+        say != Say::Hush
     }
 }
 

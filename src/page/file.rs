@@ -160,7 +160,8 @@ fn facts(frame: &Frame<'_>, here: &FileHere) -> Vec<Fact> {
         &number(progress.refused),
     );
     facts.push(Fact::new(frame.say(&web::LINES), Line::plain(frame.part(&words))));
-    if let (Some(median), Some(most)) = (story.warm_seconds_median, story.warm_seconds_p95) {
+    let is_warm = progress.count(UrlState::Complete) > 0;
+    if let (true, Some(median), Some(most)) = (is_warm, story.warm_seconds_median, story.warm_seconds_p95) {
         let [median, most] = [median, most].map(|seconds| times::span(TimeDelta::seconds(seconds)));
         let text = frame.part(&web::warm_after(&median, &most));
         facts.push(Fact::new(frame.say(&web::WARM_AFTER), Line::plain(text)));

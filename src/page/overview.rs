@@ -315,7 +315,8 @@ fn notes(frame: &Frame<'_>, file: &FileReport) -> Vec<Line> {
     if file.refused > 0 {
         parts.push(web::REFUSED_LINES.then(&Words::same(number(file.refused))));
     }
-    if let (Some(median), Some(most)) = (file.warm_seconds_median, file.warm_seconds_p95) {
+    let is_warm = file.urls.get("complete").is_some_and(|n| *n > 0);
+    if let (true, Some(median), Some(most)) = (is_warm, file.warm_seconds_median, file.warm_seconds_p95) {
         let [median, most] = [median, most].map(|seconds| times::span(chrono::TimeDelta::seconds(seconds)));
         parts.push(web::WARM_AFTER.then(&web::warm_after(&median, &most)));
     }

@@ -119,8 +119,8 @@ pub struct Room {
 }
 
 /// Picks the next URLs that are ready and fit, and whose deadline cannot have passed: it is later than `earliest`, the
-/// lower bound of the time. A domain of `rooms` goes in a call of its own, with as many URLs as it has room for. Changes
-/// nothing.
+/// lower bound of the time. A domain of `rooms` goes in a call of its own, with as many URLs as it has room for.
+/// Changes nothing.
 pub async fn pick_tx(tx: &mut WriteTx<'_>, room: Room, rooms: &HostRooms, earliest: Time) -> Result<Batch> {
     let mut urls = if full(rooms).is_empty() {
         pick(tx, PICK, room, earliest, None).await?

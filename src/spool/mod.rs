@@ -46,7 +46,7 @@ pub use directives::check_options;
 pub use envelope::{Options, options_line};
 pub use folders::{APART, Folders, RECEIPT, REFUSED, open_regular, sync_folder};
 pub use format::format_words;
-pub use name::{ADD_PREFIX, is_left_alone, is_own, stored_name};
+pub use name::{ADD_PREFIX, has_second_link, is_left_alone, is_own, stored_name};
 pub use receipt::Receipt;
 pub use report::{RefusedLine, refused_lines};
 pub use rules::ReadRules;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use super::folders::{RECEIPT, REFUSED};
 use crate::model::LeftWhy;
@@ -26,6 +28,11 @@ const ENDING_BYTES_MAX: usize = 20;
 /// Whether a file of this name is left alone because its writer has not finished it or hides it.
 pub fn is_left_alone(name: &OsStr) -> bool {
     left_alone_why(name).is_some()
+}
+
+/// Whether the file at this path has a second name: as long as it has, it is not taken.
+pub fn has_second_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() > 1)
 }
 
 /// Why a file of this name is left alone; none if it is not.

@@ -10,6 +10,7 @@ mod file;
 mod forecast;
 mod goal;
 mod invocation;
+mod less;
 mod lists;
 mod lost;
 mod needs;

@@ -179,7 +179,7 @@ pub struct OldestReport {
 pub struct LearnedReport {
     /// Of which action.
     pub action: &'static str,
-    /// Its code: `quota`, `unit`, `refusals_cost`, `batch_urls_max`, `query_urls_max`, `minute_urls` or `in_flight_limit`.
+    /// Code: `quota`, `unit`, `refusals_cost`, `batch_urls_max`, `query_urls_max`, `minute_urls`, `in_flight_limit`.
     pub what: &'static str,
     /// Its value.
     pub value: String,

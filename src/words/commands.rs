@@ -25,6 +25,12 @@ pub const NOT_TAKEN: Words = Words::fixed(
     "尚未读取；`prefetchd status` 可查看守护进程是否运行",
 );
 
+/// It has a second link.
+pub const SECOND_LINK: Words = Words::fixed(
+    "it has a second hard link: it is taken once the other name is removed",
+    "它有其他硬链接：另一名称删除后才会读取",
+);
+
 /// Nothing to confirm.
 pub const NOTHING_TO_CONFIRM: Words = Words::fixed(
     "nothing to confirm: what the latest budget day has cost is not in doubt",

@@ -1,7 +1,7 @@
 //! The sentences of the status page. Numbers, moments and spans are passed as they are shown.
 
 use super::{Words, many};
-use crate::model::{Priority, UrlState};
+use crate::model::{LessWhy, Priority, UrlState};
 
 /// Nothing needs anybody.
 pub const NOTHING_NEEDS_YOU: Words = Words::fixed("Nothing needs you.", "没有待处理的事项。");
@@ -108,13 +108,32 @@ pub fn handed_over(n: &str) -> Words {
 }
 
 /// The requests of the day.
-pub fn requests(bar: &str, used: &str, limit: &str, left: Option<&str>) -> Words {
+pub fn requests(bar: &str, used: &str, limit: &str, left: Option<(&str, LessWhy)>) -> Words {
     match left {
-        Some(left) => say!(
-            "{bar} {used} of {limit} requests, and {left} really left: the service's quota is spent by others too",
-            "{bar} {used}/{limit} 次请求，实际只剩 {left} 次：其他程序也在使用服务端配额"
-        ),
+        Some((left, why)) => {
+            let Words { en, zh } = less(why);
+            say!(
+                "{bar} {used} of {limit} requests, and {left} really left: {en}",
+                "{bar} {used}/{limit} 次请求，实际只剩 {left} 次：{zh}"
+            )
+        }
         None => say!("{bar} {used} of {limit} requests", "{bar} {used}/{limit} 次请求"),
+    }
+}
+
+/// Why fewer requests are left than was to be expected.
+pub const fn less(why: LessWhy) -> Words {
+    match why {
+        LessWhy::UsedUp => Words::fixed("the service says that today's quota is used up", "服务端称当日配额已用完"),
+        LessWhy::UrlsSpent => {
+            Words::fixed("the day's URLs are spent ([budget] urls_per_day)", "当日 URL 已用完（[budget] urls_per_day）")
+        }
+        LessWhy::SmallQuota => Words::fixed(
+            "the service's quota is smaller than [budget] requests_per_day",
+            "服务端配额小于 [budget] requests_per_day",
+        ),
+        LessWhy::Others => Words::fixed("the service's quota is spent by others too", "其他程序也在使用服务端配额"),
+        LessWhy::Told => Words::fixed("the service says that no more is left", "服务端称余量只有这些"),
     }
 }
 

@@ -61,6 +61,12 @@ pub fn not_taken(what: &str) -> Words {
     Words::made(format!("{what}: not taken from incoming/ yet"), format!("{what}：尚在 incoming/ 中，未被读取"))
 }
 
+/// It lies in `incoming/` and is left alone.
+pub fn left_in_incoming(what: &str, why: &Words) -> Words {
+    let (en, zh) = (&why.en, &why.zh);
+    say!("{what}: not taken from incoming/: {en}", "{what}：尚在 incoming/ 中：{zh}")
+}
+
 /// It is being read: more URLs may come.
 pub fn reading() -> Words {
     Words::fixed("still being read", "仍在读取")

@@ -77,7 +77,7 @@ fn a_full_queue_of_which_nothing_is_left_today_teaches_nothing_of_its_size() {
     let world = World::new(scenario, "[budget]\nurls_per_day = \"auto\"");
     let _daemon = world.ready_daemon();
     world.drop_file("film.txt", urls("a", 50));
-    world.waits_for("it says that nothing remains of today's 500");
+    world.waits_for("nothing remains of today's 500, as far as is known");
     assert_eq!(world.rows("select in_flight_limit from v_status"), [[""]]);
 }
 

@@ -177,3 +177,16 @@ fn refused_calls_count_against_a_configured_number_of_urls_as_long_as_the_servic
         account.purge.accepted.is_empty() || world.number("select urls_used from v_lanes where action = 'purge'") > 0
     );
 }
+
+#[test]
+fn a_quota_below_the_configured_limit_is_named_and_nobody_is_blamed_for_it() {
+    let config = "[schedule]\nbatch_urls_max = 40\n[budget]\nrequests_per_day = 5000\n";
+    let world = World::new("[quota]\nper_day = 100", config);
+    let _daemon = world.ready_daemon();
+    world.drop_file("film.txt", urls("a", 120));
+    world.wait_for("select submitted + complete from v_status", 120);
+    world.wait_for("select count(*) from v_budget where unit = 'requests'", 1);
+    let status = said(&world.run(&["status"])).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(status.contains("quota is smaller than [budget] requests_per_day"), "{status}");
+    assert!(!status.contains("others"), "{status}");
+}

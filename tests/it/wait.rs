@@ -79,3 +79,16 @@ fn no_file_is_66_and_no_daemon_is_69_unless_all_is_over() {
     expect(&world.run(&["wait", "film.txt"]), 69, &["film.txt: not taken from incoming/ yet", "no daemon runs"]);
     expect(&world.run(&["wait", "film.txt", "--timeout", "soon"]), 64, &["is no span such as"]);
 }
+
+#[test]
+fn a_file_with_a_second_link_is_not_waited_for_and_the_reason_is_told() {
+    let world = World::new(QUICK, FAST);
+    let _daemon = world.ready_daemon();
+    std::fs::write(world.path("film.src"), urls("a", 3)).unwrap();
+    std::fs::hard_link(world.path("film.src"), world.spool("incoming/film.txt")).unwrap();
+    expect(&world.run(&["status", "film.txt"]), 1, &["second hard link"]);
+    expect(&world.run(&["wait", "film.txt", "--timeout", "0"]), 75, &["second hard link"]);
+    expect(&world.run(&["wait", "film.txt"]), 1, &["film.txt: not taken from incoming/: it has a second hard link"]);
+    std::fs::remove_file(world.path("film.src")).unwrap();
+    expect(&world.run(&["wait", "film.txt"]), 0, &["all 3 URLs are warm"]);
+}

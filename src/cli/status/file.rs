@@ -10,7 +10,7 @@ use super::super::{failure, runtime};
 use super::{StatusArgs, file_page};
 use crate::config::Config;
 use crate::exit;
-use crate::spool::{self, Folders, REFUSED, is_left_alone, stored_name};
+use crate::spool::{self, Folders, REFUSED, has_second_link, is_left_alone, stored_name};
 use crate::status::{FileStory, Found, Goal, Invocation, LineSaid, Rows, Verdict, find, told_clock};
 use crate::store::{self, Conn};
 use crate::words::{self, Words, commands};
@@ -77,7 +77,11 @@ fn waits_in_spool(config: &Config, file: &std::ffi::OsStr) -> bool {
 fn not_found(config: &Config, file: &std::ffi::OsStr, name: &str, alike: &Rows) -> anyhow::Result<i32> {
     let incoming = Folders::under(&config.spool.dir).incoming;
     if waits_in_spool(config, file) {
-        let why = if is_left_alone(file) { commands::UNFINISHED } else { commands::NOT_TAKEN };
+        let why = match file {
+            name if is_left_alone(name) => commands::UNFINISHED,
+            name if has_second_link(&incoming.join(name)) => commands::SECOND_LINK,
+            _ => commands::NOT_TAKEN,
+        };
         tell(&commands::lies_in(name, &incoming.display().to_string(), &why));
         return Ok(exit::ATTENTION);
     }

@@ -128,11 +128,11 @@ fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
     let spent = |n: i64| if budget.is_over { 0 } else { n };
     let (used, limit) = (spent(budget.requests_used), budget.requests_limit);
     let tone = if used >= limit || budget.requests_left == Some(0) { Tone::Warn } else { Tone::Plain };
-    // What others spent is gone as well.
-    let left = budget.requests_left.unwrap_or(limit - used).min(limit - used);
-    let really = (left < limit - used).then(|| number(left));
+    let left = budget.left_today();
     let bar = bar(limit - left, limit, BAR);
-    page.row(&labels::BUDGET, tone, &words::requests(&bar, &number(used), &number(limit), really.as_deref()));
+    let (told, less) = (number(left), budget.less_why());
+    let really = less.map(|why| (told.as_str(), why));
+    page.row(&labels::BUDGET, tone, &words::requests(&bar, &number(used), &number(limit), really));
     let urls = words::day_urls(&number(spent(budget.urls_used)), budget.urls_limit.map(number).as_deref());
     let day = match time(&budget.day_ends_at) {
         Some(ends_at) if !budget.is_over => {
@@ -362,7 +362,8 @@ fn notes(file: &FileReport, look: &Look) -> Vec<Words> {
         let n = file.urls.get(&state.to_string()).copied().unwrap_or(0);
         parts.extend((n > 0).then(|| words::of_state(&number(n), state)));
     }
-    if let (Some(median), Some(most)) = (file.warm_seconds_median, file.warm_seconds_p95) {
+    let is_warm = file.urls.get("complete").is_some_and(|n| *n > 0);
+    if let (true, Some(median), Some(most)) = (is_warm, file.warm_seconds_median, file.warm_seconds_p95) {
         let [median, most] = [median, most].map(|seconds| look.span(TimeDelta::seconds(seconds)));
         parts.push(words::warm_after(&median, &most));
     }

@@ -16,7 +16,7 @@ use super::{failure, load, runtime};
 use crate::config::Config;
 use crate::daemon::Held;
 use crate::model::Time;
-use crate::spool::{Folders, is_left_alone, stored_name};
+use crate::spool::{Folders, has_second_link, is_left_alone, stored_name};
 use crate::status::{Goal, Progress, Verdict, told_clock};
 use crate::store::Conn;
 use crate::words::commands;
@@ -28,6 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A daemon that ran when the waiting began may be away for this long, perhaps because it restarts.
 const RESTART: Duration = Duration::from_secs(20);
+
+/// If a file in `incoming/` has had a second link for so long, whoever linked it has not removed the source.
+const LINKED_AFTER: Duration = Duration::from_secs(5);
 
 /// If a file has left `incoming/` and has no row after this long, somebody took it away.
 const GONE_AFTER: Duration = Duration::from_secs(10);
@@ -139,6 +142,8 @@ struct Wait<'a> {
     target: Target,
     /// Since when a coming file has not been seen.
     unseen: Option<Instant>,
+    /// Since when it has a second link.
+    linked: Option<Instant>,
     /// Whether a daemon was seen at the first look.
     had_daemon: bool,
     /// Since when none has been seen.
@@ -166,11 +171,15 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
         }
         let (away, patience) = wait.look_for_daemon();
         let is_up = args.timeout.is_some_and(|timeout| started.elapsed() >= timeout);
-        let verdict = progress.as_ref().map(|progress| progress.verdict(wait.goal));
+        wait.look_for_second_link();
+        let verdict = match &progress {
+            Some(progress) => Some(progress.verdict(wait.goal)),
+            None => wait.linked.filter(|since| since.elapsed() >= LINKED_AFTER).map(|_| Verdict::Stuck),
+        };
         if let Some(ending) = ending(verdict, away, patience, is_up) {
             break (ending, progress);
         }
-        teller.tell(so_far(&wait.what, progress.as_ref(), wait.goal).say(lang()));
+        teller.tell(so_far(&wait.what, progress.as_ref(), wait.goal, wait.linked.is_some()).say(lang()));
         let left = args.timeout.map_or(LOOK_EVERY, |timeout| timeout.saturating_sub(started.elapsed()));
         tokio::time::sleep(LOOK_EVERY.min(left)).await;
     };
@@ -178,7 +187,7 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
     if args.json {
         out(&json(&Answer { what: &wait.what, goal: wait.goal, ending, progress: progress.as_ref() })?);
     } else {
-        for words in report(&wait.what, progress.as_ref(), wait.goal, ending) {
+        for words in report(&wait.what, progress.as_ref(), (wait.goal, ending), wait.linked.is_some()) {
             tell(&words);
         }
     }
@@ -195,6 +204,7 @@ impl<'a> Wait<'a> {
             goal: args.goal.into(),
             target: Target::Coming { after: 0 },
             unseen: None,
+            linked: None,
             had_daemon: false,
             away: None,
         };
@@ -271,6 +281,11 @@ impl<'a> Wait<'a> {
             }
         }
         Ok(())
+    }
+
+    fn look_for_second_link(&mut self) {
+        let is_linked = matches!(self.target, Target::Coming { .. }) && has_second_link(&self.path);
+        self.linked = if is_linked { self.linked.or_else(|| Some(Instant::now())) } else { None };
     }
 
     fn is_taken_away(&self) -> bool {

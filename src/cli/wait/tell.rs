@@ -9,7 +9,7 @@ use super::Ending;
 use crate::model::UrlState;
 use crate::status::{Goal, Progress};
 use crate::telemetry::one_line;
-use crate::words::{Words, progress};
+use crate::words::{Words, commands, progress};
 
 /// Shortest time between lines of progress in a pipe.
 const SAY_EVERY: Duration = Duration::from_secs(2);
@@ -33,8 +33,12 @@ fn share(progress: &Progress, goal: Goal) -> (String, String) {
 }
 
 /// One line of progress.
-pub(super) fn so_far(what: &str, progress: Option<&Progress>, goal: Goal) -> Words {
-    let Some(counts) = progress else { return progress::not_taken(what) };
+pub(super) fn so_far(what: &str, progress: Option<&Progress>, goal: Goal, is_linked: bool) -> Words {
+    let counts = match progress {
+        Some(counts) => counts,
+        None if is_linked => return progress::left_in_incoming(what, &commands::SECOND_LINK),
+        None => return progress::not_taken(what),
+    };
     let (reached, all) = share(counts, goal);
     let mut words = progress::so_far(what, &reached, &all, &reached_state(counts, goal));
     if counts.reading > 0 {
@@ -55,7 +59,12 @@ fn others(progress: &Progress, goal: Goal) -> Vec<Words> {
 }
 
 /// The verdict, one sentence per line.
-pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending: Ending) -> Vec<Words> {
+pub(super) fn report(
+    what: &str,
+    progress: Option<&Progress>,
+    (goal, ending): (Goal, Ending),
+    is_linked: bool,
+) -> Vec<Words> {
     let mut lines = Vec::new();
     if let Some(counts) = progress {
         if counts.refused > 0 {
@@ -76,10 +85,11 @@ pub(super) fn report(what: &str, progress: Option<&Progress>, goal: Goal, ending
                 lines.push(progress::untold(&number(submitted)));
             }
         }
+        (Ending::Stuck, None) => lines.push(so_far(what, None, goal, is_linked)),
         (Ending::Stuck, _) => {}
-        (Ending::TimeIsUp, _) => lines.push(progress::time_is_up().then(&so_far(what, progress, goal))),
+        (Ending::TimeIsUp, _) => lines.push(progress::time_is_up().then(&so_far(what, progress, goal, is_linked))),
         (Ending::NoDaemon, _) => {
-            lines.push(so_far(what, progress, goal));
+            lines.push(so_far(what, progress, goal, is_linked));
             lines.push(progress::no_daemon());
         }
     }

@@ -134,14 +134,13 @@ fn even_pace(limit: i64, (from, to): (Time, Time), now: Time) -> i64 {
 
 fn left(frame: &Frame<'_>, budget: &BudgetReport) -> Option<Fact> {
     let left = budget.requests_left?;
-    let others = left < budget.requests_limit - budget.requests_used;
     let tone = if left == 0 { Tone::Warn } else { Tone::Plain };
     let mut words = web::requests(&number(left));
     words = match budget.urls_left {
         Some(urls) => words.and(&web::urls(&number(urls))),
         None => words,
     };
-    let mut lines = vec![Line::new(tone, frame.say(&web::left(&words, others)))];
+    let mut lines = vec![Line::new(tone, frame.say(&web::left(&words, budget.less_why())))];
     if let Some(code) = &budget.exhausted_why {
         lines.push(Line::new(Tone::Warn, frame.say(&web::used_up(&outside(code)))));
     }

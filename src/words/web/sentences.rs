@@ -1,6 +1,7 @@
 //! Sentences with numbers and names in them.
 
-use crate::model::{Effect, UrlState};
+use crate::model::{Effect, LessWhy, UrlState};
+use crate::words::page::less;
 use crate::words::{Words, many, progress};
 
 /// A moment ahead.
@@ -76,16 +77,10 @@ pub fn spent_of(n: &str, limit: &Words) -> Words {
     Words::made(format!("{n} of {} spent", limit.en), format!("{}中已用 {n}", limit.zh))
 }
 
-/// What is really left, if others spend the quota too.
-pub fn left(n: &Words, others: bool) -> Words {
-    if others {
-        Words::made(
-            format!("{}: others spend the service's quota too", n.en),
-            format!("{}：服务端配额也被其他方使用", n.zh),
-        )
-    } else {
-        n.clone()
-    }
+/// What is really left, and why that is less than was to be expected.
+pub fn left(n: &Words, why: Option<LessWhy>) -> Words {
+    let Some(why) = why.map(less) else { return n.clone() };
+    Words::made(format!("{}: {}", n.en, why.en), format!("{}：{}", n.zh, why.zh))
 }
 
 /// What the service said is left.
@@ -218,6 +213,7 @@ pub fn outcome(word: &str) -> Words {
         "accepted" => ("accepted", "已受理"),
         "refused" => ("refused", "被拒绝"),
         "throttled" => ("throttled", "被限流"),
+        "minute_full" => ("domain's minute full", "域名本分钟已满"),
         "unreachable" => ("service not reached", "无法连接服务端"),
         "unavailable" => ("service failed", "服务端故障"),
         "in_doubt" => ("no answer", "没有应答"),
