@@ -3,6 +3,7 @@
 //! `docs/status.json.md` lists every field.
 
 mod read;
+mod wal;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ use serde::Serialize;
 
 pub(super) use read::files_by_id;
 pub use read::read_report;
+pub use wal::WalReport;
+use wal::wal;
 
 use super::Invocation;
 use super::concerns::doubts;
@@ -26,9 +29,6 @@ use crate::stage::{Sign, Trouble};
 use crate::store::{self, Conn, Result};
 use crate::words::Words;
 use crate::words::needs::trouble as trouble_words;
-
-/// If the WAL file is this many times its usual size, somebody keeps it from being copied back.
-const WAL_LONG: u64 = 4;
 
 /// The period over which the pace is measured.
 const PACE: TimeDelta = TimeDelta::hours(1);
@@ -196,15 +196,6 @@ pub struct PaceReport {
     pub requests: u64,
     /// URLs accepted.
     pub urls: u64,
-}
-
-/// The write-ahead log beside the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct WalReport {
-    /// Its size.
-    pub bytes: u64,
-    /// Whether it is so long that somebody must be keeping it from being copied back: a reader that stays open.
-    pub is_long: bool,
 }
 
 /// A budget day.
@@ -432,27 +423,4 @@ async fn really_left(conn: &mut Conn, config: &Config, now: Time) -> Result<sche
     let standing = ledger::standing(conn, Lane::Prefetch, now).await?;
     let spent = ledger::spent(conn, Lane::Prefetch, config.budget.day_starts, now).await?;
     Ok(schedule::really_left(&Policy::from(config), &spent, &standing))
-}
-
-fn wal(database: &std::path::Path) -> WalReport {
-    let bytes = std::fs::metadata(store::wal_of(database)).map_or(0, |meta| meta.len());
-    WalReport { bytes, is_long: bytes > WAL_LONG * store::WAL_BYTES }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wal_is_long_when_it_is_many_times_what_it_is_cut_back_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let database = dir.path().join("a.db");
-        assert_eq!(wal(&database), WalReport { bytes: 0, is_long: false });
-        // Sparse files of this length, without blocks on the disk.
-        let file = std::fs::File::create(store::wal_of(&database)).unwrap();
-        for (bytes, is_long) in [(store::WAL_BYTES, false), (4 * store::WAL_BYTES + 1, true)] {
-            file.set_len(bytes).unwrap();
-            assert_eq!(wal(&database), WalReport { bytes, is_long });
-        }
-    }
 }
