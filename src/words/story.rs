@@ -184,7 +184,7 @@ pub fn wanted(file: &str, line: i64, priority: &str, was_fresh: bool) -> Words {
             "{file} 第 {line} 行写了此 URL，当时刚预热过，优先级{zh}"
         )
     } else {
-        say!("wanted by {file}, line {line}, priority {en}", "{file} 第 {line} 行也需要，优先级{zh}")
+        say!("by {file}, line {line}, priority {en}", "{file} 第 {line} 行也需要，优先级{zh}")
     }
 }
 

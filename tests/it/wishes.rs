@@ -243,5 +243,5 @@ fn merged_lines_are_found_by_their_file_and_told_of_their_url() {
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{}", said(&output));
     let url = world.rows("select url from v_wishes where file = 'b.txt' and line = 2")[0][0].clone();
     let why = said(&world.run(&["why", &url]));
-    assert!(why.contains("wanted by b.txt, line 2"), "{why}");
+    assert!(why.contains("by b.txt, line 2"), "{why}");
 }
