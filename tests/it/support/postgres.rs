@@ -13,6 +13,13 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 /// Where Debian puts the programs, by version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 
+/// Runs the server until this process ends, and then clears its folder away.
+const UNTIL_TOLD: &str = r#"trap 'told=1; kill -INT $server' INT
+"$@" & server=$!
+wait
+wait
+[ -z "$told" ] || rm -rf "$PWD""#;
+
 /// How long the server may take to start, on a machine that has much to do.
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -47,14 +54,15 @@ fn start() -> Option<Server> {
         let _ = writeln!(std::io::stderr(), "skipped without PostgreSQL in {PROGRAMS}: what is tested on it");
         return None;
     };
-    // A path of a socket has 107 bytes at most. It outlives the tests; the system clears it away.
+    // A path of a socket has 107 bytes at most.
     let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap().keep();
     let mut init = as_nobody(&programs.join("initdb"), &folder);
     init.args(["--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C.UTF-8", "-D"]);
     let said = init.arg(folder.join("data")).output().unwrap();
     assert!(said.status.success(), "initdb: {}", String::from_utf8_lossy(&said.stderr));
-    let mut run = as_nobody(&programs.join("postgres"), &folder);
-    run.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "unix_socket_directories=."]);
+    let mut run = as_nobody(Path::new("sh"), &folder);
+    run.args(["-c", UNTIL_TOLD, "sh"]).arg(programs.join("postgres"));
+    run.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
     run.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
     let log = std::fs::File::create(folder.join("log")).unwrap();
     run.stdout(Stdio::null()).stderr(log);
