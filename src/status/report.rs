@@ -26,7 +26,7 @@ use crate::model::{Lane, Time, UrlState, rfc3339};
 use crate::queue;
 use crate::schedule::{self, Policy};
 use crate::stage::{Sign, Trouble};
-use crate::store::{self, Conn, Result};
+use crate::store::{Conn, Result};
 use crate::words::Words;
 use crate::words::needs::trouble as trouble_words;
 
