@@ -63,7 +63,7 @@ def newcomer(walk):
     walk.step("prefetchd", 64, ["prefetchd check", "prefetchd --help"], ["下一步：", "prefetchd check", "prefetchd --help"])
     walk.step("prefetchd check", 0, ["ok", "(5 folders will be made)"], ["正常", "将会创建 5 个目录"])
     walk.step("prefetchd demo", 0, ["verdict     well"], ["结论        正常"])
-    walk.step("prefetchd status", 69, ["`prefetchd run` makes it"], ["prefetchd run"], fits=True)
+    walk.step("prefetchd status", 69, ["makes it"], ["处还没有数据库"], fits=True)
     world.daemon()
     walk.step("prefetchd add films.txt", 0, ["films.txt"], ["films.txt"])
     walk.step("prefetchd wait films.txt", 0, ["films.txt: all 40 URLs are warm"], ["films.txt：全部 40 个 URL 已预热"])
