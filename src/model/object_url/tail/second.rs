@@ -59,8 +59,10 @@ fn is_run_together(tail: &str, query: usize, at: usize) -> bool {
     if let Some(longer) = before.strip_suffix(['.', '-', '_']) {
         return ends_like_a_file(longer);
     }
+    // The digits of an escape belong to the escape: `%9Aii.ai` names neither `aii.ai` nor `9aii.ai`.
+    let is_in_escape = before.bytes().rev().take(2).any(|byte| byte == b'%');
     if at < query {
-        return !before.ends_with('/');
+        return !before.ends_with('/') && !is_in_escape;
     }
     let beside = before.trim_end_matches(is_of_name);
     // The digits of an escape belong to the escape.

@@ -1,6 +1,7 @@
 //! Whole kinds of lines that were submitted as another resource once.
 
 use super::normal;
+use crate::model::{ObjectUrl, UrlRules};
 
 fn refused(cases: &[(&str, &str)]) {
     let wrong: Vec<String> = cases
@@ -187,4 +188,13 @@ fn a_part_of_a_host_neither_begins_nor_ends_with_a_hyphen() {
         assert_eq!(normal(&format!("https://{host}/x")), Err("bad_host"), "{host}");
     }
     assert!(normal("https://v--o-d.example.com/x").is_ok());
+}
+
+#[test]
+fn the_digits_of_an_escape_and_what_follows_are_not_the_own_host() {
+    let rules = UrlRules { url_bytes_max: 1024, domains: vec![] };
+    for text in ["aiI.AI/A：iI.AI/A.mp4", "9aii.ai/A：ii.ai/A.mp4", "aiI.AI/A：iI.AI/A：.:I.:I"] {
+        let url = ObjectUrl::parse(text, &rules).unwrap();
+        assert_eq!(ObjectUrl::parse(url.as_str(), &rules).unwrap(), url);
+    }
 }
