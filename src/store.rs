@@ -48,6 +48,8 @@ pub use tx::WriteTx;
 #[derive(Debug)]
 pub struct Store {
     home: Home,
+    /// Whose rows this process writes; empty where the database is a file.
+    host: String,
     origin: Arc<Origin>,
     writer: Mutex<Option<Conn>>,
     readers: Readers,
@@ -70,22 +72,22 @@ impl Store {
     /// [`Error::Newer`] and [`Error::Corrupt`], before anything is written.
     pub async fn open(path: &Path) -> Result<Self> {
         let (lite, origin, writer, readers) = Lite::open(path).await?;
-        Ok(Self::over(Home::Lite(lite), origin, writer, readers))
+        Ok(Self::over(Home::Lite(lite), "", origin, writer, readers))
     }
 
-    /// The same, of a schema on a PostgreSQL server, by a URL of its driver.
+    /// The same, of a schema on a PostgreSQL server, by a URL of its driver, for the host of this name.
     ///
     /// # Errors
     ///
     /// [`Error::Newer`], before anything is written; [`Error::Other`] if the server cannot be reached.
-    pub async fn open_server(url: &str) -> Result<Self> {
+    pub async fn open_server(url: &str, host: &str) -> Result<Self> {
         let (server, writer, readers) = Server::open(url).await?;
-        Ok(Self::over(Home::Postgres(server), Arc::default(), writer, readers))
+        Ok(Self::over(Home::Postgres(server), host, Arc::default(), writer, readers))
     }
 
-    fn over(home: Home, origin: Arc<Origin>, writer: Conn, readers: Readers) -> Self {
+    fn over(home: Home, host: &str, origin: Arc<Origin>, writer: Conn, readers: Readers) -> Self {
         let (writer, way) = (Mutex::new(Some(writer)), way::Way::default());
-        Self { home, origin, writer, readers, trouble: LastFailure::default(), way }
+        Self { home, host: host.to_owned(), origin, writer, readers, trouble: LastFailure::default(), way }
     }
 
     /// Begins the write transaction; waits for the one before. Nothing is kept unless it is committed.
@@ -105,6 +107,11 @@ impl Store {
             Home::Postgres(server) => server.begin(&mut slot).await?,
         };
         Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble })
+    }
+
+    /// Whose rows this process writes: the name of its host, which is empty where the database is a file.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Why the last write failed; none while writing works.

@@ -1,4 +1,5 @@
-//! The daemon's notice board: one row that says whether it runs, what it waits for, until when and why. It is written
+//! The daemon's notice board: a row of each host that says whether its daemon runs and what is wrong there, and one of
+//! each lane that says what it waits for, until when and why. It is written
 //! only when it changes, so that a waiting daemon costs nothing.
 
 use std::collections::BTreeMap;
@@ -15,19 +16,16 @@ use crate::words::Stored;
 
 const SAY_HEALTH: Sql = Sql::both(
     "
-    update daemon set health = ?1, pid = ?2, started_at = coalesce(?3, started_at),
-        waiting_for = null, waiting_code = null, waiting_with = null, waiting_until = null,
+    insert into daemon (host, health, version, pid, started_at) values (?4, ?1, ?5, ?2, ?3)
+    on conflict (host) do update set
+        health = excluded.health, version = excluded.version, pid = excluded.pid,
+        started_at = coalesce(excluded.started_at, daemon.started_at),
         spool_problem = null, spool_problem_code = null, spool_problem_with = null,
         config_problem = null, config_problem_code = null, config_problem_with = null, http_problem = null,
         key_source = null, key_generation = null, key_refused = null, key_refused_code = null",
 );
 
 const SAY_WAITING: Sql = Sql::both(
-    "
-    update daemon set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where ?5 = 1",
-);
-
-const SAY_LANE_WAITING: Sql = Sql::both(
     "
     update lane_waits set waiting_for = ?1, waiting_code = ?2, waiting_with = ?3, waiting_until = ?4 where lane = ?5",
 );
@@ -38,32 +36,34 @@ const FORGET_LANE_WAITS: Sql = Sql::both(
     where waiting_for is not null",
 );
 
-const SAY_TIME: Sql = Sql::both("update daemon set time_proved = ?1, service_ahead_ms = ?2");
+const SAY_TIME: Sql = Sql::both("update daemon set time_proved = ?1, service_ahead_ms = ?2 where host = ?3");
 
 const SAY_SPOOL_PROBLEM: Sql = Sql::both(
     "
-    update daemon set spool_problem = ?1, spool_problem_code = ?2, spool_problem_with = ?3",
+    update daemon set spool_problem = ?1, spool_problem_code = ?2, spool_problem_with = ?3 where host = ?4",
 );
 
-const FORGET_LEFT_ALONE: Sql = Sql::both("delete from left_alone");
+const FORGET_LEFT_ALONE: Sql = Sql::both("delete from left_alone where host = ?1");
 
 const SAY_LEFT_ALONE: Sql = Sql::both(
     "
-    insert into left_alone (name, why, since, why_code) values (?1, ?2, ?3, ?4)
-    on conflict (name) do update set why = excluded.why, why_code = excluded.why_code, since = excluded.since",
+    insert into left_alone (host, name, why, since, why_code) values (?5, ?1, ?2, ?3, ?4)
+    on conflict (host, name) do update set why = excluded.why, why_code = excluded.why_code, since = excluded.since",
 );
 
 const SAY_CONFIG_PROBLEM: Sql = Sql::both(
     "
-    update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3",
+    update daemon set config_problem = ?1, config_problem_code = ?2, config_problem_with = ?3 where host = ?4",
 );
 
-const SAY_KEY: Sql =
-    Sql::both("update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3, key_refused_code = ?4");
+const SAY_KEY: Sql = Sql::both(
+    "
+    update daemon set key_source = ?1, key_generation = ?2, key_refused = ?3, key_refused_code = ?4 where host = ?5",
+);
 
-const SAY_HTTP_PROBLEM: Sql = Sql::both("update daemon set http_problem = ?1");
+const SAY_HTTP_PROBLEM: Sql = Sql::both("update daemon set http_problem = ?1 where host = ?2");
 
-const SERVICE_AHEAD: Sql = Sql::both("select service_ahead_ms from daemon");
+const SERVICE_AHEAD: Sql = Sql::both("select max(service_ahead_ms) from daemon");
 
 /// The clock for commands: the service's time, as far as the daemon knows it.
 pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
@@ -133,6 +133,8 @@ impl Board {
             .bind(health.word())
             .bind((health != Health::Stopped).then(std::process::id))
             .bind(started_at.map(to_millis))
+            .bind(self.store.host())
+            .bind(env!("CARGO_PKG_VERSION"))
             .execute(tx.conn())
             .await?;
         query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
@@ -149,8 +151,7 @@ impl Board {
         }
         let mut tx = self.store.write().await?;
         let why = saying.0.as_ref().map(|why| Stored::of_wait(lane, why));
-        let say = if lane == Lane::Prefetch { SAY_WAITING } else { SAY_LANE_WAITING };
-        query(say)
+        query(SAY_WAITING)
             .bind(why.as_ref().map(|why| &why.text))
             .bind(why.as_ref().map(|why| &why.code))
             .bind(why.as_ref().and_then(|why| why.with.as_ref()))
@@ -173,7 +174,8 @@ impl Board {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        query(SAY_TIME).bind(clock.proved).bind(clock.proved.then_some(ahead_ms)).execute(tx.conn()).await?;
+        let ahead = clock.proved.then_some(ahead_ms);
+        query(SAY_TIME).bind(clock.proved).bind(ahead).bind(self.store.host()).execute(tx.conn()).await?;
         tx.commit().await?;
         *said = Some((clock.proved, ahead_ms));
         Ok(())
@@ -187,7 +189,7 @@ impl Board {
             None => problems.remove(&stage),
         };
         let mut tx = self.store.write().await?;
-        self::problem(SAY_SPOOL_PROBLEM, problems.values().next().map(Stored::from), tx.conn()).await?;
+        self.problem(SAY_SPOOL_PROBLEM, problems.values().next().map(Stored::from), tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -196,11 +198,11 @@ impl Board {
     /// Writes which entries of `incoming/` are left alone, why, and when each was last changed.
     pub async fn left_alone(&self, entries: &[(String, LeftWhy, Time)]) -> Result<()> {
         let mut tx = self.store.write().await?;
-        query(FORGET_LEFT_ALONE).execute(tx.conn()).await?;
+        query(FORGET_LEFT_ALONE).bind(self.store.host()).execute(tx.conn()).await?;
         for (name, why, since) in entries {
             let Stored { code, text, .. } = (*why).into();
             let query = query(SAY_LEFT_ALONE).bind(name).bind(text).bind(to_millis(*since)).bind(code);
-            query.execute(tx.conn()).await?;
+            query.bind(self.store.host()).execute(tx.conn()).await?;
         }
         tx.commit().await
     }
@@ -208,7 +210,7 @@ impl Board {
     /// Writes which part of the reloaded configuration is not in force; none if all of it is.
     pub async fn config_problem(&self, problem: Option<&ConfigProblem>) -> Result<()> {
         let mut tx = self.store.write().await?;
-        self::problem(SAY_CONFIG_PROBLEM, problem.map(Stored::from), tx.conn()).await?;
+        self.problem(SAY_CONFIG_PROBLEM, problem.map(Stored::from), tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -219,7 +221,8 @@ impl Board {
         let mut tx = self.store.write().await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
         let refused = refused.unzip();
-        query(SAY_KEY).bind(source).bind(generation).bind(refused.1).bind(refused.0).execute(tx.conn()).await?;
+        let say = query(SAY_KEY).bind(source).bind(generation).bind(refused.1).bind(refused.0);
+        say.bind(self.store.host()).execute(tx.conn()).await?;
         tx.commit().await?;
         self.changed.notify_one();
         Ok(())
@@ -228,14 +231,15 @@ impl Board {
     /// Writes why metrics and health are not served; none if they are.
     pub async fn http_problem(&self, problem: Option<&str>) -> Result<()> {
         let mut tx = self.store.write().await?;
-        query(SAY_HTTP_PROBLEM).bind(problem).execute(tx.conn()).await?;
+        query(SAY_HTTP_PROBLEM).bind(problem).bind(self.store.host()).execute(tx.conn()).await?;
         tx.commit().await
     }
-}
 
-/// Binds a problem, or that there is none, in the order text, code, parameters.
-async fn problem(statement: Sql, stored: Option<Stored>, conn: &mut Conn) -> Result<()> {
-    let (text, code, with) = stored.map_or_else(Default::default, |said| (Some(said.text), Some(said.code), said.with));
-    query(statement).bind(text).bind(code).bind(with).execute(conn).await?;
-    Ok(())
+    /// Binds a problem, or that there is none, in the order text, code, parameters.
+    async fn problem(&self, statement: Sql, stored: Option<Stored>, conn: &mut Conn) -> Result<()> {
+        let said = stored.map_or_else(Default::default, |said| (Some(said.text), Some(said.code), said.with));
+        let (text, code, with) = said;
+        query(statement).bind(text).bind(code).bind(with).bind(self.store.host()).execute(conn).await?;
+        Ok(())
+    }
 }

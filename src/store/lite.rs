@@ -16,11 +16,12 @@ use super::room::LogLimits;
 use super::{Conn, Error, Readers, Result, query};
 
 /// The migrations, in order: number, name, text.
-pub(super) const MIGRATIONS: [(i64, &str, &str); 4] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "queue and ledger", include_str!("../../migrations/0001_queue_and_ledger.sql")),
     (2, "evidence and wishes", include_str!("../../migrations/0002_evidence_and_wishes.sql")),
     (3, "reasons", include_str!("../../migrations/0003_reasons.sql")),
     (4, "lanes", include_str!("../../migrations/0004_lanes.sql")),
+    (5, "hosts", include_str!("../../migrations/0005_hosts.sql")),
 ];
 
 /// Earlier versions of SQLite have a bug that corrupts a WAL database when the log is reset (RELIABILITY.md, 1 of the

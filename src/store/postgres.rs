@@ -13,7 +13,10 @@ use super::conn::Engine;
 use super::{Conn, Error, Readers, Result};
 
 /// The migrations, in order: number, name, text. Their numbers are those of SQLite's.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(4, "start", include_str!("../../migrations/postgres/0004_start.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (4, "start", include_str!("../../migrations/postgres/0004_start.sql")),
+    (5, "hosts", include_str!("../../migrations/postgres/0005_hosts.sql")),
+];
 
 /// Begins a transaction that writes. Who waits longer than five seconds for the lock is told that it is busy; who hangs
 /// inside for longer than ten is ended by the server.

@@ -59,7 +59,7 @@ async fn the_same_events_leave_the_same_rows_on_both_engines() {
         let url = server.database(&format!("day_{day}")).await;
         let lite = Store::open(&dir.path().join("a.db")).await.unwrap();
         let (mut one, mut other) =
-            (Queue::over(lite).await, Queue::over(Store::open_server(&url).await.unwrap()).await);
+            (Queue::over(lite).await, Queue::over(Store::open_server(&url, "").await.unwrap()).await);
         let mut now: Time = "2026-11-23T01:00:00Z".parse().unwrap();
         for (at, event) in events.iter().enumerate() {
             if let Event::Pass { seconds } = event {

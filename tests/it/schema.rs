@@ -156,8 +156,8 @@ async fn the_page_of_the_schema_lists_every_view_and_column() {
     .fetch_all(tx.conn())
     .await
     .unwrap();
-    let expected = "v_budget v_checks v_files v_hosts v_lanes v_left_alone v_orders v_robots v_status v_submissions \
-                    v_tasks v_urls v_wishes";
+    let expected = "v_budget v_checks v_daemons v_files v_hosts v_lanes v_left_alone v_orders v_robots v_status \
+                    v_submissions v_tasks v_urls v_wishes";
     assert_eq!(views.join(" "), expected);
     for view in views {
         let columns: Vec<String> = prefetchd::store::query_scalar("select name from pragma_table_info(?1)")

@@ -14,7 +14,7 @@ const TRIED_MAX: usize = 8;
 
 async fn with_schema(name: &str) -> Option<PgConnection> {
     let url = postgres::server()?.database(name).await;
-    Store::open_server(&url).await.unwrap().close().await;
+    Store::open_server(&url, "").await.unwrap().close().await;
     Some(PgConnection::connect(&url).await.unwrap())
 }
 

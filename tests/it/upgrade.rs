@@ -21,6 +21,10 @@ const OF_2026_11_29: &[u8] = include_bytes!("../fixtures/2026-11-29.db.zst");
 /// files wish for, some complete and some waiting, a file that was cancelled, a day whose requests are spent.
 const OF_REASONS: &[u8] = include_bytes!("../fixtures/2026-11-29-reasons.db.zst");
 
+/// A database that the program of 2026-11-29 made when it had lanes, killed in the middle: batches of three lanes, a
+/// budget that is spent, a cancelled file, an upload that was left alone.
+const OF_LANES: &[u8] = include_bytes!("../fixtures/2026-11-29-lanes.db.zst");
+
 fn unpacked(packed: &[u8], dir: &Path) -> PathBuf {
     let path = dir.join("prefetchd.db");
     std::fs::write(&path, zstd::decode_all(packed).unwrap()).unwrap();
@@ -155,12 +159,42 @@ async fn a_database_of_reasons_opens_with_everything_in_it_and_its_rows_are_pref
     }
 }
 
+#[tokio::test]
+async fn a_database_of_lanes_opens_with_everything_in_it_and_belongs_to_the_one_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&unpacked(OF_LANES, dir.path())).await.unwrap();
+    let told = |select: &'static str| {
+        let store = &store;
+        async move { prefetchd::store::query_scalar::<String>(select).fetch_one(store.read()).await.unwrap() }
+    };
+    let states = "select group_concat(state || ' ' || action || ' ' || urls, ', ')
+                  from (select state, action, count(*) as urls from v_urls group by state, action
+                        order by state, action)";
+    assert_eq!(
+        told(states).await,
+        "cancelled prefetch 3, pending prefetch 4, submitted prefetch 6, submitted purge 4, submitted purge-directory 1"
+    );
+    let waits = "select (select waiting_code || ' ' || waiting_for from v_status) || ', '
+                     || (select group_concat(coalesce(waiting_code, '-')) from v_lanes)";
+    assert_eq!(
+        told(waits).await,
+        "awaits_purge purges: 4 URLs or more are prefetched once their purge is complete, awaits_purge,-,-"
+    );
+    let daemon = "select host || '|' || health || '|' || leads || '|' || coalesce(version, '-') from v_daemons";
+    assert_eq!(told(daemon).await, "|running|0|-");
+    let rest = "select (select count(*) from v_files where host = '') || ' files, '
+                    || (select count(*) from v_left_alone where host = '') || ' left alone, '
+                    || (select hosts || ' ' || coalesce(leader, '-') from v_status) || ', '
+                    || (select count(*) from pragma_foreign_key_check) || ' broken'";
+    assert_eq!(told(rest).await, "4 files, 1 left alone, 1 -, 0 broken");
+}
+
 #[test]
 fn a_start_that_is_killed_while_it_migrates_is_made_good_by_the_next_one() {
     if !strace_works() {
         return;
     }
-    let mut left = [0; 4];
+    let mut left = [0; 5];
     // The first writes are the locks' and the log's; at the last ones the daemon may be ready.
     for n in [6, 20, 60, 120, 180, 240, 300] {
         let world = World::new("", "");
@@ -173,7 +207,7 @@ fn a_start_that_is_killed_while_it_migrates_is_made_good_by_the_next_one() {
         let version = world.number("select max(version) from _sqlx_migrations");
         left[usize::try_from(version).unwrap() - 1] += 1;
         world.block_on(async { Store::open(&world.database()).await.unwrap().close().await });
-        assert_eq!(world.number("select max(version) from _sqlx_migrations"), 4);
+        assert_eq!(world.number("select max(version) from _sqlx_migrations"), 5);
         assert_eq!(world.number("select count(*) from v_urls"), 33, "after a kill at write {n}");
         assert_eq!(world.number("select count(*) from pragma_foreign_key_check"), 0);
         assert_eq!(world.rows("pragma integrity_check"), [["ok"]]);

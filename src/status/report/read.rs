@@ -34,9 +34,9 @@ const STATUS: Sql = Sql::both(
            config_problem, http_problem, time_proved, service_ahead_ms, key_source, key_generation, key_refused,
            in_flight, in_flight_limit, paused_code, waiting_code, spool_problem_code, config_problem_code,
            key_refused_code,
-           (select waiting_with from daemon) as waiting_with,
-           (select spool_problem_with from daemon) as spool_problem_with,
-           (select config_problem_with from daemon) as config_problem_with
+           (select waiting_with from lane_waits where lane = 1) as waiting_with,
+           (select spool_problem_with from daemon order by host limit 1) as spool_problem_with,
+           (select config_problem_with from daemon order by host limit 1) as config_problem_with
     from v_status",
 );
 

@@ -96,7 +96,7 @@ impl Chaos {
             config: Config::from_toml(&config).unwrap(),
             dir,
             reader: match &server {
-                Some(url) => Some(Store::open_server(url).await.unwrap()),
+                Some(url) => Some(Store::open_server(url, "").await.unwrap()),
                 None => None,
             },
             server,
@@ -120,7 +120,7 @@ impl Chaos {
 
     async fn store(&self) -> Store {
         match &self.server {
-            Some(url) => Store::open_server(url).await.unwrap(),
+            Some(url) => Store::open_server(url, "").await.unwrap(),
             None => Store::open(self.database()).await.unwrap(),
         }
     }

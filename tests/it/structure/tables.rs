@@ -30,7 +30,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("track", &["tasks", "tracks", "warmth_checks", "warmth_cursor"]),
     ("notify", &["notices", "robots"]),
     ("status", &["daemon", "lane_waits", "left_alone"]),
-    ("store", &[]),
+    ("store", &["changes", "leader"]),
 ];
 
 /// Tables that another module than their owner reads, where a join is what makes the statement fast. An entry that is
