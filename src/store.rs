@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod guard;
 mod lite;
+mod login;
 mod origin;
 mod postgres;
 mod reader;
@@ -26,17 +27,20 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::{Config, DatabaseUrl};
+
 pub use bulk::Bulk;
 pub use conn::{Conn, Readers};
 pub use error::{Error, FULL, LOCKED, LOST, Result};
 pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{DatabaseState, Guard};
 use lite::{Lite, base_options, refuse_newer};
+use login::Login;
 use origin::Origin;
 pub use origin::{HEADER_BYTES, Loss, Lost};
 use postgres::Server;
 use reader::data_version;
-pub use reader::{look_at, open_reader};
+pub use reader::{look_at, open_reader, open_reader_of};
 pub use room::WAL_BYTES;
 pub use row::{At, Get, Row};
 pub(crate) use sql::args;
@@ -75,13 +79,30 @@ impl Store {
         Ok(Self::over(Home::Lite(lite), "", origin, writer, readers))
     }
 
-    /// The same, of a schema on a PostgreSQL server, by a URL of its driver, for the host of this name.
+    /// The same, of a schema on a PostgreSQL server, by its URL, for the host of this name.
     ///
     /// # Errors
     ///
     /// [`Error::Newer`], before anything is written; [`Error::Other`] if the server cannot be reached.
     pub async fn open_server(url: &str, host: &str) -> Result<Self> {
-        let (server, writer, readers) = Server::open(url).await?;
+        let url = url.parse().map_err(|what: &str| Error::Other(what.into()))?;
+        Self::at(Login::of(&url, &Config::default())?, host).await
+    }
+
+    /// The same, of the configured database, for the configured host.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::open`] and [`Store::open_server`].
+    pub async fn of(config: &Config) -> Result<Self> {
+        match &config.database.url {
+            DatabaseUrl::File(path) => Self::open(path).await,
+            DatabaseUrl::Server(server) => Self::at(Login::of(server, config)?, config.database.host().as_str()).await,
+        }
+    }
+
+    async fn at(login: Login, host: &str) -> Result<Self> {
+        let (server, writer, readers) = Server::open(login).await?;
         Ok(Self::over(Home::Postgres(server), host, Arc::default(), writer, readers))
     }
 

@@ -1,10 +1,11 @@
 //! `prefetchd` without a command: what state things are in, and what to do next.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::check::labelled;
 use super::text::{err, lang, number, out};
 use super::{load, runtime};
+use crate::config::Config;
 use crate::daemon::Held;
 use crate::status::{Invocation, read_report};
 use crate::words::{Words, checks};
@@ -31,26 +32,30 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
     let from = path.map_or(checks::THE_DEFAULTS, |path| Words::same(path.display().to_string()));
     labelled(&checks::CONFIGURATION, &from);
     labelled(&checks::SPOOL, &Words::same(config.spool.dir.join("incoming").display().to_string()));
-    let database = config.database.url.path();
-    let next = match (&holder, store::look_at(database)) {
-        (_, Err(store::Error::Denied(_))) => {
-            labelled(&checks::DATABASE, &super::errors::closed(database));
+    let seen = look(&config);
+    let next = match (&holder, &seen) {
+        (_, Err(Unseen::Closed(path))) => {
+            labelled(&checks::DATABASE, &super::errors::closed(path));
             vec![by.reads("status")]
         }
-        (_, Err(_)) => {
-            labelled(&checks::DATABASE, &checks::not_made_yet(&database.display().to_string()));
+        (_, Err(Unseen::NotMade)) => {
+            labelled(&checks::DATABASE, &checks::not_made_yet(&config.database.url.place()));
             vec!["prefetchd demo".to_owned(), by.reads("check"), by.start()]
         }
-        (Held::Free, Ok(())) => {
+        (_, Err(Unseen::Away(why))) => {
+            labelled(&checks::DATABASE, why);
+            vec![by.reads("check"), by.reads("status")]
+        }
+        (Held::Free, Ok(_)) => {
             labelled(&checks::DAEMON, &checks::NOT_RUNNING);
             vec![by.start(), by.reads("status")]
         }
-        (_, Ok(())) => {
+        (_, Ok(_)) => {
             labelled(&checks::DAEMON, &checks::running(pid));
             vec![by.reads("status"), by.reads("add FILE"), by.reads("wait FILE")]
         }
     };
-    if let Some((pending, complete)) = counts(database) {
+    if let Ok(Some((pending, complete))) = seen {
         labelled(&checks::QUEUE, &checks::queue(&number(pending), &number(complete)));
     }
     out(&format!("\n{}", checks::NEXT.say(lang())));
@@ -59,13 +64,39 @@ pub(super) fn main(named: Option<&Path>) -> i32 {
     super::text::settle(exit::USAGE)
 }
 
-/// URLs that wait and that are warm, if the database can be asked.
-fn counts(database: &Path) -> Option<(i64, i64)> {
+/// Why nothing can be said of the database.
+enum Unseen {
+    /// Nobody has made it yet.
+    NotMade,
+    /// It is closed to this user.
+    Closed(PathBuf),
+    /// Its server does not answer, or lets nobody in.
+    Away(Words),
+}
+
+/// URLs that wait and that are warm; none if only the file of the database was seen.
+fn look(config: &Config) -> Result<Option<(i64, i64)>, Unseen> {
     use crate::model::UrlState::{Complete, Pending};
-    let runtime = runtime().ok()?;
+    let unseen = |error: store::Error| match error {
+        store::Error::Denied(path) => Unseen::Closed(path),
+        store::Error::NoSchema(_) => Unseen::NotMade,
+        error => Unseen::Away(super::errors::of_database(&error)),
+    };
+    let file = config.database.url.file();
+    if let Some(file) = file {
+        store::look_at(file).map_err(|error| match error {
+            store::Error::Denied(path) => Unseen::Closed(path),
+            _ => Unseen::NotMade,
+        })?;
+    }
+    let Ok(runtime) = runtime() else { return Ok(None) };
     let report = runtime.block_on(async {
-        let mut conn = store::open_reader(database).await?;
+        let mut conn = store::open_reader_of(config).await?;
         read_report(&mut conn, 0).await
     });
-    report.ok().map(|report| (report.count(Pending), report.count(Complete)))
+    match report {
+        Ok(report) => Ok(Some((report.count(Pending), report.count(Complete)))),
+        Err(error) if file.is_none() => Err(unseen(error)),
+        Err(_) => Ok(None),
+    }
 }

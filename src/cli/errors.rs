@@ -77,7 +77,7 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
         return failure.words.clone();
     }
     if let Some(error) = cause.downcast_ref::<store::Error>() {
-        return errors::database(error.word(), en);
+        return of_database(error);
     }
     if let Some(error) = cause.downcast_ref::<config::Error>() {
         return match error {
@@ -94,6 +94,11 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
         return errors::locked(en, pid, &path.display().to_string());
     }
     cause.downcast_ref().map_or_else(|| errors::doing(&en), errors::system)
+}
+
+/// What the database's error says.
+pub(super) fn of_database(error: &store::Error) -> Words {
+    errors::database(error.word(), error.to_string())
 }
 
 /// Why there is no key.

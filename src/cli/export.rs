@@ -69,7 +69,7 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
     let runtime = runtime()?;
     let wanted = Wanted { file: args.file.clone(), label: args.label.clone(), since: args.since };
     let export = runtime.block_on(async {
-        let conn = store::open_reader(config.database.url.path()).await?;
+        let conn = store::open_reader_of(&config).await?;
         Export::begin(conn, wanted).await
     })?;
     let Some(mut export) = export else {

@@ -37,7 +37,7 @@ pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args
     let (config, _) = load(config)?;
     let is_page = !args.json && std::io::stdout().is_terminal();
     let (columns, rows, now, is_known) = runtime()?.block_on(async {
-        let mut conn = store::open_reader(config.database.url.path()).await?;
+        let mut conn = store::open_reader_of(&config).await?;
         let (columns, mut rows) = list.read(&mut conn).await?;
         if is_page && lang() == Lang::Zh {
             tell_in_chinese(&mut conn, &mut rows).await?;

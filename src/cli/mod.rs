@@ -194,7 +194,8 @@ fn code_of(error: &anyhow::Error) -> i32 {
                 _ if errors::is_read_only(cause) => exit::NO_PERMISSION,
                 store::Error::Newer { .. } | store::Error::OldLibrary(_) | store::Error::Linked { .. } => exit::CONFIG,
                 store::Error::Corrupt(_) => exit::DATA,
-                store::Error::Missing(_) => exit::UNAVAILABLE,
+                store::Error::Missing(_) | store::Error::NoSchema(_) => exit::UNAVAILABLE,
+                store::Error::Password(_) => exit::CONFIG,
                 store::Error::Busy(_) | store::Error::Full(_) | store::Error::Lost(_) => exit::TEMPORARY,
                 _ => exit::IO,
             };
@@ -208,9 +209,11 @@ fn code_of(error: &anyhow::Error) -> i32 {
 
 /// Opens the configured database for a command that changes it but must not create it.
 async fn open_existing(config: &Config) -> store::Result<store::Store> {
-    let path = config.database.url.path();
-    store::look_at(path)?;
-    store::Store::open(path).await
+    match config.database.url.file() {
+        Some(path) => store::look_at(path)?,
+        None => drop(store::open_reader_of(config).await?),
+    }
+    store::Store::of(config).await
 }
 
 /// The name of a file as the spool stores it: short, and harmless to print. A name that was given as the file was

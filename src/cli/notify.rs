@@ -63,7 +63,7 @@ pub(super) fn main(config: Option<&Path>, args: &NotifyArgs) -> anyhow::Result<i
         let mut told = Vec::new();
         let mut states = Vec::new();
         if !args.test {
-            let mut conn = store::open_reader(config.database.url.path()).await?;
+            let mut conn = store::open_reader_of(&config).await?;
             states = robot_states(&mut conn).await?;
         }
         for robot in robots {

@@ -161,7 +161,7 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
         return Err(failure(exit::USAGE, message));
     }
     let tray = Tray::under(&config.spool.dir);
-    let is_member = !may_write(&config) && tray.takes_ours();
+    let is_member = !runtime()?.block_on(may_write(&config))? && tray.takes_ours();
     if is_member {
         selection.owner = Some(rustix::process::getuid().as_raw());
     }
@@ -195,7 +195,7 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
 /// Refuses the name of a file that nobody dropped.
 async fn is_known(config: &Config, selection: &Selection) -> anyhow::Result<()> {
     let Some(name) = &selection.file else { return Ok(()) };
-    let mut conn = store::open_reader(config.database.url.path()).await?;
+    let mut conn = store::open_reader_of(config).await?;
     match status::Progress::latest_file(&mut conn, name).await? {
         Some(_) => Ok(()),
         None => Err(failure(exit::NO_INPUT, commands::none_named(&one_line(name)))),
@@ -203,9 +203,11 @@ async fn is_known(config: &Config, selection: &Selection) -> anyhow::Result<()> 
 }
 
 /// Whether this process may write the database. One that does not exist is no reason to ask anybody else.
-fn may_write(config: &Config) -> bool {
-    let path = config.database.url.path();
-    !path.exists() || rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+async fn may_write(config: &Config) -> store::Result<bool> {
+    match config.database.url.file() {
+        Some(path) => Ok(!path.exists() || rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()),
+        None => store::open_reader_of(config).await?.may_write().await,
+    }
 }
 
 fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
@@ -223,7 +225,7 @@ fn selection(which: &WhichArgs) -> anyhow::Result<Selection> {
 
 /// What would be done; takes no lock.
 async fn rehearse(config: &Config, order: Order, selection: &Selection) -> store::Result<Done> {
-    let mut conn = store::open_reader(config.database.url.path()).await?;
+    let mut conn = store::open_reader_of(config).await?;
     let (ids, leased) = look(&mut conn, order, selection).await?;
     let mut done = Done::of(order, selection, leased);
     done.dry_run = true;

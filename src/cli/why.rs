@@ -39,7 +39,7 @@ pub(super) fn main(config: Option<&Path>, args: &WhyArgs) -> anyhow::Result<i32>
     let (config, path) = load(config)?;
     let url = parse(&args.url).map_err(|refusal| cannot(&args.url, &refusal))?;
     let (story, other) = runtime()?.block_on(async {
-        let mut conn = store::open_reader(config.database.url.path()).await?;
+        let mut conn = store::open_reader_of(&config).await?;
         let selection = Selection { url: Some(url.clone()), ..Selection::default() };
         let rows = selection.ids(&mut conn, &UrlState::ALL).await?;
         let story = Story::read(&mut conn, url.as_str(), &rows).await?;

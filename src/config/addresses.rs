@@ -1,7 +1,6 @@
-//! Addresses in the configuration: of the service, of a proxy on the way to it, and of the database.
+//! Addresses in the configuration: of the service, and of a proxy on the way to it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::values::from_text;
@@ -103,41 +102,11 @@ impl fmt::Display for ProxyUrl {
     }
 }
 
-/// `sqlite:PATH`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(pub(super) PathBuf);
-
-impl DatabaseUrl {
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-        match path {
-            Some(path) if !path.is_empty() && !path.contains(['?', ':']) => Ok(Self(PathBuf::from(path))),
-            _ => Err("allowed is \"sqlite:\" and a path without `?` and `:`"),
-        }
-    }
-}
-
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:{}", self.0.display())
-    }
-}
-
 from_text!(Endpoint);
 from_text!(ProxyUrl);
-from_text!(DatabaseUrl);

@@ -3,7 +3,8 @@
 
 use super::credentials::{KeySource, Keys};
 use super::in_words;
-use super::{Config, Http, Wrong, robots};
+use super::{Config, Database, Http, Wrong, robots};
+use crate::model::HostName;
 
 /// All that is wrong.
 pub(super) fn wrong(config: &Config) -> Vec<Wrong> {
@@ -23,8 +24,22 @@ pub(super) fn wrong(config: &Config) -> Vec<Wrong> {
     }
     wrong.extend(keys(&config.credentials));
     wrong.extend(api(config));
-    if !config.database.url.path().is_absolute() {
+    wrong.extend(database(&config.database));
+    wrong
+}
+
+fn database(database: &Database) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    if database.url.file().is_some_and(|path| !path.is_absolute()) {
         wrong.push(("database", "url", "must name an absolute path".to_owned()));
+    }
+    if database.url.server().is_some() && database.host.is_none() && HostName::of_this_machine().is_err() {
+        let what = "set host = \"NAME\" beside it: this machine's own name is none that a shared database can keep";
+        wrong.push(("database", "url", what.to_owned()));
+    }
+    if database.url.file().is_some() && database.host.is_some() {
+        let what = "is for hosts that share a database on a server, by url = \"postgres://…\"";
+        wrong.push(("database", "host", what.to_owned()));
     }
     wrong
 }

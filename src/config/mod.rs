@@ -4,6 +4,7 @@
 mod addresses;
 mod conditions;
 mod credentials;
+mod database;
 mod mistakes;
 mod product;
 mod robots;
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use addresses::{DatabaseUrl, Endpoint, ProxyUrl};
+pub use addresses::{Endpoint, ProxyUrl};
 pub use credentials::{KeySource, Keys};
+pub use database::{DatabaseUrl, ServerUrl, Tls};
 pub use robots::{Robot, RobotKind, Template};
 pub use sections::{
     Api, Area, Budget, Database, DirectoryBudget, Http, InDoubt, Level, Log, LogFormat, Notify, PurgeBudget, Retry,
@@ -131,6 +133,7 @@ impl Config {
         stays("[api] endpoint", self.api.endpoint != running.api.endpoint);
         stays("[spool] dir", self.spool.dir != running.spool.dir);
         stays("[database] url", self.database.url != running.database.url);
+        stays("[database] host", self.database.host != running.database.host);
         stays("[http] listen", self.http.listen != running.http.listen);
         stays("[log] format", self.log.format != running.log.format);
         if self.api.product != running.api.product {
@@ -140,9 +143,17 @@ impl Config {
         self.api.endpoint.clone_from(&running.api.endpoint);
         self.spool.dir.clone_from(&running.spool.dir);
         self.database.url.clone_from(&running.database.url);
+        self.database.host.clone_from(&running.database.host);
         self.http.listen = running.http.listen;
         self.log.format = running.log.format;
         (self, waiting)
+    }
+}
+
+impl Config {
+    /// The file or folder whose owner is the service's user: the database, or the spool where that is on a server.
+    pub fn of_the_service(&self) -> &Path {
+        self.database.url.file().unwrap_or(&self.spool.dir)
     }
 }
 

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
-use super::addresses::{DatabaseUrl, Endpoint, ProxyUrl};
+use super::addresses::{Endpoint, ProxyUrl};
+use super::database::DatabaseUrl;
 use super::robots::Robot;
 use super::values::{Actions, HostPort, Number, Share, Span, UrlsPerDay, Window};
-use crate::model::{DayStart, Lang, ProductName, TextEncoding, TimeOfDay, UrlRules};
+use crate::model::{DayStart, HostName, Lang, ProductName, TextEncoding, TimeOfDay, UrlRules};
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -120,15 +121,35 @@ impl Spool {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite:` and a path.
+    /// `sqlite:` and a path, or `postgres:` and where the server is.
     pub url: DatabaseUrl,
+    /// This host's name in a database that several hosts share; by default the machine's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// Whether this host may lead, which is to submit for all that share the database.
+    pub lead: bool,
     /// How long ended URLs and their submissions are kept.
     pub keep: Span<{ 4 * DAY }, { 3650 * DAY }>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: DatabaseUrl(PathBuf::from("/var/lib/prefetchd/prefetchd.db")), keep: Span::seconds(90 * DAY) }
+        Self {
+            url: DatabaseUrl::File(PathBuf::from("/var/lib/prefetchd/prefetchd.db")),
+            host: None,
+            lead: true,
+            keep: Span::seconds(90 * DAY),
+        }
+    }
+}
+
+impl Database {
+    /// This host's name in the database: none of its own with SQLite, where all belongs to one host.
+    pub fn host(&self) -> HostName {
+        match self.url.server() {
+            Some(_) => self.host.clone().or_else(|| HostName::of_this_machine().ok()).unwrap_or_default(),
+            None => HostName::default(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use super::*;
 const SHIPPED: &str = include_str!("../../config/prefetchd.toml");
 
 /// Keys without a default; the shipped file has them as comments.
-const OPTIONAL: [(&str, &str); 16] = [
+const OPTIONAL: [(&str, &str); 17] = [
     ("api", "query_hashkey"),
     ("api", "consistency_hash"),
     ("api", "with_header"),
@@ -20,6 +20,7 @@ const OPTIONAL: [(&str, &str); 16] = [
     ("track", "verify_via"),
     ("notify", "command"),
     ("http", "listen"),
+    ("database", "host"),
 ];
 
 #[test]
@@ -40,9 +41,13 @@ fn the_shipped_file_lists_every_key() {
         let part = SHIPPED.split(&format!("[{section}]")).nth(1).expect("the section stands in the file");
         let line = part.lines().find(|line| line.starts_with(&format!("# {key} = ")));
         let line = line.unwrap_or_else(|| panic!("[{section}] lacks a comment that shows {key}"));
-        // The options of a product need it beside them.
-        let product = if key.contains("hash") { "product = \"cdn\"\n" } else { "" };
-        let shown = format!("[{section}]\n{product}{}", line.trim_start_matches("# "));
+        // Some need another beside them.
+        let beside = match key {
+            "host" => "url = \"postgres://warmer@rds.example.com/prefetchd\"\n",
+            key if key.contains("hash") => "product = \"cdn\"\n",
+            _ => "",
+        };
+        let shown = format!("[{section}]\n{beside}{}", line.trim_start_matches("# "));
         let config = Config::from_toml(&shown).expect("the example in the comment is valid");
         assert_ne!(config, Config::default(), "{shown}");
     }
@@ -85,7 +90,13 @@ fn a_bad_value_is_named_with_its_line_and_what_is_allowed() {
         ("[track]\nverify = 1.5\n", "line 2", "verify", "0.0 to 1.0"),
         ("[track]\nverify = nan\n", "line 2", "verify", "0.0 to 1.0"),
         ("[track]\nverify_via = \"edge\"\n", "line 2", "verify_via", "HOST:PORT"),
-        ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "sqlite:"),
+        ("[database]\nurl = \"postgres://x\"\n", "line 2", "url", "name a database"),
+        ("[database]\nurl = \"postgres://u:x@h/d\"\n", "line 2", "url", "PGPASSFILE"),
+        ("[database]\nurl = \"mysql://h/d\"\n", "line 2", "url", "sqlite:"),
+        ("[database]\nurl = \"sqlite:p.db\"\n", "line 2", "url", "absolute"),
+        ("[database]\nhost = \"a b\"\n", "line 2", "host", "1 to 63"),
+        ("[database]\nhost = \"warm-1\"\n", "line 2", "host", "postgres://"),
+        ("[database]\nlead = 1\n", "line 2", "lead", "true"),
         ("[http]\nlisten = \"everywhere\"\n", "line 2", "listen", "127.0.0.1:9464"),
         // Conditions between two keys.
         ("[http]\nlisten = \"0.0.0.0:9464\"\n", "line 2", "listen", "allow_remote = true"),

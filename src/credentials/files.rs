@@ -41,7 +41,7 @@ impl Owners {
         let own = rustix::process::geteuid().as_raw();
         let mut owners = vec![0, own];
         if own == 0 {
-            let of_the_service = [config.spool.dir.as_path(), config.database.url.path()];
+            let of_the_service = [config.spool.dir.as_path(), config.of_the_service()];
             owners.extend(of_the_service.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| meta.uid()));
         }
         Self(owners)

@@ -14,6 +14,7 @@ mod fetch;
 mod files;
 mod ini;
 mod life;
+mod password;
 mod profile;
 mod provider;
 mod value;
@@ -32,6 +33,7 @@ use way::{OidcRole, Plan, Way};
 
 pub use error::Error;
 pub use fetch::OBTAINED_WITHIN;
+pub use password::{database_password, role};
 pub use provider::{Generation, Key, KeyState, NoKey, Provider, WAIT_MAX};
 pub use way::Source;
 

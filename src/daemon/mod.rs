@@ -59,10 +59,11 @@ pub struct Start {
     pub volume: Volume,
 }
 
-/// The daemon's lock files: one beside the database and one in the spool, by whatever path these are reached.
-pub fn lock_paths(config: &Config) -> [PathBuf; 2] {
-    let database = store::real_path(config.database.url.path());
-    [store::beside(&database, ".lock"), store::real_path(&config.spool.dir).join(".lock")]
+/// The daemon's lock files: one beside a database that is a file, and last the one in the spool, by whatever path these
+/// are reached.
+pub fn lock_paths(config: &Config) -> Vec<PathBuf> {
+    let database = config.database.url.file().map(|file| store::beside(&store::real_path(file), ".lock"));
+    database.into_iter().chain([store::real_path(&config.spool.dir).join(".lock")]).collect()
 }
 
 /// Runs the daemon until it is asked to stop.
@@ -74,10 +75,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start { config, path, key, volume } = start;
     let folders = Folders::under(&config.spool.dir);
     folders.create().context("making the spool's folders; [spool] dir names them")?;
-    make_parent(config.database.url.path())?;
+    config.database.url.file().map_or(Ok(()), make_parent)?;
     refuse_left_copy(&config)?;
-    let locks = lock_paths(&config).map(|path| Lock::take(&path));
-    let _locks = locks.into_iter().collect::<Result<Vec<_>, Locked>>()?;
+    let _locks = lock_paths(&config).iter().map(|path| Lock::take(path)).collect::<Result<Vec<_>, Locked>>()?;
     let store = open_store(&config).await?;
     let (clock, watchdog) = (Clock::system(), systemd::watchdog());
     let keys = Provider::new(key);
@@ -144,11 +144,11 @@ async fn end(store: Arc<Store>, board: Board) -> anyhow::Result<()> {
 /// Refuses to start if a daemon that lost its database and was killed left a copy of it: nobody should begin anew
 /// beside that copy.
 fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
+    let Some(database) = config.database.url.file().map(Path::to_path_buf) else { return Ok(()) };
     // A daemon that still runs holds the locks; they report it.
     let left = lock_paths(config).into_iter().filter(|path| Lock::held(path) == Held::Free);
     let signs = left.filter_map(|path| Sign::read(&path));
     let lost: Vec<Lost> = signs.filter_map(|sign| Some(sign.lost?.lost)).collect();
-    let database = config.database.url.path().to_path_buf();
     if let Some(copy) = lost.iter().filter_map(|lost| lost.copy.clone()).find(|copy| copy.exists()) {
         return Err(LeftCopy::Saved { copy, database });
     }
@@ -160,7 +160,7 @@ fn refuse_left_copy(config: &Config) -> Result<(), LeftCopy> {
     match bytes {
         Some(bytes) if bytes < store::HEADER_BYTES && was_charged() => Err(LeftCopy::Emptied { database }),
         None if lost.iter().any(|lost| lost.copy.is_none()) && was_charged() => {
-            let signs = lock_paths(config).map(|path| path.display().to_string()).join(" ");
+            let signs = lock_paths(config).iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
             Err(LeftCopy::Gone { database, signs })
         }
         _ => Ok(()),
@@ -212,8 +212,8 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
 const STARTING_SAID_EVERY: Duration = Duration::from_secs(5);
 
 /// Opens the database, and asks systemd for more time while that lasts: a large one may take minutes to migrate.
-async fn opened(database: &Path) -> store::Result<Store> {
-    let opening = Store::open(database);
+async fn opened(config: &Config) -> store::Result<Store> {
+    let opening = Store::of(config);
     tokio::pin!(opening);
     loop {
         tokio::select! {
@@ -225,8 +225,8 @@ async fn opened(database: &Path) -> store::Result<Store> {
 
 /// Opens the database and compares it with the charge in the spool's marker.
 async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
-    let database = config.database.url.path();
-    let store = Arc::new(opened(database).await.with_context(|| format!("opening {}", database.display()))?);
+    let store = opened(config).await.with_context(|| format!("opening {}", config.database.url.place()))?;
+    let store = Arc::new(store);
     belong(&store, config).await?;
     for lane in Lane::VARIANTS {
         let marker = Marker::in_spool(&config.spool.dir, *lane);
@@ -264,13 +264,13 @@ async fn belong(store: &Store, config: &Config) -> anyhow::Result<()> {
 pub struct OtherProduct {
     configured: &'static str,
     owner: &'static str,
-    database: PathBuf,
+    database: String,
 }
 
 impl OtherProduct {
     /// The configured database belongs to `owner`.
     pub fn of(config: &Config, owner: ProductName) -> Self {
-        let database = config.database.url.path().to_path_buf();
+        let database = config.database.url.place();
         Self { configured: config.api.product.word(), owner: owner.word(), database }
     }
 }

@@ -125,7 +125,7 @@ impl Desk {
     async fn make(&self) -> Pages {
         let now = self.clock.now();
         let settings = self.settings();
-        let database = settings.config.database.url.path();
+        let database = settings.config.database.url.file();
         let read = tokio::time::timeout(READ_MAX, self.read(&settings, now)).await;
         let read = read.map_err(|_| format!("the database does not answer within {} s", READ_MAX.as_secs()));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
@@ -135,8 +135,8 @@ impl Desk {
             now,
             time: (self.clock.reading().proved, (now - self.clock.wall()).as_seconds_f64()),
             started: self.started,
-            database_bytes: bytes(database),
-            wal_bytes: bytes(&wal_of(database)),
+            database_bytes: database.map(bytes),
+            wal_bytes: database.map(|file| bytes(&wal_of(file))),
             writable: trouble.is_none() && lost.is_none(),
             lost: lost.is_some(),
             idle: self.heartbeat.idle(),

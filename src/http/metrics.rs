@@ -32,8 +32,9 @@ pub(super) struct Facts {
     /// Whether the service's time is proved, and how far its clock is ahead of this machine's, in seconds.
     pub(super) time: (bool, f64),
     pub(super) started: Time,
-    pub(super) database_bytes: u64,
-    pub(super) wal_bytes: u64,
+    /// None of a database on a server.
+    pub(super) database_bytes: Option<u64>,
+    pub(super) wal_bytes: Option<u64>,
     pub(super) writable: bool,
     pub(super) lost: bool,
     pub(super) idle: Vec<(Name, Duration)>,
@@ -71,9 +72,13 @@ fn process(sheet: &Sheet, facts: &Facts, readable: bool) {
     sheet.flag("prefetchd_database_writable", "0 while the last write to the database failed.", facts.writable);
     let help = "1 once the database file was deleted, moved or replaced while the daemon ran.";
     sheet.flag("prefetchd_database_lost", help, facts.lost);
-    sheet.gauge("prefetchd_database_bytes", "Size of the database file.", facts.database_bytes as f64);
-    let help = "Size of the write-ahead log; it grows while a reader stays open.";
-    sheet.gauge("prefetchd_database_wal_bytes", help, facts.wal_bytes as f64);
+    if let Some(bytes) = facts.database_bytes {
+        sheet.gauge("prefetchd_database_bytes", "Size of the database file.", bytes as f64);
+    }
+    if let Some(bytes) = facts.wal_bytes {
+        let help = "Size of the write-ahead log; it grows while a reader stays open.";
+        sheet.gauge("prefetchd_database_wal_bytes", help, bytes as f64);
+    }
 }
 
 fn queue(sheet: &Sheet, seen: &Seen, now: Time) {

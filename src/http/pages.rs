@@ -108,7 +108,7 @@ impl Desk {
         if let Some(lost) = self.lost() {
             let pid = i64::from(std::process::id());
             let by = self.by(settings);
-            let report = StatusReport::lost(&lost, config.database.url.path(), Some(pid), now, &by);
+            let report = StatusReport::lost(&lost, config.database.url.file(), Some(pid), now, &by);
             let body = page::overview(&frame, &Overview::of_report(report));
             return html(StatusCode::SERVICE_UNAVAILABLE, body, ask);
         }

@@ -17,7 +17,8 @@ const FOLDER: &str = "/etc/prefetchd";
 pub struct Invocation {
     /// The configuration, where it has to be named.
     config: Option<PathBuf>,
-    /// What runs a command as the owner of the database, where that is somebody else: `sudo -u NAME`.
+    /// What runs a command as the owner of the database, or of the spool where the database is on a server, if that is
+    /// somebody else: `sudo -u NAME`.
     as_owner: Option<String>,
     /// Whether whoever asks is root.
     is_root: bool,
@@ -31,8 +32,8 @@ impl Invocation {
     /// For whoever runs this process: `path` is the configuration that was read, `pid` the daemon's process.
     pub fn here(config: &Config, path: Option<&Path>, pid: Option<i64>) -> Self {
         let me = rustix::process::geteuid();
-        let database = config.database.url.path();
-        let owner = database.metadata().ok().map(|meta| meta.uid()).filter(|owner| *owner != me.as_raw());
+        let owner =
+            config.of_the_service().metadata().ok().map(|meta| meta.uid()).filter(|owner| *owner != me.as_raw());
         let path = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf()));
         Self {
             as_owner: owner.map(|owner| as_user(owner, me.is_root())),
@@ -49,7 +50,7 @@ impl Invocation {
     /// For whoever reads a page in the browser: nobody knows who that is, so each command names the user it needs.
     pub fn for_readers(config: &Config, path: Option<&Path>, pid: i64) -> Self {
         let owner =
-            config.database.url.path().metadata().map_or_else(|_| rustix::process::geteuid().as_raw(), |m| m.uid());
+            config.of_the_service().metadata().map_or_else(|_| rustix::process::geteuid().as_raw(), |m| m.uid());
         Self { as_owner: Some(as_user(owner, false)), is_root: false, ..Self::here(config, path, Some(pid)) }
     }
 

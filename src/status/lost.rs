@@ -12,11 +12,17 @@ use crate::words::{self, Words};
 
 /// Whether the daemon lives, since when its database is lost, and the commands that put back what it held.
 impl StatusReport {
-    /// The report of a daemon, with its pid, that found its database at `database` to be lost.
-    pub fn lost(lost: &LostSince, database: &Path, pid: Option<i64>, now: Time, by: &Invocation) -> Self {
+    /// The report of a daemon, with its pid, that found its database to be lost, which is this file unless it is on a
+    /// server.
+    pub fn lost(lost: &LostSince, database: Option<&Path>, pid: Option<i64>, now: Time, by: &Invocation) -> Self {
         let exists = |path: &PathBuf| path.symlink_metadata().is_ok();
-        let there = [database.to_path_buf(), beside(database, "-wal"), beside(database, "-shm")];
-        let there: Vec<PathBuf> = there.into_iter().filter(exists).collect();
+        let there = |file: &Path| [file.to_path_buf(), beside(file, "-wal"), beside(file, "-shm")];
+        let there: Vec<PathBuf> = database.into_iter().flat_map(there).filter(exists).collect();
+        let need = match database {
+            Some(file) => need(lost, file, &there, by),
+            // A server keeps what it has: somebody has to look at it.
+            None => Need { what: in_words(&lost.lost), command: by.log() },
+        };
         Self {
             at: Some(rfc3339(now)),
             health: "database lost".to_owned(),
@@ -24,7 +30,7 @@ impl StatusReport {
             database_problem: Some(in_words(&lost.lost)),
             database_code: Some(store::LOST.to_owned()),
             pid,
-            needs: vec![need(lost, database, &there, by)],
+            needs: vec![need],
             by: by.clone(),
             ..Self::default()
         }

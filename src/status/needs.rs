@@ -61,15 +61,16 @@ impl StatusReport {
     }
 
     fn of_the_daemon(&self, needs: &mut Vec<Need>, config: &Config, by: &Invocation) {
-        let database = config.database.url.path();
+        let database = config.database.url.file();
         let mut add = |what: Words, command: String| needs.push(Need { what, command });
         if !self.has_daemon() {
             add(needs::NO_DAEMON, by.start());
         }
         if let Some(why) = &self.database_problem {
-            let command = match self.database_code.as_deref() {
-                Some(store::LOCKED) => by.who_has_open(database),
-                Some(store::FULL) => format!("df -h {}", quoted(&database.to_string_lossy())),
+            let command = match (self.database_code.as_deref(), database) {
+                (Some(store::LOCKED), Some(file)) => by.who_has_open(file),
+                (Some(store::FULL), Some(file)) => format!("df -h {}", quoted(&file.to_string_lossy())),
+                (Some(_), None) => by.reads("check"),
                 _ => by.log(),
             };
             add(needs::database(why), command);
@@ -179,8 +180,8 @@ impl StatusReport {
             let what = needs::held(&held.to_string(), &by.reads("urls --state held"));
             add(what, by.changes("retry --state held"));
         }
-        if self.wal.as_ref().is_some_and(|wal| wal.is_long) {
-            add(needs::WAL_LONG, by.who_has_open(config.database.url.path()));
+        if let Some(file) = config.database.url.file().filter(|_| self.wal.as_ref().is_some_and(|wal| wal.is_long)) {
+            add(needs::WAL_LONG, by.who_has_open(file));
         }
     }
 }

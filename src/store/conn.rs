@@ -36,6 +36,14 @@ impl Conn {
         Ok(())
     }
 
+    /// Whether this process's role may change a database on a server. Of a file, its mode says that.
+    pub async fn may_write(&mut self) -> Result<bool> {
+        match self.engine() {
+            Engine::Lite(_) => Ok(true),
+            Engine::Postgres(conn) => Ok(sqlx::query_scalar(super::postgres::MAY_WRITE).fetch_one(conn).await?),
+        }
+    }
+
     pub(super) fn engine(&mut self) -> Engine<'_> {
         match &mut self.0 {
             Inner::Own(connection) => Engine::Lite(connection),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use sqlx::postgres::PgDatabaseError;
 
 use super::origin::Loss;
+use crate::credentials;
 
 /// The word of [`Error::Busy`].
 pub const LOCKED: &str = "locked";
@@ -47,6 +48,12 @@ pub enum Error {
     /// It has not been made yet.
     #[error("there is no database at {0} yet; `prefetchd run` makes it")]
     Missing(PathBuf),
+    /// There is no schema of prefetchd in the server's database yet.
+    #[error("there are no tables of prefetchd in {0} yet; `prefetchd run` makes them")]
+    NoSchema(String),
+    /// The password for the server cannot be read.
+    #[error("the password for the database: {0}")]
+    Password(#[from] credentials::Error),
     /// This user may not look at it.
     #[error("the database {0}: permission denied")]
     Denied(PathBuf),
@@ -84,6 +91,8 @@ impl Error {
             Self::Corrupt(_) => "corrupt",
             Self::Newer { .. } => "newer",
             Self::Missing(_) => "missing",
+            Self::NoSchema(_) => "no_schema",
+            Self::Password(_) => "password",
             Self::Denied(_) => "denied",
             Self::Lost(_) => LOST,
             Self::Linked { .. } => "linked",

@@ -3,13 +3,12 @@
 //! There is one writer at a time, as with SQLite: each transaction that writes first takes a lock on the schema, which
 //! ends with it. At *read committed*, what follows sees all that earlier holders committed.
 
-use std::str::FromStr as _;
-
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{ConnectOptions as _, SqlSafeStr as _};
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::{Connection as _, SqlSafeStr as _};
 
 use super::conn::Engine;
+use super::login::Login;
 use super::{Conn, Error, Readers, Result};
 
 /// The migrations, in order: number, name, text. Their numbers are those of SQLite's.
@@ -23,9 +22,12 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
 const BEGIN: &str = "begin; set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '10s'; \
                      select pg_advisory_xact_lock(4711, hashtext(current_schema()))";
 
-/// The same lock for a whole session, while it migrates.
-const LOCK: &str = "select pg_advisory_lock(4711, hashtext(current_schema()))";
-const UNLOCK: &str = "select pg_advisory_unlock(4711, hashtext(current_schema()))";
+/// The same lock, while the schema is made or migrated, for as long as that takes.
+const LOCK: &str = "select pg_advisory_xact_lock(4711, hashtext(current_schema()))";
+
+/// Whether the role may carry an order out.
+pub(super) const MAY_WRITE: &str =
+    "select has_table_privilege('urls', 'update') and has_table_privilege('orders', 'insert')";
 
 /// Connections for readers: one a stage.
 const READERS: u32 = 4;
@@ -33,7 +35,7 @@ const READERS: u32 = 4;
 /// The server.
 #[derive(Debug)]
 pub(super) struct Server {
-    options: PgConnectOptions,
+    login: Login,
 }
 
 impl Server {
@@ -42,16 +44,13 @@ impl Server {
     /// # Errors
     ///
     /// [`Error::Newer`], before anything is written.
-    pub(super) async fn open(url: &str) -> Result<(Self, Conn, Readers)> {
-        let options = PgConnectOptions::from_str(url)?.application_name("prefetchd").disable_statement_logging();
-        let mut writer = options.connect().await?;
-        refuse_newer(&mut writer).await?;
-        sqlx::query(LOCK).execute(&mut writer).await?;
-        migrator().run(&mut writer).await?;
-        sqlx::query(UNLOCK).execute(&mut writer).await?;
-        let reading = options.clone().options([("default_transaction_read_only", "on")]);
-        let readers = PgPoolOptions::new().max_connections(READERS).connect_lazy_with(reading);
-        Ok((Self { options }, writer.into(), readers.into()))
+    pub(super) async fn open(login: Login) -> Result<(Self, Conn, Readers)> {
+        let mut writer = login.writer().await?;
+        if version(&mut writer).await? != Some(newest()) {
+            migrate(&mut writer).await?;
+        }
+        let readers = PgPoolOptions::new().max_connections(READERS).connect_lazy_with(login.reading());
+        Ok((Self { login }, writer.into(), readers.into()))
     }
 
     /// Begins the write transaction on the connection in this place; takes it out. A new one is made if there is none.
@@ -62,13 +61,21 @@ impl Server {
     pub(super) async fn begin(&self, slot: &mut Option<Conn>) -> Result<Conn> {
         let mut conn = match slot.take() {
             Some(conn) => conn,
-            None => self.options.connect().await?.into(),
+            None => self.login.writer().await?.into(),
         };
         if let Engine::Postgres(server) = conn.engine() {
             sqlx::raw_sql(BEGIN).execute(server).await?;
         }
         Ok(conn)
     }
+}
+
+/// Makes or migrates the schema, all in one transaction.
+async fn migrate(conn: &mut PgConnection) -> Result<()> {
+    let mut tx = conn.begin().await?;
+    sqlx::query(LOCK).execute(&mut *tx).await?;
+    migrator().run(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }
 
 fn migrator() -> Migrator {
@@ -80,17 +87,39 @@ fn migrator() -> Migrator {
     migrator
 }
 
-/// Refuses, without writing, a schema that a newer version has migrated.
-async fn refuse_newer(conn: &mut PgConnection) -> Result<()> {
+/// Opens a connection that only reads a schema.
+///
+/// # Errors
+///
+/// [`Error::NoSchema`], [`Error::Newer`]
+pub(super) async fn open_reader(login: &Login) -> Result<Conn> {
+    let mut conn = login.reader().await?;
+    match version(&mut conn).await? {
+        Some(_) => Ok(conn.into()),
+        None => Err(Error::NoSchema(login.server().to_string())),
+    }
+}
+
+/// The newest version that this program knows.
+fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |(version, ..)| *version)
+}
+
+/// The version of the schema, if there is one.
+///
+/// # Errors
+///
+/// [`Error::Newer`]
+async fn version(conn: &mut PgConnection) -> Result<Option<i64>> {
     let made: bool =
         sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
-    if made {
-        let found: Option<i64> =
-            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&mut *conn).await?;
-        let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
-        if let Some(found) = found.filter(|found| *found > known) {
-            return Err(Error::Newer { found, known });
-        }
+    if !made {
+        return Ok(None);
     }
-    Ok(())
+    let found: Option<i64> =
+        sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&mut *conn).await?;
+    match found {
+        Some(found) if found > newest() => Err(Error::Newer { found, known: newest() }),
+        found => Ok(found),
+    }
 }

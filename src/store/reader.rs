@@ -5,7 +5,9 @@ use std::path::Path;
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{Conn, Error, Result, base_options, refuse_newer, wal_of};
+use super::login::Login;
+use super::{Conn, Error, Result, base_options, postgres, refuse_newer, wal_of};
+use crate::config::{Config, DatabaseUrl};
 
 /// Opens the database for reading only, as `status` does. This works while the daemon runs and after it has stopped,
 /// also for a user who may not write the directory (RELIABILITY.md, 5 of the measured).
@@ -17,6 +19,18 @@ pub async fn open_reader(path: &Path) -> Result<Conn> {
     look_at(path)?;
     refuse_newer(path).await?;
     Ok(connect_reader(path).await?.into())
+}
+
+/// The same, of the configured database.
+///
+/// # Errors
+///
+/// Those of [`open_reader`]; of a server [`Error::NoSchema`], [`Error::Newer`], and that it cannot be reached.
+pub async fn open_reader_of(config: &Config) -> Result<Conn> {
+    match &config.database.url {
+        DatabaseUrl::File(path) => open_reader(path).await,
+        DatabaseUrl::Server(server) => postgres::open_reader(&Login::of(server, config)?).await,
+    }
 }
 
 /// Whether there is a database that may be read. A file without a byte is none yet.

@@ -55,6 +55,13 @@ pub fn database(word: &str, en: String) -> Words {
         "missing" => {
             format!("{} 处还没有数据库；`prefetchd run` 会创建", path("there is no database at ", " yet;"))
         }
+        "no_schema" => {
+            format!(
+                "{} 中还没有 prefetchd 的表；`prefetchd run` 会创建",
+                path("there are no tables of prefetchd in ", " yet;")
+            )
+        }
+        "password" => format!("数据库的密码：{}", en.strip_prefix("the password for the database: ").unwrap_or(&en)),
         "lost" => "数据库已丢失；`prefetchd status` 有恢复的命令".to_owned(),
         "linked" => format!("数据库 {} 有多个名称（硬链接）；请删除其余的", path("the database ", " has ")),
         "old_library" => "SQLite 版本过旧，会损坏数据库；需要 3.51.3 或更新".to_owned(),

@@ -65,6 +65,7 @@ mod schema;
 mod schema_postgres;
 mod schemas;
 mod service;
+mod several_hosts;
 mod signature;
 mod sources;
 mod spool;

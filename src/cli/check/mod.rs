@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, OtherProduct, lock_paths};
 use crate::ledger;
+use crate::model::ProductName;
 use crate::service::Service;
 use crate::spool::Folders;
 use crate::words::{self, Words, checks};
@@ -122,15 +123,29 @@ fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
         .map_err(|error| failure(exit::CONFIG, checks::not_writable(key, &dir.display().to_string(), &error.into())))
 }
 
+async fn check_server(config: &Config) -> anyhow::Result<Words> {
+    let place = config.database.url.place();
+    match store::open_reader_of(config).await {
+        Ok(mut conn) => {
+            refuse_other(config, ledger::product_of(&mut conn).await?)?;
+            Ok(checks::ok(&place))
+        }
+        Err(store::Error::NoSchema(_)) => Ok(checks::will_be_made(&place)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse_other(config: &Config, owner: Option<ProductName>) -> anyhow::Result<()> {
+    let owner = owner.filter(|owner| *owner != config.api.product);
+    owner.map_or(Ok(()), |owner| Err(OtherProduct::of(config, owner).into()))
+}
+
 async fn check_database(config: &Config) -> anyhow::Result<Words> {
-    let path = config.database.url.path();
+    let Some(path) = config.database.url.file() else { return check_server(config).await };
     store::refuse_linked(path)?;
     match store::open_reader(path).await {
         Ok(mut conn) => {
-            let owner = ledger::product_of(&mut conn).await?;
-            if let Some(owner) = owner.filter(|owner| *owner != config.api.product) {
-                return Err(OtherProduct::of(config, owner).into());
-            }
+            refuse_other(config, ledger::product_of(&mut conn).await?)?;
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| {
                 failure(
                     exit::CONFIG,

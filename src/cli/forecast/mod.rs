@@ -82,7 +82,7 @@ struct NamedFile {
 pub(super) fn main(config: Option<&Path>, args: &ForecastArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
     runtime()?.block_on(async {
-        let mut conn = store::open_reader(config.database.url.path()).await?;
+        let mut conn = store::open_reader_of(&config).await?;
         let now = status::told_clock(&mut conn).await?.now();
         let now = crate::model::from_millis(crate::model::to_millis(now));
         let look = Look::of_stdout(now, config.budget.day_starts);

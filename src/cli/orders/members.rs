@@ -27,7 +27,7 @@ const NOTHING_FOR: Duration = Duration::from_secs(10);
 /// The order is refused (77 if the file is somebody else's), no daemon takes it (75), or the spool or the database
 /// cannot be used.
 pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Selection) -> anyhow::Result<Done> {
-    let mut conn = store::open_reader(config.database.url.path()).await?;
+    let mut conn = store::open_reader_of(config).await?;
     let (_, leased) = look(&mut conn, order, which).await?;
     let name = drop_order(tray, &Written::new(order, which))
         .with_context(|| format!("dropping the order into {}", tray.path().display()))?;

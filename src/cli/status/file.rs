@@ -23,7 +23,7 @@ pub(super) fn main(config: &Config, path: Option<&Path>, args: &StatusArgs) -> a
 }
 
 async fn run(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow::Result<i32> {
-    let mut conn = store::open_reader(config.database.url.path()).await?;
+    let mut conn = store::open_reader_of(config).await?;
     let now = told_clock(&mut conn).await?.now();
     conn.hold_still().await?;
     let file = args.file.as_deref().and_then(Path::file_name).unwrap_or_default();

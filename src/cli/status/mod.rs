@@ -89,7 +89,6 @@ impl Page<'_> {
     /// place is not looked at.
     async fn read(&self) -> store::Result<StatusReport> {
         let (holder, sign) = daemon(self.config);
-        let database = self.config.database.url.path();
         let pid = match &holder {
             Held::By(pid) => pid.parse().ok(),
             Held::Free | Held::Unknown => None,
@@ -100,7 +99,7 @@ impl Page<'_> {
             // One that was killed has left its copy, and nobody has put it back yet.
             let has_left = || lost.lost.copy.as_ref().is_some_and(|copy| copy.exists());
             if matches!(holder, Held::By(_)) || (holder == Held::Free && has_left()) {
-                return Ok(StatusReport::lost(lost, database, pid, now, &by));
+                return Ok(StatusReport::lost(lost, self.config.database.url.file(), pid, now, &by));
             }
         }
         let is_running = match holder {
@@ -108,7 +107,7 @@ impl Page<'_> {
             Held::Free => Some(false),
             Held::Unknown => None,
         };
-        let mut conn = store::open_reader(database).await?;
+        let mut conn = store::open_reader_of(self.config).await?;
         conn.hold_still().await?;
         let files = self.files.unwrap_or_else(|| rows().map_or(FILES, |rows| u32::from(rows).max(FILES)));
         let mut report = read_report(&mut conn, files).await?;
@@ -125,12 +124,13 @@ impl Page<'_> {
 /// The daemon that holds the database, and its sign of life. The lock beside the database may be lost with it; the same
 /// daemon also holds the spool's.
 pub(super) fn daemon(config: &Config) -> (Held, Option<Sign>) {
-    let [beside, spool] = lock_paths(config);
-    let found = Lock::held(&beside);
-    let other = Sign::read(&spool).filter(|sign| sign.lost.is_some());
+    let locks = lock_paths(config);
+    let (Some(first), Some(spool)) = (locks.first(), locks.last()) else { return (Held::Free, None) };
+    let found = Lock::held(first);
+    let other = Sign::read(spool).filter(|sign| sign.lost.is_some());
     match (&found, other) {
-        (Held::Free, Some(sign)) => (Lock::held(&spool), Some(sign)),
-        _ => (found, Sign::read(&beside)),
+        (Held::Free, Some(sign)) => (Lock::held(spool), Some(sign)),
+        _ => (found, Sign::read(first)),
     }
 }
 

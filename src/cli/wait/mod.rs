@@ -196,7 +196,7 @@ async fn run(config: &Config, args: &WaitArgs) -> anyhow::Result<i32> {
 
 impl<'a> Wait<'a> {
     async fn begin(config: &'a Config, args: &WaitArgs) -> anyhow::Result<Self> {
-        let mut conn = store::open_reader(config.database.url.path()).await?;
+        let mut conn = store::open_reader_of(config).await?;
         let mut wait = Self {
             config,
             path: std::path::PathBuf::new(),
@@ -253,7 +253,7 @@ impl<'a> Wait<'a> {
     /// How far it has come; none while it has no row. Nothing stays open between two looks, because an open reader
     /// makes the log grow.
     async fn look(&mut self) -> store::Result<Option<Progress>> {
-        let mut conn = store::open_reader(self.config.database.url.path()).await?;
+        let mut conn = store::open_reader_of(self.config).await?;
         conn.hold_still().await?;
         let now = told_clock(&mut conn).await?.now();
         if let Target::Coming { after } = self.target {

@@ -115,7 +115,7 @@ impl Chaos {
     }
 
     fn database(&self) -> &Path {
-        self.config.database.url.path()
+        self.config.database.url.file().unwrap()
     }
 
     async fn store(&self) -> Store {

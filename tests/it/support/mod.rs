@@ -11,8 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use prefetchd::config::DatabaseUrl;
 use prefetchd::net::http_builder;
 use prefetchd::sandbox::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, AccountView, CallView};
 use prefetchd::store::Value;
@@ -82,8 +84,22 @@ impl World {
     /// With a sandbox that plays `scenario`, and a configuration of which `config` is a part.
     pub fn new(scenario: &str, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::File(dir.path().join(DATABASE));
+        Self::with(dir, url, scenario, config)
+    }
+
+    /// The same, with a database of its own on the tests' PostgreSQL; none where that is not installed.
+    pub fn on_server(scenario: &str, config: &str) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (endpoint, reader) = ("http://127.0.0.1:0".to_owned(), Reader::new(dir.path().join(DATABASE)));
+        let name = format!("world_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let url = runtime.block_on(postgres::server()?.database(&name));
+        Some(Self::with(tempfile::tempdir().unwrap(), url.parse().unwrap(), scenario, config))
+    }
+
+    fn with(dir: tempfile::TempDir, url: DatabaseUrl, scenario: &str, config: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (endpoint, reader) = ("http://127.0.0.1:0".to_owned(), Reader::new(url));
         let mut world = Self { dir, endpoint, sandbox: None, runtime, reader, client: OnceLock::new() };
         fs::write(world.path("scenario.toml"), scenario).unwrap();
         world.start_sandbox();
@@ -125,7 +141,7 @@ impl World {
         };
         set("api", "endpoint", self.endpoint.clone());
         set("spool", "dir", self.path("spool").display().to_string());
-        set("database", "url", format!("sqlite:{}", self.database().display()));
+        set("database", "url", self.reader.url().to_string());
         set("retry", "backoff_min", "1s".to_owned());
         fs::write(self.path("prefetchd.toml"), toml::to_string(&table).unwrap()).unwrap();
     }

@@ -2,8 +2,9 @@
 //! schema, and doing that fifty times a second for each of several tests is most of what they would compute.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use prefetchd::config::{Config, DatabaseUrl};
 use prefetchd::store::{self, Conn, Row};
 use tokio::sync::Mutex;
 
@@ -11,14 +12,21 @@ use tokio::sync::Mutex;
 type Kept = Option<(Conn, (u64, u64))>;
 
 pub(super) struct Reader {
-    database: PathBuf,
+    config: Config,
     /// None while nobody waits: then each question has a connection of its own, which ends with it.
     kept: Mutex<Option<Kept>>,
 }
 
 impl Reader {
-    pub(super) fn new(database: PathBuf) -> Self {
-        Self { database, kept: Mutex::default() }
+    pub(super) fn new(url: DatabaseUrl) -> Self {
+        let mut config = Config::default();
+        config.database.url = url;
+        Self { config, kept: Mutex::default() }
+    }
+
+    /// The database.
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.config.database.url
     }
 
     /// From now on a connection is kept. False if one is kept already: then whoever said so first ends it.
@@ -42,7 +50,7 @@ impl Reader {
             let mut conn = self.open().await?;
             return query().fetch_all(&mut conn).await.map_err(|error| error.to_string());
         };
-        let of = file_of(&self.database)?;
+        let of = self.url().file().map_or(Ok((0, 0)), file_of)?;
         let (mut conn, of) = match kept.take() {
             Some((conn, was)) if was == of => (conn, was),
             _ => (self.open().await?, of),
@@ -53,7 +61,7 @@ impl Reader {
     }
 
     async fn open(&self) -> Result<Conn, String> {
-        store::open_reader(&self.database).await.map_err(|error| error.to_string())
+        store::open_reader_of(&self.config).await.map_err(|error| error.to_string())
     }
 }
 

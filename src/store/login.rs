@@ -1,0 +1,96 @@
+//! How one is let in to the database's server.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+
+use super::Result;
+use crate::config::{Config, ServerUrl, Tls};
+use crate::credentials;
+
+/// The server, the role there, and its password.
+#[derive(Clone)]
+pub(super) struct Login {
+    server: ServerUrl,
+    role: String,
+    password: Option<SecretString>,
+}
+
+impl Login {
+    /// As the configuration and the environment have it.
+    ///
+    /// # Errors
+    ///
+    /// [`super::Error::Password`]
+    pub(super) fn of(server: &ServerUrl, config: &Config) -> Result<Self> {
+        let password = credentials::database_password(server, config)?;
+        Ok(Self { server: server.clone(), role: credentials::role(server), password })
+    }
+
+    /// The server, to be shown.
+    pub(super) fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// A connection that may write.
+    pub(super) async fn writer(&self) -> Result<PgConnection> {
+        Ok(self.options().connect().await?)
+    }
+
+    /// A connection that only reads.
+    pub(super) async fn reader(&self) -> Result<PgConnection> {
+        Ok(self.reading().connect().await?)
+    }
+
+    /// For connections that only read.
+    pub(super) fn reading(&self) -> PgConnectOptions {
+        self.options().options([("default_transaction_read_only", "on")])
+    }
+
+    fn options(&self) -> PgConnectOptions {
+        let server = &self.server;
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .host(&server.host)
+            .port(server.port)
+            .username(&self.role)
+            .database(&server.database)
+            .application_name("prefetchd")
+            .disable_statement_logging();
+        if let Some(folder) = &server.socket {
+            options = options.socket(folder);
+        }
+        if let Some(password) = &self.password {
+            options = options.password(password.expose_secret());
+        }
+        if let Some(tls) = server.tls {
+            options = options.ssl_mode(mode(tls));
+        }
+        if let Some(path) = &server.ca_file {
+            options = options.ssl_root_cert(path);
+        }
+        if let Some((certificate, key)) = &server.client {
+            options = options.ssl_client_cert(certificate).ssl_client_key(key);
+        }
+        options
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the password.
+        f.debug_struct("Login").field("server", &self.server).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+fn mode(tls: Tls) -> PgSslMode {
+    match tls {
+        Tls::Disable => PgSslMode::Disable,
+        Tls::Allow => PgSslMode::Allow,
+        Tls::Prefer => PgSslMode::Prefer,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    }
+}
