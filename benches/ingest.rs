@@ -1,12 +1,15 @@
 //! Ingest: lines a second, peak memory and bytes a URL, through the built binary, beside `sqlite3`'s own import of the
 //! same file into a table with a unique URL; the cost of a claim at each size; many small files beside one large one.
+//! Then, where PostgreSQL is installed, the same on a server, by one host and by three at once, and the leader's open.
 //! Run: `cargo bench --bench ingest`; `PREFETCHD_BENCH_URLS=10000000` adds a size, `PREFETCHD_BENCH_FILES`
-//! chooses how many small files, `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything.
+//! chooses how many small files, `PREFETCHD_BENCH_SHORT=1` takes a hundredth of everything; a word chooses what runs
+//! (`cargo bench --bench ingest -- file files hosts`).
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may end where it is surprised")]
 
 mod daemon;
+mod hosts;
 
 use std::fs;
 use std::io::{BufWriter, Write as _};
@@ -149,10 +152,13 @@ fn short() -> bool {
 fn main() {
     let share = if short() { 100 } else { 1 };
     let extra: Option<u64> = std::env::var("PREFETCHD_BENCH_URLS").ok().and_then(|n| n.parse().ok());
+    let files = std::env::var("PREFETCHD_BENCH_FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000 / share);
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let runs = |word: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == word);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut rate = 0.0;
-        for urls in [100_000 / share, 1_000_000 / share].into_iter().chain(extra) {
+        let mut rate = f64::NAN;
+        for urls in [100_000 / share, 1_000_000 / share].into_iter().chain(extra).filter(|_| runs("file")) {
             for shape in ["scattered", "real"] {
                 let this = one_file(shape, urls).await;
                 if shape == "scattered" && urls == 1_000_000 / share {
@@ -160,7 +166,11 @@ fn main() {
                 }
             }
         }
-        let files = std::env::var("PREFETCHD_BENCH_FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000 / share);
-        many_files(files, rate).await;
+        if runs("files") {
+            many_files(files, rate).await;
+        }
     });
+    if runs("hosts") {
+        hosts::measure(1_000_000 / share, 5_000_000 / share, if short() { 10 } else { 200 });
+    }
 }

@@ -1,5 +1,5 @@
 //! A PostgreSQL of the tests' own: one server for all of them, on a socket in a folder of its own, which ends with the
-//! test process.
+//! test process. A benchmark starts one of its own the same way.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct Server {
 /// The server, started at its first use; none where PostgreSQL is not installed, which is said.
 pub fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    SERVER.get_or_init(start).as_ref()
+    SERVER.get_or_init(|| start(false)).as_ref()
 }
 
 impl Server {
@@ -48,7 +48,8 @@ impl Server {
     }
 }
 
-fn start() -> Option<Server> {
+/// Starts a server; with `fsync` a commit is on the disk, as the tests need not have it.
+pub fn start(fsync: bool) -> Option<Server> {
     let Some(programs) = programs() else {
         // Not by a macro, whose output is kept for tests that fail.
         let _ = writeln!(std::io::stderr(), "skipped without PostgreSQL in {PROGRAMS}: what is tested on it");
@@ -62,7 +63,7 @@ fn start() -> Option<Server> {
     assert!(said.status.success(), "initdb: {}", String::from_utf8_lossy(&said.stderr));
     let mut run = as_nobody(Path::new("sh"), &folder);
     run.args(["-c", UNTIL_TOLD, "sh"]).arg(programs.join("postgres"));
-    run.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
+    run.args(["-c", "listen_addresses=", "-c", if fsync { "fsync=on" } else { "fsync=off" }]);
     run.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
     let log = std::fs::File::create(folder.join("log")).unwrap();
     run.stdout(Stdio::null()).stderr(log);
