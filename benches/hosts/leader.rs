@@ -77,8 +77,8 @@ pub(super) fn measure(url: &str, pending: u64, opens: usize, lines: u64) {
     let tell = |when: &str, seconds: &[f64]| {
         let at = |hundredths: usize| seconds[(seconds.len() - 1) * hundredths / 100] * 1_000.0;
         println!(
-            "the leader opens a batch of {BATCH} of {pending} pending, {when}: median {:.1} ms, 95 of 100 within {:.1} ms, \
-             longest {:.1} ms, of {}",
+            "the leader opens a batch of {BATCH} of {pending} pending, {when}: median {:.1} ms, \
+             95 of 100 within {:.1} ms, longest {:.1} ms, of {}",
             at(50),
             at(95),
             at(100),

@@ -1,5 +1,6 @@
 //! Hosts that share a PostgreSQL server, beside one with SQLite: the spool's stage of each runs in this process, as the
-//! daemon runs it. The server is this benchmark's own, with its usual settings; on both engines a commit is on the disk.
+//! daemon runs it. The server is this benchmark's own, with its usual settings; on both engines a commit is on the
+//! disk.
 
 mod leader;
 #[allow(dead_code, unreachable_pub, reason = "it is the tests', which use other parts of it")]
@@ -171,8 +172,8 @@ pub(super) fn measure(lines: u64, pending: u64, opens: usize) {
     let (alone, alone_again) = one(Engine::Server(&url("one")), lines);
     let all = several(&url("several"), lines);
     println!(
-        "PostgreSQL, {lines} URLs a host: one host {alone:.0} lines/s, {:.2} of SQLite's {lite:.0}; three in all {all:.0}, \
-         {:.2} of one's",
+        "PostgreSQL, {lines} URLs a host: one host {alone:.0} lines/s, {:.2} of SQLite's {lite:.0}; \
+         three in all {all:.0}, {:.2} of one's",
         alone / lite,
         all / alone
     );
