@@ -16,7 +16,9 @@ create unique index files_unfinished on files (host, stored_name) where phase in
 alter table orders add column host text not null default '';
 drop index orders_dropped;
 create unique index orders_dropped on orders (host, dropped_as, dropped_mark) where dropped_as is not null;
-insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_unfinished', '100 100 1');
+drop index files_final;
+create index files_final on files (host, file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
+insert into sqlite_stat1 (tbl, idx, stat) values ('files', 'files_unfinished', '100 100 1'), ('files', 'files_final', '100 100 1');
 analyze sqlite_schema;
 
 -- With which lease a call was opened; null where the database is a file.

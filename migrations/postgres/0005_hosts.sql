@@ -12,6 +12,10 @@ drop view v_orders;
 alter table files add column host text collate "C" not null default '';
 drop index files_unfinished;
 create unique index files_unfinished on files (host, stored_name) where phase in (0, 1, 3);
+drop index files_final;
+create index files_final on files (host, file_id) where finished_at is not null and phase = 2 and receipt_final = 0;
+-- Each host looks through its own files.
+create index files_host on files (host, file_id);
 -- Orders of members come through the spool of a host.
 alter table orders add column host text collate "C" not null default '';
 drop index orders_dropped;

@@ -7,9 +7,10 @@ use strum::VariantArray as _;
 
 use super::{failure, load, open_existing, runtime, text, who};
 use crate::model::Lane;
+use crate::queue::{self, Asker};
 use crate::status::told_clock;
 use crate::words::commands;
-use crate::{exit, ledger, queue, store};
+use crate::{exit, ledger, store};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd budget confirm --requests-used 120")]
@@ -53,7 +54,8 @@ pub(super) fn main(config: Option<&Path>, args: &BudgetArgs) -> anyhow::Result<i
                 Lane::Prefetch => format!("{requests} requests of {day} count as spent"),
                 _ => format!("{requests} requests of {day} count as spent on {}", lane.word()),
             };
-            queue::record_done_order_tx(&mut tx, &who::asks(), "budget confirm", &what, clock.now()).await?;
+            let asker = Asker { who: &who::asks(), host: store.host() };
+            queue::record_done_order_tx(&mut tx, asker, "budget confirm", &what, clock.now()).await?;
             confirmed.push((lane, day, requests));
         }
         tx.commit().await?;

@@ -77,7 +77,9 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
         return Err(failure(exit::NO_INPUT, commands::none_named(name)));
     };
     let folders = Folders::under(&config.spool.dir);
-    let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, &folders, args.format, sink));
+    let host = config.database.host();
+    let spool = (&folders, host.as_str());
+    let mut write = |sink: &mut dyn Write| runtime.block_on(write(&mut export, spool, args.format, sink));
     match &args.output {
         Some(path) => {
             let rows = write_file(path, write)?;
@@ -93,7 +95,12 @@ pub(super) fn main(config: Option<&Path>, args: &ExportArgs) -> anyhow::Result<i
 }
 
 /// Writes everything; returns the number of rows. Nothing is being read while the output blocks.
-async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mut dyn Write) -> anyhow::Result<i64> {
+async fn write(
+    export: &mut Export,
+    (folders, host): (&Folders, &str),
+    format: Format,
+    sink: &mut dyn Write,
+) -> anyhow::Result<i64> {
     let mut buffer = Vec::new();
     if format == Format::Csv {
         csv_record(&COLUMNS, &mut buffer);
@@ -112,7 +119,12 @@ async fn write(export: &mut Export, folders: &Folders, format: Format, sink: &mu
     }
     sink.write_all(&buffer)?;
     for file in export.refusing().await? {
-        write_refused(&file, folders, &mut encode, sink)?;
+        if file.host == host {
+            write_refused(&file, folders, &mut encode, sink)?;
+        } else {
+            let (name, lines) = (one_line(&file.name), number(file.refused));
+            err(&format!("prefetchd: {}", commands::left_out_there(&lines, &name, &file.host).say(lang())));
+        }
     }
     sink.flush()?;
     Ok(rows)

@@ -43,7 +43,7 @@ pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args
             tell_in_chinese(&mut conn, &mut rows).await?;
         }
         let is_known = match file {
-            Some(file) if rows.is_empty() => Progress::latest_file(&mut conn, file).await?.is_some(),
+            Some(file) if rows.is_empty() => Progress::any_file(&mut conn, file).await?,
             _ => true,
         };
         store::Result::Ok((columns, rows, told_clock(&mut conn).await?.now(), is_known))

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::exit;
 use crate::model::{Lane, Priority, UrlState};
 use crate::orders::{Tray, begin_tx, domain, look};
-use crate::queue::{self, ORDER_ROWS_MAX, Order, Selection};
+use crate::queue::{self, Asker, ORDER_ROWS_MAX, Order, Selection};
 use crate::status::{self, Invocation};
 use crate::store::{self, Store, WriteTx};
 use crate::telemetry::one_line;
@@ -196,10 +196,10 @@ fn give(path: Option<&Path>, order: Order, which: &WhichArgs, how: &HowArgs) -> 
 async fn is_known(config: &Config, selection: &Selection) -> anyhow::Result<()> {
     let Some(name) = &selection.file else { return Ok(()) };
     let mut conn = store::open_reader_of(config).await?;
-    match status::Progress::latest_file(&mut conn, name).await? {
-        Some(_) => Ok(()),
-        None => Err(failure(exit::NO_INPUT, commands::none_named(&one_line(name)))),
+    if status::Progress::any_file(&mut conn, name).await? {
+        return Ok(());
     }
+    Err(failure(exit::NO_INPUT, commands::none_named(&one_line(name))))
 }
 
 /// Whether this process may write the database. One that does not exist is no reason to ask anybody else.
@@ -246,7 +246,8 @@ async fn perform(config: &Config, order: Order, selection: &Selection) -> store:
     let (ids, leased) = look(&mut store.read().acquire().await?, order, selection).await?;
     let mut done = Done::of(order, selection, leased);
     let mut tx = patient(&store).await?;
-    let (row, domain_urls) = begin_tx(&mut tx, order, selection, &who::asks(), None, clock.now()).await?;
+    let asker = Asker { who: &who::asks(), host: store.host() };
+    let (row, domain_urls) = begin_tx(&mut tx, order, selection, asker, None, clock.now()).await?;
     done.domain_urls = domain_urls;
     tx.commit().await?;
     for ids in ids.chunks(ORDER_ROWS_MAX) {

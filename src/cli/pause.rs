@@ -6,9 +6,10 @@ use super::orders::patient;
 use super::text::tell;
 use super::{load, open_existing, runtime, who};
 use crate::model::Lane;
+use crate::queue::{self, Asker};
 use crate::status::told_clock;
 use crate::words::commands;
-use crate::{ledger, queue, store, words};
+use crate::{ledger, store, words};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: prefetchd pause --reason 'maintenance of the origin until 18:00'")]
@@ -30,7 +31,8 @@ pub(super) fn pause(config: Option<&Path>, args: &PauseArgs) -> anyhow::Result<i
         let mut tx = patient(&store).await?;
         ledger::stop_tx(&mut tx, args.reason.as_deref(), &who, now).await?;
         let reason = args.reason.as_deref().unwrap_or_default();
-        queue::record_done_order_tx(&mut tx, &who, "pause", reason, now).await?;
+        let asker = Asker { who: &who, host: store.host() };
+        queue::record_done_order_tx(&mut tx, asker, "pause", reason, now).await?;
         tx.commit().await?;
         store.close().await;
         store::Result::Ok(())
@@ -49,7 +51,8 @@ pub(super) fn resume(config: Option<&Path>, _: &ResumeArgs) -> anyhow::Result<i3
         let account = ledger::standing(tx.conn(), Lane::Prefetch, now).await?.pause;
         let is_asked = ledger::ask_at_once_tx(&mut tx).await?;
         if was_paused || is_asked {
-            queue::record_done_order_tx(&mut tx, &who::asks(), "resume", "", now).await?;
+            let asker = Asker { who: &who::asks(), host: store.host() };
+            queue::record_done_order_tx(&mut tx, asker, "resume", "", now).await?;
         }
         tx.commit().await?;
         store.close().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use serde_json::{Map, Value};
 use strum::VariantArray as _;
 use tokio::sync::Mutex;
 
@@ -91,10 +92,12 @@ impl Desk {
         self.store.read().acquire().await
     }
 
-    /// The name of a file in `done/` or `rejected/`.
+    /// The name of a file in this host's `done/` or `rejected/`; none of a file of another host.
     pub(super) async fn stored_name(&self, file: i64) -> store::Result<Option<String>> {
-        let Found::These(rows) = find(&mut self.reader().await?, "", Some(file)).await? else { return Ok(None) };
-        Ok(rows.first().and_then(|row| row.get("stored_as")?.as_str().map(str::to_owned)))
+        let Found::These(rows) = find(&mut self.reader().await?, "", "", Some(file)).await? else { return Ok(None) };
+        let host = |row: &Map<String, Value>| row.get("host").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let row = rows.first().filter(|row| host(row) == self.store.host());
+        Ok(row.and_then(|row| row.get("stored_as")?.as_str().map(str::to_owned)))
     }
 
     /// How commands are typed by whoever reads a page.

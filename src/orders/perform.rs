@@ -1,7 +1,7 @@
 //! What an order is about, and its record.
 
 use crate::model::{OrderId, Time, UrlId, UrlState};
-use crate::queue::{self, DroppedAs, Order, Selection};
+use crate::queue::{self, Asker, DroppedAs, Order, Selection};
 use crate::store::{Conn, Result, WriteTx};
 
 /// The domain that gets another chance: of an operator's retry that names only a domain.
@@ -33,7 +33,7 @@ pub async fn begin_tx(
     tx: &mut WriteTx<'_>,
     order: Order,
     which: &Selection,
-    who: &str,
+    asker: Asker<'_>,
     dropped: Option<&DroppedAs>,
     now: Time,
 ) -> Result<(OrderId, Option<i64>)> {
@@ -41,7 +41,7 @@ pub async fn begin_tx(
         Order::Prioritize(priority) => format!("{which}, to {priority}"),
         _ => which.to_string(),
     };
-    let row = queue::record_order_tx(tx, who, order.command(), &what, dropped, now).await?;
+    let row = queue::record_order_tx(tx, asker, order.command(), &what, dropped, now).await?;
     let domain_urls = match domain(order, which) {
         Some(host) => queue::retry_host_tx(tx, host, now).await?,
         None => None,

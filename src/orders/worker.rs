@@ -17,7 +17,7 @@ use super::quiet::{Quiet, Say};
 use super::users::named;
 use super::written::Written;
 use crate::model::{OrderFault, OrderId};
-use crate::queue::{self, ORDER_ROWS_MAX, Order, Owners, Selection};
+use crate::queue::{self, Asker, ORDER_ROWS_MAX, Order, Owners, Selection};
 use crate::stage::{Pulse, Stage, Then, Tools};
 use crate::{store, telemetry};
 
@@ -120,7 +120,7 @@ impl Clerk {
             Ok(Some(found)) => found,
             Err(error) => return Ok(Err(error)),
         };
-        let begun = queue::dropped_order(self.tools.store.read(), &found.dropped).await?;
+        let begun = queue::dropped_order(self.tools.store.read(), self.tools.store.host(), &found.dropped).await?;
         if begun.is_none_or(|(_, is_done)| !is_done) {
             let asked = match &found.content {
                 None => return Ok(Ok(false)),
@@ -169,7 +169,8 @@ impl Clerk {
             Some(row) => row,
             None => {
                 let mut tx = store.write().await?;
-                let (row, _) = begin_tx(&mut tx, order, which, &who, Some(&found.dropped), clock.now()).await?;
+                let asker = Asker { who: &who, host: store.host() };
+                let (row, _) = begin_tx(&mut tx, order, which, asker, Some(&found.dropped), clock.now()).await?;
                 tx.commit().await?;
                 row
             }
@@ -200,8 +201,9 @@ impl Clerk {
 
     async fn refuse(&mut self, fault: &OrderFault, found: &OrderFile) -> store::Result<()> {
         let who = named(found.uid);
+        let asker = Asker { who: &who, host: self.tools.store.host() };
         let mut tx = self.tools.store.write().await?;
-        queue::refuse_order_tx(&mut tx, &who, &found.dropped, fault, self.tools.clock.now()).await?;
+        queue::refuse_order_tx(&mut tx, asker, &found.dropped, fault, self.tools.clock.now()).await?;
         tx.commit().await?;
         let why = telemetry::one_line(&crate::words::order_fault(fault).en);
         if self.is_said(found.uid, &who) {

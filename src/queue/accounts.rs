@@ -17,19 +17,20 @@ const ACCOUNT: Sql = Sql::both(
            merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
            merged_cancelled, merged_held, merged_unconfirmed, action, purge_force,
            purge_pending, purge_leased, purge_submitted, purge_complete, purge_failed, purge_expired,
-           purge_cancelled, purge_held, purge_unconfirmed
+           purge_cancelled, purge_held, purge_unconfirmed, host
     from files where file_id in (select cast(value as bigint) from json_each(?1))",
 );
 
 const FINAL_RECEIPTS: Sql = Sql::both(
     "
     select file_id, stored_name, exists (select 1 from files as later
-                                         where later.stored_name = files.stored_name and later.file_id > files.file_id)
+                                         where later.host = files.host and later.stored_name = files.stored_name
+                                           and later.file_id > files.file_id)
     from files indexed by files_final
-    where finished_at is not null and phase = 2 and receipt_final = 0 limit 100",
+    where host = ?1 and finished_at is not null and phase = 2 and receipt_final = 0 limit 100",
 );
 
-/// Unfinished files among the last that were dropped, with the counts of their URLs.
+/// Unfinished files among the last that were dropped on a host, with the counts of their URLs.
 const MOVING: Sql = Sql::both(
     "
     select file_id, stored_name,
@@ -37,7 +38,7 @@ const MOVING: Sql = Sql::both(
                       merged_pending, merged_leased, merged_submitted, merged_complete, merged_failed, merged_expired,
                       merged_cancelled, merged_held, merged_unconfirmed) as text),
            pending + merged_pending < queued + merged
-    from (select * from files order by file_id desc limit ?1) as latest
+    from (select * from files where host = ?2 order by file_id desc limit ?1) as latest
     where phase = 2 and finished_at is null",
 );
 
@@ -83,6 +84,8 @@ pub struct FileAccount {
     pub name: String,
     /// Its name in `done/` or `rejected/`.
     pub stored_name: String,
+    /// In whose spool it lies; empty where the database is a file.
+    pub host: String,
     /// What its directives ask for.
     pub keys: Keys,
     /// Its size in bytes.
@@ -171,6 +174,7 @@ fn account(row: &Row) -> FileAccount {
     FileAccount {
         name: row.get(0),
         stored_name: row.get(1),
+        host: row.get("host"),
         keys: Keys {
             label: row.get(2),
             priority: Priority::from_rank(row.get(3)),
@@ -216,9 +220,9 @@ pub struct MovingFile {
     pub has_moved: bool,
 }
 
-/// Unfinished files among the last `files_max` that were dropped.
-pub async fn moving(pool: &Readers, files_max: u32) -> Result<Vec<MovingFile>> {
-    let rows = query(MOVING).bind(files_max).fetch_all(pool).await?;
+/// Unfinished files among the last `files_max` that were dropped on this host.
+pub async fn moving(pool: &Readers, host: &str, files_max: u32) -> Result<Vec<MovingFile>> {
+    let rows = query(MOVING).bind(files_max).bind(host).fetch_all(pool).await?;
     let file = |row: &Row| MovingFile {
         file: FileId(row.get(0)),
         stored_name: row.get(1),
@@ -228,10 +232,10 @@ pub async fn moving(pool: &Readers, files_max: u32) -> Result<Vec<MovingFile>> {
     Ok(rows.iter().map(file).collect())
 }
 
-/// Finished files whose receipts do not say so yet, and whether a later file has the same stored name, so that the
-/// receipt there is not theirs.
-pub async fn without_final_receipt(pool: &Readers) -> Result<Vec<(FileId, String, bool)>> {
-    let rows = query(FINAL_RECEIPTS).fetch_all(pool).await?;
+/// Finished files of this host whose receipts do not say so yet, and whether a later file has the same stored name, so
+/// that the receipt there is not theirs.
+pub async fn without_final_receipt(pool: &Readers, host: &str) -> Result<Vec<(FileId, String, bool)>> {
+    let rows = query(FINAL_RECEIPTS).bind(host).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1), row.get(2))).collect())
 }
 

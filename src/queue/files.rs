@@ -7,14 +7,15 @@ use crate::store::{Bulk, Readers, Result, Row, Sql, WriteTx, args, query};
 
 const REGISTER: Sql = Sql::both(
     "
-    insert into files (name, stored_name, phase, dropped_at, owner_uid) values (?1, ?2, 0, ?3, ?4) returning file_id",
+    insert into files (host, name, stored_name, phase, dropped_at, owner_uid) values (?5, ?1, ?2, 0, ?3, ?4)
+    returning file_id",
 );
 
 const UNFINISHED: Sql = Sql::both(
     "
     select file_id, name, stored_name, phase, read_bytes, refused_bytes, lines, rejected_why, priority, deadline,
            dropped_at, read_at is not null, encoding, iif(changed_at is null, null, bytes), sha256
-    from files where phase in (0, 1, 3)",
+    from files where phase in (0, 1, 3) and host = ?1",
 );
 
 const SET_KEYS: Sql = Sql::both(
@@ -185,10 +186,10 @@ pub struct NewFile {
     pub owner_uid: Option<u32>,
 }
 
-/// Adds rows for files that were moved into `work/`.
-pub fn register(conn: &Bulk, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>> {
+/// Adds rows for files that were moved into `work/` on this host.
+pub fn register(conn: &Bulk, host: &str, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>> {
     let open = |NewFile { name, stored_name, owner_uid }: &NewFile| {
-        let row = args![name, stored_name, to_millis(now), *owner_uid];
+        let row = args![name, stored_name, to_millis(now), *owner_uid, host];
         let id = conn.one(REGISTER, &row)?.get(0);
         Ok(OpenFile {
             id: FileId(id),
@@ -210,9 +211,9 @@ pub fn register(conn: &Bulk, files: &[NewFile], now: Time) -> Result<Vec<OpenFil
     files.iter().map(open).collect()
 }
 
-/// The files that a crash or a stop left in `work/`, oldest first.
-pub async fn unfinished(pool: &Readers) -> Result<Vec<OpenFile>> {
-    let rows = query(UNFINISHED).fetch_all(pool).await?;
+/// The files that a crash or a stop left in this host's `work/`, oldest first.
+pub async fn unfinished(pool: &Readers, host: &str) -> Result<Vec<OpenFile>> {
+    let rows = query(UNFINISHED).bind(host).fetch_all(pool).await?;
     let mut files: Vec<OpenFile> = rows.iter().map(open_file).collect();
     files.sort_by_key(|file| file.id);
     Ok(files)

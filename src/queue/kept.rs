@@ -1,4 +1,4 @@
-//! Files that were put away, which somebody may still write to.
+//! Files that were put away on a host, which somebody may still write to.
 
 use super::files::{OpenFile, open_file};
 use crate::model::FileId;
@@ -8,14 +8,14 @@ use crate::store::{Readers, Result, Row, Sql, WriteTx, query};
 const KEPT: Sql = Sql::both(
     "
     select file_id, stored_name, bytes, changed_at from files
-    where phase in (2, 4) and file_id > ?1 order by file_id limit ?2",
+    where host = ?3 and phase in (2, 4) and file_id > ?1 order by file_id limit ?2",
 );
 
 /// The latest file of a stored name: the one that lies there.
 const KEPT_AS: Sql = Sql::both(
     "
     select file_id, stored_name, bytes, changed_at, phase in (2, 4) from files
-    where stored_name = ?1 order by file_id desc limit 1",
+    where stored_name = ?1 and host = ?2 order by file_id desc limit 1",
 );
 
 /// Only one file of a name is read at a time.
@@ -41,15 +41,15 @@ pub struct KeptFile {
     pub changed_at: Option<i64>,
 }
 
-/// The next `limit` files after this one that were put away.
-pub async fn kept(pool: &Readers, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
-    let rows = query(KEPT).bind(after.0).bind(limit).fetch_all(pool).await?;
+/// The next `limit` files of this host after this one that were put away.
+pub async fn kept(pool: &Readers, host: &str, after: FileId, limit: u32) -> Result<Vec<KeptFile>> {
+    let rows = query(KEPT).bind(after.0).bind(limit).bind(host).fetch_all(pool).await?;
     Ok(rows.iter().map(kept_file).collect())
 }
 
-/// The file with this stored name, and whether it was put away; none if the name is unknown.
-pub async fn kept_as(pool: &Readers, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
-    let row = query(KEPT_AS).bind(stored_name).fetch_optional(pool).await?;
+/// The file with this stored name in this host's spool, and whether it was put away; none if the name is unknown.
+pub async fn kept_as(pool: &Readers, host: &str, stored_name: &str) -> Result<Option<(KeptFile, bool)>> {
+    let row = query(KEPT_AS).bind(stored_name).bind(host).fetch_optional(pool).await?;
     Ok(row.map(|row| (kept_file(&row), row.get(4))))
 }
 

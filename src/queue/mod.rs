@@ -66,7 +66,7 @@ pub use new_urls::NewUrls;
 pub use not_queued::{NotQueued, known};
 pub use of_file::{Because, UnwellHost, reasons_of_file, unwell_hosts, warm_seconds};
 pub use order_records::{
-    DroppedAs, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress, owners,
+    Asker, DroppedAs, Owners, Progress, count_order_tx, dropped_order, finish_order_tx, order_progress, owners,
     record_done_order_tx, record_order_tx, refuse_order_tx,
 };
 pub use orders::{ORDER_ROWS_MAX, Order, in_order, prioritize_files_tx};

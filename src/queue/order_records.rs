@@ -7,7 +7,7 @@ use crate::words::{Stored, Words, order_fault};
 
 const RECORD: Sql = Sql::both(
     "
-    insert into orders (at, who, command, what, dropped_as, dropped_mark) values (?1, ?2, ?3, ?4, ?5, ?6)
+    insert into orders (host, at, who, command, what, dropped_as, dropped_mark) values (?7, ?1, ?2, ?3, ?4, ?5, ?6)
     returning order_id",
 );
 
@@ -17,20 +17,21 @@ const FINISH: Sql = Sql::both("update orders set done_at = ?2 where order_id = ?
 
 const REFUSE: Sql = Sql::both(
     "
-    insert into orders (at, who, command, what, dropped_as, dropped_mark, done_at, refused, refused_code, refused_with)
-    values (?1, ?2, 'refused', '', ?3, ?4, ?1, ?5, ?6, ?7)",
+    insert into orders (host, at, who, command, what, dropped_as, dropped_mark, done_at, refused, refused_code,
+                        refused_with)
+    values (?8, ?1, ?2, 'refused', '', ?3, ?4, ?1, ?5, ?6, ?7)",
 );
 
 const DROPPED: Sql = Sql::both(
     "
     select order_id, done_at is not null from orders indexed by orders_dropped
-    where dropped_as = ?1 and dropped_mark = ?2",
+    where host = ?3 and dropped_as = ?1 and dropped_mark = ?2",
 );
 
 const PROGRESS: Sql = Sql::both(
     "
     select rows, done_at is not null, refused_code, refused, refused_with from orders indexed by orders_dropped
-    where dropped_as = ?1 order by order_id desc limit 1",
+    where host = ?2 and dropped_as = ?1 order by order_id desc limit 1",
 );
 
 /// The files of a name: whether this user dropped one, and who dropped the last one.
@@ -48,6 +49,15 @@ pub struct DroppedAs {
     pub name: String,
     /// What tells it from a later one of the same name.
     pub mark: String,
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The user.
+    pub who: &'a str,
+    /// On which host, or in whose spool; empty where the database is a file.
+    pub host: &'a str,
 }
 
 /// How far a dropped order has got.
@@ -89,20 +99,27 @@ const NOBODY: u32 = 65_534;
 /// Records an order before anything is done, and returns its row.
 pub async fn record_order_tx(
     tx: &mut WriteTx<'_>,
-    who: &str,
+    asker: Asker<'_>,
     command: &str,
     what: &str,
     dropped: Option<&DroppedAs>,
     now: Time,
 ) -> Result<OrderId> {
-    let query = query_scalar(RECORD).bind(to_millis(now)).bind(who).bind(command).bind(what);
+    let query = query_scalar(RECORD).bind(to_millis(now)).bind(asker.who).bind(command).bind(what);
     let query = query.bind(dropped.map(|dropped| &dropped.name)).bind(dropped.map(|dropped| &dropped.mark));
+    let query = query.bind(asker.host);
     Ok(OrderId(query.fetch_one(tx.conn()).await?))
 }
 
 /// Records an order that is done in the same transaction.
-pub async fn record_done_order_tx(tx: &mut WriteTx<'_>, who: &str, command: &str, what: &str, now: Time) -> Result<()> {
-    let order = record_order_tx(tx, who, command, what, None, now).await?;
+pub async fn record_done_order_tx(
+    tx: &mut WriteTx<'_>,
+    asker: Asker<'_>,
+    command: &str,
+    what: &str,
+    now: Time,
+) -> Result<()> {
+    let order = record_order_tx(tx, asker, command, what, None, now).await?;
     finish_order_tx(tx, order, now).await
 }
 
@@ -115,26 +132,27 @@ pub async fn finish_order_tx(tx: &mut WriteTx<'_>, order: OrderId, now: Time) ->
 /// Records that a dropped order is refused, and why.
 pub async fn refuse_order_tx(
     tx: &mut WriteTx<'_>,
-    who: &str,
+    asker: Asker<'_>,
     dropped: &DroppedAs,
     fault: &OrderFault,
     now: Time,
 ) -> Result<()> {
     let why = Stored::from(fault);
-    let query = query(REFUSE).bind(to_millis(now)).bind(who).bind(&dropped.name).bind(&dropped.mark);
-    query.bind(why.text).bind(why.code).bind(why.with).execute(tx.conn()).await?;
+    let query = query(REFUSE).bind(to_millis(now)).bind(asker.who).bind(&dropped.name).bind(&dropped.mark);
+    query.bind(why.text).bind(why.code).bind(why.with).bind(asker.host).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The row of a dropped order that was begun, and whether all of it is done or it was refused.
-pub async fn dropped_order(pool: &Readers, dropped: &DroppedAs) -> Result<Option<(OrderId, bool)>> {
-    let row = query(DROPPED).bind(&dropped.name).bind(&dropped.mark).fetch_optional(pool).await?;
+/// The row of an order that was dropped into this host's spool and begun, and whether all of it is done or it was
+/// refused.
+pub async fn dropped_order(pool: &Readers, host: &str, dropped: &DroppedAs) -> Result<Option<(OrderId, bool)>> {
+    let row = query(DROPPED).bind(&dropped.name).bind(&dropped.mark).bind(host).fetch_optional(pool).await?;
     Ok(row.map(|row| (OrderId(row.get(0)), row.get(1))))
 }
 
-/// How far the dropped order of this name has got; none if it was not begun.
-pub async fn order_progress(conn: &mut Conn, name: &str) -> Result<Option<Progress>> {
-    let row = query(PROGRESS).bind(name).fetch_optional(conn).await?;
+/// How far the order of this name in this host's spool has got; none if it was not begun.
+pub async fn order_progress(conn: &mut Conn, host: &str, name: &str) -> Result<Option<Progress>> {
+    let row = query(PROGRESS).bind(name).bind(host).fetch_optional(conn).await?;
     Ok(row.map(|row| {
         let urls = row.get::<i64, _>(0).unsigned_abs();
         match (row.get::<Option<String>, _>(2), row.get(1)) {

@@ -7,9 +7,11 @@ use crate::store::{Bulk, Readers, Result, Sql, WriteTx, args, query};
 /// A reading may also begin again in the same process, without a death.
 const BEGIN: Sql = Sql::both("update files set starts = min(starts, ?2) + 1 where file_id = ?1");
 
-const DEATHS: Sql = Sql::both("select file_id, starts from files where phase = 0 and starts > 0");
+const DEATHS: Sql =
+    Sql::both("select file_id, starts from files where host = ?1 and phase in (0, 1, 3) and phase = 0 and starts > 0");
 
-const NOT_DIED: Sql = Sql::both("update files set starts = 0 where phase = 0 and starts > 0");
+const NOT_DIED: Sql =
+    Sql::both("update files set starts = 0 where host = ?1 and phase in (0, 1, 3) and phase = 0 and starts > 0");
 
 const LAST_URL: Sql = Sql::both("select coalesce(max(url_id), 0) from urls");
 
@@ -42,15 +44,15 @@ pub fn begin_reading(conn: &Bulk, file: FileId, deaths: u32) -> Result<()> {
     conn.run(BEGIN, &args![file.0, deaths]).map(|_| ())
 }
 
-/// How often the daemon died while it read each of the unfinished files. Asked once, at the start.
-pub async fn deaths(pool: &Readers) -> Result<Vec<(FileId, u32)>> {
-    let rows = query(DEATHS).fetch_all(pool).await?;
+/// How often this host's daemon died while it read each of its unfinished files. Asked once, at the start.
+pub async fn deaths(pool: &Readers, host: &str) -> Result<Vec<(FileId, u32)>> {
+    let rows = query(DEATHS).bind(host).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| (FileId(row.get(0)), row.get(1))).collect())
 }
 
-/// The daemon ends in order: the files it was reading did not kill it.
-pub async fn not_died_tx(tx: &mut WriteTx<'_>) -> Result<()> {
-    query(NOT_DIED).execute(tx.conn()).await?;
+/// This host's daemon ends in order: the files it was reading did not kill it.
+pub async fn not_died_tx(tx: &mut WriteTx<'_>, host: &str) -> Result<()> {
+    query(NOT_DIED).bind(host).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -63,7 +63,7 @@ impl Spool {
     async fn register(&self, files: &[NewFile], now: Time) -> Result<Vec<OpenFile>, Error> {
         let mut tx = self.store.write().await?;
         let files = tx.bulk(|conn| {
-            let mut files = queue::register(conn, files, now)?;
+            let mut files = queue::register(conn, self.store.host(), files, now)?;
             for file in files.iter_mut().filter(|file| is_own(&file.name)) {
                 reject(conn, file, None, &InputFault::OwnReceipt)?;
                 file.phase = Phase::Refused;
@@ -101,7 +101,7 @@ impl Spool {
     /// Takes up the files in `work/` that a crash, a stop or a failure left there, whether or not they have a row in
     /// `files`.
     pub(super) async fn resume(&mut self) -> Result<(), Error> {
-        let mut files = queue::unfinished(self.store.read()).await?;
+        let mut files = queue::unfinished(self.store.read(), self.store.host()).await?;
         let known: HashSet<String> = files.iter().map(|file| file.stored_name.clone()).collect();
         let mut unknown = Vec::new();
         for entry in fs::read_dir(&self.folders.work)? {
@@ -113,7 +113,8 @@ impl Spool {
         files.extend(self.register(&unknown, self.clock.now()).await?);
         let is_start = self.deaths.is_none();
         if is_start {
-            let deaths: HashMap<FileId, u32> = queue::deaths(self.store.read()).await?.into_iter().collect();
+            let deaths: HashMap<FileId, u32> =
+                queue::deaths(self.store.read(), self.store.host()).await?.into_iter().collect();
             self.set_aside_deadly(&mut files, &deaths).await?;
             self.deaths = Some(deaths);
         }

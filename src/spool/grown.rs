@@ -123,7 +123,7 @@ impl Grown {
         is_whole: bool,
         now: Instant,
     ) -> Result<Option<Changed>, Error> {
-        let Some((kept, is_away)) = queue::kept_as(store.read(), name).await? else {
+        let Some((kept, is_away)) = queue::kept_as(store.read(), store.host(), name).await? else {
             self.suspects.remove(name);
             return Ok(None);
         };
@@ -152,7 +152,7 @@ impl Grown {
 
     /// Looks at the next files in `done/` and `rejected/`.
     async fn look_at_some(&mut self, store: &Store, folders: &Folders, now: Instant) -> Result<(), Error> {
-        let some = queue::kept(store.read(), self.cursor, FILES_A_LOOK).await?;
+        let some = queue::kept(store.read(), store.host(), self.cursor, FILES_A_LOOK).await?;
         self.cursor = some.last().map_or(FileId(0), |file| file.id);
         for file in some {
             let meta = folders.folder_of(&file.stored_name).join(&file.stored_name).symlink_metadata();

@@ -142,7 +142,7 @@ impl Stage for Spool {
         }
         // If this fails, a later start may count one death too many.
         if let Ok(mut tx) = self.store.write().await
-            && queue::not_died_tx(&mut tx).await.is_ok()
+            && queue::not_died_tx(&mut tx, self.store.host()).await.is_ok()
         {
             let _ = tx.commit().await;
         }

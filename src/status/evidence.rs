@@ -95,14 +95,14 @@ const MERGED: Sql = Sql::both(
     order by u.url_id, w.line",
 );
 
-/// Files with refused lines. Of several that were stored under one name one after the other, only the last.
+/// Files with refused lines. Of several that a host stored under one name one after the other, only the last.
 const REFUSING: Sql = Sql::both(
     "
-    select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes
+    select f.name, f.stored_name, v.priority, v.label, v.dropped_at, f.refused, f.refused_bytes, f.host
     from files as f join v_files as v on v.file_id = f.file_id
     where f.refused > 0 and (f.name = ?1 or ?1 is null) and (f.label = ?2 or ?2 is null) and f.dropped_at >= ?3
       and not exists (select 1 from files as later
-                      where later.stored_name = f.stored_name and later.file_id > f.file_id)
+                      where later.host = f.host and later.stored_name = f.stored_name and later.file_id > f.file_id)
     order by f.file_id",
 );
 
@@ -154,6 +154,8 @@ pub struct RefusingFile {
     pub refused: i64,
     /// Its report is valid up to this byte.
     pub report_bytes: u64,
+    /// In whose spool it lies.
+    pub host: String,
 }
 
 impl<'r> LineEvidence<'r> {
@@ -226,6 +228,7 @@ impl Export {
             queued_at: row.get(4),
             refused: row.get(5),
             report_bytes: row.get::<i64, _>(6).unsigned_abs(),
+            host: row.get(7),
         };
         Ok(rows.iter().map(file).collect())
     }

@@ -18,34 +18,34 @@ use crate::config::Config;
 use crate::model::{Action, FileId, Time, UrlState, from_millis, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::FileForecast;
-use crate::store::{Conn, Result, Sql, query};
+use crate::store::{Conn, Result, Row, Sql, query};
 use crate::words::{Words, line_fault, warning};
 
 pub use short::{FileHere, FilePage};
 
 const NAMED: Sql = Sql::both(
     "
-    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at, f.host
     from files as f join v_files as v using (file_id) where f.name = ?1 order by f.file_id desc limit 100",
 );
 
 const STORED: Sql = Sql::both(
     "
-    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at, f.host
     from files as f join v_files as v using (file_id) where f.stored_name = ?1 order by f.file_id desc limit 100",
 );
 
 const NUMBERED: Sql = Sql::both(
     "
-    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at, f.host
     from files as f join v_files as v using (file_id) where f.file_id = ?1",
 );
 
 /// The latest files whose names contain this text.
 const ALIKE: Sql = Sql::both(
     "
-    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
-    from (select file_id, name, stored_name, lines from files order by file_id desc limit 100000) as f
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at, f.host
+    from (select file_id, name, stored_name, lines, host from files order by file_id desc limit 100000) as f
     join v_files as v using (file_id) where instr(lower(f.name), lower(?1)) > 0 limit 20",
 );
 
@@ -123,20 +123,31 @@ pub enum Found {
     Alike(Rows),
 }
 
-/// Finds a file by its row, by the name under which it was dropped, or by its stored name.
-pub async fn find(conn: &mut Conn, name: &str, id: Option<i64>) -> Result<Found> {
+/// Finds a file by its row, by the name under which it was dropped, or by its stored name; those of this host come
+/// first.
+pub async fn find(conn: &mut Conn, host: &str, name: &str, id: Option<i64>) -> Result<Found> {
     if let Some(id) = id {
         let rows = query(NUMBERED).bind(id).fetch_all(conn).await?;
-        return Ok(Found::These(rows.iter().map(object).collect()));
+        return Ok(Found::These(rows.iter().map(found).collect()));
     }
     for statement in [NAMED, STORED] {
-        let rows = query(statement).bind(name).fetch_all(&mut *conn).await?;
+        let mut rows = query(statement).bind(name).fetch_all(&mut *conn).await?;
         if !rows.is_empty() {
-            return Ok(Found::These(rows.iter().map(object).collect()));
+            rows.sort_by_key(|row| row.get::<&str, _>("host") != host);
+            return Ok(Found::These(rows.iter().map(found).collect()));
         }
     }
     let rows = query(ALIKE).bind(name).fetch_all(conn).await?;
-    Ok(Found::Alike(rows.iter().map(object).collect()))
+    Ok(Found::Alike(rows.iter().map(found).collect()))
+}
+
+/// A file that was found; where the database is a file, no host is named.
+fn found(row: &Row) -> Map<String, Value> {
+    let mut row = object(row);
+    if row.get("host").and_then(Value::as_str) == Some("") {
+        row.remove("host");
+    }
+    row
 }
 
 /// URLs that wait for their domain.
@@ -165,6 +176,9 @@ pub struct FileStory {
     pub name: String,
     /// Its name in `done/` or `rejected/`.
     pub stored_as: String,
+    /// In whose spool it lies; none where the database is a file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
     /// `reading`, `done` or `rejected`.
     pub state: String,
     /// Why it was rejected.
@@ -340,6 +354,7 @@ impl FileStory {
             warnings: warnings.collect(),
             name: account.name,
             stored_as: account.stored_name,
+            host: account.host,
             rejected_why: both(account.rejected_why, account.rejected_zh),
             rejected_code: account.rejected_code,
             encoding: account.encoding,

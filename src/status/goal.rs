@@ -11,13 +11,19 @@ use crate::store::{Conn, Result, Row, Sql, query, query_scalar};
 use crate::words::{self, Words};
 use crate::{ledger, queue};
 
-/// The latest file of a name.
-const LATEST: Sql = Sql::both("select file_id from v_files where name = ?1 order by file_id desc limit 1");
+/// The latest file of a name that was dropped on a host, ...
+const LATEST: Sql = Sql::both("select file_id from files where name = ?1 and host = ?2 order by file_id desc limit 1");
 
-/// The file with this stored name in `done/` or `rejected/`.
-const STORED: Sql = Sql::both("select file_id from files where stored_name = ?1 order by file_id desc limit 1");
+/// ... and the one with this stored name in its `done/` or `rejected/`.
+const STORED: Sql =
+    Sql::both("select file_id from files where stored_name = ?1 and host = ?2 order by file_id desc limit 1");
 
-const BOOKED: Sql = Sql::both("select count(*) from files where stored_name = ?1");
+const IS_KNOWN: Sql = Sql::both(
+    "
+    select exists (select 1 from files where name = ?1) or exists (select 1 from files where stored_name = ?1)",
+);
+
+const BOOKED: Sql = Sql::both("select count(*) from files where stored_name = ?1 and host = ?2");
 
 const LABELLED: Sql = Sql::both("select file_id from v_files where label = ?1 order by file_id desc limit 100000");
 
@@ -164,19 +170,24 @@ impl Progress {
         }
     }
 
-    /// The latest file of this name, or the one with this stored name.
-    pub async fn latest_file(conn: &mut Conn, name: &str) -> Result<Option<i64>> {
+    /// The latest file of this name that was dropped on this host, or the one with this stored name in its spool.
+    pub async fn latest_file(conn: &mut Conn, host: &str, name: &str) -> Result<Option<i64>> {
         for statement in [LATEST, STORED] {
-            if let Some(row) = query(statement).bind(name).fetch_optional(&mut *conn).await? {
+            if let Some(row) = query(statement).bind(name).bind(host).fetch_optional(&mut *conn).await? {
                 return Ok(Some(row.get(0)));
             }
         }
         Ok(None)
     }
 
-    /// Whether a file with this stored name has a row.
-    pub async fn is_booked(conn: &mut Conn, stored_name: &str) -> Result<bool> {
-        Ok(query_scalar::<i64>(BOOKED).bind(stored_name).fetch_one(conn).await? > 0)
+    /// Whether a file of this name, or with this stored name, was dropped on any host.
+    pub async fn any_file(conn: &mut Conn, name: &str) -> Result<bool> {
+        query_scalar(IS_KNOWN).bind(name).fetch_one(conn).await
+    }
+
+    /// Whether a file with this stored name in this host's spool has a row.
+    pub async fn is_booked(conn: &mut Conn, host: &str, stored_name: &str) -> Result<bool> {
+        Ok(query_scalar::<i64>(BOOKED).bind(stored_name).bind(host).fetch_one(conn).await? > 0)
     }
 
     /// How far one file has come.

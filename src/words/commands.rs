@@ -248,6 +248,16 @@ pub fn rows(path: &str, n: &str) -> Words {
     say!("{path}: {rows}", "{path}：{n} 行")
 }
 
+/// Refused lines whose report lies in the spool of another host.
+pub fn left_out_there(n: &str, file: &str, host: &str) -> Words {
+    let lines = many(n, "refused line of", "refused lines of");
+    let are = if n == "1" { "is" } else { "are" };
+    say!(
+        "{lines} {file} {are} left out: their report lies in the spool of {host}; export there",
+        "{file} 有 {n} 行无效行未导出：其报告在主机 {host} 的投递目录中；请在该主机上导出"
+    )
+}
+
 /// Refused lines without a report.
 pub fn left_out(n: &str, file: &str) -> Words {
     let lines = many(n, "refused line of", "refused lines of");

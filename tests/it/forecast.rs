@@ -208,7 +208,7 @@ async fn queue_up(store: &Store, files: &[(Keys, Vec<Line>)]) {
         let queue_file = |conn: &prefetchd::store::Bulk| {
             let new =
                 queue::NewFile { name: "a.txt".to_owned(), stored_name: format!("{number}.txt"), owner_uid: None };
-            let files = queue::register(conn, &[new], day(0))?;
+            let files = queue::register(conn, "", &[new], day(0))?;
             queue::set_keys(conn, files[0].id, keys)?;
             queue::enqueue(conn, files[0].id, keys, &urls, day(-1), day(0))
         };

@@ -25,7 +25,7 @@ async fn drop_url(store: &Store, name: &str, deadline: Option<Time>) {
     let mut tx = store.write().await.unwrap();
     tx.bulk(|conn| {
         let file = queue::NewFile { name: name.to_owned(), stored_name: name.to_owned(), owner_uid: None };
-        let file = queue::register(conn, &[file], now)?.remove(0).id;
+        let file = queue::register(conn, "", &[file], now)?.remove(0).id;
         queue::set_keys(conn, file, &keys)?;
         queue::enqueue(conn, file, &keys, &urls, now, now)
     })

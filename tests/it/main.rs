@@ -29,6 +29,8 @@ mod forecast;
 mod formats;
 mod handover;
 mod hang;
+
+mod hosts;
 mod housekeeping;
 mod http;
 mod isolation;

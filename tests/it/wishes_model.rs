@@ -254,7 +254,7 @@ impl Queue {
                 let (name, stored_name) = (file.to_string(), self.files.to_string());
                 tx.bulk(|conn| {
                     let file = queue::NewFile { name, stored_name, owner_uid: None };
-                    let file = queue::register(conn, &[file], now)?.remove(0).id;
+                    let file = queue::register(conn, "", &[file], now)?.remove(0).id;
                     queue::set_keys(conn, file, &keys)?;
                     let enqueued = queue::enqueue(conn, file, &keys, &new, now, now)?;
                     let progress =
@@ -377,7 +377,9 @@ async fn send(tx: &mut prefetchd::store::WriteTx<'_>, lane: Lane, number: i64, n
 
 async fn order(tx: &mut prefetchd::store::WriteTx<'_>, order: Order, file: u8, now: Time) {
     let chosen = Selection { file: Some(file.to_string()), ..Selection::default() };
-    let row = queue::record_order_tx(tx, "test", order.command(), "", None, now).await.unwrap();
+    let row = queue::record_order_tx(tx, queue::Asker { who: "test", host: "" }, order.command(), "", None, now)
+        .await
+        .unwrap();
     let ids = chosen.ids(tx.conn(), order.takes()).await.unwrap();
     order.perform_tx(tx, row, &ids, &chosen, now).await.unwrap();
 }

@@ -33,7 +33,7 @@ pub(super) async fn ask(config: &Config, tray: &Tray, order: Order, which: &Sele
         .with_context(|| format!("dropping the order into {}", tray.path().display()))?;
     let (mut seen, mut moved) = (None, Instant::now());
     loop {
-        let progress = queue::order_progress(&mut conn, &name).await?;
+        let progress = queue::order_progress(&mut conn, config.database.host().as_str(), &name).await?;
         match progress {
             Some(Progress::Done { urls }) => return Ok(Done { urls, ..Done::of(order, which, leased) }),
             Some(Progress::Refused { code, why }) => {

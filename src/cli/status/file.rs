@@ -28,7 +28,7 @@ async fn run(config: &Config, path: Option<&Path>, args: &StatusArgs) -> anyhow:
     conn.hold_still().await?;
     let file = args.file.as_deref().and_then(Path::file_name).unwrap_or_default();
     let name = stored_name(file);
-    let mut rows = match find(&mut conn, &name, args.id).await? {
+    let mut rows = match find(&mut conn, config.database.host().as_str(), &name, args.id).await? {
         Found::These(rows) => rows,
         Found::Alike(alike) => return not_found(config, file, &name, &alike),
     };
@@ -105,9 +105,12 @@ fn listed(row: &Map<String, Value>, config: &Config) -> Words {
     commands::alike(word("name"), number("file_id"), number("lines"), &dropped.unwrap_or_default())
 }
 
-/// Adds the refused lines from the spool's report. A report that is gone or unreadable adds nothing.
+/// Adds the refused lines from the report in this host's spool. A report that is gone or unreadable adds nothing.
 fn look_at_spool(story: &mut FileStory, config: &Config, wanted: Option<u64>) {
     story.format = spool::format_words(&story.name);
+    if story.host != config.database.host().as_str() {
+        return;
+    }
     let folders = Folders::under(&config.spool.dir);
     let name = format!("{}{REFUSED}", story.stored_as);
     let places = [folders.done.join(&name), folders.rejected.join(&name)];
@@ -157,6 +160,7 @@ mod tests {
         progress.urls = UrlState::ALL.iter().map(|state| (state.to_string(), 0)).collect();
         let story = FileStory {
             progress,
+            host: "a".to_owned(),
             action: Some("purge+prefetch".to_owned()),
             purges: [("complete".to_owned(), 1)].into(),
             refused_reasons: vec![Said::default()],

@@ -220,17 +220,18 @@ impl<'a> Wait<'a> {
         let folders = Folders::under(&config.spool.dir);
         let name = file.file_name().unwrap_or_default();
         (wait.path, wait.what) = (folders.incoming.join(name), stored_name(name));
+        let host = config.database.host();
         // Read before `incoming/` is looked at: a file that is found there came later.
-        let latest = Progress::latest_file(&mut conn, &wait.what).await?;
+        let latest = Progress::latest_file(&mut conn, host.as_str(), &wait.what).await?;
         wait.target = if wait.is_in_spool(&folders.incoming) && !is_left_alone(name) {
             Target::Coming { after: latest.unwrap_or(0) }
         } else {
             // It may have been taken between the looks, and be in `work/` without a row.
             let mut is_coming = false;
             for stored in wait.in_work(&folders.work) {
-                is_coming |= !Progress::is_booked(&mut conn, &stored).await?;
+                is_coming |= !Progress::is_booked(&mut conn, host.as_str(), &stored).await?;
             }
-            match Progress::latest_file(&mut conn, &wait.what).await? {
+            match Progress::latest_file(&mut conn, host.as_str(), &wait.what).await? {
                 _ if is_coming => Target::Coming { after: latest.unwrap_or(0) },
                 Some(file) => Target::File(file),
                 None => return Err(no_such_file(&wait.what, config)),
@@ -272,7 +273,8 @@ impl<'a> Wait<'a> {
 
     /// Notices that the file got a row, or that it is nowhere any more.
     async fn come(&mut self, conn: &mut Conn, after: i64) -> store::Result<()> {
-        match Progress::latest_file(conn, &self.what).await?.filter(|file| *file > after) {
+        let host = self.config.database.host();
+        match Progress::latest_file(conn, host.as_str(), &self.what).await?.filter(|file| *file > after) {
             Some(file) => self.target = Target::File(file),
             None => {
                 let folders = Folders::under(&self.config.spool.dir);

@@ -38,7 +38,7 @@ impl Ingest {
             return Ok(());
         }
         moving.looked_at = Some(Instant::now());
-        let files = queue::moving(self.store.read(), FILES_MAX).await?;
+        let files = queue::moving(self.store.read(), self.store.host(), FILES_MAX).await?;
         moving.said.retain(|file, _| files.iter().any(|moving| moving.file == *file));
         let changed = files.into_iter().filter(|file| match moving.said.get(&file.file) {
             Some(said) => *said != file.counts,

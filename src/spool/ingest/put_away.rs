@@ -17,7 +17,7 @@ impl Ingest {
     ///
     /// The database or the file system failed.
     pub(in crate::spool) async fn finish_receipts(&self) -> Result<(), Error> {
-        let files = queue::without_final_receipt(self.store.read()).await?;
+        let files = queue::without_final_receipt(self.store.read(), self.store.host()).await?;
         if files.is_empty() {
             return Ok(());
         }

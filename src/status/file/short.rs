@@ -41,7 +41,7 @@ const BAD: Sql = Sql::both(
 
 const NAMED: Sql = Sql::both(
     "
-    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at
+    select f.file_id, f.name, f.stored_name as stored_as, f.lines, v.dropped_at, f.host
     from files as f join v_files as v using (file_id) where f.name = ?1 and f.file_id <> ?2
     order by f.file_id desc limit 5",
 );
@@ -127,7 +127,7 @@ impl FileStory {
             self.failures.truncate(FAILURES_MAX);
         }
         let others = query(NAMED).bind(&self.name).bind(self.file_id).fetch_all(&mut *conn).await?;
-        self.others = others.iter().map(object).collect();
+        self.others = others.iter().map(super::found).collect();
         if self.progress.count(UrlState::Pending) > 0 {
             let forecasts = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.forecast(now);
             self.forecast = forecasts.of_file(self.file_id).cloned();
