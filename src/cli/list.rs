@@ -32,13 +32,20 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
+/// The column that only files have.
+const NAME: &str = "name";
+
 /// Reads a list and prints it; `file` is the name that was asked for, if any.
 pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args: &ListArgs) -> anyhow::Result<i32> {
     let (config, _) = load(config)?;
     let is_page = !args.json && std::io::stdout().is_terminal();
     let (columns, rows, now, is_known) = runtime()?.block_on(async {
         let mut conn = store::open_reader_of(&config).await?;
-        let (columns, mut rows) = list.read(&mut conn).await?;
+        let (mut columns, mut rows) = list.read(&mut conn).await?;
+        if list.view == "v_files" && config.database.url.file().is_some() {
+            columns.retain(|column| column != "host");
+            rows.iter_mut().for_each(|row| drop(row.remove("host")));
+        }
         if is_page && lang() == Lang::Zh {
             tell_in_chinese(&mut conn, &mut rows).await?;
         }
@@ -53,7 +60,7 @@ pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args
         out(&json(&rows)?);
     } else if is_page {
         let day_starts = config.budget.day_starts;
-        let shown = with_action(list.shown, &rows);
+        let shown = with_more(list.shown, &rows);
         out(&table(&shown, &rows, None, (lang(), day_starts)));
         if list.shown.iter().any(|column| column.ends_with("_at") || *column == "since") {
             tell(&story::times_are(&times::zone(now, day_starts)));
@@ -73,12 +80,16 @@ pub(super) fn print(config: Option<&Path>, list: &List, file: Option<&str>, args
     }
 }
 
-/// The columns to show: with the action where something else than a prefetch is among the rows.
-fn with_action(shown: &[&'static str], rows: &[Map<String, Value>]) -> Vec<&'static str> {
+/// The columns to show: with the action where something else than a prefetch is among the rows, and with the host of
+/// files if they have one.
+fn with_more(shown: &[&'static str], rows: &[Map<String, Value>]) -> Vec<&'static str> {
     let is_purge = |row: &Map<String, Value>| row.get("action").is_some_and(|action| action != "prefetch");
     let mut shown = shown.to_vec();
     if rows.iter().any(is_purge) && !shown.contains(&"action") {
         shown.insert(1, "action");
+    }
+    if shown.contains(&NAME) && rows.iter().any(|row| row.contains_key("host")) {
+        shown.insert(1, "host");
     }
     shown
 }
@@ -91,7 +102,9 @@ fn table(
     width: Option<u16>,
     (lang, day_starts): (Lang, DayStart),
 ) -> String {
-    let heads: Vec<String> = columns.iter().map(|name| story::column(name).say(lang).to_owned()).collect();
+    let is_files = columns.contains(&NAME);
+    let head = |name: &&str| if is_files && *name == "host" { story::THE_HOST } else { story::column(name) };
+    let heads: Vec<String> = columns.iter().map(|name| head(name).say(lang).to_owned()).collect();
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(&heads);
     if let Some(width) = width {
@@ -158,11 +171,11 @@ mod tests {
     fn what_was_purged_is_not_called_warm_and_its_action_is_shown() {
         let row = serde_json::json!({ "state": "complete", "url": "https://a/", "action": "purge" });
         let rows = [row.as_object().cloned().unwrap()];
-        let columns = with_action(&["state", "url"], &rows);
+        let columns = with_more(&["state", "url"], &rows);
         assert_eq!(columns, ["state", "action", "url"]);
         let text = table(&columns, &rows, Some(80), (Lang::Zh, DayStart::default()));
         assert!(text.contains("已刷新") && !text.contains("已预热"), "{text}");
-        assert_eq!(with_action(&["state"], &[self::row("a", "b", 1)]), ["state"]);
+        assert_eq!(with_more(&["state"], &[self::row("a", "b", 1)]), ["state"]);
     }
 
     #[test]

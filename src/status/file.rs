@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 use super::Invocation;
 use super::forecast::prospect;
 use super::goal::Progress;
-use super::lists::{Rows, object};
+use super::lists::{Rows, object, of_host};
 use super::reasons::{both, with_chinese};
 use crate::config::Config;
 use crate::model::{Action, FileId, Time, UrlState, from_millis, rfc3339};
 use crate::queue::{self, Bounds, FileAccount};
 use crate::schedule::FileForecast;
-use crate::store::{Conn, Result, Row, Sql, query};
+use crate::store::{Conn, Result, Sql, query};
 use crate::words::{Words, line_fault, warning};
 
 pub use short::{FileHere, FilePage};
@@ -128,26 +128,17 @@ pub enum Found {
 pub async fn find(conn: &mut Conn, host: &str, name: &str, id: Option<i64>) -> Result<Found> {
     if let Some(id) = id {
         let rows = query(NUMBERED).bind(id).fetch_all(conn).await?;
-        return Ok(Found::These(rows.iter().map(found).collect()));
+        return Ok(Found::These(rows.iter().map(of_host).collect()));
     }
     for statement in [NAMED, STORED] {
         let mut rows = query(statement).bind(name).fetch_all(&mut *conn).await?;
         if !rows.is_empty() {
             rows.sort_by_key(|row| row.get::<&str, _>("host") != host);
-            return Ok(Found::These(rows.iter().map(found).collect()));
+            return Ok(Found::These(rows.iter().map(of_host).collect()));
         }
     }
     let rows = query(ALIKE).bind(name).fetch_all(conn).await?;
-    Ok(Found::Alike(rows.iter().map(found).collect()))
-}
-
-/// A file that was found; where the database is a file, no host is named.
-fn found(row: &Row) -> Map<String, Value> {
-    let mut row = object(row);
-    if row.get("host").and_then(Value::as_str) == Some("") {
-        row.remove("host");
-    }
-    row
+    Ok(Found::Alike(rows.iter().map(of_host).collect()))
 }
 
 /// URLs that wait for their domain.

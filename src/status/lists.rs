@@ -271,6 +271,15 @@ fn view_time(time: Time) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
+/// A row of what belongs to a host; where the database is a file, none is named.
+pub(super) fn of_host(row: &Row) -> Map<String, Value> {
+    let mut row = object(row);
+    if row.get("host").is_some_and(|host| host == "") {
+        row.remove("host");
+    }
+    row
+}
+
 /// A row with its values.
 pub(super) fn object(row: &Row) -> Map<String, Value> {
     let json = |value| match value {

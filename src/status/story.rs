@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::lists::{Rows, object};
+use super::lists::{Rows, object, of_host};
 use super::reasons::{WITH, of_parts};
 use crate::model::UrlId;
 use crate::store::{Conn, Result, Sql, query, query_scalar};
@@ -111,10 +111,10 @@ impl Chapter {
         };
         let since = word(&url, "queued_at").unwrap_or_default().to_owned();
         let orders = query(ORDERS).bind(since).fetch_all(&mut *conn).await?;
-        let orders = orders.iter().map(object).filter(|order| concerns(order, &url)).collect();
+        let orders = orders.iter().map(of_host).filter(|order| concerns(order, &url)).collect();
         let wishes = query(WISHES).bind(row.0).fetch_all(&mut *conn).await?;
         Ok(Some(Self {
-            file: file.as_ref().map(object).unwrap_or_default(),
+            file: file.as_ref().map(of_host).unwrap_or_default(),
             host: host.as_ref().map(object).unwrap_or_default(),
             submissions,
             tasks: tasks.iter().map(object).collect(),

@@ -27,6 +27,9 @@ pub fn event(word: &str) -> Words {
     Words::made(word.to_owned(), zh.to_owned())
 }
 
+/// The heading of the column with the hosts of files.
+pub const THE_HOST: Words = Words::fixed("host", "主机");
+
 /// The heading of a list's column; in English its name in the view.
 pub fn column(name: &str) -> Words {
     let zh = match name {

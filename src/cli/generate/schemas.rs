@@ -39,7 +39,7 @@ pub(super) async fn all() -> anyhow::Result<Vec<(&'static str, Schema)>> {
     let store = Store::open(&dir.path().join("columns.db")).await?;
     let mut conn = store.read().acquire().await?;
     for (name, view, what) in LISTS {
-        all.push((name, list(what, &view_columns(&mut conn, view).await?)));
+        all.push((name, list(what, view, &view_columns(&mut conn, view).await?)));
     }
     drop(conn);
     store.close().await;
@@ -51,14 +51,16 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-/// An array of objects with these columns. Others may be added.
-fn list(what: &str, columns: &[String]) -> Schema {
+/// An array of objects with these columns. Others may be added. Files have a host only where the database is on a
+/// server.
+fn list(what: &str, view: &str, columns: &[String]) -> Schema {
+    let required: Vec<_> = columns.iter().filter(|column| view != "v_files" || *column != "host").collect();
     let value = json!({ "type": ["string", "number", "null"] });
     let properties: Map<String, Value> = columns.iter().map(|column| (column.clone(), value.clone())).collect();
     json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "description": what,
         "type": "array",
-        "items": { "type": "object", "properties": properties, "required": columns },
+        "items": { "type": "object", "properties": properties, "required": required },
     })
 }

@@ -8,7 +8,7 @@ use crate::model::{FileId, Time, UrlState, from_millis, rfc3339};
 use crate::queue::{self, Bounds};
 use crate::status::forecast::prospect;
 use crate::status::goal::Progress;
-use crate::status::lists::object;
+use crate::status::lists::{object, of_host};
 use crate::status::reasons::with_chinese;
 use crate::store::{Conn, Result, Sql, query, query_scalar};
 
@@ -127,7 +127,7 @@ impl FileStory {
             self.failures.truncate(FAILURES_MAX);
         }
         let others = query(NAMED).bind(&self.name).bind(self.file_id).fetch_all(&mut *conn).await?;
-        self.others = others.iter().map(super::found).collect();
+        self.others = others.iter().map(of_host).collect();
         if self.progress.count(UrlState::Pending) > 0 {
             let forecasts = prospect(conn, config, BOUNDS, STEPS_MAX, now).await?.forecast(now);
             self.forecast = forecasts.of_file(self.file_id).cloned();
