@@ -18,6 +18,7 @@ mod reader;
 mod room;
 mod row;
 mod sql;
+mod sqlstate;
 mod tx;
 mod way;
 

@@ -192,11 +192,20 @@ fn code_of(error: &anyhow::Error) -> i32 {
         if let Some(error) = cause.downcast_ref::<store::Error>() {
             return match error {
                 _ if errors::is_read_only(cause) => exit::NO_PERMISSION,
-                store::Error::Newer { .. } | store::Error::OldLibrary(_) | store::Error::Linked { .. } => exit::CONFIG,
-                store::Error::Corrupt(_) => exit::DATA,
+                store::Error::Newer { .. }
+                | store::Error::OldLibrary(_)
+                | store::Error::Linked { .. }
+                | store::Error::NotLetIn(_)
+                | store::Error::NoDatabase(_)
+                | store::Error::Rights(_)
+                | store::Error::Tls(_)
+                | store::Error::OldServer(_)
+                | store::Error::Foreign { .. } => exit::CONFIG,
+                store::Error::Corrupt(_) | store::Error::Damaged(_) => exit::DATA,
+                error if error.passes() => exit::TEMPORARY,
                 store::Error::Missing(_) | store::Error::NoSchema(_) => exit::UNAVAILABLE,
                 store::Error::Password(_) => exit::CONFIG,
-                store::Error::Busy(_) | store::Error::Full(_) | store::Error::Lost(_) => exit::TEMPORARY,
+                store::Error::Lost(_) => exit::TEMPORARY,
                 _ => exit::IO,
             };
         }

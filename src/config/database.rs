@@ -195,6 +195,12 @@ impl ServerUrl {
         Ok(())
     }
 
+    /// The files of certificates and keys.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let client = self.client.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.ca_file.iter().chain(client).map(PathBuf::as_path)
+    }
+
     /// Whether it is on this machine, by a socket or a loopback address.
     pub fn is_local(&self) -> bool {
         let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();

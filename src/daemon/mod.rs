@@ -11,6 +11,7 @@ mod guardian;
 mod herald;
 mod keys;
 mod lock;
+mod opening;
 mod reload;
 mod signals;
 mod systemd;
@@ -18,7 +19,6 @@ mod watchdog;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use strum::VariantArray as _;
@@ -78,14 +78,18 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     config.database.url.file().map_or(Ok(()), make_parent)?;
     refuse_left_copy(&config)?;
     let _locks = lock_paths(&config).iter().map(|path| Lock::take(path)).collect::<Result<Vec<_>, Locked>>()?;
-    let store = open_store(&config).await?;
     let (clock, watchdog) = (Clock::system(), systemd::watchdog());
-    let keys = Provider::new(key);
-    let service = Service::new(&config, clock.clone(), keys.clone())?;
     let asked = Asked::default();
     signals::listen(asked.clone()).context("listening for signals")?;
     let heartbeat = Heartbeat::new(clock.clone(), watchdog, &lock_paths(&config))
         .context("writing a sign of life into the lock files")?;
+    let Some(store) = opening::open(&config, &heartbeat, &asked.shutdown).await? else {
+        info!("stopped");
+        return Ok(());
+    };
+    let store = prepare(store, &config).await?;
+    let keys = Provider::new(key);
+    let service = Service::new(&config, clock.clone(), keys.clone())?;
     let board = Board::new(Arc::clone(&store));
     board.health(Health::Running, Some(clock.now())).await?;
 
@@ -208,24 +212,8 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))
 }
 
-/// How often systemd is asked for more time while the database is being opened; each time for three times as long.
-const STARTING_SAID_EVERY: Duration = Duration::from_secs(5);
-
-/// Opens the database, and asks systemd for more time while that lasts: a large one may take minutes to migrate.
-async fn opened(config: &Config) -> store::Result<Store> {
-    let opening = Store::of(config);
-    tokio::pin!(opening);
-    loop {
-        tokio::select! {
-            opened = &mut opening => return opened,
-            () = tokio::time::sleep(STARTING_SAID_EVERY) => systemd::still_starting(STARTING_SAID_EVERY * 3),
-        }
-    }
-}
-
-/// Opens the database and compares it with the charge in the spool's marker.
-async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
-    let store = opened(config).await.with_context(|| format!("opening {}", config.database.url.place()))?;
+/// Takes the open database for this product, and compares it with the charge in the spool's marker.
+async fn prepare(store: Store, config: &Config) -> anyhow::Result<Arc<Store>> {
     let store = Arc::new(store);
     belong(&store, config).await?;
     for lane in Lane::VARIANTS {

@@ -2,6 +2,7 @@
 //! Reads views; where those would be too slow (an export of all rows, a refused batch of one URL), the tables below
 //! them.
 
+mod away;
 mod board;
 mod books;
 mod concerns;

@@ -374,7 +374,7 @@ impl StatusReport {
         Ok(())
     }
 
-    fn look_at_daemon(&mut self, is_running: Option<bool>, sign: Sign, now: Time) {
+    pub(super) fn look_at_daemon(&mut self, is_running: Option<bool>, sign: Sign, now: Time) {
         if is_running == Some(false) {
             if self.health != "stopped" {
                 self.health = "not running".to_owned();
@@ -395,6 +395,11 @@ impl StatusReport {
             self.database_problem = Some(trouble_words(trouble.code.as_deref(), &trouble.text));
             self.database_code = trouble.code;
         }
+    }
+
+    /// Whether the database could be read; if not, counts say nothing.
+    pub fn is_read(&self) -> bool {
+        !self.urls.is_empty()
     }
 
     /// URLs in a state.

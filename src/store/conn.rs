@@ -4,7 +4,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 
-use super::{Result, query};
+use super::{Error, Result, query};
 
 /// A connection to the database. Modules that hold SQL run their statements on it; others only pass it on.
 #[derive(Debug)]
@@ -90,7 +90,10 @@ impl Readers {
     pub async fn acquire(&self) -> Result<Conn> {
         Ok(Conn(match &self.0 {
             Pool::Lite(pool) => Inner::Lent(pool.acquire().await?),
-            Pool::Postgres(pool) => Inner::LentPostgres(pool.acquire().await?),
+            Pool::Postgres(pool) => Inner::LentPostgres(pool.acquire().await.map_err(|error| match error {
+                sqlx::Error::PoolTimedOut => Error::Away("no connection came free".into()),
+                error => error.into(),
+            })?),
         }))
     }
 

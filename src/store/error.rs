@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use sqlx::postgres::PgDatabaseError;
 
 use super::origin::Loss;
+use super::sqlstate;
 use crate::credentials;
 
 /// The word of [`Error::Busy`].
@@ -48,6 +49,49 @@ pub enum Error {
     /// It has not been made yet.
     #[error("there is no database at {0} yet; `prefetchd run` makes it")]
     Missing(PathBuf),
+    /// The server does not answer, or takes nobody now.
+    #[error("the database server cannot be used now ({0})")]
+    Away(#[source] Cause),
+    /// The server only reads.
+    #[error(
+        "the database server only reads ({0}): it is a standby, or a reading endpoint; [database] url must name the \
+        primary"
+    )]
+    ReadOnly(#[source] Cause),
+    /// The server does not take the role or its password.
+    #[error(
+        "the database server does not let this role in ({0}); see USER in [database] url and the password \
+        (docs/operate.md)"
+    )]
+    NotLetIn(#[source] Cause),
+    /// The server has no database of this name.
+    #[error("the database server has no such database ({0}); `create database` makes it")]
+    NoDatabase(#[source] Cause),
+    /// The role may not do what is needed.
+    #[error("the role lacks a right in the database ({0}); docs/operate.md has what to grant")]
+    Rights(#[source] Cause),
+    /// The server's certificate is not trusted, or it cannot encrypt.
+    #[error("the connection to the database server is not safe ({0}); see sslmode and sslrootcert in [database] url")]
+    Tls(#[source] Cause),
+    /// The server's files are damaged.
+    #[error("the database server reports damaged data ({0}); restore it from a backup")]
+    Damaged(#[source] Cause),
+    /// The server is too old.
+    #[error("the database server is PostgreSQL {0}; 14 or newer is needed")]
+    OldServer(String),
+    /// The schema holds what prefetchd has not made.
+    #[error(
+        "the schema {schema} in {place} holds tables that are not prefetchd's ({tables}); give prefetchd a database, or \
+        a schema, of its own"
+    )]
+    Foreign {
+        /// The database.
+        place: String,
+        /// The schema.
+        schema: String,
+        /// Some of what is there.
+        tables: String,
+    },
     /// There is no schema of prefetchd in the server's database yet.
     #[error("there are no tables of prefetchd in {0} yet; `prefetchd run` makes them")]
     NoSchema(String),
@@ -91,6 +135,15 @@ impl Error {
             Self::Corrupt(_) => "corrupt",
             Self::Newer { .. } => "newer",
             Self::Missing(_) => "missing",
+            Self::Away(_) => "away",
+            Self::ReadOnly(_) => "read_only",
+            Self::NotLetIn(_) => "not_let_in",
+            Self::NoDatabase(_) => "no_database",
+            Self::Rights(_) => "rights",
+            Self::Tls(_) => "tls",
+            Self::Damaged(_) => "damaged",
+            Self::OldServer(_) => "old_server",
+            Self::Foreign { .. } => "foreign",
             Self::NoSchema(_) => "no_schema",
             Self::Password(_) => "password",
             Self::Denied(_) => "denied",
@@ -107,14 +160,9 @@ impl Error {
         Self::Other("a statement gave no row".into())
     }
 
-    /// The error for a code of PostgreSQL.
-    fn of_sqlstate(code: &str, cause: Cause) -> Self {
-        match code {
-            "55P03" => Self::Busy(cause),
-            "53100" => Self::Full(cause),
-            "XX001" | "XX002" => Self::Corrupt(cause),
-            _ => Self::Other(cause),
-        }
+    /// Whether it passes by itself, or by what somebody does to the server: then it is worth trying again.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Busy(_) | Self::Full(_) | Self::ReadOnly(_))
     }
 
     /// The error for SQLite's result code, if there is one.
@@ -130,10 +178,10 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let Some(said) = error.as_database_error() else { return Self::Other(error.into()) };
+        let Some(said) = error.as_database_error() else { return sqlstate::of_connection(error) };
         let code = said.code().unwrap_or_default().into_owned();
         if said.try_downcast_ref::<PgDatabaseError>().is_some() {
-            return Self::of_sqlstate(&code, error.into());
+            return sqlstate::of(&code, said.message().to_owned());
         }
         Self::of(code.parse::<i64>().ok(), error.into())
     }

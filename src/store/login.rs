@@ -1,14 +1,18 @@
 //! How one is let in to the database's server.
 
 use std::fmt;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
-use super::Result;
+use super::{Error, Result};
 use crate::config::{Config, ServerUrl, Tls};
 use crate::credentials;
+
+/// How long a connection may take.
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// The server, the role there, and its password.
 #[derive(Clone)]
@@ -25,6 +29,11 @@ impl Login {
     ///
     /// [`super::Error::Password`]
     pub(super) fn of(server: &ServerUrl, config: &Config) -> Result<Self> {
+        for path in server.files() {
+            // Whoever must not read it would be told nothing but that.
+            let readable = std::fs::File::open(path);
+            readable.map_err(|error| Error::Tls(format!("{}: {error}", path.display()).into()))?;
+        }
         let password = credentials::database_password(server, config)?;
         Ok(Self { server: server.clone(), role: credentials::role(server), password })
     }
@@ -36,12 +45,12 @@ impl Login {
 
     /// A connection that may write.
     pub(super) async fn writer(&self) -> Result<PgConnection> {
-        Ok(self.options().connect().await?)
+        connect(&self.options()).await
     }
 
     /// A connection that only reads.
     pub(super) async fn reader(&self) -> Result<PgConnection> {
-        Ok(self.reading().connect().await?)
+        connect(&self.reading()).await
     }
 
     /// For connections that only read.
@@ -75,6 +84,13 @@ impl Login {
         }
         options
     }
+}
+
+/// A server that is not there may leave an attempt without an answer.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let connected = tokio::time::timeout(CONNECT_MAX, options.connect()).await;
+    let late = || Error::Away(format!("no answer within {} s", CONNECT_MAX.as_secs()).into());
+    Ok(connected.map_err(|_| late())??)
 }
 
 impl fmt::Debug for Login {

@@ -3,12 +3,12 @@
 //! There is one writer at a time, as with SQLite: each transaction that writes first takes a lock on the schema, which
 //! ends with it. At *read committed*, what follows sees all that earlier holders committed.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnection, PgPoolOptions};
-use sqlx::{Connection as _, SqlSafeStr as _};
+use sqlx::{Connection as _, Row as _, SqlSafeStr as _};
 
 use super::conn::Engine;
-use super::login::Login;
+use super::login::{CONNECT_MAX, Login};
 use super::{Conn, Error, Readers, Result};
 
 /// The migrations, in order: number, name, text. Their numbers are those of SQLite's.
@@ -29,6 +29,28 @@ const LOCK: &str = "select pg_advisory_xact_lock(4711, hashtext(current_schema()
 pub(super) const MAY_WRITE: &str =
     "select has_table_privilege('urls', 'update') and has_table_privilege('orders', 'insert')";
 
+/// The server and the schema: `ours` is one that a migration of ours has made.
+const LOOK: &str = "
+    select current_setting('server_version_num')::integer as number, current_setting('server_version') as server,
+           current_schema()::text as schema,
+           to_regclass('_sqlx_migrations') is not null and to_regclass('v_status') is not null
+           and to_regclass('budget_days') is not null as ours,
+           case when pg_is_in_recovery() then 'it is in recovery'
+                when current_setting('transaction_read_only') = 'on' then 'its transactions are read-only'
+           end as reads_only";
+
+/// Some of what the schema holds, without what belongs to an extension.
+const OTHERS: &str = "
+    select c.relname::text from pg_class as c
+    where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+        and not exists (select 1 from pg_depend as d where d.objid = c.oid and d.deptype = 'e')
+    order by c.relname limit 3";
+
+const VERSION: &str = "select max(version) from _sqlx_migrations";
+
+/// PostgreSQL 14, the oldest that is still maintained (postgresql.org/support/versioning).
+const SERVER_MIN: i32 = 140_000;
+
 /// Connections for readers: one a stage.
 const READERS: u32 = 4;
 
@@ -46,10 +68,15 @@ impl Server {
     /// [`Error::Newer`], before anything is written.
     pub(super) async fn open(login: Login) -> Result<(Self, Conn, Readers)> {
         let mut writer = login.writer().await?;
-        if version(&mut writer).await? != Some(newest()) {
+        let seen = look(&mut writer, &login).await?;
+        if let Some(why) = seen.reads_only {
+            return Err(Error::ReadOnly(why.into()));
+        }
+        if seen.version != Some(newest()) {
             migrate(&mut writer).await?;
         }
-        let readers = PgPoolOptions::new().max_connections(READERS).connect_lazy_with(login.reading());
+        let readers = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_MAX);
+        let readers = readers.connect_lazy_with(login.reading());
         Ok((Self { login }, writer.into(), readers.into()))
     }
 
@@ -74,7 +101,11 @@ impl Server {
 async fn migrate(conn: &mut PgConnection) -> Result<()> {
     let mut tx = conn.begin().await?;
     sqlx::query(LOCK).execute(&mut *tx).await?;
-    migrator().run(&mut *tx).await?;
+    migrator().run(&mut *tx).await.map_err(|error| match error {
+        // What the server says of it is what matters: that a right is missing, or that it only reads.
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Error::from(error),
+        error => error.into(),
+    })?;
     Ok(tx.commit().await?)
 }
 
@@ -94,7 +125,7 @@ fn migrator() -> Migrator {
 /// [`Error::NoSchema`], [`Error::Newer`]
 pub(super) async fn open_reader(login: &Login) -> Result<Conn> {
     let mut conn = login.reader().await?;
-    match version(&mut conn).await? {
+    match look(&mut conn, login).await?.version {
         Some(_) => Ok(conn.into()),
         None => Err(Error::NoSchema(login.server().to_string())),
     }
@@ -105,21 +136,40 @@ fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |(version, ..)| *version)
 }
 
-/// The version of the schema, if there is one.
+/// What was seen of a server.
+struct Seen {
+    /// The schema's version, if there is one.
+    version: Option<i64>,
+    /// Why nothing can be written.
+    reads_only: Option<String>,
+}
+
+/// Looks at the server and the schema.
 ///
 /// # Errors
 ///
-/// [`Error::Newer`]
-async fn version(conn: &mut PgConnection) -> Result<Option<i64>> {
-    let made: bool =
-        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
-    if !made {
-        return Ok(None);
+/// [`Error::OldServer`], [`Error::Foreign`], [`Error::Newer`]
+async fn look(conn: &mut PgConnection, login: &Login) -> Result<Seen> {
+    let row = sqlx::query(LOOK).fetch_one(&mut *conn).await?;
+    let reads_only = row.try_get("reads_only")?;
+    if row.try_get::<i32, _>("number")? < SERVER_MIN {
+        return Err(Error::OldServer(row.try_get("server")?));
     }
-    let found: Option<i64> =
-        sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&mut *conn).await?;
+    if !row.try_get::<bool, _>("ours")? {
+        let others: Vec<String> = sqlx::query_scalar(OTHERS).fetch_all(&mut *conn).await?;
+        let schema: Option<String> = row.try_get("schema")?;
+        return match schema {
+            None => Err(Error::Rights("there is no schema that the role may use".into())),
+            Some(_) if others.is_empty() => Ok(Seen { version: None, reads_only }),
+            Some(schema) => {
+                let place = login.server().to_string();
+                Err(Error::Foreign { place, schema, tables: others.join(", ") })
+            }
+        };
+    }
+    let found: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *conn).await?;
     match found {
         Some(found) if found > newest() => Err(Error::Newer { found, known: newest() }),
-        found => Ok(found),
+        version => Ok(Seen { version, reads_only }),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Words;
+use super::{Words, server};
 
 /// Who may change the database.
 pub fn only_the_owner(how: &str) -> Words {
@@ -51,21 +51,16 @@ pub fn database(word: &str, en: String) -> Words {
     };
     let zh = match word {
         "locked" | "full" | "corrupt" => super::needs::trouble(Some(word), &en).zh.into_owned(),
+        word if server::trouble(word, "").is_some() => super::needs::trouble(Some(word), &en).zh.into_owned(),
         "newer" => "数据库的版本比此程序新；请安装更新的 prefetchd".to_owned(),
         "missing" => {
             format!("{} 处还没有数据库；`prefetchd run` 会创建", path("there is no database at ", " yet;"))
         }
-        "no_schema" => {
-            format!(
-                "{} 中还没有 prefetchd 的表；`prefetchd run` 会创建",
-                path("there are no tables of prefetchd in ", " yet;")
-            )
-        }
-        "password" => format!("数据库的密码：{}", en.strip_prefix("the password for the database: ").unwrap_or(&en)),
         "lost" => "数据库已丢失；`prefetchd status` 有恢复的命令".to_owned(),
         "linked" => format!("数据库 {} 有多个名称（硬链接）；请删除其余的", path("the database ", " has ")),
         "old_library" => "SQLite 版本过旧，会损坏数据库；需要 3.51.3 或更新".to_owned(),
         "migrate" => format!("升级数据库：{}", en.strip_prefix("migrating the database: ").unwrap_or(&en)),
+        word if server::error(word, &en).is_some() => server::error(word, &en).unwrap_or_default(),
         _ => format!("数据库：{}", en.strip_prefix("the database: ").unwrap_or(&en)),
     };
     Words::made(en, zh)

@@ -32,6 +32,7 @@ mod product;
 pub mod progress;
 mod reasons;
 pub mod receipts;
+mod server;
 mod stored;
 pub mod story;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What needs the operator. The command that settles it stands beside each.
 
-use super::{Words, labels, many};
+use super::{Words, labels, many, server};
 
 /// The end of the database's sentence about a pause, which is cut off where the command stands beside it.
 const STOPPED_END: &str = "; `prefetchd resume` ends it";
@@ -41,7 +41,8 @@ pub fn trouble(code: Option<&str>, said: &str) -> Words {
         Some("corrupt") => {
             say!("{said}", "数据库已损坏（{detail}）；请从备份恢复，或取出可读的内容：`sqlite3 OLD.db .recover`")
         }
-        _ => Words::same(said),
+        Some(word) => Words::made(said.to_owned(), server::trouble(word, detail).unwrap_or_else(|| said.to_owned())),
+        None => Words::same(said),
     }
 }
 

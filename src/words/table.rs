@@ -136,6 +136,29 @@ fn database() -> Vec<(String, Words)> {
              .recover`",
         ),
         ("missing", "there is no database at /x/prefetchd.db yet; `prefetchd run` makes it"),
+        ("away", "the database server cannot be used now (…)"),
+        (
+            "read_only",
+            "the database server only reads (…): it is a standby, or a reading endpoint; [database] url must name the \
+             primary",
+        ),
+        (
+            "not_let_in",
+            "the database server does not let this role in (…); see USER in [database] url and the password \
+             (docs/operate.md)",
+        ),
+        ("no_database", "the database server has no such database (…); `create database` makes it"),
+        ("rights", "the role lacks a right in the database (…); docs/operate.md has what to grant"),
+        ("tls", "the connection to the database server is not safe (…); see sslmode and sslrootcert in [database] url"),
+        ("damaged", "the database server reports damaged data (…); restore it from a backup"),
+        ("old_server", "the database server is PostgreSQL 13.4; 14 or newer is needed"),
+        (
+            "foreign",
+            "the schema public in postgres://h/d holds tables that are not prefetchd's (…); give prefetchd a database, \
+             or a schema, of its own",
+        ),
+        ("no_schema", "there are no tables of prefetchd in postgres://h/d yet; `prefetchd run` makes them"),
+        ("password", "the password for the database: …"),
     ];
     texts.map(|(word, text)| (word.to_owned(), errors::database(word, text.to_owned()))).into()
 }

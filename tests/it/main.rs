@@ -66,6 +66,7 @@ mod robots;
 mod schema;
 mod schema_postgres;
 mod schemas;
+mod server_trouble;
 mod service;
 mod several_hosts;
 mod signature;

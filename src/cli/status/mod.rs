@@ -107,7 +107,13 @@ impl Page<'_> {
             Held::Free => Some(false),
             Held::Unknown => None,
         };
-        let mut conn = store::open_reader_of(self.config).await?;
+        let mut conn = match store::open_reader_of(self.config).await {
+            Err(error) if error.passes() && self.config.database.url.server().is_some() => {
+                let now = Clock::system().now();
+                return Ok(StatusReport::away(&error, self.config, (is_running, sign, pid), now, &by));
+            }
+            opened => opened?,
+        };
         conn.hold_still().await?;
         let files = self.files.unwrap_or_else(|| rows().map_or(FILES, |rows| u32::from(rows).max(FILES)));
         let mut report = read_report(&mut conn, files).await?;

@@ -25,7 +25,7 @@ struct Part {
 pub(super) fn page(report: &StatusReport, look: &Look) -> Vec<String> {
     let mut parts =
         vec![part(0, look, |page| needs(page, report, look)), part(0, look, |page| daemon(page, report, look))];
-    if report.health != "database lost" {
+    if report.is_read() {
         parts.extend(rest(report, look));
     }
     let files = files(&report.files, look);
@@ -114,7 +114,7 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
         text = text.and(&pid);
     }
     page.row(&labels::DAEMON, tone, &(text + &words::times_are(&look.zone())));
-    if report.health == "database lost" {
+    if !report.is_read() {
         return;
     }
     let Some(key) = &report.key else { return };

@@ -79,7 +79,7 @@ const ROBOTS: Sql = Sql::both(
 );
 
 const DATABASE_FILE: Sql =
-    Sql::two("select file from pragma_database_list where name = 'main'", "select cast(current_database() as text)");
+    Sql::two("select file from pragma_database_list where name = 'main'", "select '' where false");
 
 /// Reads the report with the latest `files` files.
 pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {

@@ -1,5 +1,6 @@
 //! One harness for all: a directory, a sandbox and daemons, each a process of the built binary.
 
+pub(crate) mod guarded;
 pub(crate) mod model;
 pub mod postgres;
 mod reader;
@@ -97,6 +98,11 @@ impl World {
         Some(Self::with(tempfile::tempdir().unwrap(), url.parse().unwrap(), scenario, config))
     }
 
+    /// The same; what is asked here is asked of this URL, whatever the configuration has.
+    pub fn asking(url: &str, scenario: &str, config: &str) -> Self {
+        Self::with(tempfile::tempdir().unwrap(), url.parse().unwrap(), scenario, config)
+    }
+
     fn with(dir: tempfile::TempDir, url: DatabaseUrl, scenario: &str, config: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (endpoint, reader) = ("http://127.0.0.1:0".to_owned(), Reader::new(url));
@@ -149,6 +155,11 @@ impl World {
     /// Host and port of the sandbox.
     pub fn address(&self) -> &str {
         self.endpoint.trim_start_matches("http://").trim_end_matches('/')
+    }
+
+    /// The database's URL.
+    pub fn url(&self) -> String {
+        self.reader.url().to_string()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

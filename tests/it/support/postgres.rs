@@ -50,22 +50,43 @@ impl Server {
 
 /// Starts a server; with `fsync` a commit is on the disk, as the tests need not have it.
 pub fn start(fsync: bool) -> Option<Server> {
-    let Some(programs) = programs() else {
+    let programs = programs_or_say()?;
+    let folder = folder().keep();
+    init(&programs, &folder);
+    let mut run = as_nobody(Path::new("sh"), &folder);
+    run.args(["-c", UNTIL_TOLD, "sh"]).arg(programs.join("postgres"));
+    run.args(["-c", if fsync { "fsync=on" } else { "fsync=off" }]);
+    start_in(run, &folder, "");
+    Some(Server { folder })
+}
+
+/// The programs; none where they are not installed, which is said.
+pub(super) fn programs_or_say() -> Option<PathBuf> {
+    let programs = programs();
+    if programs.is_none() {
         // Not by a macro, whose output is kept for tests that fail.
         let _ = writeln!(std::io::stderr(), "skipped without PostgreSQL in {PROGRAMS}: what is tested on it");
-        return None;
-    };
+    }
+    programs
+}
+
+pub(super) fn folder() -> tempfile::TempDir {
     // A path of a socket has 107 bytes at most.
-    let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap().keep();
-    let mut init = as_nobody(&programs.join("initdb"), &folder);
+    tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap()
+}
+
+pub(super) fn init(programs: &Path, folder: &Path) {
+    let mut init = as_nobody(&programs.join("initdb"), folder);
     init.args(["--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C.UTF-8", "-D"]);
     let said = init.arg(folder.join("data")).output().unwrap();
     assert!(said.status.success(), "initdb: {}", String::from_utf8_lossy(&said.stderr));
-    let mut run = as_nobody(Path::new("sh"), &folder);
-    run.args(["-c", UNTIL_TOLD, "sh"]).arg(programs.join("postgres"));
-    run.args(["-c", "listen_addresses=", "-c", if fsync { "fsync=on" } else { "fsync=off" }]);
+}
+
+/// Runs the server in its folder, with a socket there and at these addresses, and waits until it is ready.
+pub(super) fn start_in(mut run: Command, folder: &Path, listen: &str) {
+    run.arg("-c").arg(format!("listen_addresses={listen}"));
     run.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
-    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let log = std::fs::File::options().append(true).create(true).open(folder.join("log")).unwrap();
     run.stdout(Stdio::null()).stderr(log);
     // Its death is bound to the thread that starts it, so that thread stays.
     std::thread::spawn(move || {
@@ -81,7 +102,6 @@ pub fn start(fsync: bool) -> Option<Server> {
         assert!(started.elapsed() < START_MAX, "PostgreSQL does not start: {log}");
         std::thread::sleep(Duration::from_millis(20));
     }
-    Some(Server { folder })
 }
 
 /// The programs of the newest version that is installed.
@@ -94,7 +114,7 @@ fn programs() -> Option<PathBuf> {
 
 /// A program of PostgreSQL, which refuses to run as root, with `folder` as its own; it ends with the thread that starts
 /// it.
-fn as_nobody(program: &Path, folder: &Path) -> Command {
+pub(super) fn as_nobody(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]).current_dir(folder).stdin(Stdio::null());
     if rustix::process::geteuid().is_root() {
