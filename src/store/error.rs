@@ -81,8 +81,8 @@ pub enum Error {
     OldServer(String),
     /// The schema holds what prefetchd has not made.
     #[error(
-        "the schema {schema} in {place} holds tables that are not prefetchd's ({tables}); give prefetchd a database, or \
-        a schema, of its own"
+        "the schema {schema} in {place} holds tables that are not prefetchd's ({tables}); give prefetchd a database, \
+        or a schema, of its own"
     )]
     Foreign {
         /// The database.
