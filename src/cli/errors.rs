@@ -8,7 +8,7 @@ use super::{Failure, load};
 use crate::daemon::Locked;
 use crate::model::{Lang, quoted};
 use crate::orders::named;
-use crate::status::Invocation;
+use crate::status::{Invocation, Namesake};
 use crate::words::{Words, errors, keys};
 use crate::{config, credentials, store};
 
@@ -89,6 +89,9 @@ fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
     }
     if let Some(error) = cause.downcast_ref::<credentials::Error>() {
         return key(error, en);
+    }
+    if let Some(Namesake { host, seconds }) = cause.downcast_ref() {
+        return errors::namesake(en, host, *seconds);
     }
     if let Some(Locked::ByAnother { pid, path }) = cause.downcast_ref() {
         return errors::locked(en, pid, &path.display().to_string());

@@ -35,7 +35,7 @@ use crate::config::{self, Config};
 use crate::daemon::{LeftCopy, Locked, OtherProduct};
 use crate::model::{Action, Lane, Lang, Priority, UrlState};
 use crate::spool::stored_name;
-use crate::status::Invocation;
+use crate::status::{Invocation, Namesake};
 use crate::telemetry::one_line;
 use crate::words::{self, Words};
 use crate::{credentials, exit, net, store};
@@ -177,7 +177,7 @@ fn code_of(error: &anyhow::Error) -> i32 {
         if cause.is::<config::Error>() || cause.is::<credentials::Error>() || cause.is::<LeftCopy>() {
             return exit::CONFIG;
         }
-        if cause.is::<OtherProduct>() {
+        if cause.is::<OtherProduct>() || cause.is::<Namesake>() {
             return exit::CONFIG;
         }
         if matches!(cause.downcast_ref(), Some(net::Error::CaFile { .. })) {

@@ -33,9 +33,9 @@ use crate::ledger::{self, Marker};
 use crate::meters;
 use crate::model::{Lane, ProductName};
 use crate::service::{Service, policy};
-use crate::spool::Folders;
+use crate::spool::{Folders, spool_id};
 use crate::stage::{Heartbeat, Name, Settings, Sign, Wakes};
-use crate::status::{Board, Health};
+use crate::status::{Board, Health, Namesake};
 use crate::store::{self, Lost, Store};
 use crate::submit::Outcome;
 use crate::telemetry::Volume;
@@ -215,6 +215,10 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
 /// Takes the open database for this product, and compares it with the charge in the spool's marker.
 async fn prepare(store: Store, config: &Config) -> anyhow::Result<Arc<Store>> {
     let store = Arc::new(store);
+    if config.database.url.server().is_some() {
+        let spool = spool_id(&config.spool.dir).context("reading the id of the spool")?;
+        Namesake::refuse(&store, &spool).await??;
+    }
     belong(&store, config).await?;
     for lane in Lane::VARIANTS {
         let marker = Marker::in_spool(&config.spool.dir, *lane);

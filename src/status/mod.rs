@@ -14,6 +14,7 @@ mod invocation;
 mod less;
 mod lists;
 mod lost;
+mod namesake;
 mod needs;
 mod overview;
 mod reasons;
@@ -29,6 +30,7 @@ pub use forecast::{ForecastReport, Forecasts, LaneForecast, Prospect, Risk, name
 pub use goal::{Goal, Hold, Progress, Rejected, Verdict};
 pub use invocation::Invocation;
 pub use lists::{FileFilter, List, Rows, SubmissionFilter, UrlFilter, view_columns};
+pub use namesake::Namesake;
 pub use needs::Need;
 pub use overview::{BatchReport, FilesAfter, HostReport, LaneDay, Overview, Spending};
 pub use reasons::tell_in_chinese;

@@ -74,6 +74,17 @@ pub fn locked(en: String, pid: &str, path: &str) -> Words {
     )
 }
 
+/// Another daemon lives under this host's name.
+pub fn namesake(en: String, host: &str, seconds: i64) -> Words {
+    Words::made(
+        en,
+        format!(
+            "另一个守护进程以本机的名称 {host} 使用此数据库，但投递目录不同（{seconds} 秒前仍在运行）：请用 [database] \
+             host 为每台主机设置不同的名称，或停止另一个守护进程；它最后一次活动一分钟后，该名称可用"
+        ),
+    )
+}
+
 /// The configuration cannot be read.
 pub fn unreadable_configuration(en: String, path: &str, source: &io::Error) -> Words {
     Words::made(en, format!("读取配置 {path}：{}", system(source).zh))

@@ -13,11 +13,11 @@ use prefetchd::orders::{begin_tx, look};
 use prefetchd::queue::{self, Asker, Content, DroppedAs, NewFile, Order, Selection};
 use prefetchd::spool::{Folders, Spool};
 use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
-use prefetchd::status::{Board, Health, Progress};
+use prefetchd::status::{Board, Health, Namesake, Progress};
 use prefetchd::store::{Store, query, query_scalar};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::postgres;
+use crate::support::{World, postgres};
 
 /// A host of the account: its daemon's spool stage, and what it has opened.
 struct Host {
@@ -355,4 +355,48 @@ async fn the_life_of_a_file_is_the_same_in_a_file_of_one_host_and_on_a_server_of
     assert_eq!(life_of_a_file(&b.store, own).await, alone);
     assert_eq!(a.said(elsewhere).await, ["a list.txt 0 1"], "nothing of it has changed");
     assert_eq!(a.said("select host || ' ' || name from left_alone order by host").await, ["a x.tmp", "b x.tmp"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_name_belongs_to_one_spool_until_its_daemon_is_stopped_or_silent_for_a_minute() {
+    let Some([a, twin]) = hosts("names", ["a", "a"]).await else { return };
+    let take = |host: &'static str, store: Arc<Store>| async move { Namesake::refuse(&store, host).await.unwrap() };
+    let (one, other) = (Arc::clone(&a.store), Arc::clone(&twin.store));
+    assert_eq!(take("one", Arc::clone(&one)).await, Ok(()));
+    let board = Board::new(Arc::clone(&one));
+    board.health(Health::Running, Some(start())).await.unwrap();
+    assert_eq!(take("one", Arc::clone(&one)).await, Ok(()), "a killed daemon of the same spool starts again at once");
+    let refused = take("other", Arc::clone(&other)).await.unwrap_err();
+    assert_eq!(refused.host, "a");
+    assert_eq!(take("one", Arc::clone(&one)).await, Ok(()), "a refusal changes nothing");
+    let mut tx = one.write().await.unwrap();
+    query("update daemon set seen_at = seen_at - 60001").execute(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(take("other", Arc::clone(&other)).await, Ok(()), "nobody lives there any more");
+    assert!(take("one", Arc::clone(&one)).await.is_err());
+    board.health(Health::Stopped, None).await.unwrap();
+    assert_eq!(take("one", one).await, Ok(()), "it was stopped in order");
+}
+
+#[test]
+fn a_second_daemon_under_a_hosts_name_is_told_what_to_do_and_touches_nothing() {
+    let on_a = |spool: &str| format!("[database]\nhost = \"a\"\n[spool]\ndir = \"{spool}\"\n");
+    let Some(world) = World::on_server("", "[database]\nhost = \"a\"\n") else { return };
+    let daemon = world.ready_daemon();
+    world.configure(&on_a(&world.path("other-spool").display().to_string()));
+    let mut command = world.command(&["run", "--allow-root"]);
+    let refused = command.env("PREFETCHD_LANG", "en").output().unwrap();
+    let says = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(78), "{says}");
+    assert!(says.contains("under the name of this host, a,") && says.contains("[database] host"), "{says}");
+    let mut command = world.command(&["run", "--allow-root"]);
+    let refused = command.env("PREFETCHD_LANG", "zh").output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("以本机的名称 a 使用此数据库"));
+    assert_eq!(world.rows("select host, health from v_daemons"), [["a", "running"]]);
+    // The same spool starts at once after a kill, and another one under a name of its own.
+    world.configure("[database]\nhost = \"a\"\n");
+    drop(daemon);
+    let daemon = world.daemon();
+    world.wait("the daemon to be ready again", || world.count_log("ready version") == 2);
+    world.stop(daemon);
 }
