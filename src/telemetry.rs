@@ -58,7 +58,8 @@ fn filter(level: Level) -> EnvFilter {
         Ok(directives) if !directives.is_empty() => EnvFilter::builder()
             .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
             .parse_lossy(directives),
-        _ => EnvFilter::new(format!("warn,prefetchd={}", level.word())),
+        // Whoever uses the database tells what ails it, once; the driver would tell each try.
+        _ => EnvFilter::new(format!("warn,sqlx=error,sqlx_core=error,sqlx_postgres=error,prefetchd={}", level.word())),
     }
 }
 

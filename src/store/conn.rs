@@ -2,7 +2,7 @@
 //! that hold SQL.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool};
 
 use super::{Error, Result, query};
 
@@ -40,7 +40,9 @@ impl Conn {
     pub async fn may_write(&mut self) -> Result<bool> {
         match self.engine() {
             Engine::Lite(_) => Ok(true),
-            Engine::Postgres(conn) => Ok(sqlx::query_scalar(super::postgres::MAY_WRITE).fetch_one(conn).await?),
+            Engine::Postgres(conn) => {
+                Ok(sqlx::raw_sql(super::postgres::MAY_WRITE).fetch_one(conn).await?.try_get(0)?)
+            }
         }
     }
 

@@ -66,6 +66,8 @@ impl Login {
             .username(&self.role)
             .database(&server.database)
             .application_name("prefetchd")
+            // A pooler may lend the connection to others between two transactions: nothing is left on it.
+            .statement_cache_capacity(0)
             .disable_statement_logging();
         if let Some(folder) = &server.socket {
             options = options.socket(folder);

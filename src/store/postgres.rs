@@ -150,13 +150,14 @@ struct Seen {
 ///
 /// [`Error::OldServer`], [`Error::Foreign`], [`Error::Newer`]
 async fn look(conn: &mut PgConnection, login: &Login) -> Result<Seen> {
-    let row = sqlx::query(LOOK).fetch_one(&mut *conn).await?;
+    let row = sqlx::raw_sql(LOOK).fetch_one(&mut *conn).await?;
     let reads_only = row.try_get("reads_only")?;
     if row.try_get::<i32, _>("number")? < SERVER_MIN {
         return Err(Error::OldServer(row.try_get("server")?));
     }
     if !row.try_get::<bool, _>("ours")? {
-        let others: Vec<String> = sqlx::query_scalar(OTHERS).fetch_all(&mut *conn).await?;
+        let others = sqlx::raw_sql(OTHERS).fetch_all(&mut *conn).await?;
+        let others = others.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<Vec<String>>>()?;
         let schema: Option<String> = row.try_get("schema")?;
         return match schema {
             None => Err(Error::Rights("there is no schema that the role may use".into())),
@@ -167,8 +168,8 @@ async fn look(conn: &mut PgConnection, login: &Login) -> Result<Seen> {
             }
         };
     }
-    let found: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *conn).await?;
-    match found {
+    let found = sqlx::raw_sql(VERSION).fetch_one(&mut *conn).await?;
+    match found.try_get::<Option<i64>, _>(0)? {
         Some(found) if found > newest() => Err(Error::Newer { found, known: newest() }),
         version => Ok(Seen { version, reads_only }),
     }

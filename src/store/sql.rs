@@ -4,9 +4,8 @@
 use std::borrow::Cow;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, RawSql, Sqlite};
 
 use super::conn::Engine;
 use super::row::{Get, Row};
@@ -279,16 +278,48 @@ impl<'q> Query<'q> {
         })
     }
 
-    fn postgres(self) -> sqlx::query::Query<'q, Postgres, PgArguments> {
+    /// One journey, and nothing stays behind it. A statement that is prepared first needs two, and behind a pooler that
+    /// lends a connection for a transaction the second may find what another program has prepared.
+    fn postgres(self) -> RawSql {
         let text = match self.text.0 {
             Inner::Fixed(sql) => sql.postgres(),
             Inner::Made(text) => rendered(&text),
         };
-        self.values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, value| match value {
-            Value::Int(value) => query.bind(value),
-            Value::Real(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-        })
+        sqlx::raw_sql(AssertSqlSafe(with_values(&text, &self.values)))
+    }
+}
+
+/// A text for PostgreSQL with its values in place of its parameters. No statement has a `$` but before their numbers.
+fn with_values(text: &str, values: &[Value<'_>]) -> String {
+    let mut parts = text.split('$');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(digits);
+        let value = number.parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?));
+        match value {
+            Some(value) => whole.push_str(&literal(value)),
+            // The server says what is wrong with it.
+            None => whole.extend(["$", number]),
+        }
+        whole.push_str(rest);
+    }
+    whole
+}
+
+/// A value as a literal of its type, whatever the server's settings are.
+fn literal(value: &Value<'_>) -> String {
+    match value {
+        Value::Int(Some(value)) => format!("cast('{value}' as bigint)"),
+        Value::Real(Some(value)) => format!("cast('{value}' as double precision)"),
+        // A backslash means itself only in some settings; escaped in this form it does in all.
+        Value::Text(Some(value)) if value.contains('\\') => {
+            format!("cast(E'{}' as text)", value.replace('\\', r"\\").replace('\'', "''"))
+        }
+        Value::Text(Some(value)) => format!("cast('{}' as text)", value.replace('\'', "''")),
+        Value::Int(None) => "cast(null as bigint)".to_owned(),
+        Value::Real(None) => "cast(null as double precision)".to_owned(),
+        Value::Text(None) => "cast(null as text)".to_owned(),
     }
 }
 
@@ -344,5 +375,21 @@ mod tests {
         assert_eq!(sql.postgres(), "select json_build_array(a) from b as c join f where g = $1 or h = $12");
         assert!(sql.lite().contains("indexed by d_e2 cross join f where g = ?1"));
         assert_eq!(Sql::two("one", "two ?1").postgres(), "two $1");
+    }
+
+    #[test]
+    fn a_value_stays_a_value_whatever_is_in_it() {
+        let values = args![-7, 2.5, "it's $1; --", r"a\'b", None::<i64>, "z"];
+        let text = with_values("select $1, $2, $3, $4, $5, $1, $7", &values);
+        let expected = [
+            "select cast('-7' as bigint)",
+            "cast('2.5' as double precision)",
+            "cast('it''s $1; --' as text)",
+            r"cast(E'a\\''b' as text)",
+            "cast(null as bigint)",
+            "cast('-7' as bigint)",
+            "$7",
+        ];
+        assert_eq!(text, expected.join(", "));
     }
 }
