@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, DatabaseUrl};
 
 pub use bulk::Bulk;
+pub(crate) use bulk::ROWS_TOGETHER;
 pub use conn::{Conn, Readers};
 pub use error::{Error, FULL, LOCKED, LOST, Result};
 pub use file::{beside, real_path, refuse_linked, wal_of};
@@ -45,7 +46,7 @@ pub use reader::{look_at, open_reader, open_reader_of};
 pub use room::WAL_BYTES;
 pub use row::{At, Get, Row};
 pub(crate) use sql::args;
-pub use sql::{Parameter, Place, Query, Scalar, Sql, Text, Value, query, query_scalar};
+pub use sql::{Column, Parameter, Place, Query, Scalar, Sql, Text, Value, query, query_scalar};
 use tx::LastFailure;
 pub use tx::WriteTx;
 
@@ -129,6 +130,11 @@ impl Store {
             Home::Postgres(server) => server.begin(&mut slot).await?,
         };
         Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble })
+    }
+
+    /// Whether the database is on a server, where other hosts write, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.home, Home::Postgres(_))
     }
 
     /// Whose rows this process writes: the name of its host, which is empty where the database is a file.

@@ -4,11 +4,13 @@
 //! [`purges_ended`] in the same transaction, so that no prefetch waits for what cannot come. Both cost one look into an
 //! empty index where nothing waits.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::seat::Seat;
 use super::tally::Moves;
 use super::wishes;
 use crate::model::{Reason, ReasonKind, Time, UrlState, to_millis};
-use crate::store::{Bulk, Result, Row, Sql, args};
+use crate::store::{Bulk, Column, Result, Row, Sql, args};
 use crate::words::Stored;
 
 pub(super) const ANY: Sql = Sql::both(
@@ -16,10 +18,14 @@ pub(super) const ANY: Sql = Sql::both(
 );
 
 /// A prefetch that is sent after this purge. One that waits for another purge goes on waiting for the later one.
-const AFTER: Sql = Sql::both(
+const AFTER: Sql = Sql::two(
     "
     update urls set after_id = ?2, parked = iif(parked = 1, 1, 2)
     where url_id = ?1 and state = 0 and (after_id is null or after_id < ?2)",
+    "
+    update urls set after_id = v.purge, parked = iif(urls.parked = 1, 1, 2)
+    from unnest((select cast(?1 as bigint[])), (select cast(?2 as bigint[]))) as v (prefetch, purge)
+    where urls.url_id = v.prefetch and urls.state = 0 and (urls.after_id is null or urls.after_id < v.purge)",
 );
 
 const COMPLETED: Sql = Sql::both(
@@ -79,7 +85,7 @@ const ENDS: Sql = Sql::both(
 /// A prefetch that waits for its purge, or is held because of it, and how that purge stands: null while it is coming,
 /// its state once it has ended, 7 where it is not known any more, and 9 where it was accepted and nobody may ask how it
 /// ended.
-const STANDING: Sql = Sql::both(
+const STANDING: Sql = Sql::two(
     "
     select u.state, u.suspect, u.deadline, u.file_id, u.host_id, u.priority, u.lane, u.first_step, u.after_id,
            case when p.url_id is null then 7
@@ -89,11 +95,27 @@ const STANDING: Sql = Sql::both(
                      and exists (select 1 from facts
                                  where lane = 1 and fact = 'tasks_readable' and value = 'false') then 9
                 when p.state = 1 then null
-                else p.state end
+                else p.state end, u.url_id
     from urls as u
     left join urls as p on p.url_id = u.after_id
     left join submissions as s on s.submission_id = p.submission_id
     where u.url_id = ?1 and u.after_id is not null and (u.state = 0 or u.state = 6)",
+    "
+    select u.state, u.suspect, u.deadline, u.file_id, u.host_id, u.priority, u.lane, u.first_step, u.after_id,
+           case when p.url_id is null then 7
+                when p.state = 0 then null
+                when p.state = 1 and s.state = 1 and s.ended_at is not null then 2
+                when p.state = 1 and s.state = 1
+                     and exists (select 1 from facts
+                                 where lane = 1 and fact = 'tasks_readable' and value = 'false') then 9
+                when p.state = 1 then null
+                else p.state end, u.url_id
+    from unnest((select cast(?1 as bigint[]))) as v (url_id)
+    join urls as u on u.url_id = v.url_id
+    left join urls as p on p.url_id = u.after_id
+    left join submissions as s on s.submission_id = p.submission_id
+    where u.after_id is not null and (u.state = 0 or u.state = 6)
+    order by u.url_id",
 );
 
 /// Whether lines want it, and whether one of them wants the purge.
@@ -131,9 +153,14 @@ const WAITING: Sql = Sql::both(
 /// Lets prefetches wait for purges: pairs of rows. A purge of which the row is not after `last` was there before, so
 /// that it may have ended by now.
 pub(super) fn wait_for(conn: &Bulk, pairs: &[(i64, i64)], last: i64, now: Time, moves: &mut Moves) -> Result<()> {
-    pairs.iter().try_for_each(|(prefetch, purge)| conn.run(AFTER, &args![*prefetch, *purge]).map(|_| ()))?;
-    let mut known = pairs.iter().filter(|(_, purge)| *purge <= last);
-    known.try_for_each(|(prefetch, _)| settle(conn, *prefetch, now, moves))
+    let mut latest = BTreeMap::new();
+    for (prefetch, purge) in pairs {
+        latest.entry(*prefetch).and_modify(|latest: &mut i64| *latest = (*latest).max(*purge)).or_insert(*purge);
+    }
+    let (prefetches, purges): (Vec<_>, Vec<_>) = latest.into_iter().map(|(a, b)| (Some(a), Some(b))).unzip();
+    conn.run_each(AFTER, &[], &[Column::Ints(&prefetches), Column::Ints(&purges)])?;
+    let known = pairs.iter().filter(|(_, purge)| *purge <= last).map(|(prefetch, _)| *prefetch);
+    settle_all(conn, known, now, moves)
 }
 
 /// Where a walk over the waiting prefetches has come.
@@ -151,6 +178,7 @@ pub(super) fn settle_some(conn: &Bulk, walk: Walk, limit: u32, now: Time, moves:
 
 /// A prefetch whose purge has ended.
 struct Waiting {
+    prefetch: i64,
     state: i64,
     suspect: i64,
     deadline: Option<i64>,
@@ -162,13 +190,43 @@ struct Waiting {
 
 fn waiting(row: &Row) -> Waiting {
     let (state, suspect, deadline) = (row.get(0), row.get(1), row.get(2));
-    Waiting { state, suspect, deadline, seat: Seat::of(row), purge: row.get(8), ended: row.get(9) }
+    Waiting {
+        prefetch: row.get(10),
+        state,
+        suspect,
+        deadline,
+        seat: Seat::of(row),
+        purge: row.get(8),
+        ended: row.get(9),
+    }
+}
+
+/// [`settle`] of many.
+pub(super) fn settle_all(
+    conn: &Bulk,
+    prefetches: impl IntoIterator<Item = i64>,
+    now: Time,
+    moves: &mut Moves,
+) -> Result<()> {
+    // Each only once: what is read of it is no longer true when it was settled.
+    let prefetches: BTreeSet<i64> = prefetches.into_iter().collect();
+    let prefetches: Vec<Option<i64>> = prefetches.into_iter().map(Some).collect();
+    for some in prefetches.chunks(conn.together()) {
+        let found = conn.rows_each(STANDING, &[], &[Column::Ints(some)])?;
+        found.iter().try_for_each(|row| settle_one(conn, &waiting(row), now, moves))?;
+    }
+    Ok(())
 }
 
 /// Lets a prefetch go whose purge is complete or wanted by nobody any more, and holds one whose purge ended otherwise.
 pub(super) fn settle(conn: &Bulk, prefetch: i64, now: Time, moves: &mut Moves) -> Result<()> {
-    let found = conn.row(STANDING, &args![prefetch])?.as_ref().map(waiting);
-    let Some(Waiting { state, suspect, deadline, seat, purge, ended: Some(ended) }) = found else { return Ok(()) };
+    settle_all(conn, [prefetch], now, moves)
+}
+
+fn settle_one(conn: &Bulk, found: &Waiting, now: Time, moves: &mut Moves) -> Result<()> {
+    let Waiting { prefetch, state, suspect, deadline, seat, purge, ended: Some(ended) } = *found else {
+        return Ok(());
+    };
     let wanted = conn.one(WANTED, &args![prefetch])?;
     let (wishes, purges): (i64, bool) = (wanted.get(0), wanted.get(1));
     let was = if state == 6 || suspect == 2 { UrlState::Held } else { UrlState::Pending };

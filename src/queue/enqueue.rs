@@ -6,22 +6,19 @@
 //! queue is.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use super::chain;
-use super::existing::{Counts, Existing};
+use super::chunk_hosts::{ChunkHosts, HOSTS_MAX};
+use super::existing::{Counts, Existing, Wanted};
 use super::new_urls::{NewRow as NewUrlRow, NewUrls};
 use super::rows::{self, Hot, KINDS, Shared, kind};
-use super::seat::Seat;
 use super::stale::Stale;
 use super::tally::Moves;
 use super::wishes::{self, Kind, NewWish};
-use crate::model::{FileId, HostId, Keys, Lane, Priority, Time, UrlState, to_millis};
-use crate::store::{Bulk, Result, Sql, args};
+use crate::model::{FileId, HostId, Keys, Lane, Time, UrlState, to_millis};
+use crate::store::{Bulk, Column, Result, Sql, args};
 
 const LAST_URL: Sql = Sql::both("select coalesce(max(url_id), 0) from urls");
-
-const ADD_HOST: Sql = Sql::both("insert into hosts (host, since) values (?1, ?2) on conflict (host) do nothing");
 
 /// The range of rows that holds a file's URLs; set at its first chunk and widened by later ones.
 const FILE_RANGE: Sql = Sql::both(
@@ -32,20 +29,19 @@ const FILE_RANGE: Sql = Sql::both(
 /// An empty range.
 const NO_FILE_RANGE: Sql = Sql::both("update files set url_to = 0 where file_id = ?1 and url_from = 0");
 
-const HOST_RANGE: Sql = Sql::both(
-    "
-    update hosts set url_from = iif(url_from = 0, ?2, url_from), url_to = ?3 where host_id = ?1",
+/// A directory that is to be purged with `Force`, whoever asked for it first.
+const FORCE: Sql = Sql::two(
+    "update urls set purge_force = 1 where url_id = ?1 and state = 0",
+    "update urls set purge_force = 1
+     from unnest((select cast(?1 as bigint[]))) as v (url_id) where urls.url_id = v.url_id and urls.state = 0",
 );
 
-const HOST: Sql = Sql::both("select host_id, standing in ('refused', 'offline') from hosts where host = ?1");
-
-/// A directory that is to be purged with `Force`, whoever asked for it first.
-const FORCE: Sql = Sql::both("update urls set purge_force = 1 where url_id = ?1 and state = 0");
-
-const SET_KEY: Sql = Sql::both("update url_keys set url_id = ?2 where url_key = ?1");
-
-/// Most domains of a chunk that are cached at a time, however many it names.
-const HOSTS_MAX: usize = 4_096;
+const SET_KEY: Sql = Sql::two(
+    "update url_keys set url_id = ?2 where url_key = ?1",
+    "update url_keys set url_id = v.url_id
+     from unnest((select cast(?1 as bigint[])), (select cast(?2 as bigint[]))) as v (url_key, url_id)
+     where url_keys.url_key = v.url_key",
+);
 
 /// How many lines of a chunk were queued, merged and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,40 +76,19 @@ pub fn enqueue(
         let row = &urls.rows[at as usize];
         let before = firsts.last().map(|before| &urls.rows[*before as usize]);
         match before {
-            Some(before) if before.key == row.key && before.lane == row.lane && urls.url(before) == urls.url(row) => {
-                repeats.push(at);
-            }
+            Some(before) if before.key == row.key => repeats.push(at),
             _ => firsts.push(at),
         }
     }
-    for some in firsts.chunks(queue.hot.together()) {
+    for some in firsts.chunks(conn.together()) {
         queue.take_keys(some)?;
     }
-    for at in 0..urls.rows.len() {
-        if queue.is_new[at] {
-            queue.add(at)?;
-        }
-    }
-    queue.flush_all()?;
-    // By now a URL that appears twice in the chunk finds the row of its first line.
-    for at in repeats {
-        queue.take_key(at)?;
-        if queue.is_new[at as usize] {
-            queue.add(at as usize)?;
-            queue.flush_all()?;
-        }
+    queue.add_new()?;
+    // By now a URL that appears twice in the chunk finds the row of its first line, and so does one with the same key.
+    for some in repeats.chunks(conn.together()) {
+        queue.take_repeats(some)?;
     }
     queue.finish()
-}
-
-/// A domain of the chunk.
-struct ChunkHost {
-    id: HostId,
-    parked: bool,
-    /// New rows by kind ([`KINDS`]) and priority.
-    added: [[i64; 4]; KINDS.len()],
-    /// The first and the last of them.
-    rows: Option<(i64, i64)>,
 }
 
 /// A new row that waits to be added together with others.
@@ -145,7 +120,7 @@ struct Enqueue<'c> {
     /// Prefetches, by position, that were merged into these rows and wait for their purge.
     chained: Vec<(usize, i64)>,
     stale: Stale<'c>,
-    hosts: HashMap<&'c str, ChunkHost>,
+    hosts: ChunkHosts<'c>,
     /// The first and the last new row.
     range: Option<(i64, i64)>,
     moves: Moves,
@@ -153,6 +128,8 @@ struct Enqueue<'c> {
     wishes: Vec<NewWish<'c>>,
     /// Rows that another wish may govern now.
     review: Vec<i64>,
+    /// Directories that are purged with `Force` now.
+    forced: Vec<Option<i64>>,
     enqueued: Enqueued,
 }
 
@@ -172,7 +149,7 @@ impl<'c> Enqueue<'c> {
             urls,
             fresh_since,
             now,
-            hot: Hot::prepare(conn, urls.len())?,
+            hot: Hot::prepare(conn, file, urls.len())?,
             last: conn.one(LAST_URL, &[])?.get(0),
             is_new: vec![false; urls.len()],
             older: HashMap::new(),
@@ -180,11 +157,12 @@ impl<'c> Enqueue<'c> {
             purges: HashMap::new(),
             chained: Vec::new(),
             stale: Stale::new(conn)?,
-            hosts: HashMap::new(),
+            hosts: ChunkHosts::new(conn, file, now),
             range: None,
             moves: Moves::default(),
             wishes: Vec::new(),
             review: Vec::new(),
+            forced: Vec::new(),
             enqueued: Enqueued::default(),
         })
     }
@@ -197,48 +175,85 @@ impl<'c> Enqueue<'c> {
         self.last + 1 + i64::try_from(at).expect("a chunk is bounded")
     }
 
-    /// Adds the keys of lines with distinct URLs: all at once, or one by one if some of them are known.
+    /// Adds the keys of lines, no two of which have the same; merges those whose URL is known.
     fn take_keys(&mut self, lines: &[u32]) -> Result<()> {
         let pair = |at: &u32| (self.urls.rows[*at as usize].key, self.last + 1 + i64::from(*at));
         let pairs: Vec<(i64, i64)> = lines.iter().map(pair).collect();
-        if self.hot.add_keys(&pairs)? {
-            lines.iter().for_each(|at| self.is_new[*at as usize] = true);
-            return Ok(());
+        let known = self.hot.add_keys(&pairs)?;
+        lines.iter().for_each(|at| self.is_new[*at as usize] = true);
+        let known: Vec<(usize, i64)> = known.into_iter().map(|(n, latest)| (lines[n] as usize, latest)).collect();
+        let found = self.look_up(&known)?;
+        let mut anew = Vec::new();
+        for ((at, latest), existing) in known.into_iter().zip(found) {
+            self.is_new[at] = !self.merge(at, existing)?;
+            if self.is_new[at] {
+                self.older.insert(at, latest);
+                anew.push(at);
+            }
         }
-        lines.iter().try_for_each(|at| self.take_key(*at))
+        self.set_keys(&anew)
     }
 
-    /// Adds a line's key, or merges the line if its URL is known.
-    fn take_key(&mut self, at: u32) -> Result<()> {
-        let at = at as usize;
-        let (key, id) = (self.urls.rows[at].key, self.id_of(at));
-        if self.hot.add_key(key, id)? {
-            self.is_new[at] = true;
-            return Ok(());
-        }
-        let latest = self.hot.row_of_key(key)?;
-        self.is_new[at] = latest == id || !self.merge(at, latest)?;
-        if self.is_new[at] && latest != id {
-            self.older.insert(at, latest);
-            self.conn.run(SET_KEY, &args![key, id])?;
+    /// Merges lines whose key the chunk has met before, or adds a row of their own.
+    fn take_repeats(&mut self, lines: &[u32]) -> Result<()> {
+        let keys: Vec<i64> = lines.iter().map(|at| self.urls.rows[*at as usize].key).collect();
+        let latest = self.hot.rows_of_keys(&keys)?;
+        let known: Vec<(usize, i64)> = lines.iter().map(|at| *at as usize).zip(latest).collect();
+        let found = self.look_up(&known)?;
+        // The last row that was added here, by its key: what was found before is not the latest of it any more.
+        let mut added: HashMap<i64, i64> = HashMap::new();
+        for ((at, latest), existing) in known.into_iter().zip(found) {
+            let key = self.urls.rows[at].key;
+            let (latest, existing) = match added.get(&key) {
+                None => (latest, existing),
+                Some(latest) => (*latest, self.look_up(&[(at, *latest)])?.pop().unwrap_or(Existing::Nothing)),
+            };
+            if !self.merge(at, existing)? {
+                self.is_new[at] = true;
+                self.older.insert(at, latest);
+                self.set_keys(&[at])?;
+                self.add(at)?;
+                self.flush_all()?;
+                added.insert(key, self.id_of(at));
+            }
         }
         Ok(())
     }
 
-    /// Merges a line whose URL is known; false if no row with its key counts. `latest` is the last such row.
-    fn merge(&mut self, at: usize, latest: i64) -> Result<bool> {
-        let (keys, row) = (self.keys_of(at), &self.urls.rows[at]);
-        // A purge, and a prefetch after one, is about what the URL is now.
-        let is_anew = row.lane != Lane::Prefetch || row.after_purge;
-        let counts = Counts {
-            lane: row.lane,
-            fresh_since: if keys.force { i64::MAX } else { to_millis(self.fresh_since) },
-            only_of: is_anew.then_some(self.file),
+    /// What is known of these lines' URLs, each with the last row with its key.
+    fn look_up(&mut self, known: &[(usize, i64)]) -> Result<Vec<Existing>> {
+        let wanted = |(at, latest): &(usize, i64)| {
+            let (keys, row) = (self.keys_of(*at), &self.urls.rows[*at]);
+            let counts = Counts {
+                lane: row.lane,
+                fresh_since: if keys.force { i64::MAX } else { to_millis(self.fresh_since) },
+                only_of: is_anew(row).then_some(self.file),
+            };
+            Wanted { latest: *latest, url: self.urls.url(row), counts }
         };
-        let (url, state) = match self.hot.look_up(latest, self.urls.url(row), counts)? {
+        let wanted: Vec<Wanted<'c>> = known.iter().map(wanted).collect();
+        let found = self.hot.look_up(&wanted)?;
+        let may_be_stale = known.iter().zip(&found).filter(|((at, _), existing)| {
+            matches!(existing, Existing::Fresh(..) | Existing::Sent(..)) && !is_anew(&self.urls.rows[*at])
+        });
+        self.stale.learn(may_be_stale.map(|((at, _), _)| self.urls.url(&self.urls.rows[*at])))?;
+        Ok(found)
+    }
+
+    /// Lets the keys of lines that are queued anew lead to their rows.
+    fn set_keys(&self, lines: &[usize]) -> Result<()> {
+        let keys: Vec<_> = lines.iter().map(|at| Some(self.urls.rows[*at].key)).collect();
+        let ids: Vec<_> = lines.iter().map(|at| Some(self.id_of(*at))).collect();
+        self.conn.run_each(SET_KEY, &[], &[Column::Ints(&keys), Column::Ints(&ids)]).map(|_| ())
+    }
+
+    /// Merges a line with what is known of its URL; false if no row with its key counts.
+    fn merge(&mut self, at: usize, existing: Existing) -> Result<bool> {
+        let (keys, row) = (self.keys_of(at), &self.urls.rows[at]);
+        let (url, state) = match existing {
             Existing::Nothing => return Ok(false),
             Existing::Fresh(_, sent_at) | Existing::Sent(_, _, sent_at)
-                if !is_anew && self.stale.is_stale(self.urls.url(row), sent_at)? =>
+                if !is_anew(row) && self.stale.is_stale(self.urls.url(row), sent_at) =>
             {
                 return Ok(false);
             }
@@ -264,7 +279,7 @@ impl<'c> Enqueue<'c> {
                     self.chained.push((at, known.id));
                 }
                 if keys.purge_force {
-                    self.conn.run(FORCE, &args![known.id])?;
+                    self.forced.push(Some(known.id));
                 }
                 (known.id, if known.is_held { UrlState::Held } else { UrlState::Pending })
             }
@@ -285,20 +300,37 @@ impl<'c> Enqueue<'c> {
         self.wishes.push(NewWish { url, line, kind, keys, file_label, state, first_step, after_purge });
     }
 
+    /// Adds a row for each line whose URL is new.
+    fn add_new(&mut self) -> Result<()> {
+        let lines = 0..self.urls.rows.len();
+        for from in lines.clone().step_by(HOSTS_MAX) {
+            let some = || (from..lines.end.min(from + HOSTS_MAX)).filter(|at| self.is_new[*at]);
+            // Where each would be a journey, all of them are met at once.
+            if self.conn.sqlite().is_none() {
+                let names: Vec<&str> = some().map(|at| self.urls.host(&self.urls.rows[at])).collect();
+                self.hosts.meet(names, &mut self.moves)?;
+            }
+            some().collect::<Vec<_>>().into_iter().try_for_each(|at| self.add(at))?;
+        }
+        self.flush_all()
+    }
+
     /// Adds a row, together with waiting ones that have the same keys.
     fn add(&mut self, at: usize) -> Result<()> {
         let keys = self.keys_of(at);
         let row = &self.urls.rows[at];
         let kind = kind(row.lane, row.first_step);
         let others = self.ready[kind].first().map(|first| self.keys_of(first.at));
-        if self.ready[kind].len() == self.hot.together() || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
+        if self.ready[kind].len() == self.conn.together() || others.is_some_and(|others| !std::ptr::eq(others, keys)) {
             self.flush(kind)?;
         }
-        let (host, parked) = self.host(at, keys.priority)?;
+        let id = self.id_of(at);
+        let (host, parked) = self.hosts.of(self.urls.host(row), id, (row, keys.priority), &mut self.moves)?;
+        self.range = Some(widened(self.range, id));
         let parked = if row.after_purge { 2 } else { u8::from(parked) };
         self.ready[kind].push(NewRow { at, host, parked });
         if row.after_purge {
-            self.chained.push((at, self.id_of(at)));
+            self.chained.push((at, id));
         }
         self.enqueued.queued += u64::from(!row.first_step);
         Ok(())
@@ -314,7 +346,8 @@ impl<'c> Enqueue<'c> {
     }
 
     fn flush_all(&mut self) -> Result<()> {
-        (0..KINDS.len()).try_for_each(|kind| self.flush(kind))
+        (0..KINDS.len()).try_for_each(|kind| self.flush(kind))?;
+        self.hot.flush()
     }
 
     /// Lets each prefetch after a purge wait for its own.
@@ -336,47 +369,8 @@ impl<'c> Enqueue<'c> {
             let (url, older) = (self.urls.url(row), self.older.get(&new.at).copied());
             rows::Row { id: self.id_of(new.at), line: row.line, url, host: new.host, parked: new.parked, older }
         };
-        let rows: Vec<rows::Row<'_>> = rows.iter().map(row).collect();
-        self.hot.add(&shared, &rows)
-    }
-
-    /// The domain for a row that is added with this priority, and whether its URLs are parked.
-    fn host(&mut self, at: usize, priority: Priority) -> Result<(HostId, bool)> {
-        let name = self.urls.host(&self.urls.rows[at]);
-        let id = self.id_of(at);
-        if self.hosts.len() == HOSTS_MAX && !self.hosts.contains_key(name) {
-            self.settle_hosts()?;
-        }
-        let host = match self.hosts.entry(name) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                self.conn.run(ADD_HOST, &args![name, to_millis(self.now)])?;
-                let found = self.conn.one(HOST, &args![name])?;
-                let (id, parked) = (HostId(found.get(0)), found.get(1));
-                new.insert(ChunkHost { id, parked, added: Default::default(), rows: None })
-            }
-        };
-        let row = &self.urls.rows[at];
-        host.added[kind(row.lane, row.first_step)][priority as usize] += 1;
-        host.rows = Some(widened(host.rows, id));
-        self.range = Some(widened(self.range, id));
-        Ok((host.id, host.parked))
-    }
-
-    /// Writes the counts of new URLs by domain, and empties the cache.
-    fn settle_hosts(&mut self) -> Result<()> {
-        for (_, host) in self.hosts.drain() {
-            if let Some((first, last)) = host.rows {
-                self.conn.run(HOST_RANGE, &args![host.id.0, first, last])?;
-            }
-            for ((lane, first_step), added) in KINDS.into_iter().zip(host.added) {
-                for (priority, added) in Priority::ALL.into_iter().zip(added).filter(|(_, added)| *added > 0) {
-                    let seat = Seat { file: self.file, host: host.id, priority, lane, first_step };
-                    self.moves.add(seat, UrlState::Pending, added);
-                }
-            }
-        }
-        std::mem::take(&mut self.moves).apply_bulk(self.conn)
+        let rows: Vec<rows::Row<'c>> = rows.iter().map(row).collect();
+        self.hot.add(shared, rows)
     }
 
     /// Writes the counters, and the ranges of rows of the file and its hosts.
@@ -385,8 +379,9 @@ impl<'c> Enqueue<'c> {
             Some((first, last)) => self.conn.run(FILE_RANGE, &args![self.file.0, first, last])?,
             None => self.conn.run(NO_FILE_RANGE, &args![self.file.0])?,
         };
-        self.settle_hosts()?;
+        self.hosts.settle(&mut self.moves)?;
         self.chain()?;
+        self.conn.run_each(FORCE, &[], &[Column::Ints(&self.forced)])?;
         wishes::record(self.conn, self.file, self.wishes, &mut self.moves)?;
         wishes::review(self.conn, self.review, self.now, &mut self.moves)?;
         self.moves.apply_bulk(self.conn)?;
@@ -394,7 +389,12 @@ impl<'c> Enqueue<'c> {
     }
 }
 
+/// Whether it asks for the URL as it is now: a purge does, and a prefetch after one.
+fn is_anew(row: &NewUrlRow) -> bool {
+    row.lane != Lane::Prefetch || row.after_purge
+}
+
 /// The range widened by one row.
-fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
+pub(super) fn widened(range: Option<(i64, i64)>, row: i64) -> (i64, i64) {
     range.map_or((row, row), |(first, last)| (first.min(row), last.max(row)))
 }

@@ -1,13 +1,15 @@
 //! What the queue knows about the URL of a line that is being queued.
 
+use std::collections::{BTreeSet, HashMap};
+
 use rusqlite::Statement;
 
 use crate::model::{FileId, Keys, Lane, Priority, Time, UrlState, to_millis};
-use crate::store::{Bulk, Result, Row, Sql, args};
+use crate::store::{Bulk, Column, Result, Row, Sql};
 
 /// The eleventh column tells when the URL was accepted; it is set where the key may not ask for tasks, so that
 /// nobody can learn how the URL ended.
-pub(super) const KNOWN: Sql = Sql::both(
+pub(super) const KNOWN: Sql = Sql::two(
     "
     select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
            case state when 1 then (select s.ended_at from submissions as s where s.submission_id = urls.submission_id)
@@ -20,8 +22,27 @@ pub(super) const KNOWN: Sql = Sql::both(
            lane,
            case when state in (1, 2, 7)
                 then (select s.opened_at from submissions as s where s.submission_id = urls.submission_id) end,
-           after_id is not null or parked = 2
+           after_id is not null or parked = 2, url_id
     from urls where url_id = ?1",
+    "
+    select u.* from unnest((select cast(?1 as bigint[]))) as v (id) join lateral (
+        select url, state, older_id, file_id, host_id, priority, suspect, deadline, not_before,
+               case state when 1 then (select s.ended_at from submissions as s
+                                       where s.submission_id = urls.submission_id)
+                          when 2 then ended_at end as completed_at,
+               case when state in (1, 7)
+                         and exists (select 1 from facts
+                                     where lane = 1 and fact = 'tasks_readable' and value = 'false')
+                    then (select s.closed_at from submissions as s
+                          where s.submission_id = urls.submission_id and s.state = 1) end as accepted_at,
+               case state when 1 then (select s.state from submissions as s
+                                       where s.submission_id = urls.submission_id) end as sent_state,
+               lane,
+               case when state in (1, 2, 7)
+                    then (select s.opened_at from submissions as s
+                          where s.submission_id = urls.submission_id) end as sent_at,
+               after_id is not null or parked = 2, url_id
+        from urls where url_id = v.id offset 0) as u on true",
 );
 
 /// What the queue knows about a URL.
@@ -85,9 +106,17 @@ impl Columns for Row {
     }
 }
 
-/// What the row `latest` and older rows with the same key say about a URL.
-pub(super) fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, counts: Counts) -> Result<Existing> {
-    let mut walk = Walk::new(latest, url, counts);
+/// A URL that is looked for.
+pub(super) struct Wanted<'u> {
+    /// The last row with its key.
+    pub(super) latest: i64,
+    pub(super) url: &'u str,
+    pub(super) counts: Counts,
+}
+
+/// What the last row and older rows with the same key say about a URL.
+pub(super) fn look_up(known: &mut Statement<'_>, wanted: &Wanted<'_>) -> Result<Existing> {
+    let mut walk = Walk::new(wanted);
     while let Some(id) = walk.next {
         let mut rows = known.query([id])?;
         let Some(row) = rows.next()? else { break };
@@ -96,14 +125,25 @@ pub(super) fn look_up(known: &mut Statement<'_>, latest: i64, url: &str, counts:
     Ok(walk.found)
 }
 
-/// The same, by statements of their own.
-pub(super) fn look_up_by(conn: &Bulk, latest: i64, url: &str, counts: Counts) -> Result<Existing> {
-    let mut walk = Walk::new(latest, url, counts);
-    while let Some(id) = walk.next {
-        let Some(row) = conn.row(KNOWN, &args![id])? else { break };
-        walk.take(id, &row)?;
+/// The same of many URLs, each a step at a time: as many statements as the longest way has steps.
+pub(super) fn look_up_all(conn: &Bulk, wanted: &[Wanted<'_>]) -> Result<Vec<Existing>> {
+    let mut walks: Vec<Walk<'_>> = wanted.iter().map(Walk::new).collect();
+    loop {
+        let next: BTreeSet<i64> = walks.iter().filter_map(|walk| walk.next).collect();
+        if next.is_empty() {
+            return Ok(walks.into_iter().map(|walk| walk.found).collect());
+        }
+        let next: Vec<Option<i64>> = next.into_iter().map(Some).collect();
+        let rows = conn.rows_each(KNOWN, &[], &[Column::Ints(&next)])?;
+        let rows: HashMap<i64, &Row> = rows.iter().map(|row| (row.get(15), row)).collect();
+        for walk in &mut walks {
+            let Some(id) = walk.next else { continue };
+            match rows.get(&id) {
+                Some(row) => walk.take(id, *row)?,
+                None => walk.next = None,
+            }
+        }
     }
-    Ok(walk.found)
 }
 
 /// The way from a row to older ones with the same key. A pruned row ends it: those before it are older still.
@@ -115,7 +155,8 @@ struct Walk<'u> {
 }
 
 impl<'u> Walk<'u> {
-    fn new(latest: i64, url: &'u str, counts: Counts) -> Self {
+    fn new(wanted: &Wanted<'u>) -> Self {
+        let Wanted { latest, url, counts } = *wanted;
         Self { next: Some(latest), found: Existing::Nothing, url, counts }
     }
 

@@ -15,6 +15,7 @@
 mod accounts;
 mod census;
 mod chain;
+mod chunk_hosts;
 mod claim;
 mod endings;
 mod enqueue;
@@ -22,6 +23,7 @@ mod existing;
 mod files;
 mod finished;
 mod hosts;
+mod journeys;
 mod kept;
 mod new_urls;
 mod not_queued;

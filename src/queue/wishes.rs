@@ -9,18 +9,18 @@
 //! Invariant: a waiting URL has the priority, deadline and not-before of the [`strongest`] of its live wishes. A
 //! crash keeps this true, because both are written in one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::seat::Seat;
 use super::strongest::{Wish, strongest};
 use super::tally::{Came, Line, Moves};
 use super::{chain, row_state};
 use crate::model::{FileId, Keys, Priority, Reason, ReasonKind, Time, UrlState, from_millis, to_millis};
-use crate::store::{Bulk, Result, Row, Sql, args};
+use crate::store::{Bulk, Column, Result, Row, Sql, args};
 use crate::words::Stored;
 
 /// The wish of the line that came first, taken from its row at the first merge.
-const ADD_FIRST: Sql = Sql::both(
+const ADD_FIRST: Sql = Sql::two(
     "
     insert into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
@@ -30,25 +30,49 @@ const ADD_FIRST: Sql = Sql::both(
            iif(after_id is not null or parked = 2, 1, 0)
     from urls where url_id = ?1
     on conflict do nothing",
-);
-
-const ADD: Sql = Sql::both(
     "
     insert into wishes (url_id, file_id, line, kind, priority, not_before, deadline, force, label, starts_at,
     ends_at, first_step, after_purge)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+    select u.url_id, u.file_id, u.line, 0, u.priority, u.not_before, u.deadline,
+           coalesce((select force from files as f where f.file_id = u.file_id), 0), u.label,
+           iif(u.state = 0 and u.wait_until = u.not_before, u.not_before, null), iif(u.state = 0, u.deadline, null),
+           u.first_step, iif(u.after_id is not null or u.parked = 2, 1, 0)
+    from unnest((select cast(?1 as bigint[]))) as v (url_id) join urls as u on u.url_id = v.url_id
     on conflict do nothing",
 );
 
-const URL: Sql = Sql::both(
+/// First the file, then the columns of each wish.
+const ADD: Sql = Sql::two(
     "
-    select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step
-    from urls where url_id = ?1",
+    insert into wishes (file_id, url_id, line, kind, priority, not_before, deadline, force, starts_at, ends_at,
+    first_step, after_purge, label)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+    on conflict do nothing",
+    "
+    insert into wishes (file_id, url_id, line, kind, priority, not_before, deadline, force, starts_at, ends_at,
+    first_step, after_purge, label)
+    select ?1, v.*
+    from unnest(cast(?2 as bigint[]), cast(?3 as bigint[]), cast(?4 as bigint[]), cast(?5 as bigint[]),
+                cast(?6 as bigint[]), cast(?7 as bigint[]), cast(?8 as bigint[]), cast(?9 as bigint[]),
+                cast(?10 as bigint[]), cast(?11 as bigint[]), cast(?12 as bigint[]), cast(?13 as text[])) as v
+    on conflict do nothing",
 );
 
-const LIVE: Sql = Sql::both(
-    "select priority, not_before, deadline, starts_at from wishes where url_id = ?1 and state = 0 and kind < 2
-    order by file_id, line",
+const URL: Sql = Sql::two(
+    "
+    select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step, url_id
+    from urls where url_id = ?1",
+    "
+    select state, suspect, deadline, not_before, wait_until, file_id, host_id, priority, lane, first_step, u.url_id
+    from unnest((select cast(?1 as bigint[]))) as v (url_id) join urls as u on u.url_id = v.url_id",
+);
+
+const LIVE: Sql = Sql::two(
+    "select priority, not_before, deadline, starts_at, url_id from wishes
+    where url_id = ?1 and state = 0 and kind < 2 order by file_id, line",
+    "select w.priority, w.not_before, w.deadline, w.starts_at, w.url_id
+    from unnest((select cast(?1 as bigint[]))) as v (url_id) join wishes as w on w.url_id = v.url_id
+    where w.state = 0 and w.kind < 2 order by w.url_id, w.file_id, w.line",
 );
 
 /// The wish that ended last says how its URL ended.
@@ -64,9 +88,15 @@ const END_URL: Sql = Sql::both(
     where url_id = ?1",
 );
 
-const SET_URL: Sql = Sql::both(
+const SET_URL: Sql = Sql::two(
     "
     update urls set priority = ?2, deadline = ?3, not_before = ?4, wait_until = ?5 where url_id = ?1",
+    "
+    update urls set priority = v.priority, deadline = v.deadline, not_before = v.not_before, wait_until = v.wait_until
+    from unnest((select cast(?1 as bigint[])), (select cast(?2 as bigint[])), (select cast(?3 as bigint[])),
+                (select cast(?4 as bigint[])), (select cast(?5 as bigint[])))
+         as v (url_id, priority, deadline, not_before, wait_until)
+    where urls.url_id = v.url_id",
 );
 
 /// For URLs that wait again. Housekeeping then decides whether their time has come.
@@ -147,46 +177,86 @@ pub(super) struct NewWish<'k> {
 /// Stores the wishes of merged lines, sorted by URL, so that each page is visited once.
 pub(super) fn record(conn: &Bulk, file: FileId, mut new: Vec<NewWish<'_>>, moves: &mut Moves) -> Result<()> {
     new.sort_unstable_by_key(|wish| (wish.url, wish.line));
-    let mut before = None;
-    for wish in &new {
-        if wish.kind == Kind::Merged {
-            if before != Some(wish.url) {
-                conn.run(ADD_FIRST, &args![wish.url])?;
-                before = Some(wish.url);
-            }
+    for some in new.chunks(conn.together()) {
+        let merged = || some.iter().filter(|wish| wish.kind == Kind::Merged);
+        let mut firsts: Vec<Option<i64>> = merged().map(|wish| Some(wish.url)).collect();
+        firsts.dedup();
+        conn.run_each(ADD_FIRST, &[], &[Column::Ints(&firsts)])?;
+        for wish in merged() {
             moves.add_lines(Line { file, came: Came::Merged, first_step: wish.first_step }, wish.state, 1);
         }
-        let waits = wish.kind == Kind::Merged && matches!(wish.state, UrlState::Pending | UrlState::Held);
-        let (not_before, deadline) = (wish.keys.not_before.map(to_millis), wish.keys.deadline.map(to_millis));
-        let row = args![
-            wish.url,
-            file.0,
-            wish.line.cast_signed(),
-            if wish.kind == Kind::Merged { 1 } else { 2 },
-            wish.keys.priority.rank(),
-            not_before,
-            deadline,
-            wish.keys.force,
-            wish.keys.label.as_deref().filter(|label| Some(*label) != wish.file_label),
-            not_before.filter(|_| waits),
-            deadline.filter(|_| waits),
-            wish.first_step,
-            wish.after_purge,
-        ];
-        conn.run(ADD, &row)?;
+        add(conn, file, some)?;
     }
     Ok(())
 }
 
+fn add(conn: &Bulk, file: FileId, new: &[NewWish<'_>]) -> Result<()> {
+    let ints = |value: fn(&NewWish<'_>) -> Option<i64>| new.iter().map(value).collect::<Vec<_>>();
+    let whole = [
+        ints(|wish| Some(wish.url)),
+        ints(|wish| Some(wish.line.cast_signed())),
+        ints(|wish| Some(if wish.kind == Kind::Merged { 1 } else { 2 })),
+        ints(|wish| Some(wish.keys.priority.rank())),
+        ints(|wish| wish.keys.not_before.map(to_millis)),
+        ints(|wish| wish.keys.deadline.map(to_millis)),
+        ints(|wish| Some(wish.keys.force.into())),
+        ints(|wish| wish.keys.not_before.map(to_millis).filter(|_| wish.waits())),
+        ints(|wish| wish.keys.deadline.map(to_millis).filter(|_| wish.waits())),
+        ints(|wish| Some(wish.first_step.into())),
+        ints(|wish| Some(wish.after_purge.into())),
+    ];
+    let labels: Vec<Option<&str>> = new.iter().map(NewWish::own_label).collect();
+    let mut columns: Vec<Column<'_>> = whole.iter().map(|column| Column::Ints(column)).collect();
+    columns.push(Column::Texts(&labels));
+    conn.run_each(ADD, &args![file.0], &columns).map(|_| ())
+}
+
+impl<'k> NewWish<'k> {
+    /// Its label, where it differs from its file's.
+    fn own_label(&self) -> Option<&'k str> {
+        self.keys.label.as_deref().filter(|label| Some(*label) != self.file_label)
+    }
+
+    /// Whether time may change it.
+    fn waits(&self) -> bool {
+        self.kind == Kind::Merged && matches!(self.state, UrlState::Pending | UrlState::Held)
+    }
+}
+
 /// Puts waiting URLs under the strongest of their wishes; a URL without live wishes ends as its last wish did.
 pub(super) fn review(conn: &Bulk, urls: impl IntoIterator<Item = i64>, now: Time, moves: &mut Moves) -> Result<()> {
-    for url in urls {
-        let found = conn.row(URL, &args![url])?.as_ref().and_then(waiting);
-        let Some(row) = found else { continue };
-        let live: Vec<Wish> = conn.rows(LIVE, &args![url])?.iter().map(wish).collect();
-        let Some(standing) = strongest(&live) else {
-            end_url(conn, url, &row, now, moves)?;
-            continue;
+    let mut seen = HashSet::new();
+    let urls: Vec<Option<i64>> = urls.into_iter().filter(|url| seen.insert(*url)).map(Some).collect();
+    let (mut rest, mut together) = (urls.as_slice(), conn.together());
+    while !rest.is_empty() {
+        let some = &rest[..together.min(rest.len())];
+        let reviewed = review_some(conn, some, now, moves)?;
+        if reviewed < some.len() {
+            // The end of a URL may change others, so what was read of them is no longer true.
+            together = 1;
+        }
+        rest = &rest[reviewed..];
+    }
+    Ok(())
+}
+
+/// Reviews these URLs up to the first that ends; tells how many that are.
+fn review_some(conn: &Bulk, urls: &[Option<i64>], now: Time, moves: &mut Moves) -> Result<usize> {
+    let found = conn.rows_each(URL, &[], &[Column::Ints(urls)])?;
+    let found: HashMap<i64, WaitingRow> = found.iter().filter_map(|row| Some((row.get(10), waiting(row)?))).collect();
+    let waiting: Vec<Option<i64>> =
+        urls.iter().copied().filter(|url| url.is_some_and(|url| found.contains_key(&url))).collect();
+    let mut live: HashMap<i64, Vec<Wish>> = HashMap::new();
+    for row in conn.rows_each(LIVE, &[], &[Column::Ints(&waiting)])? {
+        live.entry(row.get(4)).or_default().push(wish(&row));
+    }
+    let mut set: [Vec<Option<i64>>; 5] = Default::default();
+    let (mut stay, mut ended) = (Vec::new(), None);
+    for (at, url) in urls.iter().enumerate().filter_map(|(at, url)| Some((at, (*url)?))) {
+        let Some(row) = found.get(&url) else { continue };
+        let Some(standing) = live.get(&url).and_then(|live| strongest(live)) else {
+            ended = Some((at, url));
+            break;
         };
         let wish = standing.wish;
         let (deadline, not_before) = (wish.deadline.map(to_millis), wish.not_before.map(to_millis));
@@ -195,13 +265,17 @@ pub(super) fn review(conn: &Bulk, urls: impl IntoIterator<Item = i64>, now: Time
         let wait_until = other_wait.max(standing.wait_until.map(to_millis));
         let is = (wish.priority, deadline, not_before, wait_until);
         if is != (row.seat.priority, row.deadline, row.not_before, row.wait_until) {
-            let set = args![url, wish.priority.rank(), deadline, not_before, wait_until];
-            conn.run(SET_URL, &set)?;
+            let values = [Some(url), Some(wish.priority.rank()), deadline, not_before, wait_until];
+            set.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
             moves.reorder(row.seat, wish.priority, row.state);
         }
-        chain::settle(conn, url, now, moves)?;
+        stay.push(url);
     }
-    Ok(())
+    conn.run_each(SET_URL, &[], &set.each_ref().map(|column| Column::Ints(column)))?;
+    chain::settle_all(conn, stay, now, moves)?;
+    let Some((at, url)) = ended else { return Ok(urls.len()) };
+    end_url(conn, url, &found[&url], now, moves)?;
+    Ok(at + 1)
 }
 
 fn end_url(conn: &Bulk, url: i64, row: &WaitingRow, now: Time, moves: &mut Moves) -> Result<()> {

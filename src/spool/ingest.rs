@@ -7,6 +7,7 @@
 
 mod moving;
 mod put_away;
+mod small;
 
 use std::collections::HashMap;
 use std::io;
@@ -36,6 +37,7 @@ use crate::store::{self, Bulk, Store};
 use crate::words;
 
 pub(super) use moving::Moving;
+use small::{Small, together};
 
 /// A more urgent file waits for the chunk that is being committed, so a chunk should take no longer than this, however
 /// slow the machine.
@@ -44,6 +46,10 @@ const CHUNK_TIME: Duration = Duration::from_millis(350);
 /// Lines of the first chunks, before the time per chunk is known; also the smallest chunk.
 const CHUNK_LINES_FIRST: u64 = 20_000;
 const CHUNK_LINES_MIN: u64 = 2_000;
+
+/// Most lines of a chunk where several hosts write: those of the others and the one that leads wait for it. Larger ones
+/// are not faster there.
+const CHUNK_LINES_SHARED: u64 = 10_000;
 
 /// Why an ingest stopped; it goes on from its mark later.
 #[derive(Debug, thiserror::Error)]
@@ -114,16 +120,33 @@ impl Ingest {
         // A file of more than one chunk, or with a bad end, is read by itself.
         let whole = files.into_iter().zip(parts).filter_map(|(file, parts)| match <[Part; 2]>::try_from(parts) {
             Ok([Part::Keys(keys), Part::Last(chunk, Ending::Read { bytes, sha256, seen, refused })]) => {
-                Some((file, (keys, refused), chunk, Content { bytes, sha256, changed: seen.1.into() }, seen))
+                let content = Content { bytes, sha256, changed: seen.1.into() };
+                Some(Small { file, keys, refused, chunk, content, seen })
             }
             _ => None,
         });
-        let whole: Vec<_> = whole.collect();
+        let whole: Vec<Small<'_>> = whole.collect();
+        let mut phases = Vec::new();
+        let lines_max = if self.store.is_shared() { CHUNK_LINES_SHARED } else { u64::MAX };
+        let mut rest = whole.as_slice();
+        for files in together(whole.iter().map(|small| small.chunk.progress.lines), lines_max) {
+            let (some, others) = rest.split_at(files);
+            phases.extend(self.commit_small(some).await?);
+            rest = others;
+        }
+        let ended = |(small, phase): (&Small<'_>, Phase)| {
+            (small.file.id, Ended { phase, has_changed: self.has_changed(small.file, small.seen) })
+        };
+        Ok(whole.iter().zip(phases).map(ended).collect())
+    }
+
+    /// Commits whole files together; tells their phases.
+    async fn commit_small(&self, files: &[Small<'_>]) -> Result<Vec<Phase>, Error> {
         let now = self.clock.now();
         let mut tx = self.store.write().await?;
         let moved = tx.bulk(|conn| {
             let (mut moved, mut phases) = (true, Vec::new());
-            for (file, (keys, refused), chunk, content, _) in &whole {
+            for Small { file, keys, refused, chunk, content, .. } in files {
                 moved &= self.commit(conn, file, keys, chunk, now)?;
                 queue::mark_read(conn, file.id, content, now)?;
                 phases.push(phase_of_read(conn, file, refused.as_ref())?);
@@ -133,10 +156,7 @@ impl Ingest {
         let (moved, phases) = moved.await?;
         check_mark(moved, "a small file")?;
         tx.commit().await?;
-        let ended = |((file, _, _, _, seen), phase): (&(&OpenFile, _, Chunk, Content, FileState), Phase)| {
-            (file.id, Ended { phase, has_changed: self.has_changed(file, *seen) })
-        };
-        Ok(whole.iter().zip(phases).map(ended).collect())
+        Ok(phases)
     }
 
     fn reader(&self, file: &OpenFile, how: How) -> Reader {
@@ -149,7 +169,11 @@ impl Ingest {
             before: file.before.clone(),
             refused_bytes: file.refused_bytes,
             is_whole: how.is_whole,
-            chunk_lines_max: if how.passes { CHUNK_LINES_OF_PASSING } else { u64::MAX },
+            chunk_lines_max: match how.passes {
+                _ if self.store.is_shared() => CHUNK_LINES_SHARED,
+                true => CHUNK_LINES_OF_PASSING,
+                false => u64::MAX,
+            },
             chunk_lines: Arc::clone(&self.chunk_lines),
         }
     }

@@ -9,15 +9,22 @@ use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
+use sqlx::PgConnection;
 use sqlx::sqlite::LockedSqliteHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::conn::Engine;
-use super::sql::query_with;
-use super::{Conn, Error, Result, Row, Sql, Value, WriteTx};
+use super::sql::{query_each, query_with};
+use super::{Column, Conn, Error, Result, Row, Sql, Value, WriteTx};
 
 /// Prepared statements that are kept during one piece of work: all those of an ingest.
 const STATEMENTS: usize = 64;
+
+/// How many rows it is best to handle together on SQLite: opening a table and its indexes costs as much as a few rows.
+pub(crate) const ROWS_TOGETHER: usize = 100;
+
+/// The same on PostgreSQL, where each statement is a journey: the rows of a chunk.
+const ROWS_A_JOURNEY: usize = 10_000;
 
 /// The connection on which statements run one after the other, without awaiting any.
 #[derive(Debug)]
@@ -64,6 +71,55 @@ impl Bulk {
         self.row(sql, values)?.ok_or_else(Error::no_row)
     }
 
+    /// Runs a statement about many rows; tells how many it changed. `values` are the same for all rows and come first;
+    /// then comes a parameter for each column. SQLite runs it for each row. PostgreSQL runs it once, and its form of
+    /// the statement has arrays, which `unnest` makes rows of.
+    pub fn run_each(&self, sql: Sql, values: &[Value<'_>], columns: &[Column<'_>]) -> Result<u64> {
+        let rows = columns.first().map_or(0, Column::rows);
+        match &self.0 {
+            _ if rows == 0 => Ok(0),
+            Inner::Lite(conn) => {
+                let mut statement = conn.prepare_cached(sql.lite())?;
+                let run = |row| Ok(statement.execute(params_from_iter(of_row(values, columns, row)))? as u64);
+                (0..rows).map(run).sum()
+            }
+            Inner::Postgres(conn) => {
+                let query = query_each(sql, values, columns);
+                Ok(block_on(query.execute(on_server(&mut conn.borrow_mut())?))?.rows_affected())
+            }
+        }
+    }
+
+    /// All rows that a statement gives for many rows, as [`Bulk::run_each`] runs it. On PostgreSQL they come in any
+    /// order.
+    pub fn rows_each(&self, sql: Sql, values: &[Value<'_>], columns: &[Column<'_>]) -> Result<Vec<Row>> {
+        let rows = columns.first().map_or(0, Column::rows);
+        match &self.0 {
+            _ if rows == 0 => Ok(Vec::new()),
+            Inner::Lite(conn) => {
+                let mut found = Vec::new();
+                for row in 0..rows {
+                    let values: Vec<Value<'_>> = of_row(values, columns, row).collect();
+                    found.extend(copied(conn, sql, &values, usize::MAX)?);
+                }
+                Ok(found)
+            }
+            Inner::Postgres(conn) => {
+                let query = query_each(sql, values, columns);
+                let rows = block_on(query.fetch_all(on_server(&mut conn.borrow_mut())?))?;
+                Ok(rows.into_iter().map(Row::from).collect())
+            }
+        }
+    }
+
+    /// How many rows are best handled together.
+    pub(crate) fn together(&self) -> usize {
+        match &self.0 {
+            Inner::Lite(_) => ROWS_TOGETHER,
+            Inner::Postgres(_) => ROWS_A_JOURNEY,
+        }
+    }
+
     /// SQLite's own handle, for the ingest: it binds a hundred rows at a time, and looks at rows without copying them.
     /// None on PostgreSQL.
     pub(crate) fn sqlite(&self) -> Option<&Connection> {
@@ -72,6 +128,11 @@ impl Bulk {
             Inner::Postgres(_) => None,
         }
     }
+}
+
+/// The values of a statement for this row.
+fn of_row<'v>(values: &'v [Value<'v>], columns: &'v [Column<'v>], row: usize) -> impl Iterator<Item = Value<'v>> + 'v {
+    values.iter().cloned().chain(columns.iter().map(move |column| column.at(row)))
 }
 
 /// The first rows of a statement, at most this many.
@@ -88,6 +149,13 @@ fn copied(conn: &Connection, sql: Sql, values: &[Value<'_>], rows_max: usize) ->
         rows.push(Row::copy(names, row)?);
     }
     Ok(rows)
+}
+
+fn on_server(conn: &mut Conn) -> Result<&mut PgConnection> {
+    match conn.engine() {
+        Engine::Postgres(conn) => Ok(conn),
+        Engine::Lite(_) => Err(Error::Other("a statement for a server was to run on a file".into())),
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

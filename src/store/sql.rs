@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, RawSql, Sqlite};
+use sqlx::{AssertSqlSafe, Postgres, RawSql, Sqlite};
 
 use super::conn::Engine;
 use super::row::{Get, Row};
@@ -104,6 +105,33 @@ pub enum Value<'q> {
     Text(Option<Cow<'q, str>>),
 }
 
+/// A column of values, for a statement about many rows: see [`super::Bulk::run_each`].
+#[derive(Debug, Clone, Copy)]
+pub enum Column<'q> {
+    /// Whole numbers.
+    Ints(&'q [Option<i64>]),
+    /// Texts.
+    Texts(&'q [Option<&'q str>]),
+}
+
+impl<'q> Column<'q> {
+    /// How many rows it has.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::Ints(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
+    /// Its value for this row.
+    pub(super) fn at(&self, row: usize) -> Value<'q> {
+        match self {
+            Self::Ints(values) => Value::Int(values[row]),
+            Self::Texts(values) => Value::Text(values[row].map(Cow::Borrowed)),
+        }
+    }
+}
+
 /// What can be bound to a parameter.
 pub trait Parameter<'q> {
     /// Its value.
@@ -175,6 +203,25 @@ pub struct Query<'q> {
 /// The same with all its values.
 pub(super) fn query_with<'q>(sql: Sql, values: &[Value<'q>]) -> Query<'q> {
     Query { text: sql.into(), values: values.to_vec() }
+}
+
+/// The same with columns, which PostgreSQL gets as arrays. These are too large for literals, so it takes two journeys,
+/// and only in a transaction, which has its connection for itself.
+pub(super) fn query_each<'q>(
+    sql: Sql,
+    values: &[Value<'q>],
+    columns: &[Column<'q>],
+) -> sqlx::query::Query<'q, Postgres, PgArguments> {
+    let query = sqlx::query(AssertSqlSafe(sql.postgres())).persistent(false);
+    let query = values.iter().cloned().fold(query, |query, value| match value {
+        Value::Int(value) => query.bind(value),
+        Value::Real(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+    });
+    columns.iter().fold(query, |query, column| match *column {
+        Column::Ints(values) => query.bind(values),
+        Column::Texts(values) => query.bind(values),
+    })
 }
 
 /// Prepares to run a statement.

@@ -34,6 +34,7 @@ mod hosts;
 mod housekeeping;
 mod http;
 mod isolation;
+mod journeys;
 mod key_files;
 mod keys;
 mod lane_faults;

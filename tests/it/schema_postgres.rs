@@ -34,6 +34,9 @@ async fn prepare(conn: &mut PgConnection, text: &str) -> Result<Vec<String>, Str
                 .map(|kind| match kind.name() {
                     "TEXT" | "NAME" => typed("TEXT"),
                     "FLOAT8" => typed("FLOAT8"),
+                    // An array says of what.
+                    "INT8[]" => typed("INT8[]"),
+                    "TEXT[]" => typed("TEXT[]"),
                     _ => typed("INT8"),
                 })
                 .collect();

@@ -43,6 +43,21 @@ impl Server {
         format!("postgres://tests@localhost/{name}?host={}", self.folder.display())
     }
 
+    /// From now on every statement in this database, and in no other, is written into the server's log. Only
+    /// connections that are made later know of it.
+    pub async fn log_statements(&self, name: &str) {
+        let mut first = self.options("postgres").connect().await.unwrap();
+        let set = format!("alter database {name} set log_statement = 'all'");
+        sqlx::query(AssertSqlSafe(set)).execute(&mut first).await.unwrap();
+        first.close().await.unwrap();
+    }
+
+    /// How many statements the log has.
+    pub fn logged(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("LOG:  execute ") || line.contains("LOG:  statement: ")).count()
+    }
+
     fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new().socket(&self.folder).username("tests").database(database)
     }
