@@ -33,6 +33,7 @@ pub mod daemon;
 pub mod exit;
 pub mod housekeeping;
 pub mod http;
+pub mod lead;
 pub mod ledger;
 pub mod meters;
 pub mod model;

@@ -8,8 +8,10 @@
 mod bulk;
 mod conn;
 mod error;
+mod fence;
 mod file;
 mod guard;
+mod line;
 mod lite;
 mod login;
 mod origin;
@@ -24,6 +26,8 @@ mod way;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -33,9 +37,11 @@ use crate::config::{Config, DatabaseUrl};
 pub use bulk::Bulk;
 pub(crate) use bulk::ROWS_TOGETHER;
 pub use conn::{Conn, Readers};
-pub use error::{Error, FULL, LOCKED, LOST, Result};
+pub use error::{Error, FULL, LOCKED, LOST, NOT_LEADING, Result};
+pub use fence::Fence;
 pub use file::{beside, real_path, refuse_linked, wal_of};
 pub use guard::{DatabaseState, Guard};
+pub use line::{Listener, Told};
 use lite::{Lite, base_options, refuse_newer};
 use login::Login;
 use origin::Origin;
@@ -50,9 +56,17 @@ pub use sql::{Column, Parameter, Place, Query, Scalar, Sql, Text, Value, query, 
 use tx::LastFailure;
 pub use tx::WriteTx;
 
-/// The open database.
+/// The open database, as one user of it sees it. All of them share its connections.
 #[derive(Debug)]
 pub struct Store {
+    db: Arc<Database>,
+    /// The lease without which nothing is written.
+    fence: Option<Fence>,
+}
+
+/// The database itself.
+#[derive(Debug)]
+struct Database {
     home: Home,
     /// Whose rows this process writes; empty where the database is a file.
     host: String,
@@ -61,6 +75,8 @@ pub struct Store {
     readers: Readers,
     trouble: LastFailure,
     way: way::Way,
+    /// Commits of this process that were counted in `changes`.
+    commits: AtomicI64,
 }
 
 /// Where the database is.
@@ -109,27 +125,72 @@ impl Store {
     }
 
     fn over(home: Home, host: &str, origin: Arc<Origin>, writer: Conn, readers: Readers) -> Self {
-        let (writer, way) = (Mutex::new(Some(writer)), way::Way::default());
-        Self { home, host: host.to_owned(), origin, writer, readers, trouble: LastFailure::default(), way }
+        let (writer, way, host) = (Mutex::new(Some(writer)), way::Way::default(), host.to_owned());
+        let (trouble, commits) = (LastFailure::default(), AtomicI64::new(0));
+        Self { db: Arc::new(Database { home, host, origin, writer, readers, trouble, way, commits }), fence: None }
+    }
+
+    /// The same database for a stage of the leader: it writes only while this lease is the present one. Where the
+    /// database is a file nobody else could lead, and nothing is asked.
+    pub fn under(&self, fence: Fence) -> Self {
+        Self { db: Arc::clone(&self.db), fence: Some(fence) }
+    }
+
+    /// Whether the database is on a server, so that other hosts may use it too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db.home, Home::Postgres(_))
+    }
+
+    /// Whether a call may leave at `now`, by the boot-time clock: the lease is surely this host's.
+    pub fn acts(&self, now: Duration) -> bool {
+        self.fence.as_ref().is_none_or(|fence| fence.acts(now))
+    }
+
+    /// The number of the lease under which this writes; none without one.
+    pub fn fence(&self) -> Option<i64> {
+        self.fence.as_ref().map(Fence::number)
+    }
+
+    /// What was found makes it impossible to go on under this lease: it is over.
+    pub fn give_up_lead(&self) {
+        if let Some(fence) = &self.fence {
+            fence.end();
+        }
+    }
+
+    /// How many commits of this process others can count.
+    pub fn commits(&self) -> i64 {
+        self.db.commits.load(Ordering::SeqCst)
     }
 
     /// Begins the write transaction; waits for the one before. Nothing is kept unless it is committed.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] if another process holds the lock for longer than five seconds.
+    /// [`Error::Busy`] if another process holds the lock for longer than five seconds; [`Error::NotLeading`] if the
+    /// lease is another one by now.
     pub async fn write(&self) -> Result<WriteTx<'_>> {
-        self.trouble.note(self.begin().await)
+        self.db.trouble.note(self.begin(self.fence.as_ref()).await)
     }
 
-    async fn begin(&self) -> Result<WriteTx<'_>> {
-        let mut slot = self.writer.lock().await;
-        self.origin.check()?;
-        let connection = match &self.home {
+    /// The same for what may be written without the lease, too: an answer that only this process has, and that the
+    /// statement itself refuses if somebody else has dealt with its call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], as of [`Store::write`].
+    pub async fn write_late(&self) -> Result<WriteTx<'_>> {
+        self.db.trouble.note(self.begin(None).await)
+    }
+
+    async fn begin(&self, fence: Option<&Fence>) -> Result<WriteTx<'_>> {
+        let mut slot = self.db.writer.lock().await;
+        self.db.origin.check()?;
+        let connection = match &self.db.home {
             Home::Lite(lite) => lite.begin(&mut slot).await?,
-            Home::Postgres(server) => server.begin(&mut slot).await?,
+            Home::Postgres(server) => server.begin(&mut slot, fence).await?,
         };
-        Ok(WriteTx { slot, connection: Some(connection), trouble: &self.trouble })
+        Ok(WriteTx { slot, connection: Some(connection), db: &self.db })
     }
 
     /// Whether the database is on a server, where other hosts write, too.
@@ -139,47 +200,49 @@ impl Store {
 
     /// Whose rows this process writes: the name of its host, which is empty where the database is a file.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.db.host
     }
 
     /// Why the last write failed; none while writing works.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.get()
+        self.db.trouble.get()
     }
 
     /// What became of the database, if it is no longer the file that was opened: then nothing is written, and it must
     /// not be opened again.
     pub fn lost(&self) -> Option<Lost> {
-        self.origin.lost()
+        self.db.origin.lost()
     }
 
     /// Somebody has found that the database is not what it was: nothing more is written to it.
     pub fn lose(&self, loss: Loss) {
-        self.origin.lose(loss);
+        self.db.origin.lose(loss);
     }
 
     /// Cancelled once the database is lost.
     pub fn when_lost(&self) -> CancellationToken {
-        self.origin.told().clone()
+        self.db.origin.told().clone()
     }
 
     /// Frees what the writing connection has cached if nothing was written between two calls of this. Waiting stages
     /// call it now and then.
     pub async fn rest(&self) {
-        if let Home::Lite(lite) = &self.home {
-            lite.rest(&self.writer).await;
+        if let Home::Lite(lite) = &self.db.home {
+            lite.rest(&self.db.writer).await;
         }
     }
 
     /// The read-only connections; they see what is committed.
     pub fn read(&self) -> &Readers {
-        &self.readers
+        &self.db.readers
     }
 
-    /// Closes every connection, so that a WAL is copied back into the database file.
+    /// Closes every connection, so that a WAL is copied back into the database file, unless somebody else still uses
+    /// them.
     pub async fn close(self) {
-        self.readers.close().await;
-        if let Some(writer) = self.writer.into_inner() {
+        let Some(db) = Arc::into_inner(self.db) else { return };
+        db.readers.close().await;
+        if let Some(writer) = db.writer.into_inner() {
             // The last copy of the WAL is only tidying up: what was committed is in the WAL already.
             let _ = writer.close().await;
         }

@@ -47,10 +47,11 @@ async fn open(store: &Store, host: &Host, opens: usize) -> Vec<f64> {
         let mut tx = store.write().await.unwrap();
         let batch = queue::pick_tx(&mut tx, room, &HostRooms::new(), now).await.unwrap();
         assert_eq!(batch.urls.len(), BATCH as usize);
-        ledger::charge_tx(&mut tx, &day, &policy, BATCH).await.unwrap().unwrap();
+        let charged = ledger::charge_tx(&mut tx, &day, &policy, BATCH).await.unwrap().unwrap();
         let nonce = uuid::Uuid::new_v4().to_string();
         let place = (Lane::Prefetch, SubmissionId(0));
-        let opened = ledger::open_tx(&mut tx, place, &day, (&nonce, "-"), (BATCH, 0), (now, now, now)).await.unwrap();
+        let (call, times, lease) = ((nonce.as_str(), "-"), (now, now, now), (None, charged));
+        let opened = ledger::open_tx(&mut tx, place, &day, call, (BATCH, 0), times, lease).await.unwrap();
         queue::lease_tx(&mut tx, &batch, opened).await.unwrap();
         tx.commit().await.unwrap();
         seconds.push(started.elapsed().as_secs_f64());

@@ -69,6 +69,7 @@ impl Host {
             pulse: Heartbeat::default().pulse(Name::Spool),
             wakes: Wakes::default(),
             stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         };
         let spool = Spool::new(tools, folders, Board::new(Arc::clone(&store)));
         Self { dir, name, config, store, spool }

@@ -12,21 +12,20 @@ use tracing::{error, info};
 use super::guardian::Guardian;
 use super::herald::Herald;
 use super::keys::KeyKeeper;
+use super::leader::{self, Leader};
 use super::systemd;
 use super::watchdog::{self, Keeper, Prober};
 use crate::clock::Clock;
 use crate::credentials::Provider;
-use crate::housekeeping::Housekeeping;
+use crate::housekeeping::Sweeper;
 use crate::http;
-use crate::notify::{Notifier, Robots, Typed};
+use crate::lead::{self, Lengths};
 use crate::orders::{Clerk, Tray};
 use crate::service::Service;
 use crate::spool::{Folders, Spool};
 use crate::stage::{self, Heartbeat, Live, Name, Stage, Tools, Wakes};
-use crate::status::{Board, Health, Invocation};
+use crate::status::{Board, Health};
 use crate::store::{self, Guard, Store};
-use crate::submit::Submitter;
-use crate::track::{Tracker, Verifier};
 
 /// The tasks, and what they share.
 #[derive(Debug)]
@@ -55,25 +54,37 @@ impl Crew {
         keeper.context("starting the watchdog's thread")
     }
 
-    /// Starts the stages. They also end when the database is lost.
-    pub(super) fn start_stages(&mut self, folders: Folders, service: Service) -> anyhow::Result<()> {
-        let board = self.board.clone();
-        let verifier = Verifier::new(self.tools(Name::Verifier));
-        let verifier = verifier.context("setting up the HTTP client of [track] verify")?;
-        self.start(Housekeeping::new(self.tools(Name::Housekeeping), folders.clone(), board.clone()));
-        self.start(Spool::new(self.tools(Name::Spool), folders, board.clone()));
-        let submitter = Submitter::new(self.tools(Name::Submitter), board, service.clone());
-        self.start(Tracker::new(self.tools(Name::Tracker), service, submitter.room()));
-        self.start(submitter);
-        self.start(Notifier::new(self.tools(Name::Notifier)));
-        let settings = Arc::clone(&self.live.borrow());
-        let by = Invocation::for_readers(&settings.config, settings.path.as_deref(), i64::from(std::process::id()));
-        self.start(Robots::new(self.tools(Name::Robots), Typed::by(move |text| by.pasteable(text))));
+    /// Starts the stages that every host runs. They also end when the database is lost.
+    pub(super) fn start_stages(&mut self, folders: Folders) {
+        self.start(Sweeper::new(self.tools(Name::Sweeper), folders.clone(), self.board.clone()));
+        self.start(Spool::new(self.tools(Name::Spool), folders, self.board.clone()));
         let tray = Tray::under(&self.live.borrow().config.spool.dir);
         self.start(Clerk::new(self.tools(Name::Orders), tray));
-        if let Some(verifier) = verifier {
-            self.start(verifier);
-        }
+    }
+
+    /// Starts what decides whether this host leads, and the leader's stages whenever it does.
+    pub(super) fn start_leader(&mut self, service: Service) -> anyhow::Result<()> {
+        leader::try_to_lead(self.tools(Name::Verifier))?;
+        let terms = if self.store.is_shared() {
+            let tools = (self.live.clone(), self.heartbeat.pulse(Name::Lease), self.wakes.clone());
+            let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
+            let (keeper, terms) = lead::Keeper::new(store, clock, tools, Lengths::default(), self.work.clone());
+            self.spawn(Name::Lease, keeper.run());
+            terms
+        } else {
+            lead::for_ever(self.work.clone())
+        };
+        let leader = Leader {
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            heartbeat: self.heartbeat.clone(),
+            wakes: self.wakes.clone(),
+            board: self.board.clone(),
+            live: self.live.clone(),
+            service,
+            shutdown: self.work.clone(),
+        };
+        self.tasks.spawn(leader.run(terms));
         Ok(())
     }
 
@@ -117,6 +128,7 @@ impl Crew {
             pulse: self.heartbeat.pulse(name),
             wakes: self.wakes.clone(),
             stop: self.work.clone(),
+            shutdown: self.work.clone(),
         }
     }
 

@@ -10,6 +10,7 @@ mod crew;
 mod guardian;
 mod herald;
 mod keys;
+mod leader;
 mod lock;
 mod opening;
 mod reload;
@@ -24,7 +25,7 @@ use anyhow::Context as _;
 use strum::VariantArray as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -32,7 +33,7 @@ use crate::credentials::{Prepared, Provider};
 use crate::ledger::{self, Marker};
 use crate::meters;
 use crate::model::{Lane, ProductName};
-use crate::service::{Service, policy};
+use crate::service::Service;
 use crate::spool::{Folders, spool_id};
 use crate::stage::{Heartbeat, Name, Settings, Sign, Wakes};
 use crate::status::{Board, Health, Namesake};
@@ -109,7 +110,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         shutdown: asked.shutdown,
     };
     let _keeper = crew.watch_over(watchdog)?;
-    crew.start_stages(folders, service.observed_by(meters::call))?;
+    crew.start_leader(service.observed_by(meters::call))?;
+    crew.start_stages(folders);
     crew.start_guardian().await?;
     crew.start_others(asked.state);
     let (store_of, board_of) = (Arc::clone(&store), board.clone());
@@ -212,7 +214,7 @@ fn make_parent(database: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("making the database's directory {}", dir.display()))
 }
 
-/// Takes the open database for this product, and compares it with the charge in the spool's marker.
+/// Takes the open database for this product, and compares a file with the charge in the spool's marker.
 async fn prepare(store: Store, config: &Config) -> anyhow::Result<Arc<Store>> {
     let store = Arc::new(store);
     if config.database.url.server().is_some() {
@@ -220,21 +222,10 @@ async fn prepare(store: Store, config: &Config) -> anyhow::Result<Arc<Store>> {
         Namesake::refuse(&store, &spool).await??;
     }
     belong(&store, config).await?;
-    for lane in Lane::VARIANTS {
-        let marker = Marker::in_spool(&config.spool.dir, *lane);
-        let mark = marker.read().context("reading the ledger's marker in the spool")?;
-        if ledger::reconcile(&store, &policy(config, *lane), mark, Clock::system().wall()).await? {
-            warn!(
-                day = mark.map(|mark| mark.date.to_string()),
-                requests = mark.map(|mark| mark.requests),
-                action = lane.word(),
-                "the database is older than what was charged: it was lost or restored; the service says what is left"
-            );
-        }
+    // On a server whoever leads does that, under its lease.
+    if !store.is_shared() {
+        leader::take_over(&store, config).await?;
     }
-    let mut tx = store.write().await?;
-    ledger::probe_now_tx(&mut tx).await?;
-    tx.commit().await?;
     Ok(store)
 }
 

@@ -1,6 +1,5 @@
 //! The stage: one chore at a time, first those for which others wait.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,11 @@ use chrono::TimeDelta;
 use tracing::warn;
 
 use super::retention::Retention;
-use crate::model::{Lane, SpoolProblem, Time};
+use crate::model::{Lane, Time};
 use crate::queue::Walk;
 use crate::schedule::Ready;
-use crate::spool::Folders;
 use crate::stage::{Pulse, Settings, Stage, Then, Tools};
-use crate::status::Board;
-use crate::{ledger, notify, queue, store, words};
+use crate::{ledger, notify, queue, store};
 
 /// The longest wait before the database is looked at again, because commands of other processes change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -52,13 +49,9 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Housekeeping {
     tools: Tools,
-    folders: Folders,
-    board: Board,
     retention: Retention,
     /// When to prune a little next.
     prune_at: Instant,
-    /// The problem that keeps it from removing files.
-    problem: Option<SpoolProblem>,
     /// When to check deadlines again.
     tell_at: Option<Time>,
     /// When to look again for prefetches that wait for a purge which has ended, and from where.
@@ -94,12 +87,12 @@ impl Stage for Housekeeping {
 }
 
 impl Housekeeping {
-    /// The stage, for the queue and these folders.
-    pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
+    /// The stage, for the queue.
+    pub fn new(tools: Tools) -> Self {
         let retention = Retention::new(&tools.settings.config);
         let (prune_at, settle_at) = (Instant::now(), Instant::now());
         let walk = Walk::default();
-        Self { tools, folders, board, retention, prune_at, problem: None, tell_at: None, settle_at, walk }
+        Self { tools, retention, prune_at, tell_at: None, settle_at, walk }
     }
 
     /// Does the next chore.
@@ -206,29 +199,8 @@ impl Housekeeping {
         if self.prune_at > Instant::now() {
             return Ok(self.prune_at <= Instant::now() + PRUNE_AGAIN);
         }
-        let pruned = self.retention.step(&self.tools.store, &self.folders, self.tools.clock.surely()).await?;
-        let (wait, has_more) = match &pruned {
-            Ok(true) => (PRUNE_AGAIN, true),
-            Ok(false) | Err(_) => (LOOK_AGAIN, false),
-        };
-        self.prune_at = Instant::now() + wait;
-        self.say(pruned.err()).await?;
+        let has_more = self.retention.step(&self.tools.store, self.tools.clock.surely()).await?;
+        self.prune_at = Instant::now() + if has_more { PRUNE_AGAIN } else { LOOK_AGAIN };
         Ok(has_more)
-    }
-
-    /// Reports the problem that keeps it from removing files, or that there is none any more, once: in the log and on
-    /// the board.
-    async fn say(&mut self, error: Option<io::Error>) -> store::Result<()> {
-        let problem = error.map(|error| SpoolProblem::NotRemoved { said: error.to_string() });
-        if self.problem == problem {
-            return Ok(());
-        }
-        if let Some(problem) = &problem {
-            let problem = words::spool_problem(problem).en;
-            warn!(%problem, "inputs are kept for longer than they should be; it is tried again");
-        }
-        self.board.spool_problem(self.tools.pulse.name(), problem.clone()).await?;
-        self.problem = problem;
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Submissions and what they cost.
 
+use super::mark::{Mark, told};
 use crate::model::{BudgetDay, DayStart, Lane, SubmissionId, TaskId, Time, from_millis, parse_task_ids, to_millis};
 use crate::store::{Conn, Readers, Result, Row, Sql, WriteTx, query, query_scalar};
 
@@ -29,18 +30,20 @@ const OPEN: Sql = Sql::both(
     "
     insert into submissions
         (submission_id, lane, day, nonce, urls, suspects, cost, opened_at, signed_at, sent_at, request_sha256,
-         earliest_at)
+         earliest_at, fence)
     values (max((select coalesce(max(submission_id), 0) from submissions), ?10) + 1,
-            ?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9)
+            ?8, ?1, ?2, ?3, ?6, 1, ?4, ?5, ?5, ?7, ?9, ?11)
     returning submission_id",
 );
 
+/// Only by whoever knows the call: a history of the server that lost it may have given its number to another one. An
+/// answer that is not an acceptance counts only as long as no further copy was sent, which may have another answer.
 const CLOSE: Sql = Sql::both(
     "
     update submissions set
         state = ?2, outcome = ?3, closed_at = ?4, http_status = ?5, code = ?6, message = ?7, request_id = ?8, cost = ?9,
         double_urls = ?10, late = ?11, next_at = null
-    where submission_id = ?1 and state = 0",
+    where submission_id = ?1 and state = 0 and nonce = ?12 and (?2 = 1 or sends = ?13)",
 );
 
 const END: Sql =
@@ -192,6 +195,7 @@ pub struct Closing {
 /// Stores a submission of this many URLs, some of them suspects, that is about to be sent with the timestamp
 /// `signed_at`, when it is not earlier than `earliest_at` at the service. [`super::charge_tx`] has charged its day. Its
 /// number is higher than any that this database knows and than `above`, so that a restored copy gives no number twice.
+/// The hosts of a server are told of it with `charged`, what the day has cost, so that each can bear witness.
 pub async fn open_tx(
     tx: &mut WriteTx<'_>,
     (lane, above): (Lane, SubmissionId),
@@ -199,6 +203,7 @@ pub async fn open_tx(
     (nonce, request_sha256): (&str, &str),
     (urls, suspects): (u32, u32),
     (now, signed_at, earliest_at): (Time, Time, Time),
+    (fence, charged): (Option<i64>, u32),
 ) -> Result<SubmissionId> {
     let query = query_scalar(OPEN)
         .bind(day.to_string())
@@ -210,15 +215,20 @@ pub async fn open_tx(
         .bind(request_sha256)
         .bind(lane.number())
         .bind(to_millis(earliest_at))
-        .bind(above.0);
-    Ok(SubmissionId(query.fetch_one(tx.conn()).await?))
+        .bind(above.0)
+        .bind(fence);
+    let submission = SubmissionId(query.fetch_one(tx.conn()).await?);
+    tx.tell_hosts(&told(lane, Mark { date: day.date, requests: charged, submission })).await?;
+    Ok(submission)
 }
 
-/// Closes a submission with its answer; gives back to its day what is not charged. Returns false and changes nothing if
-/// it is closed already: then an earlier commit that reported an error was durable all the same.
+/// Closes a submission with the answer to the last of its copies, of which there were `sends`; gives back to its day
+/// what is not charged. Returns false and changes nothing if it is closed already: then an earlier commit that reported
+/// an error was durable all the same, or another host that leads by now has closed it. The same if that host has sent a
+/// further copy, unless this answer accepts the call.
 pub async fn close_tx(
     tx: &mut WriteTx<'_>,
-    submission: SubmissionId,
+    (submission, nonce, sends): (SubmissionId, &str, u32),
     urls: usize,
     closing: &Closing,
     now: Time,
@@ -235,6 +245,8 @@ pub async fn close_tx(
         .bind(i64::from(closing.charged))
         .bind(closing.double_urls)
         .bind(closing.late)
+        .bind(nonce)
+        .bind(sends)
         .execute(tx.conn())
         .await?;
     if closed == 0 {
@@ -306,9 +318,9 @@ pub async fn doubt_tx(
 }
 
 /// Another copy of the call is about to be sent. It costs nothing more, because the service performs a nonce once.
-pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<()> {
-    query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await?;
-    Ok(())
+/// False if the submission was closed meanwhile, by the answer that another host had: then no copy may be sent.
+pub async fn send_again_tx(tx: &mut WriteTx<'_>, submission: SubmissionId, now: Time) -> Result<bool> {
+    Ok(query(SEND_AGAIN).bind(submission.0).bind(to_millis(now)).execute(tx.conn()).await? > 0)
 }
 
 /// The service lists no such task; it is asked again at `next_at`.

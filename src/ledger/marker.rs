@@ -5,16 +5,17 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use chrono::NaiveDate;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::account::{Fact, note_fact_tx};
 use super::book::last_opened;
-use super::days::{doubt_day_tx, enter_day_tx, raise_tx};
+use super::days::{doubt_day_tx, enter_day_tx, raise_tx, today};
+use super::mark::Mark;
 use crate::model::{BudgetDay, Lane, SubmissionId, Time};
 use crate::schedule::Policy;
-use crate::store::{Conn, Result, Sql, Store, query_scalar};
+use crate::store::{Conn, Result, Sql, Store, WriteTx, query_scalar};
 
 /// Its name in the spool, one per lane. It begins with a dot, so it is never taken for a dropped file.
 fn name(lane: Lane) -> &'static str {
@@ -30,16 +31,8 @@ fn name(lane: Lane) -> &'static str {
 /// there.
 const BYTES: usize = 64;
 
-/// What the marker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// The budget day.
-    pub date: NaiveDate,
-    /// Requests charged to it, or of purges URLs.
-    pub requests: u32,
-    /// The submission that was opened last; the number only grows.
-    pub submission: SubmissionId,
-}
+/// Held while a marker is written, because the stage that sends and whoever hears the other hosts write the same files.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// The marker's file.
 #[derive(Debug)]
@@ -69,9 +62,27 @@ impl Marker {
     ///
     /// It could not be written, or it knows of a later submission; then the call must not be made.
     pub fn write(&mut self, mark: Mark) -> io::Result<()> {
+        let _writing = WRITING.lock().expect("nobody panics with it");
         if self.read()?.is_some_and(|known| known.submission > mark.submission) {
             return Err(io::Error::other("it knows of a later submission than the database"));
         }
+        self.overwrite(mark)
+    }
+
+    /// Writes what another host has charged, unless it knows of that or of something later.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read or written.
+    pub fn hear(&mut self, mark: Mark) -> io::Result<()> {
+        let _writing = WRITING.lock().expect("nobody panics with it");
+        match self.read()? {
+            Some(known) if known.submission >= mark.submission => Ok(()),
+            _ => self.overwrite(mark),
+        }
+    }
+
+    fn overwrite(&mut self, mark: Mark) -> io::Result<()> {
         let written = self.open().and_then(|file| {
             file.write_all_at(text(mark).as_bytes(), 0)?;
             file.sync_data()
@@ -107,7 +118,8 @@ const KNOWS_DAY: Sql = Sql::both("select exists (select 1 from budget_days where
 /// older copy too. True if the cost is in doubt.
 ///
 /// A submission that is not known is no sign of that once it may have been forgotten: the database knows its day, which
-/// was over more than a day ago, so that nothing of it counts any more.
+/// was over more than a day ago, so that nothing of it counts any more. On a server a host without a marker doubts
+/// nothing: it may be new, and the history of the server tells whether something was lost.
 pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: Time) -> Result<bool> {
     let mut tx = store.write().await?;
     let last = last_opened(tx.conn(), policy.lane).await?.map(|(last, _)| last);
@@ -117,21 +129,46 @@ pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: 
             return Ok(false);
         }
         Some(mark) if last < Some(mark.submission) => (BudgetDay::on(mark.date, policy.day_starts), mark.requests),
-        None if last.is_some() => (BudgetDay::of(now, policy.day_starts), 0),
+        None if last.is_some() && !store.is_shared() => (BudgetDay::of(now, policy.day_starts), 0),
         _ => {
             tx.roll_back().await?;
             return Ok(false);
         }
     };
-    enter_day_tx(&mut tx, &day, policy).await?;
-    raise_tx(&mut tx, policy.lane, &day, requests).await?;
-    doubt_day_tx(&mut tx, policy.lane, &day, true).await?;
-    // What an older copy knows of its own time may be over; asking is free.
-    for fact in [Fact::QuotaReadable(true), Fact::QuotaTold(true)] {
-        note_fact_tx(&mut tx, policy.lane, fact, now).await?;
-    }
+    doubt_with_tx(&mut tx, policy, &day, requests, now).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// The server goes on in another history, which may lack the last commits of the one before: the marker's day has cost
+/// at least what the marker says. True if the cost is in doubt because of it.
+pub async fn bear_witness(store: &Store, policy: &Policy, mark: Option<Mark>, now: Time) -> Result<bool> {
+    let Some(mark) = mark else { return Ok(false) };
+    if reconcile(store, policy, Some(mark), now).await? {
+        return Ok(true);
+    }
+    let mut tx = store.write().await?;
+    raise_tx(&mut tx, policy.lane, &BudgetDay::on(mark.date, policy.day_starts), mark.requests).await?;
+    tx.commit().await?;
+    Ok(false)
+}
+
+/// What the day of `now` has cost is in doubt: the service says it, or the operator.
+pub async fn doubt_today_tx(tx: &mut WriteTx<'_>, policy: &Policy, now: Time) -> Result<()> {
+    let day = today(tx.conn(), policy.lane, policy.day_starts, now).await?;
+    doubt_with_tx(tx, policy, &day, 0, now).await
+}
+
+/// The day has cost at least so much, and that is in doubt.
+async fn doubt_with_tx(tx: &mut WriteTx<'_>, policy: &Policy, day: &BudgetDay, requests: u32, now: Time) -> Result<()> {
+    enter_day_tx(tx, day, policy).await?;
+    raise_tx(tx, policy.lane, day, requests).await?;
+    doubt_day_tx(tx, policy.lane, day, true).await?;
+    // What an older copy knows of its own time may be over; asking is free.
+    for fact in [Fact::QuotaReadable(true), Fact::QuotaTold(true)] {
+        note_fact_tx(tx, policy.lane, fact, now).await?;
+    }
+    Ok(())
 }
 
 /// Whether the marker's submission may have been forgotten at the end of its retention.
@@ -210,6 +247,21 @@ mod tests {
         assert!(marker.write(mark(3)).is_err());
         assert_eq!(marker.read().unwrap(), Some(mark(4)));
         marker.write(mark(5)).unwrap();
+    }
+
+    #[test]
+    fn what_others_have_charged_is_written_unless_something_later_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut marker = Marker::in_spool(dir.path(), Lane::Prefetch);
+        let mark = |submission, requests| Mark {
+            date: "2026-11-23".parse().unwrap(),
+            requests,
+            submission: SubmissionId(submission),
+        };
+        for (heard, known) in [(mark(4, 4), mark(4, 4)), (mark(3, 3), mark(4, 4)), (mark(6, 5), mark(6, 5))] {
+            marker.hear(heard).unwrap();
+            assert_eq!(marker.read().unwrap(), Some(known));
+        }
     }
 
     #[test]

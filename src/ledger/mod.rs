@@ -17,6 +17,7 @@ mod book;
 mod days;
 mod flight;
 mod learned;
+mod mark;
 mod marker;
 mod pause;
 mod product;
@@ -38,7 +39,8 @@ pub use days::{
 };
 pub use flight::{flight, in_flight, queue_had_room_tx, queue_is_judged_tx, queue_was_full_tx};
 pub use learned::learned;
-pub use marker::{LastOpened, Mark, Marker, reconcile};
+pub use mark::{Mark, heard, newest_marks, told};
+pub use marker::{LastOpened, Marker, bear_witness, doubt_today_tx, reconcile};
 pub use pause::{account_is_well_tx, pause_account_tx, pause_for_tx, pause_why, probe_at};
 pub use product::{belong_tx, product_of};
 pub use prune::{Outlived, forget_tx, outlived_tx};

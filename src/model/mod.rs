@@ -52,7 +52,7 @@ pub use line_fault::{Fault, LineFault};
 pub use object_url::{Notes, ObjectUrl, Target, UrlRules};
 pub use order_fault::OrderFault;
 pub use priority::Priority;
-pub use problem::{ConfigProblem, SpoolProblem};
+pub use problem::{ConfigProblem, LeadProblem, SpoolProblem};
 pub use product::{Actions, ProductName};
 pub use quoted::quoted;
 pub use reading::Reading;

@@ -42,6 +42,36 @@ pub enum ConfigProblem {
     },
 }
 
+/// Why a host does not lead although nobody else does, or would not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", content = "with", rename_all = "snake_case")]
+pub enum LeadProblem {
+    /// It is configured not to.
+    LeadOff,
+    /// Its `[budget]`, `[schedule]` or `[retry]` is not that of the leader.
+    PolicyDiffers {
+        /// The leader, or whoever led last.
+        host: String,
+    },
+    /// It cannot write the marker in its spool, which is written before each call.
+    MarkerUnwritten {
+        /// What the system says.
+        said: String,
+    },
+}
+
+impl LeadProblem {
+    /// Its word, and its parameters as JSON.
+    pub fn stored(&self) -> (String, Option<String>) {
+        code_and_with(self)
+    }
+
+    /// Reads its stored form; none if this version does not know the word.
+    pub fn of_stored(code: Option<&str>, with: Option<&str>) -> Option<Self> {
+        of_code_and_with(code?, with)
+    }
+}
+
 impl SpoolProblem {
     /// Its word, and its parameters as JSON.
     pub fn stored(&self) -> (String, Option<String>) {

@@ -77,7 +77,7 @@ impl Notifier {
     /// The stage; it runs `[notify] command`, if one is configured. When the daemon stops, a running command is ended
     /// with its whole process group, and its notice is told after the next start.
     pub fn new(tools: Tools) -> Self {
-        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        let Tools { store, clock, settings, pulse, wakes, stop, .. } = tools;
         Self { store, clock, command: command(&settings), later: BTreeMap::new(), wakes, pulse, stop }
     }
 

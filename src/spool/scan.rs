@@ -152,7 +152,7 @@ impl Stage for Spool {
 impl Spool {
     /// The stage over these folders.
     pub fn new(tools: Tools, folders: Folders, board: Board) -> Self {
-        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        let Tools { store, clock, settings, pulse, wakes, stop, .. } = tools;
         let config = &settings.config;
         let ingest = Ingest::new(Arc::clone(&store), folders.clone(), config, clock.clone(), pulse.clone());
         // Watches before anybody learns that the daemon is ready, so that every write after that is heard.

@@ -20,12 +20,19 @@ pub enum Name {
     Verifier,
     /// Wakes, expires, parks, finishes and forgets rows.
     Housekeeping,
+    /// Removes inputs that were kept long enough.
+    Sweeper,
     /// Carries out orders of members of the group.
     Orders,
+    /// Renews the lease of the host that leads, and takes it when it is free, where hosts share a database.
+    #[strum(serialize = "keeper of the lease")]
+    Lease,
     /// Tries the write lock now and then, where a watchdog is set.
     Database,
     /// Checks whether the database is still the file that was opened.
     Guardian,
+    /// Runs the leader's stages.
+    Leader,
     /// Tells systemd the daemon's state.
     Herald,
     /// Stores what is known about the access key.

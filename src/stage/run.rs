@@ -29,8 +29,10 @@ pub struct Tools {
     pub pulse: Pulse,
     /// The bells of all stages.
     pub wakes: Wakes,
-    /// Cancelled when the daemon stops.
+    /// Cancelled when the stage should end: the daemon stops, or this host leads no more.
     pub stop: CancellationToken,
+    /// Cancelled when the daemon stops.
+    pub shutdown: CancellationToken,
 }
 
 /// What follows a step.
@@ -106,6 +108,8 @@ pub async fn run<S: Stage>(mut stage: S, mut live: Live, stop: CancellationToken
                     Then::Wait(wait) => wait,
                 }
             }
+            // Whoever leads goes on.
+            Err(store::Error::NotLeading) => break,
             Err(error) => retry.failed(&pulse, &error),
         };
         pulse.away(wait);

@@ -9,7 +9,7 @@ use strum::IntoStaticStr;
 use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
-use crate::model::{ConfigProblem, Lane, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
+use crate::model::{ConfigProblem, Lane, LeadProblem, LeftWhy, Reading, SpoolProblem, Time, WaitWhy, to_millis};
 use crate::stage::Name;
 use crate::store::{Conn, Result, Sql, Store, query, query_scalar};
 use crate::words::Stored;
@@ -63,11 +63,39 @@ const SAY_KEY: Sql = Sql::both(
 
 const SAY_HTTP_PROBLEM: Sql = Sql::both("update daemon set http_problem = ?1 where host = ?2");
 
+const SIGN_OF_LIFE: Sql = Sql::two(
+    "
+    update daemon set
+        seen_at = unixepoch('now') * 1000, version = ?2, policy = ?3,
+        lead_problem = ?4, lead_problem_code = ?5, lead_problem_with = ?6
+    where host = ?1",
+    "
+    update daemon set
+        seen_at = clock_ms(), version = ?2, policy = ?3,
+        lead_problem = ?4, lead_problem_code = ?5, lead_problem_with = ?6
+    where host = ?1",
+);
+
 const SERVICE_AHEAD: Sql = Sql::both("select max(service_ahead_ms) from daemon");
 
 /// The clock for commands: the service's time, as far as the daemon knows it.
 pub async fn told_clock(conn: &mut Conn) -> Result<Clock> {
     Ok(Clock::told(query_scalar(SERVICE_AHEAD).fetch_one(conn).await?))
+}
+
+/// Writes that a host lives, which policy it has, and why it would not lead. Takes no writers' lock.
+pub async fn sign_of_life(conn: &mut Conn, host: &str, policy: &str, lead_problem: Option<&LeadProblem>) -> Result<()> {
+    let said = lead_problem.map(Stored::from);
+    query(SIGN_OF_LIFE)
+        .bind(host)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(policy)
+        .bind(said.as_ref().map(|said| &said.text))
+        .bind(said.as_ref().map(|said| &said.code))
+        .bind(said.as_ref().and_then(|said| said.with.as_ref()))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Whether the daemon runs.
@@ -121,6 +149,19 @@ impl Board {
         }
     }
 
+    /// The same board for the leader's stages, which write under its lease. What is still said of the lanes is that of
+    /// the leader before.
+    pub fn under(&self, store: Arc<Store>) -> Self {
+        Self { store, said: Arc::default(), time_said: Arc::default(), ..self.clone() }
+    }
+
+    /// Nobody waits for anything any more: a term begins or ends.
+    pub async fn forget_waits(&self) -> Result<()> {
+        let mut tx = self.store.write().await?;
+        query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
+        tx.commit().await
+    }
+
     /// Resolves when something on it has changed since the last call.
     pub async fn changed(&self) {
         self.changed.notified().await;
@@ -137,7 +178,10 @@ impl Board {
             .bind(env!("CARGO_PKG_VERSION"))
             .execute(tx.conn())
             .await?;
-        query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
+        // On a server that is said at the ends of a term.
+        if !self.store.is_shared() {
+            query(FORGET_LANE_WAITS).execute(tx.conn()).await?;
+        }
         tx.commit().await
     }
 

@@ -21,7 +21,7 @@ mod reasons;
 mod report;
 mod story;
 
-pub use board::{Board, Health, told_clock};
+pub use board::{Board, Health, sign_of_life, told_clock};
 pub use books::{BookedCall, BookedUrl, Books, Happened};
 pub use concerns::{Concerns, Doubts, concerns, doubts};
 pub use evidence::{Export, LineEvidence, RefusingFile, Wanted};

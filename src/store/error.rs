@@ -20,6 +20,9 @@ pub const FULL: &str = "full";
 /// The word of [`Error::Lost`].
 pub const LOST: &str = "lost";
 
+/// The word of [`Error::NotLeading`].
+pub const NOT_LEADING: &str = "not_leading";
+
 /// What the driver said.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -104,6 +107,9 @@ pub enum Error {
     /// It is no longer the file that was opened.
     #[error("the database is lost: {0}")]
     Lost(Loss),
+    /// The lease under which this was to be written is over. Nothing was written.
+    #[error("another host leads, or nobody does: this host does not write what the leader writes")]
+    NotLeading,
     /// Its file has several names.
     #[error(
         "the database {path} has {names} names (hard links), and each would have a log and a lock of its own; remove \
@@ -148,6 +154,7 @@ impl Error {
             Self::Password(_) => "password",
             Self::Denied(_) => "denied",
             Self::Lost(_) => LOST,
+            Self::NotLeading => NOT_LEADING,
             Self::Linked { .. } => "linked",
             Self::OldLibrary(_) => "old_library",
             Self::Migrate(_) => "migrate",

@@ -53,7 +53,7 @@ struct Watched {
 impl Guard {
     /// Begins to guard a database that this process has opened.
     pub async fn over(store: Arc<Store>) -> Result<Self> {
-        let Home::Lite(lite) = &store.home else { return Ok(Self { store, file: None }) };
+        let Home::Lite(lite) = &store.db.home else { return Ok(Self { store, file: None }) };
         let path = lite.path.clone();
         let mut holder = hold(&store, &path).await?;
         let application: i64 = sqlx::query_scalar("pragma application_id").fetch_one(&mut holder).await?;
@@ -70,17 +70,18 @@ impl Guard {
 
     /// Looks.
     pub async fn look(&mut self) -> DatabaseState {
-        if self.store.origin.check().is_ok()
+        if self.store.db.origin.check().is_ok()
             && let Some(loss) = self.file.as_mut().and_then(Watched::find_loss)
         {
-            self.store.origin.lose(loss);
+            self.store.db.origin.lose(loss);
         }
         if self.store.lost().is_some() {
             // Anybody who went on reading would read another file.
-            let _ = tokio::time::timeout(CLOSE_MAX, self.store.readers.close()).await;
+            let _ = tokio::time::timeout(CLOSE_MAX, self.store.db.readers.close()).await;
             return DatabaseState::Lost;
         }
-        let Some(file) = &mut self.file else { return DatabaseState::Changed };
+        // Of a server the task that keeps the lease looks.
+        let Some(file) = &mut self.file else { return DatabaseState::Same };
         let version = match data_version(&mut file.holder).await {
             Ok(version) => Some(version),
             Err(_) => {
@@ -110,7 +111,7 @@ impl Guard {
 
     /// Resolves when somebody has found that the database is lost.
     pub async fn lost(&self) {
-        self.store.origin.told().cancelled().await;
+        self.store.db.origin.told().cancelled().await;
     }
 
     /// Writes what the lost database held to a new file beside it, durably; if that fails, into one of the `other`
@@ -131,14 +132,14 @@ impl Guard {
             let copy = folder.join(&name);
             match self.copy_to(&copy).await {
                 Ok(()) => {
-                    self.store.origin.saved(Ok(copy.clone()));
+                    self.store.db.origin.saved(Ok(copy.clone()));
                     return Ok(copy);
                 }
                 Err(error) => problems.push(format!("{}: {error}", copy.display())),
             }
         }
         let problem = problems.join("; ");
-        self.store.origin.saved(Err(problem.clone()));
+        self.store.db.origin.saved(Err(problem.clone()));
         Err(problem)
     }
 
@@ -159,7 +160,7 @@ impl Guard {
     async fn vacuum_into(&mut self, part: &Path) -> Result<()> {
         let _ = std::fs::remove_file(part);
         // A running commit finishes first.
-        let mut slot = self.store.writer.lock().await;
+        let mut slot = self.store.db.writer.lock().await;
         let into = sqlx::query("vacuum into ?1").bind(part.to_string_lossy().into_owned());
         match (slot.as_mut().map(Conn::engine), &mut self.file) {
             (Some(Engine::Lite(writer)), _) => into.execute(writer).await?,
@@ -203,10 +204,10 @@ fn persist(part: &Path, copy: &Path) -> std::io::Result<()> {
 }
 
 async fn hold(store: &Store, path: &Path) -> Result<SqliteConnection> {
-    store.origin.check()?;
+    store.db.origin.check()?;
     let mut conn = base_options(path).read_only(true).connect().await?;
     // SQLite opens the log with the first statement that reads.
     sqlx::query("select count(*) from sqlite_schema").execute(&mut conn).await?;
-    store.origin.check()?;
+    store.db.origin.check()?;
     Ok(conn)
 }

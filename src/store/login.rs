@@ -58,7 +58,8 @@ impl Login {
         self.options().options([("default_transaction_read_only", "on")])
     }
 
-    fn options(&self) -> PgConnectOptions {
+    /// For connections that write.
+    pub(super) fn options(&self) -> PgConnectOptions {
         let server = &self.server;
         let mut options = PgConnectOptions::new_without_pgpass()
             .host(&server.host)

@@ -4,12 +4,14 @@
 //! ends with it. At *read committed*, what follows sees all that earlier holders committed.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnection, PgPoolOptions};
-use sqlx::{Connection as _, Row as _, SqlSafeStr as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _};
+use uuid::Uuid;
 
 use super::conn::Engine;
+use super::fence::Fence;
 use super::login::{CONNECT_MAX, Login};
-use super::{Conn, Error, Readers, Result};
+use super::{Conn, Error, Readers, Result, Sql, query};
 
 /// The migrations, in order: number, name, text. Their numbers are those of SQLite's.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
@@ -51,6 +53,33 @@ const VERSION: &str = "select max(version) from _sqlx_migrations";
 /// PostgreSQL 14, the oldest that is still maintained (postgresql.org/support/versioning).
 const SERVER_MIN: i32 = 140_000;
 
+/// Whether this lease is the present one, in the history of the server that its holder knows. While the transaction
+/// lasts nobody can take the lease, which locks the row for an update; a renewal goes through. So either this commits
+/// before the next lease is taken, or it is refused.
+const FENCED: Sql = Sql::both(
+    "
+    select 1 from leader
+    where one = 1 and fence = ?1 and until_at > clock_ms() and epoch = ?2 and epoch() = ?2
+    for key share",
+);
+
+/// Counts a commit ...
+const COUNT: Sql = Sql::both("update changes set n = n + 1 where one = 1");
+
+/// ... and tells the other hosts of it, with the name of this process (?1).
+const TELL_COMMIT: Sql =
+    Sql::both("select cast(pg_notify('prefetchd_' || hashtext(current_schema()), 'wake ' || ?1) as text)");
+
+/// Tells the hosts something, and commits as durably as the server can.
+const TELL_HOSTS: Sql = Sql::both(
+    "
+    select cast(pg_notify('prefetchd_' || hashtext(current_schema()), ?1) as text),
+           set_config('synchronous_commit', 'on', true)",
+);
+
+/// The channel of this schema.
+pub(super) const CHANNEL: &str = "select 'prefetchd_' || hashtext(current_schema())";
+
 /// Connections for readers: one a stage.
 const READERS: u32 = 4;
 
@@ -58,6 +87,8 @@ const READERS: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Server {
     login: Login,
+    /// Tells what this process says from what others say.
+    process: Uuid,
 }
 
 impl Server {
@@ -77,24 +108,71 @@ impl Server {
         }
         let readers = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_MAX);
         let readers = readers.connect_lazy_with(login.reading());
-        Ok((Self { login }, writer.into(), readers.into()))
+        Ok((Self { login, process: Uuid::new_v4() }, writer.into(), readers.into()))
+    }
+
+    /// A connection that is not the one for transactions.
+    pub(super) async fn connect(&self) -> Result<Conn> {
+        Ok(self.login.writer().await?.into())
+    }
+
+    /// The options by which another connection is made.
+    pub(super) fn options(&self) -> PgConnectOptions {
+        self.login.options()
+    }
+
+    /// The name of this process among those that have the database open.
+    pub(super) fn process(&self) -> String {
+        self.process.to_string()
     }
 
     /// Begins the write transaction on the connection in this place; takes it out. A new one is made if there is none.
+    /// With a fence it is refused unless that lease is the present one.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] if another process holds the lock for longer than five seconds.
-    pub(super) async fn begin(&self, slot: &mut Option<Conn>) -> Result<Conn> {
+    /// [`Error::Busy`] if another process holds the lock for longer than five seconds; [`Error::NotLeading`], and then
+    /// the lease is over.
+    pub(super) async fn begin(&self, slot: &mut Option<Conn>, fence: Option<&Fence>) -> Result<Conn> {
         let mut conn = match slot.take() {
             Some(conn) => conn,
-            None => self.login.writer().await?.into(),
+            None => self.connect().await?,
         };
-        if let Engine::Postgres(server) = conn.engine() {
-            sqlx::raw_sql(BEGIN).execute(server).await?;
+        let Some(fence) = fence else {
+            run(&mut conn, BEGIN.to_owned()).await?;
+            return Ok(conn);
+        };
+        // The server's own word, of digits and letters.
+        let epoch: String = fence.epoch().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let fenced = FENCED.postgres().replace("$1", &fence.number().to_string()).replace("$2", &format!("'{epoch}'"));
+        // One row is that of the lock.
+        if run(&mut conn, format!("{BEGIN}; {fenced}")).await? > 1 {
+            return Ok(conn);
         }
-        Ok(conn)
+        fence.end();
+        query("rollback").execute(&mut conn).await?;
+        *slot = Some(conn);
+        Err(Error::NotLeading)
     }
+
+    /// Commits the transaction; counts that and tells it.
+    pub(super) async fn commit(&self, conn: &mut Conn) -> Result<()> {
+        let tell = TELL_COMMIT.postgres().replace("$1", &format!("'{}'", self.process));
+        run(conn, format!("{}; {tell}; commit", COUNT.postgres())).await?;
+        Ok(())
+    }
+
+    /// Tells the hosts something once the transaction is committed.
+    pub(super) async fn tell_hosts(&self, conn: &mut Conn, said: &str) -> Result<()> {
+        query(TELL_HOSTS).bind(said).fetch_all(conn).await?;
+        Ok(())
+    }
+}
+
+/// Runs several statements in one journey to the server; tells how many rows they gave in all.
+async fn run(conn: &mut Conn, statements: String) -> Result<usize> {
+    let Engine::Postgres(server) = conn.engine() else { return Ok(0) };
+    Ok(sqlx::raw_sql(AssertSqlSafe(statements)).fetch_all(server).await?.len())
 }
 
 /// Makes or migrates the schema, all in one transaction.

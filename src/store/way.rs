@@ -21,17 +21,17 @@ impl Default for Way {
 impl super::Store {
     /// Something urgent was committed: whoever must write because of it goes first.
     pub fn ask_way(&self) {
-        self.way.0.send_replace(true);
+        self.db.way.0.send_replace(true);
     }
 
     /// The urgent writer has begun to write, or has no reason to.
     pub fn way_is_taken(&self) {
-        self.way.0.send_if_modified(std::mem::take);
+        self.db.way.0.send_if_modified(std::mem::take);
     }
 
     /// Waits before a large write, for a bounded time, until no urgent writer is expected.
     pub async fn give_way(&self) {
-        let mut asked = self.way.0.subscribe();
+        let mut asked = self.db.way.0.subscribe();
         if tokio::time::timeout(WAIT_MAX, asked.wait_for(|asked| !*asked)).await.is_err() {
             self.way_is_taken();
         }

@@ -20,6 +20,7 @@ mod queue_size;
 mod reaction;
 mod resolve;
 mod send;
+mod tell;
 mod worker;
 
 pub use ask::still_paused;

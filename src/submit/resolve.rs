@@ -10,7 +10,8 @@ use super::doubt::{
 use super::fit::{CLOCKS_DIFFER, Fit, Span, fits, may_be_anothers};
 use super::outcome::Outcome;
 use super::reaction::{Lesson, found, give_up, react};
-use super::send::{Opened, tell};
+use super::send::{Known, Opened};
+use super::tell::tell;
 use super::worker::{Step, Submitter};
 use crate::ledger::{self, Fact, OpenSubmission, pause_account_tx};
 use crate::model::{AccountFault, ReasonKind, TaskId, Time};
@@ -56,7 +57,9 @@ impl Submitter {
         let (submission, suspects) = (open.id, open.suspects);
         let earliest_at = open.earliest_at.unwrap_or(signed_at - CLOCKS_DIFFER);
         let day = open.day;
-        let opened = Opened { submission, day, signed_at, earliest_at, suspects, batch, call, in_flight: None };
+        let nonce = open.nonce.clone();
+        let opened =
+            Opened { submission, nonce, sends, day, signed_at, earliest_at, suspects, batch, call, in_flight: None };
         if !copyable && absent_at.is_none() && !arrived {
             info!(
                 submission.id = open.id.0,
@@ -65,7 +68,10 @@ impl Submitter {
         }
         self.board.waiting(self.desk.policy.lane, None, None).await?;
         match next_step(&doubt, self.in_doubt_wait(), standing.tasks_readable, &self.clock.reading()) {
-            NextStep::Replay => self.replay(&opened, &doubt, standing).await?,
+            NextStep::Replay => {
+                let opened = Opened { sends: sends.saturating_add(1), ..opened };
+                self.replay(&opened, standing).await?;
+            }
             NextStep::Look => self.look(&opened, &doubt, standing).await?,
             NextStep::GiveUp => {
                 let why = if standing.tasks_readable { ReasonKind::NoTaskListed } else { ReasonKind::TasksUnreadable };
@@ -77,19 +83,21 @@ impl Submitter {
 
     /// Sends the same bytes again. The copy is stored before it is sent, so that the number of copies is bounded across
     /// crashes too.
-    async fn replay(&mut self, opened: &Opened, doubt: &Doubt, standing: &Standing) -> store::Result<()> {
+    async fn replay(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
         let mut tx = self.store.write().await?;
-        ledger::send_again_tx(&mut tx, opened.submission, self.now()).await?;
+        if !ledger::send_again_tx(&mut tx, opened.submission, self.now()).await? {
+            return tx.roll_back().await;
+        }
         tx.commit().await?;
         let turn = self.turn().await;
-        let said = self.call(turn, opened).await;
+        let said = self.call(turn, opened).await?;
         let outcome = Outcome::of(said.as_ref());
         let at = self.circumstances(&opened.batch, standing);
         let mut reaction = self.reaction(opened, said.as_ref(), &at);
         reaction.closing.late = self.may_be_late(opened);
         match after_replay(&outcome) {
             AfterReplay::Settled => {
-                self.close(opened, &reaction, None).await?;
+                self.close(opened, &reaction, None, Known::Here).await?;
                 tell(opened, &outcome, &reaction);
             }
             AfterReplay::Arrived => {
@@ -117,8 +125,7 @@ impl Submitter {
             }
             AfterReplay::Open => {
                 if let Err(fault) = &said {
-                    let sends = doubt.sends.saturating_add(1);
-                    let again_at = copy_again_at(&self.desk.policy.backoff, sends, rand::random(), self.now());
+                    let again_at = copy_again_at(&self.desk.policy.backoff, opened.sends, rand::random(), self.now());
                     self.postpone(opened, fault, reaction.lesson, again_at).await?;
                 }
             }
@@ -191,7 +198,7 @@ impl Submitter {
         let mut tx = self.store.write().await?;
         ledger::set_aside_tx(&mut tx, opened.submission, &[]).await?;
         tx.commit().await?;
-        self.close(opened, &reaction, None).await?;
+        self.close(opened, &reaction, None, Known::Anywhere).await?;
         tell(opened, &outcome, &reaction);
         Ok(())
     }
@@ -246,7 +253,7 @@ impl Submitter {
         }
         // That nobody will know is not a failure of the network now.
         let reaction = super::Reaction { lesson: Lesson::Nothing, ..reaction };
-        self.close(opened, &reaction, None).await?;
+        self.close(opened, &reaction, None, Known::Anywhere).await?;
         let why = words::reason_kind(why).en;
         warn!(
             submission.id = opened.submission.0,

@@ -7,10 +7,11 @@ use tracing::{debug, info, warn};
 
 use super::desk::last_marked;
 use super::outcome::Outcome;
-use super::reaction::{Circumstances, Lesson, Reaction, of_lane, react};
+use super::reaction::{Circumstances, Lesson, Reaction, react};
+use super::tell::{tell, tell_doubt, tell_finding};
 use super::worker::{Step, Submitter};
 use crate::config::Config;
-use crate::ledger::{self, Closing, Fact, Mark, pause_account_tx};
+use crate::ledger::{self, Fact, Mark, pause_account_tx};
 use crate::meters;
 use crate::model::{BudgetDay, Lane, Reason, ReasonKind, SubmissionId, Time};
 use crate::queue::{self, Batch, Finding, Room};
@@ -18,9 +19,7 @@ use crate::schedule::{Plan, Policy, Snapshot, Standing, Unit, asked_to_wait};
 use crate::service::{Accepted, BatchOptions, Class, Deferral, Fault, PrefetchOptions, Service, SignedBatch, Turn};
 use crate::stage::Retry;
 use crate::store::{self, WriteTx};
-use crate::telemetry::one_line;
 use crate::track;
-use crate::words;
 
 /// How often to try to store an answer once the daemon stops; after that the submission stays open and is resolved like
 /// any in doubt.
@@ -30,6 +29,9 @@ const CLOSE_TRIES: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) submission: SubmissionId,
+    pub(super) nonce: String,
+    /// Copies sent, with the next one that leaves.
+    pub(super) sends: u32,
     pub(super) day: BudgetDay,
     pub(super) signed_at: Time,
     /// The service cannot have performed it earlier, by its own clock.
@@ -40,6 +42,15 @@ pub(super) struct Opened {
     pub(super) call: SignedBatch,
     /// URLs in flight at the time of the decision; none if not counted.
     pub(super) in_flight: Option<u32>,
+}
+
+/// Who knows what became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// This process alone, from the answer: it is stored also if another host leads by now.
+    Here,
+    /// Whoever leads, from what the service says later.
+    Anywhere,
 }
 
 impl Submitter {
@@ -60,7 +71,7 @@ impl Submitter {
         // Storing all that may have taken until the reset; the call might then be performed on a day that is not
         // charged.
         let said = if self.clock.reading().stays_before(day.ends_at, self.service.call_timeout()) {
-            self.call(turn, &opened).await
+            self.call(turn, &opened).await?
         } else {
             Err(Fault::not_sent("the budget day was about to end before the call could leave"))
         };
@@ -81,7 +92,7 @@ impl Submitter {
         let is_sent = said.err().is_none_or(|fault| fault.class != Class::Deferred(Deferral::Unreachable));
         reaction.closing.late = is_sent && self.may_be_late(&opened);
         let learned = (snapshot.spent.refused_urls.is_some() && snapshot.standing.unit.is_none()).then_some(Unit::Urls);
-        self.close(&opened, &reaction, learned).await?;
+        self.close(&opened, &reaction, learned, Known::Here).await?;
 
         tell(&opened, &outcome, &reaction);
         Ok(Step::Sent(outcome))
@@ -127,6 +138,7 @@ impl Submitter {
             (named.0, &named.1),
             (urls, suspects),
             (now, signed_at, earliest),
+            (store.fence(), charged),
         )
         .await?;
         queue::lease_tx(&mut tx, &batch, submission).await?;
@@ -138,7 +150,18 @@ impl Submitter {
         tx.commit().await?;
         let in_flight = snapshot.flight.as_ref().map(|flight| flight.in_flight);
         Ok(Some((
-            Opened { submission, day, signed_at, earliest_at: earliest, suspects, batch, call, in_flight },
+            Opened {
+                submission,
+                nonce,
+                sends: 1,
+                day,
+                signed_at,
+                earliest_at: earliest,
+                suspects,
+                batch,
+                call,
+                in_flight,
+            },
             charged,
         )))
     }
@@ -150,14 +173,24 @@ impl Submitter {
     }
 
     /// Sends the call, once.
-    pub(super) async fn call(&self, turn: Turn, opened: &Opened) -> Result<Accepted, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error::NotLeading`]: this host does not surely lead any more, and nothing was sent. Whoever leads finds
+    /// the submission open, as after a crash.
+    pub(super) async fn call(&self, turn: Turn, opened: &Opened) -> store::Result<Result<Accepted, Fault>> {
+        if !self.store.acts(self.clock.moment().boot) {
+            let submission = opened.submission.0;
+            warn!(submission.id = submission, "a call was not sent: this host does not surely lead any more");
+            return Err(store::Error::NotLeading);
+        }
         for url in &opened.batch.urls {
             debug!(submission.id = opened.submission.0, url = url.url.as_str(), "sending");
         }
         self.pulse.away(self.service.call_max());
         let said = self.service.submit(turn, &opened.call).await;
         self.pulse.beat();
-        said
+        Ok(said)
     }
 
     /// The reaction to what the service said. If it refused the key and there is another one by now, no fault of the
@@ -185,26 +218,32 @@ impl Submitter {
         tx.commit().await
     }
 
-    /// Stores the answer. Only this process knows it, and nothing else can be done without the database, so it tries
+    /// Stores the answer. If only this process knows it, and nothing else can be done without the database, it tries
     /// until it succeeds or the daemon stops.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error::NotLeading`], for what whoever leads can find out as well.
     pub(super) async fn close(
         &mut self,
         opened: &Opened,
         reaction: &Reaction,
         learned: Option<Unit>,
+        known: Known,
     ) -> store::Result<()> {
         if reaction.ask_domains {
             self.domains.doubt();
         }
         let mut retry = Retry::default();
         loop {
-            match self.try_close(opened, reaction, learned).await {
+            match self.try_close(opened, reaction, learned, known).await {
                 Ok(finding) => {
                     meters::submission(self.desk.policy.lane, &reaction.closing.outcome, opened.batch.urls.len());
                     tell_finding(finding.as_ref(), reaction);
                     return Ok(());
                 }
-                Err(error) if self.stop.is_cancelled() && retry.failures() >= CLOSE_TRIES => return Err(error),
+                Err(error @ store::Error::NotLeading) => return Err(error),
+                Err(error) if self.shutdown.is_cancelled() && retry.failures() >= CLOSE_TRIES => return Err(error),
                 Err(error) => tokio::time::sleep(retry.failed(&self.pulse, &error)).await,
             }
         }
@@ -215,11 +254,16 @@ impl Submitter {
         opened: &Opened,
         reaction: &Reaction,
         learned: Option<Unit>,
+        known: Known,
     ) -> store::Result<Option<Finding>> {
-        let Opened { submission, batch, .. } = opened;
+        let Opened { submission, nonce, sends, batch, .. } = opened;
         let now = self.now();
-        let mut tx = self.store.write().await?;
-        if !ledger::close_tx(&mut tx, *submission, batch.urls.len(), &reaction.closing, now).await? {
+        let mut tx = match known {
+            Known::Here => self.store.write_late().await?,
+            Known::Anywhere => self.store.write().await?,
+        };
+        let call = (*submission, nonce.as_str(), *sends);
+        if !ledger::close_tx(&mut tx, call, batch.urls.len(), &reaction.closing, now).await? {
             tx.roll_back().await?;
             return Ok(None);
         }
@@ -341,56 +385,4 @@ fn options(config: &Config, lane: Lane, batch: &Batch) -> BatchOptions {
         consistency_hash: config.api.consistency_hash,
         with_header: config.api.with_header.clone(),
     })
-}
-
-/// Logs one event for each batch that ended.
-pub(super) fn tell(opened: &Opened, outcome: &Outcome, reaction: &Reaction) {
-    let lane = opened.batch.urls.first().map_or(Lane::Prefetch, |url| url.seat.lane);
-    let why = outcome.reason().map(|kind| words::reason_kind(of_lane(kind, lane)).en).unwrap_or_default();
-    let (id, urls) = (opened.submission.0, opened.batch.urls.len());
-    let Closing { outcome: word, charged, http_status, code, message, request_id, .. } = &reaction.closing;
-    if let Outcome::Accepted { tasks } = outcome {
-        info!(submission.id = id, urls, tasks = tasks.len(), request_id, "batch accepted");
-    } else {
-        let said = message.as_deref().map(one_line);
-        warn!(
-            submission.id = id,
-            urls,
-            outcome = word,
-            charged,
-            http_status,
-            code,
-            said,
-            request_id,
-            "batch not accepted: {why}"
-        );
-    }
-}
-
-/// Logs one event for each URL or domain that was found.
-fn tell_finding(finding: Option<&Finding>, reaction: &Reaction) {
-    let why = reaction.evidence.as_ref().map(|evidence| one_line(&words::reason(&evidence.why).en));
-    match finding {
-        Some(Finding::Url(url)) => warn!(url, why, "the batch was refused because of this URL; it ends here"),
-        Some(Finding::HostOf(url)) => {
-            warn!(url, why, "the batch was refused because of the domain of this URL; its URLs wait");
-        }
-        None => {}
-    }
-}
-
-fn tell_doubt(opened: &Opened, fault: &Fault) {
-    let why = match fault.http_status {
-        None => one_line(fault.message.as_deref().unwrap_or_default()),
-        Some(status) => {
-            let code = fault.code.as_deref().map(|code| format!(" {}", one_line(code))).unwrap_or_default();
-            format!("HTTP {status}{code}, which does not say what became of it")
-        }
-    };
-    warn!(
-        submission.id = opened.submission.0,
-        urls = opened.batch.urls.len(),
-        why,
-        "batch in doubt: it may have been accepted; it stays charged until that is known"
-    );
 }

@@ -69,7 +69,7 @@ pub struct Submitter {
     pub(super) waits_held: Option<TimeDelta>,
     wakes: Wakes,
     /// Cancelled when the daemon stops.
-    pub(super) stop: CancellationToken,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl Stage for Submitter {
@@ -110,7 +110,7 @@ impl Submitter {
     /// The submitter. There is one per database, and it sends one batch at a time, so nobody else will bring the answer
     /// of any open submission that it finds. A step that has begun when the daemon stops is finished.
     pub fn new(tools: Tools, board: Board, service: Service) -> Self {
-        let Tools { store, clock, settings, pulse, wakes, stop } = tools;
+        let Tools { store, clock, settings, pulse, wakes, shutdown, .. } = tools;
         let (desk, others) = Desk::all(&settings.config);
         Self {
             store,
@@ -128,7 +128,7 @@ impl Submitter {
             waits_held: None,
             settings,
             wakes,
-            stop,
+            shutdown,
         }
     }
 
@@ -274,9 +274,14 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// It knows less: an older copy was restored into it. Nothing more is written.
+    /// It knows less: an older copy was restored into it. Nothing more is written, or on a server nothing under this
+    /// lease: the next one begins with a look at the markers, as after a restart.
     pub(super) fn check_origin(&mut self, last: Option<(SubmissionId, Time)>, now: Time) -> store::Result<()> {
         if self.desk.last_opened.is_forgotten_by(last, now) {
+            if self.store.is_shared() {
+                self.store.give_up_lead();
+                return Err(store::Error::NotLeading);
+            }
             self.store.lose(Loss::Restored);
             return Err(store::Error::Lost(Loss::Restored));
         }

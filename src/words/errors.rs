@@ -57,6 +57,7 @@ pub fn database(word: &str, en: String) -> Words {
             format!("{} 处还没有数据库；`prefetchd run` 会创建", path("there is no database at ", " yet;"))
         }
         "lost" => "数据库已丢失；`prefetchd status` 有恢复的命令".to_owned(),
+        "not_leading" => "由另一台主机主导，或目前没有主机主导：本机不写入主导主机的内容".to_owned(),
         "linked" => format!("数据库 {} 有多个名称（硬链接）；请删除其余的", path("the database ", " has ")),
         "old_library" => "SQLite 版本过旧，会损坏数据库；需要 3.51.3 或更新".to_owned(),
         "migrate" => format!("升级数据库：{}", en.strip_prefix("migrating the database: ").unwrap_or(&en)),

@@ -48,7 +48,9 @@ pub use inputs::{input_fault, key_fault};
 pub use learned::{learned, learned_at};
 pub use lines::{line_fault, line_fault_with};
 pub use order_faults::order_fault;
-pub use problems::{config_problem, http_problem, http_problem_of, key_source, left_alone, spool_problem};
+pub use problems::{
+    config_problem, http_problem, http_problem_of, key_source, lead_problem, left_alone, spool_problem,
+};
 pub use product::speak_of;
 pub use reasons::{account_fault, pause, reason, reason_kind};
 pub use stored::Stored;

@@ -1,7 +1,7 @@
 //! Why entries of `incoming/` are left alone, and problems that limit the daemon.
 
 use super::Words;
-use crate::model::{ConfigProblem, LeftWhy, SpoolProblem};
+use crate::model::{ConfigProblem, LeadProblem, LeftWhy, SpoolProblem};
 
 /// Why an entry of `incoming/` is left alone.
 pub const fn left_alone(why: LeftWhy) -> Words {
@@ -91,6 +91,26 @@ pub fn config_problem(problem: &ConfigProblem) -> Words {
                 format!("已修改，重启后才生效：{keys}"),
             )
         }
+    }
+}
+
+/// Why a host does not lead, or would not.
+pub fn lead_problem(problem: &LeadProblem) -> Words {
+    match problem {
+        LeadProblem::LeadOff => {
+            Words::fixed("it does not lead: [database] lead is false", "本机不主导：[database] lead 为 false")
+        }
+        LeadProblem::PolicyDiffers { host } => Words::made(
+            format!(
+                "it would not lead: its [budget], [schedule] or [retry] is not that of {host}; make them alike on all \
+                 hosts and reload"
+            ),
+            format!("本机不会主导：[budget]、[schedule] 或 [retry] 与 {host} 不同；请在所有主机上改为一致并重新加载"),
+        ),
+        LeadProblem::MarkerUnwritten { said } => Words::made(
+            format!("it would not lead: the marker in its spool cannot be written: {said}"),
+            format!("本机不会主导：投递目录中的标记无法写入：{said}"),
+        ),
     }
 }
 

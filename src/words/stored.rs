@@ -4,8 +4,8 @@
 //! All three are made only here, from one value, and written by one statement, so that they agree. SQL could make the
 //! text from a table of sentences, but each view would have to join it and fill in the parameters for each row.
 
-use super::{config_problem, left_alone, order_fault, pause, reason, spool_problem, wait_of};
-use crate::model::{ConfigProblem, Lane, LeftWhy, OrderFault, PauseWhy, Reason, SpoolProblem, WaitWhy};
+use super::{config_problem, lead_problem, left_alone, order_fault, pause, reason, spool_problem, wait_of};
+use crate::model::{ConfigProblem, Lane, LeadProblem, LeftWhy, OrderFault, PauseWhy, Reason, SpoolProblem, WaitWhy};
 
 /// The stored form of a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,13 @@ impl From<&SpoolProblem> for Stored {
     fn from(problem: &SpoolProblem) -> Self {
         let (code, with) = problem.stored();
         Self { code, with, text: spool_problem(problem).en.into_owned() }
+    }
+}
+
+impl From<&LeadProblem> for Stored {
+    fn from(problem: &LeadProblem) -> Self {
+        let (code, with) = problem.stored();
+        Self { code, with, text: lead_problem(problem).en.into_owned() }
     }
 }
 

@@ -9,8 +9,8 @@ use strum::{EnumCount as _, VariantArray as _};
 
 use super::*;
 use crate::model::{
-    AccountFault, Action, ConfigProblem, Fault, InputFault, KeyFault, Lane, LeftWhy, LineFault, OrderFault, PauseWhy,
-    Reason, ReasonKind, SpoolProblem, Stopped, WaitWhy, Warned, Warning, from_millis,
+    AccountFault, Action, ConfigProblem, Fault, InputFault, KeyFault, Lane, LeadProblem, LeftWhy, LineFault,
+    OrderFault, PauseWhy, Reason, ReasonKind, SpoolProblem, Stopped, WaitWhy, Warned, Warning, from_millis,
 };
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/messages.md");
@@ -115,7 +115,13 @@ fn problems() -> Vec<(String, Words)> {
         ConfigProblem::AfterRestart { keys: vec!["[spool] dir".to_owned()] },
     ];
     let spool = spool.iter().map(|problem| (problem.stored().0, spool_problem(problem)));
-    spool.chain(config.iter().map(|problem| (problem.stored().0, config_problem(problem)))).collect()
+    let lead = [
+        LeadProblem::LeadOff,
+        LeadProblem::PolicyDiffers { host: said() },
+        LeadProblem::MarkerUnwritten { said: said() },
+    ];
+    let config = config.iter().map(|problem| (problem.stored().0, config_problem(problem)));
+    spool.chain(config).chain(lead.iter().map(|problem| (problem.stored().0, lead_problem(problem)))).collect()
 }
 
 fn keys() -> Vec<(String, Words)> {
@@ -159,6 +165,7 @@ fn database() -> Vec<(String, Words)> {
         ),
         ("no_schema", "there are no tables of prefetchd in postgres://h/d yet; `prefetchd run` makes them"),
         ("password", "the password for the database: …"),
+        ("not_leading", "another host leads, or nobody does: this host does not write what the leader writes"),
     ];
     texts.map(|(word, text)| (word.to_owned(), errors::database(word, text.to_owned()))).into()
 }

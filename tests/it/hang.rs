@@ -124,7 +124,7 @@ fn a_notifier_that_hangs_is_named() {
 }
 
 #[test]
-fn housekeeping_that_hangs_is_named() {
+fn a_sweeper_that_hangs_is_named() {
     let world = World::new("", LISTEN);
     let daemon = start(&world);
     let rejected = world.spool("rejected").display().to_string();
@@ -132,7 +132,7 @@ fn housekeeping_that_hangs_is_named() {
     // What is kept for how long may be another by now: it looks through the folders.
     let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
-    is_named(&world, "housekeeping");
+    is_named(&world, "sweeper");
 }
 
 #[test]

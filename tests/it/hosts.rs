@@ -60,6 +60,7 @@ impl Host {
             pulse: Heartbeat::default().pulse(Name::Spool),
             wakes: Wakes::default(),
             stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         };
         Spool::new(tools, Folders::under(&spool), Board::new(Arc::clone(&self.store)))
     }

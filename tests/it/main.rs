@@ -41,6 +41,7 @@ mod lane_faults;
 mod lanes;
 mod lanes_told;
 mod language;
+mod leading;
 mod leaks;
 mod lies;
 mod lists;

@@ -12,8 +12,9 @@ use crate::structure::tables;
 /// Every constant that is a statement, by file and name.
 fn statements() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    // What the store itself says to PostgreSQL is not for this engine.
-    for statement in tables::statements().into_iter().filter(|of| !of.name.starts_with("store/postgres ")) {
+    // What the store itself says to PostgreSQL is not for this engine, and leases are taken only there.
+    let is_asked = |of: &tables::Statement| !["store/postgres ", "lead/"].iter().any(|name| of.name.starts_with(name));
+    for statement in tables::statements().into_iter().filter(is_asked) {
         let before = found.insert(statement.name.clone(), statement.text);
         assert!(before.is_none(), "there are two of {}", statement.name);
     }

@@ -170,8 +170,9 @@ impl Chaos {
             pulse: Heartbeat::default().pulse(name),
             wakes: wakes.clone(),
             stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         };
-        let housekeeping = Housekeeping::new(tools(Name::Housekeeping), folders.clone(), board.clone());
+        let housekeeping = Housekeeping::new(tools(Name::Housekeeping));
         let spool = Spool::new(tools(Name::Spool), folders, board.clone());
         let submitter = Submitter::new(tools(Name::Submitter), board, service.clone());
         let tracker = Tracker::new(tools(Name::Tracker), service, submitter.room());

@@ -8,7 +8,7 @@ use super::root;
 use super::tokens::{Kind, Token, files_below, tokens};
 
 /// The modules that hold SQL, each with the tables that are its own.
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 7] = [
     (
         "queue",
         &[
@@ -30,12 +30,16 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("track", &["tasks", "tracks", "warmth_checks", "warmth_cursor"]),
     ("notify", &["notices", "robots"]),
     ("status", &["daemon", "lane_waits", "left_alone"]),
-    ("store", &["changes", "leader"]),
+    ("lead", &["leader"]),
+    ("store", &["changes"]),
 ];
 
 /// Tables that another module than their owner reads, where a join is what makes the statement fast. An entry that is
 /// not needed any more has to be taken out.
-const READ_BY_OTHERS: [(&str, &str); 14] = [
+const READ_BY_OTHERS: [(&str, &str); 17] = [
+    // One journey to the server tells all that the leases depend on.
+    ("lead", "changes"),
+    ("lead", "daemon"),
     // What nobody needs any more: submissions without a url or a case.
     ("ledger", "cases"),
     ("ledger", "urls"),
@@ -51,6 +55,8 @@ const READ_BY_OTHERS: [(&str, &str); 14] = [
     ("status", "urls"),
     ("status", "warmth_checks"),
     ("status", "wishes"),
+    // Each transaction of the leader's asks whether its lease is the present one.
+    ("store", "leader"),
     // The warmth check draws from batches that ended.
     ("track", "hosts"),
     ("track", "submissions"),
