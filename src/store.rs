@@ -193,11 +193,6 @@ impl Store {
         Ok(WriteTx { slot, connection: Some(connection), db: &self.db })
     }
 
-    /// Whether the database is on a server, where other hosts write, too.
-    pub fn is_shared(&self) -> bool {
-        matches!(self.home, Home::Postgres(_))
-    }
-
     /// Whose rows this process writes: the name of its host, which is empty where the database is a file.
     pub fn host(&self) -> &str {
         &self.db.host
