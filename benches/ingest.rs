@@ -171,6 +171,6 @@ fn main() {
         }
     });
     if runs("hosts") {
-        hosts::measure(1_000_000 / share, 5_000_000 / share, if short() { 10 } else { 200 });
+        hosts::measure(1_000_000 / share, 5_000_000 / share, if short() { 5 } else { 200 });
     }
 }

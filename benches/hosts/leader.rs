@@ -36,7 +36,7 @@ const PENDING: [&str; 6] = [
 ];
 
 /// Seconds of each open, in order.
-async fn open(store: &Store, host: &Host, opens: usize) -> Vec<f64> {
+pub(super) async fn open(store: &Store, host: &Host, opens: usize) -> Vec<f64> {
     let policy = policy(&host.config, Lane::Prefetch);
     let room = queue::Room { lane: Lane::Prefetch, weakest: Priority::Low, urls_max: BATCH, domains_max: None };
     let mut seconds = Vec::new();

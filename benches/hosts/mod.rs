@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// Hosts that read at once.
 const HOSTS: u64 = 3;
 
+/// Opens on a database with one host's lines.
+const OPENS_ALONE: usize = 5;
+
 /// How long a host waits after it found nothing to do.
 const IDLE: Duration = Duration::from_millis(5);
 
@@ -106,16 +109,23 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Lines a second of a host that reads two lists, first with new URLs, then with the same ones again.
-fn one(engine: Engine<'_>, lines: u64) -> (f64, f64) {
+/// What a host alone does: lines a second of a list with new URLs and of the same list again, and the median
+/// milliseconds of the leader's opens between the two.
+struct Alone {
+    new: f64,
+    again: f64,
+    open: f64,
+}
+
+fn one(engine: Engine<'_>, lines: u64) -> Alone {
     runtime().block_on(async {
         let mut host = Host::new(engine, "one".to_owned()).await;
-        let mut rates = [0.0; 2];
-        for (file, rate) in (0..).zip(&mut rates) {
-            host.list(lines, 1);
-            *rate = lines as f64 / host.read(file).await;
-        }
-        (rates[0], rates[1])
+        host.list(lines, 1);
+        let new = lines as f64 / host.read(0).await;
+        let opens = leader::open(&host.store, &host, OPENS_ALONE).await;
+        host.list(lines, 1);
+        let again = lines as f64 / host.read(1).await;
+        Alone { new, again, open: opens[opens.len() / 2] * 1_000.0 }
     })
 }
 
@@ -169,18 +179,25 @@ fn while_several_read<T>(url: &str, lines: u64, work: impl FnOnce() -> T) -> T {
 pub(super) fn measure(lines: u64, pending: u64, opens: usize) {
     let Some(server) = postgres::start(true) else { return };
     let url = |name: &str| database(&server, name);
-    let (lite, lite_again) = one(Engine::Lite, lines);
-    let (alone, alone_again) = one(Engine::Server(&url("one")), lines);
+    let lite = one(Engine::Lite, lines);
+    let alone = one(Engine::Server(&url("one")), lines);
     let all = several(&url("several"), lines);
     println!(
-        "PostgreSQL, {lines} URLs a host: one host {alone:.0} lines/s, {:.2} of SQLite's {lite:.0}; \
+        "PostgreSQL, {lines} URLs a host: one host {:.0} lines/s, {:.2} of SQLite's {:.0}; \
          three in all {all:.0}, {:.2} of one's",
-        alone / lite,
-        all / alone
+        alone.new,
+        alone.new / lite.new,
+        lite.new,
+        all / alone.new
     );
     println!(
-        "the same URLs again: {alone_again:.0} lines/s, {:.2} of SQLite's {lite_again:.0}",
-        alone_again / lite_again
+        "the same URLs again: {:.0} lines/s, {:.2} of SQLite's {:.0}; \
+         an open of 1,000 takes {:.1} ms, SQLite's {:.1} ms",
+        alone.again,
+        alone.again / lite.again,
+        lite.again,
+        alone.open,
+        lite.open
     );
     leader::measure(&url("leader"), pending, opens, lines.min(200_000));
 }

@@ -47,8 +47,10 @@ const CHUNK_TIME: Duration = Duration::from_millis(350);
 const CHUNK_LINES_FIRST: u64 = 20_000;
 const CHUNK_LINES_MIN: u64 = 2_000;
 
-/// Most lines of a chunk where several hosts write: those of the others and the one that leads wait for it. Larger ones
-/// are not faster there.
+/// The same where several hosts write: the one that leads may wait for a chunk of each of the others.
+const CHUNK_TIME_SHARED: Duration = Duration::from_millis(100);
+
+/// Most lines of a chunk there; larger ones are not faster.
 const CHUNK_LINES_SHARED: u64 = 10_000;
 
 /// Why an ingest stopped; it goes on from its mark later.
@@ -249,7 +251,8 @@ impl Ingest {
         let (moved, phase) = moved.await?;
         check_mark(moved, &file.stored_name)?;
         tx.commit().await?;
-        if let Some(lines) = chunk_lines(chunk.progress.lines, began.elapsed()) {
+        let time = if self.store.is_shared() { CHUNK_TIME_SHARED } else { CHUNK_TIME };
+        if let Some(lines) = chunk_lines(chunk.progress.lines, began.elapsed(), time) {
             self.chunk_lines.store(lines, Ordering::Relaxed);
         }
         (file.read_bytes, file.refused_bytes) = (chunk.progress.read_bytes, chunk.progress.refused_bytes);
@@ -316,9 +319,10 @@ impl Ingest {
     }
 }
 
-/// How many lines the next chunks may have, given how long this one took; none if it was too small to tell.
-fn chunk_lines(lines: u64, took: Duration) -> Option<u64> {
-    let fits = u128::from(lines) * CHUNK_TIME.as_micros() / took.as_micros().max(1);
+/// How many lines the next chunks may have to take this time, given how long this one took; none if it was too small to
+/// tell.
+fn chunk_lines(lines: u64, took: Duration, time: Duration) -> Option<u64> {
+    let fits = u128::from(lines) * time.as_micros() / took.as_micros().max(1);
     (lines >= CHUNK_LINES_MIN).then(|| u64::try_from(fits).unwrap_or(u64::MAX).max(CHUNK_LINES_MIN))
 }
 
@@ -403,9 +407,10 @@ mod tests {
     #[test]
     fn a_chunk_has_as_many_lines_as_are_committed_while_something_urgent_may_wait() {
         let ms = Duration::from_millis;
-        assert_eq!(chunk_lines(20_000, ms(70)), Some(100_000));
-        assert_eq!(chunk_lines(50_000, ms(3_500)), Some(5_000));
-        assert_eq!(chunk_lines(5_000, ms(60_000)), Some(CHUNK_LINES_MIN));
-        assert_eq!(chunk_lines(100, ms(1)), None);
+        assert_eq!(chunk_lines(20_000, ms(70), CHUNK_TIME), Some(100_000));
+        assert_eq!(chunk_lines(50_000, ms(3_500), CHUNK_TIME), Some(5_000));
+        assert_eq!(chunk_lines(10_000, ms(400), CHUNK_TIME_SHARED), Some(2_500));
+        assert_eq!(chunk_lines(5_000, ms(60_000), CHUNK_TIME), Some(CHUNK_LINES_MIN));
+        assert_eq!(chunk_lines(100, ms(1), CHUNK_TIME), None);
     }
 }
