@@ -18,7 +18,8 @@ const READ_ONLY: &str = "attempt to write a readonly database";
 /// The lines to print, in this language. Several messages of an error's chain say what their cause says, too: that is
 /// left out.
 pub(super) fn lines(error: &anyhow::Error, config: Option<&Path>, lang: Lang) -> Vec<String> {
-    let words = if error.chain().any(is_read_only) { read_only(config) } else { joined(error.chain().map(in_words)) };
+    let remedy = if error.chain().any(is_read_only) { read_only(config) } else { None };
+    let words = remedy.unwrap_or_else(|| joined(error.chain().map(in_words)));
     words.say(lang).lines().map(str::to_owned).collect()
 }
 
@@ -32,7 +33,7 @@ fn joined(causes: impl Iterator<Item = Words>) -> Words {
 
 /// Whether a cause says that the database may not be written.
 pub(super) fn is_read_only(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.to_string().contains(READ_ONLY)
+    cause.to_string().contains(READ_ONLY) || matches!(cause.downcast_ref(), Some(store::Error::Reader))
 }
 
 /// The file of a cause that this user may not read, of the configuration or the database.
@@ -70,6 +71,9 @@ pub(super) fn closed(path: &Path) -> Words {
 /// What one cause says.
 fn in_words(cause: &(dyn std::error::Error + 'static)) -> Words {
     let en = cause.to_string();
+    if en.contains(READ_ONLY) {
+        return errors::READ_ONLY;
+    }
     if let Some(path) = denied(cause) {
         return closed(path);
     }
@@ -122,13 +126,13 @@ fn key(error: &credentials::Error, en: String) -> Words {
 }
 
 /// Who may do what was asked for, and how that is typed.
-fn read_only(config: Option<&Path>) -> Words {
+fn read_only(config: Option<&Path>) -> Option<Words> {
     let args = std::env::args().skip(1).collect::<Vec<_>>();
     let how = load(config).ok().and_then(|(config, path)| {
         let by = Invocation::here(&config, path.as_deref(), None);
         by.as_owner(&by.again(&args))
     });
-    how.map_or(errors::READ_ONLY, |how| errors::only_the_owner(&how))
+    how.map(|how| errors::only_the_owner(&how))
 }
 
 #[cfg(test)]

@@ -220,7 +220,8 @@ fn code_of(error: &anyhow::Error) -> i32 {
 async fn open_existing(config: &Config) -> store::Result<store::Store> {
     match config.database.url.file() {
         Some(path) => store::look_at(path)?,
-        None => drop(store::open_reader_of(config).await?),
+        None if !store::open_reader_of(config).await?.may_write().await? => return Err(store::Error::Reader),
+        None => {}
     }
     store::Store::of(config).await
 }

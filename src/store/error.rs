@@ -73,6 +73,9 @@ pub enum Error {
     /// The role may not do what is needed.
     #[error("the role lacks a right in the database ({0}); docs/operate.md has what to grant")]
     Rights(#[source] Cause),
+    /// The role only reads.
+    #[error("the role may only read the database")]
+    Reader,
     /// The server's certificate is not trusted, or it cannot encrypt.
     #[error("the connection to the database server is not safe ({0}); see sslmode and sslrootcert in [database] url")]
     Tls(#[source] Cause),
@@ -146,6 +149,7 @@ impl Error {
             Self::NotLetIn(_) => "not_let_in",
             Self::NoDatabase(_) => "no_database",
             Self::Rights(_) => "rights",
+            Self::Reader => "reader",
             Self::Tls(_) => "tls",
             Self::Damaged(_) => "damaged",
             Self::OldServer(_) => "old_server",

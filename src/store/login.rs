@@ -1,7 +1,9 @@
 //! How one is let in to the database's server.
 
-use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::ConnectOptions as _;
@@ -14,12 +16,23 @@ use crate::credentials;
 /// How long a connection may take.
 pub(super) const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// What is set for a session that only reads ...
+const READS: (&str, &str) = ("default_transaction_read_only", "on");
+
+/// ... and for one that writes, to see whether anything can be set.
+const MARK: (&str, &str) = ("prefetchd.session", "own");
+
+/// What poolers say to settings that they do not know: PgBouncer the first (its manual, `ignore_startup_parameters`).
+const REFUSED: [&str; 3] = ["08P01", "0A000", "42704"];
+
 /// The server, the role there, and its password.
 #[derive(Clone)]
 pub(super) struct Login {
     server: ServerUrl,
     role: String,
     password: Option<SecretString>,
+    /// Whether nothing can be set for a session, since a pooler stands between that refuses it; clones share it.
+    is_plain: Arc<AtomicBool>,
 }
 
 impl Login {
@@ -35,7 +48,7 @@ impl Login {
             readable.map_err(|error| Error::Tls(format!("{}: {error}", path.display()).into()))?;
         }
         let password = credentials::database_password(server, config)?;
-        Ok(Self { server: server.clone(), role: credentials::role(server), password })
+        Ok(Self { server: server.clone(), role: credentials::role(server), password, is_plain: Arc::default() })
     }
 
     /// The server, to be shown.
@@ -45,17 +58,35 @@ impl Login {
 
     /// A connection that may write.
     pub(super) async fn writer(&self) -> Result<PgConnection> {
-        connect(&self.options()).await
+        self.connect(MARK).await
     }
 
     /// A connection that only reads.
     pub(super) async fn reader(&self) -> Result<PgConnection> {
-        connect(&self.reading()).await
+        self.connect(READS).await
     }
 
-    /// For connections that only read.
+    /// For connections that only read, once one that writes has shown what can be set.
     pub(super) fn reading(&self) -> PgConnectOptions {
-        self.options().options([("default_transaction_read_only", "on")])
+        self.with(READS)
+    }
+
+    /// Connects with something set for the session; without it where a pooler stands between that refuses it.
+    async fn connect(&self, setting: (&str, &str)) -> Result<PgConnection> {
+        match connect(&self.with(setting)).await {
+            Err(sqlx::Error::Database(error)) if REFUSED.contains(&error.code().as_deref().unwrap_or_default()) => {
+                self.is_plain.store(true, Ordering::Relaxed);
+                let again = connect(&self.with(setting)).await;
+                // It may have been something else that was refused.
+                self.is_plain.store(again.is_ok(), Ordering::Relaxed);
+                Ok(again?)
+            }
+            connected => Ok(connected?),
+        }
+    }
+
+    fn with(&self, setting: (&str, &str)) -> PgConnectOptions {
+        if self.is_plain.load(Ordering::Relaxed) { self.options() } else { self.options().options([setting]) }
     }
 
     /// For connections that write.
@@ -69,6 +100,8 @@ impl Login {
             .application_name("prefetchd")
             // A pooler may lend the connection to others between two transactions: nothing is left on it.
             .statement_cache_capacity(0)
+            // What a pooler may refuse, and no version since 12 needs.
+            .extra_float_digits(None)
             .disable_statement_logging();
         if let Some(folder) = &server.socket {
             options = options.socket(folder);
@@ -90,10 +123,9 @@ impl Login {
 }
 
 /// A server that is not there may leave an attempt without an answer.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
-    let connected = tokio::time::timeout(CONNECT_MAX, options.connect()).await;
-    let late = || Error::Away(format!("no answer within {} s", CONNECT_MAX.as_secs()).into());
-    Ok(connected.map_err(|_| late())??)
+async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", CONNECT_MAX.as_secs()));
+    tokio::time::timeout(CONNECT_MAX, options.connect()).await.map_err(|_| late())?
 }
 
 impl fmt::Debug for Login {

@@ -3,6 +3,8 @@
 //! There is one writer at a time, as with SQLite: each transaction that writes first takes a lock on the schema, which
 //! ends with it. At *read committed*, what follows sees all that earlier holders committed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqlSafeStr as _};
@@ -40,6 +42,25 @@ const LOOK: &str = "
            case when pg_is_in_recovery() then 'it is in recovery'
                 when current_setting('transaction_read_only') = 'on' then 'its transactions are read-only'
            end as reads_only";
+
+/// What a server is judged by, and what the role may not do with what the schema holds.
+const INSPECT: &str = "
+    select split_part(current_setting('server_version'), ' ', 1) as version,
+           case when pg_is_in_recovery() then 'it is in recovery'
+                when current_setting('transaction_read_only') = 'on' then 'its transactions are read-only'
+           end as reads_only,
+           current_setting('synchronous_commit') as synchronous_commit, current_setting('fsync') = 'on' as fsync,
+           coalesce(current_setting('synchronous_standby_names', true), '') <> '' as waits_for_replicas,
+           (select count(*) from pg_stat_replication) as replicas,
+           cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now_ms,
+           coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as is_encrypted,
+           coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
+           (select string_agg(c.relname::text, ', ' order by c.relname) from pg_class as c
+            where c.relnamespace = current_schema()::regnamespace and c.relname <> '_sqlx_migrations'
+                and case c.relkind
+                    when 'r' then not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+                        and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
+                    when 'S' then not has_sequence_privilege(c.oid, 'usage') else false end) as lacking";
 
 /// Some of what the schema holds, without what belongs to an extension.
 const OTHERS: &str = "
@@ -175,6 +196,57 @@ async fn run(conn: &mut Conn, statements: String) -> Result<usize> {
     Ok(sqlx::raw_sql(AssertSqlSafe(statements)).fetch_all(server).await?.len())
 }
 
+/// A server, to be judged.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// Its version.
+    pub version: String,
+    /// Why nothing can be written; none where it can.
+    pub reads_only: Option<String>,
+    /// When it reports a commit.
+    pub synchronous_commit: String,
+    /// Whether what is committed is on its disk.
+    pub fsync: bool,
+    /// Replicas that follow it now.
+    pub replicas: i64,
+    /// Whether a commit waits for one of them.
+    pub waits_for_replicas: bool,
+    /// How far its clock is ahead of this machine's, in milliseconds, within the time that the question took.
+    pub clock_ahead_ms: i64,
+    /// Whether this connection is encrypted.
+    pub is_encrypted: bool,
+    /// Whether the role may make tables in the schema.
+    pub may_create: bool,
+    /// Tables and sequences that the role may not read and write.
+    pub lacking: Option<String>,
+}
+
+/// Looks at the configured server, as one that writes to it.
+///
+/// # Errors
+///
+/// It cannot be reached or asked.
+pub(super) async fn inspect(login: &Login) -> Result<Inspection> {
+    let mut conn = login.writer().await?;
+    let asked = SystemTime::now();
+    let row = sqlx::raw_sql(INSPECT).fetch_one(&mut conn).await?;
+    let half = asked.elapsed().unwrap_or_default() / 2;
+    let between = (asked + half).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let between = i64::try_from(between).unwrap_or(i64::MAX);
+    Ok(Inspection {
+        version: row.try_get("version")?,
+        reads_only: row.try_get("reads_only")?,
+        synchronous_commit: row.try_get("synchronous_commit")?,
+        fsync: row.try_get("fsync")?,
+        replicas: row.try_get("replicas")?,
+        waits_for_replicas: row.try_get("waits_for_replicas")?,
+        clock_ahead_ms: row.try_get::<i64, _>("now_ms")? - between,
+        is_encrypted: row.try_get("is_encrypted")?,
+        may_create: row.try_get("may_create")?,
+        lacking: row.try_get("lacking")?,
+    })
+}
+
 /// Makes or migrates the schema, all in one transaction.
 async fn migrate(conn: &mut PgConnection) -> Result<()> {
     let mut tx = conn.begin().await?;
@@ -184,6 +256,8 @@ async fn migrate(conn: &mut PgConnection) -> Result<()> {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Error::from(error),
         error => error.into(),
     })?;
+    // Behind a pooler the next user of this session would find them there.
+    sqlx::raw_sql("deallocate all").execute(&mut *tx).await?;
     Ok(tx.commit().await?)
 }
 

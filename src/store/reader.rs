@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::login::Login;
-use super::{Conn, Error, Result, base_options, postgres, refuse_newer, wal_of};
+use super::{Conn, Error, Inspection, Result, base_options, postgres, refuse_newer, wal_of};
 use crate::config::{Config, DatabaseUrl};
 
 /// Opens the database for reading only, as `status` does. This works while the daemon runs and after it has stopped,
@@ -30,6 +30,18 @@ pub async fn open_reader_of(config: &Config) -> Result<Conn> {
     match &config.database.url {
         DatabaseUrl::File(path) => open_reader(path).await,
         DatabaseUrl::Server(server) => postgres::open_reader(&Login::of(server, config)?).await,
+    }
+}
+
+/// Looks at the configured server, to be judged.
+///
+/// # Errors
+///
+/// It cannot be reached, or there is none.
+pub async fn inspect(config: &Config) -> Result<Inspection> {
+    match &config.database.url {
+        DatabaseUrl::File(_) => Err(Error::Other("the database is a file".into())),
+        DatabaseUrl::Server(server) => postgres::inspect(&Login::of(server, config)?).await,
     }
 }
 

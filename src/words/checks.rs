@@ -20,6 +20,65 @@ pub fn apart(folder: &str) -> Words {
     )
 }
 
+/// The role may not do what a daemon has to.
+pub fn rights_lack(tables: &str) -> Words {
+    say!(
+        "[database] url: the role may not read and write all that prefetchd has to ({tables}); docs/operate.md has \
+        what to grant",
+        "[database] url：角色缺少读写权限（{tables}）；需授予的权限见 docs/operate.md"
+    )
+}
+
+/// The role may not make the tables.
+pub const MAY_NOT_CREATE: Words = Words::fixed(
+    "[database] url: there are no tables of prefetchd yet, and the role may not make them: `grant create on schema` to \
+    it",
+    "[database] url：还没有 prefetchd 的表，且角色无权创建：请执行 `grant create on schema`",
+);
+
+/// Commits are reported before they are durable.
+pub const COMMITS_LATE: Words = Words::fixed(
+    "synchronous_commit is off: what the server says is committed may be gone after it crashed; `alter role … set \
+    synchronous_commit = on`",
+    "synchronous_commit 已关闭：服务器崩溃后，已确认的提交可能丢失；请执行 `alter role … set synchronous_commit = on`",
+);
+
+/// Nothing is ever durable.
+pub const NO_FSYNC: Words = Words::fixed(
+    "fsync is off: a crash of the server's machine damages the database",
+    "fsync 已关闭：服务器所在机器崩溃会损坏数据库",
+);
+
+/// A failover may lose commits.
+pub fn replicas_lag(replicas: i64) -> Words {
+    let named = many(&replicas.to_string(), "replica", "replicas");
+    say!(
+        "the server has {named} and waits for none (synchronous_standby_names is empty): a failover may lose the last \
+        commits; the day is then in doubt until the service says what is left",
+        "服务器有 {replicas} 个副本，但不等待任何一个（synchronous_standby_names 为空）：故障切换可能丢失最后的提交，\
+        当日用量将存疑，直到服务端告知剩余额度"
+    )
+}
+
+/// The server's clock and this machine's differ.
+pub fn clock_differs(seconds: u64, is_ahead: bool) -> Words {
+    let (en, zh) = if is_ahead { ("ahead of", "快") } else { ("behind", "慢") };
+    say!("the database server's clock is {seconds} s {en} this machine's", "数据库服务器的时钟比本机{zh} {seconds} 秒")
+}
+
+/// Everybody on the way can read it.
+pub const NOT_ENCRYPTED: Words = Words::fixed(
+    "the connection to the database server is not encrypted; set sslmode=verify-full in [database] url",
+    "与数据库服务器的连接未加密；请在 [database] url 中设置 sslmode=verify-full",
+);
+
+/// Anybody may pretend to be the server.
+pub const NOT_VERIFIED: Words = Words::fixed(
+    "nobody checks that the database server is the one that is meant; set sslmode=verify-full in [database] url, with \
+    sslrootcert for a CA that the system does not know",
+    "没有验证数据库服务器的身份；请在 [database] url 中设置 sslmode=verify-full，系统不认识的 CA 用 sslrootcert 指定",
+);
+
 /// It is no directory.
 pub fn no_directory(key: &str, path: &str) -> Words {
     say!("{key}: {path} is not a directory", "{key}：{path} 不是目录")

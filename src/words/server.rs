@@ -35,6 +35,7 @@ pub(super) fn error(word: &str, en: &str) -> Option<String> {
         "no_schema" => {
             format!("{} 中还没有 prefetchd 的表；`prefetchd run` 会创建", part("of prefetchd in ", " yet;"))
         }
+        "reader" => "角色只能读取数据库".to_owned(),
         "password" => format!("数据库的密码：{}", en.strip_prefix("the password for the database: ").unwrap_or(en)),
         _ => return None,
     })

@@ -156,6 +156,7 @@ fn database() -> Vec<(String, Words)> {
         ("no_database", "the database server has no such database (…); `create database` makes it"),
         ("rights", "the role lacks a right in the database (…); docs/operate.md has what to grant"),
         ("tls", "the connection to the database server is not safe (…); see sslmode and sslrootcert in [database] url"),
+        ("reader", "the role may only read the database"),
         ("damaged", "the database server reports damaged data (…); restore it from a backup"),
         ("old_server", "the database server is PostgreSQL 13.4; 14 or newer is needed"),
         (

@@ -56,6 +56,7 @@ mod one_file;
 mod orders;
 mod output;
 mod page;
+mod pooled;
 mod products;
 mod purge;
 mod purge_chain;

@@ -237,6 +237,52 @@ fn a_role_without_the_rights_is_told_which_one_is_missing() {
 }
 
 #[test]
+fn members_read_with_a_role_that_has_only_select() {
+    let Some(world) = prepared(&["create role readers"]) else { return };
+    let daemon = world.ready_daemon();
+    let grants = "grant usage on schema public to readers; grant select on all tables in schema public to readers;
+                  create role ann login in role readers";
+    world.block_on(exec(&world, grants));
+    world.drop_file("film.txt", urls("a", 3));
+    world.wait_for("select submitted from v_status", 3);
+    let own = world.url();
+    world.configure(&format!("[database]\nurl = \"{}\"", own.replace("tests@", "ann@")));
+    for args in [
+        ["status"].as_slice(),
+        &["status", "film.txt"],
+        &["files"],
+        &["urls"],
+        &["submissions"],
+        &["hosts"],
+        &["why", "https://vod.example.com/a/seg-000001.ts"],
+        &["export", "--file", "film.txt"],
+        &["forecast"],
+        &["wait", "film.txt", "--for", "sent"],
+    ] {
+        expect(&world.run(args), 0, &[]);
+    }
+    for args in [["pause"].as_slice(), &["resume"], &["budget", "confirm", "--requests-used", "3"]] {
+        expect(&world.run(args), 77, &["the role may only read the database"]);
+    }
+    expect(&world.run(&["check"]), 78, &["the role may not read and write all that prefetchd has to (account, "]);
+    world.stop(daemon);
+    expect(&world.run(&["run", "--allow-root"]), 78, &["permission denied for table"]);
+}
+
+#[test]
+fn what_a_server_lacks_is_named_by_check() {
+    let Some(world) = prepared(&[]) else { return };
+    // The tests' server does not wait for its disk.
+    expect(&world.run(&["check"]), 0, &["(will be made)", "PostgreSQL ", "fsync is off"]);
+    drop(world.ready_daemon());
+    let name = sql_text(&world, "select current_database()::text");
+    world.block_on(exec(&world, &format!("alter database {name} set synchronous_commit = off")));
+    expect(&world.run(&["check"]), 0, &["database ok: postgres://", "synchronous_commit is off"]);
+    world.block_on(exec(&world, &format!("alter database {name} set default_transaction_read_only = on")));
+    expect(&world.run(&["check"]), 78, &["the database server only reads (its transactions are read-only)", "primary"]);
+}
+
+#[test]
 fn a_server_that_only_reads_is_waited_for_and_one_without_room_loses_nothing() {
     let Some(world) = prepared(&[]) else { return };
     drop(world.ready_daemon());
@@ -273,6 +319,14 @@ async fn exec(world: &World, statement: &str) {
     use sqlx::Connection as _;
     let mut conn = sqlx::PgConnection::connect(&world.url()).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.unwrap();
+}
+
+fn sql_text(world: &World, query: &str) -> String {
+    use sqlx::Connection as _;
+    world.block_on(async {
+        let mut conn = sqlx::PgConnection::connect(&world.url()).await.unwrap();
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&mut conn).await.unwrap()
+    })
 }
 
 fn sql(world: &World, query: &str) -> i64 {

@@ -1,6 +1,7 @@
 //! `prefetchd check`: finds problems that would keep the daemon from starting.
 
 mod online;
+mod server;
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use self::online::Findings;
 use super::layout::fit;
 use super::{failure, load, runtime, text};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::credentials::{self, Provider};
 use crate::daemon::{Held, Lock, OtherProduct, lock_paths};
 use crate::ledger;
@@ -67,9 +68,12 @@ fn check(config: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Findings> {
         if is_here { checks::key_here(key.credentials.tail(), &source) } else { checks::key_to_ask(&source) },
     ));
     runtime()?.block_on(async {
-        said.push((checks::DATABASE, check_database(&config).await?));
+        let (database, mut amiss) = check_database(&config).await?;
+        said.push((checks::DATABASE, database));
         let mut findings = if args.online { online::ask(&config, &service).await? } else { Findings::default() };
         said.append(&mut findings.well);
+        amiss.append(&mut findings.amiss);
+        findings.amiss = amiss;
         Ok(Findings { well: said, ..findings })
     })
 }
@@ -123,25 +127,16 @@ fn writable(dir: &Path, key: &str) -> anyhow::Result<()> {
         .map_err(|error| failure(exit::CONFIG, checks::not_writable(key, &dir.display().to_string(), &error.into())))
 }
 
-async fn check_server(config: &Config) -> anyhow::Result<Words> {
-    let place = config.database.url.place();
-    match store::open_reader_of(config).await {
-        Ok(mut conn) => {
-            refuse_other(config, ledger::product_of(&mut conn).await?)?;
-            Ok(checks::ok(&place))
-        }
-        Err(store::Error::NoSchema(_)) => Ok(checks::will_be_made(&place)),
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn refuse_other(config: &Config, owner: Option<ProductName>) -> anyhow::Result<()> {
     let owner = owner.filter(|owner| *owner != config.api.product);
     owner.map_or(Ok(()), |owner| Err(OtherProduct::of(config, owner).into()))
 }
 
-async fn check_database(config: &Config) -> anyhow::Result<Words> {
-    let Some(path) = config.database.url.file() else { return check_server(config).await };
+async fn check_database(config: &Config) -> anyhow::Result<(Words, Vec<Words>)> {
+    let path = match &config.database.url {
+        DatabaseUrl::File(path) => path,
+        DatabaseUrl::Server(server) => return server::check(config, server).await,
+    };
     store::refuse_linked(path)?;
     match store::open_reader(path).await {
         Ok(mut conn) => {
@@ -152,11 +147,11 @@ async fn check_database(config: &Config) -> anyhow::Result<Words> {
                     checks::not_writable("[database] url", &path.display().to_string(), &error.into()),
                 )
             })?;
-            Ok(checks::ok(&path.display().to_string()))
+            Ok((checks::ok(&path.display().to_string()), Vec::new()))
         }
         Err(store::Error::Missing(_)) => {
             writable_ancestor(path.parent().unwrap_or(path), "[database] url")?;
-            Ok(checks::will_be_made(&path.display().to_string()))
+            Ok((checks::will_be_made(&path.display().to_string()), Vec::new()))
         }
         Err(error) => Err(error.into()),
     }

@@ -129,7 +129,7 @@ fn programs() -> Option<PathBuf> {
 
 /// A program of PostgreSQL, which refuses to run as root, with `folder` as its own; it ends with the thread that starts
 /// it.
-pub(super) fn as_nobody(program: &Path, folder: &Path) -> Command {
+pub(crate) fn as_nobody(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]).current_dir(folder).stdin(Stdio::null());
     if rustix::process::geteuid().is_root() {
