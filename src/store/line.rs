@@ -50,11 +50,13 @@ impl Store {
         }
     }
 
-    /// Begins to listen; none where the database is a file.
+    /// Begins to listen; none where the database is a file, or behind a pooler: there a session that listens is lent to
+    /// others, whom what is told would break off.
     pub async fn listen(&self) -> Result<Option<Listener>> {
         let Home::Postgres(server) = &self.db.home else { return Ok(None) };
+        let Some(options) = server.lasting().await? else { return Ok(None) };
         let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let pool = pool.acquire_timeout(ANSWERS_WITHIN).connect_lazy_with(server.options());
+        let pool = pool.acquire_timeout(ANSWERS_WITHIN).connect_lazy_with(options);
         let channel: String = sqlx::query_scalar(CHANNEL).fetch_one(&pool).await?;
         let mut inner = PgListener::connect_with(&pool).await?;
         inner.listen(&channel).await?;

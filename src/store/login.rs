@@ -6,8 +6,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions as _, Row as _};
 
 use super::{Error, Result};
 use crate::config::{Config, ServerUrl, Tls};
@@ -33,6 +33,8 @@ pub(super) struct Login {
     password: Option<SecretString>,
     /// Whether nothing can be set for a session, since a pooler stands between that refuses it; clones share it.
     is_plain: Arc<AtomicBool>,
+    /// Whether one stands between that takes no notice of what is set.
+    is_pooled: Arc<AtomicBool>,
 }
 
 impl Login {
@@ -48,7 +50,13 @@ impl Login {
             readable.map_err(|error| Error::Tls(format!("{}: {error}", path.display()).into()))?;
         }
         let password = credentials::database_password(server, config)?;
-        Ok(Self { server: server.clone(), role: credentials::role(server), password, is_plain: Arc::default() })
+        Ok(Self {
+            server: server.clone(),
+            role: credentials::role(server),
+            password,
+            is_plain: Arc::default(),
+            is_pooled: Arc::default(),
+        })
     }
 
     /// The server, to be shown.
@@ -71,6 +79,18 @@ impl Login {
         self.with(READS)
     }
 
+    /// How to connect for a session that lasts as long as the connection; none where a pooler hands out another one for
+    /// each transaction: what was set at the start is not seen through it.
+    pub(super) async fn lasting(&self) -> Result<Option<PgConnectOptions>> {
+        if !self.is_plain.load(Ordering::Relaxed) && !self.is_pooled.load(Ordering::Relaxed) {
+            let mut conn = self.writer().await?;
+            let mark: Option<String> = sqlx::raw_sql(super::postgres::MARKED).fetch_one(&mut conn).await?.try_get(0)?;
+            self.is_pooled.store(mark.is_none_or(|mark| mark.is_empty()), Ordering::Relaxed);
+        }
+        let is_own = !self.is_plain.load(Ordering::Relaxed) && !self.is_pooled.load(Ordering::Relaxed);
+        Ok(is_own.then(|| self.with(MARK)))
+    }
+
     /// Connects with something set for the session; without it where a pooler stands between that refuses it.
     async fn connect(&self, setting: (&str, &str)) -> Result<PgConnection> {
         match connect(&self.with(setting)).await {
@@ -90,7 +110,7 @@ impl Login {
     }
 
     /// For connections that write.
-    pub(super) fn options(&self) -> PgConnectOptions {
+    fn options(&self) -> PgConnectOptions {
         let server = &self.server;
         let mut options = PgConnectOptions::new_without_pgpass()
             .host(&server.host)

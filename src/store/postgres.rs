@@ -101,6 +101,9 @@ const TELL_HOSTS: Sql = Sql::both(
 /// The channel of this schema.
 pub(super) const CHANNEL: &str = "select 'prefetchd_' || hashtext(current_schema())";
 
+/// What `Login` has set for a session, as far as it reached the server.
+pub(super) const MARKED: &str = "select current_setting('prefetchd.session', true)";
+
 /// Connections for readers: one a stage.
 const READERS: u32 = 4;
 
@@ -137,9 +140,9 @@ impl Server {
         Ok(self.login.writer().await?.into())
     }
 
-    /// The options by which another connection is made.
-    pub(super) fn options(&self) -> PgConnectOptions {
-        self.login.options()
+    /// How another connection is made whose session lasts; none behind a pooler.
+    pub(super) async fn lasting(&self) -> Result<Option<PgConnectOptions>> {
+        self.login.lasting().await
     }
 
     /// The name of this process among those that have the database open.
