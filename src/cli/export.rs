@@ -103,7 +103,8 @@ async fn write(
 ) -> anyhow::Result<i64> {
     let mut buffer = Vec::new();
     if format == Format::Csv {
-        csv_record(&COLUMNS, &mut buffer);
+        let hosts: &[&str] = if host.is_empty() { &[] } else { &["host"] };
+        csv_record(&[&COLUMNS, hosts].concat(), &mut buffer);
     }
     let mut rows = 0;
     let mut encode = |evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>| {
@@ -173,6 +174,7 @@ fn evidence_of_refused<'r>(file: &'r RefusingFile, refused: &'r RefusedLine) -> 
         warmth: None,
         came: "refused",
         action: None,
+        host: Some(file.host.as_str()).filter(|host| !host.is_empty()),
     }
 }
 
@@ -243,10 +245,12 @@ fn csv_row(evidence: &LineEvidence<'_>, buffer: &mut Vec<u8>) {
         Some(evidence.came),
         evidence.action,
     ];
-    csv_record(&texts.map(Option::unwrap_or_default), buffer);
+    let mut cells = texts.map(Option::unwrap_or_default).to_vec();
+    cells.extend(evidence.host);
+    csv_record(&cells, buffer);
 }
 
-fn csv_record(cells: &[&str; COLUMNS.len()], buffer: &mut Vec<u8>) {
+fn csv_record(cells: &[&str], buffer: &mut Vec<u8>) {
     let mut writer =
         csv::WriterBuilder::new().buffer_capacity(1024).terminator(csv::Terminator::CRLF).from_writer(buffer);
     for cell in cells {
@@ -292,6 +296,7 @@ mod tests {
             warmth: None,
             came: "queued",
             action: Some("prefetch"),
+            host: None,
         }
     }
 

@@ -52,7 +52,9 @@ impl Herald {
 
     async fn report(&self) -> store::Result<StatusReport> {
         let mut conn = self.store.read().acquire().await?;
-        read_report(&mut conn, 0).await
+        let mut report = read_report(&mut conn, 0).await?;
+        report.read_daemons(&mut conn, self.store.host()).await?;
+        Ok(report)
     }
 
     async fn log(&self) {
@@ -103,6 +105,8 @@ async fn later(board: &Board) {
 fn in_words(report: &StatusReport) -> String {
     let until = |until: &Option<String>| until.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
     let doing = match (&report.paused_why, &report.waiting_for) {
+        _ if !report.has_leader() => "no host leads".to_owned(),
+        _ if report.follows() => format!("{} leads", report.leader.as_deref().unwrap_or_default()),
         (Some(why), _) => format!("paused: {why}"),
         (None, Some(why)) => format!("waiting for {why}{}", until(&report.waiting_until)),
         (None, None) => "sending".to_owned(),

@@ -18,7 +18,7 @@ use crate::model::{Lane, Time};
 use crate::service::policy;
 use crate::spool::Folders;
 use crate::stage::{Heartbeat, Live, LostSince, Settings, Sign};
-use crate::status::{Doubts, Found, Invocation, StatusReport, find, read_report};
+use crate::status::{Doubts, Found, Hosts, Invocation, StatusReport, find, read_report};
 use crate::store::{self, Conn, Store, wal_of};
 use crate::telemetry::one_line;
 use crate::{ledger, queue, status};
@@ -172,9 +172,13 @@ impl Desk {
         let folders = Folders::under(&config.spool.dir);
         report.orders_waiting = folders.count_orders(self.clock.wall());
         report.list_needs(config, &Invocation::here(config, settings.path.as_deref(), Some(pid)));
-        report.files_incoming = folders.count_waiting(report.files_reading);
-        let mut seen =
-            Seen { census: queue::census(pool).await?, lanes: Vec::new(), concerns: status::concerns(pool).await? };
+        report.files_incoming = folders.count_waiting(report.reading_here());
+        let mut seen = Seen {
+            census: queue::census(pool).await?,
+            lanes: Vec::new(),
+            concerns: status::concerns(pool).await?,
+            hosts: Hosts::of(&report),
+        };
         let doubts = status::doubts(&mut conn).await?;
         for lane in shown(config, &report) {
             let mut of_lane = self.lane(&mut conn, config, lane, now).await?;

@@ -14,7 +14,7 @@ use crate::meters;
 use crate::model::{Lane, Time};
 use crate::queue::Census;
 use crate::stage::Name;
-use crate::status::Concerns;
+use crate::status::{Concerns, Hosts};
 
 /// What the database says.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Seen {
     /// The actions that are allowed or in use; prefetching always is.
     pub(super) lanes: Vec<LaneSeen>,
     pub(super) concerns: Concerns,
+    /// None where the database is a file.
+    pub(super) hosts: Option<Hosts>,
 }
 
 /// What is known without the database.
@@ -90,7 +92,14 @@ fn queue(sheet: &Sheet, seen: &Seen, now: Time) {
     let age = census.oldest_pending.map_or(0.0, |at| span(at, now));
     let help = "How long ago the oldest file with pending URLs was taken; 0 if there is none.";
     sheet.gauge("prefetchd_oldest_pending_age_seconds", help, age);
-    sheet.flag("prefetchd_spool_problem", "1 while a problem keeps files from being taken.", concerns.spool_problem);
+    let spool_problem = seen.hosts.map_or(concerns.spool_problem, |hosts| hosts.spool_problem);
+    sheet.flag("prefetchd_spool_problem", "1 while a problem keeps files from being taken.", spool_problem);
+    let Some(hosts) = seen.hosts else { return };
+    let help = "1 while this host leads: it submits for all that share the database.";
+    sheet.flag("prefetchd_leads", help, hosts.leads);
+    let rows = hosts.by_health.iter().map(|(health, n)| ([*health], *n as f64));
+    let help = "Hosts that share the database, by how they are (v_daemons); silent: not seen for a minute.";
+    sheet.family("prefetchd_hosts", help, ["health"], rows);
 }
 
 /// Seconds since 1970, to the millisecond.

@@ -157,7 +157,7 @@ impl Desk {
         let folders = Folders::under(&config.spool.dir);
         report.orders_waiting = folders.count_orders(self.clock().wall());
         report.list_needs(config, &self.by(settings));
-        report.files_incoming = folders.count_waiting(report.files_reading);
+        report.files_incoming = folders.count_waiting(report.reading_here());
         let overview = Overview::read(&mut conn, config, (after, FILES), now).await?;
         Ok(Read::Overview(Box::new(Overview { report, ..overview })))
     }
@@ -166,6 +166,9 @@ impl Desk {
     async fn look_at_spool(&self, config: &Config, here: &mut FileHere) -> bool {
         let (folders, stored) = (Folders::under(&config.spool.dir), here.story.stored_as.clone());
         here.story.format = crate::spool::format_words(&here.story.name);
+        if here.story.host != config.database.host().as_str() {
+            return false;
+        }
         let found = tokio::task::spawn_blocking(move || {
             let lines = refused_lines(&folders, &stored, u64::MAX).ok().flatten();
             let lines: Vec<LineSaid> = lines

@@ -169,6 +169,9 @@ fn facts(frame: &Frame<'_>, here: &FileHere) -> Vec<Fact> {
     facts.push(Fact::new(frame.say(&web::ASKS_FOR), Line::plain(asks(frame, story))));
     let format = format!("{}, {}", story.format, story.encoding.as_deref().unwrap_or("ascii"));
     facts.push(Fact::new(frame.say(&web::READ_AS), Line::plain(outside(&format))));
+    if !story.host.is_empty() {
+        facts.push(Fact::new(frame.say(&labels::HOST), Line::plain(outside(&story.host))));
+    }
     let warning = |said: &crate::status::Said| {
         let words = Words { en: said.text.clone().into(), zh: said.text_zh.clone().into() };
         let line = said.line.map(|line| format!("{} {line}: ", frame.part(&web::LINE))).unwrap_or_default();

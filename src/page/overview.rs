@@ -25,6 +25,8 @@ struct OverviewPage {
     shell: Shell,
     verdict: Line,
     daemon: Line,
+    /// Who leads, and how the other hosts are.
+    hosts_of: Vec<Line>,
     as_of: (String, When),
     needs: Vec<Step>,
     heads: Heads,
@@ -73,6 +75,7 @@ pub fn overview(frame: &Frame<'_>, data: &Overview) -> String {
         shell: Shell::of(frame, &verdict(frame, report).text),
         verdict: verdict(frame, report),
         daemon: daemon(frame, report),
+        hosts_of: hosts_of(frame, report),
         as_of: (frame.say(&web::AS_OF), frame.when(frame.now)),
         needs: report.needs.iter().map(|need| step(&frame.say(&need.what), &need.command)).collect(),
         heads: Heads {
@@ -117,6 +120,21 @@ fn daemon(frame: &Frame<'_>, report: &StatusReport) -> Line {
     };
     let since = report.health_since.as_deref().and_then(time).map(|at| frame.since(at));
     Line::new(tone, frame.say(&web::daemon(&report.health, since.as_deref(), report.pid)))
+}
+
+fn hosts_of(frame: &Frame<'_>, report: &StatusReport) -> Vec<Line> {
+    let Some(own) = &report.host else { return Vec::new() };
+    let tone = if report.is_leaderless { Tone::Bad } else { Tone::Plain };
+    let leader = report.leader.as_ref().map(|leader| outside(leader));
+    let leads = Line::new(tone, frame.part(&labels::leader(&outside(own), leader.as_deref())));
+    let others = report.others().map(|other| {
+        let tone = if other.health == "silent" { Tone::Bad } else { Tone::Plain };
+        let seen = other.seen_at.as_deref().and_then(time).map(|at| frame.since(at));
+        let version = other.version.as_deref().map(outside);
+        let words = labels::other_host(&outside(&other.host), &other.health, seen.as_deref(), version.as_deref());
+        Line::new(tone, frame.part(&words))
+    });
+    std::iter::once(leads).chain(others).collect()
 }
 
 /// A matter with its commands, one below the other: each is to be pasted as it stands.
@@ -303,6 +321,7 @@ fn files(frame: &Frame<'_>, files: &[FileReport]) -> Table {
 /// What else there is to say of a file in the list.
 fn notes(frame: &Frame<'_>, file: &FileReport) -> Vec<Line> {
     let mut parts = Vec::new();
+    parts.extend((!file.host.is_empty()).then(|| web::on_host(&outside(&file.host))));
     parts.extend(file.label.as_deref().map(|label| Words::same(outside(label))));
     let priority = Priority::ALL.into_iter().find(|priority| priority.to_string() == file.priority);
     parts.extend(priority.filter(|priority| *priority != Priority::Normal).map(labels::priority));

@@ -72,6 +72,7 @@ prop_compose! {
         FileReport {
             file_id: n,
             name,
+            host: word.clone(),
             progress: word.clone(),
             rejected_why: Some(Words::same(word.clone())),
             label: Some(label),

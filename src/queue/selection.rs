@@ -111,7 +111,7 @@ impl Selection {
             text.push_str(" and f.name = :file");
         }
         if self.owner.is_some() {
-            text.push_str(" and f.owner_uid = :owner");
+            text.push_str(" and f.owner_uid = cast(:owner as bigint)");
         }
         if self.label.is_some() {
             text.push_str(&format!(" and coalesce({label}, f.label) = :label"));
@@ -125,7 +125,6 @@ impl Selection {
         let keys = |url: &ObjectUrl| Lane::VARIANTS.iter().map(|lane| url.key(*lane)).collect::<Vec<i64>>();
         let key = self.url.as_ref().map(|url| serde_json::json!(keys(url)).to_string());
         let url = self.url.as_ref().map(ToString::to_string);
-        // As text: the column turns it into a number.
         let owner = self.owner.map(|uid| uid.to_string());
         let mut values = Vec::new();
         let parameters = [

@@ -46,7 +46,7 @@ const ROWS: Sql = Sql::both(
            iif(w.state is null, u.submitted_at, null),
            iif(w.state is null, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
            iif(w.state is null, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null), 'queued',
-           u.action
+           u.action, (select host from files where files.file_id = u.file_id)
     from v_urls as u
     left join wishes as w on w.url_id = u.url_id and w.kind = 0 and w.state > 0
     left join submissions as s on s.submission_id = u.submission_id and w.state is null
@@ -83,7 +83,7 @@ const MERGED: Sql = Sql::both(
            iif(w.state = 0, u.submitted_at, null),
            iif(w.state = 0, u.ended_at, strftime('%Y-%m-%dT%H:%M:%fZ', w.ended_at / 1000.0, 'unixepoch')),
            iif(w.state = 0, (select c.warmth from warmth_checks as c where c.url_id = u.url_id), null),
-           iif(w.kind = 1, 'merged', 'fresh'), u.action
+           iif(w.kind = 1, 'merged', 'fresh'), u.action, f.host
     from v_urls as u
     cross join wishes as w on w.url_id = u.url_id and w.file_id = ?1
     join files as f on f.file_id = w.file_id
@@ -139,6 +139,9 @@ pub struct LineEvidence<'r> {
     pub warmth: Option<&'r str>,
     pub came: &'r str,
     pub action: Option<&'r str>,
+    /// In whose spool the file lies; none where the database is a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<&'r str>,
 }
 
 /// A file with refused lines, which stand only in its report.
@@ -178,6 +181,7 @@ impl<'r> LineEvidence<'r> {
             warmth: row.get(15),
             came: row.get(16),
             action: row.get(17),
+            host: Some(row.get(18)).filter(|host: &&str| !host.is_empty()),
         }
     }
 }

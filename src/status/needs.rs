@@ -81,6 +81,32 @@ impl StatusReport {
         if self.health == "silent" {
             add(needs::SILENT, by.restart());
         }
+        self.of_hosts(needs, by);
+    }
+
+    /// Hosts that share the account.
+    fn of_hosts(&self, needs: &mut Vec<Need>, by: &Invocation) {
+        let mut add = |what: Words, command: String| needs.push(Need { what, command });
+        let problems = self.daemons.iter().filter(|daemon| daemon.health == "running");
+        let problems: Vec<Words> =
+            problems.filter_map(|daemon| Some(needs::of_host(&daemon.host, daemon.lead_problem.as_ref()?))).collect();
+        if self.is_leaderless {
+            add(needs::nobody_leads(&problems), by.reads("check"));
+        } else {
+            // A host that is configured not to lead needs nobody, as long as another one does.
+            let differs = self.daemons.iter().filter(|daemon| daemon.health == "running" && daemon.is_mistaken());
+            for (host, why) in differs.filter_map(|daemon| Some((&daemon.host, daemon.lead_problem.as_ref()?))) {
+                add(needs::of_host(host, why), by.reads("check"));
+            }
+        }
+        for other in self.others() {
+            if other.health == "silent" {
+                add(needs::silent_host(&other.host, other.files_unread), by.reads("status --json"));
+            }
+            if let Some(problem) = &other.spool_problem {
+                add(needs::of_host(&other.host, problem), by.reads("status --json"));
+            }
+        }
     }
 
     fn of_the_account(&self, needs: &mut Vec<Need>, by: &Invocation) {
@@ -227,6 +253,44 @@ mod tests {
         assert_eq!(told[2].0, "the robot ops room could not be told 3 times in a row: no\\nroute");
         assert_eq!(told[2].1, "prefetchd notify --test --robot 'ops room'");
         assert_eq!(told.len(), 3);
+    }
+
+    #[test]
+    fn hosts_that_are_missed_or_would_not_lead_need_somebody_and_a_follower_does_not() {
+        let host = |name: &str, health: &str, problem: Option<(&str, &str)>| crate::status::DaemonReport {
+            host: name.to_owned(),
+            health: health.to_owned(),
+            lead_problem: problem.map(|(_, text)| Words::same(text)),
+            lead_problem_code: problem.map(|(code, _)| code.to_owned()),
+            ..crate::status::DaemonReport::default()
+        };
+        let off = Some(("lead_off", "it does not lead"));
+        let mut report = StatusReport {
+            health: "running".to_owned(),
+            host: Some("a".to_owned()),
+            leader: Some("b".to_owned()),
+            daemons: vec![host("a", "running", off), host("b", "running", None)],
+            ..StatusReport::default()
+        };
+        let told = |report: &mut StatusReport| -> Vec<String> {
+            report.list_needs(&Config::default(), &Invocation::default());
+            report.needs.iter().map(|need| need.what.en.to_string()).collect()
+        };
+        assert_eq!(told(&mut report), [""; 0], "b leads, and a need not");
+        report.daemons.push(host("c", "running", Some(("policy_differs", "its [budget] differs"))));
+        report.daemons.push(crate::status::DaemonReport { files_unread: 2, ..host("d", "silent", None) });
+        let what = told(&mut report);
+        assert_eq!(what[0], "host c: its [budget] differs");
+        assert!(
+            what[1].starts_with("host d gives no sign of life")
+                && what[1].ends_with("2 files are not read to their end")
+        );
+        (report.leader, report.is_leaderless) = (None, true);
+        let what = told(&mut report);
+        assert_eq!(
+            what[0],
+            "no host leads: files are read, and nothing is sent; host a: it does not lead; host c: its [budget] differs"
+        );
     }
 
     #[test]

@@ -11,13 +11,14 @@ use chrono::{DateTime, TimeDelta};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub(super) use read::files_by_id;
 pub use read::read_report;
+pub(super) use read::{files_by_id, left_why};
 pub use wal::WalReport;
 use wal::wal;
 
 use super::Invocation;
 use super::concerns::doubts;
+use super::daemons::DaemonReport;
 use super::forecast::ForecastReport;
 use super::needs::Need;
 use crate::config::Config;
@@ -38,6 +39,18 @@ const PACE: TimeDelta = TimeDelta::hours(1);
 pub struct StatusReport {
     /// When it was read, RFC 3339.
     pub at: Option<String>,
+    /// The name of this host; missing where the database is a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The host that leads: it alone submits. Missing where nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// The daemons of all hosts; missing where the database is a file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<DaemonReport>,
+    /// Whether nobody leads for longer than a handover takes.
+    #[serde(skip)]
+    pub is_leaderless: bool,
     /// `running`, `paused`, `stopping`, `stopped`; `not running` if the daemon is gone without having stopped properly,
     /// `blocked` if it cannot use its database, `hanging` if a stage does not move, `silent` if it gives no sign of
     /// life, `database lost` if the database file is no longer the one it opened.
@@ -254,6 +267,9 @@ pub struct FileReport {
     pub progress: String,
     /// Why it was rejected.
     pub rejected_why: Option<Words>,
+    /// In whose spool it lies; missing where the database is a file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
     /// Its label.
     pub label: Option<String>,
     /// Its priority.
@@ -333,6 +349,7 @@ impl StatusReport {
         now: Time,
     ) -> Result<()> {
         self.at = Some(rfc3339(now));
+        self.read_daemons(conn, config.database.host().as_str()).await?;
         self.look_at_daemon(is_running, sign.unwrap_or_default(), now);
         let standing = ledger::standing(conn, Lane::Prefetch, now).await?;
         self.failures = standing.failures;

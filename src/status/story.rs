@@ -9,6 +9,7 @@ use super::lists::{Rows, object, of_host};
 use super::reasons::{WITH, of_parts};
 use crate::model::UrlId;
 use crate::store::{Conn, Result, Sql, query, query_scalar};
+use crate::words::page::on_host;
 use crate::words::{Words, story as words};
 
 const URL: Sql = Sql::both("select * from v_urls where url_id = ?1");
@@ -168,6 +169,10 @@ impl Chapter {
             word(url, "priority").unwrap_or_default(),
             word(url, "label"),
         );
+        let text = match word(&self.file, "host") {
+            Some(host) => text.and(&on_host(host)),
+            None => text,
+        };
         moment(word(url, "queued_at"), "dropped", text)
     }
 

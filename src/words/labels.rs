@@ -7,6 +7,40 @@ use crate::model::{Priority, UrlState};
 pub const NONE: Words = Words::fixed("", "");
 /// What needs somebody.
 pub const NEEDS_YOU: Words = Words::fixed("needs you", "待处理");
+/// A host.
+pub const HOST: Words = Words::fixed("host", "主机");
+/// Who leads.
+pub const LEADER: Words = Words::fixed("leader", "主导");
+
+/// Who leads, seen from this host.
+pub fn leader(own: &str, leader: Option<&str>) -> Words {
+    match leader {
+        Some(leader) if leader == own => say!("this host, {own}, leads", "本机 {own} 主导"),
+        Some(leader) => say!("{leader} leads, this host, {own}, follows", "{leader} 主导，本机 {own} 跟随"),
+        None => say!("nobody leads; this host is {own}", "没有主机主导；本机为 {own}"),
+    }
+}
+
+/// Another host: how it is, since when it was seen, and the version of its program.
+pub fn other_host(host: &str, health: &str, seen: Option<&str>, version: Option<&str>) -> Words {
+    let is = match health {
+        "running" => Words::fixed("running", "运行中"),
+        "stopping" => Words::fixed("stopping", "正在停止"),
+        "stopped" => Words::fixed("stopped", "已停止"),
+        "silent" => Words::fixed("silent", "没有活动迹象"),
+        other => Words::same(other),
+    };
+    let (en, zh) = (&is.en, &is.zh);
+    let mut words = say!("{host} is {en}", "{host} {zh}");
+    if let Some(seen) = seen {
+        words = words.and(&say!("seen {seen}", "最近活动 {seen}"));
+    }
+    match version {
+        Some(version) => words.and(&say!("version {version}", "版本 {version}")),
+        None => words,
+    }
+}
+
 /// The daemon.
 pub const DAEMON: Words = Words::fixed("daemon", "守护进程");
 /// The access key.

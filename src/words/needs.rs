@@ -14,6 +14,30 @@ pub const NO_DAEMON: Words = Words::fixed(
 /// The daemon shows no sign of life.
 pub const SILENT: Words = Words::fixed("the daemon gives no sign of life", "守护进程没有活动迹象");
 
+/// What is wrong on another host.
+pub fn of_host(host: &str, why: &Words) -> Words {
+    let (en, zh) = (&why.en, &why.zh);
+    say!("host {host}: {en}", "主机 {host}：{zh}")
+}
+
+/// No host leads, and why those that run do not.
+pub fn nobody_leads(problems: &[Words]) -> Words {
+    let nobody =
+        Words::fixed("no host leads: files are read, and nothing is sent", "没有主机主导：仍读取文件，但不提交");
+    problems.iter().fold(nobody, |text, why| text.also(why))
+}
+
+/// A host gives no sign of life.
+pub fn silent_host(host: &str, unread: i64) -> Words {
+    let silent = say!(
+        "host {host} gives no sign of life: what it queued is sent, and what lies in its spool waits for it",
+        "主机 {host} 没有活动迹象：它已入队的内容会提交，其投递目录中的文件等待它恢复"
+    );
+    let files = many(&unread.to_string(), "file is not read to its end", "files are not read to their end");
+    let files = say!("{files}", "{unread} 个文件尚未读完");
+    if unread > 0 { silent.also(&files) } else { silent }
+}
+
 /// The day's cost is unknown.
 pub const LEDGER_UNKNOWN: Words = Words::fixed(
     "the database is older than what was spent today; look up the true number in the console",

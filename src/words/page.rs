@@ -50,6 +50,11 @@ pub fn health(health: &str, has_process: bool) -> Words {
     }
 }
 
+/// In whose spool a file lies.
+pub fn on_host(host: &str) -> Words {
+    say!("on {host}", "在主机 {host} 上")
+}
+
 /// Since when, and how long that is.
 pub fn since(at: &str, span: &str) -> Words {
     say!(" since {at} ({span})", "，自 {at} 起（{span}）")

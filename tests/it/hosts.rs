@@ -13,11 +13,11 @@ use prefetchd::orders::{begin_tx, look};
 use prefetchd::queue::{self, Asker, Content, DroppedAs, NewFile, Order, Selection};
 use prefetchd::spool::{Folders, Spool};
 use prefetchd::stage::{Heartbeat, Name, Settings, Tools, Wakes};
-use prefetchd::status::{Board, Health, Namesake, Progress};
+use prefetchd::status::{Board, Health, Hosts, Invocation, Namesake, Progress, StatusReport, read_report};
 use prefetchd::store::{Store, query, query_scalar};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, postgres};
+use crate::support::{World, postgres, said, urls};
 
 /// A host of the account: its daemon's spool stage, and what it has opened.
 struct Host {
@@ -120,7 +120,7 @@ fn of_file(name: &str) -> Selection {
 
 const FILE: &str = "list.txt";
 
-fn urls(of: &str) -> String {
+fn list(of: &str) -> String {
     (0..3).map(|n| format!("https://vod.example.com/{of}/{n}.ts\n")).chain(["no url\n".to_owned()]).collect()
 }
 
@@ -128,13 +128,13 @@ fn urls(of: &str) -> String {
 async fn hosts_that_get_files_of_one_name_each_read_move_and_account_for_their_own() {
     let Some([a, b]) = hosts("own_files", ["a", "b"]).await else { return };
     let (mut of_a, mut of_b) = (a.spool(), b.spool());
-    a.drop_file(FILE, &urls("a"));
-    b.drop_file(FILE, &urls("b"));
+    a.drop_file(FILE, &list("a"));
+    b.drop_file(FILE, &list("b"));
     a.work(&mut of_a, |host| host.receipt(FILE).is_some()).await;
     assert!(b.receipt(FILE).is_none() && b.folder("incoming").join(FILE).exists(), "a's daemon left b's file alone");
     b.work(&mut of_b, |host| host.receipt(FILE).is_some()).await;
     for (host, own) in [(&a, "a"), (&b, "b")] {
-        assert_eq!(fs::read_to_string(host.folder("done").join(FILE)).unwrap(), urls(own));
+        assert_eq!(fs::read_to_string(host.folder("done").join(FILE)).unwrap(), list(own));
         let refused = fs::read_to_string(host.folder("done").join(format!("{FILE}.refused.tsv"))).unwrap();
         assert_eq!(refused.lines().filter(|line| line.ends_with("\tno url\tno_url")).count(), 1, "{refused}");
     }
@@ -157,7 +157,7 @@ async fn hosts_that_get_files_of_one_name_each_read_move_and_account_for_their_o
 async fn after_a_retry_from_elsewhere_the_receipt_is_written_again_by_the_host_that_has_it() {
     let Some([a, b]) = hosts("retried", ["a", "b"]).await else { return };
     let (mut of_a, mut of_b) = (a.spool(), b.spool());
-    b.drop_file(FILE, &urls("b"));
+    b.drop_file(FILE, &list("b"));
     b.work(&mut of_b, |host| host.receipt(FILE).is_some()).await;
     let name = of_file(FILE);
     assert_eq!(a.order(Order::Cancel, &name).await, 3);
@@ -184,10 +184,10 @@ async fn after_a_retry_from_elsewhere_the_receipt_is_written_again_by_the_host_t
 async fn the_queued_urls_of_a_host_that_is_down_are_sent_and_its_unread_files_wait_for_it() {
     let Some([a, b]) = hosts("down", ["a", "b"]).await else { return };
     let mut of_a = a.spool();
-    a.drop_file("read.txt", &urls("read"));
+    a.drop_file("read.txt", &list("read"));
     a.work(&mut of_a, |host| host.receipt("read.txt").is_some()).await;
     // It dies while it reads another one.
-    fs::write(a.folder("work").join(FILE), urls("unread")).unwrap();
+    fs::write(a.folder("work").join(FILE), list("unread")).unwrap();
     let mut tx = a.store.write().await.unwrap();
     let unread = NewFile { name: FILE.to_owned(), stored_name: FILE.to_owned(), owner_uid: None };
     tx.bulk(|conn| {
@@ -199,7 +199,7 @@ async fn the_queued_urls_of_a_host_that_is_down_are_sent_and_its_unread_files_wa
     tx.commit().await.unwrap();
     drop(of_a);
     // The other host starts, works on a file of the same name, and ends in order.
-    fs::write(b.folder("work").join(FILE), urls("b")).unwrap();
+    fs::write(b.folder("work").join(FILE), list("b")).unwrap();
     let mut of_b = b.spool();
     b.work(&mut of_b, |host| host.receipt(FILE).is_some()).await;
     let mut tx = b.store.write().await.unwrap();
@@ -212,7 +212,7 @@ async fn the_queued_urls_of_a_host_that_is_down_are_sent_and_its_unread_files_wa
     // It comes back, and goes on with what it had begun.
     let mut of_a = a.spool();
     a.work(&mut of_a, |host| host.receipt(FILE).is_some()).await;
-    assert_eq!(fs::read_to_string(a.folder("done").join(FILE)).unwrap(), urls("unread"));
+    assert_eq!(fs::read_to_string(a.folder("done").join(FILE)).unwrap(), list("unread"));
     assert_eq!(queue::ready(b.store.read(), Lane::Prefetch, 100, start()).await.unwrap().urls, 9);
 }
 
@@ -400,4 +400,115 @@ fn a_second_daemon_under_a_hosts_name_is_told_what_to_do_and_touches_nothing() {
     let daemon = world.daemon();
     world.wait("the daemon to be ready again", || world.count_log("ready version") == 2);
     world.stop(daemon);
+}
+
+/// Writes as the keeper of the lease and of the signs of life would.
+async fn write(store: &Store, text: &'static str) {
+    let mut tx = store.write().await.unwrap();
+    query(text).execute(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// What `status` reports on a host.
+async fn report(host: &Host) -> StatusReport {
+    let text = format!("[database]\nurl = \"postgres://h/d\"\nhost = \"{}\"\n", host.store.host());
+    let config = Config::from_toml(&text).unwrap();
+    let mut conn = host.store.read().acquire().await.unwrap();
+    let mut report = read_report(&mut conn, 10).await.unwrap();
+    report.complete(&mut conn, &config, (Some(true), None), start()).await.unwrap();
+    report.list_needs(&config, &Invocation::default());
+    report
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_report_is_of_its_own_host_and_says_who_leads_and_who_is_missed() {
+    let Some([a, b]) = hosts("reports", ["a", "b"]).await else { return };
+    for host in [&a, &b] {
+        assert_eq!(Namesake::refuse(&host.store, host.store.host()).await.unwrap(), Ok(()));
+        Board::new(Arc::clone(&host.store)).health(Health::Running, Some(start())).await.unwrap();
+    }
+    let board = Board::new(Arc::clone(&b.store));
+    board.spool_problem(Name::Spool, Some(SpoolProblem::Unusable { said: "full".to_owned() })).await.unwrap();
+    board.left_alone(&[(FILE.to_owned(), LeftWhy::Unfinished, start())]).await.unwrap();
+    begun(&b.store).await;
+    write(&a.store, "update leader set holder = 'b', fence = 1, until_at = clock_ms() + 15000").await;
+    let of = |report: &StatusReport| (report.health.clone(), report.leader.clone(), report.follows());
+    let (on_a, on_b) = (report(&a).await, report(&b).await);
+    assert_eq!(of(&on_a), ("running".to_owned(), Some("b".to_owned()), true));
+    assert_eq!(of(&on_b), ("running".to_owned(), Some("b".to_owned()), false));
+    assert_eq!((on_a.spool_problem.is_some(), on_a.left_alone.len()), (false, 0), "that is b's");
+    assert_eq!((on_b.spool_problem.is_some(), on_b.left_alone.len()), (true, 1));
+    assert_eq!(on_a.files[0].host, "b");
+    let hosts = Hosts::of(&on_a).unwrap();
+    assert_eq!((hosts.leads, hosts.spool_problem), (false, false));
+    assert_eq!(hosts.by_health, [("running", 2), ("stopping", 0), ("stopped", 0), ("silent", 0)]);
+    let told = |report: &StatusReport| report.needs.iter().map(|need| need.what.en.to_string()).collect::<Vec<_>>();
+    assert!(told(&on_a)[0].starts_with("host b: ") && told(&on_a).len() == 1, "{:?}", told(&on_a));
+    // b dies: at first that is a handover, then somebody is told.
+    write(&a.store, "update daemon set seen_at = clock_ms() - 70000 where host = 'b'").await;
+    write(&a.store, "update leader set until_at = clock_ms() - 1000").await;
+    let missed = report(&a).await;
+    assert_eq!((of(&missed), missed.is_leaderless), (("running".to_owned(), None, false), false));
+    assert!(told(&missed)[0].starts_with("host b gives no sign of life"), "{:?}", told(&missed));
+    assert!(told(&missed)[0].ends_with("1 file is not read to its end"), "{:?}", told(&missed));
+    write(&a.store, "update leader set until_at = clock_ms() - 40000").await;
+    let missed = told(&report(&a).await);
+    assert!(missed[0].starts_with("no host leads: "), "{missed:?}");
+    // Where the database is a file nothing of this is said.
+    let dir = tempfile::tempdir().unwrap();
+    let lite = Store::open(&dir.path().join("a.db")).await.unwrap();
+    let mut conn = lite.read().acquire().await.unwrap();
+    let mut alone = read_report(&mut conn, 0).await.unwrap();
+    alone.complete(&mut conn, &Config::default(), (Some(true), None), start()).await.unwrap();
+    let json = serde_json::to_string(&alone).unwrap();
+    assert!(Hosts::of(&alone).is_none() && !json.contains("daemons") && !json.contains("leader"), "{json}");
+}
+
+#[test]
+fn orders_hold_from_any_host_and_each_file_says_whose_it_is() {
+    let Some(world) = World::on_server("", "[database]\nhost = \"a\"\n") else { return };
+    let other = world.path("other-spool");
+    let on_b = format!("[database]\nhost = \"b\"\n[spool]\ndir = \"{}\"\n", other.display());
+    let daemon_a = world.ready_daemon();
+    world.configure(&on_b);
+    let daemon_b = world.daemon();
+    world.wait("both daemons to be ready", || world.count_log("ready version") == 2);
+    let run = |args: &[&str], code: i32| {
+        let output = world.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["pause", "--reason", "from b"], 0);
+    fs::write(other.join("incoming/.b"), urls("b", 2)).unwrap();
+    fs::rename(other.join("incoming/.b"), other.join("incoming/b.txt")).unwrap();
+    world.drop_file("a.txt", format!("{}no url\n", urls("a", 3)));
+    world.wait_for("select count(*) from v_files where progress = 'done'", 2);
+    run(&["wait", "b.txt", "--timeout", "0"], 75);
+    // The rest is typed on a.
+    world.configure("[database]\nhost = \"a\"\n");
+    let status: serde_json::Value = serde_json::from_str(&run(&["status", "--json"], 1)).unwrap();
+    assert_eq!((&status["host"], &status["paused_code"]), (&"a".into(), &"stopped".into()), "{status}");
+    assert_eq!(status["daemons"].as_array().unwrap().len(), 2);
+    run(&["wait", "b.txt", "--timeout", "0"], 66);
+    let file: serde_json::Value = serde_json::from_str(&run(&["status", "b.txt", "--json"], 0)).unwrap();
+    assert_eq!(file["host"], "b");
+    assert!(run(&["export", "--file", "b.txt"], 0).lines().all(|line| line.ends_with(",host") || line.ends_with(",b")));
+    assert!(run(&["why", "https://vod.example.com/b/seg-000001.ts"], 0).contains("on b"));
+    assert_eq!(run(&["files"], 0).matches("\tb\n").count(), 1);
+    run(&["prioritize", "--file", "b.txt"], 0);
+    run(&["cancel", "--file", "b.txt"], 0);
+    world.wait_for("select cancelled from v_files where name = 'b.txt'", 2);
+    run(&["retry", "--file", "b.txt"], 0);
+    // A member's order about a file of a comes through the spool of b.
+    fs::write(other.join("orders/.o"), r#"{"order": "cancel", "file": "a.txt"}"#).unwrap();
+    fs::rename(other.join("orders/.o"), other.join("orders/o.json")).unwrap();
+    world.wait_for("select cancelled from v_files where name = 'a.txt'", 3);
+    run(&["resume"], 0);
+    world.wait_for("select submitted + complete from v_files where name = 'b.txt'", 2);
+    let orders = world.rows("select host, command from v_orders order by order_id");
+    let expected =
+        [["b", "pause"], ["a", "prioritize"], ["a", "cancel"], ["a", "retry"], ["b", "cancel"], ["a", "resume"]];
+    assert_eq!(orders, expected);
+    world.stop(daemon_a);
+    world.stop(daemon_b);
 }

@@ -61,6 +61,18 @@ fn metrics_with_a_limit() -> String {
     get(address(&world), "/metrics").body
 }
 
+/// The page of a host that shares a database, which it then exports too.
+fn metrics_of_a_host() -> String {
+    let Some(world) = World::on_server("", LISTEN) else {
+        // Without PostgreSQL only their names are known.
+        return "# TYPE prefetchd_leads gauge\n# TYPE prefetchd_hosts gauge\n".to_owned();
+    };
+    let _daemon = world.ready_daemon();
+    let page = get(address(&world), "/metrics").body;
+    assert!(page.contains("prefetchd_hosts{health=\"running\"} 1"), "{page}");
+    page
+}
+
 /// The names with their types.
 fn exported(page: &str) -> BTreeMap<&str, &str> {
     page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
@@ -87,7 +99,7 @@ fn dashboard() -> Value {
 fn what_the_dashboard_and_the_alerts_ask_for_is_exported_and_well_named() {
     let page = metrics();
     assert_promtool(&["check", "metrics"], Some(&page), Path::new("/"));
-    let page = page + &metrics_with_a_limit();
+    let page = page + &metrics_with_a_limit() + &metrics_of_a_host();
     let exported = exported(&page);
     for (name, kind) in &exported {
         assert!(name.starts_with("prefetchd_") || *name == "process_start_time_seconds", "{name}");

@@ -44,6 +44,9 @@ fn verdict(page: &mut Page, story: &FileStory, look: &Look) {
     };
     page.row(&labels::FILE, Tone::Plain, &words::name(&story.name, &look.zone()));
     page.row(&labels::IS, tone, &text);
+    if !story.host.is_empty() {
+        page.row(&labels::HOST, Tone::Plain, &Words::same(crate::telemetry::one_line(&story.host)));
+    }
 }
 
 fn read(page: &mut Page, story: &FileStory, look: &Look) {
@@ -199,7 +202,10 @@ fn line(page: &mut Page, row: &Map<String, Value>, look: &Look) {
 fn others(page: &mut Page, story: &FileStory, look: &Look) {
     for (at, other) in story.others.iter().take(5).enumerate() {
         let dropped = time(word(other, "dropped_at")).map(|at| look.moment(at)).unwrap_or_default();
-        let text = words::other(&dropped, &number(whole(other, "lines")), whole(other, "file_id"));
+        let mut text = words::other(&dropped, &number(whole(other, "lines")), whole(other, "file_id"));
+        if let Some(host) = other.get("host").and_then(Value::as_str) {
+            text = text.and(&status_words::on_host(&crate::telemetry::one_line(host)));
+        }
         let label = if at == 0 { labels::BEFORE } else { labels::NONE };
         page.row(&label, Tone::Plain, &text);
     }

@@ -120,7 +120,7 @@ impl Page<'_> {
         let now = Clock::told(report.service_ahead_ms).now();
         report.complete(&mut conn, self.config, (is_running, sign), now).await?;
         let folders = Folders::under(&self.config.spool.dir);
-        report.files_incoming = folders.count_waiting(report.files_reading);
+        report.files_incoming = folders.count_waiting(report.reading_here());
         report.orders_waiting = folders.count_orders(Clock::system().now());
         report.list_needs(self.config, &by);
         Ok(report)

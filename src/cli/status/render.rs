@@ -117,10 +117,28 @@ fn daemon(page: &mut Page, report: &StatusReport, look: &Look) {
     if !report.is_read() {
         return;
     }
+    hosts(page, report, look);
     let Some(key) = &report.key else { return };
     let tone = if key.refused.is_some() { Tone::Bad } else { Tone::Plain };
     let source = key.source.map(|text| look.local(text));
     page.row(&labels::KEY, tone, &words::key_from(&source, key.refused.as_ref(), key.generation - 1));
+}
+
+/// Who leads, and how the other hosts are.
+fn hosts(page: &mut Page, report: &StatusReport, look: &Look) {
+    let Some(own) = &report.host else { return };
+    let tone = if report.is_leaderless { Tone::Bad } else { Tone::Plain };
+    let (own, leader) = (one_line(own), report.leader.as_deref().map(one_line));
+    page.row(&labels::LEADER, tone, &labels::leader(&own, leader.as_deref()));
+    for other in report.others() {
+        let tone = if other.health == "silent" { Tone::Bad } else { Tone::Plain };
+        let seen = other.seen_at.as_deref().and_then(time).map(|at| look.moment(at));
+        let version = other.version.as_deref().map(one_line);
+        page.more(
+            tone,
+            &labels::other_host(&one_line(&other.host), &other.health, seen.as_deref(), version.as_deref()),
+        );
+    }
 }
 
 fn budget(page: &mut Page, budget: &BudgetReport, look: &Look) {
@@ -276,7 +294,7 @@ fn learned(page: &mut Page, report: &StatusReport, look: &Look) {
 }
 
 fn forecast(page: &mut Page, report: &StatusReport, forecast: &ForecastReport, look: &Look) {
-    let is_sending = report.health == "running";
+    let is_sending = report.health == "running" && report.has_leader();
     let ends_at = time(&forecast.ends_at);
     let mut lines = Vec::new();
     if report.count(UrlState::Pending) > 0 {
@@ -345,6 +363,7 @@ fn files(files: &[FileReport], look: &Look) -> Vec<Vec<String>> {
 /// What else there is to say of a file.
 fn notes(file: &FileReport, look: &Look) -> Vec<Words> {
     let mut parts = Vec::new();
+    parts.extend((!file.host.is_empty()).then(|| words::on_host(&one_line(&file.host))));
     parts.extend(file.label.as_deref().map(|label| Words::same(one_line(label))));
     let priority = file.priority.parse().unwrap_or(Priority::Normal);
     if priority != Priority::Normal {

@@ -42,7 +42,7 @@ fn lane(lane: Lane, pause: Option<PauseWhy>) -> LaneSeen {
 
 fn seen(lanes: Vec<LaneSeen>) -> Seen {
     let census = Census { files_in_progress: 1, oldest_pending: Some(from_millis(400_000)), ..Census::default() };
-    Seen { census, lanes, concerns: Concerns::default() }
+    Seen { census, lanes, concerns: Concerns::default(), hosts: None }
 }
 
 fn value(page: &str, metric: &str) -> Option<f64> {

@@ -95,6 +95,10 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
     Ok(StatusReport {
         lanes: query(LANES).fetch_all(&mut *conn).await?.iter().map(lane_report).collect(),
         at: None,
+        host: None,
+        leader: None,
+        daemons: Vec::new(),
+        is_leaderless: false,
         failures: 0,
         health_since: if health == "paused" { paused_since.clone() } else { started_at.clone() },
         health,
@@ -126,13 +130,7 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         learned: learned.iter().map(learned_report).collect(),
         time_proved: row.get("time_proved"),
         service_ahead_ms: row.get("service_ahead_ms"),
-        key: row.get::<Option<&str>, _>("key_source").map(|source| KeyReport {
-            source: words::key_source(source),
-            generation: row.get("key_generation"),
-            refused: row
-                .get::<Option<&str>, _>("key_refused")
-                .map(|text| key_refused(row.get("key_refused_code"), text)),
-        }),
+        key: row.get::<Option<&str>, _>("key_source").map(|source| KeyReport::of(source, &row)),
         files_reading: row.get("files_reading"),
         files_incoming: 0,
         orders_waiting: 0,
@@ -151,6 +149,18 @@ pub async fn read_report(conn: &mut Conn, files: u32) -> Result<StatusReport> {
         budget: budget.as_ref().map(budget_day),
         files: files.iter().map(file_report).collect(),
     })
+}
+
+impl KeyReport {
+    /// The key from this source, by a row of what a daemon said of it.
+    pub(in crate::status) fn of(source: &str, row: &Row) -> Self {
+        let refused = row.get::<Option<&str>, _>("key_refused");
+        Self {
+            source: words::key_source(source),
+            generation: row.get("key_generation"),
+            refused: refused.map(|text| key_refused(row.get("key_refused_code"), text)),
+        }
+    }
 }
 
 fn robot_report(row: &Row) -> RobotReport {
@@ -194,7 +204,8 @@ fn key_refused(code: Option<&str>, text: &str) -> Words {
     fault.map_or_else(|| Words::same(text), |fault| Words { en: text.to_owned().into(), ..words::account_fault(fault) })
 }
 
-fn left_why(code: Option<&str>, text: &str) -> Words {
+/// Why an entry is left alone.
+pub(crate) fn left_why(code: Option<&str>, text: &str) -> Words {
     let why: Option<LeftWhy> = code.and_then(|code| code.parse().ok());
     why.map_or_else(|| Words::same(text), words::left_alone)
 }
@@ -265,6 +276,7 @@ fn file_report(row: &Row) -> FileReport {
         name: row.get("name"),
         progress: row.get("progress"),
         rejected_why: both(row.get("rejected_why"), row.get("rejected_zh")),
+        host: row.get("host"),
         label: row.get("label"),
         priority: row.get("priority"),
         deadline: row.get("deadline"),

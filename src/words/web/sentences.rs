@@ -20,6 +20,11 @@ pub fn need_you(n: usize) -> Words {
     Words::made(things, format!("有 {n} 项需要处理"))
 }
 
+/// In whose spool a file lies.
+pub fn on_host(host: &str) -> Words {
+    say!("on {host}", "在主机 {host} 上")
+}
+
 /// The state of the daemon since a moment.
 pub fn daemon(health: &str, since: Option<&str>, pid: Option<i64>) -> Words {
     let (en, zh) = match health {

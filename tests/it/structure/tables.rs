@@ -36,7 +36,7 @@ const OWNERS: [(&str, &[&str]); 7] = [
 
 /// Tables that another module than their owner reads, where a join is what makes the statement fast. An entry that is
 /// not needed any more has to be taken out.
-const READ_BY_OTHERS: [(&str, &str); 17] = [
+const READ_BY_OTHERS: [(&str, &str); 18] = [
     // One journey to the server tells all that the leases depend on.
     ("lead", "changes"),
     ("lead", "daemon"),
@@ -57,6 +57,8 @@ const READ_BY_OTHERS: [(&str, &str); 17] = [
     ("status", "wishes"),
     // Each transaction of the leader's asks whether its lease is the present one.
     ("store", "leader"),
+    // How long nobody has led is in no view.
+    ("status", "leader"),
     // The warmth check draws from batches that ended.
     ("track", "hosts"),
     ("track", "submissions"),

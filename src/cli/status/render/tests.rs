@@ -26,6 +26,7 @@ fn film() -> FileReport {
     FileReport {
         file_id: 7,
         name: "第一集首播.txt".to_owned(),
+        host: String::new(),
         progress: "done".to_owned(),
         rejected_why: None,
         label: Some("港湾灯火 premiere".to_owned()),
@@ -48,6 +49,10 @@ fn report() -> StatusReport {
     StatusReport {
         lanes: Vec::new(),
         at: None,
+        host: None,
+        leader: None,
+        daemons: Vec::new(),
+        is_leaderless: false,
         failures: 0,
         health: "running".to_owned(),
         health_since: Some("2026-11-24T04:07:00.000Z".to_owned()),
@@ -248,6 +253,64 @@ fn any_height_is_kept_what_needs_somebody_and_the_daemon_stay_and_files_fill_wha
 }
 
 #[test]
+fn of_several_hosts_this_one_is_told_first_then_who_leads_then_the_others_then_the_account() {
+    let mut report = report();
+    let host = |host: &str, health: &str| crate::status::DaemonReport {
+        host: host.to_owned(),
+        health: health.to_owned(),
+        version: Some("0.1.0".to_owned()),
+        seen_at: Some("2026-11-24T12:47:58.000Z".to_owned()),
+        ..crate::status::DaemonReport::default()
+    };
+    report.host = Some("warm-1".to_owned());
+    report.daemons = vec![host("warm-1", "running"), host("warm-2", "running"), host("warm-3", "silent")];
+    report.files[0].host = "warm-2".to_owned();
+    for (leader, lang, expected) in [
+        (
+            Some("warm-2"),
+            Lang::En,
+            [
+                "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
+                "leader      warm-2 leads, this host, warm-1, follows",
+                "            warm-2 is running, seen 20:47, version 0.1.0",
+                "            warm-3 is silent, seen 20:47, version 0.1.0",
+                "key         from the environment",
+            ],
+        ),
+        (
+            Some("warm-1"),
+            Lang::Zh,
+            [
+                "守护进程    运行中，自 12:07 起（8 小时 41 分钟），pid 4242；时间为 UTC+8",
+                "主导        本机 warm-1 主导",
+                "            warm-2 运行中，最近活动 20:47，版本 0.1.0",
+                "            warm-3 没有活动迹象，最近活动 20:47，版本 0.1.0",
+                "AccessKey   来自环境变量",
+            ],
+        ),
+        (
+            None,
+            Lang::En,
+            [
+                "daemon      running since 12:07 (8 h 41 min), pid 4242; times are UTC+8",
+                "leader      nobody leads; this host is warm-1",
+                "            warm-2 is running, seen 20:47, version 0.1.0",
+                "            warm-3 is silent, seen 20:47, version 0.1.0",
+                "key         from the environment",
+            ],
+        ),
+    ] {
+        report.leader = leader.map(str::to_owned);
+        let page = page(&report, &Look { lang, ..look() });
+        let at = page.iter().position(|line| line == expected[0]).unwrap();
+        assert_eq!(page[at..at + expected.len()], expected);
+        let note =
+            if lang == Lang::En { "    on warm-2, 港湾灯火 premiere" } else { "    在主机 warm-2 上，" };
+        assert!(page.last().unwrap().starts_with(note), "{page:#?}");
+    }
+}
+
+#[test]
 fn a_daemon_that_cannot_look_does_not_say_that_the_queue_is_empty_and_has_no_forecast() {
     let mut report = report();
     report.health = "blocked".to_owned();
@@ -318,6 +381,9 @@ fn the_page_of_the_json_lists_every_field_and_no_other() {
         cold: 0,
         beyond: 0,
     });
+    (report.host, report.leader) = (Some("a".to_owned()), Some("b".to_owned()));
+    report.daemons = vec![crate::status::DaemonReport::default()];
+    report.files[0].host = "a".to_owned();
     report.learned.push(crate::status::LearnedReport {
         action: "prefetch",
         what: "unit",
