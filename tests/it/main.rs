@@ -80,6 +80,7 @@ mod structure;
 mod stuck;
 mod support;
 mod sweep;
+mod takeover;
 mod tls;
 mod track;
 mod unproved;

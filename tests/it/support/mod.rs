@@ -2,11 +2,14 @@
 
 pub(crate) mod guarded;
 pub(crate) mod model;
+pub(crate) mod own_server;
+pub(crate) mod pooler;
 pub mod postgres;
 mod reader;
 pub(crate) mod stand_in;
 pub(crate) mod tap;
 pub(crate) mod web;
+pub(crate) mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -176,11 +179,16 @@ impl World {
 
     /// A command of the program with this configuration and the sandbox's credentials.
     pub fn command(&self, args: &[&str]) -> Command {
+        Self::command_by(&self.path("prefetchd.toml"), args)
+    }
+
+    /// The same with another configuration.
+    pub fn command_by(config: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(args)
             .arg("--config")
-            .arg(self.path("prefetchd.toml"))
+            .arg(config)
             .env("ALIBABA_CLOUD_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ACCESS_KEY_SECRET)
             .env_remove("ALIBABA_CLOUD_SECURITY_TOKEN")
