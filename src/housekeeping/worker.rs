@@ -10,11 +10,8 @@ use super::retention::Retention;
 use crate::model::{Lane, Time};
 use crate::queue::Walk;
 use crate::schedule::Ready;
-use crate::stage::{Pulse, Settings, Stage, Then, Tools};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, look_again};
 use crate::{ledger, notify, queue, store};
-
-/// The longest wait before the database is looked at again, because commands of other processes change it.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest wait, so that nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(20);
@@ -74,7 +71,7 @@ impl Stage for Housekeeping {
         match self.step().await? {
             Step::Done => Ok(Then::Go),
             Step::Waiting { until, prunes } => {
-                let longest = if prunes { PRUNE_AGAIN } else { LOOK_AGAIN };
+                let longest = if prunes { PRUNE_AGAIN } else { look_again(&self.tools.store) };
                 let wait = until.map(|at| (at - self.tools.clock.now()).to_std().unwrap_or(Duration::ZERO));
                 Ok(Then::Wait(wait.unwrap_or(longest).clamp(WAIT_MIN, longest)))
             }
@@ -200,7 +197,7 @@ impl Housekeeping {
             return Ok(self.prune_at <= Instant::now() + PRUNE_AGAIN);
         }
         let has_more = self.retention.step(&self.tools.store, self.tools.clock.surely()).await?;
-        self.prune_at = Instant::now() + if has_more { PRUNE_AGAIN } else { LOOK_AGAIN };
+        self.prune_at = Instant::now() + if has_more { PRUNE_AGAIN } else { look_again(&self.tools.store) };
         Ok(has_more)
     }
 }

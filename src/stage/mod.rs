@@ -15,7 +15,7 @@ mod wakes;
 
 pub use heartbeat::{Heartbeat, Late, Pulse};
 pub use name::Name;
-pub use run::{Retry, Stage, Then, Tools, run};
+pub use run::{Retry, Stage, Then, Tools, look_again, run};
 pub use settings::{Live, Settings};
 pub use sign::{LostSince, Sign, Trouble};
 pub use wakes::Wakes;

@@ -16,6 +16,13 @@ use crate::store::{self, Store};
 /// Waits between tries while the database cannot be used.
 const RETRY: Backoff = Backoff { min: Duration::from_millis(500), max: Duration::from_secs(5) };
 
+/// The longest wait of a stage before it looks at the database again, because other processes change it. On a server
+/// whoever keeps the lease notices that within a second, and wakes the stages; looking then only makes good what was
+/// missed.
+pub fn look_again(store: &Store) -> Duration {
+    Duration::from_secs(if store.is_shared() { 30 } else { 5 })
+}
+
 /// What a stage needs from its surroundings.
 #[derive(Debug, Clone)]
 pub struct Tools {

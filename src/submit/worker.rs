@@ -19,13 +19,10 @@ use crate::model::{Lane, PauseWhy, SubmissionId, Time, WaitWhy};
 use crate::queue::{self, Batch};
 use crate::schedule::{Cases, Decision, Snapshot, Standing, decide, longest_wait};
 use crate::service::{SIGNATURE_VALID, Service, TURN_MAX, Turn, policy};
-use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, Wakes, look_again};
 use crate::status::Board;
 use crate::store::{self, Loss, Store};
 use crate::track::Room;
-
-/// The longest wait before the database is looked at again, because commands of other processes change it.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest wait, so that nothing spins whatever was decided.
 const WAIT_MIN: Duration = Duration::from_millis(20);
@@ -93,7 +90,7 @@ impl Stage for Submitter {
             }
             Step::Waiting { until } => {
                 self.store.rest().await;
-                Ok(Then::Wait(self.until(until).min(LOOK_AGAIN)))
+                Ok(Then::Wait(self.until(until).min(look_again(&self.store))))
             }
         }
     }
@@ -340,6 +337,7 @@ impl Submitter {
     }
 
     fn until(&self, until: Option<Time>) -> Duration {
-        until.map_or(LOOK_AGAIN, |until| (until - self.now()).to_std().unwrap_or(Duration::ZERO)).max(WAIT_MIN)
+        let wait = until.map(|until| (until - self.now()).to_std().unwrap_or(Duration::ZERO));
+        wait.unwrap_or_else(|| look_again(&self.store)).max(WAIT_MIN)
     }
 }

@@ -21,12 +21,9 @@ use crate::model::{AccountFault, Backoff, Lane, Reason, ReasonKind, Time, UrlId}
 use crate::queue::{self, Ending, SentUrl};
 use crate::schedule::{Standing, asked_to_wait, flies_at_most};
 use crate::service::{Fault, Service, TASKS_LISTED_FOR, TaskPage, TaskQuery};
-use crate::stage::{Pulse, Settings, Stage, Then, Tools};
+use crate::stage::{Pulse, Settings, Stage, Then, Tools, look_again};
 use crate::store::{self, Store};
 use crate::words;
-
-/// The longest wait before the database is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest wait, so that nothing spins.
 const WAIT_MIN: Duration = Duration::from_millis(50);
@@ -100,8 +97,8 @@ impl From<store::Error> for Ailing {
 
 /// How long to rest where nothing is due before `wait`. What is accepted meanwhile is due `first_after` later, and then
 /// it is looked at soon.
-fn rest(wait: Option<Duration>, first_after: Duration) -> Duration {
-    let longest = LOOK_AGAIN.min(first_after / 4).max(WAIT_MIN);
+fn rest(wait: Option<Duration>, look_again: Duration, first_after: Duration) -> Duration {
+    let longest = look_again.min(first_after / 4).max(WAIT_MIN);
     wait.unwrap_or(longest).clamp(WAIT_MIN, longest)
 }
 
@@ -125,7 +122,7 @@ impl Tracker {
 
     fn until(&self, until: Option<Time>) -> Duration {
         let wait = until.map(|until| (until - self.now()).to_std().unwrap_or(Duration::ZERO));
-        rest(wait, self.first_after())
+        rest(wait, look_again(&self.store), self.first_after())
     }
 
     pub(super) fn first_after(&self) -> Duration {
@@ -352,8 +349,10 @@ mod tests {
     #[test]
     fn an_idle_tracker_looks_again_before_a_batch_that_was_accepted_meanwhile_is_late() {
         let (second, usual) = (Duration::from_secs(1), Duration::from_secs(240));
-        assert_eq!((rest(None, usual), rest(None, second)), (LOOK_AGAIN, second / 4));
-        assert_eq!((rest(Some(usual), usual), rest(Some(usual), second)), (LOOK_AGAIN, second / 4));
+        let look = 5 * second;
+        let rest = |wait, first_after| super::rest(wait, look, first_after);
+        assert_eq!((rest(None, usual), rest(None, second)), (look, second / 4));
+        assert_eq!((rest(Some(usual), usual), rest(Some(usual), second)), (look, second / 4));
         assert_eq!((rest(Some(second / 10), second), rest(Some(Duration::ZERO), second)), (second / 10, WAIT_MIN));
     }
 }
