@@ -173,7 +173,8 @@ impl Stages {
 pub(super) async fn take_over(store: &Store, config: &Config) -> anyhow::Result<()> {
     for lane in Lane::VARIANTS {
         let marker = Marker::in_spool(&config.spool.dir, *lane);
-        let mark = marker.read().context("reading the ledger's marker in the spool")?;
+        let mark = marker.read().inspect_err(|_| store.give_up_lead());
+        let mark = mark.context("reading the ledger's marker in the spool")?;
         if ledger::reconcile(store, &policy(config, *lane), mark, Clock::system().wall()).await? {
             warn!(
                 day = mark.map(|mark| mark.date.to_string()),

@@ -148,6 +148,9 @@ impl Keeper {
                 None
             }
         };
+        if self.witness.fault().is_some() {
+            self.witness.try_out();
+        }
         if let Some(seen) = &seen {
             self.retry.over(&self.pulse);
             self.problem = self.own_problem(seen);
@@ -217,7 +220,7 @@ impl Keeper {
         };
         Own {
             may_take: !stops && self.problem.is_none(),
-            may_keep: !stops && self.settings().config.database.lead,
+            may_keep: !stops && self.settings().config.database.lead && self.witness.fault().is_none(),
             is_over: fence.is_some_and(|fence| !fence.acts(self.boot())),
             has_ended,
         }
@@ -228,6 +231,11 @@ impl Keeper {
         match act {
             Act::Nothing => {}
             Act::Take => {
+                self.witness.try_out();
+                if let Some(said) = self.witness.fault() {
+                    self.problem = Some(LeadProblem::MarkerUnwritten { said: said.to_owned() });
+                    return Ok(());
+                }
                 let own = book::policy_of(&self.settings().config);
                 let mut conn = self.take_conn().await?;
                 let taken = within(book::take(&mut conn, self.store.host(), &self.lengths, &own)).await?;

@@ -2,6 +2,8 @@
 //! of its own spool. If the server goes on in a history that lacks the last commits, as after a failover, the host
 //! raises the days to what its markers know, before anything is charged in that history.
 
+use std::io;
+
 use strum::VariantArray as _;
 use tracing::warn;
 
@@ -34,6 +36,12 @@ impl Witness {
         self.fault.as_deref()
     }
 
+    /// Tries whether all markers can be written: a host that cannot must not lead, since it could not send.
+    pub(super) fn try_out(&mut self) {
+        let tried = self.markers.iter_mut().try_for_each(|(_, marker)| marker.try_out());
+        self.note(tried);
+    }
+
     /// Whether the database knows its markers in this history.
     pub(super) fn has_followed(&self, epoch: &str) -> bool {
         self.followed.as_ref().is_some_and(|(followed, _)| followed == epoch)
@@ -42,16 +50,16 @@ impl Witness {
     /// Keeps a charge.
     pub(super) fn hear(&mut self, lane: Lane, mark: Mark) {
         let Some((_, marker)) = self.markers.iter_mut().find(|(of, _)| *of == lane) else { return };
-        match marker.hear(mark) {
-            Ok(()) => self.fault = None,
-            Err(error) => {
-                let said = error.to_string();
-                if self.fault.is_none() {
-                    warn!(error = said, "what another host has charged could not be written into the spool's marker");
-                }
-                self.fault = Some(said);
-            }
+        let heard = marker.hear(mark);
+        self.note(heard);
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        let fault = written.err().map(|error| error.to_string());
+        if let (Some(error), None) = (&fault, &self.fault) {
+            warn!(error, "the spool's marker cannot be written: this host does not lead, and keeps no witness");
         }
+        self.fault = fault;
     }
 
     /// The server's present history is this one, and the ledger's `complete_in` that one. If it has changed, the days

@@ -82,6 +82,19 @@ impl Marker {
         }
     }
 
+    /// Tries whether it can be read and written: writes what it says once more.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    pub fn try_out(&mut self) -> io::Result<()> {
+        let _writing = WRITING.lock().expect("nobody panics with it");
+        match self.read()? {
+            Some(mark) => self.overwrite(mark),
+            None => self.open().map(drop),
+        }
+    }
+
     fn overwrite(&mut self, mark: Mark) -> io::Result<()> {
         let written = self.open().and_then(|file| {
             file.write_all_at(text(mark).as_bytes(), 0)?;

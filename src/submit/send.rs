@@ -66,6 +66,8 @@ impl Submitter {
             warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
             let why = ReasonKind::MarkerUnwritten.into();
             self.doubt(&opened, false, &snapshot.standing, &why, self.now()).await?;
+            // Another host may be able to.
+            self.store.give_up_lead();
             return Ok(Step::Tidied);
         }
         // Storing all that may have taken until the reset; the call might then be performed on a day that is not

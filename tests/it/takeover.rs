@@ -20,6 +20,9 @@ use crate::support::urls;
 /// Premieres in the suite.
 const PREMIERES: u64 = 2;
 
+/// Tasks that end soon and well.
+const QUICK: &str = "[tasks]\ntakes = \"1s\"\nfailing_share = 0.0\n";
+
 /// URLs of a premiere.
 const URLS: usize = 6_000;
 
@@ -84,10 +87,36 @@ fn whatever_happens_to_hosts_and_server_the_budget_is_kept() {
     }
 }
 
+/// Whoever leads has to write down each charge in its spool. If it cannot, another host leads until it can.
+#[test]
+fn a_host_whose_marker_cannot_be_written_lets_another_one_lead() {
+    let Some(mut cluster) = Cluster::new(QUICK, "", &["a", "b"], false) else { return };
+    cluster.start("a");
+    cluster.waits_to_lead("a");
+    cluster.start("b");
+    cluster.wait_for("select hosts from v_status", 2);
+    // Nobody can write into a folder as into a file, not even root.
+    let marker = cluster.host("a").dir.join("spool/.ledger");
+    let _ = std::fs::remove_file(&marker);
+    std::fs::create_dir(&marker).unwrap();
+    cluster.drop_file("b", "film.txt", urls("film", 200));
+    cluster.waits_to_lead("b");
+    cluster.wait_for("select complete from v_status", 200);
+    let says = |count| {
+        let query = "select count(*) from v_daemons where host = 'a' and lead_problem_code = 'marker_unwritten'";
+        cluster.wait_for(query, count);
+    };
+    says(1);
+    std::fs::remove_dir(&marker).unwrap();
+    says(0);
+    cluster.assert_books_agree();
+    cluster.assert_account_is_kept(500, true);
+}
+
 /// The server crashes, and behind a pooler; each commit that was answered stands.
 #[test]
 fn a_host_goes_on_when_its_server_has_crashed() {
-    let Some(mut cluster) = Cluster::new("[tasks]\ntakes = \"1s\"\nfailing_share = 0.0\n", "", &["a"], true) else {
+    let Some(mut cluster) = Cluster::new(QUICK, "", &["a"], true) else {
         return;
     };
     cluster.start("a");

@@ -168,7 +168,7 @@ pub fn live(seed: u64, blows: usize) -> Option<String> {
     let mut world = World::new(seed)?;
     let mut taken = Vec::new();
     for n in 0..blows {
-        // In the first round each once, in an order of the seed; whoever is struck twice is drawn.
+        // Nine in a row are all of them once, since four and nine have no common divisor.
         let blow = BLOWS[(usize::try_from(seed).unwrap_or_default() + n * 4) % BLOWS.len()];
         world.drop_file();
         world.let_it_send();
