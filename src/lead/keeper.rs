@@ -181,8 +181,15 @@ impl Keeper {
         let own = self.store.commits();
         let before = self.commits.replace((seen.changes, own));
         if before.is_none_or(|(all, _)| all != seen.changes) {
-            for (lane, mark) in within(ledger::newest_marks(&mut conn)).await? {
-                self.witness.hear(lane, mark);
+            // Read first: what they know by now was committed before the question.
+            let known = self.witness.known();
+            let newest = within(ledger::newest_marks(&mut conn)).await?;
+            for (lane, mark) in &newest {
+                self.witness.hear(*lane, *mark);
+            }
+            if seen.is_writable() {
+                let settings = self.settings();
+                self.witness.compare(known, &newest, (&self.store, &settings.config, &self.clock)).await?;
             }
         }
         self.conn = Some(conn);

@@ -2,6 +2,7 @@
 //! of its own spool. If the server goes on in a history that lacks the last commits, as after a failover, the host
 //! raises the days to what its markers know, before anything is charged in that history.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use strum::VariantArray as _;
@@ -23,12 +24,19 @@ pub(super) struct Witness {
     followed: Option<(String, Option<String>)>,
     /// Why a marker cannot be written.
     fault: Option<String>,
+    /// Charges that the database did not know and that were dealt with.
+    judged: BTreeMap<Lane, Mark>,
 }
 
 impl Witness {
     pub(super) fn new(config: &Config) -> Self {
         let marker = |lane: &Lane| (*lane, Marker::in_spool(&config.spool.dir, *lane));
-        Self { markers: Lane::VARIANTS.iter().map(marker).collect(), followed: None, fault: None }
+        Self {
+            markers: Lane::VARIANTS.iter().map(marker).collect(),
+            followed: None,
+            fault: None,
+            judged: BTreeMap::new(),
+        }
     }
 
     /// Why this host cannot keep what it hears, and could not send either.
@@ -60,6 +68,35 @@ impl Witness {
             warn!(error, "the spool's marker cannot be written: this host does not lead, and keeps no witness");
         }
         self.fault = fault;
+    }
+
+    /// What the markers know.
+    pub(super) fn known(&self) -> Vec<(Lane, Mark)> {
+        // An unreadable marker bears no witness.
+        let read = |(lane, marker): &(Lane, Marker)| Some((*lane, marker.read().ok()??));
+        self.markers.iter().filter_map(read).collect()
+    }
+
+    /// Compares what the markers knew with the newest charges in the database, which was asked after them. If they knew
+    /// of a later one, it is an older copy: the day is raised and doubted, in whatever history of the server.
+    pub(super) async fn compare(
+        &mut self,
+        known: Vec<(Lane, Mark)>,
+        newest: &[(Lane, Mark)],
+        (store, config, clock): (&Store, &Config, &Clock),
+    ) -> store::Result<()> {
+        for (lane, mark) in known {
+            let is_known = newest.iter().any(|(of, last)| *of == lane && last.submission >= mark.submission);
+            if is_known || self.judged.get(&lane) == Some(&mark) {
+                continue;
+            }
+            if ledger::reconcile(store, &policy(config, lane), Some(mark), clock.now()).await? {
+                let (action, requests) = (lane.word(), mark.requests);
+                warn!(action, requests, "the server has lost charges, which this host's marker knows");
+            }
+            self.judged.insert(lane, mark);
+        }
+        Ok(())
     }
 
     /// The server's present history is this one, and the ledger's `complete_in` that one. If it has changed, the days

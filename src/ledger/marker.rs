@@ -122,16 +122,21 @@ impl Marker {
     }
 }
 
-/// Whether a day is in the ledger.
-const KNOWS_DAY: Sql = Sql::both("select exists (select 1 from budget_days where lane = ?1 and day = ?2)");
+/// Whether a day has cost at least so much in the ledger: what is forgotten stays charged.
+const KNOWS_COST: Sql = Sql::both(
+    "
+    select exists (select 1 from budget_days
+                   where lane = ?1 and day = ?2 and case when lane = 1 then requests_used else urls_used end >= ?3)",
+);
 
 /// Compares the marker with the database at a start, at about `now`. A database that does not know the marker's
 /// submission was lost or is an older copy: its day has cost at least what the marker says, and the cost is in doubt.
 /// The same is true of today if there are submissions and no marker: the spool was lost, and the database may be an
 /// older copy too. True if the cost is in doubt.
 ///
-/// A submission that is not known is no sign of that once it may have been forgotten: the database knows its day, which
-/// was over more than a day ago, so that nothing of it counts any more. On a server a host without a marker doubts
+/// A submission that is not known is no sign of that once it may have been forgotten: the database knows what its day
+/// has cost, and that was over more than a day ago, so that nothing of it counts any more. `now` alone proves nothing,
+/// since a clock may be wrong at a start. On a server a host without a marker doubts
 /// nothing: it may be new, and the history of the server tells whether something was lost.
 pub async fn reconcile(store: &Store, policy: &Policy, mark: Option<Mark>, now: Time) -> Result<bool> {
     let mut tx = store.write().await?;
@@ -187,7 +192,8 @@ async fn doubt_with_tx(tx: &mut WriteTx<'_>, policy: &Policy, day: &BudgetDay, r
 /// Whether the marker's submission may have been forgotten at the end of its retention.
 async fn may_be_forgotten(conn: &mut Conn, policy: &Policy, mark: Mark, now: Time) -> Result<bool> {
     let day = BudgetDay::on(mark.date, policy.day_starts);
-    let knows = query_scalar(KNOWS_DAY).bind(policy.lane.number()).bind(day.to_string()).fetch_one(conn).await?;
+    let knows = query_scalar(KNOWS_COST).bind(policy.lane.number()).bind(day.to_string()).bind(mark.requests);
+    let knows: bool = knows.fetch_one(conn).await?;
     Ok(knows && now - day.ends_at > SURELY_KEPT)
 }
 

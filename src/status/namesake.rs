@@ -12,8 +12,8 @@ const TAKE: Sql = Sql::two(
        or coalesce(daemon.seen_at, 0) < excluded.seen_at - 60000
     returning 1",
     "
-    insert into daemon (host, spool_id, seen_at) values (?1, ?2, clock_ms())
-    on conflict (host) do update set spool_id = excluded.spool_id, seen_at = excluded.seen_at
+    insert into daemon (host, spool_id, seen_at, health) values (?1, ?2, clock_ms(), 'running')
+    on conflict (host) do update set spool_id = excluded.spool_id, seen_at = excluded.seen_at, health = excluded.health
     where daemon.spool_id is null or daemon.spool_id = excluded.spool_id or daemon.health = 'stopped'
        or coalesce(daemon.seen_at, 0) < excluded.seen_at - 60000
     returning 1",

@@ -81,9 +81,24 @@ impl Submitter {
         Ok(ControlFlow::Break(Step::Tidied))
     }
 
+    /// Whether the spool's marker knows of the charge: it may be that only the database did when the first copy was to
+    /// leave. If it cannot be written, the copy waits.
+    async fn is_marked(&mut self, opened: &Opened, standing: &Standing) -> store::Result<bool> {
+        let marks = ledger::newest_marks(&mut self.store.read().acquire().await?).await?;
+        let Some((_, mark)) = marks.into_iter().find(|(lane, _)| *lane == self.desk.policy.lane) else {
+            return Ok(true);
+        };
+        let Err(error) = self.desk.marker.hear(mark) else { return Ok(true) };
+        self.marker_is_unwritten(opened, standing, &error).await?;
+        Ok(false)
+    }
+
     /// Sends the same bytes again. The copy is stored before it is sent, so that the number of copies is bounded across
     /// crashes too.
     async fn replay(&mut self, opened: &Opened, standing: &Standing) -> store::Result<()> {
+        if !self.is_marked(opened, standing).await? {
+            return Ok(());
+        }
         let mut tx = self.store.write().await?;
         if !ledger::send_again_tx(&mut tx, opened.submission, self.now()).await? {
             return tx.roll_back().await;

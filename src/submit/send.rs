@@ -61,13 +61,7 @@ impl Submitter {
         let Some((opened, requests)) = self.open(plan, snapshot).await? else { return Ok(Step::Tidied) };
         let day = snapshot.spent.day;
         if let Err(error) = self.desk.marker.write(Mark { date: day.date, requests, submission: opened.submission }) {
-            // The charge stays although nothing was sent: the same call goes later, like one whose answer was lost.
-            let submission = opened.submission.0;
-            warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
-            let why = ReasonKind::MarkerUnwritten.into();
-            self.doubt(&opened, false, &snapshot.standing, &why, self.now()).await?;
-            // Another host may be able to.
-            self.store.give_up_lead();
+            self.marker_is_unwritten(&opened, &snapshot.standing, &error).await?;
             return Ok(Step::Tidied);
         }
         // Storing all that may have taken until the reset; the call might then be performed on a day that is not
@@ -98,6 +92,21 @@ impl Submitter {
 
         tell(&opened, &outcome, &reaction);
         Ok(Step::Sent(outcome))
+    }
+
+    /// The charge stays although nothing is sent: the same call goes later, like one whose answer was lost.
+    pub(super) async fn marker_is_unwritten(
+        &self,
+        opened: &Opened,
+        standing: &Standing,
+        error: &std::io::Error,
+    ) -> store::Result<()> {
+        let submission = opened.submission.0;
+        warn!(submission.id = submission, %error, "the spool's marker could not be written; the call waits");
+        self.doubt(opened, false, standing, &ReasonKind::MarkerUnwritten.into(), self.now()).await?;
+        // Another host may be able to.
+        self.store.give_up_lead();
+        Ok(())
     }
 
     /// Charges the day and leases a batch; returns it with the day's cost. None if there is nothing left to send or to

@@ -187,3 +187,19 @@ fn what_is_held_after_its_last_attempt_is_no_double() {
     assert_eq!(world.rows(closed), [["in_doubt", "5"], ["in_doubt", "0"]]);
     world.assert_books_agree();
 }
+
+#[test]
+fn no_copy_leaves_of_whose_charge_the_marker_does_not_know() {
+    let world = World::new("", "[schedule]\nlinger = \"0s\"\n");
+    let _daemon = world.ready_daemon();
+    // Nobody can write into a folder as into a file, not even root.
+    let marker = world.spool(".ledger");
+    std::fs::create_dir(&marker).unwrap();
+    world.drop_file("film.txt", urls("a", 10));
+    world.wait("the call and its copy to wait", || world.count_log("marker could not be written") >= 2);
+    assert_eq!(world.requests_seen(), 0);
+    std::fs::remove_dir(&marker).unwrap();
+    world.wait_for("select submitted + complete from v_status", 10);
+    world.assert_all_accepted(10);
+    assert!(marker.is_file());
+}

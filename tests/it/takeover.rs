@@ -113,6 +113,38 @@ fn a_host_whose_marker_cannot_be_written_lets_another_one_lead() {
     cluster.assert_account_is_kept(500, true);
 }
 
+/// A backup is put back into the same history of the server: a host whose marker knows more raises and doubts the day,
+/// whoever leads.
+#[test]
+fn a_backup_that_is_put_back_costs_no_second_budget() {
+    let config = "[budget]\nrequests_per_day = 4\n[schedule]\nbatch_urls_max = 10\nlinger = \"0s\"\n";
+    let Some(mut cluster) = Cluster::new(QUICK, config, &["a", "b"], false) else { return };
+    cluster.start("b");
+    cluster.waits_to_lead("b");
+    cluster.drop_file("b", "first.txt", urls("first", 10));
+    cluster.wait_for("select complete from v_status", 10);
+    cluster.stop("b");
+    let backup = cluster.back_up();
+    cluster.start("a");
+    cluster.drop_file("a", "more.txt", urls("more", 30));
+    cluster.wait_for("select complete from v_status", 40);
+    cluster.stop("a");
+    cluster.put_back(&backup);
+    cluster.start("a");
+    cluster.waits_to_lead("a");
+    cluster.wait_for("select requests_used from v_budget", 4);
+    cluster.stop("a");
+    cluster.put_back(&backup);
+    // This one's marker knows of one call alone.
+    cluster.start("b");
+    cluster.waits_to_lead("b");
+    cluster.start("a");
+    cluster.wait_for("select requests_used from v_budget", 4);
+    cluster.drop_file("b", "last.txt", urls("last", 30));
+    cluster.wait_for("select pending from v_status where waiting_code = 'requests_spent'", 30);
+    cluster.assert_account_is_kept(4, false);
+}
+
 /// The server crashes, and behind a pooler; each commit that was answered stands.
 #[test]
 fn a_host_goes_on_when_its_server_has_crashed() {

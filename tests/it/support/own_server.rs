@@ -1,6 +1,7 @@
 //! A PostgreSQL of one test's own.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -34,6 +35,13 @@ impl OwnServer {
     /// The socket on which it listens.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join(".s.PGSQL.5432")
+    }
+
+    /// A program of PostgreSQL for this server.
+    pub fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.env("PGHOST", self.folder.path()).env("PGUSER", "tests");
+        command
     }
 
     /// A connection past everything that may be between.

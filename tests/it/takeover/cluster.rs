@@ -207,6 +207,28 @@ impl Cluster {
         self.server.start_again();
     }
 
+    /// A backup of the database.
+    pub fn back_up(&self) -> Vec<u8> {
+        let said = self.server.tool("pg_dump").args(["--format=custom", DATABASE]).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        said.stdout
+    }
+
+    /// Puts a backup into the place of the database.
+    pub fn put_back(&self, backup: &[u8]) {
+        *self.conn.borrow_mut() = None;
+        let path = self.world.path("backup");
+        fs::write(&path, backup).unwrap();
+        for (tool, args) in [
+            ("dropdb", vec!["--force", DATABASE]),
+            ("createdb", vec![DATABASE]),
+            ("pg_restore", vec!["--dbname", DATABASE, path.to_str().unwrap()]),
+        ] {
+            let said = self.server.tool(tool).args(args).output().unwrap();
+            assert!(said.status.success(), "{tool}: {}", String::from_utf8_lossy(&said.stderr));
+        }
+    }
+
     /// An older copy of the server takes its place; what was committed since is lost.
     pub fn fail_over(&mut self, copy: OwnServer) {
         *self.conn.borrow_mut() = None;
